@@ -1,0 +1,69 @@
+package events
+
+import "time"
+
+// WorkerHealth is what a person wants of a worker.
+type WorkerHealth string
+
+// The healths of a worker.
+const (
+	WorkerActive      WorkerHealth = "Active"
+	WorkerMaintenance WorkerHealth = "Maintenance" // running jobs go on, nothing new is scheduled
+	WorkerRetired     WorkerHealth = "Retired"
+)
+
+// WorkerRegistered records a new worker; it is Offline and Active. Written by services/api.
+type WorkerRegistered struct {
+	Worker      WorkerName `json:"worker"`
+	Description string     `json:"description,omitempty"`
+	By          UserName   `json:"by"`
+}
+
+// WorkerConfigured records all settings of a worker; each fact replaces the one before. Written by
+// services/api.
+type WorkerConfigured struct {
+	Worker      WorkerName `json:"worker"`
+	Description string     `json:"description,omitempty"`
+	JobLimit    int        `json:"job_limit"`            // devices held at once; 0: no limit
+	Dispatcher  string     `json:"dispatcher,omitempty"` // text of LAVA's dispatcher.yaml
+	Env         string     `json:"env,omitempty"`        // text of env.yaml
+	EnvDUT      string     `json:"env_dut,omitempty"`    // text of env-dut.yaml
+	By          UserName   `json:"by"`
+}
+
+// WorkerHealthSet records what a person wants of a worker. Written by services/api.
+type WorkerHealthSet struct {
+	Worker WorkerName   `json:"worker"`
+	Health WorkerHealth `json:"health"`
+	Reason string       `json:"reason,omitempty"`
+	By     UserName     `json:"by"`
+}
+
+// WorkerRemoved records that a worker left the lab. Written by services/api, for a worker without
+// running jobs only.
+type WorkerRemoved struct {
+	Worker WorkerName `json:"worker"`
+	By     UserName   `json:"by"`
+}
+
+// WorkerWentOnline records that a worker is present, has reported the leases it runs and has ended
+// those that are over. Written by services/dispatch.
+type WorkerWentOnline struct {
+	Worker  WorkerName `json:"worker"`
+	Version string     `json:"version"` // of its binary
+	At      time.Time  `json:"at"`
+}
+
+// WorkerWentOffline records that a worker's presence expired. Written by services/dispatch.
+type WorkerWentOffline struct {
+	Worker WorkerName `json:"worker"`
+	At     time.Time  `json:"at"`
+	Reason string     `json:"reason"` // such as "no sign for 15s", "stopped"
+}
+
+func (e WorkerRegistered) About() Entity  { return aboutWorker(e.Worker) }
+func (e WorkerConfigured) About() Entity  { return aboutWorker(e.Worker) }
+func (e WorkerHealthSet) About() Entity   { return aboutWorker(e.Worker) }
+func (e WorkerRemoved) About() Entity     { return aboutWorker(e.Worker) }
+func (e WorkerWentOnline) About() Entity  { return aboutWorker(e.Worker) }
+func (e WorkerWentOffline) About() Entity { return aboutWorker(e.Worker) }
