@@ -1,0 +1,62 @@
+# Strata: what a person, and CI, types. `make help` lists it.
+#
+# Everything a target needs and the machine lacks is installed by .ci/install: Debian packages,
+# the ClickHouse library (cached for the user), the kernel of the demo.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+STRATA := bin/strata
+# Seconds a whole test run may take; go test prints where it hung when it is over.
+TEST_TIMEOUT ?= 30m
+# Packages that share no process, broker or board with anything: cheap enough for the race detector.
+RACE := ./events ./events/lab ./schemas/... ./services/scheduling ./services/health ./dispatcher/pipeline
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help demo build test test-all race bench faults generate lint deps clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## install what is missing (packages, ClickHouse library, kernel of the demo)
+	@.ci/install
+
+build: ## build bin/strata
+	@mkdir -p bin
+	$(GO) build -o $(STRATA) ./services/cmd/strata
+
+demo: deps build ## run one real job: kernel in QEMU, live log, results, SQL
+	@$(STRATA) demo
+
+test: deps ## run all tests of every module, the pure ones with the race detector too
+	$(GO) test -timeout $(TEST_TIMEOUT) work
+	$(GO) test -race -timeout $(TEST_TIMEOUT) $(RACE)
+
+test-all: test ## tests, then those that need a container image (podman, mmdebstrap)
+	STRATA_TEST_IMAGE=1 $(GO) test -timeout 60m -run Image -v ./services/cmd/strata
+
+race: deps ## run every test with the race detector; slow
+	$(GO) test -race -timeout 60m work
+
+AREA ?= foundation
+bench: deps build ## measure; AREA=foundation picks the figures, docs/measurements.md says what they mean
+	@$(GO) run ./services/cmd/bench -area $(AREA)
+
+ROUNDS ?= 300
+faults: deps build ## kill services, worker, engine and broker at random points, ROUNDS times
+	STRATA_FAULT_ROUNDS=$(ROUNDS) $(GO) test -timeout 12h -count 1 -run 'TestFaults' -v ./services/cmd/strata
+
+generate: ## write what derives from code: JSON Schemas, event catalogue, table reference
+	$(GO) generate work
+
+lint: ## gofmt, go vet, staticcheck, import rules
+	@out=$$(gofmt -l events schemas dispatcher projections services); \
+	  if [ -n "$$out" ]; then echo "gofmt wants to rewrite:"; echo "$$out"; exit 1; fi
+	$(GO) vet work
+	for m in events schemas dispatcher projections services; do (cd $$m && $(GO) run $(STATICCHECK) ./...); done
+	$(GO) test -run 'TestImports' ./services
+
+clean: ## remove what was built here; caches of the user stay
+	rm -rf bin
