@@ -1,0 +1,184 @@
+package events
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Service names a writer of facts. Its `ce-source` is "services/" and this name.
+type Service string
+
+// The services that write facts. One event has one writer.
+const (
+	SubmissionService Service = "submission"
+	SchedulingService Service = "scheduling"
+	DispatchService   Service = "dispatch"
+	HealthService     Service = "health"
+	IngestionService  Service = "ingestion"
+	APIService        Service = "api"
+)
+
+// Source returns what stands in the header ce-source of the service's facts, such as
+// "services/scheduling".
+func (s Service) Source() string { return "services/" + string(s) }
+
+// definition is one row of the catalogue.
+type definition struct {
+	name    string       // ce-type, such as "job.scheduled"
+	writer  Service      // the one service that may write it
+	typ     reflect.Type // the struct
+	upcasts []upcast     // upcasts[i] turns version i+1 into version i+2
+	decode  func([]byte) (Event, error)
+}
+
+// version is that of the struct as it stands; older ones reach it by upcasts.
+func (d definition) version() int { return len(d.upcasts) + 1 }
+
+// define makes the row of struct E. Each upcast adds a version.
+func define[E Event](name string, writer Service, upcasts ...upcast) definition {
+	return definition{name, writer, reflect.TypeFor[E](), upcasts, func(body []byte) (Event, error) {
+		var e E
+		if err := json.Unmarshal(body, &e); err != nil {
+			return nil, err
+		}
+		return e, nil
+	}}
+}
+
+// catalogue is the one table of facts. A row is the only place with a fact's name.
+func catalogue() []definition {
+	return []definition{
+		define[JobSubmitted]("job.submitted", SubmissionService),
+		define[JobRejected]("job.rejected", SubmissionService),
+		define[DefinitionSplit]("definition.split", SubmissionService),
+
+		define[RoundDecided]("round.decided", SchedulingService),
+		define[JobScheduled]("job.scheduled", SchedulingService),
+		define[JobWithdrawn]("job.withdrawn", SchedulingService),
+		define[DeviceReserved]("device.reserved", SchedulingService),
+
+		define[JobStarted]("job.started", DispatchService),
+		define[JobFinished]("job.finished", DispatchService),
+		define[JobReturned]("job.returned", DispatchService),
+		define[JobCancelCascaded]("job.cancel-cascaded", DispatchService),
+		define[JobRetried]("job.retried", DispatchService),
+		define[ReportRefused]("report.refused", DispatchService),
+		define[WorkerWentOnline]("worker.went-online", DispatchService),
+		define[WorkerWentOffline]("worker.went-offline", DispatchService),
+
+		define[DeviceReleased]("device.released", HealthService),
+		define[DeviceHealthChanged]("device.health-changed", HealthService),
+		define[HealthCheckRequested]("health-check.requested", HealthService),
+
+		define[ResultsRecorded]("results.recorded", IngestionService),
+		define[JobOutputComplete]("job.output-complete", IngestionService),
+
+		define[JobPrioritySet]("job.priority-set", APIService),
+		define[JobAnnotated]("job.annotated", APIService),
+		define[JobCancelRequested]("job.cancel-requested", APIService),
+		define[JobRemoved]("job.removed", APIService),
+		define[DeviceAdded]("device.added", APIService),
+		define[DeviceConfigured]("device.configured", APIService),
+		define[DeviceMoved]("device.moved", APIService),
+		define[DeviceTagged]("device.tagged", APIService),
+		define[DeviceUntagged]("device.untagged", APIService),
+		define[DeviceHealthSet]("device.health-set", APIService),
+		define[DeviceRemoved]("device.removed", APIService),
+		define[DeviceTypeAdded]("device-type.added", APIService),
+		define[DeviceTypeConfigured]("device-type.configured", APIService),
+		define[DeviceTypeRemoved]("device-type.removed", APIService),
+		define[TagAdded]("tag.added", APIService),
+		define[TagRemoved]("tag.removed", APIService),
+		define[WorkerRegistered]("worker.registered", APIService),
+		define[WorkerConfigured]("worker.configured", APIService),
+		define[WorkerHealthSet]("worker.health-set", APIService),
+		define[WorkerRemoved]("worker.removed", APIService),
+	}
+}
+
+// index is the catalogue by name and by struct; built once, never changed.
+var index = func() (ix struct {
+	rows   []definition
+	byName map[string]definition
+	byType map[reflect.Type]definition
+}) {
+	ix.rows = catalogue()
+	ix.byName = make(map[string]definition, len(ix.rows))
+	ix.byType = make(map[reflect.Type]definition, len(ix.rows))
+	for _, d := range ix.rows {
+		ix.byName[d.name] = d
+		ix.byType[d.typ] = d
+	}
+	return ix
+}()
+
+// row returns the row of e. A struct without a row cannot reach a release, a test sees to that.
+func row(e Event) definition {
+	d, ok := index.byType[reflect.TypeOf(e)]
+	if !ok {
+		panic(fmt.Sprintf("events: %T has no row in the catalogue (facts are passed by value)", e))
+	}
+	return d
+}
+
+// Name returns the event's name, such as "job.scheduled", which stands in the header ce-type.
+func Name(e Event) string { return row(e).name }
+
+// Version returns the version of the event's struct, from 1.
+func Version(e Event) int { return row(e).version() }
+
+// Schema returns what stands in the header ce-dataschema, such as "job.scheduled.v1".
+func Schema(e Event) string { d := row(e); return schemaName(d.name, d.version()) }
+
+// Writer returns the one service that may write the event.
+func Writer(e Event) Service { return row(e).writer }
+
+// Entry is a row of the catalogue as documentation and schema tools read it.
+type Entry struct {
+	Name    string // such as "job.scheduled"
+	Version int    // of Type; all from 1 up to it can be decoded
+	Writer  Service
+	Type    reflect.Type
+}
+
+// Schema returns the name of the entry's newest schema, such as "job.scheduled.v1".
+func (e Entry) Schema() string { return schemaName(e.Name, e.Version) }
+
+// Catalogue lists all events in the order of their writers.
+func Catalogue() []Entry {
+	entries := make([]Entry, 0, len(index.rows))
+	for _, d := range index.rows {
+		entries = append(entries, Entry{d.name, d.version(), d.writer, d.typ})
+	}
+	return entries
+}
+
+// Names returns the names of the events that service w writes, or of all where w is empty, sorted.
+func Names(w Service) []string {
+	var names []string
+	for _, d := range index.rows {
+		if w == "" || d.writer == w {
+			names = append(names, d.name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func schemaName(name string, version int) string { return fmt.Sprintf("%s.v%d", name, version) }
+
+// parseSchema splits "job.scheduled.v1" into name and version.
+func parseSchema(schema string) (name string, version int, err error) {
+	at := strings.LastIndex(schema, ".v")
+	if at < 0 {
+		return "", 0, fmt.Errorf("schema %q does not end in .v and a version", schema)
+	}
+	if _, err := fmt.Sscanf(schema[at:], ".v%d", &version); err != nil || version < 1 ||
+		schema != schemaName(schema[:at], version) {
+		return "", 0, fmt.Errorf("schema %q: version is not a number from 1", schema)
+	}
+	return schema[:at], version, nil
+}
