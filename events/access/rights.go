@@ -1,0 +1,105 @@
+package access
+
+import (
+	"strconv"
+
+	"strata/events"
+)
+
+// The names on the broker that rights are made of.
+const (
+	workStream     = "WORK"
+	ordersBucket   = "orders"   // long texts of orders, a key-value bucket
+	presenceBucket = "presence" // a key a worker, with a TTL
+)
+
+// ServiceInbox is the inbox prefix of services. People's clients listen on the usual _INBOX, so
+// services must not.
+const ServiceInbox = "_INBOX_strata"
+
+// Rights are the subjects that a principal may use; everything else is refused.
+type Rights struct {
+	Publish   []string
+	Subscribe []string
+}
+
+// Inbox returns the prefix of the principal's reply subjects, which its client must be told.
+func (p Principal) Inbox() string {
+	switch p.Role {
+	case Worker:
+		return "_INBOX_worker." + events.EscapeToken(string(p.Worker))
+	case Job:
+		return "_INBOX_job." + p.Job.String() + "." + strconv.FormatUint(uint64(p.Lease), 10)
+	}
+	if p.User == Local {
+		// What every NATS client uses by itself: `nats req submit.local` works with nothing to know.
+		return "_INBOX"
+	}
+	return "_INBOX_person." + events.EscapeToken(string(p.User))
+}
+
+// Rights returns what the principal may do on the bus.
+//
+// A worker pulls and acknowledges from the one consumer that dispatch made for it, reads its long
+// texts by direct get (the key is in the subject of that request, so the broker can tell its own
+// from others'), reports, and renews its presence. It may create no consumer: one with a delivery subject
+// would let it speak on any subject. A job's process sends its output and its group's messages. A
+// local person submits as local and asks the API.
+func (p Principal) Rights() Rights {
+	inbox := p.Inbox() + ".>"
+	switch p.Role {
+	case Worker:
+		w := events.EscapeToken(string(p.Worker))
+		return Rights{
+			Publish: []string{
+				"$JS.API.CONSUMER.INFO." + workStream + "." + w,
+				"$JS.API.CONSUMER.MSG.NEXT." + workStream + "." + w,
+				"$JS.ACK." + workStream + "." + w + ".>",
+				"$JS.API.DIRECT.GET.KV_" + ordersBucket + ".$KV." + ordersBucket + "." + w + ".>",
+				ReportSubject(p.Worker),
+				PresenceSubject(p.Worker),
+			},
+			Subscribe: []string{inbox},
+		}
+	case Job:
+		r := Rights{
+			Publish:   []string{events.OutputSubject(p.Job)},
+			Subscribe: []string{inbox, "input." + p.Job.String()},
+		}
+		if p.Group != "" {
+			sync := "sync." + events.EscapeToken(p.Group)
+			r.Publish = append(r.Publish, sync)
+			r.Subscribe = append(r.Subscribe, sync)
+		}
+		return r
+	case Person:
+		u := events.EscapeToken(string(p.User))
+		return Rights{
+			Publish:   []string{"submit." + u, "api." + u + ".>"},
+			Subscribe: []string{inbox},
+		}
+	}
+	return Rights{}
+}
+
+// ReportSubject returns the subject of a worker's reports, such as "report.lab1".
+func ReportSubject(w events.WorkerName) string { return "report." + events.EscapeToken(string(w)) }
+
+// WorkSubject returns the subject of a worker's orders, such as "work.lab1".
+func WorkSubject(w events.WorkerName) string { return "work." + events.EscapeToken(string(w)) }
+
+// PresenceSubject returns the subject on which a worker writes its key in the bucket presence.
+func PresenceSubject(w events.WorkerName) string {
+	return "$KV." + presenceBucket + "." + events.EscapeToken(string(w))
+}
+
+// TextSubject returns the subject on which a long text of an order lies: the worker's name, the
+// job, its lease and the text's name make the key. It is also the tail of the direct get.
+func TextSubject(w events.WorkerName, job events.JobID, lease events.Lease, name string) string {
+	return "$KV." + ordersBucket + "." + TextKey(w, job, lease, name)
+}
+
+// TextKey returns the key of a long text of an order.
+func TextKey(w events.WorkerName, job events.JobID, lease events.Lease, name string) string {
+	return events.EscapeToken(string(w)) + "." + job.String() + "-" + strconv.FormatUint(uint64(lease), 10) + "." + name
+}
