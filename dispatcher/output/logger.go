@@ -1,0 +1,136 @@
+package output
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"strata/events"
+)
+
+// Logger turns what happens in a job into records, in the order of the calls. It numbers them from
+// 0, masks secrets, cuts what is longer than a record may be and keeps the output limit. It is
+// safe for use by several goroutines.
+type Logger struct {
+	mu      sync.Mutex
+	now     func() time.Time
+	write   func(events.Record) error
+	secrets []string
+	next    uint64 // number of the next record
+	marks   map[string]marks
+	limit   limiter
+	err     error // the first failed write
+}
+
+// Settings is what a Logger needs from outside.
+type Settings struct {
+	Now   func() time.Time
+	Write func(events.Record) error // takes each record, in order; called with a lock held
+	Limit int64                     // bytes of output kept whole; 0 is DefaultLimit
+}
+
+// New returns a logger that numbers from 0.
+func New(s Settings) *Logger {
+	return &Logger{now: s.Now, write: s.Write, marks: map[string]marks{}, limit: newLimiter(s.Limit)}
+}
+
+// Debug logs detail that few people read.
+func (l *Logger) Debug(format string, args ...any) { l.Text(events.Debug, "", sprintf(format, args)) }
+
+// Info logs what people follow a job by.
+func (l *Logger) Info(format string, args ...any) { l.Text(events.Info, "", sprintf(format, args)) }
+
+// Warning logs what may explain a later failure.
+func (l *Logger) Warning(format string, args ...any) {
+	l.Text(events.Warning, "", sprintf(format, args))
+}
+
+// Error logs what went wrong.
+func (l *Logger) Error(format string, args ...any) { l.Text(events.Error, "", sprintf(format, args)) }
+
+// Exception logs the text of the error that ended an action.
+func (l *Logger) Exception(format string, args ...any) {
+	l.Text(events.Exception, "", sprintf(format, args))
+}
+
+// Event logs the text of lava-test-event, which subscribers are told of.
+func (l *Logger) Event(text string) { l.Text(events.EventText, "", text) }
+
+// Text logs a text as it is. The namespace is only given for feedback.
+func (l *Logger) Text(level events.Level, namespace, text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text(level, namespace, l.mask(text))
+}
+
+// List logs a list of texts as a list, as LAVA does for collections.
+func (l *Logger) List(level events.Level, items []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	masked := make([]string, len(items))
+	for i, item := range items {
+		masked[i] = l.mask(item)
+	}
+	l.put(events.Record{Level: level, Message: encode(masked)})
+}
+
+// Lines returns how many records there are so far.
+func (l *Logger) Lines() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.next
+}
+
+// Err returns the first error of writing a record. Records after it are dropped: the disk is full
+// or gone, and the job must end.
+func (l *Logger) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// text cuts a masked text into records of at most events.MaxRecordBytes as JSON.
+func (l *Logger) text(level events.Level, namespace, text string) {
+	for {
+		head, rest := cut(text, maxText)
+		l.put(events.Record{Level: level, Namespace: namespace, Message: encode(head), Continues: rest != ""})
+		if rest == "" {
+			return
+		}
+		text = rest
+	}
+}
+
+// put numbers and writes one record, unless the output limit keeps it back.
+func (l *Logger) put(r events.Record) {
+	if l.err != nil {
+		return
+	}
+	r.Time = l.now().UTC().Truncate(time.Microsecond)
+	for _, kept := range l.limit.admit(r) {
+		if l.err = l.write(kept); l.err != nil {
+			return
+		}
+		l.next++
+	}
+}
+
+func sprintf(format string, args []any) string {
+	if len(args) == 0 {
+		return format
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+// encode never fails: it is given texts, lists of texts and Fields only.
+func encode(v any) json.RawMessage {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return json.RawMessage(`"(a record that cannot be written as JSON)"`)
+	}
+	return json.RawMessage(strings.TrimSuffix(b.String(), "\n"))
+}

@@ -1,0 +1,136 @@
+package output
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"strata/events"
+)
+
+// Masked stands in the log where a secret was.
+const Masked = "[MASKED]"
+
+// recordHead is room for all of a record but its message: time, level, namespace.
+const recordHead = 512
+
+// maxText is the longest text of one record. JSON may write a byte as six (\u001b), but a console
+// line is nearly all plain text, so cut measures the encoded length.
+const maxText = events.MaxRecordBytes - recordHead
+
+// Mask hides a secret in everything logged from now on. Of a secret of several lines, such as a
+// key file, each line of eight or more bytes is hidden too, because a console shows line by line.
+func (l *Logger) Mask(secret string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	add := func(s string) {
+		if s != "" && !slices.Contains(l.secrets, s) {
+			l.secrets = append(l.secrets, s)
+		}
+	}
+	add(secret)
+	if strings.Contains(secret, "\n") {
+		for _, part := range strings.FieldsFunc(secret, func(r rune) bool { return r == '\n' || r == '\r' }) {
+			if len(part) >= 8 {
+				add(part)
+			}
+		}
+	}
+	// The longest first: a secret may hold another one.
+	slices.SortFunc(l.secrets, func(a, b string) int { return len(b) - len(a) })
+}
+
+func (l *Logger) mask(text string) string {
+	for _, secret := range l.secrets {
+		text = strings.ReplaceAll(text, secret, Masked)
+	}
+	return text
+}
+
+// maskFields masks every text in a result, however deep.
+func (l *Logger) maskFields(f Fields) Fields {
+	if len(l.secrets) == 0 {
+		return f
+	}
+	out := make(Fields, len(f))
+	for i, field := range f {
+		out[i] = Field{l.mask(field.Key), l.maskValue(field.Value)}
+	}
+	return out
+}
+
+func (l *Logger) maskValue(v any) any {
+	switch v := v.(type) {
+	case string:
+		return l.mask(v)
+	case Fields:
+		return l.maskFields(v)
+	case []Fields:
+		out := make([]Fields, len(v))
+		for i := range v {
+			out[i] = l.maskFields(v[i])
+		}
+		return out
+	case []string:
+		out := make([]string, len(v))
+		for i := range v {
+			out[i] = l.mask(v[i])
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = l.maskValue(v[i])
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, value := range v {
+			out[l.mask(key)] = l.maskValue(value)
+		}
+		return out
+	case nil, bool, int, int64, uint64, float64:
+		return v
+	}
+	// Anything else goes through JSON once and is masked as what came out.
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	var plain any
+	if json.Unmarshal(raw, &plain) != nil {
+		return nil
+	}
+	return l.maskValue(plain)
+}
+
+// cut returns the longest head of text whose JSON form has at most limit bytes, and the rest. It
+// never cuts a character in two. Bytes that are no UTF-8 count as the replacement that JSON has.
+func cut(text string, limit int) (head, rest string) {
+	if 6*len(text) <= limit {
+		return text, ""
+	}
+	size := 0
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		size += jsonLen(r, n)
+		if size > limit-2 { // the quotes
+			return text[:i], text[i:]
+		}
+		i += n
+	}
+	return text, ""
+}
+
+func jsonLen(r rune, n int) int {
+	switch {
+	case r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t':
+		return 2
+	case r < 0x20 || r == '\u2028' || r == '\u2029' || r == 0x7f:
+		return 6
+	case r == utf8.RuneError:
+		return 6
+	}
+	return n
+}
