@@ -1,0 +1,315 @@
+package yaml
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"strconv"
+
+	yamlv3 "gopkg.in/yaml.v3"
+)
+
+// constructor turns scanned nodes into values as PyYAML's SafeConstructor does.
+type constructor struct {
+	limits   Limits
+	anchored map[*yamlv3.Node]*Node // what an anchor stands for; nil while it is being built
+	names    map[string]*yamlv3.Node
+	merges   int // entries taken by << so far
+}
+
+func fault(at *yamlv3.Node, format string, args ...any) *Error {
+	return &Error{at.Line, at.Column, fmt.Sprintf(format, args...)}
+}
+
+// node builds y, which stands at depth (the root at 1).
+func (c *constructor) node(y *yamlv3.Node, depth int) (*Node, error) {
+	if y.Kind == yamlv3.AliasNode {
+		n, known := c.anchored[y.Alias]
+		switch {
+		case known && n == nil:
+			return nil, fault(y, "alias *%s stands inside what it names", y.Value)
+		case !known:
+			return nil, fault(y, "found undefined alias '%s'", y.Value)
+		}
+		return n, nil
+	}
+	if depth > c.limits.Depth {
+		return nil, fault(y, "nested deeper than %d levels", c.limits.Depth)
+	}
+	if y.Anchor != "" {
+		if first := c.names[y.Anchor]; first != nil {
+			return nil, fault(y, "found duplicate anchor '%s'; first occurrence in line %d", y.Anchor, first.Line)
+		}
+		c.names[y.Anchor] = y
+		c.anchored[y] = nil
+	}
+	n := &Node{Line: y.Line, Column: y.Column, weight: 1}
+	if err := c.fill(n, y, depth); err != nil {
+		return nil, err
+	}
+	for _, item := range n.Items {
+		n.weight += item.weight
+	}
+	for _, p := range n.Pairs {
+		n.weight += p.Key.weight + p.Value.weight
+	}
+	// Every child is within the budget, and a text of limited size has a limited number of
+	// children, so the sum cannot overflow.
+	if n.weight > c.limits.Nodes {
+		return nil, fault(y, "document has more than %d nodes once its aliases are followed", c.limits.Nodes)
+	}
+	if y.Anchor != "" {
+		c.anchored[y] = n
+	}
+	return n, nil
+}
+
+// fill gives n the value of y, which is no alias.
+func (c *constructor) fill(n *Node, y *yamlv3.Node, depth int) error {
+	tag := tagOf(y)
+	switch y.Kind {
+	case yamlv3.ScalarNode:
+		switch tag {
+		case tagSeq, tagOmap, tagPairs, tagMap, tagSet:
+			return fault(y, "expected a %s, but found a scalar", wanted(tag))
+		}
+		if err := n.scalar(tag, y.Value); err != nil {
+			return fault(y, "%s", err)
+		}
+		return nil
+	case yamlv3.SequenceNode:
+		switch tag {
+		case tagSeq:
+			return c.list(n, y, depth)
+		case tagOmap, tagPairs:
+			return c.pairs(n, y, depth)
+		}
+	case yamlv3.MappingNode:
+		switch tag {
+		case tagMap, tagSet:
+			n.Kind = Map
+			if tag == tagSet {
+				n.Kind = Set
+			}
+			return c.mapping(n, y, depth)
+		}
+	}
+	if want := wanted(tag); want != "" {
+		return fault(y, "expected a %s, but found a %s", want, shape(y))
+	}
+	return fault(y, "%s", unknownTag(tag))
+}
+
+// tagOf returns the tag of y, resolved where it has none of its own.
+func tagOf(y *yamlv3.Node) string {
+	if y.Style&yamlv3.TaggedStyle != 0 {
+		return y.Tag
+	}
+	switch {
+	case y.Kind == yamlv3.SequenceNode:
+		return tagSeq
+	case y.Kind == yamlv3.MappingNode:
+		return tagMap
+	case y.Style&(yamlv3.SingleQuotedStyle|yamlv3.DoubleQuotedStyle|yamlv3.LiteralStyle|yamlv3.FoldedStyle) != 0:
+		return tagStr
+	}
+	return implicitTag(y.Value)
+}
+
+// wanted says which shape a known tag needs; "" for a tag that is not known.
+func wanted(tag string) string {
+	switch tag {
+	case tagSeq, tagOmap, tagPairs:
+		return "list"
+	case tagMap, tagSet:
+		return "mapping"
+	case tagNull, tagBool, tagInt, tagFloat, tagStr, tagBinary, tagTime:
+		return "scalar"
+	}
+	return ""
+}
+
+func shape(y *yamlv3.Node) string {
+	switch y.Kind {
+	case yamlv3.SequenceNode:
+		return "list"
+	case yamlv3.MappingNode:
+		return "mapping"
+	}
+	return "scalar"
+}
+
+func (c *constructor) list(n *Node, y *yamlv3.Node, depth int) error {
+	n.Kind = List
+	n.Items = make([]*Node, 0, len(y.Content))
+	for _, item := range y.Content {
+		child, err := c.node(item, depth+1)
+		if err != nil {
+			return err
+		}
+		n.Items = append(n.Items, child)
+	}
+	return nil
+}
+
+// pairs reads !!omap and !!pairs: a list of mappings of one entry, which Python holds as tuples.
+func (c *constructor) pairs(n *Node, y *yamlv3.Node, depth int) error {
+	n.Kind = List
+	for _, item := range y.Content {
+		item = follow(item)
+		if item.Kind != yamlv3.MappingNode || len(item.Content) != 2 {
+			return fault(item, "expected a mapping of one entry")
+		}
+		key, err := c.node(item.Content[0], depth+2)
+		if err != nil {
+			return err
+		}
+		value, err := c.node(item.Content[1], depth+2)
+		if err != nil {
+			return err
+		}
+		n.Items = append(n.Items, &Node{Kind: List, Line: item.Line, Column: item.Column,
+			Items: []*Node{key, value}, weight: 1 + key.weight + value.weight})
+	}
+	return nil
+}
+
+func follow(y *yamlv3.Node) *yamlv3.Node {
+	if y.Kind == yamlv3.AliasNode {
+		return y.Alias
+	}
+	return y
+}
+
+// mapping reads a mapping or set: a key that stands again replaces the value and keeps its place.
+// Entries merged in by << come first, so that the mapping's own entries win over them.
+func (c *constructor) mapping(n *Node, y *yamlv3.Node, depth int) error {
+	at := map[string]int{}
+	put := func(p Pair) {
+		id := identity(p.Key)
+		if i, again := at[id]; again {
+			n.Pairs[i].Value = p.Value
+			return
+		}
+		at[id] = len(n.Pairs)
+		n.Pairs = append(n.Pairs, p)
+	}
+	for i := 0; i+1 < len(y.Content); i += 2 {
+		if isMerge(y.Content[i]) {
+			merged, err := c.merged(y.Content[i+1], depth)
+			if err != nil {
+				return err
+			}
+			// Merging one anchor a thousand times must not cost what the budget of nodes forbids.
+			if c.merges += len(merged); c.merges > c.limits.Nodes {
+				return fault(y.Content[i], "document has more than %d nodes once its aliases are followed", c.limits.Nodes)
+			}
+			for _, p := range merged {
+				put(p)
+			}
+		}
+	}
+	for i := 0; i+1 < len(y.Content); i += 2 {
+		key := y.Content[i]
+		if isMerge(key) {
+			continue
+		}
+		k, err := c.key(key, depth)
+		if err != nil {
+			return err
+		}
+		v, err := c.node(y.Content[i+1], depth+1)
+		if err != nil {
+			return err
+		}
+		if n.Kind == Set {
+			v = &Node{Kind: Null, Line: v.Line, Column: v.Column, weight: 1}
+		}
+		put(Pair{k, v})
+	}
+	return nil
+}
+
+func isMerge(key *yamlv3.Node) bool {
+	return key.Kind == yamlv3.ScalarNode && tagOf(key) == tagMerge
+}
+
+// key reads a key. A plain "=" is text here, as in PyYAML; what Python cannot hash is refused.
+func (c *constructor) key(y *yamlv3.Node, depth int) (*Node, error) {
+	if y.Kind == yamlv3.ScalarNode && tagOf(y) == tagValue {
+		return &Node{Kind: String, Line: y.Line, Column: y.Column, Text: y.Value, weight: 1}, nil
+	}
+	k, err := c.node(y, depth+1)
+	if err != nil {
+		return nil, err
+	}
+	if k.Kind >= List {
+		return nil, fault(y, "found unhashable key: a %s cannot be the key of a mapping", k.Kind)
+	}
+	return k, nil
+}
+
+// merged returns the entries that << takes from a mapping or a list of mappings. In a list the
+// earlier mapping wins, so it comes last here.
+func (c *constructor) merged(y *yamlv3.Node, depth int) ([]Pair, error) {
+	source := follow(y)
+	switch source.Kind {
+	case yamlv3.MappingNode:
+		n, err := c.node(y, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if n.Kind != Map && n.Kind != Set {
+			return nil, fault(y, "expected a mapping for merging, but found a %s", n.Kind)
+		}
+		return n.Pairs, nil
+	case yamlv3.SequenceNode:
+		var pairs []Pair
+		for i := len(source.Content) - 1; i >= 0; i-- {
+			item := source.Content[i]
+			if follow(item).Kind != yamlv3.MappingNode {
+				return nil, fault(item, "expected a mapping for merging, but found a %s", shape(follow(item)))
+			}
+			n, err := c.node(item, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			pairs = append(pairs, n.Pairs...)
+			if c.merges+len(pairs) > c.limits.Nodes {
+				return nil, fault(item, "document has more than %d nodes once its aliases are followed", c.limits.Nodes)
+			}
+		}
+		return pairs, nil
+	}
+	return nil, fault(y, "expected a mapping or list of mappings for merging, but found a scalar")
+}
+
+// identity names a key so that two keys are the same exactly where Python's dict says so: 1, 1.0
+// and true are one key, '1' is another.
+func identity(k *Node) string {
+	switch k.Kind {
+	case Null:
+		return "n"
+	case Bool, Int:
+		if k.Big != nil {
+			return "i" + k.Big.String()
+		}
+		i, _ := k.AsInt()
+		return "i" + strconv.FormatInt(i, 10)
+	case Float:
+		if k.Float == math.Trunc(k.Float) && !math.IsInf(k.Float, 0) {
+			i, _ := big.NewFloat(k.Float).Int(nil)
+			return "i" + i.String()
+		}
+		if math.IsNaN(k.Float) {
+			// No NaN equals another; its place tells them apart.
+			return fmt.Sprintf("f%d:%d", k.Line, k.Column)
+		}
+		return "f" + strconv.FormatFloat(k.Float, 'g', -1, 64)
+	case Binary:
+		return "b" + k.Text
+	case Time:
+		return "t" + k.printTime()
+	}
+	return "s" + k.Text
+}
