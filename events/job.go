@@ -47,9 +47,10 @@ type Membership struct {
 	Group     string `json:"group"`  // the group's id, LAVA's target_group
 	Parent    JobID  `json:"parent"` // number of part 0
 	Role      string `json:"role"`
-	Size      int    `json:"size"`      // parts in the group
-	Essential bool   `json:"essential"` // its end ends the others
-	Guest     bool   `json:"guest"`     // runs on its host role's device over a dynamic connection; takes no device
+	Size      int    `json:"size"`                // parts in the group
+	Essential bool   `json:"essential"`           // its end ends the others
+	Guest     bool   `json:"guest"`               // runs on its host role's device over a dynamic connection; takes no device
+	HostRole  string `json:"host_role,omitempty"` // of a guest: the role, of one part, whose device it runs on
 }
 
 // JobSubmitted records that a definition passed the gate and waits for a device.
