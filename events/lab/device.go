@@ -1,0 +1,303 @@
+package lab
+
+import (
+	"slices"
+	"time"
+
+	"strata/events"
+)
+
+// DeviceState is whether a device is free. The words are LAVA's.
+type DeviceState string
+
+// The states of a device.
+const (
+	DeviceIdle     DeviceState = "Idle"
+	DeviceReserved DeviceState = "Reserved" // held for a job that has not started
+	DeviceRunning  DeviceState = "Running"  // a job runs on it, or has ended and health has not released it yet
+)
+
+// Device is a device of the lab.
+type Device struct {
+	Name          events.DeviceName     `json:"name"`
+	Seq           uint64                `json:"seq"` // of the last fact about it
+	Type          events.DeviceTypeName `json:"type"`
+	Worker        events.WorkerName     `json:"worker,omitempty"` // empty: takes nothing
+	WorkerSeq     uint64                `json:"worker_seq"`       // of the fact that hung it there
+	Tags          []events.TagName      `json:"tags,omitempty"`   // in order
+	Description   string                `json:"description,omitempty"`
+	Dictionary    string                `json:"dictionary,omitempty"`
+	Version       int                   `json:"version"`              // of the dictionary, from 1; 0: has none yet, and takes nothing
+	ConfiguredSeq uint64                `json:"configured,omitempty"` // of the fact with the dictionary
+	Health        events.DeviceHealth   `json:"health"`
+	HealthSeq     uint64                `json:"health_seq"`              // of the fact that set or confirmed it
+	HealthReason  string                `json:"health_reason,omitempty"` // as that fact gave it
+	State         DeviceState           `json:"state"`
+	Job           events.JobID          `json:"job,omitempty"`      // that holds it; 0 when Idle
+	Lease         events.Lease          `json:"lease,omitempty"`    // highest so far; the holder's unless Idle
+	Checking      bool                  `json:"checking,omitempty"` // that job is a health check
+	IdleSince     time.Time             `json:"idle_since"`
+	Check         Check                 `json:"check"`
+	LastCheck     events.JobID          `json:"last_check,omitempty"`   // the last health check that finished; 0: none
+	LastCheckAt   time.Time             `json:"last_check_at,omitzero"` // when that one was submitted
+	JobsSince     int                   `json:"jobs_since,omitempty"`   // started on it since, health checks not counted
+	DueSeq        uint64                `json:"due_seq"`                // of the last fact that may have made a check due
+}
+
+// Check is the gate that a device stands behind while a health check is to come: it takes nothing
+// else.
+type Check struct {
+	Due    bool         `json:"due,omitempty"`    // said so at the last release, and not asked for yet
+	Job    events.JobID `json:"job,omitempty"`    // the check that was asked for and has no device yet; 0: none
+	Failed string       `json:"failed,omitempty"` // that check was refused or left the queue: the reason for Bad
+}
+
+// Reasons of [Check.Failed] and of the health that follows from it.
+const (
+	InvalidCheck  = "Invalid health check"
+	InvalidDevice = "Invalid device configuration"
+)
+
+// HasTags says that the device carries all of these tags.
+func (d *Device) HasTags(tags []events.TagName) bool {
+	for _, t := range tags {
+		if _, ok := slices.BinarySearch(d.Tags, t); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// After returns the device after a fact about it or about its job j (nil where that has left), and
+// whether the fact fitted: one that does not leaves the device as it is. The first fact of a device
+// is not among them, see [NewDevice].
+func (d Device) After(seq uint64, at time.Time, e events.Event, j *Job) (Device, bool) {
+	switch e := e.(type) {
+	case events.DeviceConfigured:
+		d.Dictionary, d.ConfiguredSeq = e.Dictionary, seq
+		d.Version++
+	case events.DeviceMoved:
+		d.Worker, d.WorkerSeq = e.Worker, seq
+	case events.DeviceTagged:
+		return d.tag(e.Tag)
+	case events.DeviceUntagged:
+		return d.untag(e.Tag)
+	case events.TagRemoved:
+		return d.untag(e.Tag)
+	case events.DeviceHealthSet:
+		d = d.setHealth(e.Health, seq, e.Reason)
+		d.Check.Due = false // the rules say anew whether one is
+		if d.Check.Failed != "" {
+			d.Check = Check{}
+		}
+	case events.DeviceHealthChanged:
+		// Decided about another health: a person has set one since, and that stands.
+		if e.From != d.Health {
+			return d, false
+		}
+		d = d.setHealth(e.To, seq, e.Reason)
+		if !mayCheck(d.Health) {
+			d.Check.Due = false
+		}
+		if d.Check.Failed != "" {
+			d.Check = Check{}
+		}
+	case events.DeviceReserved:
+		if d.State != DeviceIdle || e.Lease <= d.Lease {
+			return d, false
+		}
+		d.State, d.Job, d.Lease, d.Checking = DeviceReserved, e.Job, e.Lease, j != nil && j.HealthCheck
+		if d.Checking || d.Check.Job == e.Job {
+			d.Check = Check{}
+		}
+	case events.DeviceReleased:
+		if d.State == DeviceIdle || d.Job != e.Job || d.Lease != e.Lease {
+			return d, false
+		}
+		d.State, d.Job, d.Checking, d.IdleSince, d.DueSeq = DeviceIdle, 0, false, at, seq
+		d.Check.Due = e.CheckDue && mayCheck(d.Health)
+	case events.HealthCheckRequested:
+		if d.State != DeviceIdle {
+			return d, false
+		}
+		if e.Job == 0 {
+			d.Check.Due = true
+		} else {
+			d.Check = Check{Job: e.Job}
+		}
+	default:
+		return d.afterJob(e, j)
+	}
+	return d, true
+}
+
+// afterJob folds what happened to a job that holds the device or is its health check.
+func (d Device) afterJob(e events.Event, j *Job) (Device, bool) {
+	switch e := e.(type) {
+	case events.JobSubmitted:
+		if !e.HealthCheck || d.Check.Job != 0 {
+			return d, false
+		}
+		d.Check = Check{Job: e.Job}
+	case events.JobRejected:
+		if d.Check.Job != e.Job {
+			return d, false
+		}
+		d.Check.Failed = InvalidCheck
+	case events.JobWithdrawn:
+		if d.Check.Job != e.Job {
+			return d, false
+		}
+		d.Check.Failed = checkReason(e.Job, "canceled")
+	case events.JobStarted:
+		if d.State != DeviceReserved || d.Job != e.Job || d.Lease != e.Lease {
+			return d, false
+		}
+		d.State = DeviceRunning
+		if !d.Checking {
+			d.JobsSince++
+		}
+	case events.JobFinished:
+		if !d.Checking || j == nil || d.Job != e.Job || d.Lease != e.Lease {
+			return d, false
+		}
+		d.LastCheck, d.LastCheckAt, d.JobsSince = j.ID, j.SubmittedAt, 0
+	case events.JobReturned:
+		if !d.Checking || d.Job != e.Job || d.Lease != e.Lease {
+			return d, false
+		}
+		d.Check = Check{Job: e.Job} // the check waits again, and so does the device for it
+	default: // DeviceAdded again, facts of others
+		return d, false
+	}
+	return d, true
+}
+
+func (d Device) setHealth(h events.DeviceHealth, seq uint64, reason string) Device {
+	d.Health, d.HealthSeq, d.DueSeq, d.HealthReason = h, seq, seq, reason
+	return d
+}
+
+func (d Device) tag(t events.TagName) (Device, bool) {
+	i, found := slices.BinarySearch(d.Tags, t)
+	if found {
+		return d, false
+	}
+	d.Tags = slices.Insert(slices.Clone(d.Tags), i, t)
+	return d, true
+}
+
+func (d Device) untag(t events.TagName) (Device, bool) {
+	i, found := slices.BinarySearch(d.Tags, t)
+	if !found {
+		return d, false
+	}
+	d.Tags = slices.Delete(slices.Clone(d.Tags), i, i+1)
+	return d, true
+}
+
+// NewDevice is a device after its first fact: Idle, and Unknown where the fact gives no health.
+func NewDevice(seq uint64, at time.Time, e events.DeviceAdded) Device {
+	d := Device{Name: e.Device, Seq: seq, Type: e.DeviceType, Worker: e.Worker, WorkerSeq: seq,
+		Description: e.Description, State: DeviceIdle, IdleSince: at}
+	h := e.Health
+	if h == "" {
+		h = events.Unknown
+	}
+	d = d.setHealth(h, seq, "")
+	d.Tags = slices.Clone(e.Tags)
+	slices.Sort(d.Tags)
+	d.Tags = slices.Compact(d.Tags)
+	return d
+}
+
+// evolveDevice folds a fact about a device, and what it means for its job.
+func (s *State) evolveDevice(name events.DeviceName, seq uint64, at time.Time, e events.Event) Changes {
+	d := s.devices[name]
+	switch e := e.(type) {
+	case events.DeviceAdded:
+		if d == nil {
+			added := NewDevice(seq, at, e)
+			d = &added
+			s.devices[name] = d
+			delete(s.gone, e.About())
+			return Changes{Devices: []*Device{d}}
+		}
+	case events.DeviceRemoved:
+		if d != nil && d.State == DeviceIdle {
+			delete(s.devices, name)
+			s.gone[e.About()] = seq
+			return Changes{Devices: []*Device{d}}
+		}
+	}
+	if d == nil {
+		s.gone[e.About()] = seq
+		return Changes{}
+	}
+	var j *Job
+	switch e := e.(type) {
+	case events.DeviceReserved:
+		j = s.jobs[e.Job]
+	case events.DeviceReleased:
+		j = s.jobs[e.Job]
+	}
+	c := Changes{Devices: s.deviceAfter(name, seq, at, e, j)}
+	d.Seq = seq
+	switch e := e.(type) {
+	case events.DeviceReleased:
+		if j != nil {
+			if next, fits := j.After(at, e); fits {
+				*j = next
+				c.Job = j
+				s.leave(j)
+			}
+		}
+	case events.HealthCheckRequested:
+		// Submission may have been faster than the fact that names the check.
+		if p, ok := s.past.find(e.Job); ok && p.Rejected {
+			s.deviceAfter(name, seq, at, events.JobRejected{Job: e.Job}, nil)
+		} else if ok {
+			s.deviceAfter(name, seq, at, events.JobWithdrawn{Job: e.Job}, nil)
+		}
+	}
+	return c
+}
+
+// deviceAfter folds a fact into a device and returns it if it changed.
+func (s *State) deviceAfter(name events.DeviceName, seq uint64, at time.Time, e events.Event, j *Job) []*Device {
+	d := s.devices[name]
+	if d == nil {
+		return nil
+	}
+	next, fits := d.After(seq, at, e, j)
+	if !fits {
+		return nil
+	}
+	s.waitsFor(d, next.Check.Job)
+	*d = next
+	return []*Device{d}
+}
+
+// waitsFor keeps the index from health checks to the devices that wait for them.
+func (s *State) waitsFor(d *Device, job events.JobID) {
+	if d.Check.Job == job {
+		return
+	}
+	if old := d.Check.Job; old != 0 {
+		s.checks[old] = slices.DeleteFunc(s.checks[old], func(n events.DeviceName) bool { return n == d.Name })
+		if len(s.checks[old]) == 0 {
+			delete(s.checks, old)
+		}
+	}
+	if job != 0 {
+		s.checks[job] = append(s.checks[job], d.Name)
+	}
+}
+
+// checkEnded tells the devices that wait for a health check that it will not come.
+func (s *State) checkEnded(job events.JobID, seq uint64, at time.Time, e events.Event) (changed []*Device) {
+	for _, name := range slices.Clone(s.checks[job]) {
+		changed = append(changed, s.deviceAfter(name, seq, at, e, nil)...)
+	}
+	return changed
+}

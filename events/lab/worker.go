@@ -1,0 +1,98 @@
+package lab
+
+import (
+	"time"
+
+	"strata/events"
+)
+
+// WorkerState is whether a worker is there.
+type WorkerState string
+
+// The states of a worker.
+const (
+	Online  WorkerState = "Online"
+	Offline WorkerState = "Offline"
+)
+
+// Worker is a machine that devices hang on.
+type Worker struct {
+	Name        events.WorkerName   `json:"name"`
+	Seq         uint64              `json:"seq"` // of the last fact about it
+	Description string              `json:"description,omitempty"`
+	State       WorkerState         `json:"state"`
+	StateAt     time.Time           `json:"state_at"` // since when
+	Health      events.WorkerHealth `json:"health"`
+	JobLimit    int                 `json:"job_limit,omitempty"` // devices held at once; 0: no limit
+	Version     string              `json:"version,omitempty"`   // of its binary, when it was last Online
+	Dispatcher  string              `json:"dispatcher,omitempty"`
+	Env         string              `json:"env,omitempty"`
+	EnvDUT      string              `json:"env_dut,omitempty"`
+	// ActivatedSeq and RetiredSeq are those of the last facts that made it Active out of Active or
+	// Maintenance, and Retired: its devices follow, see [Cascade].
+	ActivatedSeq uint64 `json:"activated_seq,omitempty"`
+	RetiredSeq   uint64 `json:"retired_seq,omitempty"`
+}
+
+// Usable says that devices on the worker may be given jobs: it is Online and Active.
+func (w *Worker) Usable() bool {
+	return w != nil && w.State == Online && w.Health == events.WorkerActive
+}
+
+// NewWorker is a worker after its first fact: Offline and Active.
+func NewWorker(seq uint64, at time.Time, e events.WorkerRegistered) Worker {
+	return Worker{Name: e.Worker, Seq: seq, Description: e.Description, State: Offline, StateAt: at,
+		Health: events.WorkerActive}
+}
+
+// After returns the worker after a fact about it, and whether the fact fitted.
+func (w Worker) After(seq uint64, at time.Time, e events.Event) (Worker, bool) {
+	switch e := e.(type) {
+	case events.WorkerConfigured:
+		w.Description, w.JobLimit = e.Description, e.JobLimit
+		w.Dispatcher, w.Env, w.EnvDUT = e.Dispatcher, e.Env, e.EnvDUT
+	case events.WorkerHealthSet:
+		switch {
+		case e.Health == events.WorkerActive && w.Health != events.WorkerRetired:
+			w.ActivatedSeq = seq
+		case e.Health == events.WorkerRetired:
+			w.RetiredSeq = seq
+		}
+		w.Health = e.Health
+	case events.WorkerWentOnline:
+		w.Version = e.Version
+		if w.State != Online {
+			w.State, w.StateAt = Online, at
+		}
+	case events.WorkerWentOffline:
+		if w.State == Offline {
+			return w, false
+		}
+		w.State, w.StateAt = Offline, at
+	default: // WorkerRegistered again
+		return w, false
+	}
+	return w, true
+}
+
+func (s *State) evolveWorker(name events.WorkerName, seq uint64, at time.Time, e events.Event) {
+	w := s.workers[name]
+	switch e := e.(type) {
+	case events.WorkerRegistered:
+		if w == nil {
+			added := NewWorker(seq, at, e)
+			s.workers[name] = &added
+			delete(s.gone, e.About())
+			return
+		}
+	case events.WorkerRemoved:
+		delete(s.workers, name)
+		w = nil
+	}
+	if w == nil {
+		s.gone[e.About()] = seq
+		return
+	}
+	*w, _ = w.After(seq, at, e)
+	w.Seq = seq
+}
