@@ -55,7 +55,7 @@ func (p Principal) Rights() Rights {
 				"$JS.API.CONSUMER.INFO." + workStream + "." + w,
 				"$JS.API.CONSUMER.MSG.NEXT." + workStream + "." + w,
 				"$JS.ACK." + workStream + "." + w + ".>",
-				"$JS.API.DIRECT.GET.KV_" + ordersBucket + ".$KV." + ordersBucket + "." + w + ".>",
+				DirectGet(w + ".>"),
 				ReportSubject(p.Worker),
 				PresenceSubject(p.Worker),
 			},
@@ -93,10 +93,9 @@ func PresenceSubject(w events.WorkerName) string {
 	return "$KV." + presenceBucket + "." + events.EscapeToken(string(w))
 }
 
-// TextSubject returns the subject on which a long text of an order lies: the worker's name, the
-// job, its lease and the text's name make the key. It is also the tail of the direct get.
-func TextSubject(w events.WorkerName, job events.JobID, lease events.Lease, name string) string {
-	return "$KV." + ordersBucket + "." + TextKey(w, job, lease, name)
+// DirectGet returns the subject of the request that reads one long text of an order.
+func DirectGet(textKey string) string {
+	return "$JS.API.DIRECT.GET.KV_" + ordersBucket + ".$KV." + ordersBucket + "." + textKey
 }
 
 // TextKey returns the key of a long text of an order.

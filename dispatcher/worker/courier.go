@@ -1,0 +1,47 @@
+package worker
+
+import (
+	"path/filepath"
+
+	"strata/dispatcher/worker/jobproc"
+	"strata/schemas/order"
+)
+
+// spoolSent is what a courier says when it is done.
+type spoolSent struct {
+	job   *job
+	lines uint64
+	err   error
+}
+
+// dispatchCourier sends what is left of a job's spool, under the job's own credential: the process
+// that should have sent it has ended. Most often nothing is left, and the courier finds out without a
+// connection.
+func (s *supervisor) dispatchCourier(j *job) {
+	s.couriers[j] = true
+	dir, o, servers := filepath.Join(j.dir, jobproc.SpoolDir), j.Order, s.Servers
+	s.wait.Go(func() {
+		lines, err := jobproc.Drain(s.ctx, dir, o, servers, s.Logger)
+		select {
+		case s.spools <- spoolSent{j, lines, err}:
+		case <-s.ctx.Done():
+		}
+	})
+}
+
+// emptied reports that all output of a job is on the bus.
+func (s *supervisor) emptied(sent spoolSent) error {
+	j := sent.job
+	delete(s.couriers, j)
+	if sent.err != nil {
+		if s.ctx.Err() == nil {
+			s.Logger.Error("spool of job cannot be sent", "job", j.Job, "lines", sent.lines, "error", sent.err)
+		}
+		return nil // tried again at the next look
+	}
+	if err := s.report(j, order.Report{Claim: order.SpoolEmpty, Lines: sent.lines}); err != nil {
+		return err
+	}
+	j.Emptied = true
+	return j.save()
+}

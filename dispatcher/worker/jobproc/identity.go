@@ -1,0 +1,114 @@
+package jobproc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Identity names a process for good: numbers of processes come round, the time of its start and the
+// boot of the machine tell one from the next.
+type Identity struct {
+	PID   int    `json:"pid,omitempty"`
+	Start uint64 `json:"start,omitempty"` // field 22 of /proc/<pid>/stat: clock ticks since boot
+	Boot  string `json:"boot,omitempty"`  // /proc/sys/kernel/random/boot_id
+}
+
+// Identify returns the identity of a process that runs now.
+func Identify(pid int) (Identity, error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return Identity{}, fmt.Errorf("identify process %d: %w", pid, err)
+	}
+	s, err := readStat(pid)
+	if err != nil {
+		return Identity{}, fmt.Errorf("identify process %d: %w", pid, err)
+	}
+	return Identity{pid, s.start, strings.TrimSpace(string(boot))}, nil
+}
+
+// Lives tells whether that very process still runs. One that has ended and was not waited for (a
+// zombie) does not.
+func (i Identity) Lives() bool {
+	if i.PID <= 0 {
+		return false
+	}
+	now, err := Identify(i.PID)
+	if err != nil || now != i {
+		return false
+	}
+	s, err := readStat(i.PID)
+	return err == nil && s.state != "Z" && s.state != "X"
+}
+
+// Signal sends a signal to the process, if it still is the same one.
+func (i Identity) Signal(sig syscall.Signal) error {
+	if !i.Lives() {
+		return os.ErrProcessDone
+	}
+	return syscall.Kill(i.PID, sig)
+}
+
+// KillSession ends with SIGKILL everything that the process started and that did not begin a session of
+// its own, in whatever process group it is. It works when the process itself is gone, as long as
+// its number was not given to another session: that is not possible while members of the old one live.
+func (i Identity) KillSession() (killed int, err error) {
+	if i.PID <= 1 {
+		return 0, nil
+	}
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil || strings.TrimSpace(string(boot)) != i.Boot {
+		return 0, err // everything of an earlier boot is gone
+	}
+	if s, err := readStat(i.PID); err == nil && s.start != i.Start {
+		return 0, nil // the number is another's by now, so the session is empty
+	}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return 0, fmt.Errorf("end session %d: %w", i.PID, err)
+	}
+	var errs []error
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		s, err := readStat(pid)
+		if err != nil || s.session != i.PID || s.start < i.Start || s.state == "Z" || s.state == "X" {
+			continue
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			errs = append(errs, fmt.Errorf("kill process %d: %w", pid, err))
+			continue
+		}
+		killed++
+	}
+	return killed, errors.Join(errs...)
+}
+
+// stat is what we need of /proc/<pid>/stat, see proc_pid_stat(5).
+type stat struct {
+	state   string // field 3
+	session int    // field 6
+	start   uint64 // field 22
+}
+
+func readStat(pid int) (stat, error) {
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return stat{}, err
+	}
+	// Field 2 is the command in brackets and may hold spaces and brackets: the last bracket ends it.
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	if len(fields) < 20 {
+		return stat{}, fmt.Errorf("/proc/%d/stat has %d fields after the command", pid, len(fields))
+	}
+	session, err1 := strconv.Atoi(fields[3])
+	start, err2 := strconv.ParseUint(fields[19], 10, 64)
+	return stat{fields[0], session, start}, errors.Join(err1, err2)
+}

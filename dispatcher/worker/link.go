@@ -1,0 +1,315 @@
+package worker
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"strata/events"
+	"strata/events/access"
+	"strata/schemas/order"
+)
+
+// How long the link waits for one answer of the broker, and before it tries again what failed.
+const (
+	answerWithin = 10 * time.Second
+	pause        = time.Second
+)
+
+// link is the worker's connection to the bus. It dials; nothing dials the worker.
+type link struct {
+	Deps
+	super *supervisor
+	conn  *nats.Conn
+	js    jetstream.JetStream
+	lost  chan struct{} // has an element after each loss of the connection
+}
+
+// run keeps a session while there is a broker, until ctx ends.
+func (l *link) run(ctx context.Context) error {
+	l.lost = make(chan struct{}, 1)
+	me := access.Principal{Role: access.Worker, Worker: l.Name}
+	up := make(chan struct{}, 1)
+	poke := func(c chan struct{}) {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+	options := append([]nats.Option{
+		nats.Name("worker " + string(l.Name)), nats.Token(l.Token), nats.CustomInboxPrefix(me.Inbox()),
+		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(pause), nats.IgnoreAuthErrorAbort(),
+		nats.ConnectHandler(func(*nats.Conn) { poke(up) }),
+		nats.ReconnectHandler(func(*nats.Conn) { poke(up) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { poke(l.lost) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			l.Logger.Warn("bus refuses or is slow", "error", err)
+		}),
+	}, l.NATS...)
+	conn, err := nats.Connect(l.Servers, options...)
+	if err != nil {
+		return fmt.Errorf("connect to %s: %w", l.Servers, err)
+	}
+	defer conn.Close()
+	l.conn = conn
+	if l.js, err = jetstream.New(conn, jetstream.WithDefaultTimeout(answerWithin)); err != nil {
+		return fmt.Errorf("connect to %s: %w", l.Servers, err)
+	}
+	for ctx.Err() == nil {
+		if conn.IsConnected() {
+			err := l.session(ctx)
+			if ctx.Err() != nil {
+				break
+			}
+			l.Logger.Warn("session with the bus ended", "error", err)
+			if err := l.tell(ctx, ask{closed: true}); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
+		select {
+		case <-up:
+		case <-l.After(pause):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// session is one stretch of being there: all waiting orders are read, all reports sent, the leases
+// told; then presence is renewed, until the connection is lost or the presence has expired.
+func (l *link) session(ctx context.Context) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	select {
+	case <-l.lost: // of an earlier session
+	default:
+	}
+	id := newSession()
+	consumer, err := l.consumer(ctx)
+	if err != nil {
+		return err
+	}
+	if err := l.readWaiting(ctx, consumer); err != nil {
+		return err
+	}
+	if err := l.tell(ctx, ask{session: id}); err != nil {
+		return err
+	}
+	l.Logger.Info("session with the bus", "session", id)
+	done := make(chan error, 3)
+	go func() { done <- l.sendReports(ctx) }()
+	go func() { done <- l.readOrders(ctx, consumer) }()
+	go func() { done <- l.renewPresence(ctx, id) }()
+	var first error
+	running := 3
+	select {
+	case first = <-done:
+		running--
+	case <-l.lost:
+		first = errors.New("connection lost")
+	case <-ctx.Done():
+		first = context.Cause(ctx)
+	}
+	end(first)
+	for range running {
+		<-done
+	}
+	return first
+}
+
+func newSession() string {
+	var b [8]byte
+	rand.Read(b[:]) // never fails since Go 1.24
+	return hex.EncodeToString(b[:])
+}
+
+// tell hands something to the supervisor and waits until it has dealt with it.
+func (l *link) tell(ctx context.Context, a ask) error {
+	a.done = make(chan error, 1)
+	select {
+	case l.super.asks <- a:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-a.done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// consumer finds the consumer that dispatch made for this worker, and waits for it where the lab
+// has not come so far.
+func (l *link) consumer(ctx context.Context) (jetstream.Consumer, error) {
+	for said := false; ; said = true {
+		ask, cancel := context.WithTimeout(ctx, answerWithin)
+		c, err := l.js.Consumer(ask, "WORK", events.EscapeToken(string(l.Name)))
+		cancel()
+		if err == nil {
+			return c, nil
+		}
+		if !errors.Is(err, jetstream.ErrConsumerNotFound) && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil, fmt.Errorf("find own orders: %w", err)
+		}
+		if !said {
+			l.Logger.Info("waiting for the lab to know this worker", "worker", l.Name)
+		}
+		select {
+		case <-l.After(pause):
+		case <-l.lost:
+			return nil, errors.New("connection lost")
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// readWaiting takes the orders that came while the worker was away, all of them before one is
+// started: the last of them may cancel the first. Orders that an earlier run was given and did not
+// acknowledge count as waiting too; the broker gives them again after the consumer's AckWait.
+func (l *link) readWaiting(ctx context.Context, c jetstream.Consumer) error {
+	for {
+		ask, cancel := context.WithTimeout(ctx, answerWithin)
+		info, err := c.Info(ask)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("ask what waits: %w", err)
+		}
+		if info.NumPending == 0 && info.NumAckPending == 0 {
+			return nil
+		}
+		if err := l.read(ctx, c, pause, true); err != nil {
+			return err
+		}
+	}
+}
+
+// readOrders takes orders as they come.
+func (l *link) readOrders(ctx context.Context, c jetstream.Consumer) error {
+	for {
+		if err := l.read(ctx, c, 10*time.Second, false); err != nil {
+			return err
+		}
+	}
+}
+
+// read takes what comes within a time. held keeps the supervisor from starting anything.
+func (l *link) read(ctx context.Context, c jetstream.Consumer, within time.Duration, held bool) error {
+	pull, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	batch, err := c.Fetch(64, jetstream.FetchContext(pull))
+	if err != nil {
+		return fmt.Errorf("pull orders: %w", err)
+	}
+	for m := range batch.Messages() {
+		if err := l.order(ctx, m, held); err != nil {
+			return err
+		}
+	}
+	if err := batch.Error(); err != nil && ctx.Err() == nil && pull.Err() == nil {
+		return fmt.Errorf("pull orders: %w", err)
+	}
+	return context.Cause(ctx)
+}
+
+// order hands one order to the supervisor and acknowledges it when that has it on disk.
+func (l *link) order(ctx context.Context, m jetstream.Msg, held bool) error {
+	meta, err := m.Metadata()
+	if err != nil {
+		return fmt.Errorf("read order: %w", err)
+	}
+	o, err := order.Decode(m.Data())
+	if err != nil {
+		// It will not get better: it came from a newer lab, or from nobody we know.
+		l.Logger.Error("order cannot be read", "sequence", meta.Sequence.Stream, "error", err)
+		return m.Term()
+	}
+	if err := l.fill(ctx, &o); err != nil {
+		l.Logger.Error("texts of order cannot be had", "job", o.Job, "error", err)
+		return m.NakWithDelay(5 * pause)
+	}
+	if err := l.tell(ctx, ask{order: &o, more: held || meta.NumPending > 0}); err != nil {
+		if errors.Is(err, errDisk) || ctx.Err() != nil {
+			return err
+		}
+		l.Logger.Error("order cannot be taken now", "job", o.Job, "error", err)
+		return m.NakWithDelay(5 * pause)
+	}
+	if err := m.Ack(); err != nil {
+		return fmt.Errorf("acknowledge order: %w", err)
+	}
+	return nil
+}
+
+// sendReports sends what waits, the oldest first, and each until it is acknowledged.
+func (l *link) sendReports(ctx context.Context) error {
+	for {
+		number, body, err := l.super.outbox.front()
+		if err != nil {
+			// Rather than stop all reports for one file that a full disk spoiled.
+			l.Logger.Error("report is lost", "error", err)
+			if err := l.super.outbox.drop(number); err != nil {
+				return err
+			}
+			continue
+		}
+		if number == 0 {
+			select {
+			case <-l.super.outbox.wakes:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			continue
+		}
+		m := nats.NewMsg(access.ReportSubject(l.Name))
+		m.Data = body
+		id := events.EscapeToken(string(l.Name)) + "/" + strconv.FormatUint(number, 10)
+		send, cancel := context.WithTimeout(ctx, answerWithin)
+		_, err = l.js.PublishMsg(send, m, jetstream.WithMsgID(id))
+		cancel()
+		if err != nil {
+			return fmt.Errorf("send report: %w", err)
+		}
+		if err := l.super.outbox.drop(number); err != nil {
+			return err
+		}
+	}
+}
+
+// renewPresence says again and again that the worker is there. Each write expects to follow the one
+// before: if the key has expired in between (the machine slept), the lab thinks the worker gone, and a
+// new session has to tell it what is held.
+func (l *link) renewPresence(ctx context.Context, session string) error {
+	var last uint64
+	for {
+		value, err := json.Marshal(order.Presence{Version: order.Version, Session: session, Build: l.Build, Refuses: l.shortOfSpace()})
+		if err != nil {
+			return fmt.Errorf("renew presence: %w", err)
+		}
+		options := []jetstream.PublishOpt{}
+		if last > 0 {
+			options = append(options, jetstream.WithExpectLastSequencePerSubject(last))
+		}
+		write, cancel := context.WithTimeout(ctx, answerWithin)
+		ack, err := l.js.Publish(write, access.PresenceSubject(l.Name), value, options...)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("renew presence: %w", err)
+		}
+		last = ack.Sequence
+		select {
+		case <-l.After(l.Presence):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

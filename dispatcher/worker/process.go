@@ -1,0 +1,187 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"strata/dispatcher/output"
+	"strata/dispatcher/worker/jobproc"
+	"strata/schemas/order"
+)
+
+// start makes a job's process. What keeps it from starting is the worker's fault, not the job's: it
+// ends as a Bug, or is refused where the machine has no room.
+func (s *supervisor) start(j *job) error {
+	if short := s.shortOfSpace(); short != "" {
+		return s.refuse(j, short)
+	}
+	env, err := processEnv(j.Work.Env.Inline, os.Environ())
+	if err != nil {
+		return s.conclude(j, order.Verdict{Result: "fail", ErrorType: "Configuration", Error: err.Error()})
+	}
+	if err := jobproc.Write(filepath.Join(j.dir, jobproc.TaskFile), jobproc.Task{Servers: s.Servers}); err != nil {
+		return err
+	}
+	j.Phase = starting
+	if err := j.save(); err != nil {
+		return err
+	}
+	cmd, err := s.spawn(j, env)
+	if err != nil {
+		return s.conclude(j, order.Verdict{Result: "fail", ErrorType: "Bug", Error: err.Error()})
+	}
+	if j.Process, err = jobproc.Identify(cmd.Process.Pid); err != nil {
+		return err // it is our child and not waited for, so /proc has it
+	}
+	s.Logger.Info("job started", "job", j.Job, "device", j.Device, "lease", j.Lease, "pid", j.Process.PID)
+	s.watch(j, func() {
+		awaitExit(s.ctx, j.Process)
+		if s.ctx.Err() == nil {
+			cmd.Wait() // does not wait: it lets the kernel forget the child
+		}
+	})
+	return s.began(j)
+}
+
+// spawn starts the hidden command in a session of its own, so that neither a signal to the worker's
+// process group nor the end of its terminal reaches the job.
+func (s *supervisor) spawn(j *job, env []string) (*exec.Cmd, error) {
+	stdout, err1 := os.OpenFile(filepath.Join(j.dir, jobproc.StdoutFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	stderr, err2 := os.OpenFile(filepath.Join(j.dir, jobproc.StderrFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, fmt.Errorf("start job %d: %w", j.Job, err)
+	}
+	defer stdout.Close()
+	defer stderr.Close()
+	args := append(append([]string(nil), s.Command[1:]...), j.dir)
+	cmd := exec.Command(s.Command[0], args...)
+	cmd.Dir, cmd.Env = j.dir, env
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start job %d: %w", j.Job, err)
+	}
+	return cmd, nil
+}
+
+// watch tells the supervisor once gone returns, unless the worker stops first.
+func (s *supervisor) watch(j *job, gone func()) {
+	s.wait.Go(func() {
+		gone()
+		select {
+		case s.exits <- j:
+		case <-s.ctx.Done():
+		}
+	})
+}
+
+// awaitExit returns when a process, a child or not, has ended, or ctx has. Once a second it looks
+// whether ctx did.
+func awaitExit(ctx context.Context, who jobproc.Identity) {
+	fd, err := unix.PidfdOpen(who.PID, 0)
+	if err != nil {
+		return // it is gone
+	}
+	defer unix.Close(fd)
+	if !who.Lives() {
+		return // the number was another's
+	}
+	for ctx.Err() == nil {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 1000)
+		if n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
+}
+
+// end settles a job whose process is gone: what it left behind is killed before anything is
+// reported, because after the report the lab gives the device away.
+func (s *supervisor) end(j *job) error {
+	if n, err := j.Process.KillSession(); n > 0 || err != nil {
+		s.Logger.Warn("job left processes behind", "job", j.Job, "killed", n, "error", err)
+	}
+	verdict, err := jobproc.ReadVerdict(j.dir)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			s.Logger.Error("result of job cannot be read", "job", j.Job, "error", err)
+		}
+		verdict = order.Verdict{Result: "fail", ErrorType: "Bug", Error: "the job's process ended without a result"}
+		if tail := lastBytes(filepath.Join(j.dir, jobproc.StderrFile), 1000); tail != "" {
+			verdict.Error += ": " + tail
+		}
+		if j.kills {
+			verdict.Error = "the job's process did not end when asked to and was killed"
+		}
+	}
+	return s.conclude(j, verdict)
+}
+
+// conclude reports how a job ended. The number of lines is counted here, from the spool: a process
+// that died could not.
+func (s *supervisor) conclude(j *job, v order.Verdict) error {
+	spool, err := output.OpenSpool(filepath.Join(j.dir, jobproc.SpoolDir))
+	if err == nil {
+		v.Lines = spool.Lines()
+		err = spool.Close()
+	}
+	if err != nil {
+		s.Logger.Error("lines of job cannot be counted", "job", j.Job, "error", err)
+	}
+	s.Logger.Info("job finished", "job", j.Job, "lease", j.Lease, "result", v.Result, "error_type", v.ErrorType, "lines", v.Lines)
+	if err := s.report(j, order.Report{Claim: order.Finished, Verdict: &v}); err != nil {
+		return err
+	}
+	j.Verdict = &v
+	return s.settle(j)
+}
+
+// refuse reports that a job that was taken will not be run.
+func (s *supervisor) refuse(j *job, reason string) error {
+	s.Logger.Warn("job refused", "job", j.Job, "lease", j.Lease, "reason", reason)
+	if err := s.report(j, order.Report{Claim: order.Refused, Reason: reason}); err != nil {
+		return err
+	}
+	j.Refused = reason
+	return s.settle(j)
+}
+
+// settle notes that a job has been reported; a crash before it only repeats the report.
+func (s *supervisor) settle(j *job) error {
+	j.Phase = ended
+	s.rehold = s.rehold || j.Stale
+	if err := os.RemoveAll(filepath.Join(j.dir, jobproc.ScratchDir)); err != nil {
+		s.Logger.Warn("scratch directory stays", "job", j.Job, "error", err)
+	}
+	return j.save()
+}
+
+func (s *supervisor) terminate(j *job) {
+	s.Logger.Info("job asked to end", "job", j.Job, "reason", j.Why, "signal", j.Terms)
+	if err := j.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.Logger.Error("signal to job failed", "job", j.Job, "error", err)
+	}
+}
+
+// lastBytes returns the end of a file as text; nothing where it cannot be read.
+func lastBytes(path string, n int64) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	buf := make([]byte, min(n, info.Size()))
+	read, _ := f.ReadAt(buf, info.Size()-int64(len(buf)))
+	return string(buf[:read])
+}
