@@ -14,6 +14,7 @@ type Counters struct {
 	Position   atomic.Uint64 // sequence of the last one
 	Lag        atomic.Uint64 // messages behind the stream's end when it was handed over
 	Resets     atomic.Uint64 // times a reader had to begin again after a lost connection
+	BadFrames  atomic.Uint64 // frames of OUTPUT that could not be read
 	// BatchSizes counts recorded calls by number of facts: 1, 2–3, 4–7, 8–15, 16–31, 32–63, 64–100.
 	BatchSizes [7]atomic.Uint64
 }

@@ -1,0 +1,208 @@
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"strata/events"
+)
+
+// directRequest asks a stream for messages without a consumer (nats-server ADR-31).
+type directRequest struct {
+	Seq     uint64   `json:"seq,omitempty"`
+	NextFor string   `json:"next_by_subj,omitempty"` // the first one of that subject from Seq on
+	LastFor string   `json:"last_by_subj,omitempty"`
+	Batch   int      `json:"batch,omitempty"` // that many, each the next one
+	Multi   []string `json:"multi_last,omitempty"`
+}
+
+// stored is a message as the stream has it.
+type stored struct {
+	subject string
+	seq     uint64
+	at      time.Time
+	header  nats.Header
+	data    []byte
+	pending uint64 // of a batch, messages behind it
+}
+
+// direct returns the messages that a request is answered with; none where there are none.
+func (l *Log) direct(ctx context.Context, stream string, r directRequest) ([]stored, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	body, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	inbox := l.nc.NewInbox()
+	sub, err := l.nc.SubscribeSync(inbox)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := l.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, body); err != nil {
+		return nil, err
+	}
+	var all []stored
+	for {
+		msg, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", stream, err)
+		}
+		switch status := msg.Header.Get("Status"); {
+		case status == "204" || status == "404": // end of batch; nothing there
+			return all, nil
+		case status != "":
+			return nil, fmt.Errorf("read %s: broker says %s %s", stream, status, msg.Header.Get("Description"))
+		}
+		m, err := parseStored(msg)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", stream, err)
+		}
+		all = append(all, m)
+		if r.Batch == 0 && r.Multi == nil {
+			return all, nil
+		}
+	}
+}
+
+// parseStored reads an answer to a direct request.
+func parseStored(msg *nats.Msg) (stored, error) {
+	m := stored{subject: msg.Header.Get("Nats-Subject"), header: msg.Header, data: msg.Data}
+	var err error
+	if m.seq, err = strconv.ParseUint(msg.Header.Get("Nats-Sequence"), 10, 64); err != nil {
+		return m, fmt.Errorf("header Nats-Sequence: %w", err)
+	}
+	if m.at, err = time.Parse(time.RFC3339Nano, msg.Header.Get("Nats-Time-Stamp")); err != nil {
+		return m, fmt.Errorf("header Nats-Time-Stamp: %w", err)
+	}
+	if pending := msg.Header.Get("Nats-Num-Pending"); pending != "" {
+		if m.pending, err = strconv.ParseUint(pending, 10, 64); err != nil {
+			return m, fmt.Errorf("header Nats-Num-Pending: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// Load returns all facts of one entity that the stream still has, in order.
+func (l *Log) Load(ctx context.Context, e events.Entity) ([]Recorded, error) {
+	var all []Recorded
+	stream, from := streamOf(e), uint64(1)
+	for {
+		got, err := l.direct(ctx, stream, directRequest{Seq: from, NextFor: e.Subject(), Batch: 1000})
+		if err != nil {
+			return nil, fmt.Errorf("load %s: %w", e, err)
+		}
+		for _, m := range got {
+			r, err := decode(stream, m.seq, m.header, m.data)
+			if err != nil {
+				return nil, fmt.Errorf("load %s: %w", e, err)
+			}
+			all = append(all, r)
+			from = m.seq + 1
+		}
+		if len(got) == 0 || got[len(got)-1].pending == 0 {
+			return all, nil
+		}
+	}
+}
+
+// Last returns the sequence of the last message that a stream has had: where it never had one, the
+// sequence before its first.
+func (l *Log) Last(ctx context.Context, stream string) (uint64, error) {
+	st, err := l.js.Stream(ctx, stream)
+	if err != nil {
+		return 0, fmt.Errorf("last sequence of %s: %w", stream, err)
+	}
+	return st.CachedInfo().State.LastSeq, nil
+}
+
+// LastSeqs returns the sequence of each entity's last fact, 0 where the stream has none: what to
+// expect after a conflict for entities whose facts may have aged out.
+func (l *Log) LastSeqs(ctx context.Context, entities []events.Entity) (map[events.Entity]uint64, error) {
+	seqs := make(map[events.Entity]uint64, len(entities))
+	for _, e := range entities {
+		got, err := l.direct(ctx, streamOf(e), directRequest{LastFor: e.Subject()})
+		if err != nil {
+			return nil, fmt.Errorf("last fact of %s: %w", e, err)
+		}
+		seqs[e] = 0
+		if len(got) > 0 {
+			seqs[e] = got[0].seq
+		}
+	}
+	return seqs, nil
+}
+
+// decode reads a message of Lab or Results.
+func decode(stream string, seq uint64, header nats.Header, data []byte) (Recorded, error) {
+	e, env, err := events.DecodeMessage(header, data)
+	if err != nil {
+		return Recorded{}, fmt.Errorf("%s: %w", Cause(stream, seq), err)
+	}
+	return Recorded{Stream: stream, Seq: seq, ID: env.ID, Time: env.Time, Source: env.Source,
+		Actor: env.Actor, Cause: env.Cause, Trace: env.Trace, Event: e}, nil
+}
+
+// ErrNoSubmission says that SUBMISSIONS has no such message (any more).
+var ErrNoSubmission = errors.New("no such submission")
+
+// Submission is a job definition as it was published.
+type Submission struct {
+	Job    events.JobID    // its sequence
+	User   events.UserName // who submitted it; empty for a part
+	Parent events.JobID    // of a part or retry: the submission it came from; else 0
+	Part   string          // of a part "1", of a retry "r2", as in its subject; else empty
+	At     time.Time       // when the bus took it
+	MsgID  string          // Nats-Msg-Id, empty where there was none
+	Header nats.Header
+	Text   []byte
+}
+
+// Submission returns a definition by its number, or [ErrNoSubmission].
+func (l *Log) Submission(ctx context.Context, seq uint64) (Submission, error) {
+	got, err := l.direct(ctx, Submissions, directRequest{Seq: seq})
+	if err != nil {
+		return Submission{}, fmt.Errorf("submission %d: %w", seq, err)
+	}
+	if len(got) == 0 {
+		return Submission{}, fmt.Errorf("submission %d: %w", seq, ErrNoSubmission)
+	}
+	return parseSubmission(got[0])
+}
+
+// SubmissionText returns the text of a definition by its number, byte for byte, or [ErrNoSubmission].
+func (l *Log) SubmissionText(ctx context.Context, seq uint64) ([]byte, error) {
+	s, err := l.Submission(ctx, seq)
+	return s.Text, err
+}
+
+func parseSubmission(m stored) (Submission, error) {
+	s := Submission{Job: events.JobID(m.seq), At: m.at.UTC(), MsgID: m.header.Get(events.HeaderMsgID), Header: m.header, Text: m.data}
+	tokens := strings.Split(m.subject, ".")
+	switch {
+	case len(tokens) == 2 && tokens[0] == "submit":
+		// A user who publishes by hand may write a name unescaped, such as "a@b": it is refused by who
+		// validates it, not here, so a token that cannot be read stands for itself.
+		if user, err := events.UnescapeToken(tokens[1]); err == nil {
+			s.User = events.UserName(user)
+		} else {
+			s.User = events.UserName(tokens[1])
+		}
+		return s, nil
+	case len(tokens) == 3 && tokens[0] == "part":
+		parent, err := strconv.ParseUint(tokens[1], 10, 64)
+		s.Parent, s.Part = events.JobID(parent), tokens[2]
+		if err == nil {
+			return s, nil
+		}
+	}
+	return s, fmt.Errorf("submission %d: subject %q is neither submit.<user> nor part.<number>.<n>", m.seq, m.subject)
+}
