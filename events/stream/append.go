@@ -132,27 +132,24 @@ func (l *Log) publish(ctx context.Context, recorded []Recorded, msgs []*nats.Msg
 	}
 	pause := 10 * time.Millisecond
 	for attempt := 1; ; attempt++ {
-		err := l.connected(ctx)
+		seq, err := l.attempt(ctx, msgs, send)
 		if err == nil {
-			var seq uint64
-			if seq, err = send(ctx, msgs); err == nil {
-				return seq, nil
-			}
+			return seq, nil
 		}
 		again, conflict := judge(err)
 		if conflict && attempt == 1 {
 			return 0, ErrConflict
 		}
 		if conflict { // it may have been our own attempt before that was faster
-			seq, ferr := l.find(ctx, recorded, msgs, expect)
+			seq, err = l.find(ctx, recorded, msgs, expect)
 			switch {
-			case ferr == nil && seq != 0:
+			case err == nil && seq != 0:
 				l.counters.Duplicates.Add(1)
 				return seq, nil
-			case ferr == nil:
+			case err == nil:
 				return 0, ErrConflict
 			}
-			err, again = ferr, true
+			again = true
 		}
 		if !again || ctx.Err() != nil {
 			return 0, err
@@ -167,6 +164,39 @@ func (l *Log) publish(ctx context.Context, recorded []Recorded, msgs []*nats.Msg
 		pause = min(2*pause, time.Second)
 	}
 }
+
+// attempt sends messages once. It ends with the connection: an answer can't come any more then.
+func (l *Log) attempt(ctx context.Context, msgs []*nats.Msg, send func(context.Context, []*nats.Msg) (uint64, error)) (uint64, error) {
+	if err := l.connected(ctx); err != nil {
+		return 0, err
+	}
+	ctx, release := l.whileConnected(ctx)
+	defer release()
+	return send(ctx, msgs)
+}
+
+// whileConnected returns a context that ends when the connection is lost or renewed.
+func (l *Log) whileConnected(ctx context.Context) (within context.Context, release func()) {
+	within, cancel := context.WithCancelCause(ctx)
+	changed := l.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.CLOSED)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-changed:
+			cancel(errReconnected)
+		case <-within.Done():
+		}
+	}()
+	return within, func() {
+		cancel(nil)
+		<-watched
+		l.nc.RemoveStatusListener(changed)
+	}
+}
+
+// errReconnected ends what waits for an answer over a connection that was lost.
+var errReconnected = errors.New("connection was lost")
 
 // judge says what an error of an attempt means: that it should be made again, or that the facts
 // are refused because of others (or of themselves, recorded by an attempt before).

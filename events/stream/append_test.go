@@ -6,6 +6,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"strata/events"
 	"strata/events/eventtest"
 	"strata/events/stream"
@@ -96,4 +99,10 @@ func tag(name events.TagName) events.TagAdded { return events.TagAdded{Tag: name
 
 func expectAll(seq uint64) func(events.Entity) uint64 {
 	return func(events.Entity) uint64 { return seq }
+}
+
+func purgeBefore(seq uint64) jetstream.StreamPurgeOpt { return jetstream.WithPurgeSequence(seq) }
+
+func message(subject string, header map[string][]string, body []byte) *nats.Msg {
+	return &nats.Msg{Subject: subject, Header: header, Data: body}
 }

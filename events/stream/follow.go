@@ -109,27 +109,13 @@ func (r *reader) read(ctx context.Context, each func(stored) error, idle func() 
 // callerError carries an error of the caller's functions out of consume.
 type callerError struct{ error }
 
-// errReconnected ends a consumer whose connection was new: what was on its way may be lost.
-var errReconnected = errors.New("connection was renewed")
-
 // consume reads through one consumer until that fails.
 func (r *reader) consume(ctx context.Context, each func(stored) error, idle func() error) error {
 	if err := r.l.connected(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	changed := r.l.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.CLOSED)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		select {
-		case <-changed:
-			cancel(errReconnected)
-		case <-ctx.Done():
-		}
-	}()
-	defer func() { cancel(nil); <-watched; r.l.nc.RemoveStatusListener(changed) }()
+	ctx, release := r.l.whileConnected(ctx)
+	defer release()
 
 	create, done := context.WithTimeout(ctx, attemptTime)
 	cons, err := r.l.js.CreateConsumer(create, r.stream, jetstream.ConsumerConfig{
