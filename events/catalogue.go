@@ -66,6 +66,7 @@ func catalogue() []definition {
 		define[JobCancelCascaded]("job.cancel-cascaded", DispatchService),
 		define[JobRetried]("job.retried", DispatchService),
 		define[ReportRefused]("report.refused", DispatchService),
+		define[JobOutputEnded]("job.output-ended", DispatchService),
 		define[WorkerWentOnline]("worker.went-online", DispatchService),
 		define[WorkerWentOffline]("worker.went-offline", DispatchService),
 

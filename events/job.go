@@ -188,6 +188,16 @@ type ReportRefused struct {
 	Reason string     `json:"reason"` // such as "lease 812 is over, 901 holds the device"
 }
 
+// JobOutputEnded records that no more output of a lease will come: the worker says that the broker
+// has all of its spool. It is written only where JobFinished could not say how many lines there are.
+// Written by services/dispatch.
+type JobOutputEnded struct {
+	Job    JobID      `json:"job"`
+	Worker WorkerName `json:"worker"`
+	Lease  Lease      `json:"lease"`
+	Lines  uint64     `json:"lines"` // in the spool, all acknowledged by the broker
+}
+
 // JobPrioritySet records a new place in the queue. Written by services/api.
 type JobPrioritySet struct {
 	Job      JobID    `json:"job"`
@@ -230,6 +240,7 @@ func (e JobReturned) About() Entity        { return aboutJob(e.Job) }
 func (e JobCancelCascaded) About() Entity  { return aboutJob(e.Job) }
 func (e JobRetried) About() Entity         { return aboutJob(e.Job) }
 func (e ReportRefused) About() Entity      { return aboutJob(e.Job) }
+func (e JobOutputEnded) About() Entity     { return aboutJob(e.Job) }
 func (e JobPrioritySet) About() Entity     { return aboutJob(e.Job) }
 func (e JobAnnotated) About() Entity       { return aboutJob(e.Job) }
 func (e JobCancelRequested) About() Entity { return aboutJob(e.Job) }

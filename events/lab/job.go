@@ -196,7 +196,7 @@ func (j Job) After(at time.Time, e events.Event) (Job, bool) {
 		run := *j.Run
 		run.Released = true
 		j.Run = &run
-	default: // JobSubmitted again, JobRejected, JobAnnotated, DefinitionSplit, ReportRefused
+	default: // JobSubmitted again, JobRejected, JobAnnotated, DefinitionSplit, ReportRefused, JobOutputEnded
 		return j, false
 	}
 	return j, true
@@ -274,6 +274,8 @@ func jobOf(e events.Event) (events.JobID, bool) {
 	case events.JobRemoved:
 		return e.Job, true
 	case events.JobOutputComplete:
+		return e.Job, true
+	case events.JobOutputEnded:
 		return e.Job, true
 	}
 	return 0, false
