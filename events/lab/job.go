@@ -189,6 +189,13 @@ func (j Job) After(at time.Time, e events.Event) (Job, bool) {
 		run := *j.Run
 		run.OutputComplete = true
 		j.Run = &run
+	case events.JobOutputEnded:
+		if j.State != Finished || j.Run == nil || j.Run.Lease != e.Lease || j.End.LinesKnown {
+			return j, false
+		}
+		end := *j.End
+		end.Lines, end.LinesKnown = e.Lines, true
+		j.End = &end
 	case events.DeviceReleased:
 		if j.State != Finished || j.Run == nil || j.Run.Lease != e.Lease || j.Run.Released {
 			return j, false
@@ -196,7 +203,7 @@ func (j Job) After(at time.Time, e events.Event) (Job, bool) {
 		run := *j.Run
 		run.Released = true
 		j.Run = &run
-	default: // JobSubmitted again, JobRejected, JobAnnotated, DefinitionSplit, ReportRefused, JobOutputEnded
+	default: // JobSubmitted again, JobRejected, JobAnnotated, DefinitionSplit, ReportRefused
 		return j, false
 	}
 	return j, true
@@ -263,6 +270,8 @@ func jobOf(e events.Event) (events.JobID, bool) {
 		return e.Job, true
 	case events.JobRetried:
 		return e.Job, true
+	case events.JobOutputEnded:
+		return e.Job, true
 	case events.ReportRefused:
 		return e.Job, true
 	case events.JobPrioritySet:
@@ -274,8 +283,6 @@ func jobOf(e events.Event) (events.JobID, bool) {
 	case events.JobRemoved:
 		return e.Job, true
 	case events.JobOutputComplete:
-		return e.Job, true
-	case events.JobOutputEnded:
 		return e.Job, true
 	}
 	return 0, false
