@@ -1,0 +1,126 @@
+package config
+
+import (
+	"time"
+)
+
+// Config is what a process of strata may be told. Every field has a key in the file; see [Settings].
+type Config struct {
+	Data       string // directory of everything that strata keeps on this machine
+	Listen     Listen
+	Broker     Broker
+	ClickHouse ClickHouse
+	Jobs       Jobs
+	Space      Space
+	Log        Log
+	Worker     Worker
+}
+
+// Listen is where `strata up` serves. Port 0 takes a free one; an empty address does not listen.
+type Listen struct {
+	HTTP    string // pages, APIs, /metrics and /healthz
+	NATS    string // the bus
+	SQL     string // ClickHouse's HTTP interface of the embedded engine
+	Metrics string // /metrics and /healthz of a process that serves no HTTP otherwise
+}
+
+// Broker says how to reach and use a NATS server. URL is empty where strata runs its own.
+type Broker struct {
+	URL         string
+	Token       string // opaque token of a service or worker
+	TokenFile   string // file that holds it
+	Monitor     string // monitoring address, to ask whether the broker syncs
+	AllowLossy  bool   // take a broker that does not sync each write
+	Replicas    int    // of each stream, when it is made
+	OutputBytes int64  // limit of the stream OUTPUT; 0 is none
+	AsyncOutput bool   // make OUTPUT with PersistMode async: faster, may lose its tail on kill -9
+}
+
+// ClickHouse says where the read models are. With an empty DSN strata runs its own engine.
+type ClickHouse struct {
+	DSN     string // such as clickhouse://default@127.0.0.1:8123/strata
+	Library string // path of libchdb.so; empty looks in the usual places
+}
+
+// Jobs are the rules of the lab for jobs.
+type Jobs struct {
+	First           uint64        // number of the first job of a new lab
+	WorkerLossLimit time.Duration // a job whose worker is away longer ends, Infrastructure
+	OutputLimit     int64         // bytes of log records that a job may write
+	QueueTimeout    time.Duration // of jobs that name none; 0 waits for ever
+	ExtraContext    []string      // further names that a job's context may set (LAVA's EXTRA_CONTEXT_VARIABLES)
+}
+
+// Space is how much of a disk has to stay free. Below it a server takes no submissions, a worker
+// no orders.
+type Space struct {
+	Server int64 // bytes on the disk of Data
+	Worker int64 // bytes on the disk of a worker's Data
+}
+
+// Log is how a process logs about itself. A job's own log is data and has no settings here.
+type Log struct {
+	Level  string // debug, info, warn, error
+	Format string // text, json
+}
+
+// Worker is what `strata worker` is told.
+type Worker struct {
+	Name  string // as the lab knows it; empty is the machine's FQDN
+	Grace time.Duration
+}
+
+// Defaults returns the configuration of a process that is told nothing.
+func Defaults() Config {
+	return Config{
+		Listen:     Listen{HTTP: "127.0.0.1:8080", NATS: "127.0.0.1:4222", SQL: "127.0.0.1:8123"},
+		Broker:     Broker{Replicas: 1},
+		Jobs:       Jobs{First: 1, WorkerLossLimit: 10 * time.Minute, OutputLimit: 1 << 30},
+		Space:      Space{Server: 1 << 30, Worker: 1 << 30},
+		Log:        Log{Level: "info", Format: "text"},
+		Worker:     Worker{Grace: 10 * time.Second},
+		ClickHouse: ClickHouse{},
+	}
+}
+
+// setting is one key of the file: what it means and where it goes.
+type setting struct {
+	key    string
+	about  string
+	into   any      // pointer into the Config: *string, *bool, *int, *int64, *uint64, *time.Duration, *[]string
+	size   bool     // of an *int64: bytes, with units
+	oneOf  []string // of a *string: what is allowed
+	atMost int      // of an *int: from 1 to this; 0 is no limit
+}
+
+// settings is the one table of keys.
+func (c *Config) settings() []setting {
+	return []setting{
+		{key: "data", about: "directory of everything that strata keeps on this machine", into: &c.Data},
+		{key: "listen.http", about: "address of pages and APIs; port 0 takes a free one", into: &c.Listen.HTTP},
+		{key: "listen.nats", about: "address of the embedded broker", into: &c.Listen.NATS},
+		{key: "listen.sql", about: "address of the embedded ClickHouse engine", into: &c.Listen.SQL},
+		{key: "listen.metrics", about: "address of /metrics and /healthz of a process without HTTP otherwise", into: &c.Listen.Metrics},
+		{key: "broker.url", about: "NATS server to use; empty runs one", into: &c.Broker.URL},
+		{key: "broker.token", about: "token that names this process to the broker", into: &c.Broker.Token},
+		{key: "broker.token_file", about: "file that holds the token", into: &c.Broker.TokenFile},
+		{key: "broker.monitor", about: "monitoring address of the broker, to ask whether it syncs", into: &c.Broker.Monitor},
+		{key: "broker.allow_lossy", about: "use a broker that does not sync each write to disk", into: &c.Broker.AllowLossy},
+		{key: "broker.replicas", about: "replicas of each stream, when it is made", into: &c.Broker.Replicas, atMost: 5},
+		{key: "broker.output_bytes", about: "limit of the stream OUTPUT; 0 is none", into: &c.Broker.OutputBytes, size: true},
+		{key: "broker.async_output", about: "make OUTPUT faster and less durable; spools fill the gaps", into: &c.Broker.AsyncOutput},
+		{key: "clickhouse.dsn", about: "ClickHouse server to use; empty runs the embedded engine", into: &c.ClickHouse.DSN},
+		{key: "clickhouse.library", about: "path of libchdb.so; empty looks in the usual places", into: &c.ClickHouse.Library},
+		{key: "jobs.first", about: "number of the first job; counts when the lab is made", into: &c.Jobs.First},
+		{key: "jobs.worker_loss_limit", about: "a job whose worker is away longer ends, Infrastructure", into: &c.Jobs.WorkerLossLimit},
+		{key: "jobs.output_limit", about: "bytes of log that a job may write", into: &c.Jobs.OutputLimit, size: true},
+		{key: "jobs.queue_timeout", about: "how long a job that does not say waits for a device; 0 is for ever", into: &c.Jobs.QueueTimeout},
+		{key: "jobs.extra_context", about: "further names that a job's context may set", into: &c.Jobs.ExtraContext},
+		{key: "space.server", about: "free space below which submissions are refused", into: &c.Space.Server, size: true},
+		{key: "space.worker", about: "free space below which a worker takes no orders", into: &c.Space.Worker, size: true},
+		{key: "log.level", about: "what a process logs about itself", into: &c.Log.Level, oneOf: []string{"debug", "info", "warn", "error"}},
+		{key: "log.format", about: "how it is written", into: &c.Log.Format, oneOf: []string{"text", "json"}},
+		{key: "worker.name", about: "name of this worker in the lab; empty is the machine's FQDN", into: &c.Worker.Name},
+		{key: "worker.grace", about: "how long a stopping worker waits for its last reports", into: &c.Worker.Grace},
+	}
+}

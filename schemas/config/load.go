@@ -1,0 +1,234 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"strata/schemas/yaml"
+)
+
+// Error says what is wrong with a configuration file and where.
+type Error struct {
+	File    string
+	Line    int // 0 where unknown
+	Message string
+}
+
+// Error returns file, line and message in the manner of a compiler.
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.File + ": " + e.Message
+	}
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message)
+}
+
+// Load returns the defaults with what file says put over them. An empty name is no file. A fault
+// in the file is an [*Error].
+func Load(file string) (Config, error) {
+	c := Defaults()
+	if file == "" {
+		return c, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return c, fmt.Errorf("read configuration: %w", err)
+	}
+	return c, c.apply(file, text)
+}
+
+// Setting describes a key for the documentation.
+type Setting struct {
+	Key     string // such as "jobs.output_limit"
+	Default string // as it would be written in the file
+	About   string
+}
+
+// Settings lists every key of the file in order.
+func Settings() []Setting {
+	c := Defaults()
+	var list []Setting
+	for _, s := range c.settings() {
+		list = append(list, Setting{s.key, s.print(), s.about})
+	}
+	return list
+}
+
+// apply puts what text says over c.
+func (c *Config) apply(file string, text []byte) error {
+	root, err := yaml.Parse(text)
+	if err != nil {
+		var bad *yaml.Error
+		if errors.As(err, &bad) {
+			return &Error{file, bad.Line, bad.Message}
+		}
+		return &Error{File: file, Message: err.Error()}
+	}
+	if root.Empty() {
+		return nil
+	}
+	table := map[string]setting{}
+	for _, s := range c.settings() {
+		table[s.key] = s
+	}
+	return walk(file, "", root, table)
+}
+
+// walk sets every key below n, which stands under prefix ("" or "jobs.").
+func walk(file, prefix string, n *yaml.Node, table map[string]setting) error {
+	if !n.Is(yaml.Map) {
+		return &Error{file, n.Line, fmt.Sprintf("%s: expected a mapping, found a %s", orFile(prefix), n.Kind)}
+	}
+	for _, p := range n.Pairs {
+		key := prefix + p.Key.Print()
+		if s, ok := table[key]; ok {
+			if p.Value.Empty() {
+				continue // `key:` alone says nothing
+			}
+			if err := s.set(p.Value); err != nil {
+				return &Error{file, p.Value.Line, fmt.Sprintf("%s: %v", key, err)}
+			}
+			continue
+		}
+		below := known(table, key+".")
+		if len(below) == 0 {
+			return &Error{file, p.Key.Line, fmt.Sprintf("unknown key %s: %s has %s", key, orFile(prefix), strings.Join(known(table, prefix), ", "))}
+		}
+		if p.Value.Empty() {
+			continue
+		}
+		if err := walk(file, key+".", p.Value, table); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func orFile(prefix string) string {
+	if prefix == "" {
+		return "the file"
+	}
+	return strings.TrimSuffix(prefix, ".")
+}
+
+// known lists what may stand under prefix, sorted.
+func known(table map[string]setting, prefix string) []string {
+	var names []string
+	for key := range table {
+		if rest, ok := strings.CutPrefix(key, prefix); ok {
+			name, _, _ := strings.Cut(rest, ".")
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// set gives the setting the value of n.
+func (s setting) set(n *yaml.Node) error {
+	switch into := s.into.(type) {
+	case *string:
+		if n.Kind >= yaml.List {
+			return fmt.Errorf("expected a text, found a %s", n.Kind)
+		}
+		if len(s.oneOf) > 0 && !slices.Contains(s.oneOf, n.Text) {
+			return fmt.Errorf("%q is not one of %s", n.Text, strings.Join(s.oneOf, ", "))
+		}
+		*into = n.Text
+	case *bool:
+		b, ok := n.AsBool()
+		if !ok {
+			return fmt.Errorf("expected true or false, found %s", n.Repr())
+		}
+		*into = b
+	case *int:
+		i, ok := n.AsInt()
+		if !ok || n.Is(yaml.Bool) || i < 1 || s.atMost > 0 && i > int64(s.atMost) {
+			return fmt.Errorf("expected a number from 1 to %d, found %s", s.atMost, n.Repr())
+		}
+		*into = int(i)
+	case *uint64:
+		i, ok := n.AsInt()
+		if !ok || n.Is(yaml.Bool) || i < 1 {
+			return fmt.Errorf("expected a number from 1, found %s", n.Repr())
+		}
+		*into = uint64(i)
+	case *int64:
+		b, err := ParseSize(n.Text)
+		if err != nil {
+			return err
+		}
+		*into = b
+	case *time.Duration:
+		// A bare 0 is a length of time; any other number lacks its unit.
+		d, err := time.ParseDuration(n.Text)
+		if err != nil || d < 0 {
+			return fmt.Errorf("expected a length of time such as 10m or 1h30m, found %s", n.Repr())
+		}
+		*into = d
+	case *[]string:
+		if !n.Is(yaml.List) {
+			return fmt.Errorf("expected a list of texts, found a %s", n.Kind)
+		}
+		*into = n.Texts()
+	}
+	return nil
+}
+
+// print writes the setting's value as the file would have it.
+func (s setting) print() string {
+	switch v := s.into.(type) {
+	case *string:
+		return *v
+	case *bool:
+		return strconv.FormatBool(*v)
+	case *int:
+		return strconv.Itoa(*v)
+	case *uint64:
+		return strconv.FormatUint(*v, 10)
+	case *int64:
+		return FormatSize(*v)
+	case *time.Duration:
+		return v.String()
+	case *[]string:
+		return "[" + strings.Join(*v, ", ") + "]"
+	}
+	return ""
+}
+
+// units of sizes; the binary ones are what is printed.
+var units = []struct {
+	name  string
+	bytes int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}}
+
+// ParseSize reads a number of bytes, such as 4096, 64KiB or 1.5GiB. It is what flags read, too.
+func ParseSize(s string) (int64, error) {
+	number, unit := strings.TrimSpace(s), int64(1)
+	for _, u := range units {
+		if rest, ok := strings.CutSuffix(number, u.name); ok {
+			number, unit = strings.TrimSpace(rest), u.bytes
+			break
+		}
+	}
+	f, err := strconv.ParseFloat(number, 64)
+	if err != nil || f < 0 || math.IsNaN(f) || f*float64(unit) >= math.MaxInt64 {
+		return 0, fmt.Errorf("expected a size such as 4096, 64KiB or 1GiB, found %q", s)
+	}
+	return int64(f * float64(unit)), nil
+}
+
+// FormatSize writes a number of bytes with the largest binary unit that divides it.
+func FormatSize(bytes int64) string {
+	for i := 3; i >= 0; i-- {
+		if u := units[i]; bytes != 0 && bytes%u.bytes == 0 {
+			return strconv.FormatInt(bytes/u.bytes, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(bytes, 10)
+}
