@@ -106,3 +106,14 @@ func purgeBefore(seq uint64) jetstream.StreamPurgeOpt { return jetstream.WithPur
 func message(subject string, header map[string][]string, body []byte) *nats.Msg {
 	return &nats.Msg{Subject: subject, Header: header, Data: body}
 }
+
+type entity = events.Entity
+
+// about returns the entities of drafts.
+func about(drafts []stream.Draft) []entity {
+	var all []entity
+	for _, d := range drafts {
+		all = append(all, d.Event.About())
+	}
+	return all
+}
