@@ -1,0 +1,265 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"strata/events"
+	"strata/events/access"
+	"strata/events/lab"
+	"strata/events/stream"
+)
+
+// Deps is what the api is given.
+type Deps struct {
+	Log     *stream.Log
+	Now     func() time.Time
+	Logger  *slog.Logger
+	Key     access.Key // makes the tokens of workers
+	History History    // zero: there is no ClickHouse
+	Version string     // of the binary, as status tells it
+}
+
+// atOnce is the number of requests that are answered at the same time; more wait in the broker.
+const atOnce = 64
+
+// api is the running service.
+type api struct {
+	log     *stream.Log
+	conn    *nats.Conn
+	now     func() time.Time
+	logger  *slog.Logger
+	key     access.Key
+	history History
+	version string
+
+	mu      sync.RWMutex
+	state   *lab.State
+	changed chan struct{} // closed, and made anew, when facts have been folded
+	turn    chan struct{} // room for the one request that records
+}
+
+// caller is who asked.
+type caller struct {
+	user  events.UserName
+	token string // the user as a token of a subject
+}
+
+// Run answers requests until ctx ends; then it returns nil.
+func Run(ctx context.Context, d Deps) error {
+	a := &api{
+		log: d.Log.As(events.APIService), conn: d.Log.Conn(), now: d.Now, logger: d.Logger, key: d.Key,
+		history: d.History, version: d.Version, state: lab.New(), changed: make(chan struct{}),
+		turn: make(chan struct{}, 1),
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel()
+
+	// Requests are taken only once the fold stands where the log ends: an answer from an old state
+	// would deny jobs that exist.
+	ready := make(chan struct{})
+	var once sync.Once
+	group.Add(1)
+	go func() {
+		defer group.Done()
+		select {
+		case <-ready:
+			a.answer(ctx, &group)
+		case <-ctx.Done():
+		}
+	}()
+	act := func(time.Time) (time.Time, error) {
+		a.mu.Lock()
+		close(a.changed)
+		a.changed = make(chan struct{})
+		a.mu.Unlock()
+		once.Do(func() { close(ready) })
+		return time.Time{}, nil
+	}
+	return a.log.Run(ctx, stream.Driver{Name: "api", Fold: a.fold, Act: act, Checkpoint: a.checkpoint()})
+}
+
+// fold takes a fact into the state.
+func (a *api) fold(r stream.Recorded) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.state.Evolve(r.Seq, r.Time, r.Event)
+}
+
+// read calls f with the state, which f must not keep anything of.
+func (a *api) read(f func(s *lab.State)) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	f(a.state)
+}
+
+// await waits until cond holds of the state, at most d; it reports whether it does.
+func (a *api) await(ctx context.Context, d time.Duration, cond func(s *lab.State) bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	for {
+		a.mu.RLock()
+		holds, changed := cond(a.state), a.changed
+		a.mu.RUnlock()
+		if holds {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// catchUp waits until the state holds every fact that was recorded before now, so that whoever
+// wrote through another instance finds what he wrote. A log that is slow is not waited for long.
+func (a *api) catchUp(ctx context.Context) {
+	if last, err := a.log.Last(ctx, stream.Lab); err == nil {
+		a.await(ctx, time.Second, func(s *lab.State) bool { return s.Through() >= last })
+	}
+}
+
+// answer takes requests until ctx ends.
+func (a *api) answer(ctx context.Context, group *sync.WaitGroup) {
+	slots := make(chan struct{}, atOnce)
+	// Several processes may run the service: the queue group gives each request to one of them.
+	sub, err := a.conn.QueueSubscribe("api.>", "api", func(m *nats.Msg) {
+		user, verb, ok := splitSubject(m.Subject)
+		if !ok || strings.HasPrefix(verb, "flow.") {
+			return // acknowledgements of flows have a listener of their own
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			a.serve(ctx, caller{user.name, user.token}, verb, m, func() { <-slots })
+		}()
+	})
+	if err != nil {
+		a.logger.Error("cannot take requests", "err", err)
+		return
+	}
+	<-ctx.Done()
+	_ = sub.Unsubscribe() // fails only where the connection is gone
+}
+
+// serve answers one request. release gives its slot back: at the end, or when it opens a flow,
+// which may last for hours.
+func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, release func()) {
+	released := false
+	free := func() {
+		if !released {
+			released = true
+			release()
+		}
+	}
+	defer free()
+	if m.Reply == "" {
+		return // nobody would hear the answer
+	}
+	if open, ok := flows()[verb]; ok {
+		produce, err := open(a, who, m.Data)
+		if err != nil {
+			a.respond(m, failure(err))
+			return
+		}
+		f, err := a.openFlow(who.token, m.Reply)
+		if err != nil {
+			a.respond(m, failure(err))
+			return
+		}
+		free()
+		f.run(ctx, produce)
+		return
+	}
+	handle, ok := verbs()[verb]
+	if !ok {
+		a.respond(m, failure(refuse(Invalid, "the api has no verb %q", verb)))
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience-time.Second)
+	defer cancel()
+	a.catchUp(ctx)
+	out, err := handle(a, ctx, who, m.Data)
+	if err != nil {
+		a.respond(m, failure(err))
+		return
+	}
+	body, err := json.Marshal(out)
+	if err != nil {
+		a.respond(m, failure(fmt.Errorf("encode reply to %s: %w", verb, err)))
+		return
+	}
+	reply := nats.NewMsg("")
+	reply.Data = body
+	a.respond(m, reply)
+}
+
+func (a *api) respond(m, reply *nats.Msg) {
+	if err := m.RespondMsg(reply); err != nil {
+		a.logger.Warn("answer a request", "subject", m.Subject, "err", err)
+	}
+}
+
+// failure returns the message that tells a caller of err.
+func failure(err error) *nats.Msg {
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{Code: Failed, Message: err.Error()}
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) {
+			e.Code = Away
+		}
+	}
+	m := nats.NewMsg("")
+	m.Header.Set(headerError, string(e.Code))
+	m.Data, _ = json.Marshal(e) // strings always encode
+	return m
+}
+
+// userToken is a user's name and how it stands in a subject.
+type userToken struct {
+	name  events.UserName
+	token string
+}
+
+// splitSubject cuts api.<user>.<verb>.
+func splitSubject(subject string) (user userToken, verb string, ok bool) {
+	rest, ok := strings.CutPrefix(subject, "api.")
+	token, verb, found := strings.Cut(rest, ".")
+	name, err := events.UnescapeToken(token)
+	if !ok || !found || err != nil || name == "" {
+		return userToken{}, "", false
+	}
+	return userToken{events.UserName(name), token}, verb, true
+}
+
+// decode reads a request. A field that the verb does not know is refused: it would be a wish that
+// nobody fulfils.
+func decode[T any](body []byte) (T, error) {
+	var in T
+	if len(bytes.TrimSpace(body)) == 0 {
+		return in, nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&in); err != nil {
+		return in, refuse(Invalid, "read request: %v", err)
+	}
+	return in, nil
+}

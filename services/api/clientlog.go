@@ -1,0 +1,68 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+
+	"strata/events"
+)
+
+// Log hands over the lines of a job's log, each with its number, from in.From on. With in.Follow it
+// goes on until the job's output is complete, over interruptions too: it asks again from where it
+// was.
+func (c Client) Log(ctx context.Context, in LogRequest, each func(line uint64, r events.Record) error) error {
+	for {
+		err := c.Stream(ctx, "jobs.log", in, func(m *nats.Msg) error {
+			first, err := strconv.ParseUint(m.Header.Get(events.HeaderFirstLine), 10, 64)
+			if err != nil {
+				return fmt.Errorf("log of job %d: frame without a first line: %w", in.Job, err)
+			}
+			for body := m.Data; len(body) > 0; first++ {
+				text, rest, _ := bytes.Cut(body, []byte("\n"))
+				body = rest
+				if first < in.From {
+					continue
+				}
+				var r events.Record
+				if err := json.Unmarshal(text, &r); err != nil {
+					return fmt.Errorf("log of job %d, line %d: %w", in.Job, first, err)
+				}
+				if err := each(first, r); err != nil {
+					return err
+				}
+				in.From = first + 1
+			}
+			return nil
+		})
+		if !in.Follow || !interrupted(err) || ctx.Err() != nil {
+			return err
+		}
+		if err := c.await(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// interrupted reports whether asking again may help.
+func interrupted(err error) bool {
+	return errors.Is(err, ErrInterrupted) || errors.Is(err, ErrNoAPI) || errors.Is(err, nats.ErrConnectionReconnecting)
+}
+
+// await returns once the api answers, or ctx ends.
+func (c Client) await(ctx context.Context) error {
+	for {
+		err := c.Call(ctx, "status", none{}, nil)
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,238 @@
+package api
+
+import (
+	"context"
+	"slices"
+
+	"strata/events"
+	"strata/events/lab"
+)
+
+// Limits of what a person may set, as LAVA has them.
+const (
+	maxNameBytes        = 200
+	maxTypeBytes        = 50
+	maxDescriptionRunes = 200
+	maxDictionaryBytes  = 256 << 10
+)
+
+// listDevices answers with all devices, by name.
+func (a *api) listDevices(_ context.Context, _ caller, _ none) ([]Device, error) {
+	out := []Device{}
+	a.read(func(s *lab.State) {
+		for d := range s.Devices() {
+			out = append(out, viewDevice(d, false))
+		}
+	})
+	return out, nil
+}
+
+// showDevice answers with one device and its dictionary.
+func (a *api) showDevice(_ context.Context, _ caller, in DeviceRequest) (Device, error) {
+	var out Device
+	err := refuse(NotFound, "there is no device %s", in.Device)
+	a.read(func(s *lab.State) {
+		if d := s.Device(in.Device); d != nil {
+			out, err = viewDevice(d, true), nil
+		}
+	})
+	if err != nil {
+		return Device{}, err
+	}
+	return out, nil
+}
+
+func viewDevice(d *lab.Device, whole bool) Device {
+	v := Device{
+		Device: d.Name, DeviceType: d.Type, Worker: d.Worker, State: string(d.State), Health: d.Health,
+		HealthReason: d.HealthReason, Job: d.Job, Tags: slices.Clone(d.Tags), Description: d.Description, Version: d.Version,
+	}
+	if whole {
+		v.Dictionary = d.Dictionary
+	}
+	return v
+}
+
+// addDevice puts a device into the lab, with its dictionary where one came along. A device type
+// that the lab does not know is added with it: jobs name types, and people think of devices.
+func (a *api) addDevice(ctx context.Context, who caller, in DeviceRequest) (Device, error) {
+	if err := checkName("device", string(in.Device), maxNameBytes); err != nil {
+		return Device{}, err
+	}
+	if err := checkName("device_type", string(in.DeviceType), maxTypeBytes); err != nil {
+		return Device{}, err
+	}
+	if err := in.check(); err != nil {
+		return Device{}, err
+	}
+	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		if err := allow(s, who, lab.Administer, events.Device, string(in.Device)); err != nil {
+			return nil, err
+		}
+		if s.Device(in.Device) != nil {
+			return nil, refuse(Conflict, "there is a device %s already", in.Device)
+		}
+		if err := knownWorker(s, in.Worker); err != nil {
+			return nil, err
+		}
+		var facts []events.Event
+		kind := s.Resolve(in.DeviceType)
+		if s.DeviceType(kind) == nil {
+			facts = append(facts, events.DeviceTypeAdded{DeviceType: kind, By: who.user})
+		}
+		for _, t := range in.Tags {
+			if s.Tag(t) == nil {
+				facts = append(facts, events.TagAdded{Tag: t, By: who.user})
+			}
+		}
+		facts = append(facts, events.DeviceAdded{Device: in.Device, DeviceType: kind, Worker: in.Worker, Health: in.Health,
+			Tags: in.Tags, Description: in.Description, By: who.user})
+		if in.Dictionary != "" {
+			facts = append(facts, events.DeviceConfigured{Device: in.Device, Dictionary: in.Dictionary, By: who.user, Comment: in.Reason})
+		}
+		return facts, nil
+	})
+	return a.deviceAfter(ctx, who, in, err)
+}
+
+// configureDevice gives a device a new dictionary.
+func (a *api) configureDevice(ctx context.Context, who caller, in DeviceRequest) (Device, error) {
+	if in.Dictionary == "" {
+		return Device{}, &Error{Code: Invalid, Field: "dictionary", Message: "dictionary is empty"}
+	}
+	if err := in.check(); err != nil {
+		return Device{}, err
+	}
+	return a.changeDevice(ctx, who, in, func(_ *lab.State, d *lab.Device) ([]events.Event, error) {
+		if d.Dictionary == in.Dictionary {
+			return nil, nil
+		}
+		return []events.Event{events.DeviceConfigured{Device: d.Name, Dictionary: in.Dictionary, By: who.user, Comment: in.Reason}}, nil
+	})
+}
+
+// moveDevice hangs a device on another worker. A device that runs a job stays where it is: the job
+// runs there.
+func (a *api) moveDevice(ctx context.Context, who caller, in DeviceRequest) (Device, error) {
+	return a.changeDevice(ctx, who, in, func(s *lab.State, d *lab.Device) ([]events.Event, error) {
+		if err := knownWorker(s, in.Worker); err != nil {
+			return nil, err
+		}
+		if d.State != lab.DeviceIdle {
+			return nil, refuse(Conflict, "device %s is held by job %d; move it when that is over", d.Name, d.Job)
+		}
+		if d.Worker == in.Worker {
+			return nil, nil
+		}
+		return []events.Event{events.DeviceMoved{Device: d.Name, Worker: in.Worker, By: who.user}}, nil
+	})
+}
+
+// tagDevice gives a device a tag, which is added to the lab where it is new.
+func (a *api) tagDevice(ctx context.Context, who caller, in DeviceRequest) (Device, error) {
+	if err := checkName("tag", string(in.Tag), maxNameBytes); err != nil {
+		return Device{}, err
+	}
+	return a.changeDevice(ctx, who, in, func(s *lab.State, d *lab.Device) ([]events.Event, error) {
+		if d.HasTags([]events.TagName{in.Tag}) {
+			return nil, nil
+		}
+		var facts []events.Event
+		if s.Tag(in.Tag) == nil {
+			facts = append(facts, events.TagAdded{Tag: in.Tag, By: who.user})
+		}
+		return append(facts, events.DeviceTagged{Device: d.Name, Tag: in.Tag, By: who.user}), nil
+	})
+}
+
+// untagDevice takes a tag from a device.
+func (a *api) untagDevice(ctx context.Context, who caller, in DeviceRequest) (Device, error) {
+	return a.changeDevice(ctx, who, in, func(_ *lab.State, d *lab.Device) ([]events.Event, error) {
+		if !d.HasTags([]events.TagName{in.Tag}) {
+			return nil, nil
+		}
+		return []events.Event{events.DeviceUntagged{Device: d.Name, Tag: in.Tag, By: who.user}}, nil
+	})
+}
+
+// setDeviceHealth records how well a person says a device is. Bad is among them: a person may know
+// before a check does.
+func (a *api) setDeviceHealth(ctx context.Context, who caller, in DeviceRequest) (Device, error) {
+	if in.Health == "" {
+		return Device{}, &Error{Code: Invalid, Field: "health", Message: "health is missing"}
+	}
+	if err := in.check(); err != nil {
+		return Device{}, err
+	}
+	return a.changeDevice(ctx, who, in, func(_ *lab.State, d *lab.Device) ([]events.Event, error) {
+		return []events.Event{events.DeviceHealthSet{Device: d.Name, Health: in.Health, Reason: in.Reason, By: who.user}}, nil
+	})
+}
+
+// removeDevice takes a device without a job out of the lab.
+func (a *api) removeDevice(ctx context.Context, who caller, in DeviceRequest) (none, error) {
+	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		d, err := theDevice(s, who, in.Device)
+		if err != nil {
+			return nil, err
+		}
+		if d.State != lab.DeviceIdle {
+			return nil, refuse(Conflict, "device %s is held by job %d; cancel that first", d.Name, d.Job)
+		}
+		return []events.Event{events.DeviceRemoved{Device: d.Name, By: who.user, Reason: in.Reason}}, nil
+	})
+}
+
+// changeDevice records what decide wants of a device that is there, and answers with it.
+func (a *api) changeDevice(ctx context.Context, who caller, in DeviceRequest,
+	decide func(s *lab.State, d *lab.Device) ([]events.Event, error)) (Device, error) {
+	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		d, err := theDevice(s, who, in.Device)
+		if err != nil {
+			return nil, err
+		}
+		return decide(s, d)
+	})
+	return a.deviceAfter(ctx, who, in, err)
+}
+
+func (a *api) deviceAfter(ctx context.Context, who caller, in DeviceRequest, err error) (Device, error) {
+	if err != nil {
+		return Device{}, err
+	}
+	return a.showDevice(ctx, who, in)
+}
+
+// theDevice returns a device that the caller may change.
+func theDevice(s *lab.State, who caller, name events.DeviceName) (*lab.Device, error) {
+	if err := allow(s, who, lab.Change, events.Device, string(name)); err != nil {
+		return nil, err
+	}
+	d := s.Device(name)
+	if d == nil {
+		return nil, refuse(NotFound, "there is no device %s", name)
+	}
+	return d, nil
+}
+
+// check refuses values that no device may have.
+func (in DeviceRequest) check() error {
+	switch in.Health {
+	case "", events.Good, events.Unknown, events.Looping, events.Bad, events.Maintenance, events.Retired:
+	default:
+		return &Error{Code: Invalid, Field: "health", Message: "health is " + string(in.Health) +
+			", allowed are Good, Unknown, Looping, Bad, Maintenance, Retired"}
+	}
+	if len(in.Dictionary) > maxDictionaryBytes {
+		return &Error{Code: Invalid, Field: "dictionary", Message: "dictionary is larger than 256 KiB"}
+	}
+	if len([]rune(in.Description)) > maxDescriptionRunes {
+		return &Error{Code: Invalid, Field: "description", Message: "description is longer than 200 characters"}
+	}
+	for _, t := range in.Tags {
+		if err := checkName("tag", string(t), maxNameBytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package api
+
+import (
+	"context"
+	"slices"
+
+	"strata/events"
+	"strata/events/lab"
+)
+
+// listDeviceTypes answers with all device types, by name, with their devices and waiting jobs
+// counted.
+func (a *api) listDeviceTypes(_ context.Context, _ caller, _ none) ([]DeviceType, error) {
+	out := []DeviceType{}
+	a.read(func(s *lab.State) {
+		at := map[events.DeviceTypeName]int{}
+		for t := range s.DeviceTypes() {
+			at[t.Name] = len(out)
+			out = append(out, viewDeviceType(t, false))
+		}
+		for d := range s.Devices() {
+			if i, ok := at[d.Type]; ok {
+				out[i].Devices[string(d.Health)]++
+			}
+		}
+		for j := range s.Jobs() {
+			if i, ok := at[s.Resolve(j.DeviceType)]; ok && j.State == lab.Submitted {
+				out[i].Waiting++
+			}
+		}
+	})
+	return out, nil
+}
+
+// showDeviceType answers with one device type, its template and health check.
+func (a *api) showDeviceType(_ context.Context, _ caller, in DeviceType) (DeviceType, error) {
+	out, found := DeviceType{}, false
+	a.read(func(s *lab.State) {
+		if t := s.DeviceType(s.Resolve(in.DeviceType)); t != nil {
+			out, found = viewDeviceType(t, true), true
+		}
+	})
+	if !found {
+		return DeviceType{}, refuse(NotFound, "there is no device type %s", in.DeviceType)
+	}
+	return out, nil
+}
+
+func viewDeviceType(t *lab.DeviceType, whole bool) DeviceType {
+	v := DeviceType{
+		DeviceType: t.Name, Description: t.Description, Architecture: t.Architecture, Aliases: slices.Clone(t.Aliases),
+		Hidden: t.Hidden, HealthFrequency: t.HealthFrequency, HealthDenominator: t.HealthDenominator,
+		HealthDisabled: t.HealthDisabled, Devices: map[string]int{},
+	}
+	if whole {
+		v.HealthCheck, v.Template = t.HealthCheck, t.Template
+	}
+	return v
+}
+
+// configureDeviceType sets all settings of a device type, which is added where it is new.
+func (a *api) configureDeviceType(ctx context.Context, who caller, in DeviceType) (DeviceType, error) {
+	if err := checkName("device_type", string(in.DeviceType), maxTypeBytes); err != nil {
+		return DeviceType{}, err
+	}
+	if in.HealthFrequency == 0 {
+		in.HealthFrequency = 24
+	}
+	if in.HealthDenominator == "" {
+		in.HealthDenominator = events.Hours
+	}
+	if in.HealthFrequency < 0 {
+		return DeviceType{}, &Error{Code: Invalid, Field: "health_frequency", Message: "health_frequency must be at least 1"}
+	}
+	if in.HealthDenominator != events.Hours && in.HealthDenominator != events.Jobs {
+		return DeviceType{}, &Error{Code: Invalid, Field: "health_denominator", Message: "health_denominator must be hours or jobs"}
+	}
+	if len(in.Template) > maxDictionaryBytes {
+		return DeviceType{}, &Error{Code: Invalid, Field: "template", Message: "template is larger than 256 KiB"}
+	}
+	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		if err := allow(s, who, lab.Administer, events.DeviceType, string(in.DeviceType)); err != nil {
+			return nil, err
+		}
+		var facts []events.Event
+		if s.DeviceType(in.DeviceType) == nil {
+			facts = append(facts, events.DeviceTypeAdded{DeviceType: in.DeviceType, By: who.user})
+		}
+		return append(facts, events.DeviceTypeConfigured{
+			DeviceType: in.DeviceType, Description: in.Description, Architecture: in.Architecture, Aliases: in.Aliases,
+			Hidden: in.Hidden, HealthFrequency: in.HealthFrequency, HealthDenominator: in.HealthDenominator,
+			HealthDisabled: in.HealthDisabled, HealthCheck: in.HealthCheck, Template: in.Template, By: who.user,
+		}), nil
+	})
+	if err != nil {
+		return DeviceType{}, err
+	}
+	return a.showDeviceType(ctx, who, in)
+}
+
+// removeDeviceType takes a device type without devices out of the lab.
+func (a *api) removeDeviceType(ctx context.Context, who caller, in DeviceType) (none, error) {
+	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		if err := allow(s, who, lab.Administer, events.DeviceType, string(in.DeviceType)); err != nil {
+			return nil, err
+		}
+		if s.DeviceType(in.DeviceType) == nil {
+			return nil, refuse(NotFound, "there is no device type %s", in.DeviceType)
+		}
+		for d := range s.Devices() {
+			if d.Type == in.DeviceType {
+				return nil, refuse(Conflict, "device %s is of type %s; remove its devices first", d.Name, in.DeviceType)
+			}
+		}
+		return []events.Event{events.DeviceTypeRemoved{DeviceType: in.DeviceType, By: who.user}}, nil
+	})
+}
+
+// listTags answers with all tags, by name.
+func (a *api) listTags(_ context.Context, _ caller, _ none) ([]TagRequest, error) {
+	out := []TagRequest{}
+	a.read(func(s *lab.State) {
+		for t := range s.Tags() {
+			out = append(out, TagRequest{Tag: t.Name, Description: t.Description})
+		}
+	})
+	return out, nil
+}
+
+// addTag puts a tag into the lab, or changes what is said of it.
+func (a *api) addTag(ctx context.Context, who caller, in TagRequest) (none, error) {
+	if err := checkName("tag", string(in.Tag), maxNameBytes); err != nil {
+		return none{}, err
+	}
+	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		if err := allow(s, who, lab.Administer, events.Tag, string(in.Tag)); err != nil {
+			return nil, err
+		}
+		if t := s.Tag(in.Tag); t != nil && t.Description == in.Description {
+			return nil, nil
+		}
+		return []events.Event{events.TagAdded{Tag: in.Tag, Description: in.Description, By: who.user}}, nil
+	})
+}
+
+// removeTag takes a tag out of the lab, and from its devices.
+func (a *api) removeTag(ctx context.Context, who caller, in TagRequest) (none, error) {
+	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		if err := allow(s, who, lab.Administer, events.Tag, string(in.Tag)); err != nil {
+			return nil, err
+		}
+		if s.Tag(in.Tag) == nil {
+			return nil, refuse(NotFound, "there is no tag %s", in.Tag)
+		}
+		return []events.Event{events.TagRemoved{Tag: in.Tag, By: who.user}}, nil
+	})
+}

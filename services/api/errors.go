@@ -1,0 +1,40 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code classes an error for programs.
+type Code string
+
+// The codes of errors.
+const (
+	Invalid  Code = "invalid"   // the request itself is wrong
+	NotFound Code = "not-found" // no such job, device, worker, …
+	Denied   Code = "denied"    // the caller may not
+	Conflict Code = "conflict"  // not in the state it is in, such as canceling what is over
+	Away     Code = "away"      // something that the answer needs does not answer, such as ClickHouse
+	Failed   Code = "failed"    // all else
+)
+
+// Error is what the api answers where it does not do as asked.
+type Error struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"` // a sentence for people
+	Field   string `json:"field,omitempty"`
+}
+
+// Error returns the sentence.
+func (e *Error) Error() string { return e.Message }
+
+// refuse returns an Error, worded like fmt.Errorf.
+func refuse(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// HasCode reports whether err is an [Error] with that code.
+func HasCode(err error, code Code) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == code
+}

@@ -1,0 +1,109 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"strata/events"
+	"strata/events/stream"
+)
+
+// recent is how many facts come where no first one was asked for.
+const recent = 100
+
+// errUntil ends a flow of facts at the one that was waited for.
+var errUntil = errors.New("the fact has come")
+
+// openEvents sends facts of LAB, of all entities or of one.
+func (a *api) openEvents(_ caller, body []byte) (producer, error) {
+	in, err := decode[EventsRequest](body)
+	if err != nil {
+		return nil, err
+	}
+	about, err := parseEntity(in.Entity)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, emit func(message) error) error {
+		err := a.sendFacts(ctx, in, about, emit)
+		if errors.Is(err, errUntil) {
+			return nil
+		}
+		return err
+	}, nil
+}
+
+func (a *api) sendFacts(ctx context.Context, in EventsRequest, about events.Entity, emit func(message) error) error {
+	last, err := a.log.Last(ctx, stream.Lab)
+	if err != nil {
+		return err
+	}
+	send := func(r stream.Recorded) error {
+		if about.Kind != "" && r.Event.About() != about || r.Seq < in.From {
+			return nil
+		}
+		body, err := json.Marshal(viewFact(r))
+		if err != nil {
+			return fmt.Errorf("encode fact %d: %w", r.Seq, err)
+		}
+		if err := emit(message{body: body}); err != nil {
+			return err
+		}
+		if in.Until != "" && events.Name(r.Event) == in.Until {
+			return errUntil
+		}
+		return nil
+	}
+	from := in.From
+	if about.Kind != "" {
+		// One entity's facts are found by its subject, wherever in the stream they stand.
+		facts, err := a.log.Load(ctx, about)
+		if err != nil {
+			return err
+		}
+		for _, r := range facts {
+			if err := send(r); err != nil {
+				return err
+			}
+			last = max(last, r.Seq)
+		}
+		from = last + 1
+	} else if from == 0 && last > recent {
+		from = last - recent + 1
+	}
+	if !in.Follow {
+		if about.Kind != "" {
+			return nil
+		}
+		return a.log.ReadAll(ctx, stream.Lab, from, send)
+	}
+	return a.log.Follow(ctx, stream.Lab, from, send)
+}
+
+func viewFact(r stream.Recorded) Fact {
+	return Fact{Seq: r.Seq, Name: events.Name(r.Event), Entity: r.Event.About().String(), Time: r.Time,
+		Source: r.Source, Actor: r.Actor, Cause: r.Cause, Data: r.Event}
+}
+
+// parseEntity reads an entity as people write it: "job/42", "device/qemu01", or nothing.
+func parseEntity(text string) (events.Entity, error) {
+	if text == "" {
+		return events.Entity{}, nil
+	}
+	kind, id, _ := strings.Cut(text, "/")
+	switch k := events.Kind(kind); k {
+	case events.Job, events.Device, events.DeviceType, events.Worker, events.Tag:
+		if id != "" {
+			return events.Entity{Kind: k, ID: id}, nil
+		}
+	case events.Scheduling:
+		if id == "" {
+			return events.Entity{Kind: k}, nil
+		}
+	}
+	return events.Entity{}, refuse(Invalid,
+		"entity is %q; write job/42, device/NAME, devicetype/NAME, worker/NAME, tag/NAME or scheduling", text)
+}

@@ -1,0 +1,167 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+)
+
+// The headers of replies.
+const (
+	headerError  = "Strata-Error"  // a [Code]; the body is an [Error]
+	headerNumber = "Strata-Number" // of a message in its flow, from 1
+	headerEnd    = "Strata-End"    // the flow is over
+)
+
+// stopFlow is what a caller sends instead of an acknowledgement when it has had enough.
+const stopFlow = "stop"
+
+const (
+	window    = 16               // messages of a flow on the way at once
+	heartbeat = 10 * time.Second // a quiet flow says that it lives
+	silence   = time.Minute      // a caller that says nothing for so long is gone
+)
+
+// errGone says that the caller of a flow stopped it or is silent.
+var errGone = errors.New("the caller is gone")
+
+// message is one message of a flow.
+type message struct {
+	header map[string]string
+	body   []byte
+}
+
+// flow is a caller's open stream of messages.
+type flow struct {
+	conn  *nats.Conn
+	inbox string // where the caller listens
+	acks  string // where it acknowledges
+	heard chan uint64
+	stop  chan struct{}
+	sub   *nats.Subscription
+	now   func() time.Time
+
+	sent, acked uint64
+	last        time.Time // when the caller was heard last
+}
+
+// openFlow listens for acknowledgements of a caller's new flow. The subject lies among the
+// caller's own, on which nobody else may publish.
+func (a *api) openFlow(user, inbox string) (*flow, error) {
+	f := &flow{
+		conn: a.conn, inbox: inbox, acks: "api." + user + ".flow." + nuid.Next(),
+		heard: make(chan uint64, window), stop: make(chan struct{}), now: a.now, last: a.now(),
+	}
+	stopped := false
+	sub, err := f.conn.Subscribe(f.acks, func(m *nats.Msg) {
+		if string(m.Data) == stopFlow && !stopped {
+			stopped = true // one goroutine calls this function
+			close(f.stop)
+			return
+		}
+		if n, err := strconv.ParseUint(string(m.Data), 10, 64); err == nil {
+			select {
+			case f.heard <- n:
+			default: // window acknowledgements wait already; a later one says the same
+			}
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listen for a flow's acknowledgements: %w", err)
+	}
+	f.sub = sub
+	return f, nil
+}
+
+// run sends what produce emits, until produce returns, the caller is gone or ctx ends. It waits
+// for produce to return.
+func (f *flow) run(ctx context.Context, produce func(ctx context.Context, emit func(message) error) error) {
+	ctx, cancel := context.WithCancel(ctx)
+	source, done := make(chan message), make(chan error, 1)
+	go func() {
+		err := produce(ctx, func(m message) error {
+			select {
+			case source <- m:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		close(source)
+		done <- err
+	}()
+	err := f.pump(ctx, source)
+	cancel()
+	if produced := <-done; err == nil {
+		err = produced
+	}
+	f.close(err)
+}
+
+// pump sends what comes from source, with at most [window] messages on the way. Quiet flows say
+// now and then that they live.
+func (f *flow) pump(ctx context.Context, source <-chan message) error {
+	t := time.NewTicker(heartbeat)
+	defer t.Stop()
+	for {
+		in := source
+		if f.sent-f.acked >= window {
+			in = nil // the source waits for the caller, and with it nobody else
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-f.stop:
+			return errGone
+		case n := <-f.heard:
+			f.acked, f.last = max(f.acked, min(n, f.sent)), f.now()
+		case m, more := <-in:
+			if !more {
+				return nil
+			}
+			if err := f.send(m); err != nil {
+				return err
+			}
+		case <-t.C:
+			if f.now().Sub(f.last) > silence {
+				return errGone
+			}
+			if f.sent == f.acked {
+				if err := f.send(message{}); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+func (f *flow) send(m message) error {
+	f.sent++
+	msg := nats.NewMsg(f.inbox)
+	msg.Reply, msg.Data = f.acks, m.body
+	for k, v := range m.header {
+		msg.Header.Set(k, v)
+	}
+	msg.Header.Set(headerNumber, strconv.FormatUint(f.sent, 10))
+	return f.conn.PublishMsg(msg)
+}
+
+// close ends the flow: err nil says that all there is has been sent.
+func (f *flow) close(err error) {
+	_ = f.sub.Unsubscribe() // fails only where the connection is gone
+	if errors.Is(err, errGone) {
+		return
+	}
+	m := nats.NewMsg(f.inbox)
+	if err != nil {
+		m = failure(err)
+		m.Subject = f.inbox
+	}
+	m.Header.Set(headerEnd, "1")
+	_ = f.conn.PublishMsg(m) // a caller that misses it notices the silence
+}

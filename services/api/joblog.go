@@ -1,0 +1,131 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+
+	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
+)
+
+// errAllRead ends the reading of a log that has come to its end.
+var errAllRead = errors.New("all lines have been sent")
+
+// openLog sends a job's log from a line on.
+func (a *api) openLog(who caller, body []byte) (producer, error) {
+	in, err := decode[LogRequest](body)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, emit func(message) error) error {
+		facts, err := a.jobFacts(ctx, in.Job)
+		if err != nil {
+			return err
+		}
+		if j, _ := viewFacts(facts); j.Over() && j.Lease == 0 {
+			return nil // refused or withdrawn: it never said anything
+		}
+		return a.sendLog(ctx, in, emit)
+	}, nil
+}
+
+// logEnd is what one reader of a log knows of its end.
+type logEnd struct {
+	mu      sync.Mutex
+	over    bool   // all of the job's output is in the stream
+	last    uint64 // then: the sequence of its last frame
+	through uint64 // sequence in OUTPUT up to which the reader has read
+}
+
+// reached notes how far the reader has come, and reports whether that is the end.
+func (e *logEnd) reached(through uint64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.through = max(e.through, through)
+	return e.over && e.through >= e.last
+}
+
+// complete notes where the end is, and reports whether the reader is there already.
+func (e *logEnd) complete(last uint64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.over, e.last = true, last
+	return e.through >= last
+}
+
+// sendLog reads frames and emits them until the log's end.
+func (a *api) sendLog(ctx context.Context, in LogRequest, emit func(message) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var end logEnd
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel()
+	if in.Follow {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			if last, ok := a.outputComplete(ctx, in.Job); ok && end.complete(last) {
+				cancel()
+			}
+		}()
+	}
+	err := a.log.ReadOutput(ctx, stream.OutputReader{
+		Job:      in.Job,
+		Next:     func(events.JobID) uint64 { return in.From },
+		ToEnd:    !in.Follow,
+		SkipGaps: true, // a person who looks on is told of a gap by the line numbers, not made to wait
+		Frame: func(f stream.OutputFrame) error {
+			err := emit(message{body: f.Body, header: map[string]string{
+				events.HeaderFirstLine: strconv.FormatUint(f.First, 10),
+				events.HeaderLines:     strconv.FormatUint(f.Count, 10),
+			}})
+			if err == nil && end.reached(f.Seq) {
+				return errAllRead
+			}
+			return err
+		},
+		CaughtUp: func(safe uint64) error {
+			if end.reached(safe) {
+				return errAllRead
+			}
+			return nil
+		},
+	})
+	if errors.Is(err, errAllRead) {
+		return nil
+	}
+	return err
+}
+
+// outputComplete waits until all output of a job has been read by ingestion, and returns the
+// sequence of its last frame in OUTPUT. It reports false when ctx ends first.
+func (a *api) outputComplete(ctx context.Context, job events.JobID) (last uint64, ok bool) {
+	for {
+		a.mu.RLock()
+		j, changed := a.state.Job(job), a.changed
+		settled := j == nil || j.Run != nil && j.Run.OutputComplete || j.State == lab.Finished && j.Run == nil
+		a.mu.RUnlock()
+		if settled {
+			facts, err := a.jobFacts(ctx, job)
+			if err != nil {
+				return 0, false
+			}
+			for _, r := range facts {
+				switch e := r.Event.(type) {
+				case events.JobOutputComplete:
+					return e.OutputSeq, true
+				case events.JobRejected, events.JobWithdrawn:
+					return 0, true
+				}
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return 0, false
+		}
+	}
+}

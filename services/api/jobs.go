@@ -1,0 +1,206 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
+)
+
+// visibleWithin is how long a question about a job just published waits for submission to look at
+// it. After that the answer says that it is being checked.
+const visibleWithin = 2 * time.Second
+
+// listJobs answers with the jobs that are not over, newest first, and with those that are where
+// asked for.
+func (a *api) listJobs(ctx context.Context, _ caller, in JobsRequest) (Jobs, error) {
+	if in.Limit < 0 || in.Limit > 1000 {
+		return Jobs{}, refuse(Invalid, "limit is %d, allowed are 1 to 1000", in.Limit)
+	}
+	if in.Limit == 0 {
+		in.Limit = 50
+	}
+	out := Jobs{Jobs: []Job{}}
+	a.read(func(s *lab.State) {
+		for j := range s.Jobs() {
+			v := viewJob(j)
+			switch {
+			case j.State == lab.Submitted:
+				out.Waiting++
+			case j.Run != nil && !v.Over():
+				out.Running++
+			}
+			if in.wants(v) {
+				out.Jobs = append(out.Jobs, v)
+			}
+		}
+	})
+	// Numbers grow: the newest stand at the end.
+	for i, j := 0, len(out.Jobs)-1; i < j; i, j = i+1, j-1 {
+		out.Jobs[i], out.Jobs[j] = out.Jobs[j], out.Jobs[i]
+	}
+	if in.All || in.State == StateFinished {
+		a.addPast(ctx, &out, in)
+	}
+	if len(out.Jobs) > in.Limit {
+		out.Jobs = out.Jobs[:in.Limit]
+	}
+	return out, nil
+}
+
+// wants reports whether a job belongs to the answer.
+func (in JobsRequest) wants(j Job) bool {
+	if in.User != "" && j.User != in.User || in.State != "" && j.State != in.State {
+		return false
+	}
+	if !in.All && in.State == "" && j.Over() {
+		return false
+	}
+	return in.Device == "" || string(j.Device) == in.Device || string(j.DeviceType) == in.Device
+}
+
+// showJob answers with all that is known of one job.
+func (a *api) showJob(ctx context.Context, _ caller, in JobRequest) (Job, error) {
+	facts, err := a.jobFacts(ctx, in.Job)
+	if err != nil {
+		return Job{}, err
+	}
+	j, known := viewFacts(facts)
+	if !known {
+		return a.unchecked(ctx, in.Job)
+	}
+	if j.State == lab.Submitted.String() {
+		a.read(func(s *lab.State) { j.Why = why(s, in.Job) })
+	}
+	return j, nil
+}
+
+// jobFacts returns the facts of a job. Of one that was published this moment it waits a little for
+// the first.
+func (a *api) jobFacts(ctx context.Context, id events.JobID) ([]stream.Recorded, error) {
+	if id == 0 {
+		return nil, refuse(Invalid, "job is missing: numbers begin at 1")
+	}
+	about := events.Entity{Kind: events.Job, ID: id.String()}
+	facts, err := a.log.Load(ctx, about)
+	if err != nil || len(facts) > 0 {
+		return facts, err
+	}
+	last, err := a.log.Last(ctx, stream.Submissions)
+	if err != nil {
+		return nil, err
+	}
+	if uint64(id) > last {
+		return nil, refuse(NotFound, "there is no job %d; the newest is %d", id, last)
+	}
+	if _, err := a.log.Submission(ctx, uint64(id)); errors.Is(err, stream.ErrNoSubmission) {
+		return nil, refuse(NotFound, "there is no job %d in the streams any more", id)
+	}
+	a.await(ctx, visibleWithin, func(s *lab.State) bool { return s.Seq(about) > 0 })
+	return a.log.Load(ctx, about)
+}
+
+// unchecked answers for a job that lies on the bus and that submission has not looked at.
+func (a *api) unchecked(ctx context.Context, id events.JobID) (Job, error) {
+	s, err := a.log.Submission(ctx, uint64(id))
+	if errors.Is(err, stream.ErrNoSubmission) {
+		return Job{}, refuse(NotFound, "there is no job %d", id)
+	}
+	if err != nil {
+		return Job{}, err
+	}
+	return Job{Job: id, Display: id.String(), User: s.User, Submitted: s.At, State: lab.Submitted.String(),
+		Why: "its definition has not been checked yet; is the submission service running?"}, nil
+}
+
+// cancelJob records the wish that a job end. It ends when its worker says so.
+func (a *api) cancelJob(ctx context.Context, who caller, in JobRequest) (Job, error) {
+	if _, err := a.jobFacts(ctx, in.Job); err != nil {
+		return Job{}, err
+	}
+	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		j := s.Job(in.Job)
+		if j == nil || j.State == lab.Finished {
+			return nil, refuse(Conflict, "job %d is over already", in.Job)
+		}
+		if j.Cancel != nil {
+			return nil, nil
+		}
+		return []events.Event{events.JobCancelRequested{Job: in.Job, By: who.user, Reason: in.Reason}}, nil
+	})
+	if err != nil {
+		return Job{}, err
+	}
+	return a.showJob(ctx, who, in)
+}
+
+// setPriority gives a waiting job another place in the queue.
+func (a *api) setPriority(ctx context.Context, who caller, in PriorityRequest) (Job, error) {
+	if in.Priority < 0 || in.Priority > 100 {
+		return Job{}, &Error{Code: Invalid, Field: "priority", Message: "priority must be a number from 0 to 100"}
+	}
+	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		j := s.Job(in.Job)
+		if j == nil || j.State != lab.Submitted {
+			return nil, refuse(Conflict, "job %d does not wait in the queue", in.Job)
+		}
+		return []events.Event{events.JobPrioritySet{Job: in.Job, Priority: in.Priority, By: who.user}}, nil
+	})
+	if err != nil {
+		return Job{}, err
+	}
+	return a.showJob(ctx, who, JobRequest{Job: in.Job})
+}
+
+// results answers with the test cases recorded so far.
+func (a *api) results(ctx context.Context, _ caller, in JobRequest) (Results, error) {
+	facts, err := a.jobFacts(ctx, in.Job)
+	if err != nil {
+		return Results{}, err
+	}
+	j, _ := viewFacts(facts)
+	out := Results{Job: in.Job, Cases: []events.Case{}, Complete: j.Complete || j.Over() && j.Lease == 0}
+	recorded, err := a.log.Load(ctx, events.Entity{Kind: events.Result, ID: in.Job.String()})
+	if err != nil {
+		return Results{}, err
+	}
+	for _, r := range recorded {
+		if e, ok := r.Event.(events.ResultsRecorded); ok {
+			out.Cases = append(out.Cases, e.Cases...)
+			out.Problems = append(out.Problems, e.Problems...)
+		}
+	}
+	return out, nil
+}
+
+// status answers how the lab is.
+func (a *api) status(ctx context.Context, who caller, _ none) (Status, error) {
+	out := Status{Version: a.version, Time: a.now().UTC(), User: string(who.user), History: "up"}
+	if err := a.history.ping(ctx); err != nil {
+		out.History = err.Error()
+	}
+	a.read(func(s *lab.State) {
+		out.Sequence = s.Through()
+		for j := range s.Jobs() {
+			switch {
+			case j.State == lab.Submitted:
+				out.Waiting++
+			case j.State != lab.Finished:
+				out.Running++
+			}
+		}
+		for range s.Devices() {
+			out.Devices++
+		}
+		for w := range s.Workers() {
+			out.Workers++
+			if w.State == lab.Online {
+				out.Online++
+			}
+		}
+	})
+	return out, nil
+}

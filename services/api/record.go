@@ -1,0 +1,90 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
+)
+
+// record appends the facts that decide returns, and folds them at once, so that whoever asked sees
+// them. Decide is asked again with a newer state when somebody else was faster, for as long as the
+// caller waits; no facts, and no error, says that everything is as asked already.
+func (a *api) record(ctx context.Context, who caller, decide func(s *lab.State) ([]events.Event, error)) error {
+	// Requests of one process take turns: they would only make one another decide again.
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	known := map[events.Entity]uint64{} // what the log said of entities that the state has no sequence of
+	for ctx.Err() == nil {
+		var facts []events.Event
+		var err error
+		expected := map[events.Entity]uint64{}
+		through := uint64(0)
+		a.read(func(s *lab.State) {
+			facts, err = decide(s)
+			through = s.Through()
+			for _, e := range facts {
+				about := e.About()
+				expected[about] = max(s.Seq(about), known[about])
+			}
+		})
+		if err != nil || len(facts) == 0 {
+			return err
+		}
+		drafts := make([]stream.Draft, len(facts))
+		for i, e := range facts {
+			drafts[i] = stream.Draft{Event: e, Actor: who.user}
+		}
+		recorded, err := a.log.Append(ctx, drafts, func(e events.Entity) uint64 { return expected[e] })
+		if err == nil {
+			a.mu.Lock()
+			for _, r := range recorded {
+				a.state.Anticipate(r.Seq, r.Time, r.Event)
+			}
+			a.mu.Unlock()
+			return nil
+		}
+		if !errors.Is(err, stream.ErrConflict) {
+			return err
+		}
+		if err := a.reread(ctx, expected, known, through); err != nil {
+			return err
+		}
+	}
+	return refuse(Conflict, "others change the same things at the same time; try again")
+}
+
+// reread finds out why an append was refused: facts that are on their way (it waits for them), an
+// entity whose facts have aged out, or one that left the state long ago.
+func (a *api) reread(ctx context.Context, expected, known map[events.Entity]uint64, through uint64) error {
+	entities := make([]events.Entity, 0, len(expected))
+	for e := range expected {
+		entities = append(entities, e)
+	}
+	last, err := a.log.LastSeqs(ctx, entities)
+	if err != nil {
+		return err
+	}
+	for e, seq := range last {
+		switch {
+		case seq == 0 && expected[e] > 0:
+			a.mu.Lock()
+			a.state.AgedOut(e)
+			a.mu.Unlock()
+			known[e] = 0
+		case seq > through:
+			a.await(ctx, 5*time.Second, func(s *lab.State) bool { return s.Through() >= seq })
+			known[e] = seq
+		default:
+			known[e] = seq
+		}
+	}
+	return nil
+}

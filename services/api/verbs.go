@@ -1,0 +1,75 @@
+package api
+
+import "context"
+
+// handler answers one verb.
+type handler func(a *api, ctx context.Context, who caller, body []byte) (any, error)
+
+// producer sends the messages of a flow; it returns when there are no more, or emit has an error.
+type producer func(ctx context.Context, emit func(message) error) error
+
+// opener checks a request for a flow and returns what produces it.
+type opener func(a *api, who caller, body []byte) (producer, error)
+
+// verbs is what can be asked for one answer.
+func verbs() map[string]handler {
+	return map[string]handler{
+		"status": verb((*api).status),
+
+		"jobs.list":     verb((*api).listJobs),
+		"jobs.show":     verb((*api).showJob),
+		"jobs.results":  verb((*api).results),
+		"jobs.cancel":   verb((*api).cancelJob),
+		"jobs.priority": verb((*api).setPriority),
+
+		"devices.list":      verb((*api).listDevices),
+		"devices.show":      verb((*api).showDevice),
+		"devices.add":       verb((*api).addDevice),
+		"devices.configure": verb((*api).configureDevice),
+		"devices.move":      verb((*api).moveDevice),
+		"devices.tag":       verb((*api).tagDevice),
+		"devices.untag":     verb((*api).untagDevice),
+		"devices.health":    verb((*api).setDeviceHealth),
+		"devices.remove":    verb((*api).removeDevice),
+
+		"device-types.list":      verb((*api).listDeviceTypes),
+		"device-types.show":      verb((*api).showDeviceType),
+		"device-types.configure": verb((*api).configureDeviceType),
+		"device-types.remove":    verb((*api).removeDeviceType),
+
+		"tags.list":   verb((*api).listTags),
+		"tags.add":    verb((*api).addTag),
+		"tags.remove": verb((*api).removeTag),
+
+		"workers.list":      verb((*api).listWorkers),
+		"workers.show":      verb((*api).showWorker),
+		"workers.register":  verb((*api).registerWorker),
+		"workers.token":     verb((*api).workerToken),
+		"workers.configure": verb((*api).configureWorker),
+		"workers.health":    verb((*api).setWorkerHealth),
+		"workers.remove":    verb((*api).removeWorker),
+	}
+}
+
+// flows is what can be asked for many messages.
+func flows() map[string]opener {
+	return map[string]opener{
+		"jobs.log": (*api).openLog,
+		"events":   (*api).openEvents,
+		"sql":      (*api).openSQL,
+	}
+}
+
+// verb fits a method with its own request and answer to a handler.
+func verb[In, Out any](f func(*api, context.Context, caller, In) (Out, error)) handler {
+	return func(a *api, ctx context.Context, who caller, body []byte) (any, error) {
+		in, err := decode[In](body)
+		if err != nil {
+			return nil, err
+		}
+		return f(a, ctx, who, in)
+	}
+}
+
+// none is the request or the answer of a verb that has nothing to say.
+type none struct{}

@@ -1,0 +1,127 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
+)
+
+// viewJob shows a job of the state.
+func viewJob(j *lab.Job) Job {
+	v := Job{
+		Job: j.ID, Display: j.Display, State: j.State.String(), Health: j.Health(), User: j.User, Name: j.Name,
+		DeviceType: j.DeviceType, Device: j.PinDevice, Worker: j.PinWorker, Priority: j.Priority,
+		HealthCheck: j.HealthCheck, Tags: j.Tags, Submitted: j.SubmittedAt,
+	}
+	if r := j.Run; r != nil {
+		v.Device, v.Worker, v.Lease, v.Started, v.Complete = r.Device, r.Worker, r.Lease, moment(r.StartedAt), r.OutputComplete
+	}
+	if e := j.End; e != nil {
+		v.Ended, v.ErrorType, v.Error, v.Lines = moment(e.At), e.ErrorType, e.Error, e.Lines
+	}
+	return v
+}
+
+// viewFacts shows a job by its own facts, all of them, and reports whether there are any that say
+// what it is. What a fact makes of the job is the shared fold's to say.
+func viewFacts(facts []stream.Recorded) (Job, bool) {
+	var j lab.Job
+	var v Job
+	known := false
+	var complete events.JobOutputComplete
+	for _, r := range facts {
+		switch e := r.Event.(type) {
+		case events.JobSubmitted:
+			j = lab.Job{
+				ID: e.Job, Display: e.Display, User: e.User, Name: e.Name, SubmittedAt: e.At, DeviceType: e.DeviceType,
+				PinDevice: e.Device, PinWorker: e.Worker, Tags: e.Tags, Priority: e.Priority, Visibility: e.Visibility,
+				HealthCheck: e.HealthCheck, QueueTimeout: e.QueueTimeout, JobTimeout: e.JobTimeout, Part: e.Part, Source: e.Source,
+			}
+			v.Metadata, known = e.Metadata, true
+		case events.JobRejected:
+			return Job{Job: e.Job, Display: e.Job.String(), State: StateRejected, Health: events.Incomplete, User: e.User,
+				Submitted: e.At, Ended: moment(e.At), ErrorType: events.JobError, Error: e.Message, Problems: e.Problems}, true
+		case events.JobOutputComplete:
+			complete = e
+		}
+		j, _ = j.After(r.Time, r.Event)
+	}
+	meta := v.Metadata
+	v = viewJob(&j)
+	v.Metadata = meta
+	if v.Complete {
+		v.Lines, v.Missing, v.Cases = complete.Lines, complete.Missing, complete.Cases
+	}
+	return v, known
+}
+
+// moment returns t, or nil for no time.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// why says in a sentence what a queued job waits for: the devices that could take it, and what each
+// kind of them lacks.
+func why(s *lab.State, id events.JobID) string {
+	j := s.Job(id)
+	if j == nil || j.State != lab.Submitted {
+		return ""
+	}
+	if j.Cancel != nil {
+		return "it is being withdrawn from the queue"
+	}
+	want := s.Resolve(j.DeviceType)
+	var all, tagless, unwell, offline, busy, bare, free int
+	for d := range s.Devices() {
+		if j.PinDevice != "" && d.Name != j.PinDevice || j.PinDevice == "" && d.Type != want ||
+			j.PinWorker != "" && d.Worker != j.PinWorker {
+			continue
+		}
+		all++
+		w := s.Worker(d.Worker)
+		switch {
+		case !d.HasTags(j.Tags):
+			tagless++
+		case d.Health == events.Bad || d.Health == events.Maintenance || d.Health == events.Retired:
+			unwell++
+		case w == nil || w.State != lab.Online || w.Health != events.WorkerActive:
+			offline++
+		case d.Version == 0:
+			bare++
+		case d.State != lab.DeviceIdle:
+			busy++
+		default:
+			free++
+		}
+	}
+	if all == 0 {
+		switch {
+		case j.PinDevice != "":
+			return fmt.Sprintf("device %s is not in the lab", j.PinDevice)
+		case j.PinWorker != "":
+			return fmt.Sprintf("no device of type %s hangs on worker %s", want, j.PinWorker)
+		}
+		return fmt.Sprintf("the lab has no device of type %s", want)
+	}
+	var parts []string
+	add := func(n int, what string) {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+		}
+	}
+	add(busy, "busy")
+	add(tagless, "without the tags asked for")
+	add(unwell, "Bad, in Maintenance or Retired")
+	add(offline, "on a worker that is offline or takes no jobs")
+	add(bare, "without a dictionary")
+	add(free, "free, being looked at now or kept for a health check")
+	return fmt.Sprintf("of %d devices that fit: %s", all, strings.Join(parts, ", "))
+}

@@ -1,0 +1,206 @@
+package api
+
+import (
+	"time"
+
+	"strata/events"
+)
+
+// Job is what the api tells of one job.
+type Job struct {
+	Job         events.JobID          `json:"job"`
+	Display     string                `json:"display"`          // "42", or "40.1" of a multinode job
+	State       string                `json:"state"`            // Submitted, Scheduling, Scheduled, Running, Canceling, Finished, or Rejected
+	Health      events.JobHealth      `json:"health,omitempty"` // of a finished job
+	User        events.UserName       `json:"user"`
+	Name        string                `json:"name,omitempty"`
+	DeviceType  events.DeviceTypeName `json:"device_type,omitempty"`
+	Device      events.DeviceName     `json:"device,omitempty"`
+	Worker      events.WorkerName     `json:"worker,omitempty"`
+	Priority    int                   `json:"priority"`
+	HealthCheck bool                  `json:"health_check,omitempty"`
+	Tags        []events.TagName      `json:"tags,omitempty"`
+	Lease       events.Lease          `json:"lease,omitempty"`
+	Submitted   time.Time             `json:"submitted"`
+	Started     *time.Time            `json:"started,omitempty"`
+	Ended       *time.Time            `json:"ended,omitempty"`
+	ErrorType   events.ErrorType      `json:"error_type,omitempty"`
+	Error       string                `json:"error,omitempty"`    // why it ended as it did
+	Problems    []events.Problem      `json:"problems,omitempty"` // of a rejected definition
+	Why         string                `json:"why,omitempty"`      // why it waits, where it does
+	Lines       uint64                `json:"lines,omitempty"`    // log lines, once all have been read
+	Missing     uint64                `json:"missing,omitempty"`  // of these, lines that never came
+	Cases       uint64                `json:"cases,omitempty"`    // test cases, once all have been read
+	Complete    bool                  `json:"output_complete"`    // all output has been read
+	Metadata    map[string]string     `json:"metadata,omitempty"`
+}
+
+// Over reports whether the job has come to its end.
+func (j Job) Over() bool { return j.State == StateFinished || j.State == StateRejected }
+
+// The states that commands ask for by name.
+const (
+	StateFinished = "Finished"
+	StateRejected = "Rejected"
+)
+
+// JobRequest names a job; most verbs of jobs take it.
+type JobRequest struct {
+	Job    events.JobID `json:"job"`
+	Reason string       `json:"reason,omitempty"` // of cancel
+}
+
+// JobsRequest asks for a list of jobs, newest first.
+type JobsRequest struct {
+	All    bool            `json:"all,omitempty"`  // those that are over too, from ClickHouse
+	User   events.UserName `json:"user,omitempty"` // of this user only
+	State  string          `json:"state,omitempty"`
+	Device string          `json:"device,omitempty"` // on this device, or of this device type
+	Limit  int             `json:"limit,omitempty"`  // at most so many; 0 is 50, 1000 the most
+}
+
+// Jobs answers JobsRequest.
+type Jobs struct {
+	Jobs    []Job  `json:"jobs"`
+	Waiting int    `json:"waiting"`        // jobs in the queue, whatever was asked for
+	Running int    `json:"running"`        // jobs that hold a device
+	Away    string `json:"away,omitempty"` // why finished jobs are missing, where they are
+}
+
+// PriorityRequest gives a waiting job another place in the queue.
+type PriorityRequest struct {
+	Job      events.JobID `json:"job"`
+	Priority int          `json:"priority"` // 0–100
+}
+
+// LogRequest opens a job's log. The messages are frames: their bodies hold records as JSON, one a
+// line, and the header strata-first-line the number of the first.
+type LogRequest struct {
+	Job    events.JobID `json:"job"`
+	From   uint64       `json:"from,omitempty"`   // first line, from 0
+	Follow bool         `json:"follow,omitempty"` // go on until the job's output is complete
+}
+
+// Results answers JobRequest for results.
+type Results struct {
+	Job      events.JobID  `json:"job"`
+	Cases    []events.Case `json:"cases"`
+	Complete bool          `json:"complete"` // all output has been read, nothing will be added
+	Problems []string      `json:"problems,omitempty"`
+}
+
+// EventsRequest opens the facts of the lab, or of one entity of it.
+type EventsRequest struct {
+	Entity string `json:"entity,omitempty"` // such as "job/42" or "device/qemu01"; empty: all of them
+	From   uint64 `json:"from,omitempty"`   // first sequence of LAB; 0: the last hundred
+	Follow bool   `json:"follow,omitempty"`
+	// Until ends the flow after a fact of this name about the entity, such as "job.finished".
+	Until string `json:"until,omitempty"`
+}
+
+// Fact is one message of a flow of events.
+type Fact struct {
+	Seq    uint64          `json:"seq"`    // in LAB
+	Name   string          `json:"name"`   // such as "job.scheduled"
+	Entity string          `json:"entity"` // such as "job/42"
+	Time   time.Time       `json:"time"`
+	Source string          `json:"source"` // such as "services/scheduling"
+	Actor  events.UserName `json:"actor,omitempty"`
+	Cause  string          `json:"cause,omitempty"`
+	Data   any             `json:"data"` // the fact itself; see docs/events.md
+}
+
+// Device is what the api tells of a device.
+type Device struct {
+	Device       events.DeviceName     `json:"device"`
+	DeviceType   events.DeviceTypeName `json:"device_type"`
+	Worker       events.WorkerName     `json:"worker,omitempty"`
+	State        string                `json:"state"` // Idle, Reserved, Running
+	Health       events.DeviceHealth   `json:"health"`
+	HealthReason string                `json:"health_reason,omitempty"` // why it is so, where that was said
+	Job          events.JobID          `json:"job,omitempty"`           // that holds it
+	Tags         []events.TagName      `json:"tags,omitempty"`
+	Description  string                `json:"description,omitempty"`
+	Version      int                   `json:"version"`              // of its dictionary, from 1; 0: has none
+	Dictionary   string                `json:"dictionary,omitempty"` // of show only
+}
+
+// DeviceRequest names a device, and says what is wanted of it.
+type DeviceRequest struct {
+	Device      events.DeviceName     `json:"device"`
+	DeviceType  events.DeviceTypeName `json:"device_type,omitempty"` // of add
+	Worker      events.WorkerName     `json:"worker,omitempty"`      // of add and move; "" of move: on none
+	Dictionary  string                `json:"dictionary,omitempty"`  // of add and configure
+	Tags        []events.TagName      `json:"tags,omitempty"`        // of add
+	Tag         events.TagName        `json:"tag,omitempty"`         // of tag and untag
+	Health      events.DeviceHealth   `json:"health,omitempty"`      // of add and health
+	Description string                `json:"description,omitempty"` // of add
+	Reason      string                `json:"reason,omitempty"`
+}
+
+// DeviceType is what the api tells of a device type, and what its configuration sets.
+type DeviceType struct {
+	DeviceType        events.DeviceTypeName `json:"device_type"`
+	Description       string                `json:"description,omitempty"`
+	Architecture      string                `json:"architecture,omitempty"`
+	Aliases           []string              `json:"aliases,omitempty"`
+	Hidden            bool                  `json:"hidden,omitempty"`
+	HealthFrequency   int                   `json:"health_frequency,omitempty"`
+	HealthDenominator events.Denominator    `json:"health_denominator,omitempty"`
+	HealthDisabled    bool                  `json:"health_disabled,omitempty"`
+	HealthCheck       string                `json:"health_check,omitempty"`
+	Template          string                `json:"template,omitempty"`
+	Devices           map[string]int        `json:"devices,omitempty"` // number of devices by health
+	Waiting           int                   `json:"waiting,omitempty"` // jobs in the queue
+}
+
+// Worker is what the api tells of a worker.
+type Worker struct {
+	Worker      events.WorkerName   `json:"worker"`
+	State       string              `json:"state"` // Online, Offline
+	Health      events.WorkerHealth `json:"health"`
+	Description string              `json:"description,omitempty"`
+	JobLimit    int                 `json:"job_limit,omitempty"`
+	Version     string              `json:"version,omitempty"`
+	Devices     int                 `json:"devices"`
+	Running     int                 `json:"running"`         // devices that jobs hold
+	Token       string              `json:"token,omitempty"` // of register and token only
+}
+
+// WorkerRequest names a worker, and says what is wanted of it.
+type WorkerRequest struct {
+	Worker      events.WorkerName   `json:"worker"`
+	Description *string             `json:"description,omitempty"` // nil: as it is
+	JobLimit    *int                `json:"job_limit,omitempty"`
+	Dispatcher  *string             `json:"dispatcher,omitempty"`
+	Env         *string             `json:"env,omitempty"`
+	EnvDUT      *string             `json:"env_dut,omitempty"`
+	Health      events.WorkerHealth `json:"health,omitempty"`
+	Reason      string              `json:"reason,omitempty"`
+}
+
+// TagRequest names a tag.
+type TagRequest struct {
+	Tag         events.TagName `json:"tag"`
+	Description string         `json:"description,omitempty"`
+}
+
+// SQLRequest asks ClickHouse, read-only. The messages of the flow are the answer's bytes in order.
+type SQLRequest struct {
+	Query  string `json:"query"`
+	Format string `json:"format,omitempty"` // of ClickHouse, such as PrettyCompact, JSONEachRow, CSV
+}
+
+// Status answers the question how the lab is.
+type Status struct {
+	Version  string    `json:"version"`
+	Time     time.Time `json:"time"`
+	Sequence uint64    `json:"sequence"` // of LAB, up to which the answer has read
+	Waiting  int       `json:"waiting"`
+	Running  int       `json:"running"`
+	Devices  int       `json:"devices"`
+	Workers  int       `json:"workers"`
+	Online   int       `json:"online"`         // workers that are there
+	History  string    `json:"history"`        // "up", or why ClickHouse is away
+	User     string    `json:"user,omitempty"` // whom the lab takes the caller for
+}

@@ -1,0 +1,184 @@
+package api
+
+import (
+	"context"
+
+	"strata/events"
+	"strata/events/access"
+	"strata/events/lab"
+)
+
+// listWorkers answers with all workers, by name.
+func (a *api) listWorkers(_ context.Context, _ caller, _ none) ([]Worker, error) {
+	out := []Worker{}
+	a.read(func(s *lab.State) {
+		at := map[events.WorkerName]int{}
+		for w := range s.Workers() {
+			at[w.Name] = len(out)
+			out = append(out, viewWorker(w))
+		}
+		for d := range s.Devices() {
+			i, ok := at[d.Worker]
+			if !ok {
+				continue
+			}
+			out[i].Devices++
+			if d.State != lab.DeviceIdle {
+				out[i].Running++
+			}
+		}
+	})
+	return out, nil
+}
+
+// showWorker answers with one worker and its configuration.
+func (a *api) showWorker(ctx context.Context, who caller, in WorkerRequest) (Worker, error) {
+	all, err := a.listWorkers(ctx, who, none{})
+	for _, w := range all {
+		if w.Worker == in.Worker {
+			return w, err
+		}
+	}
+	return Worker{}, refuse(NotFound, "there is no worker %s", in.Worker)
+}
+
+func viewWorker(w *lab.Worker) Worker {
+	return Worker{Worker: w.Name, State: string(w.State), Health: w.Health, Description: w.Description,
+		JobLimit: w.JobLimit, Version: w.Version}
+}
+
+// registerWorker puts a worker into the lab and answers with its token. Asking for one that is
+// there already answers with its token again, so that a machine may register at every start.
+func (a *api) registerWorker(ctx context.Context, who caller, in WorkerRequest) (Worker, error) {
+	if err := checkName("worker", string(in.Worker), maxNameBytes); err != nil {
+		return Worker{}, err
+	}
+	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		if err := allow(s, who, lab.Administer, events.Worker, string(in.Worker)); err != nil {
+			return nil, err
+		}
+		if s.Worker(in.Worker) != nil {
+			return nil, nil
+		}
+		return []events.Event{events.WorkerRegistered{Worker: in.Worker, Description: deref(in.Description), By: who.user}}, nil
+	})
+	if err != nil {
+		return Worker{}, err
+	}
+	return a.workerToken(ctx, who, in)
+}
+
+// workerToken answers with the token that a worker's process connects with. It is the same at each
+// asking: it is signed, not stored.
+func (a *api) workerToken(ctx context.Context, who caller, in WorkerRequest) (Worker, error) {
+	var denied error
+	a.read(func(s *lab.State) { denied = allow(s, who, lab.Administer, events.Worker, string(in.Worker)) })
+	if denied != nil {
+		return Worker{}, denied
+	}
+	w, err := a.showWorker(ctx, who, in)
+	if err != nil {
+		return Worker{}, err
+	}
+	w.Token = a.key.Token(access.Principal{Role: access.Worker, Worker: in.Worker})
+	return w, nil
+}
+
+// configureWorker changes the settings that the request names and leaves the others.
+func (a *api) configureWorker(ctx context.Context, who caller, in WorkerRequest) (Worker, error) {
+	if in.JobLimit != nil && *in.JobLimit < 0 {
+		return Worker{}, &Error{Code: Invalid, Field: "job_limit", Message: "job_limit must be 0 (none) or more"}
+	}
+	return a.changeWorker(ctx, who, in, func(w *lab.Worker) ([]events.Event, error) {
+		e := events.WorkerConfigured{Worker: w.Name, Description: w.Description, JobLimit: w.JobLimit,
+			Dispatcher: w.Dispatcher, Env: w.Env, EnvDUT: w.EnvDUT, By: who.user}
+		was := e
+		set(&e.Description, in.Description)
+		set(&e.JobLimit, in.JobLimit)
+		set(&e.Dispatcher, in.Dispatcher)
+		set(&e.Env, in.Env)
+		set(&e.EnvDUT, in.EnvDUT)
+		if e == was {
+			return nil, nil
+		}
+		return []events.Event{e}, nil
+	})
+}
+
+// setWorkerHealth records what a person wants of a worker.
+func (a *api) setWorkerHealth(ctx context.Context, who caller, in WorkerRequest) (Worker, error) {
+	switch in.Health {
+	case events.WorkerActive, events.WorkerMaintenance, events.WorkerRetired:
+	default:
+		return Worker{}, &Error{Code: Invalid, Field: "health", Message: "health is " + string(in.Health) +
+			", allowed are Active, Maintenance, Retired"}
+	}
+	return a.changeWorker(ctx, who, in, func(w *lab.Worker) ([]events.Event, error) {
+		return []events.Event{events.WorkerHealthSet{Worker: w.Name, Health: in.Health, Reason: in.Reason, By: who.user}}, nil
+	})
+}
+
+// removeWorker takes a worker without running jobs out of the lab. Its token is worth nothing from
+// then on.
+func (a *api) removeWorker(ctx context.Context, who caller, in WorkerRequest) (none, error) {
+	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		w, err := theWorker(s, who, in.Worker)
+		if err != nil {
+			return nil, err
+		}
+		var facts []events.Event
+		for d := range s.Devices() {
+			if d.Worker != w.Name {
+				continue
+			}
+			if d.State != lab.DeviceIdle {
+				return nil, refuse(Conflict, "worker %s runs job %d on device %s; cancel that first", w.Name, d.Job, d.Name)
+			}
+			facts = append(facts, events.DeviceMoved{Device: d.Name, By: who.user})
+		}
+		return append(facts, events.WorkerRemoved{Worker: w.Name, By: who.user}), nil
+	})
+}
+
+// changeWorker records what decide wants of a worker that is there, and answers with it.
+func (a *api) changeWorker(ctx context.Context, who caller, in WorkerRequest,
+	decide func(w *lab.Worker) ([]events.Event, error)) (Worker, error) {
+	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		w, err := theWorker(s, who, in.Worker)
+		if err != nil {
+			return nil, err
+		}
+		return decide(w)
+	})
+	if err != nil {
+		return Worker{}, err
+	}
+	return a.showWorker(ctx, who, in)
+}
+
+// theWorker returns a worker that the caller may change.
+func theWorker(s *lab.State, who caller, name events.WorkerName) (*lab.Worker, error) {
+	if err := allow(s, who, lab.Administer, events.Worker, string(name)); err != nil {
+		return nil, err
+	}
+	w := s.Worker(name)
+	if w == nil {
+		return nil, refuse(NotFound, "there is no worker %s", name)
+	}
+	return w, nil
+}
+
+// set gives a setting its new value, if there is one.
+func set[T any](to *T, value *T) {
+	if value != nil {
+		*to = *value
+	}
+}
+
+// deref returns what p points at, or the zero value.
+func deref[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
