@@ -1,30 +1,51 @@
 package connection
 
 import (
-	"context"
+	"bytes"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
 	"time"
+	"unicode/utf8"
+
+	"github.com/creack/pty"
+
+	"strata/dispatcher/output"
+	"strata/events"
 )
 
 // ErrClosed is returned when the other end is gone: the process has ended and everything that it
-// printed was read.
+// printed was read. Its text is what users of LAVA know.
 var ErrClosed = errors.New("Connection closed")
+
+const (
+	defaultMaxRead = 2000
+	chunkBytes     = 4096            // of one read
+	chunksWaiting  = 16              // read but not looked at; then the terminal has to wait
+	maxUnmatched   = 4 << 20         // bytes kept before a match
+	maxLine        = 16 << 10        // a line that is longer is logged in parts
+	endGrace       = time.Second     // between SIGTERM and SIGKILL
+	poweroffGrace  = 5 * time.Second // for a machine that was asked to switch itself off
+)
 
 // Settings says how to start a Connection.
 type Settings struct {
 	Command []string // program and arguments, no shell; the program is looked up in PATH
 	Env     []string // as in os.Environ; nil inherits
 	Dir     string   // working directory; "" inherits
-	MaxRead int      // characters a read; the search window is twice that. 0: 2000
-
-	Output func(line string) // takes each line the other end sent, without its line end
-	Input  func(line string) // takes each line that was typed
+	MaxRead int      // characters; the search window is twice that. 0: 2000
+	Log     *output.Logger
 }
 
 // Match is where a wait ended.
 type Match struct {
 	Index  int    // of the pattern
-	Before string // unmatched text before it, complete
+	Before string // unmatched text before it: complete up to 4 MiB
 	Text   string // what matched
 	Groups []Group
 }
@@ -46,6 +67,16 @@ func (m Match) Group(name string) (string, bool) {
 	return "", false
 }
 
+// HasGroup says whether the pattern has a group of that name, taking part or not.
+func (m Match) HasGroup(name string) bool {
+	for _, g := range m.Groups {
+		if g.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
 // Connection is a console. One goroutine uses it at a time.
 type Connection struct {
 	// Prompts is what a shell on this console shows when it waits for a line. Whoever logs in sets
@@ -53,43 +84,205 @@ type Connection struct {
 	Prompts []string
 	// CheckChar is typed to make a prompt appear again: "#", a comment to any shell.
 	CheckChar string
-	// Poweroff says that the other end is a machine of ours which wants a "poweroff" before it ends.
+	// Poweroff says that the other end is a machine of ours, which is told to "poweroff" before it
+	// is ended.
 	Poweroff bool
+	// Tags tell how to disconnect: "shell", "telnet", "ssh", "qemu".
+	Tags []string
+
+	log     *output.Logger
+	window  int
+	stream  io.ReadWriteCloser
+	process *exec.Cmd
+	ended   chan struct{} // closed when the process has ended; nil without one
+	chunks  chan string   // what was read and not looked at; closed at the end of the stream
+	work    sync.WaitGroup
+
+	unmatched []byte // text that no Expect has consumed
+	fresh     int    // bytes at its end that no Expect has searched
+	unlogged  []byte // text that is not in the log yet
+	feedback  string // namespace that lines are logged for, while draining
+	closed    bool
+	patterns  map[string]Pattern // compiled by ExpectText
 }
 
 // Start runs the command on a new pseudo-terminal of 24 × 80, in a session of its own.
-func Start(s Settings) (*Connection, error) { return nil, nil }
+func Start(s Settings) (*Connection, error) {
+	if len(s.Command) == 0 {
+		return nil, errors.New("start connection: no command")
+	}
+	path, err := exec.LookPath(s.Command[0])
+	if err != nil {
+		return nil, fmt.Errorf("The command was not found or was not executable: %s", s.Command[0])
+	}
+	cmd := exec.Command(path, s.Command[1:]...)
+	cmd.Env, cmd.Dir = s.Env, s.Dir
+	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
+	if err != nil {
+		return nil, fmt.Errorf("start %q on a terminal: %w", s.Command, err)
+	}
+	c := open(terminal, s)
+	c.process, c.ended = cmd, make(chan struct{})
+	c.work.Go(func() {
+		_ = cmd.Wait() // the status says nothing: QEMU ends with 0 after a panic as well
+		close(c.ended)
+	})
+	return c, nil
+}
+
+// New returns a connection over a stream that is there already.
+func New(stream io.ReadWriteCloser, s Settings) *Connection { return open(stream, s) }
+
+func open(stream io.ReadWriteCloser, s Settings) *Connection {
+	if s.MaxRead <= 0 {
+		s.MaxRead = defaultMaxRead
+	}
+	c := &Connection{
+		CheckChar: "#", Tags: []string{"shell"},
+		log: s.Log, window: 2 * s.MaxRead, stream: stream,
+		chunks: make(chan string, chunksWaiting), patterns: map[string]Pattern{},
+	}
+	c.work.Go(c.read)
+	return c
+}
+
+// read hands on what the other end prints, as whole characters. Bytes that are no UTF-8 become
+// replacement characters.
+func (c *Connection) read() {
+	defer close(c.chunks)
+	var rest []byte
+	buf := make([]byte, chunkBytes)
+	for {
+		n, err := c.stream.Read(buf)
+		if n > 0 {
+			rest = append(rest, buf[:n]...)
+			whole := len(rest)
+			for i := 1; i < utf8.UTFMax && i <= len(rest); i++ {
+				if tail := rest[len(rest)-i:]; utf8.RuneStart(tail[0]) && !utf8.FullRune(tail) {
+					whole = len(rest) - i
+				}
+			}
+			if whole > 0 {
+				c.chunks <- strings.ToValidUTF8(string(rest[:whole]), "\uFFFD")
+			}
+			rest = append(rest[:0], rest[whole:]...)
+		}
+		if err != nil { // a terminal ends with EIO, a stream with EOF
+			if len(rest) > 0 {
+				c.chunks <- "\uFFFD"
+			}
+			return
+		}
+	}
+}
 
 // Connected says whether the other end was there when last looked at.
-func (c *Connection) Connected() bool { return false }
+func (c *Connection) Connected() bool { return !c.closed }
 
-// SendLine types text and a newline. With delay > 0 it pauses that long after each character.
-func (c *Connection) SendLine(ctx context.Context, text string, delay time.Duration) error {
+// take adds a chunk to what waits for a match and for the log.
+func (c *Connection) take(chunk string) {
+	c.unmatched = append(c.unmatched, chunk...)
+	c.unlogged = append(c.unlogged, chunk...)
+	c.fresh += len(chunk)
+	if over := len(c.unmatched) - maxUnmatched; over > maxUnmatched/4 {
+		c.unmatched = append([]byte(nil), c.unmatched[over:]...)
+		c.fresh = min(c.fresh, len(c.unmatched))
+	}
+}
+
+// logLines logs the complete lines of what was read, except for the last `ahead` bytes; but always
+// to the end of the line in which these begin, if that end has come.
+func (c *Connection) logLines(ahead int) {
+	reach := max(len(c.unlogged)-ahead, 0)
+	start := 0
+	for start < reach {
+		i := bytes.IndexByte(c.unlogged[start:], '\n')
+		if i < 0 {
+			break
+		}
+		c.logLine(string(c.unlogged[start : start+i]))
+		start += i + 1
+	}
+	for len(c.unlogged)-start > maxLine && ahead == 0 {
+		c.logLine(string(c.unlogged[start : start+maxLine]))
+		start += maxLine
+	}
+	c.unlogged = append(c.unlogged[:0], c.unlogged[start:]...)
+}
+
+// logLine logs one line without its end. Of a double carriage return, which terminals behind
+// terminals make, both belong to the end. Escape characters would act on a reader's own terminal.
+func (c *Connection) logLine(line string) {
+	line = strings.TrimSuffix(strings.TrimSuffix(line, "\r"), "\r")
+	line = strings.ReplaceAll(line, "\x1b", "")
+	if c.feedback != "" {
+		c.log.Text(events.Feedback, c.feedback, line)
+		return
+	}
+	c.log.Text(events.Target, "", line)
+}
+
+// Close ends the process and its children and logs what had been read, a last partial line too. It
+// may be called twice.
+func (c *Connection) Close() error {
+	if c.process != nil {
+		c.end()
+	}
+	err := c.stream.Close()
+	for chunk := range c.chunks {
+		c.take(chunk)
+	}
+	c.work.Wait()
+	c.logLines(0)
+	if len(c.unlogged) > 0 {
+		c.logLine(string(c.unlogged))
+		c.unlogged = nil
+	}
+	c.closed = true
+	if err != nil && !errors.Is(err, os.ErrClosed) {
+		return fmt.Errorf("close the connection: %w", err)
+	}
 	return nil
 }
 
-// Send types text as it is.
-func (c *Connection) Send(ctx context.Context, text string, delay time.Duration) error { return nil }
-
-// SendControl types a control character by its letter: 'c' is Ctrl-C, '[' Escape.
-func (c *Connection) SendControl(letter byte) error { return nil }
-
-// Expect reads until one of the patterns matches. It returns ctx's error when ctx ends first (with
-// nothing consumed), and ErrClosed when the other end is gone.
-func (c *Connection) Expect(ctx context.Context, patterns ...Pattern) (Match, error) {
-	return Match{}, nil
+// end ends the process: by asking the machine, then with SIGTERM, then with SIGKILL for the whole
+// group. What is still printed meanwhile is read, or the process could not get on.
+func (c *Connection) end() {
+	gone := func(limit time.Duration) bool {
+		t := time.NewTimer(limit)
+		defer t.Stop()
+		chunks := c.chunks
+		for {
+			select {
+			case <-c.ended:
+				return true
+			case <-t.C:
+				return false
+			case chunk, ok := <-chunks:
+				if !ok {
+					chunks = nil
+					continue
+				}
+				c.take(chunk)
+				c.logLines(0)
+			}
+		}
+	}
+	select {
+	case <-c.ended:
+		_ = syscall.Kill(-c.process.Process.Pid, syscall.SIGKILL) // children that outlived it
+		return
+	default:
+	}
+	if c.Poweroff && !c.closed {
+		_, _ = c.stream.Write([]byte("poweroff\n"))
+		if gone(poweroffGrace) {
+			return
+		}
+	}
+	_ = syscall.Kill(-c.process.Process.Pid, syscall.SIGTERM)
+	_ = syscall.Kill(-c.process.Process.Pid, syscall.SIGHUP) // interactive shells ignore SIGTERM
+	gone(endGrace)
+	_ = syscall.Kill(-c.process.Process.Pid, syscall.SIGKILL)
+	gone(poweroffGrace)
 }
-
-// ExpectText compiles patterns and expects them.
-func (c *Connection) ExpectText(ctx context.Context, patterns ...string) (Match, error) {
-	return Match{}, nil
-}
-
-// Drain takes everything that is there or comes within limit, and logs it. It returns whether
-// anything came.
-func (c *Connection) Drain(ctx context.Context, limit time.Duration) (bool, error) {
-	return false, nil
-}
-
-// Close ends the process and its children and logs a last partial line.
-func (c *Connection) Close() error { return nil }

@@ -1,12 +1,31 @@
 package connection
 
-import "github.com/dlclark/regexp2"
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dlclark/regexp2"
+)
 
 // Pattern is a compiled regular expression of Python's dialect.
+//
+// Two engines stand behind it. Go's own runs in linear time, and gives what Python gives for the
+// common part of the dialects on ASCII text; a backtracking one knows the rest (look-around,
+// backreferences, Unicode classes). Patterns come from users: the second engine gives up after
+// matchLimit instead of hanging the job.
 type Pattern struct {
 	text string
-	re   *regexp2.Regexp
+	fast *regexp.Regexp // nil where the dialects differ
+	full *regexp2.Regexp
+	// names of the groups by the number they have in fast, where that is set.
+	names []string
 }
+
+// matchLimit is how long the backtracking engine may take for one search.
+const matchLimit = 5 * time.Second
 
 // Flags change how a pattern matches.
 type Flags int
@@ -14,11 +33,161 @@ type Flags int
 // Multiline makes ^ and $ match at every line, as Python's re.MULTILINE does.
 const Multiline Flags = 1
 
-// Compile compiles a regular expression as Python's re.compile with DOTALL would.
-func Compile(text string, flags Flags) (Pattern, error) { return Pattern{text: text}, nil }
+// Compile compiles a regular expression as Python's re.compile with DOTALL would. The error names
+// the pattern.
+func Compile(text string, flags Flags) (Pattern, error) {
+	t := translate(text)
+	options := regexp2.Singleline
+	prefix := "(?s)"
+	if flags&Multiline != 0 {
+		options |= regexp2.Multiline
+		prefix = "(?sm)"
+	}
+	full, err := regexp2.Compile(t.text, regexp2.RegexOptions(options))
+	if err != nil {
+		return Pattern{}, fmt.Errorf("Invalid regular expression '%s': %w", text, err)
+	}
+	full.MatchTimeout = matchLimit
+	p := Pattern{text: text, full: full}
+	if !t.special && !(t.dollar && flags&Multiline == 0) {
+		if p.fast, err = regexp.Compile(prefix + text); err != nil {
+			p.fast = nil // a construct that only the other engine knows
+		}
+	}
+	if p.fast != nil {
+		p.names = p.fast.SubexpNames()
+	}
+	return p, nil
+}
 
 // Literal returns a pattern that matches text as it stands.
-func Literal(text string) Pattern { return Pattern{} }
+func Literal(text string) Pattern {
+	quoted := regexp.QuoteMeta(text)
+	p, err := Compile(quoted, 0)
+	if err != nil {
+		panic(err) // a quoted text always compiles
+	}
+	return p
+}
 
 // String returns the pattern as it was written.
 func (p Pattern) String() string { return p.text }
+
+// found is a match within a window: byte offsets, and groups.
+type found struct {
+	start, end int
+	groups     []Group
+}
+
+// find returns the first match in a window. ascii says that the window holds only ASCII.
+func (p Pattern) find(window string, ascii bool) (found, bool, error) {
+	if ascii && p.fast != nil {
+		at := p.fast.FindStringSubmatchIndex(window)
+		if at == nil {
+			return found{}, false, nil
+		}
+		f := found{start: at[0], end: at[1]}
+		for i := 1; i < len(p.names); i++ {
+			g := Group{Name: p.names[i]}
+			if g.Name == "" {
+				g.Name = strconv.Itoa(i)
+			}
+			if at[2*i] >= 0 {
+				g.Text, g.Valid = window[at[2*i]:at[2*i+1]], true
+			}
+			f.groups = append(f.groups, g)
+		}
+		return f, true, nil
+	}
+	runes := []rune(window)
+	m, err := p.full.FindRunesMatch(runes)
+	if err != nil {
+		return found{}, false, fmt.Errorf("search for '%s': %w", p.text, err)
+	}
+	if m == nil {
+		return found{}, false, nil
+	}
+	f := found{start: len(string(runes[:m.Index]))}
+	f.end = f.start + len(string(runes[m.Index:m.Index+m.Length]))
+	for _, g := range m.Groups()[1:] {
+		f.groups = append(f.groups, Group{g.Name, g.String(), len(g.Captures) > 0})
+	}
+	return f, true, nil
+}
+
+// translation is a Python expression as the backtracking engine wants it.
+type translation struct {
+	text    string
+	special bool // uses something that Go's engine lacks or reads differently
+	dollar  bool // has a $, which in Python also matches before a last newline
+}
+
+// translate rewrites what Python spells differently: named groups and references to them, \Z,
+// {,n}, and brackets within classes, which the other dialect takes for set operations.
+func translate(text string) translation {
+	var t translation
+	var b strings.Builder
+	class := false
+	for i := 0; i < len(text); i++ {
+		rest := text[i:]
+		switch c := text[i]; {
+		case c == '\\' && len(rest) > 1:
+			if rest[1] == 'Z' && !class {
+				b.WriteString(`\z`)
+				t.special = true
+			} else {
+				b.WriteString(rest[:2])
+			}
+			if rest[1] >= '1' && rest[1] <= '9' || rest[1] == 'p' || rest[1] == 'P' || rest[1] == 'Q' {
+				t.special = true
+			}
+			i++
+		case class:
+			switch {
+			case c == '[':
+				b.WriteString(`\[`)
+				t.special = t.special || strings.HasPrefix(rest, "[:")
+			case c == ']':
+				class = false
+				b.WriteByte(c)
+			default:
+				b.WriteByte(c)
+			}
+		case c == '[':
+			class = true
+			b.WriteByte(c)
+			if strings.HasPrefix(rest, "[^") {
+				b.WriteByte('^')
+				i++
+				rest = text[i:]
+			}
+			if len(rest) > 1 && rest[1] == ']' { // a bracket that comes first is an ordinary one
+				b.WriteString(`\]`)
+				i++
+			}
+		case strings.HasPrefix(rest, "(?P<"):
+			b.WriteString("(?<")
+			i += 3
+		case strings.HasPrefix(rest, "(?P="):
+			end := strings.IndexByte(rest, ')')
+			if end < 0 {
+				b.WriteByte(c)
+				continue
+			}
+			b.WriteString(`\k<` + rest[4:end] + ">")
+			t.special = true
+			i += end
+		case strings.HasPrefix(rest, "{,"):
+			b.WriteString("{0,")
+			t.special = true
+			i++
+		case c == '$':
+			t.dollar = true
+			b.WriteByte(c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	t.text = b.String()
+	return t
+}

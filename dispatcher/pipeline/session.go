@@ -2,6 +2,11 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
 	"time"
 
 	"strata/dispatcher/connection"
@@ -32,72 +37,218 @@ type TestInfo struct {
 	CharacterDelay  bool // run.sh pauses as the device's character delay for tests says
 }
 
+func newSession(in Inputs) *Session {
+	s := &Session{
+		ID: in.ID, Job: in.Job, Device: in.Device, Dispatcher: in.Dispatcher, EnvDUT: in.EnvDUT,
+		Log: in.Log, Now: in.Now,
+		shared: &shared{
+			version: in.Version, dir: in.Dir,
+			tests:    map[string]testNeeds{},
+			values:   map[string]map[string]any{},
+			consoles: map[string]*connection.Connection{},
+			steps:    map[*Step]*progress{},
+		},
+	}
+	s.shared.env = append(append([]string(nil), in.Env...), "LAVA_JOB_ID="+in.ID)
+	for _, secret := range in.Job.Get("secrets").Pairs() {
+		s.shared.env = append(s.shared.env, secret.Key+"="+secret.Value.Text())
+	}
+	return s
+}
+
+// at returns the session as a step sees it.
+func (s *Session) at(step *Step) *Session {
+	own := *s
+	own.Step = step
+	return &own
+}
+
 // Block returns the parameters of the step's block.
 func (s *Session) Block() Data { return s.Step.Block }
 
 // Namespace returns the step's namespace.
 func (s *Session) Namespace() string { return s.Step.Namespace }
 
+// Namespaces returns the names of the namespaces that have a console, sorted.
+func (s *Session) Namespaces() []string {
+	var names []string
+	for name := range s.shared.consoles {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
 // TestInfo returns what the tests of the step's namespace need, together.
 func (s *Session) TestInfo() TestInfo { return s.shared.tests[s.Step.Namespace].info }
 
 // TestBlocks returns the test blocks whose definitions go into overlays of the step's namespace,
 // in the order of the job: those of the namespace and those that use its connection.
-func (s *Session) TestBlocks() []Data { return nil }
+func (s *Session) TestBlocks() []Data { return s.shared.tests[s.Step.Namespace].blocks }
 
-// RunChildren runs the step's children in order, each under its own timeout.
-func (s *Session) RunChildren(ctx context.Context) error { return nil }
+// Started says whether the job passed validation and began to run.
+func (s *Session) Started() bool { return s.shared.started }
+
+// Ran says whether the step began to run.
+func (s *Session) Ran() bool { return s.shared.progress(s.Step).ran }
+
+// Env returns the environment for the worker's commands: what the worker gave, LAVA_JOB_ID and
+// the job's secrets.
+func (s *Session) Env() []string { return s.shared.env }
 
 // Console returns the connection of the step's namespace, or of its block's connection-namespace
 // where it has one; nil where there is none.
-func (s *Session) Console() *connection.Connection { return nil }
+func (s *Session) Console() *connection.Connection {
+	return s.shared.consoles[s.Block().Get("connection-namespace").TextOr(s.Namespace())]
+}
+
+// ConsoleOf returns the connection of a namespace, nil where there is none.
+func (s *Session) ConsoleOf(namespace string) *connection.Connection {
+	return s.shared.consoles[namespace]
+}
+
+// Current returns the connection that was set last in any namespace; nil where there is none.
+func (s *Session) Current() *connection.Connection { return s.shared.current }
 
 // SetConsole makes c the connection of the step's namespace. nil forgets it.
-func (s *Session) SetConsole(c *connection.Connection) {}
+func (s *Session) SetConsole(c *connection.Connection) {
+	s.shared.current = c
+	if c == nil {
+		delete(s.shared.consoles, s.Namespace())
+		return
+	}
+	s.shared.consoles[s.Namespace()] = c
+}
+
+// CloseConsoles ends every connection of the job. A job's last act, for what is still open.
+func (s *Session) CloseConsoles() {
+	for name, c := range s.shared.consoles {
+		if err := c.Close(); err != nil {
+			s.Log.Warning("close the console of namespace '%s': %s", name, err)
+		}
+	}
+}
 
 // Result sets an entry of the result that follows the step's end line. Steps that set none have no
 // result unless they fail.
-func (s *Session) Result(key string, value any) {}
+func (s *Session) Result(key string, value any) {
+	p := s.shared.progress(s.Step)
+	p.results = p.results.Set(key, value)
+}
 
 // Fail records an error of the step that does not end it: its result will be fail.
-func (s *Session) Fail(format string, args ...any) {}
+func (s *Session) Fail(format string, args ...any) {
+	p := s.shared.progress(s.Step)
+	p.errors = append(p.errors, fmt.Sprintf(format, args...))
+}
+
+// Errors returns what Fail recorded in the step's current attempt.
+func (s *Session) Errors() []string { return s.shared.progress(s.Step).errors }
 
 // Invalid records a problem of the definition while validating.
-func (s *Session) Invalid(format string, args ...any) {}
+func (s *Session) Invalid(format string, args ...any) {
+	s.shared.invalid = append(s.shared.invalid, fmt.Sprintf(format, args...))
+}
 
-// Constant looks a setting up in the job's context, then in the namespace's deployment data, then
-// in the device's constants (under prefix unless that is ""). A missing one is a Configuration
-// error. It is meant for failure_retry, boot_retry, lava_test_results_dir, lava_test_sh_cmd and
+// Constant looks a setting up in the job's context, then in the block's deployment data, then in
+// the device's constants (under prefix unless that is ""). A missing one is a Configuration error.
+// It is meant for failure_retry, boot_retry, lava_test_results_dir, lava_test_sh_cmd and
 // lava_test_shell_file; other constants come from DeviceConstant.
-func (s *Session) Constant(key, prefix string) (Data, error) { return Data{}, nil }
+func (s *Session) Constant(key, prefix string) (Data, error) {
+	if v, ok := s.Job.Get("context").Lookup(key); ok {
+		return v, nil
+	}
+	if s.Step != nil {
+		if v, ok := s.Block().Get("deployment_data").Lookup(key); ok {
+			return v, nil
+		}
+	}
+	return s.DeviceConstant(key, prefix)
+}
 
 // DeviceConstant looks a setting up in the device's constants only.
-func (s *Session) DeviceConstant(key, prefix string) (Data, error) { return Data{}, nil }
+func (s *Session) DeviceConstant(key, prefix string) (Data, error) {
+	constants := s.Device.Get("constants")
+	if prefix != "" {
+		constants = constants.Get(prefix)
+	}
+	v, ok := constants.Lookup(key)
+	if !ok {
+		where := key
+		if prefix != "" {
+			where = prefix + "," + key
+		}
+		return Data{}, Blamef(Configuration, "Constant %s does not exist in the device config 'constants' section.", where)
+	}
+	return v, nil
+}
+
+// SetDynamic gives the device a variable that a shell on it will have exported (export-device-env).
+func (s *Session) SetDynamic(key, value string) {
+	s.shared.dynamic = Data{s.shared.dynamic}.With(key, Of(value)).Pairs()
+}
+
+// Dynamic returns the variables set by SetDynamic, in order.
+func (s *Session) Dynamic() []Pair { return s.shared.dynamic }
 
 // Dir makes a new directory of the job's for the step, named <action>-<random>, mode 0755. It is
 // removed at the end of the job.
-func (s *Session) Dir() (string, error) { return "", nil }
+func (s *Session) Dir() (string, error) { return s.makeDir(s.shared.dir) }
 
-// DirUnder is Dir below another root, such as a TFTP server's; it is removed at the end too.
-func (s *Session) DirUnder(root string) (string, error) { return "", nil }
+// DirUnder is Dir below another root, such as a TFTP server's, in a directory of the job's number;
+// it is removed at the end too.
+func (s *Session) DirUnder(root string) (string, error) {
+	base := filepath.Join(root, s.Dispatcher.Get("prefix").Text()+s.ID)
+	known := false
+	for _, dir := range s.shared.overrides {
+		known = known || dir == base
+	}
+	if !known {
+		s.shared.overrides = append(s.shared.overrides, base)
+	}
+	return s.makeDir(base)
+}
+
+func (s *Session) makeDir(base string) (string, error) {
+	if err := os.MkdirAll(base, 0o755); err != nil {
+		return "", Blamef(Infrastructure, "make the job's directory: %w", err)
+	}
+	dir, err := os.MkdirTemp(base, s.Step.Name()+"-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // a web or TFTP server of another user reads it
+	}
+	if err != nil {
+		return "", Blamef(Infrastructure, "make a directory of the job: %w", err)
+	}
+	return dir, nil
+}
 
 // JobDir returns the job's scratch directory.
 func (s *Session) JobDir() string { return s.shared.dir }
 
-// DispatcherIP returns the worker's address for a protocol ("http", "nfs", "tftp" or "" for none),
-// as targets reach it: the configured one, else the first IPv4 address of the default route's
-// interface.
-func (s *Session) DispatcherIP(protocol string) (string, error) { return "", nil }
-
-// Command runs a program of the worker and logs it: `Calling: [...]`, `>> line` for each line that
-// it prints, `Returned N in S seconds`. A failure has the step's CommandClass.
-func (s *Session) Command(ctx context.Context, argv ...string) error { return nil }
-
-// CommandOutput runs a program of the worker, logs it and returns what it printed. With allowFail
-// a failure is not an error.
-func (s *Session) CommandOutput(ctx context.Context, allowFail bool, argv ...string) (string, error) {
-	return "", nil
+// Remaining returns the time until ctx ends, 0 if it has.
+func (s *Session) Remaining(ctx context.Context) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	return max(end.Sub(s.Now()), 0)
 }
 
-// Remaining returns the time until ctx ends, 0 if it has.
-func (s *Session) Remaining(ctx context.Context) time.Duration { return 0 }
+// removeDirs removes the job's directories, those outside first.
+func (s *Session) removeDirs() error {
+	for _, dir := range s.shared.overrides {
+		s.Log.Info("Removing override tmp directory at %s", dir)
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("remove %s: %w", dir, err)
+		}
+	}
+	if s.shared.dir == "" || strings.Trim(s.shared.dir, "/") == "" {
+		return nil
+	}
+	s.Log.Info("Removing root tmp directory at %s", s.shared.dir)
+	if err := os.RemoveAll(s.shared.dir); err != nil {
+		return fmt.Errorf("remove %s: %w", s.shared.dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package connection
+
+import (
+	"context"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// Expect reads until one of the patterns matches: the one whose match begins earliest, of equal
+// ones the first. It returns ctx's error when ctx ends first, with nothing consumed, and ErrClosed
+// when the other end is gone.
+func (c *Connection) Expect(ctx context.Context, patterns ...Pattern) (Match, error) {
+	if len(c.unmatched) > 0 {
+		if m, ok, err := c.search(patterns); ok || err != nil {
+			return m, err
+		}
+	}
+	for {
+		select {
+		case chunk, ok := <-c.chunks:
+			if !ok {
+				c.closed = true
+				return Match{}, ErrClosed
+			}
+			c.take(chunk)
+			if m, ok, err := c.search(patterns); ok || err != nil {
+				return m, err
+			}
+		case <-ctx.Done():
+			return Match{}, ctx.Err()
+		}
+	}
+}
+
+// ExpectText compiles patterns, once a connection, and expects them.
+func (c *Connection) ExpectText(ctx context.Context, patterns ...string) (Match, error) {
+	compiled := make([]Pattern, len(patterns))
+	for i, text := range patterns {
+		p, ok := c.patterns[text]
+		if !ok {
+			var err error
+			if p, err = Compile(text, 0); err != nil {
+				return Match{}, err
+			}
+			c.patterns[text] = p
+		}
+		compiled[i] = p
+	}
+	return c.Expect(ctx, compiled...)
+}
+
+// search looks for the patterns in the window at the end of what is unmatched, which always covers
+// all that was never searched. It logs the lines up to the match, or all of them.
+func (c *Connection) search(patterns []Pattern) (Match, bool, error) {
+	// Half a window of old text stands before the fresh: a match may have begun there.
+	from := max(len(c.unmatched)-max(c.window, c.fresh+c.window/2), 0)
+	for from < len(c.unmatched) && from > 0 && !utf8.RuneStart(c.unmatched[from]) {
+		from++
+	}
+	window := string(c.unmatched[from:])
+	ascii := isASCII(window)
+	var best found
+	index := -1
+	for i, p := range patterns {
+		f, ok, err := p.find(window, ascii)
+		if err != nil {
+			return Match{}, false, err
+		}
+		if ok && (index < 0 || f.start < best.start) {
+			best, index = f, i
+		}
+	}
+	if index < 0 {
+		c.fresh = 0
+		c.logLines(0)
+		return Match{}, false, nil
+	}
+	m := Match{
+		Index:  index,
+		Before: string(c.unmatched[:from+best.start]),
+		Text:   window[best.start:best.end],
+		Groups: best.groups,
+	}
+	c.unmatched = append(c.unmatched[:0], c.unmatched[from+best.end:]...)
+	c.fresh = len(c.unmatched)
+	c.logLines(len(c.unmatched))
+	return m, true, nil
+}
+
+func isASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// Drain takes everything that is there, waiting up to limit for something to come, and logs it: as
+// feedback of a namespace, or as output of the active console where that is "". It returns whether
+// anything was there, and ErrClosed once the other end is gone and nothing is left.
+func (c *Connection) Drain(ctx context.Context, limit time.Duration, namespace string) (bool, error) {
+	c.feedback = namespace
+	defer func() { c.feedback = "" }()
+	came := len(c.unmatched) > 0
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	for wait := !came; ; wait = false {
+		chunk, ok, err := c.next(ctx, t.C, wait)
+		if chunk == "" {
+			c.logLines(0)
+			c.unmatched, c.fresh = c.unmatched[:0], 0
+			if !ok && !came && err == nil {
+				c.closed = true
+				err = ErrClosed
+			}
+			return came, err
+		}
+		came = true
+		c.take(chunk)
+		c.logLines(0)
+	}
+}
+
+// next returns the next chunk, "" if there is none: without waiting, or before the timer. ok is
+// false at the end of the stream.
+func (c *Connection) next(ctx context.Context, timer <-chan time.Time, wait bool) (chunk string, ok bool, err error) {
+	if !wait {
+		select {
+		case chunk, ok = <-c.chunks:
+			return chunk, ok, nil
+		default:
+			return "", true, nil
+		}
+	}
+	select {
+	case chunk, ok = <-c.chunks:
+		return chunk, ok, nil
+	case <-timer:
+		return "", true, nil
+	case <-ctx.Done():
+		return "", true, fmt.Errorf("read the console: %w", ctx.Err())
+	}
+}

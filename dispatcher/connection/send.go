@@ -1,0 +1,79 @@
+package connection
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"strata/events"
+)
+
+// SendLine types text and a newline. With delay > 0 it pauses that long after each character.
+func (c *Connection) SendLine(ctx context.Context, text string, delay time.Duration) error {
+	if delay > 0 {
+		c.log.Debug("Sending with %d millisecond of delay", delay/time.Millisecond)
+	}
+	c.log.Debug("Sending line: %s", quote(text))
+	return c.Send(ctx, text+"\n", delay)
+}
+
+// Send types text as it is, and logs it line by line as input.
+func (c *Connection) Send(ctx context.Context, text string, delay time.Duration) error {
+	for line := range strings.Lines(text) {
+		c.log.Text(events.Input, "", strings.TrimRight(line, "\r\n"))
+	}
+	if delay <= 0 {
+		return c.write(ctx, text)
+	}
+	for _, r := range text {
+		if err := c.write(ctx, string(r)); err != nil {
+			return err
+		}
+		t := time.NewTimer(delay)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// SendControl types a control character by its letter: 'c' is Ctrl-C, '[' Escape.
+func (c *Connection) SendControl(ctx context.Context, letter byte) error {
+	c.log.Debug("Sending character: 'Ctrl-%c'", letter)
+	return c.write(ctx, string(rune(letter&0x1f)))
+}
+
+// write hands text to the other end, which may be slow in taking it: a terminal whose process does
+// not read is full after 4 KiB.
+func (c *Connection) write(ctx context.Context, text string) error {
+	if c.closed {
+		return ErrClosed
+	}
+	done := make(chan error, 1)
+	c.work.Go(func() {
+		_, err := c.stream.Write([]byte(text))
+		done <- err
+	})
+	select {
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("%w: type %s: %w", ErrClosed, quote(text), err)
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// quote prints a text as Python's repr does: in single quotes, unless it holds one and no double.
+func quote(text string) string {
+	q := "'"
+	if strings.Contains(text, "'") && !strings.Contains(text, `"`) {
+		q = `"`
+	}
+	return q + strings.NewReplacer(`\`, `\\`, q, `\`+q, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(text) + q
+}

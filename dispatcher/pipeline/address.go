@@ -1,0 +1,64 @@
+package pipeline
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+)
+
+// DispatcherIP returns the worker's address for a protocol ("http", "nfs", "tftp" or "" for none),
+// as devices reach it: the configured one, else the first IPv4 address of the interface that has
+// the default route. A configured one may carry a port.
+func (s *Session) DispatcherIP(protocol string) (string, error) {
+	for _, key := range []string{"dispatcher_" + protocol + "_ip", "dispatcher_ip"} {
+		if ip := s.Dispatcher.Get(key).Text(); ip != "" {
+			return ip, nil
+		}
+	}
+	ip, err := defaultAddress("/proc/net/route")
+	if err != nil {
+		return "", Blamef(Infrastructure, "find the worker's address (set dispatcher_ip in the dispatcher configuration): %w", err)
+	}
+	return ip, nil
+}
+
+// defaultAddress reads the kernel's table of IPv4 routes: lines of interface, destination, gateway
+// and so on, in hexadecimal.
+func defaultAddress(table string) (string, error) {
+	f, err := os.Open(table)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 8 || fields[1] != "00000000" || fields[7] != "00000000" {
+			continue
+		}
+		return addressOf(fields[0])
+	}
+	if err := lines.Err(); err != nil {
+		return "", err
+	}
+	return "", fmt.Errorf("there is no default route")
+}
+
+func addressOf(name string) (string, error) {
+	nic, err := net.InterfaceByName(name)
+	if err != nil {
+		return "", err
+	}
+	addresses, err := nic.Addrs()
+	if err != nil {
+		return "", err
+	}
+	for _, a := range addresses {
+		if ip, ok := a.(*net.IPNet); ok && ip.IP.To4() != nil {
+			return ip.IP.String(), nil
+		}
+	}
+	return "", fmt.Errorf("interface %s has no IPv4 address", name)
+}
