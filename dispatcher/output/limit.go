@@ -1,6 +1,11 @@
 package output
 
-import "strata/events"
+import (
+	"encoding/json"
+	"fmt"
+
+	"strata/events"
+)
 
 // DefaultLimit is how much output of a job is kept whole, in bytes of encoded messages: 1 GiB.
 const DefaultLimit = 1 << 30
@@ -8,24 +13,115 @@ const DefaultLimit = 1 << 30
 // tailBytes is how much of the end is kept of a job that said more.
 const tailBytes = 16 << 20
 
-// contextLines is how many lines before a kernel finding are kept beyond the limit.
+// contextLines is how many console lines around a kernel finding are kept beyond the limit.
 const contextLines = 20
 
-// limiter keeps the output limit of a job.
+// recordCost is what a record weighs besides its message.
+const recordCost = 64
+
+// limiter keeps the output limit of a job. Up to the limit everything passes. Beyond it results,
+// errors and kernel findings pass at once with the lines around them; other lines wait, and only
+// the last tail bytes of them are written when the job ends, after a record that says how many are
+// missing. Line numbers count what is written: a log has no gaps in its numbers.
 type limiter struct {
-	limit, seen int64
-	tail        []events.Record // beyond the limit: what may still become the end of the log
-	tailSize    int64
-	dropped     uint64 // records that will never be written
-	droppedSize int64
+	limit, tailLimit int64
+	seen             int64
+	waiting          []events.Record
+	size             int64 // of waiting
+	follow           int   // lines still to pass after a finding
+	missing          uint64
+	missingBytes     int64
+	first            uint64 // line at which the limit was reached
 }
 
 func newLimiter(limit int64) limiter {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
-	return limiter{limit: limit}
+	return limiter{limit: limit, tailLimit: min(tailBytes, limit)}
 }
 
-// admit returns the records to write now that r has come, in order.
-func (l *limiter) admit(r events.Record) []events.Record { return []events.Record{r} }
+func cost(r events.Record) int64 { return int64(len(r.Message)) + recordCost }
+
+// admit returns the records to write now that r has come, in order. next is the number that the
+// next record would have.
+func (l *limiter) admit(r events.Record, next uint64) []events.Record {
+	l.seen += cost(r)
+	if l.seen <= l.limit {
+		return []events.Record{r}
+	}
+	if l.first == 0 {
+		l.first = next
+	}
+	switch {
+	case finding(r):
+		l.follow = contextLines
+		return append(l.takeContext(), r)
+	case essential(r):
+		return []events.Record{r}
+	case l.follow > 0 && r.Level == events.Target:
+		l.follow--
+		return []events.Record{r}
+	}
+	l.waiting = append(l.waiting, r)
+	l.size += cost(r)
+	drop := 0
+	for ; l.size > l.tailLimit; drop++ {
+		l.drop(l.waiting[drop])
+	}
+	// Moving what is kept costs as much as what is dropped only if it is done seldom.
+	if drop > 0 {
+		l.waiting = l.waiting[drop:]
+	}
+	return nil
+}
+
+func (l *limiter) drop(r events.Record) {
+	l.size -= cost(r)
+	l.missing++
+	l.missingBytes += cost(r)
+}
+
+// takeContext takes the last lines that wait: they stand before a finding. Lines before them that
+// wait are given up, because they would stand after it.
+func (l *limiter) takeContext() []events.Record {
+	keep := max(len(l.waiting)-contextLines, 0)
+	for _, r := range l.waiting[:keep] {
+		l.drop(r)
+	}
+	context := l.waiting[keep:]
+	l.waiting, l.size = nil, 0
+	return append([]events.Record(nil), context...)
+}
+
+// finish returns what is written at the end of the job: nothing below the limit, else the record
+// about what is missing and the last lines.
+func (l *limiter) finish() []events.Record {
+	if l.first == 0 {
+		return nil
+	}
+	note := fmt.Sprintf("Output limit of %d bytes reached at line %d: %d later lines (%d bytes) are missing. "+
+		"Results, errors and kernel findings were kept; the last %d lines follow.",
+		l.limit, l.first, l.missing, l.missingBytes, len(l.waiting))
+	out := append([]events.Record{{Level: events.Warning, Message: encode(note)}}, l.waiting...)
+	l.waiting, l.size, l.first, l.seen = nil, 0, 0, 0
+	return out
+}
+
+// essential says whether a record is kept beyond the limit whatever comes.
+func essential(r events.Record) bool {
+	switch r.Level {
+	case events.Results, events.Error, events.Exception, events.EventText:
+		return true
+	}
+	return false
+}
+
+// finding says whether a console line begins a report of the kernel's about itself.
+func finding(r events.Record) bool {
+	if r.Level != events.Target && r.Level != events.Feedback {
+		return false
+	}
+	var text string
+	return json.Unmarshal(r.Message, &text) == nil && kernelFinding(text)
+}

@@ -22,6 +22,7 @@ type Logger struct {
 	marks   map[string]marks
 	limit   limiter
 	err     error // the first failed write
+	failed  chan struct{}
 }
 
 // Settings is what a Logger needs from outside.
@@ -33,7 +34,7 @@ type Settings struct {
 
 // New returns a logger that numbers from 0.
 func New(s Settings) *Logger {
-	return &Logger{now: s.Now, write: s.Write, marks: map[string]marks{}, limit: newLimiter(s.Limit)}
+	return &Logger{now: s.Now, write: s.Write, marks: map[string]marks{}, limit: newLimiter(s.Limit), failed: make(chan struct{})}
 }
 
 // Debug logs detail that few people read.
@@ -91,6 +92,9 @@ func (l *Logger) Err() error {
 	return l.err
 }
 
+// Failed is closed when a record could not be written.
+func (l *Logger) Failed() <-chan struct{} { return l.failed }
+
 // text cuts a masked text into records of at most events.MaxRecordBytes as JSON.
 func (l *Logger) text(level events.Level, namespace, text string) {
 	for {
@@ -109,12 +113,32 @@ func (l *Logger) put(r events.Record) {
 		return
 	}
 	r.Time = l.now().UTC().Truncate(time.Microsecond)
-	for _, kept := range l.limit.admit(r) {
-		if l.err = l.write(kept); l.err != nil {
+	l.writeAll(l.limit.admit(r, l.next))
+}
+
+func (l *Logger) writeAll(records []events.Record) {
+	for _, r := range records {
+		if l.err = l.write(r); l.err != nil {
+			close(l.failed)
 			return
 		}
 		l.next++
 	}
+}
+
+// Finish writes what the output limit kept back. Call it before the last records of a job, and
+// again if more than those came.
+func (l *Logger) Finish() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return
+	}
+	records := l.limit.finish()
+	if len(records) > 0 {
+		records[0].Time = l.now().UTC().Truncate(time.Microsecond)
+	}
+	l.writeAll(records)
 }
 
 func sprintf(format string, args []any) string {

@@ -1,0 +1,220 @@
+package output
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"strata/events"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 123456789, time.UTC)
+
+func TestLoggerWritesRecords(t *testing.T) {
+	l, got := memory(0)
+	l.Info("start: %d %s", 1, "x")
+	l.Debug("100%")
+	l.Text(events.Feedback, "other", "line")
+	l.List(events.Debug, []string{"a", "b"})
+	want := []string{
+		`{"dt":"2026-11-22T12:00:00.123456Z","lvl":"info","msg":"start: 1 x"}`,
+		`{"dt":"2026-11-22T12:00:00.123456Z","lvl":"debug","msg":"100%"}`,
+		`{"dt":"2026-11-22T12:00:00.123456Z","lvl":"feedback","msg":"line","ns":"other"}`,
+		`{"dt":"2026-11-22T12:00:00.123456Z","lvl":"debug","msg":["a","b"]}`,
+	}
+	for i, w := range want {
+		if line := encoded(t, (*got)[i]); line != w {
+			t.Errorf("record %d:\n got %s\nwant %s", i, line, w)
+		}
+	}
+	if l.Lines() != 4 {
+		t.Errorf("lines: %d, want 4", l.Lines())
+	}
+}
+
+func TestResultsCarryTheirMarks(t *testing.T) {
+	l, got := memory(0)
+	result := func(name string) string {
+		l.Result(Fields{{"definition", "0_smoke"}, {"case", name}, {"result", "pass"}})
+		return string((*got)[len(*got)-1].Message)
+	}
+	l.Info("0")
+	l.Mark(StartCase, "a")
+	l.Info("1")
+	l.Info("2")
+	l.Mark(EndCase, "a")
+	l.Mark(Case, "b")
+	l.Mark(StartCase, "c")
+	tests := []struct{ name, want string }{
+		{"a", `{"definition":"0_smoke","case":"a","result":"pass","starttc":0,"endtc":2}`},
+		{"b", `{"definition":"0_smoke","case":"b","result":"pass","starttc":2,"endtc":2}`},
+		{"c", `{"definition":"0_smoke","case":"c","result":"pass","starttc":2,"endtc":null}`},
+		{"a", `{"definition":"0_smoke","case":"a","result":"pass"}`}, // used up
+	}
+	for _, tt := range tests {
+		if got := result(tt.name); got != tt.want {
+			t.Errorf("result of %s:\n got %s\nwant %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestSecretsAreMasked(t *testing.T) {
+	l, got := memory(0)
+	l.Mask("s3cr3t")
+	l.Mask("s3cr3t-and-more")
+	l.Mask("")
+	l.Mask("-----BEGIN KEY-----\nMIIEvgIBADANBg\nend\n-----END KEY-----\n")
+	l.Info("token s3cr3t-and-more and s3cr3t")
+	l.Text(events.Target, "", "MIIEvgIBADANBg the end")
+	l.List(events.Debug, []string{"x", "s3cr3t"})
+	l.Result(Fields{{"case", "a"}, {"extra", Fields{{"fail", "got s3cr3t"}, {"list", []any{"s3cr3t", 1}}}},
+		{"map", map[string]any{"s3cr3t": "s3cr3t"}}, {"other", struct{ A string }{"s3cr3t"}}})
+	for _, r := range *got {
+		if s := string(r.Message); strings.Contains(s, "s3cr3t") || strings.Contains(s, "MIIE") {
+			t.Errorf("a secret is in the log: %s", s)
+		}
+	}
+	if s := string((*got)[0].Message); s != `"token [MASKED] and [MASKED]"` {
+		t.Errorf("masked text: %s", s)
+	}
+	if s := string((*got)[1].Message); s != `"[MASKED] the end"` {
+		t.Errorf("a short line of a secret of several lines must not be masked everywhere: %s", s)
+	}
+}
+
+func TestLongRecordsAreCut(t *testing.T) {
+	l, got := memory(0)
+	for _, unit := range []string{"x", "ü", "\x1b", `"`, "<", "\u2028"} {
+		*got = nil
+		text := strings.Repeat(unit, 50000)
+		l.Info("%s", text)
+		var joined strings.Builder
+		for i, r := range *got {
+			if n := len(encoded(t, r)); n > events.MaxRecordBytes {
+				t.Errorf("%q: record %d has %d bytes", unit, i, n)
+			}
+			if more := i < len(*got)-1; r.Continues != more {
+				t.Errorf("%q: record %d of %d continues: %v", unit, i, len(*got), r.Continues)
+			}
+			var part string
+			if err := json.Unmarshal(r.Message, &part); err != nil {
+				t.Fatal(err)
+			}
+			joined.WriteString(part)
+		}
+		if len(*got) < 2 || joined.String() != text {
+			t.Errorf("%q: %d records do not make the text again", unit, len(*got))
+		}
+	}
+}
+
+func TestHugeResultsKeepTheirVerdict(t *testing.T) {
+	l, got := memory(0)
+	l.Result(Fields{{"definition", "lava"}, {"case", "job"}, {"result", "fail"},
+		{"error_msg", strings.Repeat("e", 40000)}, {"extra", strings.Repeat("x", 40000)}})
+	var m map[string]any
+	if err := json.Unmarshal((*got)[0].Message, &m); err != nil || len((*got)[0].Message) > events.MaxRecordBytes {
+		t.Fatalf("%d bytes, %v", len((*got)[0].Message), err)
+	}
+	if m["result"] != "fail" || m["case"] != "job" || m["extra"] != nil || !strings.HasPrefix(m["error_msg"].(string), "eee") {
+		t.Errorf("what is left: %v", m)
+	}
+}
+
+func TestAFullDiskEndsTheLog(t *testing.T) {
+	full := errors.New("no space left on device")
+	n := 0
+	l := New(Settings{Now: func() time.Time { return noon }, Write: func(events.Record) error {
+		if n++; n == 2 {
+			return full
+		}
+		return nil
+	}})
+	l.Info("one")
+	select {
+	case <-l.Failed():
+		t.Fatal("failed before anything did")
+	default:
+	}
+	l.Info("two")
+	l.Info("three")
+	<-l.Failed()
+	if !errors.Is(l.Err(), full) || l.Lines() != 1 || n != 2 {
+		t.Errorf("after a failed write: error %v, %d lines, %d writes; want the error, one line, no more writes", l.Err(), l.Lines(), n)
+	}
+}
+
+func TestOutputLimit(t *testing.T) {
+	const lines = 2000
+	l, got := memory(10000)
+	for i := range lines {
+		switch i {
+		case 1000:
+			l.Text(events.Target, "", "[ 1.0] Oops: 0000 [#1]")
+		case 1500:
+			l.Result(Fields{{"case", "a"}, {"result", "pass"}})
+		case 1501:
+			l.Error("went wrong")
+		default:
+			l.Text(events.Target, "", fmt.Sprintf("line %04d", i))
+		}
+	}
+	before := len(*got)
+	l.Finish()
+	l.Info("Job finished correctly")
+	texts := make([]string, len(*got))
+	for i, r := range *got {
+		texts[i] = strings.Trim(string(r.Message), `"`)
+	}
+	if i := slices.Index(texts, "[ 1.0] Oops: 0000 [#1]"); i < 0 || texts[i-1] != "line 0999" || texts[i-20] != "line 0980" ||
+		texts[i+1] != "line 1001" || texts[i+20] != "line 1020" {
+		t.Errorf("the finding with its context is not there: %q", texts[max(i-21, 0):i+22])
+	}
+	if !slices.Contains(texts, "went wrong") || !slices.Contains(texts, `{"case":"a","result":"pass`+`"}`) {
+		t.Errorf("results and errors must be kept beyond the limit: %q", texts[before-5:before])
+	}
+	note := texts[before]
+	if !strings.HasPrefix(note, "Output limit of 10000 bytes reached at line ") {
+		t.Fatalf("the record about missing lines: %q", note)
+	}
+	var limit, at, missing, bytes, last int
+	if _, err := fmt.Sscanf(note, "Output limit of %d bytes reached at line %d: %d later lines (%d bytes) are missing. "+
+		"Results, errors and kernel findings were kept; the last %d lines follow.", &limit, &at, &missing, &bytes, &last); err != nil {
+		t.Fatal(err)
+	}
+	// Every line is there or counted as missing; the note and the closing line are the only others.
+	if have := len(*got) - 2; have+missing != lines {
+		t.Errorf("%d lines written and %d missing, want %d together", have, missing, lines)
+	}
+	if texts[len(texts)-2] != "line 1999" || texts[len(texts)-1] != "Job finished correctly" {
+		t.Errorf("the end of the log: %q", texts[len(texts)-2:])
+	}
+	if texts[before+1] != fmt.Sprintf("line %04d", lines-last) {
+		t.Errorf("the last %d lines begin with %q", last, texts[before+1])
+	}
+	if uint64(len(*got)) != l.Lines() {
+		t.Errorf("numbered %d, written %d", l.Lines(), len(*got))
+	}
+}
+
+func memory(limit int64) (*Logger, *[]events.Record) {
+	var got []events.Record
+	return New(Settings{
+		Now:   func() time.Time { return noon },
+		Write: func(r events.Record) error { got = append(got, r); return nil },
+		Limit: limit,
+	}), &got
+}
+
+func encoded(t *testing.T, r events.Record) string {
+	t.Helper()
+	line, err := events.EncodeRecord(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(string(line), "\n")
+}
