@@ -1,0 +1,172 @@
+package archive
+
+import (
+	"archive/tar"
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// gzipMember decompresses one gzip member of in, and reads not a byte more.
+func gzipMember(in *bufio.Reader) (io.Reader, error) {
+	src := &source{r: in}
+	z, err := gzip.NewReader(in)
+	d := &decoder{z, src, Gzip, func() {}}
+	if err != nil {
+		return nil, d.explain(err)
+	}
+	z.Multistream(false)
+	return d, nil
+}
+
+func tarError(err error) error {
+	if errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: not a tar, or cut short: %w", ErrFormat, err)
+	}
+	return err
+}
+
+// Untar unpacks a tar, compressed or not, into the directory dir, which must exist, and takes the
+// first strip parts off each name. Entries can neither leave the directory nor, by a link in it,
+// reach out of it. Files are the caller's, with the modes of the tar; device nodes are left out.
+func Untar(dir string, r io.Reader, strip int) error {
+	content, err := Plain(r)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("unpack: %w", err)
+	}
+	defer root.Close()
+	in := tar.NewReader(content)
+	for {
+		h, err := in.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return tarError(err)
+		}
+		name := stripped(h.Name, strip)
+		if name == "" {
+			continue
+		}
+		if err := extract(root, in, h, name, strip); err != nil {
+			return fmt.Errorf("unpack %s: %w", h.Name, err)
+		}
+	}
+}
+
+func stripped(name string, strip int) string {
+	parts := strings.Split(clean(name), "/")
+	if len(parts) <= strip {
+		return ""
+	}
+	return path.Join(parts[strip:]...)
+}
+
+func extract(root *os.Root, in io.Reader, h *tar.Header, name string, strip int) error {
+	if dir := path.Dir(name); dir != "." {
+		if err := root.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	mode := fs.FileMode(h.Mode).Perm()
+	switch h.Typeflag {
+	case tar.TypeDir:
+		return root.MkdirAll(name, 0o755)
+	case tar.TypeReg:
+		if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		f, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_EXCL, mode|0o600)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(f, in); err != nil {
+			f.Close()
+			return tarError(err)
+		}
+		return f.Close()
+	case tar.TypeSymlink:
+		// os.Root refuses to follow a link that leads out, but not to make it.
+		if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return root.Symlink(h.Linkname, name)
+	case tar.TypeLink:
+		target := stripped(h.Linkname, strip)
+		if target == "" {
+			return fmt.Errorf("%w: link to %s", ErrFormat, h.Linkname)
+		}
+		return root.Link(target, name)
+	}
+	return nil
+}
+
+// Tar packs the directory tree below dir into w, with names relative to base, in the order of
+// names. Everything belongs to root. Files that are neither regular, directory nor link are left
+// out.
+func Tar(w io.Writer, base, dir string) error {
+	out := tar.NewWriter(w)
+	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		link := ""
+		if info.Mode()&fs.ModeSymlink != 0 {
+			if link, err = os.Readlink(file); err != nil {
+				return err
+			}
+		} else if !info.IsDir() && !info.Mode().IsRegular() {
+			return nil
+		}
+		h, err := tar.FileInfoHeader(info, link)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(base, file)
+		if err != nil {
+			return err
+		}
+		h.Name, h.Uid, h.Gid, h.Uname, h.Gname = filepath.ToSlash(name), 0, 0, "root", "root"
+		if info.IsDir() {
+			h.Name += "/"
+		}
+		if err := out.WriteHeader(h); err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return nil
+		}
+		return copyFile(out, file)
+	})
+	if err != nil {
+		return fmt.Errorf("pack %s: %w", dir, err)
+	}
+	return out.Close()
+}
+
+func copyFile(w io.Writer, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
+}

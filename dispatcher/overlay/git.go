@@ -1,0 +1,203 @@
+package overlay
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"strata/dispatcher/pipeline"
+)
+
+// gitTries and gitPause are how often and how patiently a clone is tried: servers throttle.
+const (
+	gitTries = 6
+	gitPause = 5 * time.Second
+)
+
+// gitRepo takes a definition from a git repository.
+type gitRepo struct {
+	work  *work
+	entry *entry
+	wait  func(context.Context, time.Duration) error // between tries
+}
+
+func newGitRepo(w *work, e *entry) gitRepo { return gitRepo{w, e, pause} }
+
+// Name returns git-repo-action.
+func (gitRepo) Name() string { return "git-repo-action" }
+
+// Description says what the action does.
+func (gitRepo) Description() string { return "apply git repository of tests to the test image" }
+
+// Validate checks what can be known without the repository.
+func (a gitRepo) Validate(_ context.Context, s *pipeline.Session) error {
+	if _, err := exec.LookPath("git"); err != nil {
+		return pipeline.Blamef(pipeline.Infrastructure, "git is not installed on the worker: %w", err)
+	}
+	if a.entry.run.Repository.Text() == "" {
+		s.Invalid("%s: Git repository not specified in job definition", a.entry.Name)
+	}
+	if p := a.entry.run.Path; p == "" {
+		s.Invalid("%s: Path to YAML file not specified in the job definition", a.entry.Name)
+	} else if !filepath.IsLocal(p) {
+		s.Invalid("%s: path %q is not inside the repository", a.entry.Name, p)
+	}
+	return nil
+}
+
+// Run clones the repository into the overlay.
+func (a gitRepo) Run(ctx context.Context, s *pipeline.Session) error {
+	e := a.entry
+	if err := e.place(s, a.work); err != nil {
+		return err
+	}
+	c := newClone(s, expand(e.run.Repository.Text(), s.Env()))
+	c.dir, c.wait = e.local, a.wait
+	c.branch, c.revision = e.Job.Get("branch").Text(), e.Job.Get("revision").Text()
+	c.shallow = e.Job.Get("shallow").Bool(true) && c.revision == ""
+	c.history = e.Job.Get("history").Bool(true)
+	c.recursive = e.Job.Get("recursive").Bool(false)
+	s.Log.Info("Fetching tests from %s", c.url)
+	commit, err := c.run(ctx)
+	if err != nil {
+		return err
+	}
+	e.run.Commit = commit
+	s.Result("commit", commit)
+	s.Result("repository", e.run.Repository.Text())
+	s.Result("path", e.run.Path)
+	if err := e.read(); err != nil {
+		return err
+	}
+	e.announce(s)
+	return nil
+}
+
+// clone is one clone of a repository.
+type clone struct {
+	s         *pipeline.Session
+	url, dir  string
+	branch    string
+	revision  string
+	shallow   bool
+	history   bool // keep .git
+	recursive bool
+	wait      func(context.Context, time.Duration) error
+}
+
+func newClone(s *pipeline.Session, url string) *clone {
+	return &clone{s: s, url: url, history: true, wait: pause}
+}
+
+// run clones, several times if need be, and returns the commit that is checked out.
+func (c *clone) run(ctx context.Context) (string, error) {
+	for try := 1; ; try++ {
+		commit, err := c.once(ctx)
+		if err == nil {
+			return commit, nil
+		}
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		c.s.Log.Error("Unable to fetch git repository '%s': %d of %d attempts.", c.url, try, gitTries)
+		if try == gitTries {
+			return "", pipeline.Blamef(pipeline.Infrastructure, "Unable to fetch git repository '%s'", c.url)
+		}
+		if err := c.wait(ctx, gitPause); err != nil {
+			return "", err
+		}
+	}
+}
+
+func (c *clone) once(ctx context.Context) (string, error) {
+	out, err := c.clone(ctx, c.shallow)
+	if err != nil && c.shallow && strings.Contains(out, "shallow") {
+		c.s.Log.Warning("Tried shallow clone, but server doesn't support it. Retrying without...")
+		_, err = c.clone(ctx, false)
+	}
+	if err != nil {
+		return "", err
+	}
+	if c.revision != "" {
+		if _, err := c.git(ctx, "-C", c.dir, "checkout", c.revision, "--"); err != nil {
+			return "", err
+		}
+	}
+	commit, err := c.git(ctx, "-C", c.dir, "rev-parse", "HEAD")
+	if err != nil {
+		return "", err
+	}
+	if !c.history {
+		c.s.Log.Debug("Removing '.git' directory in %s", c.dir)
+		if err := os.RemoveAll(filepath.Join(c.dir, ".git")); err != nil {
+			return "", err
+		}
+	}
+	return strings.TrimSpace(commit), nil
+}
+
+// clone runs git clone into an empty place.
+func (c *clone) clone(ctx context.Context, shallow bool) (string, error) {
+	if err := os.RemoveAll(c.dir); err != nil {
+		return "", err
+	}
+	args := []string{"clone"}
+	if c.recursive {
+		args = append(args, "--recurse-submodules")
+	}
+	if c.branch != "" {
+		args = append(args, "-b", c.branch)
+	}
+	if shallow {
+		args = append(args, "--depth=1")
+	}
+	// After the dashes nothing is taken for an option, whatever a job calls its repository.
+	return c.git(ctx, append(args, "--", c.url, c.dir)...)
+}
+
+// git runs the real git and logs what it was told, and what it said if it failed.
+func (c *clone) git(ctx context.Context, args ...string) (string, error) {
+	c.s.Log.Debug("Running 'git %s'", strings.Join(args, " "))
+	cmd := exec.CommandContext(ctx, "git", args...)
+	// Nobody is there to type a password or to accept a host's key.
+	cmd.Env = append(append([]string(nil), c.s.Env()...), "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=true",
+		"GIT_SSH_COMMAND=ssh -o BatchMode=yes", "LC_ALL=C")
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.WaitDelay = gitPause
+	if err := cmd.Run(); err != nil {
+		for line := range strings.Lines(errs.String()) {
+			c.s.Log.Debug(">> %s", strings.TrimRight(line, "\r\n"))
+		}
+		return errs.String(), err
+	}
+	return out.String(), nil
+}
+
+// pause waits for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// expand replaces $NAME and ${NAME} by the worker's variables; unknown ones stay.
+func expand(text string, env []string) string {
+	return os.Expand(text, func(name string) string {
+		for i := len(env) - 1; i >= 0; i-- {
+			if value, ok := strings.CutPrefix(env[i], name+"="); ok {
+				return value
+			}
+		}
+		return "${" + name + "}"
+	})
+}
