@@ -1,0 +1,100 @@
+package projections
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"strata/events"
+	"strata/events/stream"
+)
+
+// fact is one message of LAB or RESULTS.
+type fact struct {
+	stream.Message
+	events.Envelope
+	Event events.Event // nil where this release does not know it: only the table events has it then
+}
+
+// decodeFact reads a message. One that cannot be read is kept as it is, with the error.
+func decodeFact(m stream.Message) (fact, error) {
+	event, envelope, err := events.DecodeMessage(m.Header, m.Data)
+	if err != nil {
+		return fact{Message: m, Envelope: envelope}, fmt.Errorf("read message %d of %s: %w", m.Seq, m.Stream, err)
+	}
+	return fact{m, envelope, event}, nil
+}
+
+// header returns a header of the message, empty where it has none.
+func (f fact) header(name string) string { return f.Header.Get(name) }
+
+// model is a read model: a table and the rows that a fact gives it.
+type model struct {
+	table   string
+	columns []string
+	rows    func(fact) []any // pointers to row structs
+}
+
+// models lists the read models of facts in the order in which they are inserted.
+func models() []model {
+	return []model{
+		read("events", eventRows),
+		read("job_state", jobRows),
+		read("job_transitions", jobTransitionRows),
+		read("device_state", deviceRows),
+		read("device_transitions", deviceTransitionRows),
+		read("worker_state", workerRows),
+		read("test_suite_counts", suiteRows),
+		read("test_set_counts", setRows),
+		read("test_cases", caseRows),
+		read("measurements", measurementRows),
+	}
+}
+
+// read makes a model of a table and a function whose row struct names the columns in ch tags.
+func read[R any](table string, rows func(fact) []R) model {
+	return model{table: table, columns: columns[R](), rows: func(f fact) []any {
+		made := rows(f)
+		pointers := make([]any, len(made))
+		for i := range made {
+			pointers[i] = &made[i]
+		}
+		return pointers
+	}}
+}
+
+// columns returns the ch tags of a row struct.
+func columns[R any]() []string {
+	row := reflect.TypeFor[R]()
+	names := make([]string, row.NumField())
+	for i := range names {
+		names[i] = row.Field(i).Tag.Get("ch")
+	}
+	return names
+}
+
+// utc returns t as the tables keep it; the zero time is the beginning of 1970, since ClickHouse has
+// no year 1.
+func utc(t time.Time) time.Time {
+	if t.Before(time.Unix(0, 0)) {
+		return time.Unix(0, 0).UTC()
+	}
+	return t.UTC()
+}
+
+// bit is a bool where the engine takes a maximum.
+func bit(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// texts returns names as plain strings.
+func texts[S ~string](names []S) []string {
+	list := make([]string, len(names))
+	for i, n := range names {
+		list[i] = string(n)
+	}
+	return list
+}

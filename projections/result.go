@@ -1,0 +1,183 @@
+package projections
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"strata/events"
+)
+
+// suiteRow is a row of test_suite_counts: what one stretch of results adds to a suite.
+type suiteRow struct {
+	Job      uint64    `ch:"job"`
+	Suite    string    `ch:"suite"`
+	FirstSeq uint64    `ch:"first_seq"`
+	Passes   uint64    `ch:"passes"`
+	Failures uint64    `ch:"failures"`
+	Skips    uint64    `ch:"skips"`
+	Unknowns uint64    `ch:"unknowns"`
+	FirstAt  time.Time `ch:"first_at"`
+	LastAt   time.Time `ch:"last_at"`
+}
+
+func suiteRows(f fact) []suiteRow {
+	e, ok := f.Event.(events.ResultsRecorded)
+	if !ok {
+		return nil
+	}
+	suites := map[string]*suiteRow{}
+	for _, c := range e.Cases {
+		r := suites[c.Suite]
+		if r == nil {
+			r = &suiteRow{Job: uint64(e.Job), Suite: c.Suite, FirstSeq: f.Seq, FirstAt: utc(c.At), LastAt: utc(c.At)}
+			suites[c.Suite] = r
+		}
+		count(c.Result, &r.Passes, &r.Failures, &r.Skips, &r.Unknowns)
+		if at := utc(c.At); at.Before(r.FirstAt) {
+			r.FirstAt = at
+		} else if at.After(r.LastAt) {
+			r.LastAt = at
+		}
+	}
+	rows := make([]suiteRow, 0, len(suites))
+	for _, name := range slices.Sorted(maps.Keys(suites)) {
+		rows = append(rows, *suites[name])
+	}
+	return rows
+}
+
+// setRow is a row of test_set_counts: what one stretch of results adds to a set.
+type setRow struct {
+	Job      uint64 `ch:"job"`
+	Suite    string `ch:"suite"`
+	Set      string `ch:"set"`
+	FirstSeq uint64 `ch:"first_seq"`
+	Passes   uint64 `ch:"passes"`
+	Failures uint64 `ch:"failures"`
+	Skips    uint64 `ch:"skips"`
+	Unknowns uint64 `ch:"unknowns"`
+}
+
+func setRows(f fact) []setRow {
+	e, ok := f.Event.(events.ResultsRecorded)
+	if !ok {
+		return nil
+	}
+	type name struct{ suite, set string }
+	sets := map[name]*setRow{}
+	for _, c := range e.Cases {
+		if c.Set == "" {
+			continue
+		}
+		r := sets[name{c.Suite, c.Set}]
+		if r == nil {
+			r = &setRow{Job: uint64(e.Job), Suite: c.Suite, Set: c.Set, FirstSeq: f.Seq}
+			sets[name{c.Suite, c.Set}] = r
+		}
+		count(c.Result, &r.Passes, &r.Failures, &r.Skips, &r.Unknowns)
+	}
+	rows := make([]setRow, 0, len(sets))
+	for _, r := range sets {
+		rows = append(rows, *r)
+	}
+	slices.SortFunc(rows, func(a, b setRow) int {
+		return cmp.Or(cmp.Compare(a.Suite, b.Suite), cmp.Compare(a.Set, b.Set))
+	})
+	return rows
+}
+
+// count adds one case to the counter of its outcome.
+func count(result events.Outcome, passes, failures, skips, unknowns *uint64) {
+	switch result {
+	case events.Pass:
+		*passes++
+	case events.Fail:
+		*failures++
+	case events.Skip:
+		*skips++
+	default:
+		*unknowns++
+	}
+}
+
+// caseRow is a row of test_cases.
+type caseRow struct {
+	Job         uint64            `ch:"job"`
+	Suite       string            `ch:"suite"`
+	Set         string            `ch:"set"`
+	Name        string            `ch:"name"`
+	Result      string            `ch:"result"`
+	Measurement *float64          `ch:"measurement"`
+	Units       string            `ch:"units"`
+	Time        time.Time         `ch:"time"`
+	Line        uint64            `ch:"line"`
+	StartLine   *uint64           `ch:"start_line"`
+	EndLine     *uint64           `ch:"end_line"`
+	Metadata    map[string]string `ch:"metadata"`
+	Seq         uint64            `ch:"seq"`
+	N           uint32            `ch:"n"`
+}
+
+func caseRows(f fact) []caseRow {
+	e, ok := f.Event.(events.ResultsRecorded)
+	if !ok {
+		return nil
+	}
+	rows := make([]caseRow, len(e.Cases))
+	for i, c := range e.Cases {
+		metadata := c.Metadata
+		if metadata == nil {
+			metadata = map[string]string{}
+		}
+		rows[i] = caseRow{
+			Job: uint64(e.Job), Suite: c.Suite, Set: c.Set, Name: c.Name, Result: outcome(c.Result),
+			Measurement: c.Measurement, Units: c.Units, Time: utc(c.At), Line: c.Line,
+			StartLine: c.StartLine, EndLine: c.EndLine, Metadata: metadata, Seq: f.Seq, N: uint32(i),
+		}
+	}
+	return rows
+}
+
+// outcome is a result as the tables' enumeration has it.
+func outcome(result events.Outcome) string {
+	switch result {
+	case events.Pass, events.Fail, events.Skip:
+		return string(result)
+	default:
+		return string(events.UnknownOutcome)
+	}
+}
+
+// measurementRow is a row of measurements.
+type measurementRow struct {
+	Suite  string    `ch:"suite"`
+	Set    string    `ch:"set"`
+	Name   string    `ch:"name"`
+	Job    uint64    `ch:"job"`
+	Value  float64   `ch:"value"`
+	Units  string    `ch:"units"`
+	Result string    `ch:"result"`
+	Time   time.Time `ch:"time"`
+	Seq    uint64    `ch:"seq"`
+	N      uint32    `ch:"n"`
+}
+
+func measurementRows(f fact) []measurementRow {
+	e, ok := f.Event.(events.ResultsRecorded)
+	if !ok {
+		return nil
+	}
+	var rows []measurementRow
+	for i, c := range e.Cases {
+		if c.Measurement == nil {
+			continue
+		}
+		rows = append(rows, measurementRow{
+			Suite: c.Suite, Set: c.Set, Name: c.Name, Job: uint64(e.Job), Value: *c.Measurement, Units: c.Units,
+			Result: outcome(c.Result), Time: utc(c.At), Seq: f.Seq, N: uint32(i),
+		})
+	}
+	return rows
+}
