@@ -73,6 +73,11 @@ func StartWith(t testing.TB, o Options) *Broker {
 	}
 	b.start(t)
 	t.Cleanup(b.Stop)
+	for _, a := range b.server.Accounts { // those of Options.Server, which are made without JetStream
+		if name := a.GetName(); name != b.server.SystemAccount {
+			b.enable(t, name)
+		}
+	}
 	if o.TCP {
 		b.URL = b.running.ClientURL()
 		b.server.Port = b.running.Addr().(*net.TCPAddr).Port // a restart has to be found again
@@ -133,6 +138,13 @@ func (b *Broker) Open(t testing.TB, nc *nats.Conn) *stream.Log {
 		t.Fatalf("open the log on the test's broker: %v", err)
 	}
 	return l
+}
+
+// Monitor returns host and port of the broker's monitoring address, where Options.Server asked for one.
+func (b *Broker) Monitor() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.running.MonitorAddr().String()
 }
 
 // InProcessConn connects to the broker that runs at the moment; it makes Broker what
@@ -221,6 +233,18 @@ func Facts(t testing.TB, l *stream.Log, name string) []stream.Recorded {
 		t.Fatalf("read %s: %v", name, err)
 	}
 	return all
+}
+
+// enable gives an account JetStream without limits.
+func (b *Broker) enable(t testing.TB, account string) {
+	t.Helper()
+	a, err := b.running.LookupAccount(account)
+	if err == nil {
+		err = a.EnableJetStream(nil, nil)
+	}
+	if err != nil {
+		t.Fatalf("enable JetStream for account %s of the test's broker: %v", account, err)
+	}
 }
 
 // start starts the server and waits until it takes connections.
