@@ -1,0 +1,239 @@
+// Package access answers the broker when it asks who a new connection is and what it may do.
+//
+// The broker hands every credential but the services' own to a subscriber of $SYS.REQ.USER.AUTH
+// (auth callout). This service reads the token ([access.Key.Verify]), asks the folded lab whether
+// the bearer still has business here, and answers with a user JWT that lists the bearer's rights,
+// signed by the key's account key. A connection from the same machine without a credential is the
+// person `local`.
+//
+// A worker is let in while it is registered, a job's process from the order on until the job's output is
+// complete. Rights end when the JWT expires, at the latest after [Deps.Lifetime]: then the broker closes
+// the connection and the client comes back to ask anew. Any number of these services may run;
+// one of them answers.
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"strata/events"
+	"strata/events/access"
+	"strata/events/lab"
+	"strata/events/stream"
+)
+
+// subject is where the broker asks, by its auth callout (nats-server ADR-26).
+const subject = "$SYS.REQ.USER.AUTH"
+
+// askWithin is how long a question to the log may take; the broker waits two seconds for an answer.
+const askWithin = time.Second
+
+// Deps is what the service needs from outside.
+type Deps struct {
+	Log    *stream.Log // of a connection as access.ServiceUser
+	Key    access.Key
+	Now    func() time.Time
+	Logger *slog.Logger
+
+	Lifetime time.Duration // of what is answered; 0 is an hour
+	// Remote refuses connections without a credential even from this machine.
+	Remote bool
+	// Ready is closed once callers are answered; nil where nobody waits for that.
+	Ready chan<- struct{}
+}
+
+// Run answers until ctx ends. Before it has read the lab it answers nobody, so that no one is
+// refused who has a right.
+func Run(ctx context.Context, d Deps) error {
+	if d.Lifetime == 0 {
+		d.Lifetime = time.Hour
+	}
+	issuer, err := d.Key.Issuer()
+	if err != nil {
+		return err
+	}
+	r := &responder{Deps: d, issuer: issuer, lab: lab.New()}
+	var sub *nats.Subscription
+	act := func(time.Time) (time.Time, error) {
+		if sub != nil {
+			return time.Time{}, nil
+		}
+		// A queue group: several responders share the questions.
+		if sub, err = d.Log.Conn().QueueSubscribe(subject, "access", r.answer); err != nil {
+			return time.Time{}, fmt.Errorf("listen for logins: %w", err)
+		}
+		if err := d.Log.Conn().FlushTimeout(10 * time.Second); err != nil {
+			return time.Time{}, fmt.Errorf("listen for logins: %w", err)
+		}
+		if d.Ready != nil {
+			close(d.Ready)
+		}
+		return time.Time{}, nil
+	}
+	err = d.Log.Run(ctx, stream.Driver{Name: "access", Fold: r.fold, Act: act, Checkpoint: &stream.Checkpoint{
+		Format: lab.Format, Save: r.save, Load: r.load}})
+	if sub != nil {
+		err = errors.Join(err, sub.Drain())
+	}
+	return err
+}
+
+// responder answers questions. Its lab is folded by one goroutine and read by another.
+type responder struct {
+	Deps
+	issuer nkeys.KeyPair
+
+	mu  sync.RWMutex
+	lab *lab.State
+}
+
+func (r *responder) fold(rec stream.Recorded) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lab.Evolve(rec.Seq, rec.Time, rec.Event)
+}
+
+func (r *responder) save() ([]byte, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.lab.Encode()
+}
+
+func (r *responder) load(format string, data []byte) error {
+	l, err := lab.Decode(format, data)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lab = l
+	return nil
+}
+
+// answer answers one question of the broker.
+func (r *responder) answer(m *nats.Msg) {
+	req, err := jwt.DecodeAuthorizationRequestClaims(string(m.Data))
+	if err != nil {
+		r.Logger.Error("login question cannot be read", "error", err)
+		return
+	}
+	res := jwt.NewAuthorizationResponseClaims(req.UserNkey)
+	res.Audience = req.Server.ID
+	who, err := r.identify(req.ConnectOptions, req.ClientInformation.Host)
+	if err == nil {
+		res.Jwt, err = r.permit(req.UserNkey, who)
+	}
+	if err != nil {
+		r.Logger.Warn("login refused", "host", req.ClientInformation.Host, "name", req.ConnectOptions.Name, "error", err)
+		res.Error = err.Error()
+	}
+	signed, err := res.Encode(r.issuer)
+	if err != nil {
+		r.Logger.Error("login cannot be answered", "error", err)
+		return
+	}
+	if err := m.Respond([]byte(signed)); err != nil {
+		r.Logger.Error("login cannot be answered", "error", err)
+	}
+}
+
+// identify says who the bearer of a credential is, if it is still welcome. A token may stand where
+// NATS clients have a token, or as the password of any user name.
+func (r *responder) identify(o jwt.ConnectOptions, host string) (access.Principal, error) {
+	token := o.Token
+	if token == "" {
+		token = o.Password
+	}
+	if token == "" {
+		if o.Username == "" && o.JWT == "" && o.Nkey == "" && !r.Remote && loopback(host) {
+			return access.Principal{Role: access.Person, User: access.Local}, nil
+		}
+		return access.Principal{}, errors.New("a token is needed from another machine")
+	}
+	p, err := r.Key.Verify(token)
+	if err != nil {
+		return access.Principal{}, err
+	}
+	return p, r.welcome(p)
+}
+
+// welcome says why a principal has no business here any more, nil where it has.
+func (r *responder) welcome(p access.Principal) error {
+	switch p.Role {
+	case access.Worker:
+		r.mu.RLock()
+		defer r.mu.RUnlock()
+		if r.lab.Worker(p.Worker) == nil {
+			return fmt.Errorf("%s is not registered", p)
+		}
+		return nil
+	case access.Job:
+		open, err := r.open(p)
+		if err == nil && !open {
+			err = fmt.Errorf("%s has no output to send", p)
+		}
+		return err
+	}
+	return fmt.Errorf("%s: tokens of people are not given out yet", p)
+}
+
+// open says whether a job's output is still taken. A job that the fold does not know may have been
+// scheduled a moment ago: its own history tells.
+func (r *responder) open(p access.Principal) (bool, error) {
+	r.mu.RLock()
+	j := r.lab.Job(p.Job)
+	known := j != nil && j.Run != nil
+	open := known && !j.Run.OutputComplete
+	r.mu.RUnlock()
+	if known {
+		return open, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askWithin)
+	defer cancel()
+	facts, err := r.Log.Load(ctx, events.Entity{Kind: events.Job, ID: p.Job.String()})
+	if err != nil {
+		return false, err
+	}
+	for _, f := range facts {
+		switch e := f.Event.(type) {
+		case events.JobScheduled:
+			open = e.Lease == p.Lease
+		case events.JobOutputComplete:
+			open = false
+		}
+	}
+	return open, nil
+}
+
+// permit returns the JWT that lets a principal in.
+func (r *responder) permit(userKey string, p access.Principal) (string, error) {
+	rights := p.Rights()
+	c := jwt.NewUserClaims(userKey)
+	c.Name = p.String()
+	c.Audience = access.Account
+	c.Expires = r.Now().Add(r.Lifetime).Unix()
+	c.Permissions = jwt.Permissions{
+		Pub: jwt.Permission{Allow: jwt.StringList(rights.Publish)},
+		Sub: jwt.Permission{Allow: jwt.StringList(rights.Subscribe)},
+	}
+	signed, err := c.Encode(r.issuer)
+	if err != nil {
+		return "", fmt.Errorf("sign rights of %s: %w", p, err)
+	}
+	return signed, nil
+}
+
+// loopback tells whether an address is of this machine. Connections within the process have none.
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback()
+}

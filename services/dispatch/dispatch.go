@@ -1,0 +1,217 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"strata/events"
+	"strata/events/access"
+	"strata/events/lab"
+	"strata/events/stream"
+)
+
+// Deps is what dispatch needs from outside.
+type Deps struct {
+	Log    *stream.Log // as dispatch
+	Key    access.Key  // signs the credentials of jobs
+	Now    func() time.Time
+	Logger *slog.Logger
+
+	// LostAfter is how long a worker may be away before its jobs are ended; 0 is [LostAfter].
+	LostAfter time.Duration
+	// PresenceTTL is that of the bucket presence; 0 is 15 s.
+	PresenceTTL time.Duration
+	// OutputLimit is how many bytes of a job's output are kept whole; 0 is the worker's default.
+	OutputLimit int64
+}
+
+// LostAfter is how long a worker may be away, where nothing else is configured: long enough for
+// the reboot of a large machine.
+const LostAfter = 15 * time.Minute
+
+// retry is when to try again what the broker did not take.
+const retry = time.Second
+
+// Run dispatches until ctx ends. It returns nil on an orderly stop.
+func Run(ctx context.Context, d Deps) error {
+	if d.LostAfter == 0 {
+		d.LostAfter = LostAfter
+	}
+	if d.PresenceTTL == 0 {
+		d.PresenceTTL = 15 * time.Second
+	}
+	s := &service{Deps: d, ctx: ctx, state: newState(d.Now()), hears: newHears()}
+	if err := s.openTexts(ctx); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan error, 2)
+	go func() { done <- s.hearReports(ctx) }()
+	go func() { done <- s.hearPresence(ctx) }()
+	err := d.Log.Run(ctx, stream.Driver{
+		Name: "dispatch", Wake: s.hears.wakes,
+		Fold: func(r stream.Recorded) { s.state.evolve(r) },
+		Act:  s.act,
+		Checkpoint: &stream.Checkpoint{
+			Format: lab.Format, Save: func() ([]byte, error) { return s.state.lab.Encode() }, Load: s.load,
+		},
+	})
+	stop()
+	return errors.Join(err, <-done, <-done)
+}
+
+// service is a running dispatch. Everything but hears belongs to the goroutine of the driver.
+type service struct {
+	Deps
+	ctx   context.Context
+	state *state
+	hears *hears
+	texts texts
+	inbox []heardReport // reports that have not been settled, in order
+}
+
+func (s *service) load(format string, data []byte) error {
+	l, err := lab.Decode(format, data)
+	if err != nil {
+		return err
+	}
+	s.state.restore(l)
+	return nil
+}
+
+// act settles what was heard, decides what the state asks for, and sends what is to be sent.
+func (s *service) act(now time.Time) (wake time.Time, err error) {
+	reports, signs := s.hears.take()
+	s.inbox = append(s.inbox, reports...)
+	for _, sign := range signs {
+		s.state.sign(sign.worker, sign.presence, now)
+	}
+	if err := s.settle(now); err != nil {
+		return s.putOff(now, err)
+	}
+	p := s.state.decide(now, s.Deps.limits())
+	if err := s.append(p.facts); err != nil {
+		return s.putOff(now, err)
+	}
+	if err := s.send(now); err != nil {
+		return s.putOff(now, err)
+	}
+	return p.wake, nil
+}
+
+// putOff says when to try again after an error. Only the end of ctx ends the service: a broker that
+// does not answer comes back.
+func (s *service) putOff(now time.Time, err error) (time.Time, error) {
+	if s.ctx.Err() != nil {
+		return time.Time{}, s.ctx.Err()
+	}
+	if !errors.Is(err, stream.ErrConflict) {
+		s.Logger.Warn("dispatch tries again", "error", err)
+	}
+	return now.Add(retry), nil
+}
+
+// settle judges the reports in the order they came, and acknowledges those whose facts are recorded. As
+// many as can be are recorded in one batch: a second report about a job waits for the first one's fold.
+func (s *service) settle(now time.Time) error {
+	for len(s.inbox) > 0 {
+		var facts []stream.Draft
+		touched := map[events.Entity]bool{}
+		n := 0
+		for _, h := range s.inbox {
+			if h.Job != 0 && s.state.lab.Job(events.JobID(h.Job)) == nil {
+				if err := s.recall(events.JobID(h.Job)); err != nil {
+					return err
+				}
+			}
+			more := s.state.judge(h.worker, h.Report, now)
+			if overlaps(touched, more) || len(facts)+len(more) > stream.MaxBatch {
+				break
+			}
+			for _, e := range more {
+				touched[e.About()] = true
+				facts = append(facts, stream.Draft{Event: e, Cause: stream.Cause(stream.Reports, h.seq)})
+			}
+			n++
+		}
+		if err := s.append(facts); err != nil {
+			return err
+		}
+		for _, h := range s.inbox[:n] {
+			s.state.note(h.worker, h.Report, now)
+			if err := h.ack(); err != nil {
+				s.Logger.Warn("report not acknowledged, will come again", "worker", h.worker, "error", err)
+			}
+		}
+		s.inbox = s.inbox[n:]
+	}
+	return nil
+}
+
+func overlaps(touched map[events.Entity]bool, facts []events.Event) bool {
+	for _, e := range facts {
+		if touched[e.About()] {
+			return true
+		}
+	}
+	return false
+}
+
+// append records facts and folds them at once.
+func (s *service) append(facts []stream.Draft) error {
+	for len(facts) > 0 {
+		batch := facts[:min(len(facts), stream.MaxBatch)]
+		recorded, err := s.Log.Append(s.ctx, batch, s.state.expect)
+		if errors.Is(err, stream.ErrConflict) {
+			return errors.Join(err, s.lookAgain(batch))
+		}
+		if err != nil {
+			return fmt.Errorf("record: %w", err)
+		}
+		for _, r := range recorded {
+			s.state.anticipate(r)
+			s.Logger.Info("recorded", "event", events.Name(r.Event), "about", r.Event.About().String())
+		}
+		facts = facts[len(batch):]
+	}
+	return nil
+}
+
+// lookAgain finds out, after a conflict, which entities have no facts in the stream any more.
+func (s *service) lookAgain(facts []stream.Draft) error {
+	var about []events.Entity
+	for _, f := range facts {
+		about = append(about, f.Event.About())
+	}
+	seqs, err := s.Log.LastSeqs(s.ctx, about)
+	if err != nil {
+		return err
+	}
+	for e, seq := range seqs {
+		if seq == 0 {
+			s.state.lab.AgedOut(e)
+		}
+	}
+	return nil
+}
+
+// recall reads the history of a job that has left memory, so that a late claim about it is judged by
+// what was recorded, and recorded once.
+func (s *service) recall(job events.JobID) error {
+	if s.state.late[job] != nil {
+		return nil
+	}
+	entity := events.Entity{Kind: events.Job, ID: job.String()}
+	facts, err := s.Log.Load(s.ctx, entity)
+	if err != nil {
+		return fmt.Errorf("recall job %d: %w", job, err)
+	}
+	s.state.recall(job, facts)
+	return nil
+}
+
+func (d Deps) limits() limits { return limits{d.LostAfter, d.PresenceTTL} }

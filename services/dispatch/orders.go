@@ -1,0 +1,247 @@
+package dispatch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"strata/events"
+	"strata/events/access"
+	"strata/events/lab"
+	"strata/events/stream"
+	"strata/schemas/device"
+	"strata/schemas/order"
+)
+
+// How orders are kept for workers.
+const (
+	// redeliverAfter is the AckWait of a worker's consumer: an order that a worker was given and died
+	// over comes again after that. A worker acknowledges within milliseconds.
+	redeliverAfter = 5 * time.Second
+	// textsKept is how long a long text lies in its bucket: longer than a worker may be away before
+	// its jobs are ended.
+	textsKept = 7 * 24 * time.Hour
+)
+
+// texts is the bucket of long texts.
+type texts struct {
+	bucket    jetstream.KeyValue
+	consumers map[events.WorkerName]bool // those this process has made
+}
+
+func (s *service) openTexts(ctx context.Context) error {
+	kv, err := s.Log.JetStream().CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: order.Texts, Description: "long texts of work orders", TTL: textsKept, Storage: jetstream.FileStorage,
+	})
+	if err != nil {
+		return fmt.Errorf("open bucket %s: %w", order.Texts, err)
+	}
+	s.texts = texts{kv, map[events.WorkerName]bool{}}
+	return nil
+}
+
+// send publishes the orders that the state asks for: those that reports are answered with, and for
+// each lease its start, its cancel, and its end where the lab has ended it. What this process has not
+// sent it sends, though another may have: workers bear doubles, the broker drops most.
+func (s *service) send(now time.Time) error {
+	for w := range s.state.lab.Workers() {
+		if err := s.ensureConsumer(w.Name); err != nil {
+			return err
+		}
+	}
+	for len(s.state.outgoing) > 0 {
+		o := s.state.outgoing[0]
+		if err := s.publish(o.worker, o.order, o.key); err != nil {
+			return err
+		}
+		s.state.outgoing = s.state.outgoing[1:]
+	}
+	for _, j := range s.state.openJobs() {
+		if err := s.sendFor(j, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sendFor publishes what one job asks for and has not been sent.
+func (s *service) sendFor(j *lab.Job, now time.Time) error {
+	key := lease{j.ID, j.Run.Lease}
+	sent := s.state.sent[key]
+	o := order.Order{Version: order.Version, Job: uint64(j.ID), Lease: uint64(j.Run.Lease), Device: string(j.Run.Device)}
+	switch {
+	case j.State == lab.Scheduled && !sent.start:
+		work, err := s.work(j)
+		var bad *badJob
+		if errors.As(err, &bad) {
+			return s.giveUp(j, bad, now)
+		}
+		if err != nil {
+			return err
+		}
+		o.Kind, o.Work = order.Start, &work
+		sent.start = true
+	case j.State == lab.Canceling && !sent.cancel:
+		o.Kind, o.Reason = order.Cancel, reason(j.Cancel)
+		sent.cancel = true
+	case j.State == lab.Finished && j.End.Lost && !sent.over:
+		o.Kind, o.Over, o.Reason = order.Cancel, true, j.End.Error
+		sent.over = true
+	default:
+		return nil
+	}
+	kind := string(o.Kind)
+	if o.Over {
+		kind = "over"
+	}
+	if err := s.publish(j.Run.Worker, o, fmt.Sprintf("%s/%d/%d", kind, o.Job, o.Lease)); err != nil {
+		return err
+	}
+	s.state.sent[key] = sent
+	return nil
+}
+
+// reason says why a job is to end, as its log shows it.
+func reason(c *lab.Cancel) string {
+	switch {
+	case c == nil:
+		return "canceled"
+	case c.Reason != "" && c.By != "":
+		return fmt.Sprintf("canceled by %s: %s", c.By, c.Reason)
+	case c.Reason != "":
+		return c.Reason
+	}
+	return "canceled by " + string(c.By)
+}
+
+// badJob is in the error of work where no order can ever be made.
+type badJob struct {
+	class events.ErrorType
+	text  string
+}
+
+func (b *badJob) Error() string { return b.text }
+
+// giveUp ends a job for which no order can be made.
+func (s *service) giveUp(j *lab.Job, b *badJob, now time.Time) error {
+	return s.append([]stream.Draft{{Event: events.JobFinished{
+		Job: j.ID, Device: j.Run.Device, Worker: j.Run.Worker, Lease: j.Run.Lease, At: now.UTC(),
+		Health: health(j, "fail"), ErrorType: b.class, Error: b.text, LinesKnown: true,
+	}}})
+}
+
+// work gathers what the worker needs to run a job.
+func (s *service) work(j *lab.Job) (order.Work, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, 10*time.Second)
+	defer cancel()
+	definition, err := s.Log.SubmissionText(ctx, j.Source.Sequence)
+	if errors.Is(err, stream.ErrNoSubmission) {
+		return order.Work{}, &badJob{events.JobError, "the job's definition was removed"}
+	}
+	if err != nil {
+		return order.Work{}, fmt.Errorf("read definition of job %d: %w", j.ID, err)
+	}
+	if sum := sha256.Sum256(definition); hex.EncodeToString(sum[:]) != j.Source.SHA256 {
+		return order.Work{}, &badJob{events.BugError, "the job's definition is not the one that was submitted"}
+	}
+	config, err := s.deviceConfig(j)
+	if err != nil {
+		return order.Work{}, err
+	}
+	w := order.Work{Display: j.Display, OutputLimit: s.OutputLimit}
+	me := access.Principal{Role: access.Job, Job: j.ID, Lease: j.Run.Lease, Worker: j.Run.Worker}
+	if j.Part != nil {
+		me.Group, w.Group = j.Part.Group, j.Part.Group
+	}
+	w.Credential = s.Key.Token(me)
+	named := []struct {
+		name string
+		to   *order.Text
+		text string
+	}{{"definition", &w.Definition, string(definition)}, {"device", &w.Device, config}}
+	if on := s.state.lab.Worker(j.Run.Worker); on != nil {
+		named = append(named, []struct {
+			name string
+			to   *order.Text
+			text string
+		}{{"dispatcher", &w.Dispatcher, on.Dispatcher}, {"env", &w.Env, on.Env}, {"env-dut", &w.EnvDUT, on.EnvDUT}}...)
+	}
+	for _, n := range named {
+		if *n.to, err = s.text(ctx, j, n.name, n.text); err != nil {
+			return order.Work{}, err
+		}
+	}
+	return w, nil
+}
+
+// deviceConfig returns the configuration of the job's device, rendered. A guest has none.
+func (s *service) deviceConfig(j *lab.Job) (string, error) {
+	if j.Run.Device == "" {
+		return "", nil
+	}
+	d := s.state.lab.Device(j.Run.Device)
+	if d == nil {
+		return "", &badJob{events.ConfigurationError, fmt.Sprintf("device %s has been removed", j.Run.Device)}
+	}
+	// The text is loaded to be checked, and handed on as it is: the worker loads it again. Jinja2
+	// dictionaries are rendered here once schemas/device can.
+	if _, err := device.Load([]byte(d.Dictionary), nil); err != nil {
+		return "", &badJob{events.ConfigurationError, fmt.Sprintf("configuration of device %s, version %d: %v", d.Name, d.Version, err)}
+	}
+	return d.Dictionary, nil
+}
+
+// text puts a text into an order, or where it is long into its bucket.
+func (s *service) text(ctx context.Context, j *lab.Job, name, text string) (order.Text, error) {
+	if len(text) <= order.InlineLimit {
+		return order.Text{Inline: text}, nil
+	}
+	key := access.TextKey(j.Run.Worker, j.ID, j.Run.Lease, name)
+	if _, err := s.texts.bucket.Put(ctx, key, []byte(text)); err != nil {
+		return order.Text{}, fmt.Errorf("keep %s of job %d: %w", name, j.ID, err)
+	}
+	sum := sha256.Sum256([]byte(text))
+	return order.Text{Key: key, SHA256: hex.EncodeToString(sum[:]), Bytes: len(text)}, nil
+}
+
+// publish sends one order. The key keeps the broker from taking it twice within its window.
+func (s *service) publish(w events.WorkerName, o order.Order, key string) error {
+	body, err := json.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("order %s: %w", key, err)
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, 10*time.Second)
+	defer cancel()
+	if _, err := s.Log.JetStream().Publish(ctx, access.WorkSubject(w), body, jetstream.WithMsgID(key)); err != nil {
+		return fmt.Errorf("send order %s to worker %s: %w", key, w, err)
+	}
+	s.Logger.Info("order sent", "order", o.Kind, "job", o.Job, "lease", strconv.FormatUint(o.Lease, 10), "worker", w)
+	return nil
+}
+
+// ensureConsumer makes the consumer through which a worker reads its orders; the worker itself may
+// not. There is one for each worker, so that none can be given another's.
+func (s *service) ensureConsumer(w events.WorkerName) error {
+	if s.texts.consumers[w] {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, 10*time.Second)
+	defer cancel()
+	_, err := s.Log.JetStream().CreateOrUpdateConsumer(ctx, stream.Work, jetstream.ConsumerConfig{
+		Durable: events.EscapeToken(string(w)), Description: "orders of worker " + string(w),
+		FilterSubject: access.WorkSubject(w), AckPolicy: jetstream.AckExplicitPolicy,
+		AckWait: redeliverAfter, MaxAckPending: 64,
+	})
+	if err != nil {
+		return fmt.Errorf("make consumer of worker %s: %w", w, err)
+	}
+	s.texts.consumers[w] = true
+	return nil
+}

@@ -1,0 +1,176 @@
+package dispatch
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
+	"strata/schemas/order"
+)
+
+// state is the lab as dispatch sees it: the shared fold, and beside it what was heard from workers.
+type state struct {
+	lab     *lab.State
+	started time.Time // when this process began to listen
+	// open holds the jobs that have a lease and whose output is not complete: at most a few for each
+	// device. Only these are ever gone through.
+	open     map[events.JobID]bool
+	workers  map[events.WorkerName]*worker
+	sent     map[lease]sent
+	refused  map[claim]bool         // refusals that are recorded, of jobs in open and late
+	late     map[events.JobID]*late // jobs that were over when somebody claimed something of them
+	outgoing []outgoing             // orders that judge and note asked for
+}
+
+// worker is what was heard of a worker. None of it is a fact.
+type worker struct {
+	presence order.Presence
+	seen     time.Time // of the last sign; zero: none since this process began
+	session  string    // of the last holding report
+	build    string
+	clean    bool      // none of the leases that it told then was over
+	balked   time.Time // when it last refused an order
+}
+
+// lease is one assignment of a job.
+type lease struct {
+	job   events.JobID
+	lease events.Lease
+}
+
+// sent tells which orders of a lease this process has sent.
+type sent struct{ start, cancel, over bool }
+
+// claim is what a refusal is recorded once for.
+type claim struct {
+	lease
+	worker events.WorkerName
+	claim  order.Claim
+}
+
+// late is what the log says of a job that is no longer in memory.
+type late struct {
+	seq  uint64
+	runs map[events.Lease]bool // leases it has had
+	done map[events.Lease]bool // leases that ended by their worker's own word
+}
+
+// outgoing is an order for a worker, and its key.
+type outgoing struct {
+	worker events.WorkerName
+	order  order.Order
+	key    string
+}
+
+func newState(now time.Time) *state {
+	return &state{
+		lab: lab.New(), started: now, open: map[events.JobID]bool{}, workers: map[events.WorkerName]*worker{},
+		sent: map[lease]sent{}, refused: map[claim]bool{}, late: map[events.JobID]*late{},
+	}
+}
+
+// restore replaces the fold by a checkpoint's.
+func (s *state) restore(l *lab.State) {
+	s.lab = l
+	for j := range l.Jobs() {
+		s.index(j)
+	}
+}
+
+// evolve folds a fact of the log, anticipate one that was just appended here.
+func (s *state) evolve(r stream.Recorded)     { s.follow(r, s.lab.Evolve(r.Seq, r.Time, r.Event)) }
+func (s *state) anticipate(r stream.Recorded) { s.follow(r, s.lab.Anticipate(r.Seq, r.Time, r.Event)) }
+
+func (s *state) follow(r stream.Recorded, c lab.Changes) {
+	if c.Job != nil {
+		s.index(c.Job)
+	}
+	switch e := r.Event.(type) {
+	case events.ReportRefused:
+		s.refused[claim{lease{e.Job, e.Lease}, e.Worker, order.Claim(e.Claim)}] = true
+		if l := s.late[e.Job]; l != nil {
+			l.seq = max(l.seq, r.Seq)
+		}
+	case events.JobOutputEnded:
+		s.refused[claim{lease{e.Job, e.Lease}, e.Worker, order.SpoolEmpty}] = true // once, too
+	case events.WorkerRemoved:
+		delete(s.workers, e.Worker)
+	}
+}
+
+// index keeps what this service remembers of a job beside the fold.
+func (s *state) index(j *lab.Job) {
+	if j.Run != nil && !j.Run.OutputComplete && s.lab.Job(j.ID) != nil {
+		s.open[j.ID] = true
+		return
+	}
+	delete(s.open, j.ID)
+	if j.Run == nil || s.lab.Job(j.ID) != nil {
+		return
+	}
+	delete(s.sent, lease{j.ID, j.Run.Lease})
+	maps.DeleteFunc(s.refused, func(c claim, _ bool) bool { return c.job == j.ID })
+}
+
+// recall takes the history of a job that has left memory.
+func (s *state) recall(job events.JobID, facts []stream.Recorded) {
+	if len(s.late) > 1000 {
+		clear(s.late) // it is a cache
+	}
+	l := &late{runs: map[events.Lease]bool{}, done: map[events.Lease]bool{}}
+	s.late[job] = l
+	for _, r := range facts {
+		l.seq = r.Seq
+		switch e := r.Event.(type) {
+		case events.JobScheduled:
+			l.runs[e.Lease] = true
+		case events.JobFinished:
+			l.done[e.Lease] = !e.Lost
+		case events.ReportRefused:
+			s.refused[claim{lease{e.Job, e.Lease}, e.Worker, order.Claim(e.Claim)}] = true
+		}
+	}
+}
+
+// expect is the sequence that the next fact of an entity follows.
+func (s *state) expect(e events.Entity) uint64 {
+	if seq := s.lab.Seq(e); seq != 0 {
+		return seq
+	}
+	for job, l := range s.late {
+		if e == (events.Entity{Kind: events.Job, ID: job.String()}) {
+			return l.seq
+		}
+	}
+	return 0
+}
+
+// sign notes that a worker showed itself.
+func (s *state) sign(w events.WorkerName, p order.Presence, now time.Time) {
+	known := s.known(w)
+	known.presence, known.seen = p, now
+}
+
+func (s *state) known(w events.WorkerName) *worker {
+	if s.workers[w] == nil {
+		s.workers[w] = &worker{}
+	}
+	return s.workers[w]
+}
+
+// openJobs returns the jobs in open, in order of their numbers.
+func (s *state) openJobs() []*lab.Job {
+	jobs := make([]*lab.Job, 0, len(s.open))
+	for _, id := range slices.Sorted(maps.Keys(s.open)) {
+		if j := s.lab.Job(id); j != nil {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
+}
+
+// unfinished says that a job holds its lease in the lab's eyes.
+func unfinished(j *lab.Job) bool { return j.Run != nil && j.State != lab.Finished }
