@@ -30,18 +30,25 @@ const matchLimit = 5 * time.Second
 // Flags change how a pattern matches.
 type Flags int
 
-// Multiline makes ^ and $ match at every line, as Python's re.MULTILINE does.
-const Multiline Flags = 1
+const (
+	// Multiline makes ^ and $ match at every line, as Python's re.MULTILINE does.
+	Multiline Flags = 1 << iota
+	// OneLine leaves DOTALL out: a dot matches no newline.
+	OneLine
+)
 
-// Compile compiles a regular expression as Python's re.compile with DOTALL would. The error names
-// the pattern.
+// Compile compiles a regular expression as Python's re.compile with DOTALL would, unless flags say
+// otherwise. The error names the pattern.
 func Compile(text string, flags Flags) (Pattern, error) {
 	t := translate(text)
-	options := regexp2.Singleline
-	prefix := "(?s)"
+	options, prefix := regexp2.None, ""
+	if flags&OneLine == 0 {
+		options |= regexp2.Singleline
+		prefix += "(?s)"
+	}
 	if flags&Multiline != 0 {
 		options |= regexp2.Multiline
-		prefix = "(?sm)"
+		prefix += "(?m)"
 	}
 	full, err := regexp2.Compile(t.text, regexp2.RegexOptions(options))
 	if err != nil {

@@ -14,6 +14,8 @@ func TestPythonDialect(t *testing.T) {
 		group         string // name=text of a group to check
 	}{
 		{"dot matches newlines", "a.b", 0, "a\nb", "a\nb", ""},
+		{"dot, one line", "x.*", OneLine, "x1\nx2", "x1", ""},
+		{"dot and dollar, one line", ".+ok$", OneLine | Multiline, "a\nis ok\nb", "is ok", ""},
 		{"named group", `(?P<id>\w+) ok`, 0, "boot ok", "boot ok", "id=boot"},
 		{"named group, not ASCII", `(?P<id>\w+) ok`, 0, "größe ok", "größe ok", "id=größe"},
 		{"reference to a name", `(?P<q>['"]).*?(?P=q)`, 0, `say "it's" now`, `"it's"`, `q="`},
