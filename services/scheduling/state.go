@@ -1,0 +1,306 @@
+package scheduling
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
+)
+
+// state is the lab with the index of the queue over it. The index holds only what can be scheduled:
+// jobs that wait, devices that are free.
+type state struct {
+	lab       *lab.State
+	scheduler string // which instance this is
+	queued    map[events.JobID]*entry
+	deadlines *pile
+	unwanted  map[events.JobID]bool // queued jobs that have to leave
+	kinds     map[events.DeviceTypeName]*kind
+	places    map[events.DeviceName]place
+	onWorker  map[events.WorkerName]map[events.DeviceName]bool
+	held      map[events.WorkerName]int // devices of the worker that hold a job
+	touched   map[events.DeviceTypeName]bool
+}
+
+// kind is a device type in the index.
+type kind struct {
+	shapes  map[string]*shape // those that jobs wait in
+	free    map[events.DeviceName]*lab.Device
+	devices map[events.DeviceName]bool
+	groups  map[string]int // multinode groups with parts of this type in the queue, and how many
+}
+
+// shape is what a job asks of its device beside the type. Jobs of one shape have the same
+// candidates.
+type shape struct {
+	check  bool // health checks
+	device events.DeviceName
+	worker events.WorkerName
+	tags   []events.TagName
+	queue  *pile
+}
+
+// place is where a device was when it was indexed.
+type place struct {
+	typ    events.DeviceTypeName
+	worker events.WorkerName
+	held   bool
+}
+
+// newState returns the index over a lab; everything in it counts as just changed.
+func newState(l *lab.State, scheduler string) *state {
+	s := &state{
+		lab: l, scheduler: scheduler,
+		queued:    map[events.JobID]*entry{},
+		deadlines: byDeadline(),
+		unwanted:  map[events.JobID]bool{},
+		kinds:     map[events.DeviceTypeName]*kind{},
+		places:    map[events.DeviceName]place{},
+		onWorker:  map[events.WorkerName]map[events.DeviceName]bool{},
+		held:      map[events.WorkerName]int{},
+		touched:   map[events.DeviceTypeName]bool{},
+	}
+	for d := range l.Devices() {
+		s.indexDevice(d)
+	}
+	for j := range l.Jobs() {
+		s.indexJob(j, "")
+	}
+	return s
+}
+
+// evolve folds a fact that the log brought.
+func (s *state) evolve(r stream.Recorded) {
+	s.index(r, s.lab.Evolve)
+}
+
+// anticipate folds a fact that this scheduler has just recorded, ahead of the log: the next
+// decision must not give the device again.
+func (s *state) anticipate(r stream.Recorded) {
+	s.index(r, s.lab.Anticipate)
+}
+
+// index folds a fact by one of the two ways and renews the index where the fact changed something.
+func (s *state) index(r stream.Recorded, fold func(uint64, time.Time, events.Event) lab.Changes) {
+	var aliases []string
+	about := r.Event.About()
+	if about.Kind == events.DeviceType {
+		aliases = s.aliases(events.DeviceTypeName(about.ID))
+	}
+	c := fold(r.Seq, r.Time, r.Event)
+	if c.Job != nil {
+		s.indexJob(c.Job, r.Trace)
+	}
+	for _, d := range c.Devices {
+		s.indexDevice(d)
+	}
+	switch about.Kind {
+	case events.Worker:
+		for d := range s.onWorker[events.WorkerName(about.ID)] {
+			s.indexDevice(s.lab.Device(d))
+		}
+	case events.DeviceType:
+		typ := events.DeviceTypeName(about.ID)
+		for d := range s.kind(typ).devices {
+			s.indexDevice(s.lab.Device(d))
+		}
+		if !slices.Equal(aliases, s.aliases(typ)) {
+			s.resolveAgain()
+		}
+	}
+}
+
+func (s *state) aliases(typ events.DeviceTypeName) []string {
+	if t := s.lab.DeviceType(typ); t != nil {
+		return t.Aliases
+	}
+	return nil
+}
+
+// resolveAgain moves the jobs whose alias means another type now. It goes through the whole queue:
+// aliases change a few times in a lab's life.
+func (s *state) resolveAgain() {
+	for _, id := range slices.Sorted(maps.Keys(s.queued)) {
+		if e := s.queued[id]; e.typ != s.lab.Resolve(e.job.DeviceType) {
+			s.drop(e)
+			s.indexJob(e.job, e.trace)
+		}
+	}
+}
+
+func (s *state) kind(typ events.DeviceTypeName) *kind {
+	k := s.kinds[typ]
+	if k == nil {
+		k = &kind{shapes: map[string]*shape{}, free: map[events.DeviceName]*lab.Device{},
+			devices: map[events.DeviceName]bool{}, groups: map[string]int{}}
+		s.kinds[typ] = k
+	}
+	return k
+}
+
+// indexJob puts a job in the queue, moves it there, or takes it out.
+func (s *state) indexJob(j *lab.Job, trace string) {
+	e := s.queued[j.ID]
+	switch {
+	case j.State != lab.Submitted:
+		if e != nil {
+			s.drop(e)
+		}
+	case e == nil:
+		s.enqueue(j, trace)
+	case e.priority != j.Priority:
+		s.drop(e)
+		s.enqueue(j, e.trace)
+	}
+	if j.State == lab.Submitted && j.Cancel != nil {
+		s.unwanted[j.ID] = true
+	}
+	if j.Part != nil {
+		s.indexGroup(j)
+	}
+}
+
+// indexGroup makes the queued parts of a group leave once one of its parts is over or to be
+// canceled: the group can never run.
+func (s *state) indexGroup(j *lab.Job) {
+	parts := s.lab.Group(j.Part.Group)
+	if ender(parts) == nil {
+		return
+	}
+	for _, p := range parts {
+		if p.State == lab.Submitted {
+			s.unwanted[p.ID] = true
+		}
+	}
+}
+
+// ender returns the part of a group that ends the others, nil where there is none.
+func ender(parts []*lab.Job) *lab.Job {
+	for _, p := range parts {
+		if p.State == lab.Finished || p.Cancel != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+func (s *state) enqueue(j *lab.Job, trace string) {
+	e := &entry{job: j, typ: s.lab.Resolve(j.DeviceType), priority: j.Priority,
+		deadline: j.QueueDeadline(), trace: trace}
+	s.queued[j.ID] = e
+	if !e.deadline.IsZero() {
+		s.deadlines.add(e)
+	}
+	k := s.kind(e.typ)
+	s.touched[e.typ] = true
+	if j.Part != nil {
+		k.groups[j.Part.Group]++
+		return
+	}
+	key := shapeKey(j)
+	e.shape = k.shapes[key]
+	if e.shape == nil {
+		e.shape = &shape{check: j.HealthCheck, device: j.PinDevice, worker: j.PinWorker, tags: j.Tags, queue: byRank()}
+		k.shapes[key] = e.shape
+	}
+	e.shape.queue.add(e)
+}
+
+// drop takes a job out of the queue.
+func (s *state) drop(e *entry) {
+	delete(s.queued, e.job.ID)
+	delete(s.unwanted, e.job.ID)
+	if !e.deadline.IsZero() {
+		s.deadlines.remove(e)
+	}
+	k := s.kind(e.typ)
+	if e.shape == nil {
+		if k.groups[e.job.Part.Group]--; k.groups[e.job.Part.Group] == 0 {
+			delete(k.groups, e.job.Part.Group)
+		}
+		return
+	}
+	e.shape.queue.remove(e)
+	if e.shape.queue.Len() == 0 {
+		delete(k.shapes, shapeKey(e.job))
+	}
+}
+
+// shapeKey is equal for jobs that ask for the same of a device. Names have no NUL.
+func shapeKey(j *lab.Job) string {
+	if len(j.Tags) == 0 && j.PinDevice == "" && j.PinWorker == "" && !j.HealthCheck {
+		return ""
+	}
+	parts := []string{"job", string(j.PinDevice), string(j.PinWorker)}
+	if j.HealthCheck {
+		parts[0] = "check"
+	}
+	tags := slices.Sorted(slices.Values(j.Tags))
+	for _, t := range slices.Compact(tags) {
+		parts = append(parts, string(t))
+	}
+	return strings.Join(parts, "\x00")
+}
+
+// indexDevice says anew where a device is, whether it holds a job and whether it is free.
+func (s *state) indexDevice(d *lab.Device) {
+	gone := s.lab.Device(d.Name) != d
+	was, known := s.places[d.Name]
+	if known {
+		s.unplace(d, was)
+	}
+	if gone {
+		delete(s.places, d.Name)
+		return
+	}
+	is := place{d.Type, d.Worker, d.State != lab.DeviceIdle}
+	s.places[d.Name] = is
+	k := s.kind(d.Type)
+	k.devices[d.Name] = true
+	if s.onWorker[d.Worker] == nil {
+		s.onWorker[d.Worker] = map[events.DeviceName]bool{}
+	}
+	s.onWorker[d.Worker][d.Name] = true
+	if is.held {
+		s.held[d.Worker]++
+	} else if known && was.held {
+		s.touchWorker(was.worker)
+	}
+	w := s.lab.Worker(d.Worker)
+	if !w.Usable() {
+		return
+	}
+	// Whether it takes users' jobs too hangs on the time; what takes neither is not free.
+	if _, checks := lab.Takes(d, s.lab.DeviceType(d.Type), d.IdleSince); checks {
+		k.free[d.Name] = d
+		s.touched[d.Type] = true
+	}
+}
+
+// unplace takes a device out of the index.
+func (s *state) unplace(d *lab.Device, was place) {
+	k := s.kind(was.typ)
+	delete(k.free, d.Name)
+	delete(k.devices, d.Name)
+	delete(s.onWorker[was.worker], d.Name)
+	if was.held {
+		s.held[was.worker]--
+	}
+}
+
+// touchWorker marks the types that may use a place that became free under a worker's limit.
+func (s *state) touchWorker(name events.WorkerName) {
+	if w := s.lab.Worker(name); w == nil || w.JobLimit == 0 {
+		return
+	}
+	for d := range s.onWorker[name] {
+		s.touched[s.places[d].typ] = true
+	}
+}
+
+// settle says that everything that was possible has been decided.
+func (s *state) settle() { clear(s.touched) }
