@@ -1,0 +1,478 @@
+package jinja
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Limits bound one rendering.
+type Limits struct {
+	Steps int // nodes and expressions evaluated, and items walked; 0: 1,000,000
+	Depth int // templates, blocks and expressions within each other; 0: 200
+	Bytes int // of output, and of any one text or list; 0: 4 MiB
+}
+
+// ErrMissing is what a loader returns, wrapped or not, for a template that does not exist.
+var ErrMissing = errors.New("template does not exist")
+
+// Environment renders templates that may extend and include others.
+type Environment struct {
+	// Load returns the parsed template of a name, such as "base-uboot.jinja2".
+	Load   func(name string) (*Template, error)
+	Limits Limits
+}
+
+// Render renders t with vars. The error is an [*Error].
+func (e Environment) Render(t *Template, vars map[string]any) (string, error) {
+	r := &rendering{env: e, left: e.Limits.Steps, depthLeft: e.Limits.Depth, bytes: e.Limits.Bytes}
+	if r.left == 0 {
+		r.left = 1_000_000
+	}
+	if r.depthLeft == 0 {
+		r.depthLeft = 200
+	}
+	if r.bytes == 0 {
+		r.bytes = 4 << 20
+	}
+	c := newContext(vars)
+	var out strings.Builder
+	if err := r.template(t, c, &out); err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
+
+// context is what the templates of one extends chain share.
+type context struct {
+	vars   map[string]any
+	blocks map[string][]blockOf // the youngest first
+	parent *Template            // once extends has run
+}
+
+type blockOf struct {
+	block *Block
+	owner *Template
+}
+
+func newContext(vars map[string]any) *context {
+	c := &context{vars: make(map[string]any, len(vars)), blocks: map[string][]blockOf{}}
+	for k, v := range vars {
+		c.vars[k] = FromGo(v)
+	}
+	return c
+}
+
+// scope is a chain of local names; the context stands behind the outermost.
+type scope struct {
+	outer *scope
+	names map[string]any
+	top   bool // sets reach the context
+	of    *blockCall
+	ctx   *context
+}
+
+// blockCall is where super() looks for the next older block.
+type blockCall struct {
+	name string
+	next int
+}
+
+func (s *scope) inner() *scope {
+	return &scope{outer: s, names: map[string]any{}, of: s.of, ctx: s.ctx}
+}
+
+func (s *scope) set(name string, v any) {
+	if s.top {
+		s.ctx.vars[name] = v
+		return
+	}
+	s.names[name] = v
+}
+
+func (s *scope) get(name string) (any, bool) {
+	for at := s; at != nil; at = at.outer {
+		if v, ok := at.names[name]; ok {
+			return v, true
+		}
+	}
+	v, ok := s.ctx.vars[name]
+	return v, ok
+}
+
+// rendering is the state of one Render: what is left of its budgets.
+type rendering struct {
+	env       Environment
+	left      int
+	depthLeft int
+	bytes     int
+	name      string // of the template being rendered, for errors
+}
+
+func (r *rendering) fail(n interface{ Line() int }, format string, args ...any) error {
+	return &Error{Template: r.name, Line: n.Line(), Message: fmt.Sprintf(format, args...)}
+}
+
+// spend takes steps from the budget.
+func (r *rendering) spend(n interface{ Line() int }, steps int) error {
+	if r.left -= steps; r.left < 0 {
+		return r.fail(n, "template takes too many steps: the limit is %d", max(r.env.Limits.Steps, 1_000_000))
+	}
+	return nil
+}
+
+// enter goes one level deeper; the caller defers leave.
+func (r *rendering) enter(n interface{ Line() int }) error {
+	if r.depthLeft--; r.depthLeft < 0 {
+		return r.fail(n, "template nests too deep: templates, blocks and values together may nest %d levels", max(r.env.Limits.Depth, 200))
+	}
+	return nil
+}
+
+func (r *rendering) leave() { r.depthLeft++ }
+
+// write appends to the output within the budget.
+func (r *rendering) write(n interface{ Line() int }, out *strings.Builder, text string) error {
+	if out.Len()+len(text) > r.bytes {
+		return r.fail(n, "output is larger than %d bytes", r.bytes)
+	}
+	out.WriteString(text)
+	return nil
+}
+
+// template renders t, then the chain of its parents, into out.
+func (r *rendering) template(t *Template, c *context, out *strings.Builder) error {
+	outer := r.name
+	defer func() { r.name = outer }()
+	for t != nil {
+		r.name = t.Name
+		if err := r.enter(at(1)); err != nil {
+			return err
+		}
+		defer r.leave()
+		for name, b := range t.Blocks {
+			c.blocks[name] = append(c.blocks[name], blockOf{b, t})
+		}
+		c.parent = nil
+		s := &scope{top: true, ctx: c}
+		if err := r.nodes(t.Body, s, out); err != nil {
+			return err
+		}
+		t = c.parent
+	}
+	return nil
+}
+
+func (r *rendering) nodes(nodes []Node, s *scope, out *strings.Builder) error {
+	for _, n := range nodes {
+		if err := r.spend(n, 1); err != nil {
+			return err
+		}
+		if err := r.node(n, s, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// extended reports whether output at this place is dropped: a child's text outside of blocks.
+func (s *scope) extended() bool { return s.of == nil && s.ctx.parent != nil }
+
+func (r *rendering) node(n Node, s *scope, out *strings.Builder) error {
+	switch n := n.(type) {
+	case *Text:
+		if s.extended() {
+			return nil
+		}
+		return r.write(n, out, n.Text)
+	case *Print:
+		if s.extended() {
+			return nil
+		}
+		v, err := r.eval(n.Value, s)
+		if err != nil {
+			return err
+		}
+		return r.write(n, out, Str(v))
+	case *If:
+		return r.ifNode(n, s, out)
+	case *For:
+		return r.forNode(n, s, out)
+	case *Set:
+		return r.setNode(n, s)
+	case *With:
+		inner := s.inner()
+		for i, name := range n.Names {
+			v, err := r.eval(n.Values[i], s)
+			if err != nil {
+				return err
+			}
+			inner.names[name] = v
+		}
+		return r.nodes(n.Body, inner, out)
+	case *Block:
+		if s.extended() {
+			return nil
+		}
+		return r.call(n, n.Name, 0, s, n.Scoped, out)
+	case *Extends:
+		return r.extends(n, s)
+	case *Include:
+		if s.extended() {
+			return nil
+		}
+		return r.include(n, s, out)
+	case *FilterSection:
+		text, err := r.captured(n.Body, s)
+		if err != nil || s.extended() {
+			return err
+		}
+		v, err := r.section(n.Filter, text, s)
+		if err != nil {
+			return err
+		}
+		return r.write(n, out, Str(v))
+	}
+	return r.fail(n, "cannot render %T", n)
+}
+
+// captured renders nodes into a text of their own, in a scope of their own.
+func (r *rendering) captured(nodes []Node, s *scope) (string, error) {
+	var b strings.Builder
+	err := r.nodes(nodes, s.inner(), &b)
+	return b.String(), err
+}
+
+// section evaluates a chain of filters over a rendered text.
+func (r *rendering) section(chain Expr, text string, s *scope) (any, error) {
+	inner := s.inner()
+	inner.names[sectionName] = text
+	return r.eval(chain, inner)
+}
+
+// sectionName holds a filter section's text; no template can spell it.
+const sectionName = "\x00section"
+
+func (r *rendering) ifNode(n *If, s *scope, out *strings.Builder) error {
+	for _, b := range n.Branches {
+		v, err := r.eval(b.Condition, s)
+		if err != nil {
+			return err
+		}
+		if truth(v) {
+			return r.nodes(b.Body, s, out)
+		}
+	}
+	return r.nodes(n.Else, s, out)
+}
+
+func (r *rendering) forNode(n *For, s *scope, out *strings.Builder) error {
+	over, err := r.eval(n.Over, s)
+	if err != nil {
+		return err
+	}
+	list, err := items(over)
+	if err != nil {
+		return r.fail(n, "for: %v", err)
+	}
+	if err := r.spend(n, len(list)); err != nil {
+		return err
+	}
+	if n.Condition != nil {
+		if list, err = r.chosen(n, list, s); err != nil {
+			return err
+		}
+	}
+	if len(list) == 0 {
+		return r.nodes(n.Else, s.inner(), out)
+	}
+	for i, item := range list {
+		inner := s.inner()
+		if err := r.assign(n, n.Targets, item, inner); err != nil {
+			return err
+		}
+		inner.names["loop"] = loopOf(list, i)
+		if err := r.nodes(n.Body, inner, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chosen keeps the items that a for's condition is true of.
+func (r *rendering) chosen(n *For, list []any, s *scope) ([]any, error) {
+	var kept []any
+	for _, item := range list {
+		inner := s.inner()
+		if err := r.assign(n, n.Targets, item, inner); err != nil {
+			return nil, err
+		}
+		v, err := r.eval(n.Condition, inner)
+		if err != nil {
+			return nil, err
+		}
+		if truth(v) {
+			kept = append(kept, item)
+		}
+	}
+	return kept, nil
+}
+
+func loopOf(list []any, i int) *Dict {
+	d := NewDict()
+	n := len(list)
+	d.Set("index", int64(i+1))
+	d.Set("index0", int64(i))
+	d.Set("revindex", int64(n-i))
+	d.Set("revindex0", int64(n-i-1))
+	d.Set("first", i == 0)
+	d.Set("last", i == n-1)
+	d.Set("length", int64(n))
+	if i > 0 {
+		d.Set("previtem", list[i-1])
+	}
+	if i < n-1 {
+		d.Set("nextitem", list[i+1])
+	}
+	return d
+}
+
+// assign gives v to the targets; several targets take one item each.
+func (r *rendering) assign(n interface{ Line() int }, targets []string, v any, s *scope) error {
+	if len(targets) == 1 {
+		s.set(targets[0], v)
+		return nil
+	}
+	parts, err := items(v)
+	if err != nil {
+		return r.fail(n, "cannot unpack: %v", err)
+	}
+	if len(parts) != len(targets) {
+		return r.fail(n, "cannot unpack %d values into %d names", len(parts), len(targets))
+	}
+	for i, t := range targets {
+		s.set(t, parts[i])
+	}
+	return nil
+}
+
+func (r *rendering) setNode(n *Set, s *scope) error {
+	if n.Value != nil {
+		v, err := r.eval(n.Value, s)
+		if err != nil {
+			return err
+		}
+		return r.assign(n, n.Targets, v, s)
+	}
+	text, err := r.captured(n.Body, s)
+	if err != nil {
+		return err
+	}
+	v := any(text)
+	if n.Filter != nil {
+		if v, err = r.section(n.Filter, text, s); err != nil {
+			return err
+		}
+	}
+	return r.assign(n, n.Targets, v, s)
+}
+
+func (r *rendering) extends(n *Extends, s *scope) error {
+	if s.of != nil {
+		return r.fail(n, "extends stands in a block: it belongs to the top level")
+	}
+	if s.ctx.parent != nil {
+		return r.fail(n, "extended multiple times")
+	}
+	name, err := r.eval(n.Parent, s)
+	if err != nil {
+		return err
+	}
+	s.ctx.parent, err = r.load(n, name)
+	return err
+}
+
+func (r *rendering) load(n interface{ Line() int }, name any) (*Template, error) {
+	text, ok := name.(string)
+	if !ok {
+		return nil, r.fail(n, "a template's name is a text, not %s", typeName(name))
+	}
+	if r.env.Load == nil {
+		return nil, r.fail(n, "template %q: no folder of templates is given", text)
+	}
+	t, err := r.env.Load(text)
+	var own *Error
+	switch {
+	case errors.As(err, &own):
+		return nil, err
+	case err != nil:
+		return nil, &Error{r.name, n.Line(), fmt.Sprintf("template %q: %v", text, err)}
+	}
+	return t, nil
+}
+
+func (r *rendering) include(n *Include, s *scope, out *strings.Builder) error {
+	value, err := r.eval(n.Template, s)
+	if err != nil {
+		return err
+	}
+	names := []any{value}
+	if list, ok := value.(List); ok {
+		names = list
+	}
+	var t *Template
+	for i, name := range names {
+		t, err = r.load(n, name)
+		if err == nil || i == len(names)-1 {
+			break
+		}
+	}
+	if err != nil {
+		if n.IgnoreMissing {
+			return nil
+		}
+		return err
+	}
+	c := newContext(nil)
+	if !n.WithoutScope {
+		maps.Copy(c.vars, s.ctx.vars)
+		for _, local := range slices.Backward(s.chain()) {
+			maps.Copy(c.vars, local.names)
+		}
+	}
+	var inner strings.Builder
+	if err := r.template(t, c, &inner); err != nil {
+		return err
+	}
+	return r.write(n, out, inner.String())
+}
+
+// chain lists the scopes from the innermost out.
+func (s *scope) chain() []*scope {
+	var all []*scope
+	for at := s; at != nil; at = at.outer {
+		all = append(all, at)
+	}
+	return all
+}
+
+// call renders the block of a name, the given number of generations up from the youngest.
+func (r *rendering) call(n interface{ Line() int }, name string, generation int, s *scope, scoped bool, out *strings.Builder) error {
+	if err := r.enter(n); err != nil {
+		return err
+	}
+	defer r.leave()
+	chosen := s.ctx.blocks[name][generation]
+	outer := r.name
+	r.name = chosen.owner.Name
+	defer func() { r.name = outer }()
+	inner := &scope{names: map[string]any{}, of: &blockCall{name, generation + 1}, ctx: s.ctx}
+	if scoped {
+		inner.outer = s
+	}
+	return r.nodes(chosen.block.Body, inner, out)
+}
