@@ -8,6 +8,8 @@ import (
 	"strings"
 )
 
+//go:generate go run ./internal/describe/generate
+
 // Service names a writer of facts. Its `ce-source` is "services/" and this name.
 type Service string
 

@@ -47,7 +47,7 @@ func Encode(e Event, env Envelope) (header map[string][]string, body []byte, err
 		HeaderSpecVersion: {"1.0"},
 		HeaderType:        {d.name},
 		HeaderSource:      {env.Source},
-		HeaderSubject:     {e.About().String()},
+		HeaderSubject:     {headerText(e.About().String())}, // names may be anything; the NATS subject escapes them
 		HeaderTime:        {env.Time.UTC().Format(time.RFC3339Nano)},
 		HeaderSchema:      {schemaName(d.name, d.version())},
 		HeaderContentType: {"application/json"},
