@@ -59,7 +59,7 @@ func TestRecordedRenderings(t *testing.T) {
 var unrecorded = []string{
 	"test_deploy_character_delay_from_job_ctx.0", "test_extended_x86_template.1", "test_x86_template.2",
 	"test_panda_template.0", "test_rpi3_32_template.0", "test_qemu_installer.0", "test_qemu_cortex_a57_nfs.0",
-	"test_qemu_cortex_a57.0", "test_qemu_guest_fs_interface.69", "qemu01--3d92d95a",
+	"test_qemu_cortex_a57.0", "test_qemu_template.0", "test_qemu_guest_fs_interface.69", "qemu01--3d92d95a",
 }
 
 // check renders a dictionary and compares the data. Where the context is not recorded, one that
