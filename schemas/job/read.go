@@ -3,6 +3,7 @@ package job
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -18,13 +19,16 @@ func Read(text []byte) (*Definition, error) {
 		return nil, fmt.Errorf("parse job definition: %w", err)
 	}
 	d, err := decode(root)
+	if err == nil {
+		d.Actions, err = readActions(root.Get("actions"))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read job definition: %w", err)
 	}
 	return d, nil
 }
 
-// decode reads root, which has passed the gate or is believed as it is.
+// decode reads all of root but its actions.
 func decode(root *yaml.Node) (*Definition, error) {
 	if !root.Is(yaml.Map) {
 		return nil, problemAt(root, nil, "expected a dictionary")
@@ -63,9 +67,6 @@ func decode(root *yaml.Node) (*Definition, error) {
 	if d.Timeouts, err = readTimeouts(root.Get("timeouts")); err != nil {
 		return nil, err
 	}
-	if d.Actions, err = readActions(root.Get("actions")); err != nil {
-		return nil, err
-	}
 	if err := d.readMultinode(); err != nil {
 		return nil, err
 	}
@@ -80,8 +81,13 @@ func mapping(n *yaml.Node, key string) *yaml.Node {
 }
 
 func readPriority(p *yaml.Node) (int, error) {
-	if i, ok := p.AsInt(); ok {
+	switch i, ok := p.AsInt(); {
+	case ok:
 		return int(i), nil
+	case p.Is(yaml.Int) && p.Big.Sign() < 0:
+		return math.MinInt, nil
+	case p.Is(yaml.Int):
+		return math.MaxInt, nil
 	}
 	switch p.TextOr("") {
 	case "high":
