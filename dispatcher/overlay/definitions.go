@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"strata/dispatcher/pipeline"
+	"strata/schemas/testdef"
 )
 
 // definitions is test-definition: four actions a definition.
@@ -142,11 +143,12 @@ func (e *entry) read() error {
 	if err != nil {
 		return pipeline.Blamef(pipeline.Job, "Unable to find test definition YAML: %s (%w)", e.run.Path, err)
 	}
-	file, err := pipeline.ReadYAML(text)
+	d, err := testdef.Read(text)
 	if err != nil {
-		return pipeline.Blamef(pipeline.Job, "Unable to read test definition YAML: %s: %w", e.run.Path, err)
+		return pipeline.Blamef(pipeline.Job, "Unable to use test definition YAML: %s: %w", e.run.Path, err)
 	}
-	return e.load(file)
+	e.load(d)
+	return nil
 }
 
 // announce logs what a repo action ends with.

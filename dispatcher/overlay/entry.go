@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"strata/dispatcher/pipeline"
+	"strata/schemas/testdef"
 )
 
 // Tests are the definitions of a namespace's test blocks, for the test action. They are there once
@@ -52,6 +53,24 @@ func Number(blocks []pipeline.Data) [][]string {
 	return names
 }
 
+// Find returns the names of the definitions of one of the blocks, and its stage: the number of
+// blocks with definitions before it. The block may be a copy with other parameters.
+func Find(blocks []pipeline.Data, block pipeline.Data) (names []string, stage int, ok bool) {
+	own := block.Get("definitions").Items()
+	all := Number(blocks)
+	for i, b := range blocks {
+		items := b.Get("definitions").Items()
+		// Two blocks may say the same, but the items of each lie in their own place.
+		if len(own) > 0 && len(items) > 0 && &items[0] == &own[0] {
+			return all[i], stage, true
+		}
+		if b.Has("definitions") {
+			stage++
+		}
+	}
+	return nil, 0, false
+}
+
 // suiteName is what a definition may be called.
 var suiteName = regexp.MustCompile(`^[\w.-]+$`)
 
@@ -75,21 +94,14 @@ func checkNames(blocks []pipeline.Data) []string {
 	return problems
 }
 
-// load reads what the definition's file says into the run. It is called again when a retry makes
-// the overlay again.
-func (e *entry) load(file pipeline.Data) error {
-	if file.Kind() != pipeline.Mapping {
-		return pipeline.Blamef(pipeline.Job, "the test definition %s is not a mapping", e.run.Path)
-	}
-	if file.Get("metadata", "name").Text() == "" {
-		return pipeline.Blamef(pipeline.Job, "the test definition %s has no metadata.name", e.run.Path)
-	}
-	e.File = file
-	parse, has := file.Lookup("parse")
-	e.run.HasParse = has && parse.Kind() == pipeline.Mapping
+// load takes what the definition's file says. It is called again when a retry makes the overlay
+// again.
+func (e *entry) load(d *testdef.Definition) {
+	e.File = pipeline.FromYAML(d.Root)
+	parse := e.File.Get("parse")
+	e.run.HasParse = parse.Kind() == pipeline.Mapping
 	e.run.Pattern = parse.Get("pattern").Text()
 	e.run.Fixup = parse.Get("fixupdict").Pairs()
-	e.run.Expected = file.Get("expected").Texts()
+	e.run.Expected = d.Expected
 	e.run.Loaded = true
-	return nil
 }

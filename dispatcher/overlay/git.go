@@ -46,6 +46,11 @@ func (a gitRepo) Validate(_ context.Context, s *pipeline.Session) error {
 	} else if !filepath.IsLocal(p) {
 		s.Invalid("%s: path %q is not inside the repository", a.entry.Name, p)
 	}
+	for _, key := range []string{"branch", "revision"} {
+		if name := a.entry.Job.Get(key).Text(); strings.HasPrefix(name, "-") {
+			s.Invalid("%s: %s %q would be taken for an option of git", a.entry.Name, key, name)
+		}
+	}
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"strata/dispatcher/deploy/archive"
 	"strata/dispatcher/deploy/download"
 	"strata/dispatcher/pipeline"
+	"strata/schemas/testdef"
 	"strata/schemas/yaml"
 )
 
@@ -32,7 +33,7 @@ func (inlineRepo) Description() string { return "apply inline test definition to
 
 // Validate checks the definition, which is known already.
 func (a inlineRepo) Validate(_ context.Context, s *pipeline.Session) error {
-	if err := a.entry.load(a.entry.run.Repository); err != nil {
+	if _, err := testdef.Decode(a.entry.run.Repository.YAML()); err != nil {
 		s.Invalid("%s: %s", a.entry.Name, err)
 	}
 	if p := a.entry.run.Path; !filepath.IsLocal(p) || p == "." {
@@ -47,9 +48,11 @@ func (a inlineRepo) Run(_ context.Context, s *pipeline.Session) error {
 	if err := e.place(s, a.work); err != nil {
 		return err
 	}
-	if err := e.load(e.run.Repository); err != nil {
-		return err
+	d, err := testdef.Decode(e.run.Repository.YAML())
+	if err != nil {
+		return pipeline.Blamef(pipeline.Job, "%s: %w", e.Name, err)
 	}
+	e.load(d)
 	text, err := writeYAML(e.File)
 	if err != nil {
 		return blamef("write %s: %w", e.run.Path, err)

@@ -1,0 +1,161 @@
+package test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"strata/dispatcher/connection"
+	"strata/dispatcher/output"
+	"strata/dispatcher/overlay"
+	"strata/dispatcher/pipeline"
+)
+
+// What the device sends, in the order of priority where two begin at one place.
+const (
+	exitMark  = `<LAVA_TEST_RUNNER EXIT>`
+	errorMark = `<LAVA_TEST_RUNNER INSTALL_FAIL>`
+	signal    = `<LAVA_SIGNAL_(\S+) ([^>]+)>`
+)
+
+// listener follows one test shell.
+type listener struct {
+	s       *pipeline.Session
+	console *connection.Connection
+	action  *shell
+	stage   int
+	runs    []*overlay.Run // the definitions of the namespace
+	poll    time.Duration  // between looks at other consoles
+
+	run     *running
+	pending output.Fields // the result of a run that does not come to its end
+	started time.Time     // of the run, or of the listening
+	set     string        // the open test set
+}
+
+// running is the run that the device is in.
+type running struct {
+	suite   string
+	uuid    string
+	def     *overlay.Run // nil for one that the job does not know
+	pattern *connection.Pattern
+	fixup   map[string]string
+	expect  *expectation // nil where nothing is expected
+	report  strings.Builder
+}
+
+// listen takes what the device sends until the runner ends.
+func (l *listener) listen(ctx context.Context) error {
+	l.started = l.s.Now()
+	err := l.loop(ctx)
+	if len(l.pending) > 0 {
+		l.s.Log.Error("Marking unfinished test run as failed")
+		l.s.Log.Result(l.pending.Set("duration", pipeline.Seconds(l.s.Now().Sub(l.started))))
+		l.pending = nil
+	}
+	if err != nil {
+		return err
+	}
+	if problems := l.s.Errors(); len(problems) > 0 {
+		return pipeline.Blame(pipeline.Test, errors.New(pipeline.ReprList(problems)))
+	}
+	return nil
+}
+
+func (l *listener) loop(ctx context.Context) error {
+	for {
+		m, kind, err := l.next(ctx)
+		switch {
+		case err != nil:
+			return err
+		case kind == nothing:
+			l.listenElsewhere(ctx)
+		case kind == exit:
+			l.s.Log.Info("ok: lava_test_shell seems to have completed")
+			l.set = ""
+			return nil
+		case kind == installFailed:
+			l.s.Log.Error("Unable to start stage %d. Read the log for more details.", l.stage)
+			l.s.Fail("Unable to start test stage %d", l.stage)
+			l.pending = output.Fields{
+				{Key: "definition", Value: "lava"}, {Key: "case", Value: stageName(l.stage)}, {Key: "result", Value: "fail"}}
+		case kind == signaled:
+			err = l.signal(ctx, m)
+		case kind == matched:
+			err = l.match(m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// kind is what next found.
+type kind int
+
+const (
+	exit kind = iota
+	installFailed
+	signaled
+	matched
+	nothing // within the poll interval
+)
+
+// next waits for something that counts.
+func (l *listener) next(ctx context.Context) (connection.Match, kind, error) {
+	patterns := make([]connection.Pattern, 0, 4)
+	for _, text := range []string{exitMark, errorMark, signal} {
+		p, err := connection.Compile(text, 0)
+		if err != nil {
+			return connection.Match{}, nothing, err
+		}
+		patterns = append(patterns, p)
+	}
+	if l.run != nil && l.run.pattern != nil {
+		patterns = append(patterns, *l.run.pattern)
+	}
+	limited, cancel := context.WithTimeout(ctx, l.poll)
+	defer cancel()
+	m, err := l.console.Expect(limited, patterns...)
+	switch {
+	case err == nil:
+		return m, kind(m.Index), nil
+	case ctx.Err() != nil:
+		return m, nothing, ctx.Err()
+	case limited.Err() != nil:
+		return m, nothing, nil
+	}
+	if errors.Is(err, connection.ErrClosed) {
+		l.set = ""
+	}
+	return m, nothing, lost(ctx, err)
+}
+
+// feedbackLimit is how long another console is listened to.
+func (l *listener) feedbackLimit() time.Duration {
+	if d := l.s.Job.Get("timeouts", "connections", "read-feedback"); !d.IsNull() {
+		if limit, err := pipeline.Duration(d); err == nil {
+			return limit
+		}
+	}
+	return time.Second
+}
+
+// listenElsewhere reads what the consoles of other namespaces say, so that they do not block.
+func (l *listener) listenElsewhere(ctx context.Context) {
+	for _, namespace := range l.s.Namespaces() {
+		l.listenTo(ctx, namespace)
+	}
+}
+
+func (l *listener) listenTo(ctx context.Context, namespace string) {
+	other := l.s.ConsoleOf(namespace)
+	if other == nil || other == l.console {
+		return
+	}
+	l.s.Log.Debug("Listened to connection for namespace '%s' for up to %ds", namespace, int(l.feedbackLimit()/time.Second))
+	if _, err := other.Drain(ctx, l.feedbackLimit(), namespace); err != nil && ctx.Err() == nil {
+		l.s.Log.Debug("the connection of namespace '%s' ended: %s", namespace, err)
+	}
+}

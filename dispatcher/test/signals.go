@@ -1,0 +1,194 @@
+package test
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"strata/dispatcher/connection"
+	"strata/dispatcher/output"
+	"strata/dispatcher/overlay"
+	"strata/dispatcher/pipeline"
+)
+
+func stageName(stage int) string { return "stage_" + strconv.Itoa(stage) }
+
+// signal acts on one <LAVA_SIGNAL_NAME arguments>.
+func (l *listener) signal(ctx context.Context, m connection.Match) error {
+	name, _ := m.Group("1")
+	text, _ := m.Group("2")
+	args := strings.Fields(text)
+	l.s.Log.Debug("Received signal: <%s> %s", name, strings.Join(args, " "))
+	switch name {
+	case "STARTRUN":
+		return l.startRun(args)
+	case "ENDRUN":
+		l.endRun()
+	case "STARTTC":
+		l.mark(output.StartCase, args)
+	case "ENDTC":
+		l.mark(output.EndCase, args)
+	case "TESTCASE":
+		return l.testCase(args)
+	case "TESTSET":
+		return l.testSet(args)
+	case "TESTREFERENCE":
+		return l.testReference(args)
+	case "TESTRAISE":
+		return pipeline.Blamef(pipeline.Test, "%s", strings.Join(args, " "))
+	case "TESTFEEDBACK":
+		l.feedback(ctx, strings.Join(args, " "))
+	case "TESTEVENT":
+		l.s.Log.Event(strings.TrimSpace(text))
+	}
+	// Other names are somebody else's, or of a later version: they are in the log and mean nothing.
+	return nil
+}
+
+func (l *listener) mark(marker output.Marker, args []string) {
+	if len(args) > 0 {
+		l.s.Log.Mark(marker, args[0])
+	}
+}
+
+// startRun begins a run: from here on results belong to its suite.
+func (l *listener) startRun(args []string) error {
+	if len(args) < 2 {
+		return pipeline.Blamef(pipeline.Test, "STARTRUN without a test definition and its UUID: %q", strings.Join(args, " "))
+	}
+	r := &running{suite: args[0], uuid: args[1]}
+	l.started = l.s.Now()
+	l.s.Log.Info("Starting test lava.%s (%s)", r.suite, r.uuid)
+	for _, def := range l.runs {
+		if def.Name == r.suite && def.Loaded {
+			r.def = def
+		}
+	}
+	l.run = r
+	l.pending = output.Fields{
+		{Key: "definition", Value: "lava"}, {Key: "case", Value: r.suite}, {Key: "uuid", Value: r.uuid}, {Key: "result", Value: "fail"}}
+	r.expect = l.action.list(l.s, r.suite)
+	if r.def == nil {
+		l.s.Log.Info("Skipping test definition patterns.")
+		return nil
+	}
+	if r.def.Commit != "" {
+		l.pending = l.pending.Set("commit_id", r.def.Commit)
+	}
+	if r.expect == nil && len(r.def.Expected) > 0 {
+		r.expect = expect(r.def.Expected)
+	}
+	return r.arm(l.s)
+}
+
+// arm makes ready what finds results in ordinary output.
+func (r *running) arm(s *pipeline.Session) error {
+	if !r.def.HasParse {
+		s.Log.Info("Skipping test definition patterns.")
+		return nil
+	}
+	// While a parse section counts, only its own words for results do, be there none.
+	r.fixup = map[string]string{}
+	repr := make([]pipeline.Pair, 0, len(r.def.Fixup))
+	for _, p := range r.def.Fixup {
+		r.fixup[p.Key] = p.Value.Text()
+		repr = append(repr, p)
+	}
+	if r.def.Pattern == "" {
+		s.Log.Warning("The parse section of %s has no pattern: output is not searched for results", r.suite)
+	} else {
+		pattern, err := connection.Compile(r.def.Pattern, connection.Multiline|connection.OneLine)
+		if err != nil {
+			return pipeline.Blame(pipeline.Test, err)
+		}
+		r.pattern = &pattern
+		s.Log.Info("Enabling test definition pattern %s", pipeline.Repr(r.def.Pattern))
+	}
+	s.Log.Info("Enabling test definition fixup %s", pipeline.Of(repr).Python())
+	return nil
+}
+
+// endRun ends the run that was started last.
+func (l *listener) endRun() {
+	r := l.run
+	if r == nil {
+		l.s.Log.Error("ENDRUN without a STARTRUN before it")
+		return
+	}
+	if r.expect != nil {
+		r.expect.report(l.s, r.suite, l.set)
+	}
+	l.s.Log.Info("Ending use of test pattern.")
+	r.pattern, r.fixup = nil, nil
+	took := pipeline.Seconds(l.s.Now().Sub(l.started))
+	l.s.Log.Info("Ending test lava.%s (%s), duration %s", r.suite, r.uuid, took)
+	def := r.def
+	if def == nil {
+		def = &overlay.Run{Revision: "unspecified"}
+	}
+	f := output.Fields{
+		{Key: "definition", Value: "lava"},
+		{Key: "case", Value: r.suite},
+		{Key: "uuid", Value: r.uuid},
+		{Key: "repository", Value: fields(def.Repository)},
+		{Key: "path", Value: def.Path},
+		{Key: "duration", Value: took},
+		{Key: "result", Value: "pass"},
+		{Key: "revision", Value: def.Revision},
+		{Key: "namespace", Value: l.s.Namespace()},
+	}
+	if def.Commit != "" {
+		f = f.Set("commit_id", def.Commit)
+	}
+	l.pending = nil
+	l.s.Log.Result(f)
+	title := "--- " + r.suite + " Test Report ---"
+	l.s.Log.Debug("%s", title)
+	l.s.Log.Debug("%s", r.report.String())
+	dashes := len(title) - len(" End ")
+	l.s.Log.Debug("%s End %s", strings.Repeat("-", dashes/2), strings.Repeat("-", dashes-dashes/2))
+}
+
+// fields returns a value for a result, with the keys of mappings in their order.
+func fields(d pipeline.Data) any {
+	switch d.Kind() {
+	case pipeline.Mapping:
+		var f output.Fields
+		for _, p := range d.Pairs() {
+			f = append(f, output.Field{Key: p.Key, Value: fields(p.Value)})
+		}
+		return f
+	case pipeline.List:
+		items := make([]any, 0, len(d.Items()))
+		for _, item := range d.Items() {
+			items = append(items, fields(item))
+		}
+		return items
+	}
+	return d.Native()
+}
+
+// testSet opens or closes a set. It outlives the run: only STOP and the runner's end close it.
+func (l *listener) testSet(args []string) error {
+	switch {
+	case len(args) > 0 && args[0] == "START":
+		if len(args) < 2 {
+			return pipeline.Blamef(pipeline.Job, "Test set START called without a name")
+		}
+		l.set = args[1]
+		l.s.Log.Info("Starting test_set %s", l.set)
+	case len(args) > 0 && args[0] == "STOP":
+		l.s.Log.Info("Closing test_set %s", l.set)
+		l.set = ""
+	}
+	return nil
+}
+
+// feedback reads the console of another namespace at once.
+func (l *listener) feedback(ctx context.Context, namespace string) {
+	if l.s.ConsoleOf(namespace) == nil {
+		l.s.Log.Error("No connection for the namespace '%s' to read feedback from", namespace)
+		return
+	}
+	l.listenTo(ctx, namespace)
+}
