@@ -267,7 +267,8 @@ func (s *state) indexDevice(d *lab.Device) {
 	s.onWorker[d.Worker][d.Name] = true
 	if is.held {
 		s.held[d.Worker]++
-	} else if known && was.held {
+	}
+	if was.held && (!is.held || was.worker != is.worker) {
 		s.touchWorker(was.worker)
 	}
 	w := s.lab.Worker(d.Worker)
