@@ -21,7 +21,7 @@ import (
 
 // Deps is what the api is given.
 type Deps struct {
-	Log     *stream.Log
+	Log     *stream.Log // that of the writer api: see stream.Log.As
 	Now     func() time.Time
 	Logger  *slog.Logger
 	Key     access.Key // makes the tokens of workers
@@ -57,7 +57,7 @@ type caller struct {
 // Run answers requests until ctx ends; then it returns nil.
 func Run(ctx context.Context, d Deps) error {
 	a := &api{
-		log: d.Log.As(events.APIService), conn: d.Log.Conn(), now: d.Now, logger: d.Logger, key: d.Key,
+		log: d.Log, conn: d.Log.Conn(), now: d.Now, logger: d.Logger, key: d.Key,
 		history: d.History, version: d.Version, state: lab.New(), changed: make(chan struct{}),
 		turn: make(chan struct{}, 1),
 	}

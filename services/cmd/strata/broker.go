@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"strata/events/access"
+)
+
+// brokerConfig is the configuration of a lab's broker. The same file is mounted into the nats
+// container of compose.yaml, with the $-variables in its environment.
+//
+//go:embed nats.conf
+var brokerConfig string
+
+// brokerSettings is what `strata up` knows when it starts its broker.
+type brokerSettings struct {
+	Data   string // the lab's data directory
+	Listen string // host:port; port 0 takes a free one
+	Key    access.Key
+	Logger *slog.Logger
+}
+
+// broker is the NATS server inside `strata up`.
+type broker struct {
+	settings brokerSettings
+	options  server.Options
+
+	mu      sync.Mutex
+	running *server.Server
+}
+
+// errNoBroker says that a connection was wanted while the broker starts again.
+var errNoBroker = errors.New("the broker is starting")
+
+// startBroker starts a NATS server with JetStream that syncs every write, and waits until it
+// takes connections. A port that is taken, or a store that cannot be opened, is the error.
+func startBroker(s brokerSettings) (*broker, error) {
+	host, port, err := splitListen(s.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	store := filepath.Join(s.Data, "nats")
+	if err := os.MkdirAll(store, 0o700); err != nil {
+		return nil, fmt.Errorf("make broker's directory: %w", err)
+	}
+	// Bind once before the server does: its own failure to bind ends the process.
+	probe, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if err != nil {
+		return nil, fmt.Errorf("broker: %w; --listen-nats names another address, port 0 takes a free one", err)
+	}
+	port = probe.Addr().(*net.TCPAddr).Port // a free one is chosen once: a restart has to be found again
+	if err := probe.Close(); err != nil {
+		return nil, fmt.Errorf("broker: release %s: %w", probe.Addr(), err)
+	}
+	values, err := brokerVariables(s.Key, store)
+	if err != nil {
+		return nil, err
+	}
+	b := &broker{settings: s}
+	if err := b.options.ProcessConfigString(expandConfig(brokerConfig, values)); err != nil {
+		return nil, fmt.Errorf("broker configuration: %w", err)
+	}
+	// The monitoring address is for services elsewhere; these ones ask the server itself.
+	b.options.Host, b.options.Port, b.options.HTTPHost, b.options.HTTPPort = host, port, "", 0
+	b.options.NoSigs, b.options.NoLog = true, true
+	return b, b.start()
+}
+
+// start runs the server. A store of many gigabytes takes seconds to open.
+func (b *broker) start() error {
+	options := b.options // the server writes into it
+	srv, err := server.NewServer(&options)
+	if err != nil {
+		return fmt.Errorf("make broker: %w", err)
+	}
+	srv.SetLoggerV2(brokerLog{b.settings.Logger}, false, false, false)
+	srv.Start()
+	if !srv.ReadyForConnections(time.Minute) {
+		srv.Shutdown()
+		return fmt.Errorf("broker at %s with its store in %s did not come up in a minute", b.settings.Listen, b.settings.Data)
+	}
+	if !srv.JetStreamEnabled() {
+		srv.Shutdown()
+		return fmt.Errorf("broker cannot use its store in %s: see the log above; is the disk full?", b.settings.Data)
+	}
+	b.mu.Lock()
+	b.running = srv
+	b.mu.Unlock()
+	return nil
+}
+
+// server returns the server that runs, nil between two.
+func (b *broker) server() *server.Server {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.running
+}
+
+// url returns the address that clients use.
+func (b *broker) url() string {
+	return "nats://" + net.JoinHostPort(b.options.Host, strconv.Itoa(b.options.Port))
+}
+
+// InProcessConn connects without the network; the client library asks for it at each attempt, so
+// a connection finds the server that runs then.
+func (b *broker) InProcessConn() (net.Conn, error) {
+	s := b.server()
+	if s == nil {
+		return nil, errNoBroker
+	}
+	return s.InProcessConn()
+}
+
+// connect returns a connection inside the process, with the rights of the services.
+func (b *broker) connect(options ...nats.Option) (*nats.Conn, error) {
+	return nats.Connect(b.url(), append([]nats.Option{nats.InProcessServer(b),
+		nats.UserInfo(access.ServiceUser, b.settings.Key.Password()), nats.CustomInboxPrefix(access.ServiceInbox),
+		nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond)}, options...)...)
+}
+
+// synced reports whether every JetStream write is synced to disk before it is acknowledged.
+func (b *broker) synced() (bool, error) {
+	s := b.server()
+	if s == nil {
+		return false, errNoBroker
+	}
+	config := s.JetStreamConfig()
+	if config == nil {
+		return false, errors.New("the broker has no JetStream")
+	}
+	return config.SyncAlways, nil
+}
+
+// keep starts the server again when JetStream has given up, which it does when its disk is full and
+// from which it does not come back by itself. It returns when ctx ends.
+func (b *broker) keep(ctx context.Context, room func() error) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if s := b.server(); s != nil && s.JetStreamEnabled() || room() != nil {
+			continue
+		}
+		b.settings.Logger.Warn("starting the broker again: its store had failed, and there is room now")
+		b.stop()
+		if err := b.start(); err != nil {
+			b.settings.Logger.Error("broker does not start", "err", err)
+		}
+	}
+}
+
+// stop ends the server and waits until its store is closed.
+func (b *broker) stop() {
+	b.mu.Lock()
+	s := b.running
+	b.running = nil
+	b.mu.Unlock()
+	if s != nil {
+		s.Shutdown()
+		s.WaitForShutdown()
+	}
+}
+
+// expandConfig puts values in place of the $-variables of nats.conf. The server itself reads
+// them from its environment only, where every child process would see them too.
+func expandConfig(text string, values map[string]string) string {
+	var pairs []string
+	for name, value := range values {
+		quoted, err := json.Marshal(value)
+		if err != nil {
+			panic(err) // a string always encodes
+		}
+		pairs = append(pairs, ": $"+name, ": "+string(quoted))
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// splitListen cuts host:port as listen flags have it. An empty host is loopback, never all
+// interfaces: whoever means those writes 0.0.0.0.
+func splitListen(listen string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", 0, fmt.Errorf("listen address %q: want host:port, such as 127.0.0.1:4222", listen)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	port, err = strconv.Atoi(text)
+	if err != nil || port < 0 || port > 65535 {
+		return "", 0, fmt.Errorf("listen address %q: the port is %q, allowed are 0 to 65535", listen, text)
+	}
+	return host, port, nil
+}
+
+// brokerLog passes the server's own log on. What is routine there is debug here.
+type brokerLog struct{ logger *slog.Logger }
+
+func (l brokerLog) say(level slog.Level, format string, v []any) {
+	l.logger.Log(context.Background(), level, "broker", "said", fmt.Sprintf(format, v...))
+}
+
+// Warnf passes a warning on, but for one: the password in the configuration is 256 random bits that
+// nobody chose, and a slow hash of it would cost every connection 60 ms.
+func (l brokerLog) Warnf(format string, v ...any) {
+	if !strings.HasPrefix(format, "Plaintext passwords") {
+		l.say(slog.LevelWarn, format, v)
+	}
+}
+
+func (l brokerLog) Noticef(format string, v ...any) { l.say(slog.LevelDebug, format, v) }
+func (l brokerLog) Fatalf(format string, v ...any)  { l.say(slog.LevelError, format, v) }
+func (l brokerLog) Errorf(format string, v ...any)  { l.say(slog.LevelError, format, v) }
+func (l brokerLog) Debugf(format string, v ...any)  { l.say(slog.LevelDebug, format, v) }
+func (l brokerLog) Tracef(format string, v ...any)  { l.say(slog.LevelDebug, format, v) }

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"strata/events"
+	"strata/events/access"
+	"strata/services/api"
+)
+
+// client connects to the lab and returns what asks its api. The caller closes it.
+func (a *app) client() (api.Client, func(), error) {
+	conn, err := a.dial("strata")
+	if err != nil {
+		return api.Client{}, nil, err
+	}
+	// Until people have tokens of their own, whoever is let in is local.
+	return api.Client{Conn: conn, User: access.Local}, conn.Close, nil
+}
+
+// submitTo returns the subject that a user publishes definitions on.
+func submitTo(user events.UserName) string { return "submit." + events.EscapeToken(string(user)) }
+
+// parseJob reads a job's number as people write it: "42", or "#42".
+func parseJob(text string) (events.JobID, error) {
+	n, err := strconv.ParseUint(strings.TrimPrefix(text, "#"), 10, 64)
+	if err != nil || n == 0 {
+		return 0, misuse("%q is not a job number: write it like 42", text)
+	}
+	return events.JobID(n), nil
+}
+
+// explain adds to an error what a person can do about it.
+func explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, api.ErrNoAPI):
+		return fmt.Errorf("%w (`strata up` runs it; beside others, `strata serve api` does)", err)
+	case errors.Is(err, nats.ErrNoResponders):
+		return fmt.Errorf("nobody on the bus takes this: is a lab's `strata up` running there?")
+	}
+	return err
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"strata/events"
+	"strata/services/api"
+)
+
+func (a *app) devicesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "devices",
+		Short: "List devices, and change them",
+		Long: `List the devices of the lab: their state (Idle, Reserved, Running), their health, and the job that
+holds them. The subcommands add devices, give them dictionaries, move, tag and remove them.`,
+		Example: "  strata devices\n  strata devices add qemu01 --type qemu --worker lab1 --dict qemu01.yaml\n  strata devices health qemu01 Maintenance --reason 'new cable'",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var all []api.Device
+			return a.ask(cmd, "devices.list", struct{}{}, &all, func() error {
+				var rows [][]string
+				for _, d := range all {
+					holder := "-"
+					if d.Job != 0 {
+						holder = d.Job.String()
+					}
+					rows = append(rows, []string{string(d.Device), string(d.DeviceType), or(string(d.Worker)), d.State,
+						a.paint(a.out, healthColour(string(d.Health)), string(d.Health)), holder, or(join(d.Tags))})
+				}
+				return a.table([]string{"DEVICE", "TYPE", "WORKER", "STATE", "HEALTH", "JOB", "TAGS"}, rows)
+			})
+		},
+	}
+	cmd.AddCommand(a.deviceShow(), a.deviceAdd(), a.deviceConfigure(), a.deviceMove(), a.deviceHealth(),
+		a.deviceTag("tag", "devices.tag", "Give a device a tag"), a.deviceTag("untag", "devices.untag", "Take a tag from a device"),
+		a.deviceRemove())
+	return cmd
+}
+
+// ask calls one verb and prints the answer: as JSON, or by human.
+func (a *app) ask(cmd *cobra.Command, verb string, in, out any, human func() error) error {
+	c, done, err := a.client()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := c.Call(cmd.Context(), verb, in, out); err != nil {
+		return explain(err)
+	}
+	if a.json {
+		return a.printJSON(out)
+	}
+	return human()
+}
+
+func (a *app) deviceShow() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show DEVICE",
+		Short:   "Show one device and its dictionary",
+		Long:    "Show one device: its state and health with the reason, its tags, and the dictionary that it has.",
+		Example: "  strata devices show qemu01",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var d api.Device
+			return a.ask(cmd, "devices.show", api.DeviceRequest{Device: events.DeviceName(args[0])}, &d, func() error {
+				fmt.Fprintf(a.out, "%s is %s on worker %s, %s, health %s %s\n", d.Device, d.DeviceType, or(string(d.Worker)), d.State,
+					a.paint(a.out, healthColour(string(d.Health)), string(d.Health)), d.HealthReason)
+				if len(d.Tags) > 0 {
+					fmt.Fprintf(a.out, "tags: %s\n", join(d.Tags))
+				}
+				_, err := fmt.Fprintf(a.out, "dictionary, version %d:\n%s\n", d.Version, d.Dictionary)
+				return err
+			})
+		},
+	}
+}
+
+func (a *app) deviceAdd() *cobra.Command {
+	var in api.DeviceRequest
+	var dict string
+	var tags []string
+	cmd := &cobra.Command{
+		Use:   "add DEVICE",
+		Short: "Add a device to the lab",
+		Long: `Add a device. Its type is added with it where it is new. A device takes jobs once it has a worker
+and a dictionary: LAVA's device dictionary, or the YAML that one renders to.`,
+		Example: "  strata devices add qemu01 --type qemu --worker lab1 --dict qemu01.yaml --health Good",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.Device = events.DeviceName(args[0])
+			for _, t := range tags {
+				in.Tags = append(in.Tags, events.TagName(t))
+			}
+			text, err := a.readText(dict)
+			if err != nil {
+				return err
+			}
+			in.Dictionary = text
+			return a.changed(cmd, "devices.add", in, "added")
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar((*string)(&in.DeviceType), "type", "", "device type")
+	f.StringVar((*string)(&in.Worker), "worker", "", "worker that it hangs on")
+	f.StringVar(&dict, "dict", "", "file with its dictionary")
+	f.StringVar((*string)(&in.Health), "health", "", "health to begin with (default Unknown)")
+	f.StringVar(&in.Description, "description", "", "a sentence about it")
+	f.StringSliceVar(&tags, "tag", nil, "tags, with commas between them")
+	_ = cmd.MarkFlagRequired("type") // fails only for a flag that is not there
+	return cmd
+}
+
+func (a *app) deviceConfigure() *cobra.Command {
+	var in api.DeviceRequest
+	cmd := &cobra.Command{
+		Use:     "configure DEVICE FILE",
+		Short:   "Give a device a dictionary",
+		Long:    "Give a device a new dictionary. Earlier versions stay in the log: `strata events device/NAME` shows who changed it when.",
+		Example: "  strata devices configure qemu01 qemu01.yaml --reason 'more memory'",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.Device = events.DeviceName(args[0])
+			text, err := a.readText(args[1])
+			if err != nil {
+				return err
+			}
+			in.Dictionary = text
+			return a.changed(cmd, "devices.configure", in, "configured")
+		},
+	}
+	cmd.Flags().StringVar(&in.Reason, "reason", "", "why")
+	return cmd
+}
+
+func (a *app) deviceMove() *cobra.Command {
+	return &cobra.Command{
+		Use:     "move DEVICE WORKER",
+		Short:   "Hang a device on another worker",
+		Long:    `Hang an idle device on another worker; "" takes it from its worker, and it takes no jobs.`,
+		Example: "  strata devices move qemu01 lab2",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in := api.DeviceRequest{Device: events.DeviceName(args[0]), Worker: events.WorkerName(args[1])}
+			return a.changed(cmd, "devices.move", in, "moved")
+		},
+	}
+}
+
+func (a *app) deviceHealth() *cobra.Command {
+	var in api.DeviceRequest
+	cmd := &cobra.Command{
+		Use:   "health DEVICE HEALTH",
+		Short: "Say how well a device is",
+		Long: `Say how well a device is: Good, Unknown (a health check decides), Looping (check for ever), Bad,
+Maintenance or Retired. Unknown forces a health check where the device type has one.`,
+		Example:   "  strata devices health qemu01 Maintenance --reason 'new cable'",
+		Args:      cobra.ExactArgs(2),
+		ValidArgs: []string{"Good", "Unknown", "Looping", "Bad", "Maintenance", "Retired"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.Device, in.Health = events.DeviceName(args[0]), events.DeviceHealth(args[1])
+			return a.changed(cmd, "devices.health", in, "is "+args[1])
+		},
+	}
+	cmd.Flags().StringVar(&in.Reason, "reason", "", "why")
+	return cmd
+}
+
+func (a *app) deviceTag(use, verb, short string) *cobra.Command {
+	return &cobra.Command{
+		Use:     use + " DEVICE TAG",
+		Short:   short,
+		Long:    short + ". Jobs may ask for tags; a device must carry all that a job asks for.",
+		Example: "  strata devices " + use + " qemu01 kvm",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in := api.DeviceRequest{Device: events.DeviceName(args[0]), Tag: events.TagName(args[1])}
+			return a.changed(cmd, verb, in, use+"ged "+args[1])
+		},
+	}
+}
+
+func (a *app) deviceRemove() *cobra.Command {
+	var in api.DeviceRequest
+	cmd := &cobra.Command{
+		Use:     "remove DEVICE",
+		Short:   "Take a device out of the lab",
+		Long:    "Take a device without a job out of the lab. Its history stays.",
+		Example: "  strata devices remove qemu01 --reason broken",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.Device = events.DeviceName(args[0])
+			return a.changed(cmd, "devices.remove", in, "removed")
+		},
+	}
+	cmd.Flags().StringVar(&in.Reason, "reason", "", "why")
+	return cmd
+}
+
+// changed asks for a change of a device and says that it was done.
+func (a *app) changed(cmd *cobra.Command, verb string, in api.DeviceRequest, what string) error {
+	var d api.Device
+	return a.ask(cmd, verb, in, &d, func() error {
+		_, err := fmt.Fprintf(a.out, "device %s %s\n", in.Device, what)
+		return err
+	})
+}
+
+// readText reads a file that the lab is to keep; "-" is standard input, "" is nothing.
+func (a *app) readText(file string) (string, error) {
+	var body []byte
+	var err error
+	switch file {
+	case "":
+		return "", nil
+	case "-":
+		body, err = io.ReadAll(a.in)
+	default:
+		body, err = os.ReadFile(file)
+	}
+	return string(body), err
+}

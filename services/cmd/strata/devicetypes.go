@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"strata/events"
+	"strata/services/api"
+)
+
+func (a *app) deviceTypesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "device-types",
+		Short:   "List device types, and change them",
+		Long:    "List the kinds of device that jobs may ask for, with their devices counted by health and the jobs that wait for them.",
+		Example: "  strata device-types\n  strata device-types configure qemu --health-check check.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var all []api.DeviceType
+			return a.ask(cmd, "device-types.list", struct{}{}, &all, func() error {
+				var rows [][]string
+				for _, t := range all {
+					counts := ""
+					for _, health := range sortedKeys(t.Devices) {
+						counts += fmt.Sprintf("%d %s ", t.Devices[health], a.paint(a.out, healthColour(health), health))
+					}
+					rows = append(rows, []string{string(t.DeviceType), or(counts), fmt.Sprint(t.Waiting), t.Description})
+				}
+				return a.table([]string{"TYPE", "DEVICES", "WAITING", "DESCRIPTION"}, rows)
+			})
+		},
+	}
+	cmd.AddCommand(a.deviceTypeShow(), a.deviceTypeConfigure(), a.deviceTypeRemove())
+	return cmd
+}
+
+func (a *app) deviceTypeShow() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show TYPE",
+		Short:   "Show one device type",
+		Long:    "Show all settings of one device type, as JSON, with its template and health check.",
+		Example: "  strata device-types show qemu",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var t api.DeviceType
+			return a.ask(cmd, "device-types.show", api.DeviceType{DeviceType: events.DeviceTypeName(args[0])}, &t, func() error {
+				return a.printJSON(t)
+			})
+		},
+	}
+}
+
+func (a *app) deviceTypeConfigure() *cobra.Command {
+	var in api.DeviceType
+	var template, check string
+	cmd := &cobra.Command{
+		Use:   "configure TYPE",
+		Short: "Add a device type, or change its settings",
+		Long: `Set all settings of a device type, which is added where it is new. What no flag names gets its
+default: the settings are replaced as a whole.`,
+		Example: "  strata device-types configure qemu --template qemu.jinja2 --health-check check.yaml --health-hours 12",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.DeviceType = events.DeviceTypeName(args[0])
+			var err error
+			if in.Template, err = a.readText(template); err != nil {
+				return err
+			}
+			if in.HealthCheck, err = a.readText(check); err != nil {
+				return err
+			}
+			var t api.DeviceType
+			return a.ask(cmd, "device-types.configure", in, &t, func() error {
+				_, err := fmt.Fprintf(a.out, "device type %s configured\n", t.DeviceType)
+				return err
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&in.Description, "description", "", "a sentence about it")
+	f.StringVar(&in.Architecture, "architecture", "", "such as arm64")
+	f.StringSliceVar(&in.Aliases, "alias", nil, "other names that jobs may ask for")
+	f.BoolVar(&in.Hidden, "hidden", false, "not shown, and takes no jobs")
+	f.StringVar(&template, "template", "", "file with the type's Jinja2 template")
+	f.StringVar(&check, "health-check", "", "file with the job definition that proves a device")
+	f.IntVar(&in.HealthFrequency, "health-hours", 24, "hours between health checks")
+	f.BoolVar(&in.HealthDisabled, "no-health-checks", false, "check nothing by itself")
+	return cmd
+}
+
+func (a *app) deviceTypeRemove() *cobra.Command {
+	return &cobra.Command{
+		Use:     "remove TYPE",
+		Short:   "Take a device type without devices out of the lab",
+		Long:    "Take a device type without devices out of the lab.",
+		Example: "  strata device-types remove beaglebone-black",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in := api.DeviceType{DeviceType: events.DeviceTypeName(args[0])}
+			return a.ask(cmd, "device-types.remove", in, &struct{}{}, func() error {
+				_, err := fmt.Fprintf(a.out, "device type %s removed\n", in.DeviceType)
+				return err
+			})
+		},
+	}
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+)
+
+// ready is what `strata up` writes to its --ready file once everything serves, and to the place
+// where the commands of the same user look for a running lab.
+type ready struct {
+	NATS  string `json:"nats"`            // nats://127.0.0.1:4222
+	HTTP  string `json:"http"`            // http://127.0.0.1:8080
+	SQL   string `json:"sql"`             // http://127.0.0.1:8123
+	Token string `json:"token,omitempty"` // where people need one; none on loopback
+	Data  string `json:"data,omitempty"`  // the data directory
+	PID   int    `json:"pid,omitempty"`
+}
+
+// readyPath returns where a user's running lab is noted: the runtime directory, which the system
+// empties at log-out, or the cache where there is none.
+func (a *app) readyPath() string {
+	if dir := a.env("XDG_RUNTIME_DIR"); dir != "" {
+		return filepath.Join(dir, "strata", "up.json")
+	}
+	return filepath.Join(a.cacheDir(), "up.json")
+}
+
+// cacheDir returns the user's cache of Strata.
+func (a *app) cacheDir() string {
+	if dir := a.env("XDG_CACHE_HOME"); dir != "" {
+		return filepath.Join(dir, "strata")
+	}
+	return filepath.Join(a.env("HOME"), ".cache", "strata")
+}
+
+// defaultData returns where `strata up` keeps a lab unless told otherwise.
+func (a *app) defaultData() string {
+	if dir := a.env("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "strata")
+	}
+	return filepath.Join(a.env("HOME"), ".local", "share", "strata")
+}
+
+// errNoLab says that there is neither a --server nor a local lab.
+var errNoLab = errors.New("no lab found: start one with `strata up`, or name its address with --server or STRATA_SERVER")
+
+// local returns the note of the running `strata up`.
+func (a *app) local() (ready, error) {
+	body, err := os.ReadFile(a.readyPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return ready{}, errNoLab
+	}
+	if err != nil {
+		return ready{}, fmt.Errorf("look for a local lab: %w", err)
+	}
+	var r ready
+	if err := json.Unmarshal(body, &r); err != nil {
+		return ready{}, fmt.Errorf("look for a local lab in %s: %w", a.readyPath(), err)
+	}
+	return r, nil
+}
+
+// note writes where this lab is found, for the user's other commands. The returned function takes
+// the note away, unless a later lab has put its own there.
+func (a *app) note(r ready) (remove func(), err error) {
+	path := a.readyPath()
+	if err := writeSecret(path, r); err != nil {
+		return nil, fmt.Errorf("note where the lab is: %w", err)
+	}
+	return func() {
+		if now, err := a.local(); err == nil && now.PID == r.PID {
+			_ = os.Remove(path) // a note left behind is found stale by who reads it
+		}
+	}, nil
+}
+
+// dial connects to the lab's broker as the person that the token names; the options come last.
+func (a *app) dial(name string, options ...nats.Option) (*nats.Conn, error) {
+	address, token, found := a.server, a.token, ""
+	if address == "" {
+		r, err := a.local()
+		if err != nil {
+			return nil, err
+		}
+		address, found = r.NATS, a.readyPath()
+		if token == "" {
+			token = r.Token
+		}
+	}
+	all := append([]nats.Option{nats.Name(name), nats.MaxReconnects(-1)}, options...)
+	if token != "" {
+		all = append(all, nats.Token(token))
+	}
+	conn, err := nats.Connect(address, all...)
+	switch {
+	case err == nil:
+		return conn, nil
+	case errors.Is(err, nats.ErrAuthorization):
+		return nil, fmt.Errorf("the lab at %s does not know this token: give --token or STRATA_TOKEN", address)
+	case found != "":
+		return nil, fmt.Errorf("the lab noted in %s does not answer at %s: start it with `strata up`, or name another with --server", found, address)
+	default:
+		return nil, fmt.Errorf("connect to %s: %w", strings.TrimSuffix(address, "/"), err)
+	}
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"strata/events"
+	"strata/services/api"
+)
+
+// tailWait is how long the follower of a finished job waits for further lines, where nobody says
+// that its output is complete.
+const tailWait = time.Minute
+
+// errNoMoreLines ends following when a finished job stays silent.
+var errNoMoreLines = errors.New("the job is over, and the lab does not say that its output is complete")
+
+// follow shows what becomes of a job until it is over and its log read, and returns quietFailure
+// where it did not end well.
+func (a *app) follow(ctx context.Context, c api.Client, job events.JobID, failOnTest bool) error {
+	f := &follower{app: a, finished: make(chan struct{}), lines: make(chan struct{}, 1)}
+	followCtx, cancel := context.WithCancelCause(ctx)
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel(nil)
+	group.Add(2)
+	go func() {
+		defer group.Done()
+		f.facts(followCtx, c, job)
+	}()
+	go func() {
+		defer group.Done()
+		f.watch(followCtx, cancel)
+	}()
+	err := c.Log(followCtx, api.LogRequest{Job: job, Follow: true}, f.line)
+	if cause := context.Cause(followCtx); errors.Is(cause, errNoMoreLines) {
+		fmt.Fprintf(a.err, "strata: %v\n", cause)
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	var j api.Job
+	if err := c.Call(ctx, "jobs.show", api.JobRequest{Job: job}, &j); err != nil {
+		return err
+	}
+	return a.conclude(ctx, c, j, failOnTest)
+}
+
+// conclude prints how a job ended and decides the exit status.
+func (a *app) conclude(ctx context.Context, c api.Client, j api.Job, failOnTest bool) error {
+	var r api.Results
+	if j.State != api.StateRejected {
+		if err := c.Call(ctx, "jobs.results", api.JobRequest{Job: j.Job}, &r); err != nil {
+			return err
+		}
+	}
+	passed, failed := 0, 0
+	for _, e := range r.Cases {
+		switch {
+		case e.Suite == "lava": // the pipeline's own steps: their failure is the job's end
+		case e.Result == events.Pass:
+			passed++
+		case e.Result == events.Fail:
+			failed++
+		}
+	}
+	if a.json {
+		if err := a.printJSON(j); err != nil {
+			return err
+		}
+	} else if j.State == api.StateRejected {
+		a.printRejection(j)
+	} else {
+		fmt.Fprintf(a.out, "\njob %s is %s: %d test cases passed, %d failed, %d log lines\n", j.Display,
+			a.paint(a.out, healthColour(string(j.Health)), string(j.Health)), passed, failed, j.Lines)
+		if j.Error != "" {
+			fmt.Fprintf(a.out, "%s error: %s\n", j.ErrorType, j.Error)
+		}
+		fmt.Fprintf(a.out, "results: strata results %d    log: strata logs %d\n", j.Job, j.Job)
+	}
+	if j.Health != events.Complete || failOnTest && failed > 0 {
+		return quietFailure
+	}
+	return nil
+}
+
+// follower prints the lines and the facts of one job, which come from two flows.
+type follower struct {
+	app      *app
+	mu       sync.Mutex // one line is printed at a time
+	once     sync.Once
+	finished chan struct{} // closed when the job is over
+	lines    chan struct{} // something was printed
+}
+
+// line prints a record.
+func (f *follower) line(n uint64, r events.Record) error {
+	select {
+	case f.lines <- struct{}{}:
+	default:
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.app.printRecord(n, r)
+}
+
+// facts prints what happens to the job beside its log. Its end is not an error: the log decides.
+func (f *follower) facts(ctx context.Context, c api.Client, job events.JobID) {
+	in := api.EventsRequest{Entity: "job/" + job.String(), Follow: true}
+	for ctx.Err() == nil {
+		_ = c.Stream(ctx, "events", in, func(m *nats.Msg) error {
+			var e api.Fact
+			if err := json.Unmarshal(m.Data, &e); err != nil {
+				return err
+			}
+			in.From = e.Seq + 1
+			f.fact(e, m.Data)
+			return nil
+		})
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// fact prints one fact for people; with --json the log alone is printed.
+func (f *follower) fact(e api.Fact, raw []byte) {
+	if over(e.Name) {
+		f.once.Do(func() { close(f.finished) })
+	}
+	if f.app.json {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fmt.Fprintf(f.app.out, "%s %s\n", f.app.paint(f.app.out, bold, "●"), f.app.paint(f.app.out, bold, sentence(e, raw)))
+}
+
+// watch ends the following when the job is over and nothing more comes.
+func (f *follower) watch(ctx context.Context, cancel context.CancelCauseFunc) {
+	select {
+	case <-f.finished:
+	case <-ctx.Done():
+		return
+	}
+	t := time.NewTimer(tailWait)
+	defer t.Stop()
+	for {
+		select {
+		case <-f.lines:
+			t.Reset(tailWait)
+		case <-t.C:
+			cancel(errNoMoreLines)
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// over reports whether a fact of this name ends a job.
+func over(name string) bool {
+	switch name {
+	case "job.finished", "job.rejected", "job.withdrawn":
+		return true
+	}
+	return false
+}
+
+// sentence says for people what a fact about a job means.
+func sentence(e api.Fact, raw []byte) string {
+	var d struct {
+		Data struct {
+			Job       events.JobID `json:"job"`
+			Name      string       `json:"name"`
+			Device    string       `json:"device"`
+			Worker    string       `json:"worker"`
+			Reason    string       `json:"reason"`
+			Message   string       `json:"message"`
+			Health    string       `json:"health"`
+			ErrorType string       `json:"error_type"`
+			Error     string       `json:"error"`
+			Lines     uint64       `json:"lines"`
+			Cases     uint64       `json:"cases"`
+			By        string       `json:"by"`
+		} `json:"data"`
+	}
+	_ = json.Unmarshal(raw, &d) // what is missing reads as empty
+	v := d.Data
+	switch e.Name {
+	case "job.submitted":
+		return fmt.Sprintf("job %d submitted: %s", v.Job, v.Name)
+	case "job.rejected":
+		return fmt.Sprintf("job %d rejected: %s", v.Job, v.Message)
+	case "job.scheduled":
+		return fmt.Sprintf("job %d gets device %s on worker %s", v.Job, v.Device, v.Worker)
+	case "job.started":
+		return fmt.Sprintf("job %d runs", v.Job)
+	case "job.finished":
+		s := fmt.Sprintf("job %d finished: %s", v.Job, v.Health)
+		if v.Error != "" {
+			s += fmt.Sprintf(" (%s: %s)", v.ErrorType, v.Error)
+		}
+		return s
+	case "job.withdrawn", "job.returned":
+		return fmt.Sprintf("job %d %s: %s", v.Job, e.Name[len("job."):], v.Reason)
+	case "job.cancel-requested":
+		return fmt.Sprintf("job %d is to end: asked by %s", v.Job, v.By)
+	case "job.output-complete":
+		return fmt.Sprintf("job %d: all output read, %d lines, %d results", v.Job, v.Lines, v.Cases)
+	}
+	return fmt.Sprintf("job %d: %s", v.Job, e.Name)
+}

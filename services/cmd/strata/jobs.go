@@ -1,0 +1,252 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"strata/events"
+	"strata/services/api"
+)
+
+func (a *app) jobsCommand() *cobra.Command {
+	var in api.JobsRequest
+	cmd := &cobra.Command{
+		Use:   "jobs",
+		Short: "List jobs",
+		Long: `List the jobs that wait or run, newest first. --all adds those that are over, which come from
+ClickHouse; where that is away the list says so and shows what is current.`,
+		Example: "  strata jobs\n  strata jobs --all --user alice --limit 20\n  strata jobs --json | jq -r '.jobs[].job'",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, done, err := a.client()
+			if err != nil {
+				return err
+			}
+			defer done()
+			var out api.Jobs
+			if err := c.Call(cmd.Context(), "jobs.list", in, &out); err != nil {
+				return explain(err)
+			}
+			if a.json {
+				return a.printJSON(out)
+			}
+			var rows [][]string
+			for _, j := range out.Jobs {
+				rows = append(rows, []string{j.Display, a.paint(a.out, healthColour(string(j.Health)), status(j)), string(j.User),
+					or(string(j.DeviceType)), or(string(j.Device)), fmt.Sprint(j.Priority), when(j.Submitted, a.now()), j.Name})
+			}
+			if err := a.table([]string{"JOB", "STATE", "USER", "TYPE", "DEVICE", "PRIO", "SUBMITTED", "NAME"}, rows); err != nil {
+				return err
+			}
+			if out.Away != "" {
+				fmt.Fprintf(a.err, "strata: finished jobs are missing: %s\n", out.Away)
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVarP(&in.All, "all", "a", false, "jobs that are over too")
+	f.StringVar((*string)(&in.User), "user", "", "jobs of this user only")
+	f.StringVar(&in.State, "state", "", "jobs in this state only: Submitted, Scheduled, Running, Canceling, Finished")
+	f.StringVar(&in.Device, "device", "", "jobs of this device or device type only")
+	f.IntVar(&in.Limit, "limit", 50, "at most so many")
+	return cmd
+}
+
+// status is a job's state in one word: how it ended, once it has.
+func status(j api.Job) string {
+	if j.State == api.StateFinished {
+		return string(j.Health)
+	}
+	return j.State
+}
+
+func (a *app) showCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show JOB",
+		Short: "Show one job",
+		Long: `Show all that the lab knows of one job: where it stands, why it waits, on which device it ran, and
+how it ended.`,
+		Example: "  strata show 42\n  strata show 42 --json | jq -r .health",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			job, err := parseJob(args[0])
+			if err != nil {
+				return err
+			}
+			c, done, err := a.client()
+			if err != nil {
+				return err
+			}
+			defer done()
+			var j api.Job
+			if err := c.Call(cmd.Context(), "jobs.show", api.JobRequest{Job: job}, &j); err != nil {
+				return explain(err)
+			}
+			if a.json {
+				return a.printJSON(j)
+			}
+			a.printJob(j)
+			return nil
+		},
+	}
+}
+
+// printJob writes a job as a list of what is known.
+func (a *app) printJob(j api.Job) {
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(a.out, "%-12s %s\n", name, value)
+		}
+	}
+	line("job", j.Display)
+	line("name", j.Name)
+	line("state", a.paint(a.out, healthColour(string(j.Health)), strings.TrimSpace(j.State+" "+string(j.Health))))
+	line("waits", j.Why)
+	if j.Error != "" {
+		line("reason", strings.TrimPrefix(string(j.ErrorType)+": "+j.Error, ": "))
+	}
+	for _, p := range j.Problems {
+		line("problem", fmt.Sprintf("line %d: %s %s", p.Line, p.Message, p.Path))
+	}
+	line("user", string(j.User))
+	line("type", string(j.DeviceType))
+	line("device", string(j.Device))
+	line("worker", string(j.Worker))
+	line("priority", fmt.Sprint(j.Priority))
+	line("tags", join(j.Tags))
+	line("submitted", when(j.Submitted, a.now()))
+	if j.Started != nil {
+		line("started", when(*j.Started, a.now()))
+	}
+	if j.Ended != nil {
+		line("ended", when(*j.Ended, a.now()))
+		if j.Started != nil {
+			line("took", j.Ended.Sub(*j.Started).Round(time.Second).String())
+		}
+	}
+	if j.Complete {
+		line("output", fmt.Sprintf("%d lines, %d results", j.Lines, j.Cases))
+		if j.Missing > 0 {
+			line("missing", fmt.Sprintf("%d lines never came", j.Missing))
+		}
+	}
+	for _, k := range sortedKeys(j.Metadata) {
+		line("metadata", k+": "+j.Metadata[k])
+	}
+}
+
+// join writes names with blanks between them.
+func join[S ~string](names []S) string {
+	var texts []string
+	for _, n := range names {
+		texts = append(texts, string(n))
+	}
+	return strings.Join(texts, " ")
+}
+
+func (a *app) cancelCommand() *cobra.Command {
+	var in api.JobRequest
+	cmd := &cobra.Command{
+		Use:   "cancel JOB…",
+		Short: "End jobs",
+		Long: `Ask for jobs to end. One that waits leaves the queue; one that runs is told to end, powers its
+device off and finishes as Canceled. The command does not wait for that.`,
+		Example: "  strata cancel 42 --reason 'wrong image'",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, done, err := a.client()
+			if err != nil {
+				return err
+			}
+			defer done()
+			for _, arg := range args {
+				if in.Job, err = parseJob(arg); err != nil {
+					return err
+				}
+				var j api.Job
+				if err := c.Call(cmd.Context(), "jobs.cancel", in, &j); err != nil {
+					return explain(err)
+				}
+				if a.json {
+					err = a.printJSON(j)
+				} else {
+					_, err = fmt.Fprintf(a.out, "job %s is to end\n", j.Display)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&in.Reason, "reason", "", "why, for those who read the job later")
+	return cmd
+}
+
+func (a *app) resultsCommand() *cobra.Command {
+	var suite string
+	cmd := &cobra.Command{
+		Use:   "results JOB",
+		Short: "Show a job's results",
+		Long: `Show the test cases that a job has reported so far, with their measurements and the log line that
+each came from. The suite "lava" holds the steps of the job's own pipeline.`,
+		Example: "  strata results 42\n  strata results 42 --suite 0_smoke --json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			job, err := parseJob(args[0])
+			if err != nil {
+				return err
+			}
+			c, done, err := a.client()
+			if err != nil {
+				return err
+			}
+			defer done()
+			var r api.Results
+			if err := c.Call(cmd.Context(), "jobs.results", api.JobRequest{Job: job}, &r); err != nil {
+				return explain(err)
+			}
+			if suite != "" {
+				kept := []events.Case{}
+				for _, e := range r.Cases {
+					if e.Suite == suite {
+						kept = append(kept, e)
+					}
+				}
+				r.Cases = kept
+			}
+			if a.json {
+				return a.printJSON(r)
+			}
+			return a.printResults(r)
+		},
+	}
+	cmd.Flags().StringVar(&suite, "suite", "", "of this suite only")
+	return cmd
+}
+
+func (a *app) printResults(r api.Results) error {
+	var rows [][]string
+	for _, e := range r.Cases {
+		measured := ""
+		if e.Measurement != nil {
+			measured = strings.TrimSpace(fmt.Sprintf("%g %s", *e.Measurement, e.Units))
+		}
+		rows = append(rows, []string{e.Suite, or(e.Set), e.Name, a.paint(a.out, healthColour(string(e.Result)), string(e.Result)),
+			measured, fmt.Sprint(e.Line)})
+	}
+	if err := a.table([]string{"SUITE", "SET", "CASE", "RESULT", "MEASUREMENT", "LINE"}, rows); err != nil {
+		return err
+	}
+	if !r.Complete {
+		fmt.Fprintln(a.err, "strata: the job's output is not complete yet; more may come")
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintf(a.err, "strata: %s\n", p)
+	}
+	return nil
+}

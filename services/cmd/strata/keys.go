@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"strata/events/access"
+)
+
+// keyPath is where a data directory keeps the lab's secret.
+func keyPath(data string) string { return filepath.Join(data, "key") }
+
+// brokerVariables returns the values of the $-variables in nats.conf.
+func brokerVariables(key access.Key, store string) (map[string]string, error) {
+	pair, err := key.Issuer()
+	if err != nil {
+		return nil, err
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("read the issuer's public key: %w", err)
+	}
+	return map[string]string{
+		"STRATA_STORE":    store,
+		"STRATA_ISSUER":   public,
+		"STRATA_PASSWORD": key.Password(),
+	}, nil
+}
+
+// writeSecret writes v as JSON to path for the owner's eyes only, whole or not at all.
+func writeSecret(path string, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+func (a *app) keysCommand() *cobra.Command {
+	var data string
+	cmd := &cobra.Command{
+		Use:   "keys",
+		Short: "Make the secrets of a lab whose broker runs elsewhere",
+		Long: `Make the lab's one secret, the file "key" in the data directory, where it is not there yet, and
+print what a broker is configured with, as NAME=value lines for an environment file. "strata up"
+does all this itself; the command is for compose.yaml and other set-ups in which the broker and
+each service are processes of their own. Services need the file, the broker the lines.`,
+		Example: "  strata keys --data secrets > .env && docker compose up",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			key, err := access.OpenKey(keyPath(data))
+			if err != nil {
+				return err
+			}
+			values, err := brokerVariables(key, "/data")
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(values)
+			}
+			_, err = fmt.Fprintf(a.out, "STRATA_ISSUER=%s\nSTRATA_PASSWORD=%s\n", values["STRATA_ISSUER"], values["STRATA_PASSWORD"])
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&data, "data", a.defaultData(), "data directory with the file \"key\"")
+	return cmd
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"strata/events"
+	"strata/services/api"
+)
+
+func (a *app) logsCommand() *cobra.Command {
+	var in api.LogRequest
+	var levels []string
+	cmd := &cobra.Command{
+		Use:   "logs JOB",
+		Short: "Show a job's log",
+		Long: `Show what a job logged: what the console said (target), what was typed (input), results, and the
+dispatcher's own lines. --follow goes on until all output has arrived.
+
+The levels are debug, info, warning, error, exception, input, target, feedback, results, event.`,
+		Example: `  strata logs 42
+  strata logs 42 --follow --level target,results
+  strata logs 42 --from 1200 --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			job, err := parseJob(args[0])
+			if err != nil {
+				return err
+			}
+			wanted, err := parseLevels(levels)
+			if err != nil {
+				return err
+			}
+			c, done, err := a.client()
+			if err != nil {
+				return err
+			}
+			defer done()
+			in.Job = job
+			err = c.Log(cmd.Context(), in, func(n uint64, r events.Record) error {
+				if len(wanted) > 0 && !slices.Contains(wanted, r.Level) {
+					return nil
+				}
+				return a.printRecord(n, r)
+			})
+			if errors.Is(err, api.ErrInterrupted) {
+				return fmt.Errorf("%w; ask again with --from to go on", err)
+			}
+			return explain(err)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVarP(&in.Follow, "follow", "f", false, "go on until the job's output is complete")
+	f.Uint64Var(&in.From, "from", 0, "first line, counted from 0")
+	f.StringSliceVar(&levels, "level", nil, "only these levels, with commas between them")
+	return cmd
+}
+
+// parseLevels checks the words of --level.
+func parseLevels(words []string) ([]events.Level, error) {
+	all := []events.Level{events.Debug, events.Info, events.Warning, events.Error, events.Exception,
+		events.Input, events.Target, events.Feedback, events.Results, events.EventText}
+	var wanted []events.Level
+	for _, w := range words {
+		l := events.Level(strings.TrimSpace(w))
+		if !slices.Contains(all, l) {
+			return nil, misuse("--level %s: allowed are %v", w, all)
+		}
+		wanted = append(wanted, l)
+	}
+	return wanted, nil
+}

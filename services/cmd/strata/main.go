@@ -1,0 +1,154 @@
+// Command strata is every role of a lab in one binary.
+//
+// `strata up` starts everything in one process with a broker of its own; `strata serve` starts
+// some services against a broker elsewhere; `strata worker` runs jobs on the devices of a machine.
+// The other commands are clients: they find a running `strata up` on this machine, or go where
+// --server says. One file holds one command, and its Long text is its manual.
+//
+// Output for people goes to standard output, or JSON with --json; errors go to standard error and
+// say what to do next. The exit status is 0, 1 where what was asked failed, 2 where the command
+// was misused.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker for releases: -ldflags "-X main.version=2026.11".
+var version = "devel"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv, now: time.Now}
+	status := a.run(ctx, os.Args[1:])
+	stop()
+	os.Exit(status)
+}
+
+// app is what the commands share: the world around the process, and the flags of the root.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	env      func(string) string
+	now      func() time.Time
+
+	server string // NATS address; "" finds a local `strata up`
+	token  string
+	json   bool
+	color  string // auto, always, never
+}
+
+// Exit statuses.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitMisuse = 2
+)
+
+// quietFailure ends the process with status 1 and says nothing more: the command has said it.
+var quietFailure = errors.New("failed")
+
+// usageError is a mistake in how a command was called, found by the command itself.
+type usageError struct{ error }
+
+// misuse returns a usageError, worded like fmt.Errorf.
+func misuse(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// run executes the command line and returns the exit status.
+func (a *app) run(ctx context.Context, args []string) int {
+	started := false // cobra's own complaints about flags and arguments come before this is set
+	root := a.root()
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		started = true
+		return a.settle()
+	}
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	cmd, err := root.ExecuteContextC(ctx)
+	var wrong usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, quietFailure):
+		return exitFailed
+	case !started || errors.As(err, &wrong):
+		fmt.Fprintf(a.err, "strata: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
+		return exitMisuse
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return exitFailed // stopped by the person who started it
+	default:
+		fmt.Fprintf(a.err, "strata: %v\n", err)
+		return exitFailed
+	}
+}
+
+// settle fills what flags left open from the environment.
+func (a *app) settle() error {
+	if a.server == "" {
+		a.server = a.env("STRATA_SERVER")
+	}
+	if a.token == "" {
+		a.token = a.env("STRATA_TOKEN")
+	}
+	switch a.color {
+	case "auto", "always", "never":
+		return nil
+	}
+	return misuse("--color %q: allowed are auto, always, never", a.color)
+}
+
+// root returns the command tree.
+func (a *app) root() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "strata",
+		Short: "Run a hardware test lab",
+		Long: strings.TrimSpace(`
+Strata runs a hardware test lab: it takes jobs in YAML, picks a device for each, deploys an image
+to it, boots it, runs tests on its console, and keeps logs and results for live views and SQL.
+
+On one machine:
+
+  strata up                      start everything
+  strata submit job.yaml -f      submit a job and follow it
+
+Client commands find a running "strata up" of the same user; --server or STRATA_SERVER names
+another lab, --token or STRATA_TOKEN says who you are there.`),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	f := cmd.PersistentFlags()
+	f.StringVar(&a.server, "server", "", "NATS address of the lab (STRATA_SERVER; default: the local strata up)")
+	f.StringVar(&a.token, "token", "", "who you are (STRATA_TOKEN; on the lab's own machine none is needed)")
+	f.BoolVar(&a.json, "json", false, "print JSON for programs")
+	f.StringVar(&a.color, "color", "auto", "colour the output: auto, always, never")
+
+	cmd.AddGroup(
+		&cobra.Group{ID: "lab", Title: "Run a lab:"},
+		&cobra.Group{ID: "jobs", Title: "Jobs:"},
+		&cobra.Group{ID: "things", Title: "Devices and history:"},
+	)
+	group := func(id string, cmds ...*cobra.Command) {
+		for _, c := range cmds {
+			c.GroupID = id
+			cmd.AddCommand(c)
+		}
+	}
+	group("lab", a.upCommand(), a.serveCommand(), a.workerCommand(), a.keysCommand(), a.demoCommand())
+	group("jobs", a.submitCommand(), a.jobsCommand(), a.showCommand(), a.logsCommand(), a.resultsCommand(),
+		a.cancelCommand(), a.runCommand())
+	group("things", a.devicesCommand(), a.deviceTypesCommand(), a.workersCommand(), a.eventsCommand(), a.sqlCommand())
+	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand())
+	return cmd
+}

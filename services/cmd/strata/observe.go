@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"strata/events/stream"
+)
+
+// metrics is what a process tells Prometheus: the counters of each service's log, read when they
+// are asked for.
+type metrics struct {
+	mu   sync.Mutex
+	logs map[string]*stream.Log
+}
+
+func newMetrics() *metrics { return &metrics{logs: map[string]*stream.Log{}} }
+
+// watch adds a service's log.
+func (m *metrics) watch(service string, log *stream.Log) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.logs[service] = log
+}
+
+// counter is one number of a service's log.
+type counter struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	read func(c *stream.Counters) uint64
+}
+
+// counters lists the numbers with what they mean.
+func counters() []counter {
+	row := func(name, help string, kind prometheus.ValueType, read func(c *stream.Counters) uint64) counter {
+		return counter{prometheus.NewDesc("strata_"+name, help, []string{"service"}, nil), kind, read}
+	}
+	const sum, gauge = prometheus.CounterValue, prometheus.GaugeValue
+	return []counter{
+		row("stream_lag", "Messages between what the service has read and the end of its stream.", gauge,
+			func(c *stream.Counters) uint64 { return c.Lag.Load() }),
+		row("stream_position", "Sequence of the last fact that the service has read.", gauge,
+			func(c *stream.Counters) uint64 { return c.Position.Load() }),
+		row("facts_read_total", "Facts that the service has read.", sum,
+			func(c *stream.Counters) uint64 { return c.Folded.Load() }),
+		row("facts_appended_total", "Facts that the service has recorded.", sum,
+			func(c *stream.Counters) uint64 { return c.Facts.Load() }),
+		row("append_conflicts_total", "Appends that lost a race and were decided again.", sum,
+			func(c *stream.Counters) uint64 { return c.Conflicts.Load() }),
+		row("append_retries_total", "Messages or batches sent again because the broker did not answer.", sum,
+			func(c *stream.Counters) uint64 { return c.Retries.Load() }),
+		row("append_duplicates_total", "Messages sent again that were there already.", sum,
+			func(c *stream.Counters) uint64 { return c.Duplicates.Load() }),
+		row("reader_resets_total", "Times a reader began again after a lost connection.", sum,
+			func(c *stream.Counters) uint64 { return c.Resets.Load() }),
+		row("bad_frames_total", "Frames of output that could not be read.", sum,
+			func(c *stream.Counters) uint64 { return c.BadFrames.Load() }),
+	}
+}
+
+// batchBounds are the upper bounds of [stream.Counters.BatchSizes].
+var batchBounds = [...]float64{1, 3, 7, 15, 31, 63, 100}
+
+func batchDesc() *prometheus.Desc {
+	return prometheus.NewDesc("strata_append_batch_size", "Facts recorded by one append.", []string{"service"}, nil)
+}
+
+// Describe names the metrics; Prometheus asks for it.
+func (m *metrics) Describe(to chan<- *prometheus.Desc) {
+	for _, c := range counters() {
+		to <- c.desc
+	}
+	to <- batchDesc()
+}
+
+// Collect reads the counters; Prometheus asks for it.
+func (m *metrics) Collect(to chan<- prometheus.Metric) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name, log := range m.logs {
+		read := log.Counters()
+		for _, c := range counters() {
+			to <- prometheus.MustNewConstMetric(c.desc, c.kind, float64(c.read(read)), name)
+		}
+		// A histogram's buckets hold all below their bound, the log's only their own.
+		buckets, count := map[float64]uint64{}, uint64(0)
+		for i := range read.BatchSizes {
+			count += read.BatchSizes[i].Load()
+			buckets[batchBounds[i]] = count
+		}
+		to <- prometheus.MustNewConstHistogram(batchDesc(), count, float64(read.Facts.Load()), buckets, name)
+	}
+}
+
+// health is what /healthz answers.
+type health struct {
+	Status   string            `json:"status"` // ok, or failing
+	Version  string            `json:"version"`
+	Services []partHealth      `json:"services"`
+	Notes    map[string]string `json:"notes,omitempty"` // what is away without being a failure
+}
+
+// observation serves /healthz and /metrics.
+type observation struct {
+	listener net.Listener
+	server   http.Server
+	done     chan error
+}
+
+// observe starts to serve what a process tells of itself. notes says what is away; it may be nil.
+func observe(listen string, super *supervisor, m *metrics, notes func() map[string]string) (*observation, error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		h := health{Status: "ok", Version: version, Services: super.health()}
+		if notes != nil {
+			h.Notes = notes()
+		}
+		code := http.StatusOK
+		for _, s := range h.Services {
+			if !s.Running {
+				h.Status, code = "failing", http.StatusServiceUnavailable
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		_ = json.NewEncoder(w).Encode(h) // the caller may have gone
+	})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "Strata %s\n\nHealth: /healthz\nMetrics: /metrics\n", version)
+	})
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen for HTTP: %w; --listen names another address, port 0 takes a free one", err)
+	}
+	o := &observation{listener: listener, done: make(chan error, 1)}
+	o.server = http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go func() { o.done <- o.server.Serve(listener) }()
+	return o, nil
+}
+
+// url returns the address that clients use.
+func (o *observation) url() string { return "http://" + o.listener.Addr().String() }
+
+// stop ends the serving and waits for it.
+func (o *observation) stop(logger *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := o.server.Shutdown(ctx)
+	if served := <-o.done; err == nil && !errors.Is(served, http.ErrServerClosed) {
+		err = served
+	}
+	if err != nil {
+		logger.Warn("stop serving HTTP", "err", err)
+	}
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"strata/events"
+)
+
+// printJSON writes v as one line, which is what `--json` promises for each thing it prints.
+func (a *app) printJSON(v any) error {
+	enc := json.NewEncoder(a.out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// table writes rows under their heads, in columns; heads alone where there are no rows.
+func (a *app) table(heads []string, rows [][]string) error {
+	w := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, strings.Join(heads, "\t"))
+	for _, r := range rows {
+		fmt.Fprintln(w, strings.Join(r, "\t"))
+	}
+	return w.Flush()
+}
+
+// Colours of a terminal, as SGR parameters.
+const (
+	red     = "31"
+	green   = "32"
+	yellow  = "33"
+	blue    = "34"
+	magenta = "35"
+	cyan    = "36"
+	dim     = "2"
+	bold    = "1"
+)
+
+// paint returns text in a colour where out takes colours.
+func (a *app) paint(out io.Writer, colour, text string) string {
+	if colour == "" || !a.colours(out) {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+// colours reports whether out is shown with colours: a terminal, unless --color or NO_COLOR
+// (https://no-color.org) says otherwise.
+func (a *app) colours(out io.Writer) bool {
+	switch a.color {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	return a.env("NO_COLOR") == "" && a.env("TERM") != "dumb" && terminal(out)
+}
+
+// terminal reports whether w is a terminal.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// levelColour is the colour of a log line.
+func levelColour(l events.Level) string {
+	switch l {
+	case events.Debug:
+		return dim
+	case events.Warning:
+		return yellow
+	case events.Error, events.Exception:
+		return red
+	case events.Input:
+		return cyan
+	case events.Feedback:
+		return magenta
+	case events.Results:
+		return green
+	case events.EventText:
+		return blue
+	}
+	return "" // info and target: as they are
+}
+
+// healthColour is the colour of a job's end, a case's result or a device's health.
+func healthColour(word string) string {
+	switch word {
+	case string(events.Complete), string(events.Pass), string(events.Good), "Online", "up":
+		return green
+	case string(events.Incomplete), string(events.Fail), string(events.Bad), "Offline", "down":
+		return red
+	case string(events.Canceled), string(events.Skip), string(events.Unknown), string(events.UnknownOutcome),
+		string(events.Maintenance), string(events.Looping):
+		return yellow
+	}
+	return ""
+}
+
+// text returns a record's message as a person reads it: a string bare, anything else as JSON.
+func text(msg json.RawMessage) string {
+	var s string
+	if json.Unmarshal(msg, &s) == nil {
+		return s
+	}
+	return string(msg)
+}
+
+// printRecord writes one line of a job's log.
+func (a *app) printRecord(line uint64, r events.Record) error {
+	if a.json {
+		return a.printJSON(logLine{Line: line, Record: r})
+	}
+	msg := text(r.Message)
+	if r.Level == events.Results {
+		msg = resultText(r.Message)
+	}
+	if r.Namespace != "" {
+		msg = r.Namespace + ": " + msg
+	}
+	// A console's own control sequences would move this terminal's cursor.
+	msg = strings.Map(printable, msg)
+	_, err := fmt.Fprintf(a.out, "%s %s %s\n", a.paint(a.out, dim, r.Time.Local().Format("15:04:05.000")),
+		a.paint(a.out, dim, fmt.Sprintf("%-9s", r.Level)), a.paint(a.out, levelColour(r.Level), msg))
+	return err
+}
+
+// logLine is a record as --json prints it.
+type logLine struct {
+	Line uint64 `json:"line"` // from 0
+	events.Record
+}
+
+// printable drops what a terminal would obey, but for tabs.
+func printable(r rune) rune {
+	if r == '\t' || r >= ' ' && r != 0x7f {
+		return r
+	}
+	return -1
+}
+
+// resultText says in a sentence what a results record holds.
+func resultText(msg json.RawMessage) string {
+	var c struct {
+		Definition  string          `json:"definition"`
+		Case        string          `json:"case"`
+		Set         string          `json:"set"`
+		Result      string          `json:"result"`
+		Measurement json.RawMessage `json:"measurement"`
+		Units       string          `json:"units"`
+	}
+	if json.Unmarshal(msg, &c) != nil || c.Case == "" {
+		return string(msg)
+	}
+	name := c.Definition + "/" + c.Case
+	if c.Set != "" {
+		name = c.Definition + "/" + c.Set + "/" + c.Case
+	}
+	s := fmt.Sprintf("%s: %s", name, c.Result)
+	if len(c.Measurement) > 0 && string(c.Measurement) != "null" {
+		s += " " + strings.TrimSpace(text(c.Measurement)+" "+c.Units)
+	}
+	return s
+}
+
+// when prints a time for people: the day only where it is not today.
+func when(t, now time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	t, now = t.Local(), now.Local()
+	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
+		return t.Format("15:04:05")
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
+// or returns text, or a dash where it is empty: an empty cell of a table reads like a mistake.
+func or(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// sortedKeys returns a map's keys in order.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"strata/events/access"
+	"strata/events/stream"
+	"strata/schemas/config"
+)
+
+func (a *app) serveCommand() *cobra.Command {
+	var file string
+	c := config.Defaults()
+	c.Data = a.defaultData()
+	var names strings.Builder
+	for _, s := range services() {
+		fmt.Fprintf(&names, "\n  %-12s %s", s.name, s.about)
+	}
+	cmd := &cobra.Command{
+		Use:   "serve SERVICE…",
+		Short: "Run some services against a broker elsewhere",
+		Long: `Run some of the lab's services in this process, against the broker that --server or STRATA_SERVER
+names. A service may run in several processes at once: they meet in the log, and none waits for
+another. The data directory holds the lab's secret, the file "key" (see "strata keys").
+
+The services are:` + names.String(),
+		Example: `  strata serve scheduling submission --server nats://broker:4222 --monitor http://broker:8222
+  STRATA_CLICKHOUSE_DSN=http://default@clickhouse:8123/strata strata serve projector --server nats://broker:4222`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions(serviceNames(), cobra.ShellCompDirectiveNoFileComp),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			merged, err := mergeConfig(cmd, file, c)
+			if err != nil {
+				return err
+			}
+			picked, err := pick(args)
+			if err != nil {
+				return err
+			}
+			return a.serve(cmd.Context(), merged, picked)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&file, "config", "", "configuration file")
+	f.StringVar(&c.Data, "data", c.Data, "directory with the lab's file \"key\"")
+	f.StringVar(&c.Listen.Metrics, "listen", "127.0.0.1:0", "address of /healthz and /metrics")
+	f.Uint64Var(&c.Jobs.First, "first-job", c.Jobs.First, "number of the first job of a new lab")
+	f.StringVar(&c.Broker.Monitor, "monitor", "", "monitoring address of the broker, to ask whether it syncs")
+	f.BoolVar(&c.Broker.AllowLossy, "allow-lossy-broker", false, "use a broker that may lose acknowledged facts when the power fails")
+	return cmd
+}
+
+// serve runs services until ctx ends.
+func (a *app) serve(ctx context.Context, c config.Config, picked []service) error {
+	logger, err := a.newLogger(c.Log)
+	if err != nil {
+		return usageError{err}
+	}
+	server := a.server
+	if server == "" {
+		server = c.Broker.URL
+	}
+	if server == "" {
+		r, err := a.local()
+		if err != nil {
+			return err
+		}
+		server = r.NATS
+	}
+	key, err := access.OpenKey(keyPath(c.Data))
+	if err != nil {
+		return err
+	}
+	if c.Listen.Metrics == "" {
+		c.Listen.Metrics = "127.0.0.1:0"
+	}
+	super, m := newSupervisor(logger, a.now), newMetrics()
+	http, err := observe(c.Listen.Metrics, super, m, nil)
+	if err != nil {
+		return err
+	}
+	defer http.stop(logger)
+	logger.Info("serving", "health", http.url()+"/healthz")
+
+	// A broker that is not there yet is waited for: containers start in any order.
+	conn, err := nats.Connect(server, nats.Name("strata serve"), nats.UserInfo(access.ServiceUser, key.Password()),
+		nats.CustomInboxPrefix(access.ServiceInbox), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true))
+	if err != nil {
+		return fmt.Errorf("connect to %s: %w", server, err)
+	}
+	defer conn.Close()
+	settings := stream.Settings{
+		Now: a.now, Logger: logger, FirstJob: c.Jobs.First, Replicas: c.Broker.Replicas,
+		OutputBytes: c.Broker.OutputBytes, AsyncOutput: c.Broker.AsyncOutput, AllowLossyBroker: c.Broker.AllowLossy,
+	}
+	if c.Broker.Monitor != "" {
+		settings.Synced = stream.SyncedByMonitor(c.Broker.Monitor)
+	}
+	log, err := openWhenThere(ctx, conn, settings)
+	if err != nil {
+		return err
+	}
+	dsn := c.ClickHouse.DSN
+	if env := a.env("STRATA_CLICKHOUSE_DSN"); env != "" {
+		dsn = env
+	}
+	s := surroundings{config: c, log: log, key: key, logger: logger, now: a.now, dsn: dsn, metrics: m,
+		room: roomIn(c.Data, c.Space.Server)}
+	s.start(ctx, super, picked)
+	super.wait()
+	return nil
+}
+
+// openWhenThere opens the log once the connection stands.
+func openWhenThere(ctx context.Context, conn *nats.Conn, s stream.Settings) (*stream.Log, error) {
+	for !conn.IsConnected() {
+		status := conn.StatusChanged(nats.CONNECTED)
+		if conn.IsConnected() {
+			break
+		}
+		select {
+		case <-status:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return stream.Open(ctx, conn, s)
+}

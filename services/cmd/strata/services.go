@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"strata/events"
+	keys "strata/events/access"
+	"strata/events/stream"
+	"strata/schemas/config"
+	"strata/services/access"
+	"strata/services/api"
+	"strata/services/dispatch"
+	"strata/services/ingestion"
+	"strata/services/scheduling"
+)
+
+// surroundings is what every service of a process is started with.
+type surroundings struct {
+	config  config.Config
+	log     *stream.Log // of no writer; each service gets its own
+	key     keys.Key
+	logger  *slog.Logger
+	now     func() time.Time
+	dsn     string       // of ClickHouse; empty: there is none
+	room    func() error // why no new submissions are taken, or nil
+	metrics *metrics
+}
+
+// service is a row of the table of services.
+type service struct {
+	name  string
+	about string
+	run   func(ctx context.Context, s surroundings, log *stream.Log, logger *slog.Logger) error
+}
+
+// services lists what a lab consists of, in the order in which a job meets them. A row is the only
+// place where a service is known to the commands.
+func services() []service {
+	return []service{
+		{"access", "lets workers, jobs and people in, each with their own rights", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
+			return access.Run(ctx, access.Deps{Log: log, Key: s.key, Now: s.now, Logger: l})
+		}},
+		{"scheduling", "gives waiting jobs their devices", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
+			return scheduling.Run(ctx, scheduling.Deps{Log: log, Now: s.now, Logger: l, Instance: instance()})
+		}},
+		{"dispatch", "hands jobs to workers, and believes their reports or not", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
+			return dispatch.Run(ctx, dispatch.Deps{Log: log, Key: s.key, Now: s.now, Logger: l,
+				LostAfter: s.config.Jobs.WorkerLossLimit, OutputLimit: s.config.Jobs.OutputLimit})
+		}},
+		{"ingestion", "turns output into results", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
+			return ingestion.Run(ctx, ingestion.Deps{Log: log, Now: s.now, Logger: l})
+		}},
+		{"api", "answers the commands, and writes what people change", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
+			return api.Run(ctx, api.Deps{Log: log, Now: s.now, Logger: l, Key: s.key, History: api.History{DSN: s.dsn}, Version: version})
+		}},
+	}
+}
+
+// instance names this process among those that run the same service.
+func instance() string { return fmt.Sprintf("%s-%d", hostname(), os.Getpid()) }
+
+// serviceNames returns the names of all services.
+func serviceNames() []string {
+	var names []string
+	for _, s := range services() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// pick returns the services of those names; all of them for none.
+func pick(names []string) ([]service, error) {
+	all := services()
+	if len(names) == 0 {
+		return all, nil
+	}
+	var picked []service
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(s service) bool { return s.name == name })
+		if i < 0 {
+			return nil, misuse("there is no service %q; there are %s", name, strings.Join(serviceNames(), ", "))
+		}
+		if !slices.ContainsFunc(picked, func(s service) bool { return s.name == name }) {
+			picked = append(picked, all[i])
+		}
+	}
+	return picked, nil
+}
+
+// start runs services under a supervisor, each with a log of its own name.
+func (s surroundings) start(ctx context.Context, super *supervisor, picked []service) {
+	for _, p := range picked {
+		log := s.log.As(events.Service(p.name))
+		s.metrics.watch(p.name, log)
+		logger := s.logger.With("service", p.name)
+		super.start(ctx, p.name, func(ctx context.Context) error { return p.run(ctx, s, log, logger) })
+	}
+}
+
+// newLogger returns the logger that the configuration asks for.
+func (a *app) newLogger(c config.Log) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		return nil, fmt.Errorf("log level: %w", err)
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(a.err, o)), nil
+	}
+	return slog.New(slog.NewTextHandler(a.err, o)), nil
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"strata/events"
+	"strata/services/api"
+)
+
+// maxDefinition is the size of a definition that the lab takes.
+const maxDefinition = 1 << 20
+
+func (a *app) submitCommand() *cobra.Command {
+	var follow, failOnTest bool
+	cmd := &cobra.Command{
+		Use:   "submit FILE…",
+		Short: "Submit a job, and follow it",
+		Long: `Publish job definitions onto the bus; "-" reads one from standard input. The number that the bus
+gives a definition is the job's number, and it is printed at once. A definition that the lab
+refuses is reported with the place and the reason.
+
+With --follow the job's log is shown as it arrives, and the exit status says how it ended: 0 only
+when the job is Complete. Failed test cases do not make a job Incomplete; --fail-on-test makes the
+exit status 1 for them too.`,
+		Example: `  strata submit job.yaml
+  strata submit job.yaml --follow --fail-on-test
+  generate-job | strata submit -`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			if failOnTest && !follow {
+				return misuse("--fail-on-test needs --follow: without it nobody waits for the tests")
+			}
+			if follow && len(files) > 1 {
+				return misuse("--follow takes one definition, %d were given", len(files))
+			}
+			c, done, err := a.client()
+			if err != nil {
+				return err
+			}
+			defer done()
+			refused := false
+			for _, file := range files {
+				job, err := a.submit(cmd.Context(), c, file)
+				if err != nil {
+					return explain(err)
+				}
+				if follow {
+					return explain(a.follow(cmd.Context(), c, job, failOnTest))
+				}
+				accepted, err := a.accepted(cmd.Context(), c, job)
+				if err != nil {
+					return explain(err)
+				}
+				refused = refused || !accepted
+			}
+			if refused {
+				return quietFailure
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "show the log as it arrives, and wait for the end")
+	cmd.Flags().BoolVar(&failOnTest, "fail-on-test", false, "exit with 1 when a test case failed")
+	return cmd
+}
+
+// submit publishes one definition and returns its number.
+func (a *app) submit(ctx context.Context, c api.Client, file string) (events.JobID, error) {
+	var body []byte
+	var err error
+	if file == "-" {
+		body, err = io.ReadAll(io.LimitReader(a.in, maxDefinition+1))
+	} else {
+		body, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read job definition: %w", err)
+	}
+	if len(body) > maxDefinition {
+		return 0, fmt.Errorf("job definition %s has %d bytes, allowed are %d", file, len(body), maxDefinition)
+	}
+	return publish(ctx, c, body)
+}
+
+// publish puts a definition onto the bus. It is sent again with the same id while the broker does
+// not answer, so that it becomes one job however often it is sent.
+func publish(ctx context.Context, c api.Client, body []byte) (events.JobID, error) {
+	m := nats.NewMsg(submitTo(c.User))
+	m.Data = body
+	m.Header.Set(nats.MsgIdHdr, string(c.User)+"/"+uuid.NewString())
+	for try := 1; ; try++ {
+		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
+		reply, err := c.Conn.RequestMsgWithContext(attempt, m)
+		cancel()
+		if err != nil {
+			if ctx.Err() == nil && try < 6 && errors.Is(err, context.DeadlineExceeded) {
+				continue
+			}
+			return 0, fmt.Errorf("submit: %w", err)
+		}
+		var ack struct {
+			Seq   uint64 `json:"seq"`
+			Error *struct {
+				Description string `json:"description"`
+			} `json:"error"`
+		}
+		if err := json.Unmarshal(reply.Data, &ack); err != nil {
+			return 0, fmt.Errorf("submit: read the bus's receipt: %w", err)
+		}
+		if ack.Error != nil {
+			return 0, fmt.Errorf("submit: the bus refused the definition: %s", ack.Error.Description)
+		}
+		return events.JobID(ack.Seq), nil
+	}
+}
+
+// accepted prints a job's number, and why it was refused where it was. It does not wait long for
+// the lab's judgement: the number alone is the receipt.
+func (a *app) accepted(ctx context.Context, c api.Client, job events.JobID) (bool, error) {
+	var j api.Job
+	err := c.Call(ctx, "jobs.show", api.JobRequest{Job: job}, &j)
+	if err != nil {
+		j = api.Job{Job: job, Display: job.String(), State: "Submitted", Why: "the bus has it; " + err.Error()}
+	}
+	if a.json {
+		return j.State != api.StateRejected, a.printJSON(j)
+	}
+	if j.State == api.StateRejected {
+		a.printRejection(j)
+		return false, nil
+	}
+	_, err = fmt.Fprintf(a.out, "job %s submitted\n", or(j.Display))
+	return true, err
+}
+
+// printRejection says why a definition was refused, a line for each problem.
+func (a *app) printRejection(j api.Job) {
+	fmt.Fprintf(a.err, "%s %s\n", a.paint(a.err, red, fmt.Sprintf("job %d was rejected:", j.Job)), j.Error)
+	for _, p := range j.Problems {
+		place := ""
+		if p.Line > 0 {
+			place = fmt.Sprintf("line %d, column %d: ", p.Line, p.Column)
+		}
+		path := ""
+		if p.Path != "" {
+			path = " (" + p.Path + ")"
+		}
+		fmt.Fprintf(a.err, "  %s%s%s\n", place, p.Message, path)
+	}
+}

@@ -1,0 +1,322 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"strata/events/access"
+	"strata/events/stream"
+	"strata/projections/engine"
+	"strata/schemas/config"
+	"strata/services/api"
+)
+
+// upFlags are what the flags of `strata up` say beside the configuration.
+type upFlags struct {
+	file     string   // of the configuration
+	ready    string   // file to write once everything serves
+	worker   string   // name of a worker to run in the same process
+	services []string // to run; none: all
+}
+
+func (a *app) upCommand() *cobra.Command {
+	var f upFlags
+	c := config.Defaults()
+	c.Data = a.defaultData()
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start a whole lab in one process",
+		Long: `Start a whole lab in one process: a broker that keeps its streams in the data directory, every
+service, and a ClickHouse engine as a child process. It goes on until it is interrupted; started
+again on the same directory, it goes on where it was.
+
+The addresses are loopback by default, and whoever reaches them without a token is "local" and may
+do everything. Workers on other machines dial in on --listen-nats with a token of their own
+(see "strata workers register").
+
+--ready names a file that is written once everything serves: one JSON object with the addresses
+"nats", "http" and "sql". Port 0 takes a free port. The other commands of the same user find the
+lab without it.
+
+A configuration file (--config) sets the same and more; flags win. ` + "`STRATA_CLICKHOUSE_DSN`" + ` names a
+ClickHouse server to use instead of the engine.`,
+		Example: `  strata up
+  strata up --data /srv/lab --listen-nats 0.0.0.0:4222
+  strata up --data $(mktemp -d) --listen 127.0.0.1:0 --listen-nats 127.0.0.1:0 --listen-sql 127.0.0.1:0 --ready ready.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			merged, err := mergeConfig(cmd, f.file, c)
+			if err != nil {
+				return err
+			}
+			return a.up(cmd.Context(), merged, f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.file, "config", "", "configuration file")
+	fl.StringVar(&c.Data, "data", c.Data, "directory of everything that the lab keeps")
+	fl.StringVar(&c.Listen.HTTP, "listen", c.Listen.HTTP, "address of /healthz and /metrics")
+	fl.StringVar(&c.Listen.NATS, "listen-nats", c.Listen.NATS, "address of the broker")
+	fl.StringVar(&c.Listen.SQL, "listen-sql", c.Listen.SQL, "address of the ClickHouse engine; \"\" starts none")
+	fl.Uint64Var(&c.Jobs.First, "first-job", c.Jobs.First, "number of the first job of a new lab")
+	fl.StringVar(&f.ready, "ready", "", "file to write once everything serves")
+	fl.StringVar(&f.worker, "worker", "", "run a worker of this name in the same process")
+	fl.StringSliceVar(&f.services, "services", nil, "run only these services, with commas between them")
+	return cmd
+}
+
+// mergeConfig reads the configuration file and puts the flags that were given over it.
+func mergeConfig(cmd *cobra.Command, file string, flags config.Config) (config.Config, error) {
+	c, err := config.Load(file)
+	if err != nil {
+		return c, usageError{err}
+	}
+	given := cmd.Flags().Changed
+	if given("data") || c.Data == "" {
+		c.Data = flags.Data
+	}
+	if given("listen") {
+		c.Listen.HTTP, c.Listen.Metrics = flags.Listen.HTTP, flags.Listen.HTTP
+	}
+	if given("listen-nats") {
+		c.Listen.NATS = flags.Listen.NATS
+	}
+	if given("listen-sql") {
+		c.Listen.SQL = flags.Listen.SQL
+	}
+	if given("first-job") {
+		c.Jobs.First = flags.Jobs.First
+	}
+	if given("monitor") {
+		c.Broker.Monitor = flags.Broker.Monitor
+	}
+	if given("allow-lossy-broker") {
+		c.Broker.AllowLossy = flags.Broker.AllowLossy
+	}
+	if c.Jobs.First == 0 {
+		return c, misuse("--first-job 0: numbers begin at 1")
+	}
+	return c, nil
+}
+
+// up runs a lab until ctx ends.
+func (a *app) up(ctx context.Context, c config.Config, f upFlags) error {
+	logger, err := a.newLogger(c.Log)
+	if err != nil {
+		return usageError{err}
+	}
+	if c.Data, err = filepath.Abs(c.Data); err != nil {
+		return fmt.Errorf("find the data directory: %w", err)
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	release, err := lockData(c.Data)
+	if err != nil {
+		return err
+	}
+	defer release()
+	key, err := access.OpenKey(keyPath(c.Data))
+	if err != nil {
+		return err
+	}
+	room := roomIn(c.Data, c.Space.Server)
+	b, err := startBroker(brokerSettings{Data: c.Data, Listen: c.Listen.NATS, Key: key, Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer b.stop()
+
+	l := &running{app: a, config: c, flags: f, logger: logger, broker: b, key: key, room: room,
+		super: newSupervisor(logger, a.now), metrics: newMetrics()}
+	return l.run(ctx)
+}
+
+// running is a lab that `strata up` runs.
+type running struct {
+	app     *app
+	config  config.Config
+	flags   upFlags
+	logger  *slog.Logger
+	broker  *broker
+	key     access.Key
+	room    func() error
+	super   *supervisor
+	metrics *metrics
+
+	mu    sync.Mutex
+	notes map[string]string // what is away
+}
+
+// run starts what stands on the broker and waits for the end of ctx. What was started last is
+// stopped first: services, then the engine that they write to, then (by the caller) the broker.
+func (l *running) run(ctx context.Context) error {
+	conn, err := l.broker.connect()
+	if err != nil {
+		return fmt.Errorf("connect to the broker: %w", err)
+	}
+	defer conn.Close()
+	log, err := stream.Open(ctx, conn, stream.Settings{
+		Now: l.app.now, Logger: l.logger, Synced: l.broker.synced, FirstJob: l.config.Jobs.First,
+		OutputBytes: l.config.Broker.OutputBytes, AsyncOutput: l.config.Broker.AsyncOutput,
+	})
+	if err != nil {
+		return err
+	}
+	engineCtx, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
+	dsn, waitEngine, err := l.startEngine(engineCtx)
+	defer func() { stopEngine(); waitEngine() }()
+	if err != nil {
+		return err
+	}
+
+	picked, err := pick(l.flags.services)
+	if err != nil {
+		return err
+	}
+	serviceCtx, stop := context.WithCancel(ctx)
+	defer func() { stop(); l.super.wait() }()
+	s := surroundings{config: l.config, log: log, key: l.key, logger: l.logger, now: l.app.now, dsn: dsn, room: l.room, metrics: l.metrics}
+	s.start(serviceCtx, l.super, picked)
+	l.super.start(serviceCtx, "broker", func(ctx context.Context) error { l.broker.keep(ctx, l.room); return ctx.Err() })
+
+	http, err := observe(l.config.Listen.HTTP, l.super, l.metrics, l.away)
+	if err != nil {
+		return err
+	}
+	defer http.stop(l.logger)
+	if len(l.flags.services) == 0 {
+		client := api.Client{Conn: conn, User: access.Local}
+		if err := untilAnswers(ctx, client); err != nil {
+			return err
+		}
+		if l.flags.worker != "" {
+			if err := l.startWorker(serviceCtx, client); err != nil {
+				return err
+			}
+		}
+	}
+	r := ready{NATS: l.broker.url(), HTTP: http.url(), SQL: sqlAddress(dsn), Data: l.config.Data, PID: os.Getpid()}
+	if l.flags.ready != "" {
+		if err := writeSecret(l.flags.ready, r); err != nil {
+			return fmt.Errorf("write --ready file: %w", err)
+		}
+	}
+	forget, err := l.app.note(r)
+	if err != nil {
+		l.logger.Warn("other commands will not find this lab by themselves", "err", err)
+	} else {
+		defer forget()
+	}
+	fmt.Fprintf(l.app.out, "strata is up: bus %s, health %s/healthz, SQL %s\ndata in %s; interrupt to stop\n",
+		r.NATS, r.HTTP, or(r.SQL), l.config.Data)
+	<-ctx.Done()
+	l.logger.Info("stopping")
+	return nil
+}
+
+// startEngine starts the ClickHouse engine, or uses the server that a DSN names. A lab without the
+// library goes on without history, and says so.
+func (l *running) startEngine(ctx context.Context) (dsn string, wait func(), err error) {
+	wait = func() {}
+	dsn = l.config.ClickHouse.DSN
+	if env := l.app.env("STRATA_CLICKHOUSE_DSN"); env != "" {
+		dsn = env
+	}
+	if dsn != "" || l.config.Listen.SQL == "" {
+		return dsn, wait, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", wait, fmt.Errorf("find this binary: %w", err)
+	}
+	v, err := engine.Start(ctx, engine.Settings{
+		Command: []string{self, "clickhouse"}, Path: filepath.Join(l.config.Data, "clickhouse"),
+		Listen: l.config.Listen.SQL, Logger: l.logger.With("service", "clickhouse"), Stderr: l.app.err,
+	})
+	if errors.Is(err, engine.ErrNoLibrary) {
+		l.logger.Warn("no ClickHouse: SQL and lists of finished jobs are away", "err", err)
+		l.setAway("clickhouse", err.Error())
+		return "", wait, nil
+	}
+	if err != nil {
+		return "", wait, fmt.Errorf("start the ClickHouse engine: %w", err)
+	}
+	return v.DSN(), v.Wait, nil
+}
+
+func (l *running) setAway(what, why string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.notes == nil {
+		l.notes = map[string]string{}
+	}
+	l.notes[what] = why
+}
+
+// away returns what /healthz says of parts that are missing without the lab being ill.
+func (l *running) away() map[string]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	notes := map[string]string{}
+	for what, why := range l.notes {
+		notes[what] = why
+	}
+	if err := l.room(); err != nil {
+		notes["space"] = err.Error()
+	}
+	return notes
+}
+
+// untilAnswers waits until the api answers, which is when a lab serves.
+func untilAnswers(ctx context.Context, c api.Client) error {
+	t := time.NewTicker(50 * time.Millisecond)
+	defer t.Stop()
+	for {
+		err := c.Call(ctx, "status", nil, nil)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-t.C:
+		}
+	}
+}
+
+// sqlAddress returns the HTTP address in a DSN, without its secrets.
+func sqlAddress(dsn string) string {
+	_, rest, found := strings.Cut(dsn, "://")
+	if !found {
+		return ""
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	if i := strings.LastIndex(host, "@"); i >= 0 {
+		host = host[i+1:]
+	}
+	return "http://" + host
+}
+
+// lockData keeps a second lab off a data directory.
+func lockData(dir string) (release func(), err error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the data directory: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("another strata runs on %s: stop it, or name another directory with --data", dir)
+	}
+	return func() { f.Close() }, nil
+}

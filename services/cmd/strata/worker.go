@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"strata/dispatcher/worker"
+	"strata/events"
+	"strata/schemas/config"
+	"strata/services/api"
+)
+
+func (a *app) workerCommand() *cobra.Command {
+	var file, name, data string
+	cmd := &cobra.Command{
+		Use:   "worker",
+		Short: "Run jobs on the devices of this machine",
+		Long: `Take the lab's orders for the devices that hang on this machine, and run each job in a process of
+its own. The worker only dials out. Its data directory is its memory: started again on it, it takes
+its running jobs back. When it stops, running jobs go on.
+
+--token or STRATA_TOKEN is what "strata workers register" printed. On the lab's own machine the
+worker registers itself and needs none.`,
+		Example: "  strata worker --name lab2 --server nats://lab.example.com:4222 --token strata1_…\n  strata worker",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := config.Load(file)
+			if err != nil {
+				return usageError{err}
+			}
+			logger, err := a.newLogger(c.Log)
+			if err != nil {
+				return usageError{err}
+			}
+			given := cmd.Flags().Changed
+			if given("name") || c.Worker.Name == "" {
+				c.Worker.Name = name
+			}
+			if given("data") || c.Data == "" {
+				c.Data = data
+			}
+			w := worker.Deps{Name: events.WorkerName(c.Worker.Name), StateDir: c.Data, Logger: logger, MinFree: uint64(c.Space.Worker)}
+			if err := a.introduce(cmd.Context(), c, &w); err != nil {
+				return explain(err)
+			}
+			return a.work(cmd.Context(), w)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&file, "config", "", "configuration file")
+	f.StringVar(&name, "name", hostname(), "name of this worker in the lab")
+	f.StringVar(&data, "data", filepath.Join(a.defaultData(), "worker"), "the worker's data directory")
+	return cmd
+}
+
+// introduce finds out where the lab is and what token the worker has there. Without a token it
+// registers itself, which the lab allows to people on its own machine.
+func (a *app) introduce(ctx context.Context, c config.Config, w *worker.Deps) error {
+	w.Servers, w.Token = a.server, a.token
+	if w.Servers == "" {
+		w.Servers = c.Broker.URL
+	}
+	if w.Token == "" {
+		w.Token = c.Broker.Token
+	}
+	if w.Token == "" && c.Broker.TokenFile != "" {
+		text, err := a.readText(c.Broker.TokenFile)
+		if err != nil {
+			return fmt.Errorf("read the worker's token: %w", err)
+		}
+		w.Token = strings.TrimSpace(text)
+	}
+	if w.Servers == "" {
+		r, err := a.local()
+		if err != nil {
+			return err
+		}
+		w.Servers = r.NATS
+	}
+	if w.Token != "" {
+		return nil
+	}
+	client, done, err := a.client()
+	if err != nil {
+		return fmt.Errorf("the worker has no token, and cannot register itself: %w", err)
+	}
+	defer done()
+	token, err := register(ctx, client, w.Name)
+	w.Token = token
+	return err
+}
+
+// register puts a worker into the lab, if it is not there, and returns its token.
+func register(ctx context.Context, c api.Client, name events.WorkerName) (string, error) {
+	var w api.Worker
+	err := c.Call(ctx, "workers.register", api.WorkerRequest{Worker: name}, &w)
+	if err != nil {
+		return "", fmt.Errorf("register worker %s: %w", name, err)
+	}
+	return w.Token, nil
+}
+
+// work runs a worker until ctx ends.
+func (a *app) work(ctx context.Context, w worker.Deps) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this binary: %w", err)
+	}
+	w.Command, w.Build, w.Now, w.After = []string{self, "job"}, version, a.now, time.After
+	return worker.Run(ctx, w)
+}
+
+// startWorker runs a worker in the process of `strata up`.
+func (l *running) startWorker(ctx context.Context, c api.Client) error {
+	name := events.WorkerName(l.flags.worker)
+	token, err := register(ctx, c, name)
+	if err != nil {
+		return err
+	}
+	w := worker.Deps{
+		Name: name, Servers: l.broker.url(), Token: token, StateDir: filepath.Join(l.config.Data, "worker", string(name)),
+		MinFree: uint64(l.config.Space.Worker), Logger: l.logger.With("service", "worker"),
+	}
+	l.super.start(ctx, "worker", func(ctx context.Context) error { return l.app.work(ctx, w) })
+	return nil
+}
+
+// hostname returns the machine's own name, which is what LAVA calls a worker by default.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}
