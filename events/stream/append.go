@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/bits"
 	"strconv"
 	"time"
 
@@ -332,14 +331,4 @@ func (l *Log) warn(msg string, args ...any) {
 	if l.s.Logger != nil {
 		l.s.Logger.Warn(msg, args...)
 	}
-}
-
-// recorded counts one successful Append of n facts.
-func (c *Counters) recorded(n int) {
-	c.Appends.Add(1)
-	c.Facts.Add(uint64(n))
-	if n > 1 {
-		c.Batches.Add(1)
-	}
-	c.BatchSizes[min(bits.Len(uint(n))-1, len(c.BatchSizes)-1)].Add(1)
 }

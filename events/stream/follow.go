@@ -171,8 +171,9 @@ func (r *reader) pull(ctx context.Context, cons jetstream.Consumer, each func(st
 			return callerError{err}
 		}
 		r.next = seq + 1
-		r.l.counters.Position.Store(seq)
-		r.l.counters.Lag.Store(meta.NumPending)
+		if r.subject == "" {
+			r.l.counters.read(r.stream, seq, meta.NumPending)
+		}
 		if meta.NumPending == 0 && idle != nil {
 			if err := idle(); err != nil {
 				return callerError{err}
