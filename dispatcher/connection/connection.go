@@ -275,7 +275,8 @@ func (c *Connection) end() {
 	default:
 	}
 	if c.Poweroff && !c.closed {
-		_, _ = c.stream.Write([]byte("poweroff\n"))
+		c.log.Text(events.Input, "", "poweroff")
+		_, _ = c.stream.Write([]byte("poweroff\n")) // a machine that cannot take it is ended below
 		if gone(poweroffGrace) {
 			return
 		}

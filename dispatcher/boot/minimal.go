@@ -1,0 +1,46 @@
+package boot
+
+import (
+	"strata/dispatcher/pipeline"
+	"strata/dispatcher/power"
+)
+
+func acceptsMinimal(device, block pipeline.Data) (string, error) {
+	switch {
+	case !offers(device, "minimal"):
+		return "'minimal' not in the device configuration boot methods", nil
+	case block.Get("method").Text() != "minimal":
+		return "'method' was not 'minimal'", nil
+	}
+	return "", nil
+}
+
+// minimal attaches to a device that boots by itself, resetting it unless the block says not to.
+func minimal() pipeline.Action {
+	return pipeline.Retry{Group: pipeline.Group{
+		Title: "minimal-boot", About: "connect to the device and reset it",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
+			actions := []pipeline.Action{connect{}}
+			commands := s.Device.Get("commands")
+			if commands.Get("pre_power_command").True() {
+				actions = append(actions, power.PrePower())
+			}
+			if commands.Get("pre_os_command").True() {
+				actions = append(actions, power.PreOS())
+			}
+			if step.Block.Get("reset").Bool(true) {
+				actions = append(actions, reset())
+			}
+			return addAll(step, append(actions, tail(step, s)...))
+		},
+	}}
+}
+
+func addAll(step *pipeline.Step, actions []pipeline.Action) error {
+	for _, a := range actions {
+		if err := step.Add(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}

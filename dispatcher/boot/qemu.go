@@ -1,0 +1,224 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+
+	"strata/dispatcher/connection"
+	"strata/dispatcher/pipeline"
+)
+
+func acceptsQEMU(device, block pipeline.Data) (string, error) {
+	method := block.Get("method").Text()
+	switch {
+	case !offers(device, "qemu") && !offers(device, "qemu-nfs"):
+		return "'qemu' not in the device configuration boot methods", nil
+	case method != "qemu" && method != "qemu-nfs" && method != "monitor":
+		return "'method' was not 'qemu', 'qemu-nfs' or 'monitor'", nil
+	}
+	return "", nil
+}
+
+// qemu boots an emulator that the worker starts itself. The retry actions start it anew.
+func qemu() pipeline.Action {
+	return pipeline.Retry{Group: pipeline.Group{
+		Title: "boot-image-retry", About: "boot an image in QEMU, again if it fails",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
+			start := pipeline.Retry{Group: pipeline.Group{
+				Title: "boot-qemu-image", About: "start QEMU",
+				Fill: func(step *pipeline.Step, _ *pipeline.Session) error { return step.Add(&execute{}) },
+			}}
+			return addAll(step, append([]pipeline.Action{start}, tail(step, s)...))
+		},
+	}}
+}
+
+// execute is execute-qemu.
+type execute struct {
+	command []string // QEMU and its options, without the images
+	version string
+}
+
+// Name returns the action's name.
+func (*execute) Name() string { return "execute-qemu" }
+
+// Description says what the action does.
+func (*execute) Description() string { return "start QEMU with the job's images" }
+
+// qemuVersion finds the version in the first line of `qemu-system-… --version`.
+var qemuVersion = regexp.MustCompile(`version ([0-9.]+)`)
+
+// Validate checks the architecture, assembles the command line as far as it is known and asks the
+// emulator for its version.
+func (e *execute) Validate(ctx context.Context, s *pipeline.Session) error {
+	arch := s.Job.Get("context", "arch").Text()
+	if arch == "" {
+		return pipeline.Blamef(pipeline.Job, "Missing 'arch' in job context")
+	}
+	if !slices.Contains(s.Device.Get("available_architectures").Texts(), arch) {
+		s.Invalid("Non existing architecture specified in context arch parameter. Please check the device configuration for available options.")
+		return nil
+	}
+	if s.Block().Has("docker") {
+		s.Invalid("QEMU in a container is not supported by this version")
+		return nil
+	}
+	method := s.Block().Get("method").Text()
+	if !offers(s.Device, method) {
+		s.Invalid("Unknown boot method '%s'", method)
+		return nil
+	}
+	parameters := s.Device.Get("actions", "boot", "methods", method, "parameters")
+	binary := strings.TrimSpace(parameters.Get("command").Text())
+	path, err := exec.LookPath(binary)
+	if err != nil {
+		return pipeline.Blamef(pipeline.Infrastructure, "Cannot find command '%s' in $PATH", binary)
+	}
+	e.command = []string{path}
+	options := append(parameters.Get("options").Texts(), parameters.Get("extra").Texts()...)
+	for _, text := range options {
+		words, err := pipeline.Words(text)
+		if err != nil {
+			return pipeline.Blamef(pipeline.Configuration, "QEMU option %s: %w", pipeline.Repr(text), err)
+		}
+		e.command = append(e.command, words...)
+	}
+	if method == "qemu-nfs" {
+		a := parameters.Get("append")
+		e.command = append(e.command, "--append", fmt.Sprintf("console=%s root=/dev/nfs %s rw %s",
+			a.Get("console").Text(), a.Get("nfsrootargs").Text(), a.Get("ipargs").Text()))
+	}
+	out, err := exec.CommandContext(ctx, path, "--version").Output()
+	if err != nil {
+		return pipeline.Blamef(pipeline.Infrastructure, "ask %s for its version: %w", path, err)
+	}
+	if m := qemuVersion.FindSubmatch(out); m != nil {
+		e.version = string(m[1])
+	}
+	s.Log.Info("qemu: %s, host architecture %s, job architecture %s", e.version, hostArch(), arch)
+	return nil
+}
+
+// Run starts the emulator. A machine that an earlier block or attempt started is ended first.
+func (e *execute) Run(_ context.Context, s *pipeline.Session) error {
+	if old := s.Console(); old != nil {
+		s.Log.Debug("Ending the machine that ran before")
+		if err := old.Close(); err != nil {
+			s.Log.Warning("%s", err)
+		}
+		s.SetConsole(nil)
+	}
+	s.Result("qemu_version", e.version)
+	s.Result("host_arch", hostArch())
+	s.Result("job_arch", s.Job.Get("context", "arch").Text())
+	command := slices.Clone(e.command)
+	more, err := images(s)
+	if err != nil {
+		return err
+	}
+	command = append(command, more...)
+	if slices.Contains(command, "-enable-kvm") {
+		if why := kvmUnusable("/dev/kvm", "/sys/module"); why != nil {
+			s.Log.Warning("KVM cannot be used on this worker (%s): the machine is emulated, which is slower", why)
+			command = withoutKVM(command)
+		}
+	}
+	if guest, ok := pipeline.Get(s, pipeline.Guest); ok {
+		s.Log.Info("Extending command line for qcow2 test overlay")
+		command = append(command, guestDrive(s, guest)...)
+	}
+	s.Log.Info("Boot command: %s", strings.Join(command, " "))
+	c, err := connection.Start(connection.Settings{Command: command, Env: s.Env(), Log: s.Log})
+	if err != nil {
+		return pipeline.Blame(pipeline.Infrastructure, err)
+	}
+	c.Poweroff, c.Tags = true, []string{"qemu"}
+	s.Log.Debug("started a shell command")
+	s.SetConsole(c)
+	return nil
+}
+
+// Cleanup ends the machine, so that another attempt finds its images and ports free.
+func (*execute) Cleanup(_ context.Context, s *pipeline.Session) error {
+	c := s.ConsoleOf(s.Namespace())
+	if c == nil || !slices.Contains(c.Tags, "qemu") {
+		return nil
+	}
+	s.SetConsole(nil)
+	if err := c.Close(); err != nil {
+		return errors.Join(errors.New("end the machine"), err)
+	}
+	return nil
+}
+
+// images returns the words for what was downloaded: each image's argument, with {label} replaced
+// by its file after splitting, so that a path needs no quotes.
+func images(s *pipeline.Session) ([]string, error) {
+	downloads, _ := pipeline.Get(s, pipeline.Images)
+	var pairs []string
+	for _, image := range downloads {
+		pairs = append(pairs, "{"+image.Label+"}", image.Path)
+	}
+	if root, ok := pipeline.Get(s, pipeline.NFSRoot); ok {
+		ip, err := s.DispatcherIP("nfs")
+		if err != nil {
+			return nil, err
+		}
+		pairs = append(pairs, "{NFS_SERVER_IP}", ip, "{NFSROOTFS}", root)
+	}
+	replace := strings.NewReplacer(pairs...)
+	var words []string
+	for _, image := range downloads {
+		split, err := pipeline.Words(image.Arg)
+		if err != nil {
+			return nil, pipeline.Blamef(pipeline.Job, "image_arg of '%s': %w", image.Label, err)
+		}
+		for _, word := range split {
+			words = append(words, replace.Replace(word))
+		}
+	}
+	if dir, ok := pipeline.Get(s, pipeline.UEFI); ok {
+		words = append(words, "-L", dir, "-monitor", "none")
+	}
+	return words, nil
+}
+
+// guestDrive returns the words for the drive with the overlay, and leaves for the test how to
+// mount it.
+func guestDrive(s *pipeline.Session, guest pipeline.GuestOverlay) []string {
+	guestParameters := s.Device.Get("actions", "deploy", "methods", "image", "parameters", "guest")
+	interfaceDefault := "virtio"
+	switch s.Job.Get("context", "arch").Text() {
+	case "amd64", "x86_64", "i386":
+		interfaceDefault = "ide"
+	}
+	drive := fmt.Sprintf("format=qcow2,file=%s,media=disk,if=%s,id=%s", guest.Path,
+		guestParameters.Get("interface").TextOr(interfaceDefault), guestParameters.Get("driveid").TextOr("lavatest"))
+	if dir, ok := pipeline.Get(s, pipeline.ResultsDir); ok {
+		pipeline.Put(s, pipeline.PreCommands, []string{
+			"mkdir " + dir,
+			fmt.Sprintf("mount /dev/disk/by-uuid/%s -t ext2 %s", guest.UUID, dir),
+			fmt.Sprintf("ls -la %s/bin/lava-test-runner", dir),
+		})
+	}
+	return []string{"-drive", drive}
+}
+
+// hostArch returns the worker's architecture as uname names it.
+func hostArch() string {
+	switch runtime.GOARCH {
+	case "amd64":
+		return "x86_64"
+	case "arm64":
+		return "aarch64"
+	case "386":
+		return "i686"
+	}
+	return runtime.GOARCH
+}

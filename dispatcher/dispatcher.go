@@ -1,0 +1,180 @@
+// Package dispatcher runs one job on one device.
+//
+// It is the one door to the packages below it: [Run] takes a definition, a rendered device and a
+// directory, and returns a [Verdict]; everything else that the job has to say goes, as it happens,
+// to the log. It needs no lab and no bus: `strata run` and a worker's job process use it alike.
+//
+// A job walks through the phases of package pipeline: the definition is parsed and planned, the
+// plan validated, run, and cleaned up after. Which deploy, boot and test methods there are is said
+// by the tables of packages deploy, boot and test, which are put together here.
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"strata/dispatcher/boot"
+	"strata/dispatcher/command"
+	"strata/dispatcher/deploy"
+	"strata/dispatcher/output"
+	"strata/dispatcher/pipeline"
+	"strata/dispatcher/test"
+	"strata/events"
+)
+
+// Job is what Run needs to run a job.
+type Job struct {
+	ID         string // the job's number as users see it: "42", "40.1"
+	Version    string // of the dispatcher, for the log
+	Definition []byte // YAML, as submitted (one part of it for a multinode job)
+	Device     []byte // the rendered device dictionary, YAML
+	Dispatcher []byte // the worker's configuration for jobs, YAML; may be empty
+	EnvDUT     []byte // environment of the shells on devices, YAML; may be empty
+	Env        []string
+	// Dir is the job's scratch directory: emptied at the start, removed at the end. Nothing that
+	// must outlive the job, such as its spool, may lie in it.
+	Dir string
+	Log *output.Logger
+	Now func() time.Time
+	// Planned, if set, is told the plan once it is made.
+	Planned func(pipeline.Description)
+	// ValidateOnly ends the job after its validation.
+	ValidateOnly bool
+	// Again, if set, is closed when a canceled job is asked once more to end: the cleanup stops too.
+	Again <-chan struct{}
+}
+
+// Verdict is how a job ended.
+type Verdict struct {
+	Health    events.JobHealth
+	ErrorType events.ErrorType // "" for Complete
+	Error     string           // the sentence users see
+	Lines     uint64           // records in the log
+}
+
+// againText is what users of LAVA know for a cleanup that was cut short.
+const againText = "The job was canceled again (too long to cancel)"
+
+// Run runs a job to its end. When ctx is canceled the running action ends, the device is switched
+// off, and the verdict is Canceled; a cause of type pipeline.CanceledBy gives the reason that the
+// log shows. Run always returns a verdict: its last log line is the result of case "job".
+func Run(ctx context.Context, j Job) Verdict {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	// A log that cannot be written is the end of a job: nobody could see why it passed.
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-j.Log.Failed():
+			stop(pipeline.CanceledBy{Text: "the log cannot be written"})
+		case <-ctx.Done():
+		}
+	}()
+	err := run(ctx, j)
+	stop(nil)
+	<-watched
+	if full := j.Log.Err(); full != nil {
+		err = pipeline.Blamef(pipeline.Infrastructure, "write the job's log: %w", full)
+	}
+	j.Log.Finish()
+	pipeline.Finish(j.Log, err)
+	return verdict(err, j.Log.Lines())
+}
+
+func verdict(err error, lines uint64) Verdict {
+	v := Verdict{Health: events.Complete, Lines: lines}
+	if err == nil {
+		return v
+	}
+	v.Health, v.ErrorType, v.Error = events.Incomplete, pipeline.ClassOf(err).ErrorType(), err.Error()
+	if v.ErrorType == events.CanceledError {
+		v.Health = events.Canceled
+	}
+	return v
+}
+
+// run carries the job through its phases and returns what ended it.
+func run(ctx context.Context, j Job) error {
+	plan, err := Plan(j)
+	if err != nil {
+		return err
+	}
+	if j.Planned != nil {
+		j.Planned(plan.Describe())
+	}
+	err = plan.Validate(ctx)
+	if err == nil && !j.ValidateOnly {
+		err = plan.Run(ctx)
+	}
+	// The cleanup must come to its end though ctx is over, unless somebody asks again.
+	cleaning, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-j.Again:
+			stop(pipeline.CanceledBy{Text: againText})
+		case <-cleaning.Done():
+		}
+	}()
+	clean := plan.Cleanup(cleaning)
+	stop(nil)
+	<-done
+	if clean != nil {
+		return clean // the device is in an unknown state, whatever ended the job before
+	}
+	return err
+}
+
+// Plan reads a job's texts and plans it, making its scratch directory afresh. Its errors have a
+// class.
+func Plan(j Job) (*pipeline.Plan, error) {
+	var texts [3]pipeline.Data
+	for i, in := range []struct {
+		name  string
+		text  []byte
+		class pipeline.Class
+	}{
+		{"job definition", j.Definition, pipeline.Job},
+		{"device configuration", j.Device, pipeline.Configuration},
+		{"dispatcher configuration", j.Dispatcher, pipeline.Configuration},
+	} {
+		if len(in.text) == 0 {
+			continue
+		}
+		var err error
+		if texts[i], err = pipeline.ReadYAML(in.text); err != nil {
+			return nil, pipeline.Blamef(in.class, "parse %s: %w", in.name, err)
+		}
+	}
+	if texts[0].Get("actions").Kind() != pipeline.List {
+		return nil, pipeline.Blamef(pipeline.Job, "parse job definition: 'actions' is missing or is no list")
+	}
+	if j.Dir == "" {
+		return nil, pipeline.Blame(pipeline.Bug, errors.New("the job has no scratch directory"))
+	}
+	if err := errors.Join(os.RemoveAll(j.Dir), os.MkdirAll(j.Dir, 0o755)); err != nil {
+		return nil, pipeline.Blame(pipeline.Infrastructure, fmt.Errorf("make scratch directory: %w", err))
+	}
+	for _, secret := range texts[0].Get("secrets").Pairs() {
+		j.Log.Mask(secret.Value.Text())
+	}
+	return pipeline.Parse(pipeline.Inputs{
+		ID: j.ID, Version: j.Version,
+		Job: texts[0], Device: texts[1], Dispatcher: texts[2], EnvDUT: string(j.EnvDUT),
+		Env: j.Env, Dir: j.Dir, Log: j.Log, Now: j.Now, Methods: Methods(),
+	})
+}
+
+// Methods returns the tables of everything that a block can ask for.
+func Methods() pipeline.Methods {
+	return pipeline.Methods{
+		Deploy: deploy.Methods(), Boot: boot.Methods(), Test: test.Methods(),
+		Command: command.New, Finalize: newFinalize,
+	}
+}
