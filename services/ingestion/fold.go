@@ -1,0 +1,90 @@
+package ingestion
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"strata/events"
+	"strata/events/lab"
+)
+
+// fold is the lab as ingestion sees it, with the jobs whose output is waited for.
+type fold struct {
+	lab     *lab.State
+	waiting map[events.JobID]bool  // Finished, and their output is not complete
+	ended   map[events.JobID]ended // lost jobs whose worker said that its spool is empty
+}
+
+// ended is what JobOutputEnded said.
+type ended struct {
+	Lease events.Lease `json:"lease"`
+	Lines uint64       `json:"lines"`
+}
+
+func newFold() *fold {
+	return &fold{lab: lab.New(), waiting: map[events.JobID]bool{}, ended: map[events.JobID]ended{}}
+}
+
+// finished returns the jobs whose output is waited for, in order of their numbers.
+func (f *fold) finished() []*lab.Job {
+	var jobs []*lab.Job
+	for _, id := range slices.Sorted(maps.Keys(f.waiting)) {
+		if j := f.lab.Job(id); j != nil {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
+}
+
+// decide says that all output of a finished job has been read, or when to ask again: as many lines
+// as its worker counted, at its end or when it came back; or as many as there are when the limit has
+// passed.
+func (f *fold) decide(j *lab.Job, p progress, now time.Time, limit time.Duration) (fact *events.JobOutputComplete, ask time.Time) {
+	if p.Lease != j.Run.Lease {
+		p = progress{} // of an order that was never started
+	}
+	lines, known := j.End.Lines, j.End.LinesKnown
+	if e, ok := f.ended[j.ID]; ok && e.Lease == j.Run.Lease {
+		lines, known = e.Lines, true
+	}
+	fact = &events.JobOutputComplete{Job: j.ID, Lease: j.Run.Lease, OutputSeq: p.OutputSeq,
+		Lines: p.Next, Bytes: p.Bytes, Cases: p.Cases}
+	if known && p.Next >= lines {
+		return fact, time.Time{}
+	}
+	deadline := j.End.At.Add(limit)
+	if now.Before(deadline) {
+		return nil, deadline
+	}
+	if known {
+		fact.Missing = lines - p.Next
+	}
+	fact.Reason = fmt.Sprintf("the worker did not send the rest within %s of the job's end", limit)
+	return fact, time.Time{}
+}
+
+func (f *fold) encode() ([]byte, error) {
+	l, err := f.lab.Encode()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(foldSnapshot{lab.Format, l, f.ended})
+}
+
+func decodeFold(format string, data []byte) (*fold, error) {
+	if format != foldFormat {
+		return nil, fmt.Errorf("decode checkpoint of ingestion: format %q is not known, want %q", format, foldFormat)
+	}
+	var snap foldSnapshot
+	if err := json.Unmarshal(data, &snap); err != nil {
+		return nil, fmt.Errorf("decode checkpoint of ingestion: %w", err)
+	}
+	f := newFold()
+	maps.Copy(f.ended, snap.Ended)
+	var err error
+	f.lab, err = lab.Decode(snap.LabFormat, snap.Lab)
+	return f, err
+}
