@@ -1,6 +1,7 @@
 package device
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,10 +20,12 @@ var ErrTemplate = errors.New("the text is a Jinja2 dictionary, which cannot be r
 // dictionary may use. A text that is rendered already has no use for them. Errors are a
 // *yaml.Error, a *Problem, or [ErrTemplate].
 func Load(text []byte, context *yaml.Node) (*Device, error) {
-	if template(text) {
+	// {{ may stand in a quoted text of what is rendered (a kernel command line has one); out of
+	// quotes YAML refuses it.
+	root, err := yaml.ParseWithin(text, yaml.Limits{Bytes: MaxBytes})
+	if bytes.Contains(text, []byte("{%")) || err != nil && bytes.Contains(text, []byte("{{")) {
 		return nil, fmt.Errorf("load device configuration: %w", ErrTemplate)
 	}
-	root, err := yaml.ParseWithin(text, yaml.Limits{Bytes: MaxBytes})
 	if err != nil {
 		return nil, fmt.Errorf("load device configuration: %w", err)
 	}
@@ -31,13 +34,6 @@ func Load(text []byte, context *yaml.Node) (*Device, error) {
 		return nil, fmt.Errorf("load device configuration: %w", err)
 	}
 	return d, nil
-}
-
-// template reports whether text has a Jinja2 tag. A comment alone does not make a template, as
-// {# may stand in a shell command, and {{ may begin a flow mapping only where YAML refuses it.
-func template(text []byte) bool {
-	s := string(text)
-	return strings.Contains(s, "{%") || strings.Contains(s, "{{")
 }
 
 // keys are what may stand at the top level, as in LAVA's device schema.
