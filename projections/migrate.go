@@ -51,6 +51,9 @@ func (db *DB) Migrate(ctx context.Context) error {
 		return err
 	}
 	defer server.Close()
+	if err := db.finishSwap(ctx, server); err != nil {
+		return fmt.Errorf("migrate: finish a rebuild: %w", err)
+	}
 	if err := server.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+quoteName(db.database)); err != nil {
 		return fmt.Errorf("make database %s: %w", db.database, away(err))
 	}

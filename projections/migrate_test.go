@@ -1,6 +1,8 @@
 package projections
 
-import ("testing")
+import (
+	"testing"
+)
 
 func openTest(t testing.TB) *DB {
 	t.Helper()

@@ -2,8 +2,12 @@ package projections
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/column"
 
 	"strata/events"
 	"strata/events/stream"
@@ -98,3 +102,25 @@ func texts[S ~string](names []S) []string {
 	}
 	return list
 }
+
+// sorted is a map that goes into a row in the order of its keys: a Go map has none, and the same
+// fact has to make the same row each time. It is what the driver takes as an ordered map.
+type sorted map[string]string
+
+// Put is the driver's way of filling the map; rows are only written.
+func (m sorted) Put(key, value any) { m[key.(string)] = value.(string) }
+
+// Iterator walks the map by its keys.
+func (m sorted) Iterator() column.MapIterator {
+	return &sortedIterator{m: m, keys: slices.Sorted(maps.Keys(m)), at: -1}
+}
+
+type sortedIterator struct {
+	m    sorted
+	keys []string
+	at   int
+}
+
+func (i *sortedIterator) Next() bool { i.at++; return i.at < len(i.keys) }
+func (i *sortedIterator) Key() any   { return i.keys[i.at] }
+func (i *sortedIterator) Value() any { return i.m[i.keys[i.at]] }

@@ -104,20 +104,20 @@ func count(result events.Outcome, passes, failures, skips, unknowns *uint64) {
 
 // caseRow is a row of test_cases.
 type caseRow struct {
-	Job         uint64            `ch:"job"`
-	Suite       string            `ch:"suite"`
-	Set         string            `ch:"set"`
-	Name        string            `ch:"name"`
-	Result      string            `ch:"result"`
-	Measurement *float64          `ch:"measurement"`
-	Units       string            `ch:"units"`
-	Time        time.Time         `ch:"time"`
-	Line        uint64            `ch:"line"`
-	StartLine   *uint64           `ch:"start_line"`
-	EndLine     *uint64           `ch:"end_line"`
-	Metadata    map[string]string `ch:"metadata"`
-	Seq         uint64            `ch:"seq"`
-	N           uint32            `ch:"n"`
+	Job         uint64    `ch:"job"`
+	Suite       string    `ch:"suite"`
+	Set         string    `ch:"set"`
+	Name        string    `ch:"name"`
+	Result      string    `ch:"result"`
+	Measurement *float64  `ch:"measurement"`
+	Units       string    `ch:"units"`
+	Time        time.Time `ch:"time"`
+	Line        uint64    `ch:"line"`
+	StartLine   *uint64   `ch:"start_line"`
+	EndLine     *uint64   `ch:"end_line"`
+	Metadata    sorted    `ch:"metadata"`
+	Seq         uint64    `ch:"seq"`
+	N           uint32    `ch:"n"`
 }
 
 func caseRows(f fact) []caseRow {
@@ -127,14 +127,10 @@ func caseRows(f fact) []caseRow {
 	}
 	rows := make([]caseRow, len(e.Cases))
 	for i, c := range e.Cases {
-		metadata := c.Metadata
-		if metadata == nil {
-			metadata = map[string]string{}
-		}
 		rows[i] = caseRow{
 			Job: uint64(e.Job), Suite: c.Suite, Set: c.Set, Name: c.Name, Result: outcome(c.Result),
 			Measurement: c.Measurement, Units: c.Units, Time: utc(c.At), Line: c.Line,
-			StartLine: c.StartLine, EndLine: c.EndLine, Metadata: metadata, Seq: f.Seq, N: uint32(i),
+			StartLine: c.StartLine, EndLine: c.EndLine, Metadata: sorted(c.Metadata), Seq: f.Seq, N: uint32(i),
 		}
 	}
 	return rows

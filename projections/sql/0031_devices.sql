@@ -36,7 +36,7 @@ SELECT
     if(max(s.configured).seq = 0, NULL, max(s.configured).at) AS configured_at,
     max(s.configured).by AS configured_by,
     max(s.check_asked).job AS last_check,
-    max(s.removed).seq > max(s.added).seq AS removed,
+    toBool(max(s.removed).seq > max(s.added).seq) AS removed,
     max(s.seq) AS seq
 FROM device_state AS s
 WHERE s.device != ''

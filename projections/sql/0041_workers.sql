@@ -24,7 +24,7 @@ SELECT
     max(s.settings).job_limit AS job_limit,
     max(s.settings).description AS description,
     max(s.registered).at AS registered_at,
-    max(s.removed).seq > max(s.registered).seq AS removed,
+    toBool(max(s.removed).seq > max(s.registered).seq) AS removed,
     max(s.seq) AS seq
 FROM worker_state AS s
 GROUP BY s.worker

@@ -1,0 +1,150 @@
+package projections
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"strata/events"
+)
+
+// lineColumns are rows of log_lines by column: a hundred thousand lines a second leave no time for
+// a struct each.
+type lineColumns struct {
+	job        []uint64
+	line       []uint64
+	time       []time.Time
+	level      []string
+	message    []string
+	structured []bool
+	namespace  []string
+	continues  []bool
+	seq        []uint64
+	bytes      int // of messages
+}
+
+// lineColumnNames are the columns of log_lines in the order of lineColumns' fields.
+func lineColumnNames() []string {
+	return []string{"job", "line", "time", "level", "message", "structured", "namespace", "continues", "seq"}
+}
+
+// add appends the lines of a frame that came with message seq of OUTPUT. A line that cannot be read
+// is kept as text of level "exception", so that the numbers of the lines stay whole.
+func (c *lineColumns) add(f events.Frame, seq uint64, at time.Time) {
+	number := f.First
+	for body := f.Body; len(body) > 0; number++ {
+		text, rest, _ := bytes.Cut(body, []byte{'\n'})
+		body = rest
+		var r events.Record
+		message, structured, err := "", false, json.Unmarshal(text, &r)
+		if err == nil {
+			message, structured, err = messageText(r.Message)
+		}
+		if err != nil {
+			r = events.Record{Time: at, Level: events.Exception}
+			message, structured = fmt.Sprintf("line cannot be read: %v: %s", err, text), false
+		}
+		c.job = append(c.job, uint64(f.Job))
+		c.line = append(c.line, number)
+		c.time = append(c.time, utc(r.Time))
+		c.level = append(c.level, string(r.Level))
+		c.message = append(c.message, message)
+		c.structured = append(c.structured, structured)
+		c.namespace = append(c.namespace, r.Namespace)
+		c.continues = append(c.continues, r.Continues)
+		c.seq = append(c.seq, seq)
+		c.bytes += len(message)
+	}
+}
+
+// messageText returns a record's message as the table has it: the text itself, or compact JSON where
+// it is a list or an object.
+func messageText(raw json.RawMessage) (text string, structured bool, err error) {
+	if len(raw) == 0 {
+		return "", false, nil
+	}
+	if raw[0] != '"' {
+		return string(raw), true, nil
+	}
+	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 {
+		return string(inner), false, nil // nothing is escaped, as in most lines
+	}
+	err = json.Unmarshal(raw, &text)
+	return text, false, err
+}
+
+// appendTo hands the columns to a prepared insert.
+func (c *lineColumns) appendTo(batch driver.Batch) error {
+	for i, column := range []any{c.job, c.line, c.time, c.level, c.message, c.structured, c.namespace, c.continues, c.seq} {
+		if err := batch.Column(i).Append(column); err != nil {
+			return fmt.Errorf("column %s: %w", lineColumnNames()[i], err)
+		}
+	}
+	return nil
+}
+
+// span is a run of lines, to not included.
+type span struct{ from, to uint64 }
+
+// coverage is which lines of a job are in the table or on their way there: spans in order, that do
+// not touch. One span from 0 is usual; there are more while a spool has yet to fill a gap.
+type coverage struct {
+	spans   []span
+	touched uint64 // sequence in OUTPUT of the last frame that added to it
+}
+
+// take returns the parts of [from,to) that are not covered yet, and covers them.
+func (c *coverage) take(from, to uint64) []span {
+	var fresh []span
+	at := from
+	for _, s := range c.spans {
+		if s.to <= at || s.from >= to {
+			continue
+		}
+		if s.from > at {
+			fresh = append(fresh, span{at, s.from})
+		}
+		at = max(at, s.to)
+	}
+	if at < to {
+		fresh = append(fresh, span{at, to})
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	c.spans = append(c.spans, fresh...)
+	slices.SortFunc(c.spans, func(a, b span) int {
+		if a.from < b.from {
+			return -1
+		}
+		return 1
+	})
+	joined := c.spans[:1]
+	for _, s := range c.spans[1:] {
+		if last := &joined[len(joined)-1]; s.from == last.to {
+			last.to = s.to
+		} else {
+			joined = append(joined, s)
+		}
+	}
+	c.spans = joined
+	return fresh
+}
+
+// part returns lines s of a frame that holds them.
+func part(f events.Frame, s span) events.Frame {
+	f = f.From(s.from)
+	if f.End() <= s.to {
+		return f
+	}
+	end := 0
+	for range s.to - s.from {
+		end += bytes.IndexByte(f.Body[end:], '\n') + 1
+	}
+	f.Count, f.Body = s.to-s.from, f.Body[:end]
+	return f
+}
