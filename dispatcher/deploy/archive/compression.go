@@ -135,6 +135,17 @@ func (d *decoder) explain(err error) error {
 	return fmt.Errorf("%w: %s: %w", ErrFormat, d.kind, err)
 }
 
+// gzipMember decompresses one gzip member of in, and reads not a byte more.
+func gzipMember(in *bufio.Reader) (io.Reader, error) {
+	z, err := gzip.NewReader(in)
+	d := &decoder{z, &source{}, Gzip, func() {}}
+	if err != nil {
+		return nil, d.explain(err)
+	}
+	z.Multistream(false)
+	return d, nil
+}
+
 // Writer returns a writer that compresses into w. Close ends the stream and leaves w open. Gzip, XZ
 // and Zstd can be written; settings are such that the kernel's own decoders read the result.
 func Writer(kind Compression, w io.Writer) (io.WriteCloser, error) {

@@ -20,7 +20,8 @@ const (
 // WriteQcow2 writes the disk image src of size bytes as qcow2. Clusters of zeros take no space.
 // src is read twice.
 func WriteQcow2(dst io.WriterAt, src io.ReaderAt, size int64) error {
-	var data []int64 // the clusters that are not zeros
+	size = (size + 511) &^ 511 // a disk has whole sectors
+	var data []int64           // the clusters that are not zeros
 	cluster := make([]byte, clusterSize)
 	zeros := make([]byte, clusterSize)
 	clusters := (size + clusterSize - 1) / clusterSize

@@ -33,6 +33,15 @@ func (r Ramdisk) Has(name string) bool { return r.names[name] }
 // archives, each compressed or not, with zeros between: microcode comes as a plain archive before
 // the compressed rest.
 func ReadRamdisk(src io.Reader) (Ramdisk, error) {
+	below := &source{r: src}
+	disk, err := readRamdisk(below)
+	if below.err != nil {
+		err = below.err // decoders take it for bad content
+	}
+	return disk, err
+}
+
+func readRamdisk(src io.Reader) (Ramdisk, error) {
 	count := &counter{r: src}
 	in := bufio.NewReaderSize(count, 64<<10)
 	disk := Ramdisk{names: map[string]bool{}}

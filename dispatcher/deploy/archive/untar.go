@@ -2,7 +2,6 @@ package archive
 
 import (
 	"archive/tar"
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -11,21 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-
-	"github.com/klauspost/compress/gzip"
 )
-
-// gzipMember decompresses one gzip member of in, and reads not a byte more.
-func gzipMember(in *bufio.Reader) (io.Reader, error) {
-	src := &source{r: in}
-	z, err := gzip.NewReader(in)
-	d := &decoder{z, src, Gzip, func() {}}
-	if err != nil {
-		return nil, d.explain(err)
-	}
-	z.Multistream(false)
-	return d, nil
-}
 
 func tarError(err error) error {
 	if errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
