@@ -150,14 +150,14 @@ func (l *Log) publish(ctx context.Context, recorded []Recorded, msgs []*nats.Msg
 			}
 			again = true
 		}
-		if !again || ctx.Err() != nil {
+		if !again {
 			return 0, err
 		}
 		l.counters.Retries.Add(1)
 		l.warn("append again", "attempt", attempt, "error", err)
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("%w, last: %w", ctx.Err(), err)
+			return 0, fmt.Errorf("the broker did not take it in %d attempts: %w, last: %w", attempt, ctx.Err(), err)
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, time.Second)
@@ -320,7 +320,7 @@ func (l *Log) connected(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for the broker at %s: %w", l.nc.Opts.Url, ctx.Err())
+			return fmt.Errorf("wait for a connection to the broker: %w", ctx.Err())
 		case <-changed:
 		}
 	}

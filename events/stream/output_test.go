@@ -232,27 +232,45 @@ func TestTailFollowsLive(t *testing.T) {
 func TestTailSlowReader(t *testing.T) {
 	t.Parallel()
 	b := eventtest.Start(t)
-	const total = 100
 	slow, _ := b.Log.Tail(t.Context(), 7, 0, 3)
-	quick, _ := b.Log.Tail(t.Context(), 7, 0, total)
-	for n := range uint64(total / 2) {
-		publish(t, b, 7, 1, 2*n, 2)
-	}
-	for n := range uint64(total / 2) { // has everything
-		if f := receive(t, quick); f.First != 2*n || f.Lost != 0 {
-			t.Fatalf("quick reader got line %d, lost %d; want %d, 0", f.First, f.Lost, 2*n)
+	quick, _ := b.Log.Tail(t.Context(), 7, 0, 1000)
+	var sent, next, lost uint64
+	for lost == 0 { // ten frames are sent for one that is read: some must get lost, sooner or later
+		for range 10 {
+			publish(t, b, 7, 1, sent, 2)
+			if f := receive(t, quick); f.First != sent || f.Lost != 0 {
+				t.Fatalf("quick reader got line %d, lost %d; want %d, 0", f.First, f.Lost, sent)
+			}
+			sent += 2
 		}
-	}
-	var next, lost uint64
-	for next < total {
 		f := receive(t, slow)
 		if f.First != next+f.Lost {
 			t.Fatalf("slow reader got line %d after %d and was told of %d lost", f.First, next, f.Lost)
 		}
 		next, lost = f.End(), lost+f.Lost
 	}
-	if lost == 0 {
-		t.Skip("the slow reader was quick: the machine delivered nothing before it read")
+	for next < sent { // he always gets the newest
+		f := receive(t, slow)
+		if f.First != next+f.Lost {
+			t.Fatalf("slow reader got line %d after %d and was told of %d lost", f.First, next, f.Lost)
+		}
+		next = f.End()
+	}
+}
+
+// What is stored before the tail begins is not lost, however slow the reader.
+func TestTailBeginsWhole(t *testing.T) {
+	t.Parallel()
+	b := eventtest.Start(t)
+	const total = 300 // frames; more than the queue and what is on its way to it
+	for n := range uint64(total) {
+		publish(t, b, 7, 1, n, 1)
+	}
+	frames, _ := b.Log.Tail(t.Context(), 7, 10, 2)
+	for n := uint64(10); n < total; n++ {
+		if f := receive(t, frames); f.First != n || f.Lost != 0 {
+			t.Fatalf("got line %d, lost %d; want %d, 0", f.First, f.Lost, n)
+		}
 	}
 }
 

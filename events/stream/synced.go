@@ -104,7 +104,7 @@ func SyncedBySystem(nc *nats.Conn) func() (bool, error) {
 			if !answer.Data.Config.SyncAlways {
 				return false, nil
 			}
-			wait, answers = 500*time.Millisecond, answers+1
+			wait, answers = 250*time.Millisecond, answers+1
 		}
 	}
 }
