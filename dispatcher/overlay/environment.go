@@ -43,7 +43,9 @@ func Environment(device, job pipeline.Data, facts Facts) []Group {
 	}
 	add("environment", flatten("", device.Get("environment")))
 	for _, key := range []string{"device_info", "static_info", "storage_info"} {
-		add(key, flatten("LAVA_"+strings.ToUpper(key), device.Get(key)))
+		if d := device.Get(key); !d.IsNull() {
+			add(key, flatten("LAVA_"+strings.ToUpper(key), d))
+		}
 	}
 	env := job.Get("protocols", "lava-multinode", "environment")
 	if env.IsNull() {
@@ -89,7 +91,7 @@ func flatten(prefix string, d pipeline.Data) []Variable {
 			out = append(out, flatten(join(fmt.Sprint(i)), item)...)
 		}
 	default:
-		if prefix != "" { // a whole block that is null, or a scalar where a mapping should be
+		if prefix != "" { // else a scalar stands where a mapping should be
 			out = append(out, Variable{prefix, scalar(d)})
 		}
 	}
