@@ -31,10 +31,17 @@ type DB struct {
 // Open takes a DSN of clickhouse-go, such as http://default@127.0.0.1:8123/strata. The database in
 // it, strata where there is none, holds the tables; [DB.Migrate] makes both. It does not connect yet.
 func Open(dsn string) (*DB, error) {
-	if u, err := url.Parse(dsn); err != nil {
+	u, err := url.Parse(dsn)
+	if err != nil {
 		return nil, fmt.Errorf("parse the ClickHouse DSN: %w", err)
-	} else if u.Host == "" {
-		return nil, fmt.Errorf("parse the ClickHouse DSN: %q names no host; want http://user@host:port/database", dsn)
+	}
+	switch u.Scheme {
+	case "http", "https", "clickhouse", "tcp":
+	default:
+		return nil, fmt.Errorf("parse the ClickHouse DSN: scheme %q; want http, https, clickhouse or tcp, as in http://user@host:8123/strata", u.Scheme)
+	}
+	if u.Host == "" {
+		return nil, fmt.Errorf("parse the ClickHouse DSN: no host in it; want http://user@host:8123/strata")
 	}
 	options, err := clickhouse.ParseDSN(dsn)
 	if err != nil {

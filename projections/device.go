@@ -8,17 +8,17 @@ import (
 
 // deviceRow is a row of device_state: what one fact knows of a device.
 type deviceRow struct {
-	Device     string            `ch:"device"`
-	Seq        uint64            `ch:"seq"`
-	Added      deviceAdded       `ch:"added"`
-	Removed    removedAt         `ch:"removed"`
-	Worker     latestString      `ch:"worker"`
-	Health     deviceHealth      `ch:"health"`
-	State      deviceState       `ch:"state"`
-	Configured deviceConfigured  `ch:"configured"`
-	CheckAsked deviceCheck       `ch:"check_asked"`
-	Versions   uint64            `ch:"versions"`
-	Tags       map[string]uint64 `ch:"tags"`
+	Device     string           `ch:"device"`
+	Seq        uint64           `ch:"seq"`
+	Added      deviceAdded      `ch:"added"`
+	Removed    removedAt        `ch:"removed"`
+	Worker     latestString     `ch:"worker"`
+	Health     deviceHealth     `ch:"health"`
+	State      deviceState      `ch:"state"`
+	Configured deviceConfigured `ch:"configured"`
+	CheckAsked deviceCheck      `ch:"check_asked"`
+	Versions   uint64           `ch:"versions"`
+	Tags       sorted[uint64]   `ch:"tags"`
 }
 
 // Groups of columns of a device that change together.
@@ -67,7 +67,7 @@ func newDeviceRow(device events.DeviceName, seq uint64) deviceRow {
 	return deviceRow{
 		Device: string(device), Seq: seq, Added: deviceAdded{At: never}, Removed: removedAt{At: never},
 		Health: deviceHealth{At: never}, State: deviceState{At: never}, Configured: deviceConfigured{At: never},
-		CheckAsked: deviceCheck{At: never}, Tags: map[string]uint64{},
+		CheckAsked: deviceCheck{At: never}, Tags: sorted[uint64]{},
 	}
 }
 

@@ -1,11 +1,15 @@
 package projections
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"strata/events"
 )
@@ -279,4 +283,208 @@ func jobTransitionRows(f fact) []jobTransitionRow {
 		return nil
 	}
 	return []jobTransitionRow{r}
+}
+
+// ErrNotFound reports that the tables have nothing of what was asked for, by its name or number. A
+// job that was submitted a moment ago may not have come yet.
+var ErrNotFound = errors.New("not in the tables")
+
+// Job is a job as the view jobs has it; docs/tables.md tells each column.
+type Job struct {
+	Job          uint64            `ch:"job" json:"job"`
+	Display      string            `ch:"display" json:"display"`
+	User         string            `ch:"user" json:"user"`
+	Name         string            `ch:"name" json:"name"`
+	State        string            `ch:"state" json:"state"`
+	Health       string            `ch:"health" json:"health"`
+	SubmittedAt  time.Time         `ch:"submitted_at" json:"submitted_at"`
+	ScheduledAt  *time.Time        `ch:"scheduled_at" json:"scheduled_at,omitempty"`
+	StartedAt    *time.Time        `ch:"started_at" json:"started_at,omitempty"`
+	EndedAt      *time.Time        `ch:"ended_at" json:"ended_at,omitempty"`
+	DeviceType   string            `ch:"device_type" json:"device_type"`
+	Device       string            `ch:"device" json:"device,omitempty"`
+	Worker       string            `ch:"worker" json:"worker,omitempty"`
+	Priority     int32             `ch:"priority" json:"priority"`
+	Tags         []string          `ch:"tags" json:"tags,omitempty"`
+	Public       bool              `ch:"public" json:"public"`
+	Groups       []string          `ch:"groups" json:"groups,omitempty"`
+	HealthCheck  bool              `ch:"health_check" json:"health_check"`
+	ErrorType    string            `ch:"error_type" json:"error_type,omitempty"`
+	Error        string            `ch:"error" json:"error,omitempty"`
+	Rejected     bool              `ch:"rejected" json:"rejected,omitempty"`
+	Metadata     map[string]string `ch:"metadata" json:"metadata,omitempty"`
+	Parent       uint64            `ch:"parent" json:"parent,omitempty"`
+	Role         string            `ch:"role" json:"role,omitempty"`
+	Complete     bool              `ch:"complete" json:"complete"` // all output and results have been read
+	Lines        uint64            `ch:"lines" json:"lines"`       // of the log, once Complete
+	Cases        uint64            `ch:"cases" json:"cases"`       // test cases, once Complete
+	MissingLines uint64            `ch:"missing_lines" json:"missing_lines,omitempty"`
+	FailureTags  []string          `ch:"failure_tags" json:"failure_tags,omitempty"`
+	Comment      string            `ch:"comment" json:"comment,omitempty"`
+	Removed      bool              `ch:"removed" json:"removed,omitempty"`
+}
+
+// Sizes of a page.
+const (
+	defaultLimit = 50
+	maxLimit     = 10_000
+)
+
+func limit(asked int) uint64 {
+	if asked <= 0 {
+		return defaultLimit
+	}
+	return uint64(min(asked, maxLimit))
+}
+
+// JobFilter says which jobs are wanted; an empty field wants any. Removed jobs are left out.
+type JobFilter struct {
+	User         events.UserName
+	DeviceType   events.DeviceTypeName // asked for
+	Device       events.DeviceName     // given
+	Worker       events.WorkerName     // given
+	States       []string              // such as Submitted, Running; one of them
+	Healths      []string              // such as Complete, Unknown; one of them
+	Name         string                // part of the job's name, in any case
+	HealthChecks *bool                 // only them, or none of them
+	Rejected     bool                  // refused definitions too
+	Since        time.Time             // submitted then or later
+	Before       events.JobID          // jobs with a smaller number: the next page begins where this one ended
+	Limit        int                   // of a page; 0 is 50, at most 10,000
+}
+
+// where returns the filter as a condition on the view jobs. What the submission alone says is looked
+// up in the storage, where one row has it, before the rows of a job are put together.
+func (f JobFilter) where() (condition string, values []any) {
+	var first, second []string
+	bind := func(to *[]string, condition, name string, value any) {
+		*to = append(*to, condition)
+		values = append(values, clickhouse.Named(name, value))
+	}
+	if f.User != "" {
+		bind(&first, "user = {user:String}", "user", string(f.User))
+	}
+	if f.DeviceType != "" {
+		bind(&first, "device_type = {device_type:String}", "device_type", string(f.DeviceType))
+	}
+	if f.Name != "" {
+		bind(&first, "positionCaseInsensitiveUTF8(name, {name:String}) > 0", "name", f.Name)
+	}
+	if f.HealthChecks != nil {
+		second = append(second, fmt.Sprintf("health_check = %t", *f.HealthChecks))
+	}
+	if !f.Since.IsZero() {
+		bind(&first, "submitted_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')", "since", f.Since.UnixMicro())
+	}
+	if f.Before != 0 {
+		bind(&first, "job < {before:UInt64}", "before", uint64(f.Before))
+	}
+	if f.Device != "" {
+		bind(&second, "device = {device:String}", "device", string(f.Device))
+	}
+	if f.Worker != "" {
+		bind(&second, "worker = {worker:String}", "worker", string(f.Worker))
+	}
+	if len(f.States) > 0 {
+		bind(&second, "state IN {states:Array(String)}", "states", f.States)
+	}
+	if len(f.Healths) > 0 {
+		bind(&second, "health IN {healths:Array(String)}", "healths", f.Healths)
+	}
+	if !f.Rejected {
+		second = append(second, "NOT rejected")
+	}
+	second = append(second, "NOT removed")
+	if len(first) > 0 {
+		second = append(second, "job IN (SELECT job FROM job_state WHERE "+strings.Join(first, " AND ")+")")
+	}
+	return strings.Join(second, " AND "), values
+}
+
+// Jobs lists jobs, the newest first.
+func (db *DB) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
+	stands, values := f.where()
+	values = append(values, clickhouse.Named("limit", limit(f.Limit)))
+	// The numbers first, by the few columns that the conditions need; then whole rows of one page.
+	list, err := all[Job](ctx, db, "SELECT "+strings.Join(columns[Job](), ", ")+` FROM jobs WHERE job IN (
+		SELECT job FROM jobs WHERE `+stands+` ORDER BY job DESC LIMIT {limit:UInt64}) ORDER BY job DESC`, values...)
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	return list, nil
+}
+
+// CountJobs counts the jobs that a filter wants, without regard to Before and Limit.
+func (db *DB) CountJobs(ctx context.Context, f JobFilter) (uint64, error) {
+	f.Before = 0
+	stands, values := f.where()
+	type counted struct {
+		Jobs uint64 `ch:"jobs"`
+	}
+	rows, err := all[counted](ctx, db, "SELECT count() AS jobs FROM jobs WHERE "+stands, values...)
+	if err != nil {
+		return 0, fmt.Errorf("count jobs: %w", err)
+	}
+	return rows[0].Jobs, nil
+}
+
+// Job returns one job, rejected and removed ones too, or [ErrNotFound].
+func (db *DB) Job(ctx context.Context, job events.JobID) (Job, error) {
+	rows, err := all[Job](ctx, db, "SELECT "+strings.Join(columns[Job](), ", ")+" FROM jobs WHERE job = {job:UInt64}",
+		clickhouse.Named("job", uint64(job)))
+	if err != nil {
+		return Job{}, fmt.Errorf("show job %d: %w", job, err)
+	}
+	if len(rows) == 0 {
+		return Job{}, fmt.Errorf("show job %d: %w", job, ErrNotFound)
+	}
+	return rows[0], nil
+}
+
+// JobTransition is one step of a job's story, a row of job_transitions.
+type JobTransition struct {
+	Seq    uint64    `ch:"seq" json:"seq"`
+	Time   time.Time `ch:"time" json:"time"`
+	Event  string    `ch:"event" json:"event"`
+	State  string    `ch:"state" json:"state,omitempty"`
+	Health string    `ch:"health" json:"health,omitempty"`
+	Device string    `ch:"device" json:"device,omitempty"`
+	Worker string    `ch:"worker" json:"worker,omitempty"`
+	Lease  uint64    `ch:"lease" json:"lease,omitempty"`
+	Reason string    `ch:"reason" json:"reason,omitempty"`
+	Actor  string    `ch:"actor" json:"actor,omitempty"`
+}
+
+// JobTransitions tells a job's story from its beginning.
+func (db *DB) JobTransitions(ctx context.Context, job events.JobID) ([]JobTransition, error) {
+	list, err := all[JobTransition](ctx, db, "SELECT "+strings.Join(columns[JobTransition](), ", ")+
+		" FROM job_transitions WHERE job = {job:UInt64} ORDER BY seq, n", clickhouse.Named("job", uint64(job)))
+	if err != nil {
+		return nil, fmt.Errorf("tell the story of job %d: %w", job, err)
+	}
+	return list, nil
+}
+
+// DeviceTransition is one step of a device's story, a row of device_transitions.
+type DeviceTransition struct {
+	Seq    uint64    `ch:"seq" json:"seq"`
+	Time   time.Time `ch:"time" json:"time"`
+	Event  string    `ch:"event" json:"event"`
+	State  string    `ch:"state" json:"state,omitempty"`
+	Health string    `ch:"health" json:"health,omitempty"`
+	Job    uint64    `ch:"job" json:"job,omitempty"`
+	Worker string    `ch:"worker" json:"worker,omitempty"`
+	Reason string    `ch:"reason" json:"reason,omitempty"`
+	Actor  string    `ch:"actor" json:"actor,omitempty"`
+}
+
+// DeviceTransitions tells a device's story from its latest step back; at most 10,000 steps.
+func (db *DB) DeviceTransitions(ctx context.Context, device events.DeviceName, steps int) ([]DeviceTransition, error) {
+	list, err := all[DeviceTransition](ctx, db, "SELECT "+strings.Join(columns[DeviceTransition](), ", ")+
+		" FROM device_transitions WHERE device = {device:String} ORDER BY seq DESC, n DESC LIMIT {limit:UInt64}",
+		clickhouse.Named("device", string(device)), clickhouse.Named("limit", limit(steps)))
+	if err != nil {
+		return nil, fmt.Errorf("tell the story of device %s: %w", device, err)
+	}
+	return list, nil
 }

@@ -2,11 +2,15 @@ package projections
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"strata/events"
@@ -147,4 +151,98 @@ func part(f events.Frame, s span) events.Frame {
 	}
 	f.Count, f.Body = s.to-s.from, f.Body[:end]
 	return f
+}
+
+// Line is a line of a job's log, as the table log_lines has it.
+type Line struct {
+	Job        uint64    `ch:"job" json:"job"`
+	Line       uint64    `ch:"line" json:"line"` // from 0
+	Time       time.Time `ch:"time" json:"time"`
+	Level      string    `ch:"level" json:"level"`
+	Message    string    `ch:"message" json:"message"`
+	Structured bool      `ch:"structured" json:"structured,omitempty"` // Message is JSON
+	Namespace  string    `ch:"namespace" json:"namespace,omitempty"`
+	Continues  bool      `ch:"continues" json:"continues,omitempty"`
+}
+
+// LineFilter says which lines of one job are wanted.
+type LineFilter struct {
+	Job    events.JobID
+	From   uint64         // first line, from 0; the next page begins after the last line of this one
+	To     uint64         // line to stop before; 0 is the end
+	Levels []events.Level // one of them; none is all
+	Limit  int            // of a page; 0 is 50, at most 10,000
+}
+
+// Lines lists lines of a job's log in their order. Where a number is missing, the line is.
+func (db *DB) Lines(ctx context.Context, f LineFilter) ([]Line, error) {
+	where := []string{"job = {job:UInt64}", "line >= {from:UInt64}"}
+	values := []any{clickhouse.Named("job", uint64(f.Job)), clickhouse.Named("from", f.From), clickhouse.Named("limit", limit(f.Limit))}
+	if f.To != 0 {
+		where = append(where, "line < {to:UInt64}")
+		values = append(values, clickhouse.Named("to", f.To))
+	}
+	if len(f.Levels) > 0 {
+		where = append(where, "level IN {levels:Array(String)}")
+		values = append(values, clickhouse.Named("levels", texts(f.Levels)))
+	}
+	list, err := all[Line](ctx, db, "SELECT "+strings.Join(columns[Line](), ", ")+
+		" FROM log_lines WHERE "+strings.Join(where, " AND ")+" ORDER BY line LIMIT {limit:UInt64}", values...)
+	if err != nil {
+		return nil, fmt.Errorf("read the log of job %d: %w", f.Job, err)
+	}
+	return list, nil
+}
+
+// SearchFilter says which lines of which jobs are wanted.
+type SearchFilter struct {
+	Text   string         // what the line contains, letter for letter; needs a letter or digit
+	Job    events.JobID   // of one job; 0 is all
+	Before events.JobID   // jobs with a smaller number; 0 is all
+	Levels []events.Level // one of them; none is all
+	Limit  int            // 0 is 50, at most 10,000
+}
+
+// Search finds lines that contain a text, those of the newest jobs first. The whole words of the text
+// are looked up in the index, where merges have built it; the rest is reading.
+func (db *DB) Search(ctx context.Context, f SearchFilter) ([]Line, error) {
+	words := wholeWords(f.Text)
+	if strings.IndexFunc(f.Text, wordRune) < 0 {
+		return nil, fmt.Errorf("search the logs for %q: the text needs at least one letter or digit", f.Text)
+	}
+	where := []string{"position(message, {text:String}) > 0"}
+	values := []any{clickhouse.Named("text", f.Text), clickhouse.Named("limit", limit(f.Limit))}
+	bind := func(wanted bool, condition, name string, value any) {
+		if wanted {
+			where = append(where, condition)
+			values = append(values, clickhouse.Named(name, value))
+		}
+	}
+	bind(len(words) > 0, "hasAllTokens(message, {words:Array(String)})", "words", words)
+	bind(f.Job != 0, "job = {job:UInt64}", "job", uint64(f.Job))
+	bind(f.Before != 0, "job < {before:UInt64}", "before", uint64(f.Before))
+	bind(len(f.Levels) > 0, "level IN {levels:Array(String)}", "levels", texts(f.Levels))
+	list, err := all[Line](ctx, db, "SELECT "+strings.Join(columns[Line](), ", ")+
+		" FROM log_lines WHERE "+strings.Join(where, " AND ")+" ORDER BY job DESC, line LIMIT {limit:UInt64}", values...)
+	if err != nil {
+		return nil, fmt.Errorf("search the logs: %w", err)
+	}
+	return list, nil
+}
+
+// wordRune says what the index's tokenizer, splitByNonAlpha, takes as part of a word: letters and
+// digits of ASCII, and every rune beyond it.
+func wordRune(r rune) bool { return r > unicode.MaxASCII || unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// wholeWords returns the words of text that are words of the line too: not those at its ends, which
+// may be parts of longer ones.
+func wholeWords(text string) []string {
+	fields := strings.FieldsFunc(text, func(r rune) bool { return !wordRune(r) })
+	if len(fields) > 0 && strings.HasPrefix(text, fields[0]) {
+		fields = fields[1:]
+	}
+	if len(fields) > 0 && strings.HasSuffix(text, fields[len(fields)-1]) {
+		fields = fields[:len(fields)-1]
+	}
+	return fields
 }

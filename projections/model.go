@@ -105,22 +105,22 @@ func texts[S ~string](names []S) []string {
 
 // sorted is a map that goes into a row in the order of its keys: a Go map has none, and the same
 // fact has to make the same row each time. It is what the driver takes as an ordered map.
-type sorted map[string]string
+type sorted[V any] map[string]V
 
 // Put is the driver's way of filling the map; rows are only written.
-func (m sorted) Put(key, value any) { m[key.(string)] = value.(string) }
+func (m sorted[V]) Put(key, value any) { m[key.(string)] = value.(V) }
 
 // Iterator walks the map by its keys.
-func (m sorted) Iterator() column.MapIterator {
-	return &sortedIterator{m: m, keys: slices.Sorted(maps.Keys(m)), at: -1}
+func (m sorted[V]) Iterator() column.MapIterator {
+	return &sortedIterator[V]{m: m, keys: slices.Sorted(maps.Keys(m)), at: -1}
 }
 
-type sortedIterator struct {
-	m    sorted
+type sortedIterator[V any] struct {
+	m    sorted[V]
 	keys []string
 	at   int
 }
 
-func (i *sortedIterator) Next() bool { i.at++; return i.at < len(i.keys) }
-func (i *sortedIterator) Key() any   { return i.keys[i.at] }
-func (i *sortedIterator) Value() any { return i.m[i.keys[i.at]] }
+func (i *sortedIterator[V]) Next() bool { i.at++; return i.at < len(i.keys) }
+func (i *sortedIterator[V]) Key() any   { return i.keys[i.at] }
+func (i *sortedIterator[V]) Value() any { return i.m[i.keys[i.at]] }

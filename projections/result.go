@@ -2,9 +2,14 @@ package projections
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"strata/events"
 )
@@ -104,20 +109,20 @@ func count(result events.Outcome, passes, failures, skips, unknowns *uint64) {
 
 // caseRow is a row of test_cases.
 type caseRow struct {
-	Job         uint64    `ch:"job"`
-	Suite       string    `ch:"suite"`
-	Set         string    `ch:"set"`
-	Name        string    `ch:"name"`
-	Result      string    `ch:"result"`
-	Measurement *float64  `ch:"measurement"`
-	Units       string    `ch:"units"`
-	Time        time.Time `ch:"time"`
-	Line        uint64    `ch:"line"`
-	StartLine   *uint64   `ch:"start_line"`
-	EndLine     *uint64   `ch:"end_line"`
-	Metadata    sorted    `ch:"metadata"`
-	Seq         uint64    `ch:"seq"`
-	N           uint32    `ch:"n"`
+	Job         uint64         `ch:"job"`
+	Suite       string         `ch:"suite"`
+	Set         string         `ch:"set"`
+	Name        string         `ch:"name"`
+	Result      string         `ch:"result"`
+	Measurement *float64       `ch:"measurement"`
+	Units       string         `ch:"units"`
+	Time        time.Time      `ch:"time"`
+	Line        uint64         `ch:"line"`
+	StartLine   *uint64        `ch:"start_line"`
+	EndLine     *uint64        `ch:"end_line"`
+	Metadata    sorted[string] `ch:"metadata"`
+	Seq         uint64         `ch:"seq"`
+	N           uint32         `ch:"n"`
 }
 
 func caseRows(f fact) []caseRow {
@@ -130,7 +135,7 @@ func caseRows(f fact) []caseRow {
 		rows[i] = caseRow{
 			Job: uint64(e.Job), Suite: c.Suite, Set: c.Set, Name: c.Name, Result: outcome(c.Result),
 			Measurement: c.Measurement, Units: c.Units, Time: utc(c.At), Line: c.Line,
-			StartLine: c.StartLine, EndLine: c.EndLine, Metadata: sorted(c.Metadata), Seq: f.Seq, N: uint32(i),
+			StartLine: c.StartLine, EndLine: c.EndLine, Metadata: sorted[string](c.Metadata), Seq: f.Seq, N: uint32(i),
 		}
 	}
 	return rows
@@ -176,4 +181,81 @@ func measurementRows(f fact) []measurementRow {
 		})
 	}
 	return rows
+}
+
+// Suite is a test suite of a job with its counts, as the view test_suites has it.
+type Suite struct {
+	Suite    string    `ch:"suite" json:"suite"`
+	Cases    uint64    `ch:"cases" json:"cases"`
+	Passes   uint64    `ch:"passes" json:"passes"`
+	Failures uint64    `ch:"failures" json:"failures"`
+	Skips    uint64    `ch:"skips" json:"skips"`
+	Unknowns uint64    `ch:"unknowns" json:"unknowns"`
+	FirstAt  time.Time `ch:"first_at" json:"first_at"`
+	LastAt   time.Time `ch:"last_at" json:"last_at"`
+}
+
+// Suites lists a job's test suites in the order in which they began.
+func (db *DB) Suites(ctx context.Context, job events.JobID) ([]Suite, error) {
+	list, err := all[Suite](ctx, db, "SELECT "+strings.Join(columns[Suite](), ", ")+
+		" FROM test_suites WHERE job = {job:UInt64} ORDER BY first_seq, suite", clickhouse.Named("job", uint64(job)))
+	if err != nil {
+		return nil, fmt.Errorf("list the suites of job %d: %w", job, err)
+	}
+	return list, nil
+}
+
+// Case is a test case, as the table test_cases has it.
+type Case struct {
+	Job         uint64            `ch:"job" json:"job"`
+	Suite       string            `ch:"suite" json:"suite"`
+	Set         string            `ch:"set" json:"set,omitempty"`
+	Name        string            `ch:"name" json:"name"`
+	Result      string            `ch:"result" json:"result"`
+	Measurement *float64          `ch:"measurement" json:"measurement,omitempty"`
+	Units       string            `ch:"units" json:"units,omitempty"`
+	Time        time.Time         `ch:"time" json:"time"`
+	Line        uint64            `ch:"line" json:"line"`
+	StartLine   *uint64           `ch:"start_line" json:"start_line,omitempty"`
+	EndLine     *uint64           `ch:"end_line" json:"end_line,omitempty"`
+	Metadata    map[string]string `ch:"metadata" json:"metadata,omitempty"`
+	Seq         uint64            `ch:"seq" json:"seq"` // with N, the case's place among all
+	N           uint32            `ch:"n" json:"n"`
+}
+
+// CaseFilter says which cases are wanted; an empty field wants any.
+type CaseFilter struct {
+	Job     events.JobID
+	Suite   string
+	Set     string
+	Name    string
+	Results []string // one of them
+	After   *Case    // the last one of the page before
+	Limit   int      // of a page; 0 is 50, at most 10,000
+}
+
+// Cases lists test cases in the order in which they were recorded.
+func (db *DB) Cases(ctx context.Context, f CaseFilter) ([]Case, error) {
+	where, values := []string{"1"}, []any{clickhouse.Named("limit", limit(f.Limit))}
+	bind := func(wanted bool, condition, name string, value any) {
+		if wanted {
+			where = append(where, condition)
+			values = append(values, clickhouse.Named(name, value))
+		}
+	}
+	bind(f.Job != 0, "job = {job:UInt64}", "job", uint64(f.Job))
+	bind(f.Suite != "", "suite = {suite:String}", "suite", f.Suite)
+	bind(f.Set != "", "set = {set:String}", "set", f.Set)
+	bind(f.Name != "", "name = {name:String}", "name", f.Name)
+	bind(len(f.Results) > 0, "toString(result) IN {results:Array(String)}", "results", f.Results)
+	if f.After != nil {
+		bind(true, "(seq, n) > ({seq:UInt64}, {n:UInt32})", "seq", f.After.Seq)
+		values = append(values, clickhouse.Named("n", f.After.N))
+	}
+	list, err := all[Case](ctx, db, "SELECT "+strings.Join(columns[Case](), ", ")+
+		" FROM test_cases WHERE "+strings.Join(where, " AND ")+" ORDER BY seq, n LIMIT {limit:UInt64}", values...)
+	if err != nil {
+		return nil, fmt.Errorf("list test cases: %w", err)
+	}
+	return list, nil
 }

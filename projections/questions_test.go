@@ -1,0 +1,274 @@
+package projections
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"strata/events"
+	"strata/events/eventtest"
+	"strata/events/stream"
+)
+
+// asked projects three stories, of jobs 1, 11 and 21, and returns the tables.
+func asked(t *testing.T) *DB {
+	t.Helper()
+	broker, db := eventtest.Start(t), openTest(t)
+	var lab uint64
+	for _, job := range []events.JobID{1, 11, 21} {
+		lab = story(t, broker, job)
+	}
+	lab = broker.Append(t, events.JobSubmitted{Job: 30, Display: "30", User: "carol", Name: "Boot of Next",
+		At: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), DeviceType: "bbb", HealthCheck: true})[0].Seq
+	_, stop := project(t, broker, db)
+	awaitPosition(t, db, stream.Lab, lab)
+	awaitPosition(t, db, stream.Results, 6)
+	awaitPosition(t, db, stream.Output, 12)
+	stop()
+	return db
+}
+
+func TestJobs(t *testing.T) {
+	db := asked(t)
+	yes, no := true, false
+	tests := []struct {
+		name   string
+		filter JobFilter
+		want   []uint64
+		count  uint64
+	}{
+		{"all, newest first", JobFilter{}, []uint64{30, 21, 11, 1}, 4},
+		{"rejected too", JobFilter{Rejected: true}, []uint64{30, 22, 21, 12, 11, 2, 1}, 7},
+		{"a page", JobFilter{Limit: 2}, []uint64{30, 21}, 4},
+		{"the next page", JobFilter{Limit: 2, Before: 21}, []uint64{11, 1}, 4},
+		{"of a user", JobFilter{User: "carol"}, []uint64{30}, 1},
+		{"of a device type", JobFilter{DeviceType: "qemu"}, []uint64{21, 11, 1}, 3},
+		{"on a device", JobFilter{Device: "qemu-01"}, []uint64{21, 11, 1}, 3},
+		{"on a worker", JobFilter{Worker: "w2"}, nil, 0},
+		{"in a state", JobFilter{States: []string{"Submitted", "Running"}}, []uint64{30}, 1},
+		{"with a health", JobFilter{Healths: []string{"Canceled"}}, []uint64{21, 11, 1}, 3},
+		{"by name", JobFilter{Name: "of next"}, []uint64{30}, 1},
+		{"with a quote in the name", JobFilter{Name: "' OR 1 --"}, nil, 0},
+		{"health checks", JobFilter{HealthChecks: &yes}, []uint64{30}, 1},
+		{"no health checks", JobFilter{HealthChecks: &no}, []uint64{21, 11, 1}, 3},
+		{"since", JobFilter{Since: time.Date(2026, 11, 22, 11, 0, 0, 0, time.UTC)}, []uint64{30}, 1},
+		{"several at once", JobFilter{User: "alice", States: []string{"Finished"}, Before: 20, Limit: 1}, []uint64{11}, 3},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			list, err := db.Jobs(t.Context(), tt.filter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []uint64
+			for _, j := range list {
+				got = append(got, j.Job)
+			}
+			if !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("Jobs(%+v) = %v; want %v", tt.filter, got, tt.want)
+			}
+			if n, err := db.CountJobs(t.Context(), tt.filter); err != nil || n != tt.count {
+				t.Errorf("CountJobs(%+v) = %d, %v; want %d", tt.filter, n, err, tt.count)
+			}
+		})
+	}
+}
+
+func TestOneJob(t *testing.T) {
+	db := asked(t)
+	j, err := db.Job(t.Context(), 11)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j.State != "Finished" || j.Health != "Canceled" || j.Metadata["branch"] != "next" || j.Device != "qemu-01" ||
+		j.StartedAt == nil || j.EndedAt.Sub(*j.StartedAt) != 59*time.Second || !j.Complete || j.Lines != 5 {
+		t.Errorf("Job(11) = %+v", j)
+	}
+	if _, err := db.Job(t.Context(), 404); !errors.Is(err, ErrNotFound) {
+		t.Errorf("Job(404): %v; want ErrNotFound", err)
+	}
+	steps, err := db.JobTransitions(t.Context(), 11)
+	if err != nil || len(steps) != 7 || steps[0].Event != "job.submitted" || steps[3].Device != "qemu-01" {
+		t.Errorf("JobTransitions(11) = %+v, %v", steps, err)
+	}
+	device, err := db.DeviceTransitions(t.Context(), "qemu-01", 2)
+	if err != nil || len(device) != 2 || device[0].Event != "device.health-changed" || device[0].Job != 21 {
+		t.Errorf("DeviceTransitions = %+v, %v", device, err)
+	}
+}
+
+func TestResults(t *testing.T) {
+	db := asked(t)
+	suites, err := db.Suites(t.Context(), 1)
+	if err != nil || len(suites) != 2 || suites[0].Suite != "0_smoke" || suites[0].Cases != 3 || suites[1].Passes != 1 {
+		t.Errorf("Suites(1) = %+v, %v", suites, err)
+	}
+	cases, err := db.Cases(t.Context(), CaseFilter{Job: 1, Limit: 3})
+	if err != nil || len(cases) != 3 || cases[1].Set != "net" || *cases[0].StartLine != 3 {
+		t.Fatalf("Cases = %+v, %v", cases, err)
+	}
+	rest, err := db.Cases(t.Context(), CaseFilter{Job: 1, Limit: 3, After: &cases[2]})
+	if err != nil || len(rest) != 1 || rest[0].Name != "login-action" || *rest[0].Measurement != 2.5 || rest[0].Metadata["level"] != "1.2" {
+		t.Errorf("Cases after the third = %+v, %v", rest, err)
+	}
+	failed, err := db.Cases(t.Context(), CaseFilter{Results: []string{"fail"}, Suite: "0_smoke", Set: "net", Name: "b"})
+	if err != nil || len(failed) != 3 {
+		t.Errorf("failed cases of all jobs = %+v, %v; want 3", failed, err)
+	}
+}
+
+func TestLines(t *testing.T) {
+	db := asked(t)
+	tests := []struct {
+		name   string
+		filter LineFilter
+		want   []uint64
+	}{
+		{"all", LineFilter{Job: 1}, []uint64{0, 1, 2, 3, 4}},
+		{"from a line", LineFilter{Job: 1, From: 3}, []uint64{3, 4}},
+		{"between", LineFilter{Job: 1, From: 1, To: 3}, []uint64{1, 2}},
+		{"of a level", LineFilter{Job: 1, Levels: []events.Level{events.Results}}, []uint64{4}},
+		{"a page", LineFilter{Job: 1, From: 1, Limit: 2}, []uint64{1, 2}},
+		{"another job", LineFilter{Job: 99}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			list, err := db.Lines(t.Context(), tt.filter)
+			var got []uint64
+			for _, l := range list {
+				got = append(got, l.Line)
+			}
+			if err != nil || !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("Lines(%+v) = %v, %v; want %v", tt.filter, got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestSearch(t *testing.T) {
+	db := asked(t)
+	for _, merged := range []bool{false, true} { // by reading, and by the index
+		if merged {
+			if err := db.exec(t.Context(), "OPTIMIZE TABLE log_lines FINAL"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tests := []struct {
+			filter SearchFilter
+			want   string // job/line
+		}{
+			{SearchFilter{Text: `quote "3"`}, "[21/3 11/3 1/3]"},
+			{SearchFilter{Text: `uote "3`}, "[21/3 11/3 1/3]"},
+			{SearchFilter{Text: "line 2", Job: 11}, "[11/2]"},
+			{SearchFilter{Text: "ine", Before: 11}, "[1/0 1/1 1/2]"},
+			{SearchFilter{Text: "case", Levels: []events.Level{events.Target}}, "[]"},
+			{SearchFilter{Text: "line 1", Limit: 1}, "[21/1]"},
+			{SearchFilter{Text: "absent"}, "[]"},
+		}
+		for _, tt := range tests {
+			list, err := db.Search(t.Context(), tt.filter)
+			got := make([]string, len(list))
+			for i, l := range list {
+				got[i] = fmt.Sprintf("%d/%d", l.Job, l.Line)
+			}
+			if err != nil || fmt.Sprint(got) != tt.want {
+				t.Errorf("merged %t: Search(%+v) = %v, %v; want %s", merged, tt.filter, got, err, tt.want)
+			}
+		}
+	}
+	if _, err := db.Search(t.Context(), SearchFilter{Text: "!?"}); err == nil {
+		t.Error("a search without a letter was taken")
+	}
+}
+
+func TestWholeWords(t *testing.T) {
+	for text, want := range map[string][]string{
+		"panic": {}, " panic ": {"panic"}, "Kernel panic - not syncing": {"panic", "not"}, "a": {}, "": {},
+		"/dev/sda1: clean,": {"dev", "sda1", "clean"},
+	} {
+		if got := wholeWords(text); len(got) != len(want) || len(got) > 0 && !reflect.DeepEqual(got, want) {
+			t.Errorf("wholeWords(%q) = %q; want %q", text, got, want)
+		}
+	}
+}
+
+func TestSQL(t *testing.T) {
+	db := asked(t)
+	got, err := db.SQL(t.Context(), "SELECT job, suite, measurement, metadata, time FROM test_cases WHERE job = 1 AND suite = 'lava'", Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `"rows":[[1,"lava",2.5,{"case":"login-action","level":"1.2"},"2026-11-22T10:00:00Z"]],"cut":false`; !strings.Contains(string(out), want) {
+		t.Errorf("SQL = %s\nwant it to have %s", out, want)
+	}
+	cut, err := db.SQL(t.Context(), "SELECT number FROM numbers(100000)", Limits{Rows: 7})
+	if err != nil || len(cut.Rows) != 7 || !cut.Cut {
+		t.Errorf("SQL of too many rows: %d rows, cut %t, %v; want 7, cut", len(cut.Rows), cut.Cut, err)
+	}
+	for statement, code := range map[string]int32{
+		"DROP TABLE log_lines":                              164, // READONLY
+		"INSERT INTO log_lines (job) VALUES (1)":            164,
+		"SELECT 1 SETTINGS max_execution_time = 0":          164,
+		"SELECT * FROM file('/etc/passwd', 'LineAsString')": 164,
+		"SELEC 1": 62, // SYNTAX_ERROR
+		"SELECT groupArray(number) FROM numbers(100000000)":                                          241, // MEMORY_LIMIT_EXCEEDED
+		"SELECT count() FROM log_lines WHERE nothing = 1":                                            47,  // UNKNOWN_IDENTIFIER
+		"SELECT max(number * 2) FROM system.numbers":                                                 158, // TOO_MANY_ROWS
+		"SELECT count() FROM numbers(150000000) WHERE cityHash64(repeat(toString(number), 200)) = 1": 159, // TIMEOUT_EXCEEDED
+	} {
+		var exception *clickhouse.Exception
+		_, err := db.SQL(t.Context(), statement, Limits{Time: 2 * time.Second, Memory: 64 << 20, Read: 200_000_000})
+		if !errors.As(err, &exception) || exception.Code != code {
+			t.Errorf("%s: %v; want code %d", statement, err, code)
+		}
+		if errors.Is(err, ErrAway) {
+			t.Errorf("%s: %v; history is not away", statement, err)
+		}
+	}
+}
+
+func TestQuestionsWhileAway(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close() // nobody listens there now
+	db, err := Open("http://default@" + address + "/strata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for name, ask := range map[string]func(context.Context) error{
+		"Ping":    db.Ping,
+		"Job":     func(ctx context.Context) error { _, err := db.Job(ctx, 1); return err },
+		"Jobs":    func(ctx context.Context) error { _, err := db.Jobs(ctx, JobFilter{}); return err },
+		"SQL":     func(ctx context.Context) error { _, err := db.SQL(ctx, "SELECT 1", Limits{}); return err },
+		"Migrate": db.Migrate,
+	} {
+		if err := ask(t.Context()); !errors.Is(err, ErrAway) {
+			t.Errorf("%s: %v; want ErrAway", name, err)
+		}
+	}
+}
+
+func TestOpenRefusesWhatIsNoDSN(t *testing.T) {
+	for _, dsn := range []string{"", "strata", "http://", "ftp://h/x"} {
+		if db, err := Open(dsn); err == nil {
+			db.Close()
+			t.Errorf("Open(%q) was taken", dsn)
+		}
+	}
+}
