@@ -1,7 +1,6 @@
 package device
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,19 +12,16 @@ import (
 // MaxBytes is the size up to which a dictionary or a rendered configuration is taken.
 const MaxBytes = 256 << 10
 
-// ErrTemplate says that a text is a Jinja2 dictionary, which this release cannot render.
-var ErrTemplate = errors.New("the text is a Jinja2 dictionary, which cannot be rendered yet: store the rendered YAML instead")
+// ErrTemplate says that a text is a Jinja2 dictionary where a rendered configuration is wanted.
+var ErrTemplate = errors.New("the text is a Jinja2 dictionary: it has to be rendered with the templates of its device type")
 
-// Load reads a device's configuration for a job with the given context: variables that a Jinja2
-// dictionary may use. A text that is rendered already has no use for them. Errors are a
-// *yaml.Error, a *Problem, or [ErrTemplate].
-func Load(text []byte, context *yaml.Node) (*Device, error) {
-	// {{ may stand in a quoted text of what is rendered (a kernel command line has one); out of
-	// quotes YAML refuses it.
-	root, err := yaml.ParseWithin(text, yaml.Limits{Bytes: MaxBytes})
-	if bytes.Contains(text, []byte("{%")) || err != nil && bytes.Contains(text, []byte("{{")) {
+// Load reads a rendered device configuration; the context has no use here. Errors are a
+// *yaml.Error, a *Problem, or [ErrTemplate]; [Templates.Load] takes dictionaries too.
+func Load(text []byte, _ *yaml.Node) (*Device, error) {
+	if IsTemplate(text) {
 		return nil, fmt.Errorf("load device configuration: %w", ErrTemplate)
 	}
+	root, err := yaml.ParseWithin(text, yaml.Limits{Bytes: MaxBytes})
 	if err != nil {
 		return nil, fmt.Errorf("load device configuration: %w", err)
 	}
