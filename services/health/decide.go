@@ -1,0 +1,132 @@
+package health
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
+)
+
+// plan is what there is to do now, and when to look again.
+type plan struct {
+	facts  []events.Event // at most one batch; those of one device stand together
+	checks []request      // health checks to publish, after the facts are recorded
+	seen   []events.DeviceName
+	wake   time.Time // when the next check is due by its hours; zero: none is
+	more   bool      // the batch was full
+}
+
+// request asks for the health check of a device.
+type request struct {
+	device     events.DeviceName
+	definition string
+	reason     string
+	due        uint64       // the fact that made the check due: the publication's key
+	job        events.JobID // its number where it was published already
+}
+
+// decide says what the devices ask for that were touched, or whose time has come. It reads no
+// clock, no network and no map order, and leaves the state as it is.
+func decide(s *state, now time.Time) plan {
+	var p plan
+	wanted := slices.Sorted(maps.Keys(s.look))
+	for name, at := range s.next {
+		if _, touched := s.look[name]; !touched && !now.Before(at) {
+			wanted = append(wanted, name)
+		}
+	}
+	slices.Sort(wanted)
+	seen := map[events.DeviceName]bool{}
+	for _, name := range wanted {
+		if len(p.facts)+2 > stream.MaxBatch {
+			p.more = true
+			break
+		}
+		seen[name] = true
+		p.seen = append(p.seen, name)
+		d := s.lab.Device(name)
+		if d == nil {
+			continue
+		}
+		if facts := judge(s, d, now); len(facts) > 0 {
+			p.facts = append(p.facts, facts...)
+		} else if r, due := checkDue(s, d, now); due {
+			p.checks = append(p.checks, r)
+		} else {
+			p.wake = earliest(p.wake, s.nextCheck(name))
+		}
+	}
+	for name, at := range s.next {
+		if !seen[name] {
+			p.wake = earliest(p.wake, at)
+		}
+	}
+	return p
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// judge returns the facts that a device asks for: its release with what the job's end says of it,
+// or a health that follows from something else. What is left after these facts is found at the next look.
+func judge(s *state, d *lab.Device, now time.Time) []events.Event {
+	if d.State != lab.DeviceIdle {
+		j := s.lab.Job(d.Job)
+		if j == nil || j.State == lab.Finished || j.Run == nil || j.Run.Lease != d.Lease {
+			return release(s, d, j, now)
+		}
+	}
+	change := events.DeviceHealthChanged{Device: d.Name, From: d.Health}
+	if to, reason, follows := lab.Cascade(s.lab.Worker(d.Worker), d); follows {
+		change.To, change.Reason = to, reason
+		return []events.Event{change}
+	}
+	if d.Health != events.Good && d.Health != events.Unknown && d.Health != events.Looping {
+		return nil
+	}
+	change.To = events.Bad
+	switch err := s.valid[d.Name].err; {
+	case d.Check.Failed != "":
+		change.Reason, change.Job = d.Check.Failed, d.Check.Job
+	case err != nil:
+		change.Reason = lab.InvalidDevice + ": " + err.Error()
+	default:
+		return nil
+	}
+	return []events.Event{change}
+}
+
+// release frees a device. j is the job that held it: Finished, or Submitted again, or nil where
+// that has left the queue since.
+func release(s *state, d *lab.Device, j *lab.Job, now time.Time) []events.Event {
+	var facts []events.Event
+	free := *d
+	if j != nil && j.State == lab.Finished && j.Run != nil && j.Run.Lease == d.Lease {
+		if to, reason, said := lab.AfterJob(d, j); said {
+			facts = append(facts, events.DeviceHealthChanged{Device: d.Name, From: d.Health, To: to, Reason: reason, Job: j.ID})
+			free.Health = to
+		}
+	}
+	_, due := lab.CheckDue(&free, s.lab.DeviceType(d.Type), now)
+	return append(facts, events.DeviceReleased{Device: d.Name, Job: d.Job, Lease: d.Lease, CheckDue: due && d.Check.Job == 0})
+}
+
+// checkDue asks for the check of a device that needs one and could run it now.
+func checkDue(s *state, d *lab.Device, now time.Time) (request, bool) {
+	t := s.lab.DeviceType(d.Type)
+	if d.State != lab.DeviceIdle || d.Version == 0 || d.Check.Job != 0 || !t.Shown() || !s.lab.Worker(d.Worker).Usable() {
+		return request{}, false
+	}
+	reason, due := lab.CheckDue(d, t, now)
+	if !due {
+		return request{}, false
+	}
+	return request{d.Name, t.HealthCheck, reason, d.DueSeq, s.asked[d.Name]}, true
+}
