@@ -9,6 +9,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,7 +20,8 @@ type Source struct {
 	Structs []string                     // names of all exported structs that have a method About
 	docs    map[string]string            // comment of a type
 	fields  map[string]map[string]string // comment of a struct's field, by Go names
-	values  map[string][]value           // constants of a string type, in order
+	values  map[string][]value           // all values of a string type, in order
+	names   map[string]bool              // types of names, which have other values than their constants
 }
 
 // value is a constant of a string type.
@@ -37,7 +39,8 @@ func Read(dir string) (*Source, error) {
 	if len(paths) == 0 {
 		return nil, fmt.Errorf("no Go files in %s", dir)
 	}
-	s := &Source{docs: make(map[string]string), fields: make(map[string]map[string]string), values: make(map[string][]value)}
+	s := &Source{docs: make(map[string]string), fields: make(map[string]map[string]string), values: make(map[string][]value),
+		names: make(map[string]bool)}
 	files := token.NewFileSet()
 	facts := make(map[string]bool)
 	var names []string
@@ -67,6 +70,7 @@ func Read(dir string) (*Source, error) {
 			s.Structs = append(s.Structs, name)
 		}
 	}
+	maps.DeleteFunc(s.values, func(name string, _ []value) bool { return s.names[name] })
 	return s, nil
 }
 
@@ -76,6 +80,7 @@ func (s *Source) declare(d *ast.GenDecl, names []string) ([]string, error) {
 		switch spec := spec.(type) {
 		case *ast.TypeSpec:
 			name := spec.Name.Name
+			s.names[name] = d.Lparen.IsValid() // the group of names in entity.go
 			s.docs[name] = text(spec.Doc, spec.Comment)
 			if s.docs[name] == "" && len(d.Specs) == 1 {
 				s.docs[name] = text(d.Doc, nil)
