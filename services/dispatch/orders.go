@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -18,6 +19,7 @@ import (
 	"strata/events/stream"
 	"strata/schemas/device"
 	"strata/schemas/order"
+	"strata/schemas/yaml"
 )
 
 // How orders are kept for workers.
@@ -151,7 +153,7 @@ func (s *service) work(j *lab.Job) (order.Work, error) {
 	if sum := sha256.Sum256(definition); hex.EncodeToString(sum[:]) != j.Source.SHA256 {
 		return order.Work{}, &badJob{events.BugError, "the job's definition is not the one that was submitted"}
 	}
-	config, err := s.deviceConfig(j)
+	config, err := s.deviceConfig(j, definition)
 	if err != nil {
 		return order.Work{}, err
 	}
@@ -181,8 +183,9 @@ func (s *service) work(j *lab.Job) (order.Work, error) {
 	return w, nil
 }
 
-// deviceConfig returns the configuration of the job's device, rendered. A guest has none.
-func (s *service) deviceConfig(j *lab.Job) (string, error) {
+// deviceConfig returns the configuration of the job's device, rendered with the job's context. A
+// guest has none.
+func (s *service) deviceConfig(j *lab.Job, definition []byte) (string, error) {
 	if j.Run.Device == "" {
 		return "", nil
 	}
@@ -190,12 +193,32 @@ func (s *service) deviceConfig(j *lab.Job) (string, error) {
 	if d == nil {
 		return "", &badJob{events.ConfigurationError, fmt.Sprintf("device %s has been removed", j.Run.Device)}
 	}
-	// The text is loaded to be checked, and handed on as it is: the worker loads it again. Jinja2
-	// dictionaries are rendered here once schemas/device can.
-	if _, err := device.Load([]byte(d.Dictionary), nil); err != nil {
-		return "", &badJob{events.ConfigurationError, fmt.Sprintf("configuration of device %s, version %d: %v", d.Name, d.Version, err)}
+	bad := func(err error) error {
+		return &badJob{events.ConfigurationError, fmt.Sprintf("configuration of device %s, version %d: %v", d.Name, d.Version, err)}
 	}
-	return d.Dictionary, nil
+	var context *yaml.Node
+	if root, err := yaml.Parse(definition); err == nil { // the gate has read it; a health check may lack a context
+		context = root.Get("context")
+	}
+	types := device.Templates{Text: s.template}
+	config, err := types.Render(string(d.Name), string(d.Type), []byte(d.Dictionary), context)
+	if err != nil {
+		return "", bad(err)
+	}
+	// Loaded to be checked, and handed on as text: the worker loads it again.
+	if _, err := device.Load(config, nil); err != nil {
+		return "", bad(err)
+	}
+	return string(config), nil
+}
+
+// template returns the text of a device type's template, as dictionaries name it.
+func (s *service) template(name string) (string, bool) {
+	t := s.state.lab.DeviceType(events.DeviceTypeName(strings.TrimSuffix(name, ".jinja2")))
+	if t == nil || t.Template == "" {
+		return "", false
+	}
+	return t.Template, true
 }
 
 // text puts a text into an order, or where it is long into its bucket.
