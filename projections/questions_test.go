@@ -223,10 +223,10 @@ func TestSQL(t *testing.T) {
 		"SELECT 1 SETTINGS max_execution_time = 0":          164,
 		"SELECT * FROM file('/etc/passwd', 'LineAsString')": 164,
 		"SELEC 1": 62, // SYNTAX_ERROR
-		"SELECT groupArray(number) FROM numbers(100000000)":                                          241, // MEMORY_LIMIT_EXCEEDED
-		"SELECT count() FROM log_lines WHERE nothing = 1":                                            47,  // UNKNOWN_IDENTIFIER
-		"SELECT max(number * 2) FROM system.numbers":                                                 158, // TOO_MANY_ROWS
-		"SELECT count() FROM numbers(150000000) WHERE cityHash64(repeat(toString(number), 200)) = 1": 159, // TIMEOUT_EXCEEDED
+		"SELECT groupArray(number) FROM numbers(100000000)":                                         241, // MEMORY_LIMIT_EXCEEDED
+		"SELECT count() FROM log_lines WHERE nothing = 1":                                           47,  // UNKNOWN_IDENTIFIER
+		"SELECT max(number * 2) FROM system.numbers":                                                158, // TOO_MANY_ROWS
+		"SELECT count() FROM numbers(190000000) WHERE cityHash64(repeat(toString(number), 20)) = 1": 159, // TIMEOUT_EXCEEDED
 	} {
 		var exception *clickhouse.Exception
 		_, err := db.SQL(t.Context(), statement, Limits{Time: 2 * time.Second, Memory: 64 << 20, Read: 200_000_000})

@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -46,10 +47,14 @@ func (db *DB) SQL(ctx context.Context, statement string, l Limits) (Table, error
 	if l.Read == 0 {
 		l.Read = 2_000_000_000
 	}
-	// The engine ends it a moment before we stop waiting, so that its error is the one that is seen.
-	ctx, cancel := context.WithTimeout(ctx, l.Time+2*time.Second)
-	defer cancel()
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
+	// The driver makes a deadline of a context the engine's own limit, plus 5 s, over any that is set.
+	// So this one has none: it is canceled a moment after the engine should have ended the statement,
+	// whose error is then the one that is seen.
+	bounded, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
+	defer time.AfterFunc(l.Time+2*time.Second, func() { cancel(context.DeadlineExceeded) }).Stop()
+	ctx = clickhouse.Context(bounded, clickhouse.WithSettings(clickhouse.Settings{
 		"max_execution_time": max(1, int(l.Time.Seconds())), "max_memory_usage": l.Memory,
 		"max_rows_to_read": l.Read, "max_threads": 2,
 		// One more than wanted tells whether there were more; break ends it at a block's end.
@@ -59,6 +64,9 @@ func (db *DB) SQL(ctx context.Context, statement string, l Limits) (Table, error
 	}))
 	rows, err := db.conn.Query(ctx, statement)
 	if err != nil {
+		if errors.Is(context.Cause(bounded), context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", ErrAway, err)
+		}
 		return Table{}, away(err)
 	}
 	defer rows.Close()
