@@ -198,7 +198,7 @@ func runJob(t *testing.T, j Job) ([]events.Record, Verdict) {
 	}})
 	verdict := Run(t.Context(), j)
 	t.Cleanup(func() {
-		if t.Failed() && os.Getenv("STRATA_SHOW_LOG") != "" {
+		if os.Getenv("STRATA_SHOW_LOG") != "" {
 			for _, r := range slices.Clone(got) {
 				t.Logf("%-9s %s", r.Level, r.Message)
 			}
