@@ -30,18 +30,16 @@ func (s *supervisor) dispatchCourier(j *job) {
 }
 
 // emptied reports that all output of a job is on the bus.
-func (s *supervisor) emptied(sent spoolSent) error {
+func (s *supervisor) emptied(sent spoolSent) {
 	j := sent.job
 	delete(s.couriers, j)
 	if sent.err != nil {
 		if s.ctx.Err() == nil {
 			s.Logger.Error("spool of job cannot be sent", "job", j.Job, "lines", sent.lines, "error", sent.err)
 		}
-		return nil // tried again at the next look
+		return // tried again at the next look
 	}
-	if err := s.report(j, order.Report{Claim: order.SpoolEmpty, Lines: sent.lines}); err != nil {
-		return err
-	}
+	s.report(j, order.Report{Claim: order.SpoolEmpty, Lines: sent.lines})
 	j.Emptied = true
-	return j.save()
+	s.save(j)
 }

@@ -44,6 +44,8 @@ type job struct {
 	record
 
 	kills bool // SIGKILL was sent
+	gone  bool // its process has ended, and that has to be settled
+	dirty bool // record is not on disk as it is here
 }
 
 func (j *job) board() string { return board(j.Device, j.Job) }

@@ -70,8 +70,8 @@ func (l *link) run(ctx context.Context) error {
 				break
 			}
 			l.Logger.Warn("session with the bus ended", "error", err)
-			if err := l.tell(ctx, ask{closed: true}); err != nil && ctx.Err() == nil {
-				return err
+			if err := l.tell(ctx, ask{closed: true}); err != nil {
+				break
 			}
 		}
 		select {
@@ -238,7 +238,7 @@ func (l *link) order(ctx context.Context, m jetstream.Msg, held bool) error {
 		return m.NakWithDelay(5 * pause)
 	}
 	if err := l.tell(ctx, ask{order: &o, more: held || meta.NumPending > 0}); err != nil {
-		if errors.Is(err, errDisk) || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return err
 		}
 		l.Logger.Error("order cannot be taken now", "job", o.Job, "error", err)

@@ -15,12 +15,14 @@ func (s *supervisor) take(o order.Order) error {
 	switch o.Kind {
 	case order.Start:
 		if j != nil {
-			return s.tell(j)
+			s.tell(j)
+			return nil
 		}
 		return s.takeStart(o)
 	case order.Check:
 		if j != nil {
-			return s.tell(j)
+			s.tell(j)
+			return nil
 		}
 		return s.deny(o, order.Report{Claim: order.Unknown})
 	case order.Cancel:
@@ -75,8 +77,9 @@ func (s *supervisor) takeStart(o order.Order) error {
 	}
 	s.jobs = append(s.jobs, j)
 	s.Logger.Info("order taken", "job", o.Job, "device", o.Device, "lease", o.Lease)
+	s.report(j, order.Report{Claim: order.Taken})
 	s.supersede(j)
-	return s.report(j, order.Report{Claim: order.Taken})
+	return nil
 }
 
 // supersede ends the jobs that have the board under a lower lease: the lab has given it to another.
@@ -101,21 +104,24 @@ func (s *supervisor) deny(o order.Order, r order.Report) error {
 	}
 	s.Logger.Warn("order not done", "job", o.Job, "lease", o.Lease, "order", o.Kind, "claim", r.Claim, "reason", r.Reason)
 	r.Job, r.Lease, r.Device = o.Job, o.Lease, o.Device
-	return s.add(r)
+	s.outbox.add(s.Now(), r)
+	return nil
 }
 
 // tell reports again where a job stands: its report may have been lost on the way or not believed.
-func (s *supervisor) tell(j *job) error {
+func (s *supervisor) tell(j *job) {
 	switch j.Phase {
 	case taken, starting:
-		return s.report(j, order.Report{Claim: order.Taken})
+		s.report(j, order.Report{Claim: order.Taken})
 	case running:
-		return s.report(j, order.Report{Claim: order.Started})
+		s.report(j, order.Report{Claim: order.Started})
+	case ended:
+		if j.Refused != "" {
+			s.report(j, order.Report{Claim: order.Refused, Reason: j.Refused})
+			return
+		}
+		s.report(j, order.Report{Claim: order.Finished, Verdict: j.Verdict})
 	}
-	if j.Refused != "" {
-		return s.report(j, order.Report{Claim: order.Refused, Reason: j.Refused})
-	}
-	return s.report(j, order.Report{Claim: order.Finished, Verdict: j.Verdict})
 }
 
 // cancel begins to end a job. One that has not begun ends here; act sends the signals to the others.
@@ -126,15 +132,18 @@ func (s *supervisor) cancel(j *job, o order.Order) error {
 			s.rehold = true
 			return nil
 		}
-		return s.tell(j)
+		s.tell(j)
+		return nil
 	case j.Phase == taken:
 		j.Stale = j.Stale || o.Over
-		return s.conclude(j, order.Verdict{Result: "fail", ErrorType: "Canceled", Error: "canceled before it began: " + o.Reason})
+		s.conclude(j, order.Verdict{Result: "fail", ErrorType: "Canceled", Error: "canceled before it began: " + o.Reason})
+		return nil
 	}
 	j.Stale = j.Stale || o.Over
 	if j.Cancel.IsZero() {
 		j.Cancel, j.Why = s.Now().UTC(), o.Reason
 	}
+	// It takes effect even where the disk fails; the order is not acknowledged then, and comes again.
 	if err := j.save(); err != nil {
 		return fmt.Errorf("cancel job %d: %w", j.Job, err)
 	}

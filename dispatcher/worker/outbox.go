@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,15 +20,17 @@ import (
 // takes from the front; both may do so at once.
 type outbox struct {
 	dir   string
+	log   *slog.Logger
 	wakes chan struct{} // has an element while something may have been added
 
 	mu      sync.Mutex
 	waiting []uint64 // numbers, ascending
 	last    uint64
+	unsaved map[uint64][]byte // those of waiting that the disk did not take
 }
 
-func openOutbox(dir string) (*outbox, error) {
-	o := &outbox{dir: dir, wakes: make(chan struct{}, 1)}
+func openOutbox(dir string, log *slog.Logger) (*outbox, error) {
+	o := &outbox{dir: dir, log: log, wakes: make(chan struct{}, 1), unsaved: map[uint64][]byte{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make directory of reports: %w", err)
 	}
@@ -47,21 +50,26 @@ func openOutbox(dir string) (*outbox, error) {
 
 // add numbers a report and keeps it. Numbers are nanoseconds of the clock where that moved on, so
 // that they grow even after the directory was emptied; they are also unique for the broker's
-// message ids.
-func (o *outbox) add(now time.Time, r order.Report) error {
+// message ids. A report that a full disk does not take is kept in memory: if the worker dies before
+// it is sent, its job's state tells that it has to be made again.
+func (o *outbox) add(now time.Time, r order.Report) {
 	o.mu.Lock()
 	number := max(o.last+1, uint64(now.UnixNano()))
+	o.last = number
 	o.mu.Unlock()
 	r.Version, r.Number, r.At = order.Version, number, now.UTC().Format(time.RFC3339Nano)
+	var body []byte
 	if err := jobproc.Write(o.path(number), r); err != nil {
-		return fmt.Errorf("keep report: %w", err)
+		o.log.Error("report is not on disk", "claim", r.Claim, "job", r.Job, "error", err)
+		body, _ = json.Marshal(r) // it has nothing that cannot be encoded
 	}
 	o.mu.Lock()
-	o.last = number
+	if body != nil {
+		o.unsaved[number] = body
+	}
 	o.waiting = append(o.waiting, number)
 	o.mu.Unlock()
 	o.wake()
-	return nil
 }
 
 // front returns the oldest report as it is to be sent, and its number; 0 where none waits.
@@ -69,10 +77,11 @@ func (o *outbox) front() (number uint64, body []byte, err error) {
 	o.mu.Lock()
 	if len(o.waiting) > 0 {
 		number = o.waiting[0]
+		body = o.unsaved[number]
 	}
 	o.mu.Unlock()
-	if number == 0 {
-		return 0, nil, nil
+	if number == 0 || body != nil {
+		return number, body, nil
 	}
 	body, err = os.ReadFile(o.path(number))
 	if err == nil && !json.Valid(body) {
@@ -90,6 +99,7 @@ func (o *outbox) drop(number uint64) error {
 	if len(o.waiting) > 0 && o.waiting[0] == number {
 		o.waiting = o.waiting[1:]
 	}
+	delete(o.unsaved, number)
 	o.mu.Unlock()
 	// Without a sync: a report that comes back after a crash is sent twice, which is allowed.
 	if err := os.Remove(o.path(number)); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -19,27 +19,34 @@ import (
 
 // start makes a job's process. What keeps it from starting is the worker's fault, not the job's: it
 // ends as a Bug, or is refused where the machine has no room.
-func (s *supervisor) start(j *job) error {
+func (s *supervisor) start(j *job) {
 	if short := s.shortOfSpace(); short != "" {
-		return s.refuse(j, short)
+		s.refuse(j, short)
+		return
 	}
 	env, err := processEnv(j.Work.Env.Inline, os.Environ())
 	if err != nil {
-		return s.conclude(j, order.Verdict{Result: "fail", ErrorType: "Configuration", Error: err.Error()})
-	}
-	if err := jobproc.Write(filepath.Join(j.dir, jobproc.TaskFile), jobproc.Task{Servers: s.Servers}); err != nil {
-		return err
+		s.conclude(j, order.Verdict{Result: "fail", ErrorType: "Configuration", Error: err.Error()})
+		return
 	}
 	j.Phase = starting
-	if err := j.save(); err != nil {
-		return err
+	err = jobproc.Write(filepath.Join(j.dir, jobproc.TaskFile), jobproc.Task{Servers: s.Servers})
+	if err == nil {
+		err = j.save()
+	}
+	if err != nil {
+		// What is not on disk may not begin: after a crash it would begin again.
+		s.Logger.Error("job cannot be started now", "job", j.Job, "error", err)
+		j.Phase = taken
+		return
 	}
 	cmd, err := s.spawn(j, env)
-	if err != nil {
-		return s.conclude(j, order.Verdict{Result: "fail", ErrorType: "Bug", Error: err.Error()})
+	if err == nil {
+		j.Process, err = jobproc.Identify(cmd.Process.Pid) // our child and not waited for: it is there
 	}
-	if j.Process, err = jobproc.Identify(cmd.Process.Pid); err != nil {
-		return err // it is our child and not waited for, so /proc has it
+	if err != nil {
+		s.conclude(j, order.Verdict{Result: "fail", ErrorType: "Bug", Error: err.Error()})
+		return
 	}
 	s.Logger.Info("job started", "job", j.Job, "device", j.Device, "lease", j.Lease, "pid", j.Process.PID)
 	s.watch(j, func() {
@@ -48,7 +55,7 @@ func (s *supervisor) start(j *job) error {
 			cmd.Wait() // does not wait: it lets the kernel forget the child
 		}
 	})
-	return s.began(j)
+	s.began(j)
 }
 
 // spawn starts the hidden command in a session of its own, so that neither a signal to the worker's
@@ -104,7 +111,7 @@ func awaitExit(ctx context.Context, who jobproc.Identity) {
 
 // end settles a job whose process is gone: what it left behind is killed before anything is
 // reported, because after the report the lab gives the device away.
-func (s *supervisor) end(j *job) error {
+func (s *supervisor) end(j *job) {
 	if n, err := j.Process.KillSession(); n > 0 || err != nil {
 		s.Logger.Warn("job left processes behind", "job", j.Job, "killed", n, "error", err)
 	}
@@ -121,12 +128,12 @@ func (s *supervisor) end(j *job) error {
 			verdict.Error = "the job's process did not end when asked to and was killed"
 		}
 	}
-	return s.conclude(j, verdict)
+	s.conclude(j, verdict)
 }
 
 // conclude reports how a job ended. The number of lines is counted here, from the spool: a process
 // that died could not.
-func (s *supervisor) conclude(j *job, v order.Verdict) error {
+func (s *supervisor) conclude(j *job, v order.Verdict) {
 	spool, err := output.OpenSpool(filepath.Join(j.dir, jobproc.SpoolDir))
 	if err == nil {
 		v.Lines = spool.Lines()
@@ -136,31 +143,27 @@ func (s *supervisor) conclude(j *job, v order.Verdict) error {
 		s.Logger.Error("lines of job cannot be counted", "job", j.Job, "error", err)
 	}
 	s.Logger.Info("job finished", "job", j.Job, "lease", j.Lease, "result", v.Result, "error_type", v.ErrorType, "lines", v.Lines)
-	if err := s.report(j, order.Report{Claim: order.Finished, Verdict: &v}); err != nil {
-		return err
-	}
+	s.report(j, order.Report{Claim: order.Finished, Verdict: &v})
 	j.Verdict = &v
-	return s.settle(j)
+	s.settle(j)
 }
 
 // refuse reports that a job that was taken will not be run.
-func (s *supervisor) refuse(j *job, reason string) error {
+func (s *supervisor) refuse(j *job, reason string) {
 	s.Logger.Warn("job refused", "job", j.Job, "lease", j.Lease, "reason", reason)
-	if err := s.report(j, order.Report{Claim: order.Refused, Reason: reason}); err != nil {
-		return err
-	}
+	s.report(j, order.Report{Claim: order.Refused, Reason: reason})
 	j.Refused = reason
-	return s.settle(j)
+	s.settle(j)
 }
 
 // settle notes that a job has been reported; a crash before it only repeats the report.
-func (s *supervisor) settle(j *job) error {
+func (s *supervisor) settle(j *job) {
 	j.Phase = ended
 	s.rehold = s.rehold || j.Stale
 	if err := os.RemoveAll(filepath.Join(j.dir, jobproc.ScratchDir)); err != nil {
 		s.Logger.Warn("scratch directory stays", "job", j.Job, "error", err)
 	}
-	return j.save()
+	s.save(j)
 }
 
 func (s *supervisor) terminate(j *job) {

@@ -3,8 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -14,7 +12,8 @@ import (
 )
 
 // The steps of a cancel, from the time it was asked for: SIGTERM at once, again from againAfter,
-// and SIGKILL to all of the job's processes from killAfter.
+// and SIGKILL to all of the job's processes from killAfter. The last two wait at least for as long
+// as the job's own plan allows for powering its device off.
 const (
 	againAfter = 60 * time.Second
 	killAfter  = 120 * time.Second
@@ -61,7 +60,7 @@ func newSupervisor(d Deps) (*supervisor, error) {
 		couriers: map[*job]bool{},
 	}
 	var err error
-	if s.outbox, err = openOutbox(filepath.Join(d.StateDir, "reports")); err != nil {
+	if s.outbox, err = openOutbox(filepath.Join(d.StateDir, "reports"), d.Logger); err != nil {
 		return nil, err
 	}
 	if s.leases, err = openLeases(d.StateDir); err != nil {
@@ -79,86 +78,67 @@ func newSupervisor(d Deps) (*supervisor, error) {
 	return s, nil
 }
 
-// run serves until ctx ends. An error is one of the disk: going on could start a job twice.
-func (s *supervisor) run(ctx context.Context) error {
+// run serves until ctx ends. A disk that fails is no reason to end: jobs run, and what could not be
+// written is written again until it can.
+func (s *supervisor) run(ctx context.Context) {
 	s.ctx, s.stop = context.WithCancel(ctx)
 	defer s.wait.Wait()
 	defer s.stop()
-	if err := s.takeBack(); err != nil {
-		return err
+	for _, j := range s.jobs {
+		if j.lives() {
+			s.adopt(j)
+		}
 	}
 	for {
-		wake, err := s.act()
-		if err != nil {
-			return err
-		}
+		wake := s.act()
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case a := <-s.asks:
-			err := s.answer(a)
-			a.done <- err
-			if errors.Is(err, errDisk) {
-				return err
-			}
+			a.done <- s.answer(a)
 		case j := <-s.exits:
-			if err := s.end(j); err != nil {
-				return err
-			}
+			j.gone = true
 		case sent := <-s.spools:
-			if err := s.emptied(sent); err != nil {
-				return err
-			}
+			s.emptied(sent)
 		case <-s.After(max(wake.Sub(s.Now()), 0)):
 		}
 	}
 }
 
-// errDisk is in errors after which the worker must not go on.
-var errDisk = errors.New("state directory cannot be written")
-
-// takeBack finds out what became of the jobs of an earlier run.
-func (s *supervisor) takeBack() error {
-	for _, j := range s.jobs {
-		if j.Phase != starting && j.Phase != running {
-			continue
-		}
-		if err := s.adopt(j); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// adopt takes a process back, or settles that there is none.
-func (s *supervisor) adopt(j *job) error {
+// adopt takes a process of an earlier run back, or settles that there is none.
+func (s *supervisor) adopt(j *job) {
 	if j.Phase == starting {
 		who, err := jobproc.GiveUp(j.dir)
 		switch {
 		case err == nil:
-			return s.refuse(j, "the worker stopped before the job's process began")
-		case errors.Is(err, os.ErrNotExist):
-			return nil // it has the lock and is about to say who it is: asked again by act
+			s.refuse(j, "the worker stopped before the job's process began")
+			return
 		case !errors.Is(err, jobproc.ErrHeld):
-			return fmt.Errorf("job %d: %w", j.Job, err)
+			// It has the lock and is about to say who it is, or the disk fails: act asks again.
+			s.Logger.Info("job's process is looked for", "job", j.Job, "error", err)
+			return
 		}
 		j.Process = who
-		if err := s.began(j); err != nil {
-			return err
-		}
+		s.began(j)
 	}
 	s.Logger.Info("job taken back", "job", j.Job, "lease", j.Lease, "pid", j.Process.PID, "lives", j.Process.Lives())
 	s.watch(j, func() { awaitExit(s.ctx, j.Process) })
-	return nil
 }
 
 // began notes that the job's process lives, and reports it.
-func (s *supervisor) began(j *job) error {
+func (s *supervisor) began(j *job) {
 	j.Phase = running
-	if err := j.save(); err != nil {
-		return err
+	s.save(j)
+	s.report(j, order.Report{Claim: order.Started})
+}
+
+// save keeps a job's record, or has act try again.
+func (s *supervisor) save(j *job) {
+	err := j.save()
+	if err != nil {
+		s.Logger.Error("state of job is not on disk", "job", j.Job, "error", err)
 	}
-	return s.report(j, order.Report{Claim: order.Started})
+	j.dirty = err != nil
 }
 
 // answer does what the link asks.
@@ -169,9 +149,7 @@ func (s *supervisor) answer(a ask) error {
 		return nil
 	case a.session != "":
 		s.ready, s.session = true, a.session
-		return s.hold()
-	case a.order == nil:
-		s.ready = true
+		s.hold()
 		return nil
 	}
 	s.ready = !a.more
@@ -179,50 +157,44 @@ func (s *supervisor) answer(a ask) error {
 }
 
 // hold reports the leases that the worker has something of.
-func (s *supervisor) hold() error {
+func (s *supervisor) hold() {
 	r := order.Report{Claim: order.Holding, Session: s.session, Build: s.Build}
 	for _, j := range s.jobs {
 		r.Held = append(r.Held, order.Held{Job: j.Job, Lease: j.Lease, Device: j.Device, Runs: j.Phase != ended})
 	}
 	s.rehold = false
-	return s.add(r)
+	s.outbox.add(s.Now(), r)
 }
 
-// act starts what may be started, goes on with cancels, and returns when to look again.
-func (s *supervisor) act() (wake time.Time, err error) {
+// act settles what has ended, starts what may be started, goes on with cancels, and returns when to
+// look again.
+func (s *supervisor) act() (wake time.Time) {
 	now := s.Now()
 	wake = now.Add(tick)
 	for _, j := range s.jobs {
-		if j.Phase == starting && j.Process == (jobproc.Identity{}) {
-			if err := s.adopt(j); err != nil {
-				return wake, err
-			}
+		switch {
+		case j.gone && j.lives():
+			s.end(j)
+		case j.Phase == starting && j.Process == (jobproc.Identity{}):
+			s.adopt(j)
 			wake = now.Add(soon)
-		}
-		if j.Phase == taken && s.ready && !s.busy(j) {
-			if err := s.start(j); err != nil {
-				return wake, err
-			}
-		}
-		if j.Phase == running && !j.Cancel.IsZero() {
-			next, err := s.escalate(j, now)
-			if err != nil {
-				return wake, err
-			}
-			if !next.IsZero() && next.Before(wake) {
+		case j.Phase == taken && s.ready && !s.busy(j):
+			s.start(j)
+		case j.Phase == running && !j.Cancel.IsZero():
+			if next := s.escalate(j, now); !next.IsZero() && next.Before(wake) {
 				wake = next
 			}
-		}
-		if j.Phase == ended && !j.Emptied && s.session != "" && !s.couriers[j] {
+		case j.Phase == ended && !j.Emptied && s.session != "" && !s.couriers[j]:
 			s.dispatchCourier(j)
+		}
+		if j.dirty {
+			s.save(j)
 		}
 	}
 	if s.rehold && s.session != "" {
-		if err := s.hold(); err != nil {
-			return wake, err
-		}
+		s.hold()
 	}
-	return wake, nil
+	return wake
 }
 
 // busy tells whether another job has the board, or is first in line for it.
@@ -236,46 +208,39 @@ func (s *supervisor) busy(j *job) bool {
 }
 
 // escalate sends the signals of a cancel that are due, each once, and returns when the next one is.
-func (s *supervisor) escalate(j *job, now time.Time) (next time.Time, err error) {
+func (s *supervisor) escalate(j *job, now time.Time) (next time.Time) {
 	since := now.Sub(j.Cancel)
-	if since >= killAfter {
+	final := jobproc.FinalizeTime(j.dir)
+	again, kill := max(againAfter, final), max(killAfter, final)
+	if since >= kill {
 		if !j.kills {
 			j.kills = true
 			n, err := j.Process.KillSession()
 			s.Logger.Warn("job killed", "job", j.Job, "processes", n, "error", err)
 		}
-		return time.Time{}, nil
+		return time.Time{}
 	}
 	if _, err := jobproc.ReadIdentity(j.dir); err != nil {
 		// It does not handle signals yet, and would die of one without a result.
-		return now.Add(soon), nil
+		return now.Add(soon)
 	}
 	due := 1
-	if since >= againAfter {
+	if since >= again {
 		due = 2
 	}
 	if j.Terms < due {
 		// Noted first: after a restart of the worker a second signal would cut the clean-up short.
 		j.Terms = due
-		if err := j.save(); err != nil {
-			return time.Time{}, err
-		}
+		s.save(j)
 		s.terminate(j)
 	}
 	if due == 1 {
-		return j.Cancel.Add(againAfter), nil
+		return j.Cancel.Add(again)
 	}
-	return j.Cancel.Add(killAfter), nil
+	return j.Cancel.Add(kill)
 }
 
-func (s *supervisor) report(j *job, r order.Report) error {
+func (s *supervisor) report(j *job, r order.Report) {
 	r.Job, r.Lease, r.Device = j.Job, j.Lease, j.Device
-	return s.add(r)
-}
-
-func (s *supervisor) add(r order.Report) error {
-	if err := s.outbox.add(s.Now(), r); err != nil {
-		return fmt.Errorf("%w: %w", errDisk, err)
-	}
-	return nil
+	s.outbox.add(s.Now(), r)
 }

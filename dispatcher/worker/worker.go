@@ -69,9 +69,9 @@ func Run(ctx context.Context, d Deps) error {
 		linked <- l.run(ctx)
 		stop() // a link that cannot be had at all ends the worker
 	}()
-	err = s.run(ctx)
+	s.run(ctx)
 	stop()
-	return errors.Join(err, <-linked)
+	return <-linked
 }
 
 // lock keeps a second worker off the directory.

@@ -23,6 +23,8 @@ const (
 	ScratchDir  = "scratch"      // downloads and overlays; removed with the job
 	StdoutFile  = "stdout"
 	StderrFile  = "stderr" // what a crash of the process leaves
+
+	DescriptionFile = "description.json" // pipeline.Description; written by the process once it has a plan
 )
 
 // Task is what the worker tells the process beside the order.

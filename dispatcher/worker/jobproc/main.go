@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"strata/dispatcher/output"
+	"strata/dispatcher/pipeline"
 	"strata/schemas/order"
 )
 
@@ -22,22 +23,24 @@ const linger = 5 * time.Second
 // Job is what a [Deps.Run] is given.
 type Job struct {
 	Order   order.Order
-	Log     *output.Logger // what it writes is in the spool when it returns
-	Scratch string         // an empty directory for downloads and overlays
-	Spool   string         // directory of the job's log
+	Dir     string
+	Log     *output.Logger  // what it writes is in the spool when it returns
+	Scratch string          // an empty directory for downloads and overlays, removed after the job
+	Again   <-chan struct{} // closed when a job that is canceled is asked to end once more
 }
 
 // Deps is what the process needs from outside.
 type Deps struct {
-	// Run does the job and says how it ended; Lines of the verdict are filled in here. When ctx ends
-	// its cause is [ErrCanceled], and Run powers the device off and returns as soon as it can.
+	// Run does the job and says how it ended; Lines of the verdict are filled in here. When the job is
+	// canceled ctx ends with a pipeline.CanceledBy as its cause, and Run powers the device off and
+	// returns as soon as it can. See [Pipeline].
 	Run    func(ctx context.Context, j Job) order.Verdict
 	Now    func() time.Time
 	Logger *slog.Logger // to standard error, which the worker keeps
 }
 
-// ErrCanceled is the cause of the end of a job's context: the process was asked to end.
-var ErrCanceled = errors.New("The job was canceled") //lint:ignore ST1005 the text is what LAVA's clients look for
+// canceledText is what users of LAVA know for a job that was asked to end.
+const canceledText = "The job was canceled"
 
 // Main runs the job whose order lies in dir. It returns nil where the job passed or failed by itself,
 // and an error where there is nothing the result could be written for.
@@ -62,53 +65,59 @@ func Main(dir string, d Deps) error {
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
+	again := make(chan struct{})
 	go func() { // ends with the process
-		for range signals {
-			cancel(ErrCanceled)
+		<-signals
+		cancel(pipeline.CanceledBy{Text: canceledText})
+		<-signals
+		close(again)
+		for range signals { // a third one changes nothing
 		}
 	}()
-	return perform(ctx, dir, o, task, d)
+	return perform(ctx, Job{Order: o, Dir: dir, Scratch: filepath.Join(dir, ScratchDir), Again: again}, task, d)
 }
 
 // perform runs the job between opening its spool and writing its result.
-func perform(ctx context.Context, dir string, o order.Order, task Task, d Deps) error {
-	spoolDir := filepath.Join(dir, SpoolDir)
+func perform(ctx context.Context, j Job, task Task, d Deps) error {
+	spoolDir := filepath.Join(j.Dir, SpoolDir)
 	spool, err := output.OpenSpool(spoolDir)
 	if err != nil {
 		return fmt.Errorf("open spool: %w", err)
 	}
-	log := output.New(output.Settings{Now: d.Now, Write: spool.Append, Limit: o.Work.OutputLimit})
-	log.Mask(o.Work.Credential)
-	scratch := filepath.Join(dir, ScratchDir)
-	if err := os.MkdirAll(scratch, 0o755); err != nil {
+	j.Log = output.New(output.Settings{Now: d.Now, Write: spool.Append, Limit: j.Order.Work.OutputLimit})
+	j.Log.Mask(j.Order.Work.Credential)
+	if err := os.MkdirAll(j.Scratch, 0o755); err != nil {
 		return fmt.Errorf("make scratch directory: %w", err)
 	}
-	bus, err := dial(spoolDir, o, task.Servers, d.Logger)
+	bus, err := dial(spoolDir, j.Order, task.Servers, d.Logger)
 	if err != nil {
 		return err
 	}
 	defer bus.conn.Close()
+	bus.publisher.Grown = spool.Grown()
 	sending, stop := context.WithCancel(context.Background()) // goes on when the job is canceled
 	defer stop()
-	said, sent := make(chan struct{}), make(chan error, 1)
-	go func() { sent <- bus.publisher.Run(sending, said) }()
+	said, sent := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(sent)
+		bus.run(sending, said)
+	}()
 
-	verdict := d.Run(ctx, Job{Order: o, Log: log, Scratch: scratch, Spool: spoolDir})
-	if err := log.Err(); err != nil && verdict.Result == "pass" {
+	verdict := d.Run(ctx, j)
+	if err := j.Log.Err(); err != nil && verdict.Result == "pass" {
 		// Part of what the job said is not on the disk, so nobody could see why it passed.
 		verdict = order.Verdict{Result: "fail", ErrorType: "Infrastructure", Error: "the job's output could not be kept: " + err.Error()}
 	}
 	verdict.Lines = spool.Lines()
-	if err := errors.Join(spool.Close(), Write(filepath.Join(dir, ResultFile), verdict)); err != nil {
+	if err := errors.Join(spool.Close(), Write(filepath.Join(j.Dir, ResultFile), verdict)); err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}
 	close(said)
 	select {
-	case err := <-sent:
-		return err
+	case <-sent:
 	case <-time.After(linger):
 		stop()
 		<-sent
-		return nil
 	}
+	return nil
 }

@@ -48,7 +48,24 @@ func dial(spool string, o order.Order, servers string, log *slog.Logger) (*sende
 		_, err := stream.PublishFrame(ctx, js, f)
 		return err
 	}
-	return &sender{conn, output.Publisher{Dir: spool, Job: me.Job, Lease: me.Lease, Send: send}}, nil
+	return &sender{conn, output.Publisher{Dir: spool, Job: me.Job, Lease: me.Lease, Logger: log, Send: send}}, nil
+}
+
+// run sends until all is sent after said was closed, or ctx ends. The publisher gives up where the disk
+// fails it, most often because it is full; space may come back while the job goes on.
+func (s *sender) run(ctx context.Context, said <-chan struct{}) {
+	for {
+		err := s.publisher.Run(ctx, said)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		s.publisher.Logger.Error("spool cannot be sent now", "error", err)
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Drain sends what is left of the spool of a job whose process has ended, and returns how many

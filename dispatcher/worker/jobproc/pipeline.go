@@ -1,0 +1,53 @@
+package jobproc
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"strata/dispatcher"
+	"strata/dispatcher/pipeline"
+	"strata/events"
+	"strata/schemas/order"
+)
+
+// Pipeline returns the [Deps.Run] that runs an order through package dispatcher. version is that of
+// the binary, for the job's log.
+func Pipeline(version string, now func() time.Time) func(context.Context, Job) order.Verdict {
+	return func(ctx context.Context, j Job) order.Verdict {
+		w := j.Order.Work
+		v := dispatcher.Run(ctx, dispatcher.Job{
+			ID: w.Display, Version: version, Definition: []byte(w.Definition.Inline), Device: []byte(w.Device.Inline),
+			Dispatcher: []byte(w.Dispatcher.Inline), EnvDUT: []byte(w.EnvDUT.Inline), Env: os.Environ(),
+			Dir: j.Scratch, Log: j.Log, Now: now, Again: j.Again,
+			Planned: func(d pipeline.Description) { describe(j, d) },
+		})
+		result := "fail"
+		if v.Health == events.Complete {
+			result = "pass"
+		}
+		return order.Verdict{Result: result, ErrorType: string(v.ErrorType), Error: v.Error}
+	}
+}
+
+// describe leaves the plan for the worker, which must know how long the clean-up may take.
+func describe(j Job, d pipeline.Description) {
+	if err := Write(filepath.Join(j.Dir, DescriptionFile), d); err != nil {
+		j.Log.Debug("the plan cannot be kept: %v", err)
+	}
+}
+
+// FinalizeTime returns how long the plan of the job in a directory allows for its last action, which
+// powers the device off; 0 where the job has no plan.
+func FinalizeTime(dir string) time.Duration {
+	var d pipeline.Description
+	if err := Read(filepath.Join(dir, DescriptionFile), &d); err != nil || len(d.Pipeline) == 0 {
+		return 0
+	}
+	last := d.Pipeline[len(d.Pipeline)-1]
+	if last.Name != "finalize" {
+		return 0
+	}
+	return time.Duration(last.Timeout * float64(time.Second))
+}
