@@ -2,6 +2,7 @@ package lab
 
 import (
 	"slices"
+	"strings"
 
 	"strata/events"
 )
@@ -28,6 +29,16 @@ func (t *DeviceType) Checks() bool { return t != nil && t.HealthCheck != "" && !
 
 // Shown says that devices of the type may be given jobs.
 func (t *DeviceType) Shown() bool { return t == nil || !t.Hidden }
+
+// Template returns the text of a template that dictionaries extend, by its name there, such as
+// "qemu.jinja2": that of the device type of this name.
+func (s *State) Template(name string) (text string, ok bool) {
+	t := s.types[events.DeviceTypeName(strings.TrimSuffix(name, ".jinja2"))]
+	if t == nil || t.Template == "" {
+		return "", false
+	}
+	return t.Template, true
+}
 
 // LAVA's HEALTH_FREQUENCY_HOURS: how often a type that says nothing is checked.
 const defaultHealthHours = 24

@@ -151,6 +151,13 @@ func TestDeviceTypes(t *testing.T) {
 	if s.DeviceType("unknown") != nil || s.DeviceType("unknown").Checks() {
 		t.Error("a type that was never added is there, or has checks")
 	}
+	fold(s, events.DeviceTypeAdded{DeviceType: "qemu"}, events.DeviceTypeConfigured{DeviceType: "qemu", Template: "arch: arm"})
+	if text, ok := s.Template("qemu.jinja2"); !ok || text != "arch: arm" {
+		t.Errorf("template of qemu: %q, %v", text, ok)
+	}
+	if _, ok := s.Template("bbb.jinja2"); ok {
+		t.Error("bbb has a template, want none")
+	}
 	if !s.DeviceType("rpi").Checks() || s.DeviceType("bbb").Checks() {
 		t.Error("checks: want rpi only")
 	}

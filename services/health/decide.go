@@ -29,7 +29,8 @@ type request struct {
 }
 
 // decide says what the devices ask for that were touched, or whose time has come. It reads no
-// clock, no network and no map order, and leaves the state as it is.
+// clock, no network and no map order, and leaves the state as it is, but for what it remembers of
+// configurations that it has read.
 func decide(s *state, now time.Time) plan {
 	var p plan
 	wanted := slices.Sorted(maps.Keys(s.look))
@@ -92,15 +93,23 @@ func judge(s *state, d *lab.Device, now time.Time) []events.Event {
 		return nil
 	}
 	change.To = events.Bad
-	switch err := s.valid[d.Name].err; {
-	case d.Check.Failed != "":
+	if d.Check.Failed != "" {
 		change.Reason, change.Job = d.Check.Failed, d.Check.Job
-	case err != nil:
-		change.Reason = lab.InvalidDevice + ": " + err.Error()
-	default:
-		return nil
+		return []events.Event{change}
 	}
-	return []events.Event{change}
+	// As in LAVA, a configuration counts once the device could be given a job.
+	if able(s, d) {
+		if err := s.configError(d); err != nil {
+			change.Reason = lab.InvalidDevice + ": " + err.Error()
+			return []events.Event{change}
+		}
+	}
+	return nil
+}
+
+// able says that a device could be given a job, as far as its health allows.
+func able(s *state, d *lab.Device) bool {
+	return d.State == lab.DeviceIdle && d.Version > 0 && s.lab.DeviceType(d.Type).Shown() && s.lab.Worker(d.Worker).Usable()
 }
 
 // release frees a device. j is the job that held it: Finished, or Submitted again, or nil where
@@ -121,7 +130,7 @@ func release(s *state, d *lab.Device, j *lab.Job, now time.Time) []events.Event 
 // checkDue asks for the check of a device that needs one and could run it now.
 func checkDue(s *state, d *lab.Device, now time.Time) (request, bool) {
 	t := s.lab.DeviceType(d.Type)
-	if d.State != lab.DeviceIdle || d.Version == 0 || d.Check.Job != 0 || !t.Shown() || !s.lab.Worker(d.Worker).Usable() {
+	if d.Check.Job != 0 || !able(s, d) {
 		return request{}, false
 	}
 	reason, due := lab.CheckDue(d, t, now)

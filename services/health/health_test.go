@@ -27,8 +27,8 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sub.User != lab.LavaHealth || sub.Header.Get(PinHeader) != "q1" || string(sub.Text) != "job_name: check\n" {
-		t.Errorf("submitted by %q for %q: %q, want lava-health's check for q1", sub.User, sub.Header.Get(PinHeader), sub.Text)
+	if sub.User != lab.LavaHealth || sub.Header.Get(events.HeaderPinDevice) != "q1" || string(sub.Text) != "job_name: check\n" {
+		t.Errorf("submitted by %q for %q: %q, want lava-health's check for q1", sub.User, sub.Header.Get(events.HeaderPinDevice), sub.Text)
 	}
 	b.Append(t, heldUnder(1, asked.Job, "q1", true)...)
 	b.Append(t, events.JobFinished{Job: asked.Job, Device: "q1", Lease: 1, Health: events.Complete, At: noon})

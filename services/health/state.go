@@ -15,7 +15,10 @@ type state struct {
 	look  map[events.DeviceName]mark
 	next  map[events.DeviceName]time.Time    // when the hours of an idle device's check are over
 	asked map[events.DeviceName]events.JobID // checks that were published and that no fact tells of yet
-	valid map[events.DeviceName]verdict
+	valid map[events.DeviceName]verdict      // what is known of configurations; saves reading them again
+	types device.Templates
+	// typesSeq is that of the last fact that changed a template: what was found before may be wrong.
+	typesSeq uint64
 }
 
 // mark is the fact that made a device worth a look.
@@ -26,23 +29,32 @@ type mark struct {
 
 // verdict is what was found about a configuration.
 type verdict struct {
-	seq uint64 // of the fact with the configuration
-	err error
+	seq, typesSeq uint64 // of the facts with the dictionary and with the templates
+	err           error
 }
 
 // newState returns the state over a lab, with every device to be looked at.
 func newState(l *lab.State) *state {
 	s := &state{lab: l, look: map[events.DeviceName]mark{}, next: map[events.DeviceName]time.Time{},
 		asked: map[events.DeviceName]events.JobID{}, valid: map[events.DeviceName]verdict{}}
+	s.types.Text = func(name string) (string, bool) { return s.lab.Template(name) }
 	for d := range l.Devices() {
 		s.look[d.Name] = mark{seq: d.Seq}
-		s.validate(d)
 	}
 	return s
 }
 
 // evolve folds a fact that the log brought.
-func (s *state) evolve(r stream.Recorded) { s.mark(r, s.lab.Evolve(r.Seq, r.Time, r.Event)) }
+func (s *state) evolve(r stream.Recorded) {
+	if e, ok := r.Event.(events.DeviceTypeConfigured); ok {
+		if t := s.lab.DeviceType(e.DeviceType); t != nil && t.Template != e.Template {
+			// It may be extended by any dictionary, over several steps.
+			s.typesSeq = r.Seq
+			s.markAll(mark{r.Seq, r.Trace}, func(*lab.Device) bool { return true })
+		}
+	}
+	s.mark(r, s.lab.Evolve(r.Seq, r.Time, r.Event))
+}
 
 // anticipate folds a fact that the service has just recorded, ahead of the log.
 func (s *state) anticipate(r stream.Recorded) { s.mark(r, s.lab.Anticipate(r.Seq, r.Time, r.Event)) }
@@ -56,9 +68,7 @@ func (s *state) mark(r stream.Recorded, c lab.Changes) {
 			delete(s.next, d.Name)
 			delete(s.valid, d.Name)
 			delete(s.asked, d.Name)
-			continue
 		}
-		s.validate(d)
 	}
 	switch e := r.Event.(type) {
 	case events.JobSubmitted:
@@ -86,13 +96,16 @@ func (s *state) markAll(m mark, so func(*lab.Device) bool) {
 	}
 }
 
-// validate reads a configuration once for each fact that brings one.
-func (s *state) validate(d *lab.Device) {
-	if d.Version == 0 || s.valid[d.Name].seq == d.ConfiguredSeq {
-		return
+// configError says what is wrong with a device's configuration, rendered without a job's context.
+// It reads a text once.
+func (s *state) configError(d *lab.Device) error {
+	v, known := s.valid[d.Name]
+	if !known || v.seq != d.ConfiguredSeq || v.typesSeq != s.typesSeq {
+		_, err := s.types.Load(string(d.Name), string(d.Type), []byte(d.Dictionary), nil)
+		v = verdict{d.ConfiguredSeq, s.typesSeq, err}
+		s.valid[d.Name] = v
 	}
-	_, err := device.Load([]byte(d.Dictionary), nil)
-	s.valid[d.Name] = verdict{d.ConfiguredSeq, err}
+	return v.err
 }
 
 // settle notes that devices have been looked at and that nothing was left to do for them.

@@ -11,16 +11,12 @@ import (
 	"strata/events/lab"
 )
 
-// PinHeader is the header of a definition on submit.lava-health that names the device it is for.
-// Submission reads it there and nowhere else.
-const PinHeader = "strata-pin-device"
-
 // publish puts a health check onto the bus and returns its number. Published again for the same
 // fact, within the stream's window of message ids, it is the same job.
 func publish(ctx context.Context, js jetstream.JetStream, r request) (events.JobID, error) {
 	m := nats.NewMsg("submit." + events.EscapeToken(string(lab.LavaHealth)))
 	m.Data = []byte(r.definition)
-	m.Header.Set(PinHeader, string(r.device))
+	m.Header.Set(events.HeaderPinDevice, string(r.device))
 	ack, err := js.PublishMsg(ctx, m, jetstream.WithMsgID(messageID(r)))
 	if err != nil {
 		return 0, fmt.Errorf("publish the health check of %s: %w", r.device, err)
