@@ -190,6 +190,10 @@ func (f *follower) insert(ctx context.Context, b *batch) error {
 	// An insert that takes longer is taken for lost, and sent again with the same token.
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	if now := f.p.s.Now; now != nil {
+		began := now()
+		defer func() { f.counts.Nanos.Add(uint64(now().Sub(began))) }()
+	}
 	return f.db.insert(ctx, f.p.models, b)
 }
 

@@ -17,6 +17,8 @@ type Settings struct {
 	DB     *DB
 	Log    *stream.Log
 	Logger *slog.Logger // nil is silent
+	// Now is the clock that times inserts, for Counts.Nanos; nil times nothing.
+	Now func() time.Time
 	// Age is how long a message of LAB or RESULTS may wait for others before it is inserted; 0 is
 	// 100 ms. Output waits five times as long: nobody follows a log here.
 	Age time.Duration

@@ -30,7 +30,7 @@ func (p *Projector) Rebuild(ctx context.Context) error {
 	}
 	name := p.s.DB.database
 	for _, left := range []string{nextName(name), oldName(name)} { // of a rebuild that was given up
-		if err := server.exec(ctx, "DROP DATABASE IF EXISTS "+quoteName(left)+" SYNC"); err != nil {
+		if err := server.conn.Exec(ctx, "DROP DATABASE IF EXISTS "+quoteName(left)+" SYNC"); err != nil {
 			return fmt.Errorf("rebuild: %w", err)
 		}
 	}
@@ -63,7 +63,7 @@ func (p *Projector) Rebuild(ctx context.Context) error {
 	if err := p.s.DB.Migrate(ctx); err != nil { // the views still name the other database
 		return fmt.Errorf("rebuild: %w", err)
 	}
-	if err := server.exec(ctx, "DROP DATABASE IF EXISTS "+quoteName(oldName(name))+" SYNC"); err != nil {
+	if err := server.conn.Exec(ctx, "DROP DATABASE IF EXISTS "+quoteName(oldName(name))+" SYNC"); err != nil {
 		return fmt.Errorf("rebuild: drop the old tables: %w", err)
 	}
 	return nil
