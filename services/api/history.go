@@ -11,11 +11,16 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"strata/projections"
 )
 
-// History is the way to what is over: ClickHouse, over its HTTP interface.
+// History is the way to what is over. The zero History says that there is no ClickHouse.
 type History struct {
-	DSN string // http://user:password@host:8123/database, as clickhouse-go has it; empty: there is none
+	DB *projections.DB // asks what the api itself wants to know
+	// DSN is where people's own queries go, http://user:password@host:8123/strata: their answers are
+	// ClickHouse's bytes in the format that they asked for, which its HTTP interface gives.
+	DSN string
 }
 
 const (
@@ -99,8 +104,8 @@ func (h History) address(format string) (string, *url.Userinfo, error) {
 		"readonly":           {"1"},
 		"max_execution_time": {fmt.Sprint(int(queryLimit.Seconds()))},
 	}
-	if q.Get("database") == "" {
-		q.Del("database")
+	if name := q.Get("database"); name == "" || name == "default" {
+		q.Set("database", "strata") // as projections choose it
 	}
 	u.User, u.Path, u.RawQuery = nil, "/", q.Encode()
 	return u.String(), user, nil

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"github.com/spf13/cobra"
 
+	"strata/dispatcher"
 	"strata/dispatcher/worker/jobproc"
+	"strata/events"
 	"strata/schemas/config"
 	"strata/schemas/order"
 )
@@ -31,5 +34,16 @@ starts this, one process a job; people use "strata run".`,
 
 // runOrder runs a job as its order says.
 func (a *app) runOrder(ctx context.Context, j jobproc.Job) order.Verdict {
-	return order.Verdict{Result: "fail", ErrorType: "Bug", Error: "the dispatcher is not built in"}
+	w := j.Order.Work
+	v := dispatcher.Run(ctx, dispatcher.Job{
+		ID: w.Display, Version: version,
+		Definition: []byte(w.Definition.Inline), Device: []byte(w.Device.Inline),
+		Dispatcher: []byte(w.Dispatcher.Inline), EnvDUT: []byte(w.EnvDUT.Inline), Env: os.Environ(),
+		Dir: j.Scratch, Log: j.Log, Now: a.now,
+	})
+	result := "fail"
+	if v.Health == events.Complete {
+		result = "pass"
+	}
+	return order.Verdict{Result: result, ErrorType: string(v.ErrorType), Error: v.Error}
 }

@@ -103,8 +103,8 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// health is what /healthz answers.
-type health struct {
+// healthReport is what /healthz answers.
+type healthReport struct {
 	Status   string            `json:"status"` // ok, or failing
 	Version  string            `json:"version"`
 	Services []partHealth      `json:"services"`
@@ -125,7 +125,7 @@ func observe(listen string, super *supervisor, m *metrics, notes func() map[stri
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		h := health{Status: "ok", Version: version, Services: super.health()}
+		h := healthReport{Status: "ok", Version: version, Services: super.health()}
 		if notes != nil {
 			h.Notes = notes()
 		}

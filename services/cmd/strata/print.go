@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -129,8 +130,7 @@ func (a *app) printRecord(line uint64, r events.Record) error {
 	if r.Namespace != "" {
 		msg = r.Namespace + ": " + msg
 	}
-	// A console's own control sequences would move this terminal's cursor.
-	msg = strings.Map(printable, msg)
+	msg = plain(msg)
 	_, err := fmt.Fprintf(a.out, "%s %s %s\n", a.paint(a.out, dim, r.Time.Local().Format("15:04:05.000")),
 		a.paint(a.out, dim, fmt.Sprintf("%-9s", r.Level)), a.paint(a.out, levelColour(r.Level), msg))
 	return err
@@ -142,12 +142,19 @@ type logLine struct {
 	events.Record
 }
 
-// printable drops what a terminal would obey, but for tabs.
-func printable(r rune) rune {
-	if r == '\t' || r >= ' ' && r != 0x7f {
-		return r
-	}
-	return -1
+// controls are the sequences with which a console moves its terminal's cursor and colours its text
+// (ECMA-48: CSI, OSC and two-character ones).
+var controls = regexp.MustCompile("\x1b(\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(\x07|\x1b\\\\)|[@-_])")
+
+// plain returns a message without what this terminal would obey, its lines below one another.
+func plain(msg string) string {
+	msg = controls.ReplaceAllString(msg, "")
+	return strings.Map(func(r rune) rune {
+		if r == '\t' || r == '\n' || r >= ' ' && r != 0x7f {
+			return r
+		}
+		return -1
+	}, strings.ReplaceAll(strings.TrimRight(msg, "\r\n"), "\n", "\n"+strings.Repeat(" ", 23)))
 }
 
 // resultText says in a sentence what a results record holds.

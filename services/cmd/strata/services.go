@@ -12,12 +12,17 @@ import (
 	"strata/events"
 	keys "strata/events/access"
 	"strata/events/stream"
+	"strata/projections"
 	"strata/schemas/config"
+	"strata/schemas/job"
 	"strata/services/access"
 	"strata/services/api"
 	"strata/services/dispatch"
+	"strata/services/health"
 	"strata/services/ingestion"
+	"strata/services/projector"
 	"strata/services/scheduling"
+	"strata/services/submission"
 )
 
 // surroundings is what every service of a process is started with.
@@ -46,6 +51,10 @@ func services() []service {
 		{"access", "lets workers, jobs and people in, each with their own rights", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return access.Run(ctx, access.Deps{Log: log, Key: s.key, Now: s.now, Logger: l})
 		}},
+		{"submission", "checks definitions that were published, and numbers their parts", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
+			return submission.Run(ctx, submission.Deps{Log: log, Logger: l, Rules: job.Rules{ExtraContext: s.config.Jobs.ExtraContext},
+				QueueTimeout: s.config.Jobs.QueueTimeout, Refuse: s.refuse})
+		}},
 		{"scheduling", "gives waiting jobs their devices", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return scheduling.Run(ctx, scheduling.Deps{Log: log, Now: s.now, Logger: l, Instance: instance()})
 		}},
@@ -56,10 +65,41 @@ func services() []service {
 		{"ingestion", "turns output into results", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return ingestion.Run(ctx, ingestion.Deps{Log: log, Now: s.now, Logger: l})
 		}},
+		{"health", "frees devices after jobs, and has them checked", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
+			return health.Run(ctx, health.Deps{Log: log, Now: s.now, Logger: l})
+		}},
+		{"projector", "keeps ClickHouse's tables behind the log", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
+			return projector.Run(ctx, projector.Deps{Log: log, DSN: s.dsn, Logger: l})
+		}},
 		{"api", "answers the commands, and writes what people change", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
-			return api.Run(ctx, api.Deps{Log: log, Now: s.now, Logger: l, Key: s.key, History: api.History{DSN: s.dsn}, Version: version})
+			history, done, err := s.history()
+			if err != nil {
+				return err
+			}
+			defer done()
+			return api.Run(ctx, api.Deps{Log: log, Now: s.now, Logger: l, Key: s.key, History: history, Version: version})
 		}},
 	}
+}
+
+// refuse says why no new submissions are taken, or nothing.
+func (s surroundings) refuse() string {
+	if err := s.room(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// history opens the way to ClickHouse, where there is one.
+func (s surroundings) history() (h api.History, done func(), err error) {
+	if s.dsn == "" {
+		return api.History{}, func() {}, nil
+	}
+	db, err := projections.Open(s.dsn)
+	if err != nil {
+		return api.History{}, nil, err
+	}
+	return api.History{DB: db, DSN: s.dsn}, func() { _ = db.Close() }, nil
 }
 
 // instance names this process among those that run the same service.

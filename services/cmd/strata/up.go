@@ -23,10 +23,11 @@ import (
 
 // upFlags are what the flags of `strata up` say beside the configuration.
 type upFlags struct {
-	file     string   // of the configuration
-	ready    string   // file to write once everything serves
-	worker   string   // name of a worker to run in the same process
-	services []string // to run; none: all
+	file     string       // of the configuration
+	ready    string       // file to write once everything serves
+	worker   string       // name of a worker to run in the same process
+	services []string     // to run; none: all
+	up       chan<- ready // told where the lab is once everything serves; may be nil
 }
 
 func (a *app) upCommand() *cobra.Command {
@@ -212,6 +213,9 @@ func (l *running) run(ctx context.Context) error {
 			return fmt.Errorf("write --ready file: %w", err)
 		}
 	}
+	if l.flags.up != nil {
+		l.flags.up <- r
+	}
 	forget, err := l.app.note(r)
 	if err != nil {
 		l.logger.Warn("other commands will not find this lab by themselves", "err", err)
@@ -242,7 +246,7 @@ func (l *running) startEngine(ctx context.Context) (dsn string, wait func(), err
 	}
 	v, err := engine.Start(ctx, engine.Settings{
 		Command: []string{self, "clickhouse"}, Path: filepath.Join(l.config.Data, "clickhouse"),
-		Listen: l.config.Listen.SQL, Logger: l.logger.With("service", "clickhouse"), Stderr: l.app.err,
+		Listen: l.config.Listen.SQL, Database: "strata", Logger: l.logger.With("service", "clickhouse"), Stderr: l.app.err,
 	})
 	if errors.Is(err, engine.ErrNoLibrary) {
 		l.logger.Warn("no ClickHouse: SQL and lists of finished jobs are away", "err", err)

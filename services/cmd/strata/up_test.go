@@ -1,0 +1,165 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"strata/projections/engine"
+	"strata/services/api"
+)
+
+// TestUp starts a lab, looks at it as its user does, and starts it again on its directory.
+func TestUp(t *testing.T) {
+	t.Parallel()
+	needEngine(t)
+	w := newWorld(t)
+	p, r := w.up(t, "--first-job", "7000", "--worker", "w1")
+
+	if !strings.HasPrefix(r.NATS, "nats://127.0.0.1:") || !strings.HasPrefix(r.HTTP, "http://127.0.0.1:") || !strings.HasPrefix(r.SQL, "http://127.0.0.1:") {
+		t.Errorf("--ready file: got %+v, want three addresses", r)
+	}
+	var h healthReport
+	get(t, r.HTTP+"/healthz", &h)
+	if h.Status != "ok" || len(h.Services) < len(services()) {
+		t.Errorf("/healthz: got %+v, want every service running", h)
+	}
+	for _, want := range []string{`strata_stream_lag{service="scheduling"}`, `strata_append_conflicts_total{service="api"}`,
+		`strata_append_batch_size_bucket{service="submission"`, "go_goroutines"} {
+		if text := string(body(t, r.HTTP+"/metrics")); !strings.Contains(text, want) {
+			t.Errorf("/metrics has no %s", want)
+		}
+	}
+
+	// Found without --server, by the note that up left.
+	w.must(t, "devices", "add", "q1", "--type", "qemu", "--worker", "w1", "--health", "Maintenance", "--tag", "kvm")
+	if text := w.must(t, "devices"); !strings.Contains(text, "Maintenance") || !strings.Contains(text, "kvm") {
+		t.Errorf("strata devices: got %q, want q1 in Maintenance with its tag", text)
+	}
+	eventually(t, "worker w1 is online", func() bool {
+		var workers []api.Worker
+		w.ask(t, &workers, "workers")
+		return len(workers) == 1 && workers[0].State == "Online"
+	})
+	eventually(t, "ClickHouse has the device", func() bool {
+		_, text := w.strata(t, "sql", "SELECT device, health FROM devices", "--format", "CSV")
+		return strings.Contains(text, `"q1","Maintenance"`)
+	})
+
+	// Nothing but a NATS client is needed to submit; the receipt is the job's number.
+	conn, err := nats.Connect(r.NATS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	reply, err := conn.Request("submit.local", []byte("nonsense: 1\n"), patience)
+	if err != nil {
+		t.Fatalf("request on submit.local: %v", err)
+	}
+	var ack struct {
+		Seq uint64 `json:"seq"`
+	}
+	if err := json.Unmarshal(reply.Data, &ack); err != nil || ack.Seq != 7000 {
+		t.Errorf("receipt: got %s, want sequence 7000, as --first-job says", reply.Data)
+	}
+	var j api.Job
+	w.ask(t, &j, "show", "7000")
+	if j.State != api.StateRejected || len(j.Problems) == 0 {
+		t.Errorf("job 7000: got %+v, want it Rejected with its problems", j)
+	}
+
+	if status, text := newWorldOn(w).strata(t, "up", "--data", r.Data, "--listen-nats", "127.0.0.1:0"); status != exitFailed ||
+		!strings.Contains(text, "another strata runs on") {
+		t.Errorf("a second up on the same directory: status %d, said %q; want a refusal", status, text)
+	}
+	p.stop(t)
+	if status, text := w.strata(t, "jobs"); status != exitFailed || !strings.Contains(text, "no lab found") {
+		t.Errorf("after up has ended: status %d, said %q; want that there is no lab", status, text)
+	}
+	_, r = w.up(t, "--first-job", "7000")
+	var devices []api.Device
+	w.ask(t, &devices, "devices", "--server", r.NATS)
+	if len(devices) != 1 || devices[0].Device != "q1" {
+		t.Errorf("devices after a restart: got %+v, want q1", devices)
+	}
+}
+
+// TestUpWithoutClickHouse goes on with what is current and says at once what is away.
+func TestUpWithoutClickHouse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.up(t, "--listen-sql", "")
+	w.must(t, "workers", "register", "w1")
+	if status, text := w.strata(t, "sql", "SELECT 1"); status != exitFailed || !strings.Contains(text, "history is away") {
+		t.Errorf("sql without ClickHouse: status %d, said %q; want that history is away", status, text)
+	}
+	var jobs api.Jobs
+	w.ask(t, &jobs, "jobs", "--all")
+	if jobs.Away == "" {
+		t.Error("jobs --all without ClickHouse: does not say that finished jobs are missing")
+	}
+}
+
+// TestSubmitRefused reports a definition's fault with its place, whether it is followed or not.
+func TestSubmitRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.up(t, "--listen-sql", "")
+	file := filepath.Join(w.dir, "bad.yaml")
+	if err := os.WriteFile(file, []byte("job_name: x\ndevice_type: qemu\nbogus: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"submit", file}, {"submit", file, "--follow"}} {
+		if status, text := w.strata(t, args...); status != exitFailed || !strings.Contains(text, "was rejected") {
+			t.Errorf("strata %s: status %d, said %q; want 1 and the rejection", strings.Join(args, " "), status, text)
+		}
+	}
+}
+
+// newWorldOn returns another user's view of the same machine.
+func newWorldOn(w *world) *world {
+	other := &world{dir: w.dir, env: map[string]string{}}
+	for name, value := range w.env {
+		other.env[name] = value
+	}
+	other.env["XDG_RUNTIME_DIR"] = filepath.Join(w.dir, "run2")
+	return other
+}
+
+// needEngine skips a test that asks ClickHouse where its library is not installed; in CI it fails.
+func needEngine(t *testing.T) {
+	t.Helper()
+	if _, err := engine.Library(); err != nil {
+		if os.Getenv("STRATA_REQUIRE_CLICKHOUSE") != "" {
+			t.Fatal(err)
+		}
+		t.Skipf("SKIPPED, ClickHouse is not tested: %v", err)
+	}
+}
+
+func body(t *testing.T, url string) []byte {
+	t.Helper()
+	reply, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	text, err := io.ReadAll(reply.Body)
+	if err != nil {
+		t.Fatalf("GET %s: %v", url, err)
+	}
+	return text
+}
+
+func get(t *testing.T, url string, into any) {
+	t.Helper()
+	if err := json.Unmarshal(body(t, url), into); err != nil {
+		t.Fatalf("GET %s: %v", url, err)
+	}
+}
