@@ -107,9 +107,10 @@ func (j *Job) Health() events.JobHealth {
 	return j.End.Health
 }
 
-// QueueDeadline is when the job leaves the queue by itself; zero where it waits for ever.
+// QueueDeadline is when the job leaves the queue by itself; zero where it waits for ever, as health
+// checks do: LAVA's never queue.
 func (j *Job) QueueDeadline() time.Time {
-	if j.QueueTimeout <= 0 {
+	if j.QueueTimeout <= 0 || j.HealthCheck {
 		return time.Time{}
 	}
 	return j.SubmittedAt.Add(time.Duration(j.QueueTimeout) * time.Second)

@@ -220,6 +220,10 @@ func TestQueueDeadline(t *testing.T) {
 	if got, want := j.QueueDeadline(), noon.Add(90*time.Second); got != want {
 		t.Errorf("deadline %v, want %v", got, want)
 	}
+	if j.HealthCheck = true; !j.QueueDeadline().IsZero() {
+		t.Errorf("deadline %v of a health check, want none", j.QueueDeadline())
+	}
+	j.HealthCheck = false
 	if j.QueueTimeout = 0; !j.QueueDeadline().IsZero() {
 		t.Errorf("deadline %v without a timeout, want none", j.QueueDeadline())
 	}

@@ -117,3 +117,7 @@ func about(drafts []stream.Draft) []entity {
 	}
 	return all
 }
+
+func purgeSubject(subject string) jetstream.StreamPurgeOpt {
+	return jetstream.WithPurgeSubject(subject)
+}
