@@ -1,0 +1,177 @@
+package submission
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
+	"strata/schemas/job"
+	"strata/schemas/yaml"
+)
+
+// request is a submission that has been through the gate. It holds no more of the text than
+// deciding needs.
+type request struct {
+	job    events.JobID
+	user   events.UserName
+	at     time.Time
+	trace  string
+	source events.Source
+	check  bool              // a health check
+	pin    events.DeviceName // by header
+
+	problems []*job.Problem  // found before the lab was asked
+	def      *job.Definition // nil where there are problems
+	metadata map[string]string
+	group    string // of a multinode definition
+	parts    []part
+	split    *job.Problem // why it cannot be split; told after the lab was asked
+	weight   int          // bytes that it holds, roughly
+}
+
+// part is one part of a multinode definition.
+type part struct {
+	job.SplitPart
+	text   []byte
+	job    events.JobID  // once its text is published
+	source events.Source // same
+}
+
+// maxPartBytes is the size that the texts of all parts of one definition may have together.
+const maxPartBytes = 16 << 20
+
+// groupSpace makes the ids of multinode groups from their numbers, so that splitting a definition
+// again gives the same group.
+var groupSpace = uuid.MustParse("9bd3bd4c-4f0a-4d0b-9a53-7c6f1f2a5e60")
+
+// newRequest runs a submission through the gate.
+func newRequest(s stream.Submission, gate *job.Gate) *request {
+	digest := sha256.Sum256(s.Text)
+	r := &request{job: s.Job, user: s.User, at: s.At, trace: s.Header.Get(events.HeaderTrace),
+		source: events.Source{Sequence: uint64(s.Job), SHA256: hex.EncodeToString(digest[:]), Bytes: len(s.Text)}}
+	if p := r.readHeaders(s); p != nil {
+		r.problems = []*job.Problem{p}
+		return r
+	}
+	if r.check {
+		r.def, r.problems = readCheck(s.Text)
+	} else {
+		r.def, r.problems = gate.Check(s.Text)
+	}
+	if r.def == nil {
+		return r
+	}
+	r.metadata = r.def.MetadataTexts()
+	r.weight = len(s.Text)
+	if r.def.Multinode() && !r.check {
+		r.splitParts()
+	}
+	// What deciding needs is small; the tree of a definition can be a hundred times its text.
+	r.def.Actions = nil
+	r.def.Root = r.def.Root.Without("actions", "notify", "metadata", "context", "environment", "secrets")
+	r.def.Metadata, r.def.Notify, r.def.Context, r.def.Environment, r.def.Secrets = nil, nil, nil, nil, nil
+	return r
+}
+
+// readHeaders finds out who asks, and what services may say besides.
+func (r *request) readHeaders(s stream.Submission) *job.Problem {
+	token := s.User
+	switch token {
+	case events.DoorUser:
+		r.user = events.UserName(s.Header.Get(events.HeaderUser))
+		r.pin = events.DeviceName(s.Header.Get(events.HeaderPinDevice))
+		if r.user == "" {
+			r.user = token
+			return job.At(nil, "header "+events.HeaderUser+" is missing: submit."+string(token)+" is for services that say for whom they submit")
+		}
+	case lab.LavaHealth:
+		r.check = true
+		r.pin = events.DeviceName(s.Header.Get(events.HeaderPinDevice))
+		if r.pin == "" {
+			return job.At(nil, "header "+events.HeaderPinDevice+" is missing: a health check is for one device")
+		}
+	}
+	if s.MsgID == "" || strings.HasPrefix(s.MsgID, string(token)+"/") || strings.HasPrefix(s.MsgID, string(r.user)+"/") {
+		return nil
+	}
+	return job.At(nil, fmt.Sprintf("Nats-Msg-Id %q does not start with %q: message ids of all users share one table", s.MsgID, string(token)+"/"))
+}
+
+// readCheck reads the definition of a health check, which needs a name and a visibility and passes
+// no gate.
+func readCheck(text []byte) (*job.Definition, []*job.Problem) {
+	def, err := job.Read(text)
+	var (
+		problem *job.Problem
+		bad     *yaml.Error
+	)
+	switch {
+	case errors.As(err, &problem):
+		return nil, []*job.Problem{problem}
+	case errors.As(err, &bad):
+		p := job.At(nil, "Loading job submission failed: "+bad.Error()+".")
+		p.Line, p.Column = bad.Line, bad.Column
+		return nil, []*job.Problem{p}
+	case err != nil:
+		return nil, []*job.Problem{job.At(nil, err.Error())}
+	case def.Name == "":
+		return nil, []*job.Problem{job.At(def.Root, "required key not provided @ data['job_name']")}
+	case !def.Root.Has("visibility"):
+		return nil, []*job.Problem{job.At(def.Root, "Job visibility must be specified.")}
+	}
+	return def, nil
+}
+
+// splitParts makes the texts of a multinode definition's parts.
+func (r *request) splitParts() {
+	r.group = uuid.NewSHA1(groupSpace, []byte(r.job.String())).String()
+	parts, problem := r.def.Split(r.group)
+	if problem != nil {
+		r.split = problem
+		return
+	}
+	for _, p := range parts {
+		text, err := yaml.Write(p.Root)
+		if err != nil {
+			r.split = job.At(p.Role.Node, fmt.Sprintf("Unable to split multinode job submission. Part %d: %v", p.N, err))
+			r.parts = nil
+			return
+		}
+		p.Root = nil
+		r.parts = append(r.parts, part{SplitPart: p, text: text})
+		if r.weight += len(text); r.weight > maxPartBytes {
+			r.split = job.At(p.Role.Node, fmt.Sprintf("multinode job's parts have together more than %d bytes", maxPartBytes))
+			r.parts = nil
+			return
+		}
+	}
+}
+
+// facts is how many facts decide the request, at most.
+func (r *request) facts() int {
+	if len(r.parts) == 0 {
+		return 1
+	}
+	return len(r.parts) + 1
+}
+
+// number gives the parts the numbers that their texts got: part 0 has that of the submission.
+func (r *request) number(sequences []uint64) {
+	for i := range r.parts {
+		p := &r.parts[i]
+		digest := sha256.Sum256(p.text)
+		p.job = events.JobID(sequences[i])
+		if p.N == 0 {
+			p.job = r.job
+		}
+		p.source = events.Source{Sequence: sequences[i], SHA256: hex.EncodeToString(digest[:]), Bytes: len(p.text)}
+	}
+}

@@ -1,0 +1,86 @@
+package submission
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
+)
+
+// format names the shape of the service's checkpoint.
+const format = "submission.v1"
+
+// state is what the service knows: the lab, and how far it has decided.
+type state struct {
+	lab *lab.State
+	// position is the highest number of a submission that is decided. As they are decided in order,
+	// all below it are.
+	position events.JobID
+	// early are sequences of facts about jobs that are not decided, such as a cancel that was
+	// faster. Mostly nil.
+	early map[events.Entity]uint64
+}
+
+func newState() *state { return &state{lab: lab.New()} }
+
+// evolve folds a fact.
+func (s *state) evolve(r stream.Recorded) {
+	s.lab.Evolve(r.Seq, r.Time, r.Event)
+	s.advance(r.Event)
+}
+
+// anticipate folds a fact that this instance has just recorded.
+func (s *state) anticipate(r stream.Recorded) {
+	s.lab.Anticipate(r.Seq, r.Time, r.Event)
+	s.advance(r.Event)
+}
+
+// advance moves the position. A part has the number of its own text, which stands behind
+// submissions that may not be decided yet; what counts is the definition that it is a part of.
+func (s *state) advance(e events.Event) {
+	switch e := e.(type) {
+	case events.JobSubmitted:
+		if e.Part == nil || e.Part.Parent == e.Job {
+			s.position = max(s.position, e.Job)
+		}
+	case events.JobRejected:
+		s.position = max(s.position, e.Job)
+	}
+}
+
+// expected is the sequence that a decision's fact must find as its job's last: 0, as it is the
+// first one.
+func (s *state) expected(about events.Entity) uint64 { return s.early[about] }
+
+// snapshot is the shape of "submission.v1".
+type snapshot struct {
+	Position  events.JobID    `json:"position"`
+	LabFormat string          `json:"lab_format"`
+	Lab       json.RawMessage `json:"lab"`
+}
+
+func (s *state) save() ([]byte, error) {
+	data, err := s.lab.Encode()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(snapshot{s.position, lab.Format, data})
+}
+
+func (s *state) load(name string, data []byte) error {
+	if name != format {
+		return fmt.Errorf("format %q is not known, want %q", name, format)
+	}
+	var snap snapshot
+	if err := json.Unmarshal(data, &snap); err != nil {
+		return fmt.Errorf("format %s: %w", format, err)
+	}
+	l, err := lab.Decode(snap.LabFormat, snap.Lab)
+	if err != nil {
+		return err
+	}
+	s.lab, s.position = l, snap.Position
+	return nil
+}

@@ -1,0 +1,221 @@
+package submission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"strata/events"
+	"strata/events/stream"
+	"strata/schemas/job"
+)
+
+// Deps is what the service needs from outside.
+type Deps struct {
+	Log    *stream.Log // as the writer [events.SubmissionService]
+	Logger *slog.Logger
+	Rules  job.Rules // of the gate
+	// QueueTimeout is how long a job waits that does not say; 0 is for ever.
+	QueueTimeout time.Duration
+	// Refuse returns why the lab takes no submissions at the moment, such as a full disk, or "".
+	// Nil never refuses.
+	Refuse func() string
+	Counts *Counts // nil: nobody looks
+}
+
+// Counts is what the service has done since it started.
+type Counts struct {
+	Submitted atomic.Uint64 // jobs, each part of a multinode job one
+	Rejected  atomic.Uint64
+	Conflicts atomic.Uint64 // batches that another instance was faster with
+	Position  atomic.Uint64 // the last submission that is decided
+}
+
+// again is when a batch that could not be recorded is tried again, should no fact come before.
+const again = time.Second
+
+// Run decides about submissions until ctx ends. It returns nil on an orderly stop. Several
+// instances may run at once.
+func Run(ctx context.Context, d Deps) error {
+	if d.Counts == nil {
+		d.Counts = new(Counts)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	sv := &service{Deps: d, s: newState(), inbox: newInbox(d)}
+	defer sv.reading.Wait()
+	defer stop()
+	return d.Log.Run(ctx, stream.Driver{
+		Name:       "submission",
+		Fold:       func(r stream.Recorded) { sv.s.evolve(r) },
+		Act:        func(now time.Time) (time.Time, error) { return sv.act(ctx, now) },
+		Checkpoint: &stream.Checkpoint{Format: format, Save: sv.s.save, Load: sv.s.load},
+		Wake:       sv.inbox.wake,
+	})
+}
+
+// service is a running instance.
+type service struct {
+	Deps
+	s       *state
+	inbox   *inbox
+	reading sync.WaitGroup
+	begun   bool
+
+	pending []*request // read, in order, and not decided by this instance
+	barrier uint64     // sequence of LAB that has to be folded before they are decided
+	lost    bool       // the last batch was not recorded, or it is not known whether
+}
+
+// act decides about what was read, batch after batch.
+func (sv *service) act(ctx context.Context, now time.Time) (wake time.Time, err error) {
+	if !sv.begun {
+		sv.begun = true
+		from := sv.s.position + 1
+		sv.reading.Go(func() { sv.inbox.read(ctx, uint64(from)) })
+	}
+	for {
+		if err := sv.inbox.failed(); err != nil {
+			return time.Time{}, fmt.Errorf("read submissions: %w", err)
+		}
+		sv.Counts.Position.Store(uint64(sv.s.position))
+		sv.dropDecided()
+		if len(sv.pending) == 0 {
+			if sv.pending = sv.inbox.take(stream.MaxBatch); len(sv.pending) == 0 {
+				return time.Time{}, nil
+			}
+			if err := sv.raiseBarrier(ctx); err != nil {
+				return sv.later(ctx, now, err)
+			}
+			continue
+		}
+		if sv.s.lab.Through() < sv.barrier {
+			return time.Time{}, nil // asked again once they are folded
+		}
+		if sv.lost {
+			if err := sv.learn(ctx); err != nil {
+				return sv.later(ctx, now, err)
+			}
+			continue
+		}
+		if err := sv.record(ctx); err != nil {
+			sv.lost = true
+			if berr := sv.raiseBarrier(ctx); berr != nil {
+				err = errors.Join(err, berr)
+			}
+			return sv.later(ctx, now, err)
+		}
+	}
+}
+
+// raiseBarrier makes the next decision wait for all facts that are there now.
+func (sv *service) raiseBarrier(ctx context.Context) error {
+	last, err := sv.Log.Last(ctx, stream.Lab)
+	if err == nil {
+		sv.barrier = last
+	}
+	return err
+}
+
+// later says when to go on after an error. Those of the broker do not end the service: what was
+// recorded comes back as facts, what was not is decided again.
+func (sv *service) later(ctx context.Context, now time.Time, err error) (time.Time, error) {
+	switch {
+	case ctx.Err() != nil:
+		return time.Time{}, ctx.Err()
+	case errors.Is(err, stream.ErrConflict):
+		sv.Counts.Conflicts.Add(1)
+		sv.Logger.Debug("batch lost to another instance", "error", err)
+	default:
+		sv.Logger.Warn("submissions not decided, trying again", "error", err)
+	}
+	return now.Add(again), nil
+}
+
+// dropDecided forgets pending requests that were decided, by us or by another instance.
+func (sv *service) dropDecided() {
+	for len(sv.pending) > 0 && sv.pending[0].job <= sv.s.position {
+		sv.inbox.done(sv.pending[0])
+		sv.pending = sv.pending[1:]
+	}
+}
+
+// learn reads the last sequences of the pending jobs after a batch was not recorded. A job that is
+// not decided has folded facts only if somebody has asked for its end already; the fact has to be
+// expected then. One that is not folded may be the decision of another instance: it has to be first.
+func (sv *service) learn(ctx context.Context) error {
+	var jobs []events.Entity
+	for _, r := range sv.pending {
+		jobs = append(jobs, events.Entity{Kind: events.Job, ID: r.job.String()})
+	}
+	last, err := sv.Log.LastSeqs(ctx, jobs)
+	if err != nil {
+		return fmt.Errorf("look for facts of undecided jobs: %w", err)
+	}
+	sv.lost = false
+	for _, seq := range last {
+		if seq > sv.s.lab.Through() {
+			sv.barrier, sv.lost = max(sv.barrier, seq), true
+		}
+	}
+	sv.s.early = last
+	return nil
+}
+
+// record decides about as many pending requests as one batch holds, and records the facts.
+func (sv *service) record(ctx context.Context) error {
+	var drafts []stream.Draft
+	refusal := ""
+	if sv.Refuse != nil {
+		refusal = sv.Refuse()
+	}
+	weight := 0
+	for i, r := range sv.pending {
+		if len(drafts) > 0 && (len(drafts)+r.facts() > stream.MaxBatch || weight+r.source.Bytes > batchBytes) {
+			break
+		}
+		problems := sv.s.judge(r, refusal)
+		if len(problems) == 0 && len(r.parts) > 0 {
+			numbers, err := publishParts(ctx, sv.Log, r)
+			if err != nil {
+				if i > 0 {
+					break // what stands before it need not wait
+				}
+				return err
+			}
+			r.number(numbers)
+		}
+		for _, e := range sv.s.decide(r, problems, sv.QueueTimeout) {
+			drafts = append(drafts, stream.Draft{Event: e, Actor: r.user, Trace: r.trace,
+				Cause: stream.Cause(stream.Submissions, uint64(r.job))})
+		}
+		weight += r.source.Bytes
+	}
+	recorded, err := sv.Log.Append(ctx, drafts, sv.s.expected)
+	if err != nil {
+		return err
+	}
+	for _, r := range recorded {
+		sv.s.anticipate(r)
+		sv.tell(r.Event)
+	}
+	return nil
+}
+
+// batchBytes is the size of definitions whose facts share a batch; metadata makes facts large.
+const batchBytes = 4 << 20
+
+// tell counts and logs what was recorded.
+func (sv *service) tell(e events.Event) {
+	switch e := e.(type) {
+	case events.JobSubmitted:
+		sv.Counts.Submitted.Add(1)
+		sv.Logger.Debug("job submitted", "job", e.Job, "user", e.User, "device_type", e.DeviceType)
+	case events.JobRejected:
+		sv.Counts.Rejected.Add(1)
+		sv.Logger.Info("job rejected", "job", e.Job, "user", e.User, "reason", e.Message)
+	}
+}
