@@ -84,6 +84,8 @@ func (r *round) leave(e *entry, why string) {
 	f := events.JobWithdrawn{Job: e.job.ID, Reason: why}
 	if c := e.job.Cancel; c != nil {
 		f.By, f.Reason = c.By, cancelReason(c)
+	} else if reason := orphan(r.s.lab, e.job); reason != "" {
+		f.Reason = reason
 	} else if why == "" && e.job.Part != nil {
 		if end := ender(r.s.lab.Group(e.job.Part.Group)); end != nil {
 			f.Reason = fmt.Sprintf("its group cannot run: job %s is over or canceled", end.Display)

@@ -156,11 +156,41 @@ func (s *state) indexJob(j *lab.Job, trace string) {
 		s.drop(e)
 		s.enqueue(j, e.trace)
 	}
-	if j.State == lab.Submitted && j.Cancel != nil {
+	if j.State == lab.Submitted && (j.Cancel != nil || orphan(s.lab, j) != "") {
 		s.unwanted[j.ID] = true
 	}
 	if j.Part != nil {
 		s.indexGroup(j)
+	}
+}
+
+// orphan says why a health check has nothing to check any more, "" where it has.
+func orphan(l *lab.State, j *lab.Job) string {
+	if !j.HealthCheck {
+		return ""
+	}
+	switch d := l.Device(j.PinDevice); {
+	case d == nil:
+		return "its device is no longer in the lab"
+	case d.Health == events.Retired:
+		return "its device is Retired"
+	}
+	return ""
+}
+
+// indexChecks makes the queued health checks of a device leave where there is nothing to check any
+// more, and stay where there is again.
+func (s *state) indexChecks(d *lab.Device) {
+	sh := s.kind(d.Type).shapes[shapeKey(&lab.Job{HealthCheck: true, PinDevice: d.Name})]
+	if sh == nil {
+		return
+	}
+	for _, e := range sh.queue.entries {
+		if e.job.Cancel != nil || orphan(s.lab, e.job) != "" {
+			s.unwanted[e.job.ID] = true
+		} else {
+			delete(s.unwanted, e.job.ID)
+		}
 	}
 }
 
@@ -249,6 +279,7 @@ func shapeKey(j *lab.Job) string {
 // indexDevice says anew where a device is, whether it holds a job and whether it is free.
 func (s *state) indexDevice(d *lab.Device) {
 	gone := s.lab.Device(d.Name) != d
+	s.indexChecks(d)
 	was, known := s.places[d.Name]
 	if known {
 		s.unplace(d, was)
