@@ -122,6 +122,8 @@ func capture(ctx context.Context, s *pipeline.Session, c *connection.Connection,
 	}
 	m, err := s.Expect(limited, c, patterns)
 	switch {
+	case err == nil && m.Index > 0 && r.fatal: // the device has started again meanwhile
+		f = finding{r.kind, start.Text}
 	case err == nil && m.Index > 0:
 		return f, patterns[m.Index], nil
 	case err == nil:

@@ -114,14 +114,39 @@ func TestLongRecordsAreCut(t *testing.T) {
 
 func TestHugeResultsKeepTheirVerdict(t *testing.T) {
 	l, got := memory(0)
+	numbers := make([]any, 20000) // which cannot be shortened
+	for i := range numbers {
+		numbers[i] = i
+	}
 	l.Result(Fields{{"definition", "lava"}, {"case", "job"}, {"result", "fail"},
-		{"error_msg", strings.Repeat("e", 40000)}, {"extra", strings.Repeat("x", 40000)}})
+		{"error_msg", strings.Repeat("e", 40000)}, {"extra", numbers}})
 	var m map[string]any
 	if err := json.Unmarshal((*got)[0].Message, &m); err != nil || len((*got)[0].Message) > events.MaxRecordBytes {
 		t.Fatalf("%d bytes, %v", len((*got)[0].Message), err)
 	}
 	if m["result"] != "fail" || m["case"] != "job" || m["extra"] != nil || !strings.HasPrefix(m["error_msg"].(string), "eee") {
 		t.Errorf("what is left: %v", m)
+	}
+}
+
+func TestLongTextsOfResultsAreShortened(t *testing.T) {
+	l, got := memory(0)
+	l.Mask("hush")
+	var findings []Fields
+	for i := range 100 {
+		findings = append(findings, Fields{{"kind", fmt.Sprint(i)}, {"message", strings.Repeat("hush x", 1000)}})
+	}
+	l.Result(Fields{{"case", "kernel-messages"}, {"result", "pass"}, {"extra", Fields{{"extra", findings}}}})
+	var m struct {
+		Extra struct {
+			Extra []struct{ Kind, Message string }
+		}
+	}
+	if err := json.Unmarshal((*got)[0].Message, &m); err != nil || len(encoded(t, (*got)[0])) > events.MaxRecordBytes {
+		t.Fatalf("%d bytes, %v", len((*got)[0].Message), err)
+	}
+	if len(m.Extra.Extra) != 100 || m.Extra.Extra[99].Kind != "99" || !strings.HasPrefix(m.Extra.Extra[99].Message, Masked+" x") {
+		t.Errorf("what is left of the findings: %+v", m.Extra.Extra)
 	}
 }
 

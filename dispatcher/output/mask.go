@@ -50,9 +50,6 @@ func (l *Logger) mask(text string) string {
 
 // maskFields masks every text in a result, however deep.
 func (l *Logger) maskFields(f Fields) Fields {
-	if len(l.secrets) == 0 {
-		return f
-	}
 	out := make(Fields, len(f))
 	for i, field := range f {
 		out[i] = Field{l.mask(field.Key), l.maskValue(field.Value)}

@@ -62,6 +62,9 @@ func (f Fields) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// maxResult is room for a result in a record.
+const maxResult = events.MaxRecordBytes - recordHead
+
 // Marker tells where in the log a test case lies.
 type Marker int
 
@@ -96,8 +99,9 @@ func (l *Logger) Mark(m Marker, name string) {
 }
 
 // Result logs a result: the mapping that users and programs of LAVA read, beginning with
-// definition and case. Marks of that case are added and forgotten. A result that does not fit in a
-// record loses everything but its identity, verdict and error.
+// definition and case. Marks of that case are added and forgotten. Of a result that does not fit in a
+// record the texts are shortened, all to the same length; if that does not help, only its
+// identity, verdict and error are left.
 func (l *Logger) Result(f Fields) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,9 +112,13 @@ func (l *Logger) Result(f Fields) {
 			f = f.Set("starttc", line(at.start, at.both)).Set("endtc", line(at.end, at.both))
 		}
 	}
-	body := encode(l.maskFields(f))
-	if len(body) > events.MaxRecordBytes-recordHead {
-		body = encode(l.maskFields(essence(f)))
+	f = l.maskFields(f)
+	body := encode(f)
+	for limit := 8192; len(body) > maxResult && limit >= 64; limit /= 2 {
+		body = encode(shorten(f, limit))
+	}
+	if len(body) > maxResult {
+		body = encode(essence(f))
 	}
 	l.put(events.Record{Level: events.Results, Message: body})
 }
@@ -124,6 +132,49 @@ func line(first, second *uint64) any {
 		return nil
 	}
 	return *first
+}
+
+// shorten returns v with every text in it cut to at most limit bytes.
+func shorten(v any, limit int) any {
+	switch v := v.(type) {
+	case string:
+		head, rest := cut(v, limit)
+		if rest != "" {
+			head += "…"
+		}
+		return head
+	case Fields:
+		out := make(Fields, len(v))
+		for i, field := range v {
+			out[i] = Field{field.Key, shorten(field.Value, limit)}
+		}
+		return out
+	case []Fields:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = shorten(v[i], limit)
+		}
+		return out
+	case []string:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = shorten(v[i], limit)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = shorten(v[i], limit)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, value := range v {
+			out[key] = shorten(value, limit)
+		}
+		return out
+	}
+	return v
 }
 
 // essence keeps what says which result it is and how it ended; texts are cut.

@@ -1,0 +1,140 @@
+// Package dispatchertest stands for hardware in tests: a console that plays a script, and the
+// running of a job against it.
+//
+// A script says line by line what the console prints and what it waits for:
+//
+//	print TEXT     print a line
+//	prompt TEXT    print text without a line end
+//	file PATH      print a file, such as a recorded console
+//	wait REGEX     wait until a line that matches was typed
+//	eval           from here on answer like a shell: run each typed line and prompt again
+//	hang           print nothing more, and stay
+//	# …            a comment
+//
+// After the last line the console ends, which closes the connection. The console is a process on a
+// terminal, like a real one: the test binary itself, started with the script as its argument. So a
+// package that uses it has
+//
+//	func TestMain(m *testing.M) { dispatchertest.Main(m) }
+package dispatchertest
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// consoleFlag makes the test binary a console.
+const consoleFlag = "-strata-console"
+
+// Main plays a console if the process was started as one, and runs the tests otherwise.
+func Main(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == consoleFlag {
+		if err := play(os.Args[2], os.Stdin, os.Stdout); err != nil {
+			fmt.Println("console script:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// Console returns the command of a console that plays script: what a device dictionary has as
+// commands.connect.
+func Console(t *testing.T, script string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "console.txt")
+	if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return self + " " + consoleFlag + " " + file
+}
+
+func play(file string, in io.Reader, out io.Writer) error {
+	script, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	typed := bufio.NewReader(in)
+	prompt := ""
+	for line := range strings.Lines(string(script)) {
+		verb, text, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
+		switch verb {
+		case "", "#":
+		case "print":
+			fmt.Fprintln(out, text)
+		case "prompt":
+			prompt = text
+			fmt.Fprint(out, text)
+		case "file":
+			if err := copyFile(out, text); err != nil {
+				return err
+			}
+		case "wait":
+			if err := waitFor(typed, text); err != nil {
+				return err
+			}
+		case "eval":
+			return eval(typed, out, prompt)
+		case "hang":
+			_, err := io.Copy(io.Discard, typed)
+			return err
+		default:
+			return fmt.Errorf("%q is not a verb of console scripts", verb)
+		}
+	}
+	return nil
+}
+
+// copyFile prints a recorded console. The terminal adds a carriage return to every newline, as the
+// recorded one did.
+func copyFile(out io.Writer, name string) error {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")))
+	return err
+}
+
+// waitFor reads typed lines until one matches.
+func waitFor(typed *bufio.Reader, pattern string) error {
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return err
+	}
+	for {
+		line, err := typed.ReadString('\n')
+		if re.MatchString(strings.TrimRight(line, "\r\n")) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("wait for %q: %w", pattern, err)
+		}
+	}
+}
+
+// eval runs each typed line with the worker's shell, one process a line.
+func eval(typed *bufio.Reader, out io.Writer, prompt string) error {
+	for {
+		line, err := typed.ReadString('\n')
+		if err != nil {
+			return nil
+		}
+		cmd := exec.Command("/bin/sh", "-c", line)
+		cmd.Stdout, cmd.Stderr = out, out
+		_ = cmd.Run() // the line tells its status itself
+		fmt.Fprint(out, prompt)
+	}
+}
