@@ -25,9 +25,10 @@ type OutputFrame struct {
 type OutputReader struct {
 	Job  events.JobID // of one job; 0 is all jobs
 	From uint64       // first sequence in OUTPUT to read; 0 is the first there is
-	// Next returns the first line that is wanted of a job. It is asked before the job's first frame,
-	// and again where the job has said nothing for long. nil is 0.
-	Next func(events.JobID) uint64
+	// Next returns the first line that is wanted of a job under a lease: each counts its lines from 0.
+	// It is asked before the first frame, again where the job has said nothing for long, and while a
+	// gap is open: an answer beyond the gap gives the missing lines up. nil is 0.
+	Next func(events.JobID, events.Lease) uint64
 	// Frame takes the next lines of a job. Nothing comes twice.
 	Frame func(OutputFrame) error
 	// Gap is told once of lines [from,to) that are missing while later ones have come. Those are kept
@@ -97,8 +98,8 @@ func (s *sorter) take(ctx context.Context, m stored) error {
 		q = new(sequence)
 		s.jobs[f.Job] = q
 	}
-	if s.r.Next != nil && (q.seen == 0 || len(q.held) > 0) {
-		q.next = max(q.next, s.r.Next(f.Job)) // beyond a gap, where the caller has given it up
+	if fresh := q.under(f.Lease); s.r.Next != nil && (fresh || len(q.held) > 0) {
+		q.next = max(q.next, s.r.Next(f.Job, q.lease)) // beyond a gap, where the caller has given it up
 	}
 	q.seen = m.seq
 	q.add(heldFrame{f, m.seq, m.at})

@@ -43,7 +43,7 @@ func TestReadOutputOrdersAndDropsDoubles(t *testing.T) {
 			}
 			var got []string
 			err := b.Log.ReadOutput(t.Context(), stream.OutputReader{
-				Next: func(job events.JobID) uint64 { return tt.from },
+				Next: func(events.JobID, events.Lease) uint64 { return tt.from },
 				Gap: func(job events.JobID, from, to uint64) error {
 					if job == 7 {
 						got = append(got, fmt.Sprintf("gap %d-%d", from, to))
@@ -93,7 +93,7 @@ func TestReadOutputBeginsAgain(t *testing.T) {
 		stop := 1 + random.IntN(10)
 		err := b.Log.ReadOutput(t.Context(), stream.OutputReader{
 			From: safe + 1,
-			Next: func(j events.JobID) uint64 { return next[j] },
+			Next: func(j events.JobID, _ events.Lease) uint64 { return next[j] },
 			Frame: func(f stream.OutputFrame) error {
 				checkLines(t, f.Frame)
 				if f.First != next[f.Job] {
@@ -123,6 +123,24 @@ func TestReadOutputNewLease(t *testing.T) {
 	publish(t, b, 7, 20, 1, 2)
 	if got, want := readAll(t, b, 7), "10:0+2 20:0+1 20:1+2"; got != want {
 		t.Errorf("lines\n got %s\nwant %s", got, want)
+	}
+	// A reader that had all of the old lease, and begins again, gets all of the new one.
+	var got []string
+	err := b.Log.ReadOutput(t.Context(), stream.OutputReader{
+		ToEnd: true, From: 2,
+		Next: func(_ events.JobID, lease events.Lease) uint64 {
+			if lease == 10 {
+				return 2
+			}
+			return 0
+		},
+		Frame: func(f stream.OutputFrame) error {
+			got = append(got, fmt.Sprintf("%d:%d+%d", f.Lease, f.First, f.Count))
+			return nil
+		},
+	})
+	if all, want := strings.Join(got, " "), "20:0+1 20:1+2"; err != nil || all != want {
+		t.Errorf("lines\n got %s, %v\nwant %s", all, err, want)
 	}
 }
 
@@ -159,7 +177,7 @@ func TestReadOutputGapGivenUp(t *testing.T) {
 	var next uint64
 	var got []string
 	err := b.Log.ReadOutput(t.Context(), stream.OutputReader{
-		Job: 7, Next: func(events.JobID) uint64 { return next },
+		Job: 7, Next: func(events.JobID, events.Lease) uint64 { return next },
 		Gap: func(_ events.JobID, _, to uint64) error { next = to; return nil },
 		Frame: func(f stream.OutputFrame) error {
 			got = append(got, fmt.Sprintf("%d+%d", f.First, f.Count))

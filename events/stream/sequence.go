@@ -31,19 +31,20 @@ type sequence struct {
 	bytes int         // of their bodies
 }
 
-// add takes a frame.
-//
-// A job that is given to a worker anew, after an order that was never started, has a higher lease.
+// under begins anew where a lease is higher than the one before, or the first one, and tells so. A
+// job that is given to a worker anew, after an order that was never started, has a higher lease.
 // Its lines count from 0 again, and what still comes under the old lease is dropped.
-func (q *sequence) add(h heldFrame) {
-	switch {
-	case h.Lease < q.lease:
-		return
-	case h.Lease > q.lease && q.lease != 0:
-		*q = sequence{seen: q.seen}
+func (q *sequence) under(lease events.Lease) (fresh bool) {
+	if q.seen != 0 && lease <= q.lease {
+		return false
 	}
-	q.lease = h.Lease
-	if h.End() <= q.next {
+	*q = sequence{lease: lease}
+	return true
+}
+
+// add takes a frame.
+func (q *sequence) add(h heldFrame) {
+	if h.Lease < q.lease || h.End() <= q.next {
 		return
 	}
 	at, _ := slices.BinarySearchFunc(q.held, h, func(a, b heldFrame) int {

@@ -25,7 +25,7 @@ func (l *Log) Tail(ctx context.Context, job events.JobID, line uint64, buffer in
 		failed = l.ReadOutput(ctx, OutputReader{
 			Job:      job,
 			SkipGaps: true,
-			Next:     func(events.JobID) uint64 { return line },
+			Next:     func(events.JobID, events.Lease) uint64 { return line },
 			Gap:      func(_ events.JobID, from, to uint64) error { lost += to - from; return nil },
 			Frame: func(f OutputFrame) error {
 				in <- tailed{TailFrame: TailFrame{f.Frame, lost}} // the queue takes it, or ctx has ended

@@ -74,7 +74,7 @@ func (a *api) sendLog(ctx context.Context, in LogRequest, emit func(message) err
 	}
 	err := a.log.ReadOutput(ctx, stream.OutputReader{
 		Job:      in.Job,
-		Next:     func(events.JobID) uint64 { return in.From },
+		Next:     func(events.JobID, events.Lease) uint64 { return in.From },
 		ToEnd:    !in.Follow,
 		SkipGaps: true, // a person who looks on is told of a gap by the line numbers, not made to wait
 		Frame: func(f stream.OutputFrame) error {

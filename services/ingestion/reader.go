@@ -71,8 +71,13 @@ func (r *reader) run(ctx context.Context) error {
 	r.ctx = ctx
 	for {
 		err := r.Log.ReadOutput(ctx, stream.OutputReader{
-			From:  r.safe + 1,
-			Next:  func(job events.JobID) uint64 { return r.shared.of(job).Next },
+			From: r.safe + 1,
+			Next: func(job events.JobID, lease events.Lease) uint64 {
+				if at := r.shared.of(job); at.Lease == lease {
+					return at.Next
+				}
+				return 0
+			},
 			Frame: r.frame,
 			Gap: func(job events.JobID, from, to uint64) error {
 				r.Logger.Warn("lines of output are missing", "job", job, "from", from, "to", to)
