@@ -246,3 +246,19 @@ func wholeWords(text string) []string {
 	}
 	return fields
 }
+
+// IndexBacklog returns how many lines there are, and how many of them the text index does not have
+// yet: those that merges have not reached. They are searched by reading.
+func (db *DB) IndexBacklog(ctx context.Context) (lines, waiting uint64, err error) {
+	type backlog struct {
+		Lines   uint64 `ch:"lines"`
+		Waiting uint64 `ch:"waiting"`
+	}
+	rows, err := all[backlog](ctx, db, `SELECT sum(rows) AS lines, sumIf(rows, secondary_indices_compressed_bytes = 0) AS waiting
+		FROM system.parts WHERE active AND database = {database:String} AND table = 'log_lines'`,
+		clickhouse.Named("database", db.database))
+	if err != nil {
+		return 0, 0, fmt.Errorf("ask for the index's backlog: %w", err)
+	}
+	return rows[0].Lines, rows[0].Waiting, nil
+}

@@ -1,14 +1,17 @@
 package projections
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -161,6 +164,10 @@ func TestSearch(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		lines, waiting, err := db.IndexBacklog(t.Context())
+		if err != nil || lines != 15 || merged != (waiting == 0) {
+			t.Errorf("merged %t: %d lines, %d of them not in the index, %v", merged, lines, waiting, err)
+		}
 		tests := []struct {
 			filter SearchFilter
 			want   string // job/line
@@ -239,6 +246,64 @@ func TestSQL(t *testing.T) {
 	}
 }
 
+func TestStream(t *testing.T) {
+	db := asked(t)
+	read := func(statement, format string, l Limits) (string, error) {
+		body, err := db.Stream(t.Context(), statement, format, l)
+		if err != nil {
+			return "", err
+		}
+		text, err := io.ReadAll(body)
+		return string(text), errors.Join(err, body.Close())
+	}
+	got, err := read("SELECT job, name FROM jobs ORDER BY job", "CSVWithNames", Limits{})
+	if want := "\"job\",\"name\"\n1,\"smoke\"\n"; err != nil || !strings.HasPrefix(got, want) {
+		t.Errorf("as CSV: %q, %v; want %q", got, err, want)
+	}
+	got, err = read("SELECT number FROM numbers(200000)", "TSV", Limits{Rows: 1_000_000})
+	if err != nil || strings.Count(got, "\n") != 200_000 || !strings.HasSuffix(got, "\n199999\n") {
+		t.Errorf("200,000 rows: %d, %v", strings.Count(got, "\n"), err)
+	}
+	var refused *Refusal
+	got, err = read("SELECT throwIf(number = 3000000) FROM numbers(10000000)", "TSV", Limits{Rows: 100_000_000})
+	if !errors.As(err, &refused) || refused.Code != 395 || strings.Contains(got, "exception") || strings.Contains(refused.Message, "__exception__") || len(got) == 0 {
+		t.Errorf("in the middle: %d bytes, %v; want some and code 395", len(got), err)
+	}
+	for statement, code := range map[string]int{
+		"SELECT number FROM numbers(100)": 396, "SELEC 1": 62, "DROP TABLE log_lines": 164, "SELECT 1 SETTINGS readonly = 0": 164,
+	} {
+		if _, err := read(statement, "TSV", Limits{Rows: 10}); !errors.As(err, &refused) || refused.Code != code {
+			t.Errorf("%s: %v; want code %d", statement, err, code)
+		}
+	}
+}
+
+func TestResultReader(t *testing.T) {
+	const frame = "\r\n__exception__\r\ntag\r\nCode: 241. DB::Exception: too much\n34 tag\r\n__exception__\r\n"
+	for _, size := range []int{1, 7, 4096} {
+		for text, want := range map[string]string{
+			"": "", "a\tb\n": "a\tb\n", "a\r\n__exception__\r\nother": "a\r\n__exception__\r\nother",
+			"rows\n" + frame: "rows\n", frame: "",
+		} {
+			body := io.NopCloser(strings.NewReader(text))
+			r := &resultReader{body: body, in: bufio.NewReaderSize(iotest.OneByteReader(body), 64), marker: []byte("\r\n__exception__\r\ntag")}
+			var got []byte
+			var err error
+			for piece := make([]byte, size); err == nil; {
+				var n int
+				n, err = r.Read(piece)
+				got = append(got, piece[:n]...)
+			}
+			var refused *Refusal
+			if failed := strings.Contains(text, frame); failed != errors.As(err, &refused) || !failed && err != io.EOF || string(got) != want {
+				t.Errorf("%q in pieces of %d: %q, %v; want %q", text, size, got, err, want)
+			} else if failed && (refused.Code != 241 || refused.Message != "Code: 241. DB::Exception: too much") {
+				t.Errorf("%q: %+v", text, refused)
+			}
+		}
+	}
+}
+
 func TestQuestionsWhileAway(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -257,6 +322,7 @@ func TestQuestionsWhileAway(t *testing.T) {
 		"Jobs":    func(ctx context.Context) error { _, err := db.Jobs(ctx, JobFilter{}); return err },
 		"SQL":     func(ctx context.Context) error { _, err := db.SQL(ctx, "SELECT 1", Limits{}); return err },
 		"Migrate": db.Migrate,
+		"Stream":  func(ctx context.Context) error { _, err := db.Stream(ctx, "SELECT 1", "TSV", Limits{}); return err },
 	} {
 		if err := ask(t.Context()); !errors.Is(err, ErrAway) {
 			t.Errorf("%s: %v; want ErrAway", name, err)

@@ -18,6 +18,39 @@ type Limits struct {
 	Read   uint64        // rows read in the engine, 2,000,000,000
 }
 
+func (l Limits) withDefaults() Limits {
+	if l.Time == 0 {
+		l.Time = 30 * time.Second
+	}
+	if l.Rows == 0 {
+		l.Rows = 10_000
+	}
+	if l.Memory == 0 {
+		l.Memory = 1 << 30
+	}
+	if l.Read == 0 {
+		l.Read = 2_000_000_000
+	}
+	return l
+}
+
+// settings returns the limits as ClickHouse takes them; overflow says what more rows than wanted
+// lead to, break or throw.
+func (l Limits) settings(overflow string) clickhouse.Settings {
+	l = l.withDefaults()
+	rows := l.Rows
+	if overflow == "break" {
+		rows++ // one more than wanted tells that there were more; break ends at a block's end
+	}
+	return clickhouse.Settings{
+		"max_execution_time": max(1, int(l.Time.Seconds())), "max_memory_usage": l.Memory,
+		"max_rows_to_read": l.Read, "max_threads": 2,
+		"max_result_rows": rows, "result_overflow_mode": overflow,
+		// 1 and not 2: it forbids SET as well, and files and URLs as sources. It is set last.
+		"readonly": 1,
+	}
+}
+
 // Column is a column of a result.
 type Column struct {
 	Name string `json:"name"`
@@ -35,18 +68,7 @@ type Table struct {
 // (writing, files, URLs, lifting the limits) and what is wrong with it comes back as ClickHouse's own
 // error.
 func (db *DB) SQL(ctx context.Context, statement string, l Limits) (Table, error) {
-	if l.Time == 0 {
-		l.Time = 30 * time.Second
-	}
-	if l.Rows == 0 {
-		l.Rows = 10_000
-	}
-	if l.Memory == 0 {
-		l.Memory = 1 << 30
-	}
-	if l.Read == 0 {
-		l.Read = 2_000_000_000
-	}
+	l = l.withDefaults()
 	// The driver makes a deadline of a context the engine's own limit, plus 5 s, over any that is set.
 	// So this one has none: it is canceled a moment after the engine should have ended the statement,
 	// whose error is then the one that is seen.
@@ -54,14 +76,7 @@ func (db *DB) SQL(ctx context.Context, statement string, l Limits) (Table, error
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
 	defer time.AfterFunc(l.Time+2*time.Second, func() { cancel(context.DeadlineExceeded) }).Stop()
-	ctx = clickhouse.Context(bounded, clickhouse.WithSettings(clickhouse.Settings{
-		"max_execution_time": max(1, int(l.Time.Seconds())), "max_memory_usage": l.Memory,
-		"max_rows_to_read": l.Read, "max_threads": 2,
-		// One more than wanted tells whether there were more; break ends it at a block's end.
-		"max_result_rows": l.Rows + 1, "result_overflow_mode": "break",
-		// 1 and not 2: it forbids SET as well, and files and URLs as sources. It is set last.
-		"readonly": 1,
-	}))
+	ctx = clickhouse.Context(bounded, clickhouse.WithSettings(l.settings("break")))
 	rows, err := db.conn.Query(ctx, statement)
 	if err != nil {
 		if errors.Is(context.Cause(bounded), context.DeadlineExceeded) {
