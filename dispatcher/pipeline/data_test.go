@@ -1,0 +1,173 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestDataReadsWhatIsThere(t *testing.T) {
+	d, err := ReadYAML([]byte("a: {b: 1, c: [x, 2, null], d: yes, e: 1.5, f: '7'}\ng:\nh: h"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := d.Get("a")
+	if a.Get("b").Int(0) != 1 || a.Get("f").Int(0) != 7 || a.Get("c").Int(9) != 9 || a.Get("e").Float(0) != 1.5 ||
+		!a.Get("d").Bool(false) || a.Get("b").Bool(true) != true {
+		t.Errorf("numbers and truth of %s", a.Python())
+	}
+	if got := a.Get("c").Texts(); !slices.Equal(got, []string{"x", "2", ""}) {
+		t.Errorf("texts of a list: %q", got)
+	}
+	if got := d.Get("h").Texts(); !slices.Equal(got, []string{"h"}) {
+		t.Errorf("texts of a text: %q", got)
+	}
+	if !d.Has("g") || d.Has("z") || !d.Get("g").IsNull() || d.Get("h", "x", "y").Kind() != Null {
+		t.Error("a present null differs from a missing key, and a path through a text leads nowhere")
+	}
+	changed := d.With("h", Of("new")).With("i", Of(true))
+	if changed.Get("h").Text() != "new" || !changed.Get("i").Bool(false) || d.Get("h").Text() != "h" {
+		t.Error("With must change a copy")
+	}
+	if got := a.Python(); got != "{'b': 1, 'c': ['x', 2, None], 'd': True, 'e': 1.5, 'f': '7'}" {
+		t.Errorf("as Python prints it: %s", got)
+	}
+}
+
+func TestRepr(t *testing.T) {
+	for text, want := range map[string]string{
+		"a": "'a'", "it's": `"it's"`, `it's "x"`: `'it\'s "x"'`, "a\nb\\": `'a\nb\\'`, "\x1b": `'\x1b'`, "ü": "'ü'",
+	} {
+		if got := Repr(text); got != want {
+			t.Errorf("Repr(%q): %s, want %s", text, got, want)
+		}
+	}
+	for f, want := range map[float64]string{1: "1.0", 0.5: "0.5", 1e20: "1e+20", 1e-5: "1e-05"} {
+		if got := Of(f).Python(); got != want {
+			t.Errorf("%v: %s, want %s", f, got, want)
+		}
+	}
+}
+
+func TestWords(t *testing.T) {
+	tests := []struct {
+		text string
+		want []string
+	}{
+		{"telnet  localhost 7001\n", []string{"telnet", "localhost", "7001"}},
+		{`bash -c 'a b; c "d"' ''`, []string{"bash", "-c", `a b; c "d"`, ""}},
+		{`-append "console=ttyS0 x=\"y\" \n"`, []string{"-append", `console=ttyS0 x="y" \n`}},
+		{`a\ b c`, []string{"a b", "c"}},
+		{"  ", nil},
+	}
+	for _, tt := range tests {
+		if got, err := Words(tt.text); err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("Words(%q): %q, %v; want %q", tt.text, got, err, tt.want)
+		}
+	}
+	for _, text := range []string{"a 'b", `a "b`, `a \`} {
+		if got, err := Words(text); err == nil {
+			t.Errorf("Words(%q): %q, want an error", text, got)
+		}
+	}
+}
+
+func FuzzWords(f *testing.F) {
+	f.Add(`a 'b c' "d\"e" \f`)
+	f.Fuzz(func(t *testing.T, text string) {
+		words, err := Words(text)
+		if err != nil {
+			return
+		}
+		// What was split can be quoted and split again.
+		var quoted []string
+		for _, w := range words {
+			quoted = append(quoted, "'"+strings.ReplaceAll(w, "'", `'\''`)+"'")
+		}
+		if back, err := Words(strings.Join(quoted, " ")); err != nil || !slices.Equal(back, words) {
+			t.Errorf("%q: %q, again %q, %v", text, words, back, err)
+		}
+	})
+}
+
+func TestCommands(t *testing.T) {
+	tests := []struct {
+		name string
+		argv []string
+		log  string
+		exit int
+	}{
+		{"success", []string{"/bin/sh", "-c", "echo one; echo two >&2; printf '%s' \"$LAVA_JOB_ID\""},
+			"debug Calling: ['/bin/sh', '-c', 'echo one; echo two >&2; printf \\'%s\\' \"$LAVA_JOB_ID\"']\ndebug >> one\ndebug >> two\ndebug >> 42\ndebug Returned 0 in 0 seconds\n", 0},
+		{"failure", []string{"/bin/sh", "-c", "exit 3"},
+			"debug Calling: ['/bin/sh', '-c', 'exit 3']\ndebug Returned 3 in 0 seconds\nerror Unable to run: ['/bin/sh', '-c', 'exit 3']\n", 3},
+		{"missing", []string{"/no/such"}, "debug Calling: ['/no/such']\nerror fork/exec /no/such: no such file or directory\n" +
+			"debug Returned 127 in 0 seconds\nerror Unable to run: ['/no/such']\n", 127},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			plan, log := planned(t, "boot: {}", &fake{name: "root"})
+			err := plan.session.at(plan.Steps[0]).Command(t.Context(), tt.argv...)
+			var failed *CommandError
+			if errors.As(err, &failed) != (tt.exit != 0) || failed != nil && failed.Exit != tt.exit {
+				t.Errorf("error: %v, want exit %d", err, tt.exit)
+			}
+			if got := log.text(); got != tt.log {
+				t.Errorf("log:\n%s\nwant:\n%s", got, tt.log)
+			}
+		})
+	}
+}
+
+func TestCommandOutput(t *testing.T) {
+	plan, log := planned(t, "boot: {}", &fake{name: "root"})
+	s := plan.session.at(plan.Steps[0])
+	out, err := s.CommandOutput(t.Context(), false, "/bin/echo", "hello")
+	if out != "hello\n" || err != nil || !strings.Contains(log.text(), "output: hello") {
+		t.Errorf("%q, %v:\n%s", out, err, log.text())
+	}
+	if out, err = s.CommandOutput(t.Context(), true, "/bin/sh", "-c", "echo no; exit 2"); out != "no\n" || err != nil {
+		t.Errorf("a failure that is allowed: %q, %v", out, err)
+	}
+	if _, err = s.CommandOutput(t.Context(), false, "/bin/sh", "-c", "exit 2"); ClassOf(err) != Job {
+		t.Errorf("a failure that is not: %v", err)
+	}
+	if got := s.shared.progress(plan.Steps[0]).results.Get("returncode"); got != 2 {
+		t.Errorf("returncode: %v, want 2", got)
+	}
+}
+
+// A command that does not end is ended with everything it started.
+func TestCommandIsEnded(t *testing.T) {
+	t.Parallel()
+	plan, _ := planned(t, "boot: {timeout: {seconds: 1}}", &fake{name: "root"})
+	pid := t.TempDir() + "/pid"
+	plan.Steps[0].Action = &fake{name: "root", run: shell("trap '' TERM; sleep 1000 & echo $! > " + pid + "; wait; wait")}
+	err := plan.Run(t.Context())
+	if err == nil || !strings.HasPrefix(err.Error(), "root timed out after ") {
+		t.Errorf("error: %v", err)
+	}
+	raw, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The child is gone, or a zombie that nobody has asked for yet.
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(raw)) + "/stat")
+		if err != nil || strings.Contains(string(stat), ") Z ") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the command's child is still there: %s", stat)
+		}
+	}
+}
+
+func shell(script string) func(context.Context, *Session) error {
+	return func(ctx context.Context, s *Session) error { return s.Command(ctx, "/bin/sh", "-c", script) }
+}
