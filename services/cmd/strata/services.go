@@ -99,7 +99,7 @@ func (s surroundings) history() (h api.History, done func(), err error) {
 	if err != nil {
 		return api.History{}, nil, err
 	}
-	return api.History{DB: db, DSN: s.dsn}, func() { _ = db.Close() }, nil
+	return api.History{DB: db}, func() { _ = db.Close() }, nil
 }
 
 // instance names this process among those that run the same service.
