@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -144,6 +145,16 @@ func (b *broker) synced() (bool, error) {
 		return false, errors.New("the broker has no JetStream")
 	}
 	return config.SyncAlways, nil
+}
+
+// jsz answers as the broker's own monitoring address does, where services of other processes ask
+// whether JetStream syncs.
+func (b *broker) jsz(w http.ResponseWriter, r *http.Request) {
+	if s := b.server(); s != nil {
+		s.HandleJsz(w, r)
+		return
+	}
+	http.Error(w, errNoBroker.Error(), http.StatusServiceUnavailable)
 }
 
 // keep starts the server again when JetStream has given up, which it does when its disk is full and

@@ -118,16 +118,24 @@ type observation struct {
 	done     chan error
 }
 
-// observe starts to serve what a process tells of itself. notes says what is away; it may be nil.
-func observe(listen string, super *supervisor, m *metrics, notes func() map[string]string) (*observation, error) {
+// observed is what a process tells of itself.
+type observed struct {
+	super   *supervisor
+	metrics *metrics
+	notes   func() map[string]string    // what is away without being a failure; may be nil
+	more    map[string]http.HandlerFunc // further pages, by pattern
+}
+
+// observe starts to serve what a process tells of itself.
+func observe(listen string, what observed) (*observation, error) {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(what.metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		h := healthReport{Status: "ok", Version: version, Services: super.health()}
-		if notes != nil {
-			h.Notes = notes()
+		h := healthReport{Status: "ok", Version: version, Services: what.super.health()}
+		if what.notes != nil {
+			h.Notes = what.notes()
 		}
 		code := http.StatusOK
 		for _, s := range h.Services {
@@ -142,6 +150,9 @@ func observe(listen string, super *supervisor, m *metrics, notes func() map[stri
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "Strata %s\n\nHealth: /healthz\nMetrics: /metrics\n", version)
 	})
+	for pattern, handler := range what.more {
+		mux.HandleFunc(pattern, handler)
+	}
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen for HTTP: %w; --listen names another address, port 0 takes a free one", err)

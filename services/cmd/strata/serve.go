@@ -71,6 +71,9 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 			return err
 		}
 		server = r.NATS
+		if c.Broker.Monitor == "" {
+			c.Broker.Monitor = r.HTTP
+		}
 	}
 	key, err := access.OpenKey(keyPath(c.Data))
 	if err != nil {
@@ -80,12 +83,12 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 		c.Listen.Metrics = "127.0.0.1:0"
 	}
 	super, m := newSupervisor(logger, a.now), newMetrics()
-	http, err := observe(c.Listen.Metrics, super, m, nil)
+	observation, err := observe(c.Listen.Metrics, observed{super: super, metrics: m})
 	if err != nil {
 		return err
 	}
-	defer http.stop(logger)
-	logger.Info("serving", "health", http.url()+"/healthz")
+	defer observation.stop(logger)
+	logger.Info("serving", "health", observation.url()+"/healthz")
 
 	// A broker that is not there yet is waited for: containers start in any order.
 	conn, err := nats.Connect(server, nats.Name("strata serve"), nats.UserInfo(access.ServiceUser, key.Password()),

@@ -114,11 +114,17 @@ func serviceNames() []string {
 	return names
 }
 
-// pick returns the services of those names; all of them for none.
+// noServices is the name that stands for running none.
+const noServices = "none"
+
+// pick returns the services of those names; all of them where no name is given.
 func pick(names []string) ([]service, error) {
 	all := services()
-	if len(names) == 0 {
+	switch {
+	case len(names) == 0:
 		return all, nil
+	case len(names) == 1 && names[0] == noServices:
+		return nil, nil
 	}
 	var picked []service
 	for _, name := range names {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,7 +73,7 @@ ClickHouse server to use instead of the engine.`,
 	fl.Uint64Var(&c.Jobs.First, "first-job", c.Jobs.First, "number of the first job of a new lab")
 	fl.StringVar(&f.ready, "ready", "", "file to write once everything serves")
 	fl.StringVar(&f.worker, "worker", "", "run a worker of this name in the same process")
-	fl.StringSliceVar(&f.services, "services", nil, "run only these services, with commas between them")
+	fl.StringSliceVar(&f.services, "services", nil, "run only these services, with commas between them; \"none\" runs the broker alone")
 	return cmd
 }
 
@@ -191,11 +192,11 @@ func (l *running) run(ctx context.Context) error {
 	s.start(serviceCtx, l.super, picked)
 	l.super.start(serviceCtx, "broker", func(ctx context.Context) error { l.broker.keep(ctx, l.room); return ctx.Err() })
 
-	http, err := observe(l.config.Listen.HTTP, l.super, l.metrics, l.away)
+	observation, err := observe(l.config.Listen.HTTP, observed{l.super, l.metrics, l.away, map[string]http.HandlerFunc{"GET /jsz": l.broker.jsz}})
 	if err != nil {
 		return err
 	}
-	defer http.stop(l.logger)
+	defer observation.stop(l.logger)
 	if len(l.flags.services) == 0 {
 		client := api.Client{Conn: conn, User: access.Local}
 		if err := untilAnswers(ctx, client); err != nil {
@@ -207,7 +208,7 @@ func (l *running) run(ctx context.Context) error {
 			}
 		}
 	}
-	r := ready{NATS: l.broker.url(), HTTP: http.url(), SQL: sqlAddress(dsn), Data: l.config.Data, PID: os.Getpid()}
+	r := ready{NATS: l.broker.url(), HTTP: observation.url(), SQL: sqlAddress(dsn), Data: l.config.Data, PID: os.Getpid()}
 	if l.flags.ready != "" {
 		if err := writeSecret(l.flags.ready, r); err != nil {
 			return fmt.Errorf("write --ready file: %w", err)
