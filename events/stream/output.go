@@ -3,6 +3,8 @@ package stream
 import (
 	"context"
 	"fmt"
+	"maps"
+	"math"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -26,8 +28,9 @@ type OutputReader struct {
 	Job  events.JobID // of one job; 0 is all jobs
 	From uint64       // first sequence in OUTPUT to read; 0 is the first there is
 	// Next returns the first line that is wanted of a job under a lease: each counts its lines from 0.
-	// It is asked before the first frame, again where the job has said nothing for long, and while a
-	// gap is open: an answer beyond the gap gives the missing lines up. nil is 0.
+	// It is asked before the first frame, again where the job has said nothing for long, and now and
+	// then while a gap is open: an answer beyond the gap gives the missing lines up, [NoMore] all that
+	// was kept back. nil is 0.
 	Next func(events.JobID, events.Lease) uint64
 	// Frame takes the next lines of a job. Nothing comes twice.
 	Frame func(OutputFrame) error
@@ -55,6 +58,9 @@ func (l *Log) ReadOutput(ctx context.Context, r OutputReader) error {
 	s := &sorter{l: l, r: r, jobs: make(map[events.JobID]*sequence),
 		waiting: make(map[events.JobID]*sequence), last: read.next - 1}
 	err := read.read(ctx, func(m stored) error { return s.take(ctx, m) }, func() error {
+		if err := s.askAgain(ctx); err != nil {
+			return err
+		}
 		if r.CaughtUp != nil {
 			if err := r.CaughtUp(s.safe()); err != nil {
 				return err
@@ -67,6 +73,9 @@ func (l *Log) ReadOutput(ctx context.Context, r OutputReader) error {
 	})
 	return ignoreEnd(err)
 }
+
+// NoMore is what [OutputReader.Next] answers for a lease whose output is no longer wanted.
+const NoMore = math.MaxUint64
 
 // sorter puts the frames of many jobs in order.
 type sorter struct {
@@ -103,14 +112,34 @@ func (s *sorter) take(ctx context.Context, m stored) error {
 	}
 	q.seen = m.seq
 	q.add(heldFrame{f, m.seq, m.at})
+	return s.advance(ctx, f.Job, q)
+}
+
+// advance hands over what has its turn and notes what is missing then.
+func (s *sorter) advance(ctx context.Context, job events.JobID, q *sequence) error {
 	for {
 		if err := s.handOver(ctx, q); err != nil {
 			return err
 		}
-		if again, err := s.gap(f.Job, q); err != nil || !again {
+		if again, err := s.gap(job, q); err != nil || !again {
 			return err
 		}
 	}
+}
+
+// askAgain asks for the next line of the jobs with a gap. Nothing may come any more that would be
+// an occasion to ask, and what is kept back holds the safe place back with it.
+func (s *sorter) askAgain(ctx context.Context) error {
+	if s.r.Next == nil {
+		return nil
+	}
+	for job, q := range maps.Clone(s.waiting) {
+		q.next = max(q.next, s.r.Next(job, q.lease))
+		if err := s.advance(ctx, job, q); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // handOver gives the caller all frames of a job that have their turn.

@@ -193,6 +193,39 @@ func TestReadOutputGapGivenUp(t *testing.T) {
 	}
 }
 
+// Once output is no longer wanted, what was kept back behind a gap no longer holds the safe place
+// back, though the job says nothing more.
+func TestReadOutputNoMore(t *testing.T) {
+	t.Parallel()
+	b := eventtest.Start(t)
+	publish(t, b, 7, 1, 5, 1)
+	publish(t, b, 8, 1, 0, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	wanted := uint64(0)
+	var safe []uint64
+	err := b.Log.ReadOutput(ctx, stream.OutputReader{
+		Next: func(job events.JobID, _ events.Lease) uint64 {
+			if job == 7 {
+				return wanted
+			}
+			return 0
+		},
+		Frame: func(f stream.OutputFrame) error {
+			if f.Job == 7 {
+				t.Errorf("got line %d of a job that is not wanted", f.First)
+			}
+			safe = append(safe, f.Safe)
+			return nil
+		},
+		Gap:      func(events.JobID, uint64, uint64) error { wanted = stream.NoMore; return nil },
+		CaughtUp: func(at uint64) error { safe = append(safe, at); cancel(); return nil },
+	})
+	if got, want := fmt.Sprint(safe), "[0 2]"; err != nil || got != want {
+		t.Errorf("safe places %s, %v, want %s", got, err, want)
+	}
+}
+
 // More than is kept in memory waits for a gap: it is read again when it has its turn.
 func TestReadOutputHoldsMoreThanFits(t *testing.T) {
 	t.Parallel()

@@ -73,6 +73,9 @@ func (r *reader) run(ctx context.Context) error {
 		err := r.Log.ReadOutput(ctx, stream.OutputReader{
 			From: r.safe + 1,
 			Next: func(job events.JobID, lease events.Lease) uint64 {
+				if open, err := r.open(job, lease); err == nil && !open {
+					return stream.NoMore // what waits behind a gap must not hold our place back
+				}
 				if at := r.shared.of(job); at.Lease == lease {
 					return at.Next
 				}
