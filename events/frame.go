@@ -37,11 +37,13 @@ func NewFrame(job JobID, lease Lease, first uint64, records []Record) (Frame, er
 // EncodeRecord returns a record as it stands in a frame and in a spool: one line of JSON, with
 // its line end.
 func EncodeRecord(r Record) ([]byte, error) {
-	line, err := json.Marshal(r)
-	if err != nil {
+	var line bytes.Buffer
+	e := json.NewEncoder(&line) // ends the line
+	e.SetEscapeHTML(false)      // console lines are full of <LAVA_SIGNAL …>: shorter, and readable
+	if err := e.Encode(r); err != nil {
 		return nil, err
 	}
-	return append(line, '\n'), nil
+	return line.Bytes(), nil
 }
 
 // Header returns the frame's headers. Its message id is the same whenever the same lines are sent
