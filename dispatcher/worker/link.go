@@ -176,7 +176,11 @@ func (l *link) consumer(ctx context.Context) (jetstream.Consumer, error) {
 // readWaiting takes the orders that came while the worker was away, all of them before one is
 // started: the last of them may cancel the first. Orders that an earlier run was given and did not
 // acknowledge count as waiting too; the broker gives them again after the consumer's AckWait.
+//
+// An order that cannot be kept, because the disk is full, keeps coming; after a while the worker is
+// there all the same, to report its running jobs and that it takes no new ones.
 func (l *link) readWaiting(ctx context.Context, c jetstream.Consumer) error {
+	enough := l.Now().Add(3 * answerWithin)
 	for {
 		ask, cancel := context.WithTimeout(ctx, answerWithin)
 		info, err := c.Info(ask)
@@ -184,11 +188,29 @@ func (l *link) readWaiting(ctx context.Context, c jetstream.Consumer) error {
 		if err != nil {
 			return fmt.Errorf("ask what waits: %w", err)
 		}
-		if info.NumPending == 0 && info.NumAckPending == 0 {
+		if info.NumPending == 0 && (info.NumAckPending == 0 || l.Now().After(enough)) {
 			return nil
 		}
-		if err := l.read(ctx, c, pause, true); err != nil {
-			return err
+		batch, err := c.FetchNoWait(64)
+		if err != nil {
+			return fmt.Errorf("pull orders: %w", err)
+		}
+		came := false
+		for m := range batch.Messages() {
+			came = true
+			if err := l.order(ctx, m, true); err != nil {
+				return err
+			}
+		}
+		if came {
+			continue
+		}
+		select { // for those that an earlier run did not acknowledge
+		case <-l.After(pause / 4):
+		case <-l.lost:
+			return errors.New("connection lost")
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 }
@@ -196,22 +218,22 @@ func (l *link) readWaiting(ctx context.Context, c jetstream.Consumer) error {
 // readOrders takes orders as they come.
 func (l *link) readOrders(ctx context.Context, c jetstream.Consumer) error {
 	for {
-		if err := l.read(ctx, c, 10*time.Second, false); err != nil {
+		if err := l.read(ctx, c); err != nil {
 			return err
 		}
 	}
 }
 
-// read takes what comes within a time. held keeps the supervisor from starting anything.
-func (l *link) read(ctx context.Context, c jetstream.Consumer, within time.Duration, held bool) error {
-	pull, cancel := context.WithTimeout(ctx, within)
+// read takes what comes within a time.
+func (l *link) read(ctx context.Context, c jetstream.Consumer) error {
+	pull, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	batch, err := c.Fetch(64, jetstream.FetchContext(pull))
 	if err != nil {
 		return fmt.Errorf("pull orders: %w", err)
 	}
 	for m := range batch.Messages() {
-		if err := l.order(ctx, m, held); err != nil {
+		if err := l.order(ctx, m, false); err != nil {
 			return err
 		}
 	}
@@ -221,7 +243,8 @@ func (l *link) read(ctx context.Context, c jetstream.Consumer, within time.Durat
 	return context.Cause(ctx)
 }
 
-// order hands one order to the supervisor and acknowledges it when that has it on disk.
+// order hands one order to the supervisor and acknowledges it when that has it on disk. held keeps
+// the supervisor from starting anything.
 func (l *link) order(ctx context.Context, m jetstream.Msg, held bool) error {
 	meta, err := m.Metadata()
 	if err != nil {

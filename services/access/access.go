@@ -81,6 +81,9 @@ func Run(ctx context.Context, d Deps) error {
 	}
 	err = d.Log.Run(ctx, stream.Driver{Name: "access", Fold: r.fold, Act: act, Checkpoint: &stream.Checkpoint{
 		Format: lab.Format, Save: r.save, Load: r.load}})
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil
+	}
 	if sub != nil {
 		err = errors.Join(err, sub.Drain())
 	}

@@ -44,6 +44,14 @@ func Run(ctx context.Context, d Deps) error {
 		d.PresenceTTL = 15 * time.Second
 	}
 	s := &service{Deps: d, ctx: ctx, state: newState(d.Now()), hears: newHears()}
+	err := s.run(ctx)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func (s *service) run(ctx context.Context) error {
 	if err := s.openTexts(ctx); err != nil {
 		return err
 	}
@@ -52,7 +60,7 @@ func Run(ctx context.Context, d Deps) error {
 	done := make(chan error, 2)
 	go func() { done <- s.hearReports(ctx) }()
 	go func() { done <- s.hearPresence(ctx) }()
-	err := d.Log.Run(ctx, stream.Driver{
+	err := s.Log.Run(ctx, stream.Driver{
 		Name: "dispatch", Wake: s.hears.wakes,
 		Fold: func(r stream.Recorded) { s.state.evolve(r) },
 		Act:  s.act,

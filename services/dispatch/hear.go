@@ -75,27 +75,37 @@ func (s *service) hearReports(ctx context.Context) error {
 	return s.keepHearing(ctx, "reports", func(ctx context.Context) error {
 		c, err := s.Log.JetStream().CreateOrUpdateConsumer(ctx, stream.Reports, jetstream.ConsumerConfig{
 			Durable: "dispatch", Description: "claims of workers", AckPolicy: jetstream.AckExplicitPolicy,
-			AckWait: 30 * time.Second, MaxAckPending: reportsAtOnce,
+			AckWait: redeliverAfter, MaxAckPending: reportsAtOnce,
 		})
 		if err != nil {
 			return err
 		}
 		for ctx.Err() == nil {
-			batch, err := c.Fetch(64, jetstream.FetchMaxWait(5*time.Second))
-			if err != nil {
-				return err
-			}
-			for m := range batch.Messages() {
-				if err := s.hearReport(m); err != nil {
-					return err
-				}
-			}
-			if err := batch.Error(); err != nil {
+			if err := s.hearSome(ctx, c); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// hearSome takes the reports that come within a time.
+func (s *service) hearSome(ctx context.Context, c jetstream.Consumer) error {
+	pull, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	batch, err := c.Fetch(64, jetstream.FetchContext(pull))
+	if err != nil {
+		return err
+	}
+	for m := range batch.Messages() {
+		if err := s.hearReport(m); err != nil {
+			return err
+		}
+	}
+	if pull.Err() != nil {
+		return nil // nothing came
+	}
+	return batch.Error()
 }
 
 func (s *service) hearReport(m jetstream.Msg) error {

@@ -57,6 +57,16 @@ func (s *state) holds(j *lab.Job, w events.WorkerName, r order.Report) bool {
 	return j != nil && unfinished(j) && j.Run.Worker == w && uint64(j.Run.Lease) == r.Lease
 }
 
+// settled says that a report is about a lease that ended by its worker's own word: whatever comes of it
+// is late, and the worker holds nothing.
+func (s *state) settled(j *lab.Job, w events.WorkerName, r order.Report) bool {
+	if j == nil {
+		l := s.late[events.JobID(r.Job)]
+		return l == nil || l.done[events.Lease(r.Lease)]
+	}
+	return j.State == lab.Finished && j.Run != nil && j.Run.Worker == w && uint64(j.Run.Lease) == r.Lease && !j.End.Lost
+}
+
 // doubt judges a report about a lease that is over, or that this worker never had.
 func (s *state) doubt(j *lab.Job, w events.WorkerName, r order.Report) []events.Event {
 	c := claim{lease{events.JobID(r.Job), events.Lease(r.Lease)}, w, r.Claim}
@@ -71,14 +81,11 @@ func (s *state) doubt(j *lab.Job, w events.WorkerName, r order.Report) []events.
 		}
 		return nil
 	case order.Started, order.Finished:
-		if ended && !j.End.Lost {
+		if s.settled(j, w, r) {
 			return nil // the same report once more
 		}
-		if j == nil {
-			l := s.late[c.job]
-			if l == nil || !l.runs[c.lease.lease] || l.done[c.lease.lease] {
-				return nil // a report once more, or of a job that never was: not worth a fact
-			}
+		if j == nil && !s.late[c.job].runs[c.lease.lease] {
+			return nil // a job that never was, or never had the lease: not worth a fact
 		}
 		return []events.Event{events.ReportRefused{Job: c.job, Worker: w, Lease: c.lease.lease,
 			Claim: string(r.Claim), Reason: why(j, w, c.lease.lease)}}
@@ -108,7 +115,7 @@ func (s *state) note(w events.WorkerName, r order.Report, now time.Time) {
 	case order.Holding:
 		s.noteHolding(w, r)
 	case order.Started, order.Taken:
-		if j := s.lab.Job(events.JobID(r.Job)); !s.holds(j, w, r) {
+		if j := s.lab.Job(events.JobID(r.Job)); !s.holds(j, w, r) && !s.settled(j, w, r) {
 			s.letGo(w, r.Job, r.Lease, r.Device, r.Number)
 		}
 	case order.Refused:

@@ -24,8 +24,9 @@ import (
 
 // How orders are kept for workers.
 const (
-	// redeliverAfter is the AckWait of a worker's consumer: an order that a worker was given and died
-	// over comes again after that. A worker acknowledges within milliseconds.
+	// redeliverAfter is the AckWait of all consumers here: an order that a worker was given and died
+	// over, or a report that a dispatch did, comes again after that. Both take milliseconds, else what
+	// comes twice is known.
 	redeliverAfter = 5 * time.Second
 	// textsKept is how long a long text lies in its bucket: longer than a worker may be away before
 	// its jobs are ended.

@@ -39,7 +39,15 @@ func Run(ctx context.Context, d Deps) error {
 		d.Save = 10 * time.Second
 	}
 	s := &service{Deps: d, ctx: ctx, fold: newFold(), shared: newShared()}
-	r := &reader{Deps: d, shared: s.shared}
+	err := s.run(ctx)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func (s *service) run(ctx context.Context) error {
+	r := &reader{Deps: s.Deps, shared: s.shared}
 	if err := r.restore(ctx); err != nil {
 		return err
 	}
@@ -50,7 +58,7 @@ func Run(ctx context.Context, d Deps) error {
 		done <- r.run(ctx)
 		stop()
 	}()
-	err := d.Log.Run(ctx, stream.Driver{
+	err := s.Log.Run(ctx, stream.Driver{
 		Name: "ingestion", Wake: s.shared.wakes, Act: s.act,
 		Fold:       func(rec stream.Recorded) { s.evolve(rec, s.fold.lab.Evolve(rec.Seq, rec.Time, rec.Event)) },
 		Checkpoint: &stream.Checkpoint{Format: foldFormat, Save: func() ([]byte, error) { return s.fold.encode() }, Load: s.load},
