@@ -15,14 +15,16 @@ import (
 func TestQEMU(t *testing.T) {
 	assets := qemuAssets(t)
 	tests := []struct {
-		name, command, login string
+		name, command, login, overlay string
 	}{
-		{"shell", "", "failure_retry: 1"},
-		{"login", "strata.login", "auto_login: {login_prompt: 'strata login:', username: root, password_prompt: 'Password:', password: strata}"},
+		{"overlay in the ramdisk", "", "failure_retry: 1", "overlays: {lava: true}\n        format: cpio.newc"},
+		{"overlay on a drive", "", "failure_retry: 1", "uniquify: true"},
+		{"login", "strata.login", "auto_login: {login_prompt: 'strata login:', username: root, password_prompt: 'Password:', password: strata}",
+			"overlays: {lava: true}\n        format: cpio.newc"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			log, verdict := runJob(t, qemuJob(t, assets, tt.command, tt.login))
+			log, verdict := runJob(t, qemuJob(t, assets, tt.command, tt.login, tt.overlay))
 			if verdict.Health != events.Complete {
 				t.Fatalf("verdict: %+v", verdict)
 			}
@@ -56,7 +58,7 @@ func TestQEMU(t *testing.T) {
 // A kernel that panics ends the job with what it said, and QEMU is gone.
 func TestQEMUPanic(t *testing.T) {
 	assets := qemuAssets(t)
-	log, verdict := runJob(t, qemuJob(t, assets, "rdinit=/nonexistent root=/dev/none", "failure_retry: 1"))
+	log, verdict := runJob(t, qemuJob(t, assets, "rdinit=/nonexistent root=/dev/none", "failure_retry: 1", "uniquify: true"))
 	if verdict.ErrorType != events.JobError || !strings.Contains(verdict.Error, "Kernel panic - not syncing") {
 		t.Errorf("verdict: %+v, want a JobError with the panic", verdict)
 	}
@@ -82,9 +84,9 @@ func qemuAssets(t *testing.T) string {
 	return strings.TrimSpace(string(out))
 }
 
-func qemuJob(t *testing.T, assets, command, login string) Job {
+func qemuJob(t *testing.T, assets, command, login, overlay string) Job {
 	t.Helper()
-	definition := strings.NewReplacer("@ASSETS@", assets, "@APPEND@", command, "@LOGIN@", login).
+	definition := strings.NewReplacer("@ASSETS@", assets, "@APPEND@", command, "@LOGIN@", login, "@OVERLAY@", overlay).
 		Replace(string(mustRead(t, "testdata/qemu-job.yaml")))
 	return Job{
 		ID: "42", Definition: []byte(definition), Device: mustRead(t, "testdata/qemu-device.yaml"),

@@ -111,8 +111,8 @@ func cut(text string, limit int) (head, rest string) {
 	size := 0
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRuneInString(text[i:])
-		size += jsonLen(r, n) // EncodeRecord escapes < > & as well
-		if size > limit-2 {   // the quotes
+		size += jsonLen(r, n)
+		if size > limit-2 { // the quotes
 			return text[:i], text[i:]
 		}
 		i += n
@@ -124,7 +124,7 @@ func jsonLen(r rune, n int) int {
 	switch {
 	case r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t':
 		return 2
-	case r < 0x20, r == '\u2028', r == '\u2029', r == utf8.RuneError, r == '<', r == '>', r == '&':
+	case r < 0x20, r == '\u2028', r == '\u2029', r == utf8.RuneError:
 		return 6
 	}
 	return n

@@ -1,0 +1,136 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"strata/dispatcher/dispatchertest"
+	"strata/dispatcher/output"
+	"strata/dispatcher/pipeline"
+	"strata/events"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func TestMain(m *testing.M) { dispatchertest.Main(m) }
+
+// A plan prints as text, and stays as it is.
+func TestPlanText(t *testing.T) {
+	j := qemuJob(t, "/assets", "", "failure_retry: 2", "overlays: {lava: true}\n        format: cpio.newc")
+	j.Log, j.Now = discard(), time.Now
+	plan, err := Plan(j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const golden = "testdata/qemu-plan.txt"
+	got := plan.Describe().Text()
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := string(mustRead(t, golden)); got != want {
+		t.Errorf("plan:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestBadInputEndsTheJob(t *testing.T) {
+	const device = "constants: {failure_retry: 1}\nactions: {deploy: {methods: {image: }}, boot: {methods: {minimal: }}}\n"
+	tests := []struct {
+		name, definition, device string
+		errorType                events.ErrorType
+		says                     string
+	}{
+		{"broken definition", "actions: [", device, events.JobError, "parse job definition: "},
+		{"no actions", "job_name: x", device, events.JobError, "'actions' is missing or is no list"},
+		{"broken device", "actions: []", "a: b: c", events.ConfigurationError, "parse device configuration: "},
+		{"unknown deployment", "actions:\n- deploy: {to: moon}", device, events.JobError, "None of the deploy strategies accepted your job"},
+		{"unknown boot method", "actions:\n- boot: {method: kick}", device, events.JobError, "None of the boot strategies accepted your job: "},
+		{"unknown test", "actions:\n- test: {}", device, events.JobError, "None of the test strategies accepted your job"},
+		{"protocol of later", "protocols: {lava-multinode: {}}\nactions: []", device, events.JobError, "protocol lava-multinode is not supported"},
+		{"no serial console", "actions:\n- boot: {method: minimal}", device, events.JobError, "Device not configured to support serial connection."},
+		{"no connection program", "actions:\n- boot: {method: minimal}",
+			"constants: {failure_retry: 1}\ncommands: {connect: no-such-program x}\nactions: {boot: {connections: {serial: }, methods: {minimal: }}}",
+			events.InfrastructureError, "Cannot find command 'no-such-program' in $PATH"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "1")
+			log, verdict := runJob(t, Job{ID: "1", Definition: []byte(tt.definition), Device: []byte(tt.device), Dir: dir})
+			if verdict.Health != events.Incomplete || verdict.ErrorType != tt.errorType || !strings.Contains(verdict.Error, tt.says) {
+				t.Errorf("verdict: %+v, want %s with %q", verdict, tt.errorType, tt.says)
+			}
+			job := resultsOf(t, log)["job"]
+			if job["result"] != "fail" || job["error_type"] != string(tt.errorType) || job["error_msg"] != verdict.Error {
+				t.Errorf("result of the job: %v, want what the verdict says", job)
+			}
+		})
+	}
+}
+
+// A job whose log cannot be written any more ends at once, by the lab's fault.
+func TestLogFull(t *testing.T) {
+	t.Parallel()
+	n := 0
+	log := output.New(output.Settings{Now: time.Now, Write: func(events.Record) error {
+		if n++; n > 10 {
+			return errors.New("no space left on device")
+		}
+		return nil
+	}})
+	verdict := Run(t.Context(), Job{
+		ID: "1", Definition: []byte("timeouts: {job: {minutes: 10}}\nactions:\n- command: {name: wait}"),
+		Device: []byte("constants: {failure_retry: 1}\ncommands: {users: {wait: {do: 'sh -c \"yes | head -1000; sleep 1000\"'}}}"),
+		Dir:    filepath.Join(t.TempDir(), "1"), Log: log, Now: time.Now, Env: os.Environ(),
+	})
+	if verdict.ErrorType != events.InfrastructureError || !strings.Contains(verdict.Error, "no space left on device") || verdict.Lines != 10 {
+		t.Errorf("verdict: %+v, want Infrastructure with the reason, and 10 lines", verdict)
+	}
+}
+
+// Who asks twice ends the cleanup too.
+func TestCancelAgain(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	again := make(chan struct{})
+	log := output.New(output.Settings{Now: time.Now, Write: func(r events.Record) error {
+		switch text := string(r.Message); {
+		case strings.Contains(text, "Running user command"):
+			cancel(pipeline.CanceledBy{Text: "canceled by alice: wrong image"})
+		case strings.Contains(text, "Running cleanup for user command"):
+			close(again)
+		}
+		return nil
+	}})
+	verdict := Run(ctx, Job{
+		ID: "1", Definition: []byte("timeouts: {job: {minutes: 10}}\nactions:\n- command: {name: wait}"),
+		Device: []byte("constants: {failure_retry: 1}\ncommands: {users: {wait: {do: sleep 1000, undo: sleep 1000}}}"),
+		Dir:    filepath.Join(t.TempDir(), "1"), Log: log, Now: time.Now, Env: os.Environ(), Again: again,
+	})
+	if verdict.Health != events.Canceled || verdict.Error != againText {
+		t.Errorf("verdict: %+v, want Canceled: %s", verdict, againText)
+	}
+}
+
+func TestValidateOnly(t *testing.T) {
+	t.Parallel()
+	planned := false
+	log, verdict := runJob(t, Job{
+		ID: "1", Definition: []byte("actions:\n- command: {name: a}"), Dir: filepath.Join(t.TempDir(), "1"),
+		Device:       []byte("constants: {failure_retry: 1}\ncommands: {users: {a: {do: /bin/false}}, power_off: /bin/false}"),
+		ValidateOnly: true, Planned: func(d pipeline.Description) { planned = len(d.Pipeline) == 2 },
+	})
+	if verdict.Health != events.Complete || !planned {
+		t.Errorf("verdict: %+v, planned %v", verdict, planned)
+	}
+	if text := textOf(log); strings.Contains(text, "Calling: ") {
+		t.Errorf("a command ran:\n%s", text)
+	}
+}
