@@ -11,6 +11,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"strata/dispatcher/deploy/archive"
@@ -137,7 +138,7 @@ func (f fetch) verify(s *pipeline.Session, n, size int64, given []checksum) erro
 		return short(n, size)
 	}
 	for _, c := range given {
-		if actual := hex.EncodeToString(c.hash.Sum(nil)); actual != c.want {
+		if actual := hex.EncodeToString(c.hash.Sum(nil)); !strings.EqualFold(actual, c.want) {
 			text := fmt.Sprintf("%s for '%s' does not match.", c.name, f.url)
 			s.Log.Error("%s", text)
 			s.Log.Info("actual  : %s", actual)
