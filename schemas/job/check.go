@@ -39,7 +39,7 @@ func (g *Gate) Check(text []byte) (*Definition, []*Problem) {
 	if len(text) > MaxBytes {
 		return nil, []*Problem{sentence(nil, fmt.Sprintf("job definition has %d bytes, more than %d", len(text), MaxBytes))}
 	}
-	root, err := yaml.ParseWithin(text, yaml.Limits{Bytes: MaxBytes})
+	root, err := yaml.ParseWithin(text, limits())
 	if err != nil {
 		p := sentence(nil, fmt.Sprintf("Loading job submission failed: %v.", err))
 		var bad *yaml.Error

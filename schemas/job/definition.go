@@ -9,6 +9,9 @@ import (
 // MaxBytes is the size up to which a definition is taken.
 const MaxBytes = 1 << 20
 
+// limits are the budgets of reading a definition. The largest real ones have some thousand nodes.
+func limits() yaml.Limits { return yaml.Limits{Bytes: MaxBytes, Nodes: 100_000} }
+
 // Definition is a job definition, read. In a part of a multinode job the fields Connection,
 // HostRole and Part are set as the split made them.
 type Definition struct {

@@ -14,7 +14,7 @@ import (
 // Read parses a definition and decodes it without running the gate. The error of a text that is
 // no YAML is a *yaml.Error, that of a value which cannot be decoded a *Problem.
 func Read(text []byte) (*Definition, error) {
-	root, err := yaml.ParseWithin(text, yaml.Limits{Bytes: MaxBytes})
+	root, err := yaml.ParseWithin(text, limits())
 	if err != nil {
 		return nil, fmt.Errorf("parse job definition: %w", err)
 	}

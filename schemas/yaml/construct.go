@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	yamlv3 "gopkg.in/yaml.v3"
 )
@@ -14,7 +16,10 @@ type constructor struct {
 	limits   Limits
 	anchored map[*yamlv3.Node]*Node // what an anchor stands for; nil while it is being built
 	names    map[string]*yamlv3.Node
-	merges   int // entries taken by << so far
+	flow     int    // flow collections around the node
+	text     []byte // as it was scanned
+	changed  bool   // the text was, before it was scanned
+	merges   int    // entries taken by << so far
 }
 
 func fault(at *yamlv3.Node, format string, args ...any) *Error {
@@ -66,9 +71,24 @@ func (c *constructor) node(y *yamlv3.Node, depth int) (*Node, error) {
 
 // fill gives n the value of y, which is no alias.
 func (c *constructor) fill(n *Node, y *yamlv3.Node, depth int) error {
+	raw := y.Value
+	if c.changed {
+		y.Value = restored(y.Value)
+	}
 	tag := tagOf(y)
+	if y.Style&yamlv3.FlowStyle != 0 {
+		c.flow++
+		defer func() { c.flow-- }()
+	}
 	switch y.Kind {
 	case yamlv3.ScalarNode:
+		if c.flow > 0 && y.Style&quoted == 0 && strings.HasSuffix(y.Value, ":") {
+			// yaml.v3 takes {a:} for the text "a:", libyaml refuses it, and people mean an empty value.
+			end := offset(c.text, y.Line, y.Column) + len(raw)
+			if end < len(c.text) && strings.IndexByte(",[]{}", c.text[end]) >= 0 {
+				return &Error{y.Line, y.Column + utf8.RuneCountInString(raw) - 1, "found unexpected ':' after a plain text: put a space behind it"}
+			}
+		}
 		switch tag {
 		case tagSeq, tagOmap, tagPairs, tagMap, tagSet:
 			return fault(y, "expected a %s, but found a scalar", wanted(tag))
@@ -100,6 +120,9 @@ func (c *constructor) fill(n *Node, y *yamlv3.Node, depth int) error {
 	return fault(y, "%s", unknownTag(tag))
 }
 
+// quoted are the styles whose text is a string without a look at it.
+const quoted = yamlv3.SingleQuotedStyle | yamlv3.DoubleQuotedStyle | yamlv3.LiteralStyle | yamlv3.FoldedStyle
+
 // tagOf returns the tag of y, resolved where it has none of its own.
 func tagOf(y *yamlv3.Node) string {
 	if y.Style&yamlv3.TaggedStyle != 0 {
@@ -110,7 +133,7 @@ func tagOf(y *yamlv3.Node) string {
 		return tagSeq
 	case y.Kind == yamlv3.MappingNode:
 		return tagMap
-	case y.Style&(yamlv3.SingleQuotedStyle|yamlv3.DoubleQuotedStyle|yamlv3.LiteralStyle|yamlv3.FoldedStyle) != 0:
+	case y.Style&quoted != 0:
 		return tagStr
 	}
 	return implicitTag(y.Value)
@@ -194,38 +217,36 @@ func (c *constructor) mapping(n *Node, y *yamlv3.Node, depth int) error {
 		at[id] = len(n.Pairs)
 		n.Pairs = append(n.Pairs, p)
 	}
+	var merged, own []Pair
 	for i := 0; i+1 < len(y.Content); i += 2 {
-		if isMerge(y.Content[i]) {
-			merged, err := c.merged(y.Content[i+1], depth)
+		key, value := y.Content[i], y.Content[i+1]
+		if isMerge(key) {
+			pairs, err := c.merged(value, depth)
 			if err != nil {
 				return err
 			}
 			// Merging one anchor a thousand times must not cost what the budget of nodes forbids.
-			if c.merges += len(merged); c.merges > c.limits.Nodes {
-				return fault(y.Content[i], "document has more than %d nodes once its aliases are followed", c.limits.Nodes)
+			if c.merges += len(pairs); c.merges > c.limits.Nodes {
+				return fault(key, "document has more than %d nodes once its aliases are followed", c.limits.Nodes)
 			}
-			for _, p := range merged {
-				put(p)
-			}
-		}
-	}
-	for i := 0; i+1 < len(y.Content); i += 2 {
-		key := y.Content[i]
-		if isMerge(key) {
+			merged = append(merged, pairs...)
 			continue
 		}
 		k, err := c.key(key, depth)
 		if err != nil {
 			return err
 		}
-		v, err := c.node(y.Content[i+1], depth+1)
+		v, err := c.node(value, depth+1)
 		if err != nil {
 			return err
 		}
 		if n.Kind == Set {
 			v = &Node{Kind: Null, Line: v.Line, Column: v.Column, weight: 1}
 		}
-		put(Pair{k, v})
+		own = append(own, Pair{k, v})
+	}
+	for _, p := range append(merged, own...) {
+		put(p)
 	}
 	return nil
 }

@@ -64,20 +64,36 @@ func ParseWithin(text []byte, limits Limits) (*Node, error) {
 	if err := checkCharacters(text); err != nil {
 		return nil, err
 	}
-	root, err := scan(text)
+	ready, changed := prepared(text)
+	root, err := scan(ready)
+	for scanned := 0; err != nil && scanned < maxScanned; scanned += len(text) {
+		var fault *Error
+		cured, ok := []byte(nil), errors.As(err, &fault)
+		if ok {
+			cured, ok = escaped(ready, fault.Line, fault.Column)
+		}
+		if !ok {
+			break
+		}
+		ready, changed = cured, true
+		root, err = scan(ready)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if root == nil {
 		return &Node{Kind: Null, Line: 1, Column: 1, weight: 1}, nil
 	}
-	c := constructor{limits: limits, anchored: map[*yamlv3.Node]*Node{}, names: map[string]*yamlv3.Node{}}
+	c := constructor{limits: limits, text: ready, changed: changed, anchored: map[*yamlv3.Node]*Node{}, names: map[string]*yamlv3.Node{}}
 	n, err := c.node(root, 1)
 	if err != nil {
 		return nil, err
 	}
 	return n, nil
 }
+
+// maxScanned bounds how many bytes of a text are scanned again because of the escape \/.
+const maxScanned = 16 << 20
 
 // checkCharacters refuses what YAML 1.1 §5.1 does not let stand in a text: everything but UTF-8,
 // and control characters.
@@ -107,8 +123,6 @@ func scan(text []byte) (root *yamlv3.Node, err error) {
 			root, err = nil, &Error{Message: fmt.Sprintf("text cannot be scanned: %v", p)}
 		}
 	}()
-	// libyaml reads %YAML 1.2 with a shrug, yaml.v3 refuses it. The places stay as they are.
-	text = bytes.Replace(text, []byte("%YAML 1.2"), []byte("%YAML 1.1"), 1)
 	decoder := yamlv3.NewDecoder(bytes.NewReader(text))
 	var document, second yamlv3.Node
 	switch err := decoder.Decode(&document); {

@@ -83,6 +83,7 @@ func TestBudgets(t *testing.T) {
 		{"long number", "a: " + strings.Repeat("9", 5000), "integer has 5000 digits"},
 		{"long base 60", "a: 1" + strings.Repeat(":1", 5000), "base 60 number has 5001 parts"},
 		{"not UTF-8", "a: b\nc: \xff", "invalid UTF-8: byte 0xff in line 2, column 4"},
+		{"slashes", strings.Repeat("- \"\\/\"\n", 100_000), "unknown escape character"},
 		{"escape", "a: \x1b", "unacceptable character #x001b: control characters are not allowed in line 1, column 4"},
 	}
 	for _, tt := range tests {

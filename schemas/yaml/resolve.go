@@ -94,8 +94,11 @@ func (n *Node) scalar(tag, text string) error {
 	case tagTime:
 		return n.timestamp(text)
 	case tagBinary:
-		raw, err := base64.StdEncoding.DecodeString(strings.Map(dropSpace, text))
-		if err != nil {
+		// Python leaves out what is no base64, and stops at the padding.
+		digits, _, _ := strings.Cut(text, "=")
+		digits = strings.Map(base64Digit, digits)
+		raw, err := base64.RawStdEncoding.DecodeString(digits)
+		if rest := len(digits) % 4; err != nil || rest > 0 && rest+strings.Count(text, "=") < 4 {
 			return errors.New("failed to decode base64 data")
 		}
 		n.Kind, n.Text = Binary, string(raw)
@@ -104,11 +107,11 @@ func (n *Node) scalar(tag, text string) error {
 	return unknownTag(tag)
 }
 
-func dropSpace(r rune) rune {
-	if r == ' ' || r == '\n' || r == '\r' || r == '\t' {
-		return -1
+func base64Digit(r rune) rune {
+	if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '+' || r == '/' {
+		return r
 	}
-	return r
+	return -1
 }
 
 // unknownTag words the refusal of a tag as PyYAML does.
