@@ -28,7 +28,6 @@ const (
 const (
 	Presence    = "presence"    // key-value: workers' signs of life, with a TTL; keys are escaped tokens
 	Checkpoints = "checkpoints" // objects: snapshots of folds
-	Parts       = "parts"       // objects: parts of work orders above 256 KiB
 )
 
 // How long the broker remembers message ids. A message that is sent again within the window is
@@ -194,8 +193,9 @@ func ensureBuckets(ctx context.Context, js jetstream.JetStream, s Settings) erro
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		_, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 			Bucket: Presence, Description: "workers' signs of life", TTL: s.PresenceTTL,
-			// In memory: a broker that starts anew should not believe old signs.
-			Storage: jetstream.MemoryStorage, Replicas: max(1, s.Replicas),
+			// In a file, for a bucket in memory is gone after a restart of the broker, and nobody would
+			// make it again. Old signs are not believed all the same: their time to live goes on.
+			Storage: jetstream.FileStorage, Replicas: max(1, s.Replicas),
 		})
 	}
 	if err != nil {
@@ -203,7 +203,6 @@ func ensureBuckets(ctx context.Context, js jetstream.JetStream, s Settings) erro
 	}
 	for name, what := range map[string]string{
 		Checkpoints: "snapshots of folds",
-		Parts:       "parts of work orders above 256 KiB",
 	} {
 		_, err := js.ObjectStore(ctx, name)
 		if errors.Is(err, jetstream.ErrBucketNotFound) {

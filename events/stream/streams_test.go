@@ -48,7 +48,7 @@ func TestStreamsAreAsDocumented(t *testing.T) {
 				c.MaxAge, c.DenyPurge, c.AllowDirect, c.Storage, c.Discard)
 		}
 	}
-	for _, name := range []string{stream.Checkpoints, stream.Parts} {
+	for _, name := range []string{stream.Checkpoints} {
 		if _, err := b.Log.JetStream().ObjectStore(t.Context(), name); err != nil {
 			t.Errorf("bucket %s: %v", name, err)
 		}
