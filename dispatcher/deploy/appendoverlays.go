@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 
 	"strata/dispatcher/deploy/archive"
 	"strata/dispatcher/deploy/download"
@@ -71,23 +72,13 @@ func (a appendOverlays) Validate(_ context.Context, s *pipeline.Session) error {
 			continue
 		}
 		if format := p.Value.Get("format").Text(); format != "file" && format != "tar" {
-			s.Invalid("Invalid 'format' (%q) for 'overlays.%s': use file or tar", format, p.Key)
+			s.Invalid("Invalid format %q of overlay %s: use file or tar", format, p.Key)
 		}
-		if where := p.Value.Get("path").Text(); !path.IsAbs(where) || slices.Contains(pathParts(where), "..") {
-			s.Invalid("Invalid 'path' (%q) for 'overlays.%s': it must be absolute, without '..'", where, p.Key)
+		if where := p.Value.Get("path").Text(); !path.IsAbs(where) || slices.Contains(strings.Split(where, "/"), "..") {
+			s.Invalid("Invalid path %q of overlay %s: it must be absolute, without ..", where, p.Key)
 		}
 	}
 	return nil
-}
-
-func pathParts(p string) []string {
-	var parts []string
-	for dir, file := path.Split(p); ; dir, file = path.Split(path.Clean(dir)) {
-		parts = append(parts, file)
-		if dir == "" || dir == "/" {
-			return parts
-		}
-	}
 }
 
 // Run rewrites the image with the overlays in it. The image keeps its name; an error leaves it as
