@@ -150,6 +150,11 @@ func TestFramesGatherFor20Milliseconds(t *testing.T) {
 		b := &bus{}
 		p := publisher(dir, b)
 		p.Grown = s.Grown()
+		arrived := make(chan struct{}, 100)
+		p.Send = func(ctx context.Context, f events.Frame) error {
+			defer func() { arrived <- struct{}{} }()
+			return b.send(ctx, f)
+		}
 		done, ended := make(chan struct{}), make(chan error)
 		go func() { ended <- p.Run(t.Context(), done) }()
 		start := time.Now()
@@ -159,10 +164,7 @@ func TestFramesGatherFor20Milliseconds(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		for len(b.frames) == 0 {
-			time.Sleep(time.Millisecond) // in the bubble's time
-			synctest.Wait()
-		}
+		<-arrived
 		if took := time.Since(start); took > 21*time.Millisecond {
 			t.Errorf("the first frame left after %v, want 20 ms after its first line", took)
 		}
