@@ -1,16 +1,10 @@
 package main
 
 import (
-	"context"
-	"os"
-
 	"github.com/spf13/cobra"
 
-	"strata/dispatcher"
 	"strata/dispatcher/worker/jobproc"
-	"strata/events"
 	"strata/schemas/config"
-	"strata/schemas/order"
 )
 
 func (a *app) jobCommand() *cobra.Command {
@@ -27,23 +21,7 @@ starts this, one process a job; people use "strata run".`,
 			if err != nil {
 				return err
 			}
-			return jobproc.Main(args[0], jobproc.Deps{Run: a.runOrder, Now: a.now, Logger: logger})
+			return jobproc.Main(args[0], jobproc.Deps{Run: jobproc.Pipeline(version, a.now), Now: a.now, Logger: logger})
 		},
 	}
-}
-
-// runOrder runs a job as its order says.
-func (a *app) runOrder(ctx context.Context, j jobproc.Job) order.Verdict {
-	w := j.Order.Work
-	v := dispatcher.Run(ctx, dispatcher.Job{
-		ID: w.Display, Version: version,
-		Definition: []byte(w.Definition.Inline), Device: []byte(w.Device.Inline),
-		Dispatcher: []byte(w.Dispatcher.Inline), EnvDUT: []byte(w.EnvDUT.Inline), Env: os.Environ(),
-		Dir: j.Scratch, Log: j.Log, Now: a.now,
-	})
-	result := "fail"
-	if v.Health == events.Complete {
-		result = "pass"
-	}
-	return order.Verdict{Result: result, ErrorType: string(v.ErrorType), Error: v.Error}
 }
