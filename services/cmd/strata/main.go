@@ -149,6 +149,6 @@ another lab, --token or STRATA_TOKEN says who you are there.`),
 	group("jobs", a.submitCommand(), a.jobsCommand(), a.showCommand(), a.logsCommand(), a.resultsCommand(),
 		a.cancelCommand(), a.runCommand())
 	group("things", a.devicesCommand(), a.deviceTypesCommand(), a.workersCommand(), a.eventsCommand(), a.sqlCommand())
-	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand())
+	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand(), a.healthzCommand())
 	return cmd
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,7 +18,8 @@ import (
 )
 
 func (a *app) workerCommand() *cobra.Command {
-	var file, name, data string
+	var file, name, data, listen string
+	var registers bool
 	cmd := &cobra.Command{
 		Use:   "worker",
 		Short: "Run jobs on the devices of this machine",
@@ -26,7 +28,8 @@ its own. The worker only dials out. Its data directory is its memory: started ag
 its running jobs back. When it stops, running jobs go on.
 
 --token or STRATA_TOKEN is what "strata workers register" printed. On the lab's own machine the
-worker registers itself and needs none.`,
+worker registers itself and needs none; elsewhere --register does the same where the lab's address
+holds the name and password of somebody who may.`,
 		Example: "  strata worker --name lab2 --server nats://lab.example.com:4222 --token strata1_…\n  strata worker",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,15 +49,31 @@ worker registers itself and needs none.`,
 				c.Data = data
 			}
 			w := worker.Deps{Name: events.WorkerName(c.Worker.Name), StateDir: c.Data, Logger: logger, MinFree: uint64(c.Space.Worker)}
+			if given("listen") || c.Listen.Metrics == "" {
+				c.Listen.Metrics = listen
+			}
+			if registers {
+				a.token, c.Broker.Token, c.Broker.TokenFile = "", "", ""
+			}
 			if err := a.introduce(cmd.Context(), c, &w); err != nil {
 				return explain(err)
 			}
-			return a.work(cmd.Context(), w)
+			super := newSupervisor(logger, a.now)
+			observation, err := observe(c.Listen.Metrics, observed{super: super, metrics: newMetrics()})
+			if err != nil {
+				return err
+			}
+			defer observation.stop(logger)
+			super.start(cmd.Context(), "worker", func(ctx context.Context) error { return a.work(ctx, w) })
+			super.wait()
+			return nil
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&file, "config", "", "configuration file")
 	f.StringVar(&name, "name", hostname(), "name of this worker in the lab")
+	f.StringVar(&listen, "listen", "127.0.0.1:0", "address of /healthz and /metrics")
+	f.BoolVar(&registers, "register", false, "register this worker first, as the user in the lab's address")
 	f.StringVar(&data, "data", filepath.Join(a.defaultData(), "worker"), "the worker's data directory")
 	return cmd
 }
@@ -92,8 +111,19 @@ func (a *app) introduce(ctx context.Context, c config.Config, w *worker.Deps) er
 	}
 	defer done()
 	token, err := register(ctx, client, w.Name)
-	w.Token = token
+	w.Token, w.Servers = token, withoutUser(w.Servers)
 	return err
+}
+
+// withoutUser takes a name and password out of an address: they would win over the worker's token,
+// and let its jobs do what somebody else may.
+func withoutUser(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.User == nil {
+		return address
+	}
+	u.User = nil
+	return u.String()
 }
 
 // register puts a worker into the lab, if it is not there, and returns its token.
