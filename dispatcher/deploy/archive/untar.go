@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 func tarError(err error) error {
@@ -128,6 +129,7 @@ func Tar(w io.Writer, base, dir string) error {
 		if err != nil {
 			return err
 		}
+		h.ModTime = h.ModTime.Truncate(time.Second) // or it is rounded, and tar warns of the future
 		h.Name, h.Uid, h.Gid, h.Uname, h.Gname = filepath.ToSlash(name), 0, 0, "root", "root"
 		if info.IsDir() {
 			h.Name += "/"
