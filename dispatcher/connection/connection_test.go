@@ -4,6 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -87,6 +92,39 @@ func TestCloseEndsTheWholeGroup(t *testing.T) {
 	if err := syscall.Kill(c.process.Process.Pid, 0); err == nil {
 		t.Error("the process is still there after Close")
 	}
+}
+
+// A console ends with its owner, however that one ends: nobody may hold a board that another job
+// has been given.
+func TestConsoleEndsWithItsOwner(t *testing.T) {
+	if file := os.Getenv("STRATA_TEST_CONSOLE"); file != "" {
+		c, _ := start(t, "echo $$ >"+file+"; exec sleep 1000")
+		_, _ = c.ExpectText(t.Context(), "never") // until the kill
+		return
+	}
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "pid")
+	owner := exec.Command(os.Args[0], "-test.run=^TestConsoleEndsWithItsOwner$")
+	owner.Env = append(os.Environ(), "STRATA_TEST_CONSOLE="+file)
+	if err := owner.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	await(t, "the console to start", func() bool {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			pid, _ = strconv.Atoi(strings.TrimSpace(string(text)))
+		}
+		return pid > 0
+	})
+	if err := owner.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = owner.Wait() // it was killed
+	await(t, "the console to end", func() bool {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		return err != nil || strings.Contains(string(stat), ") Z ")
+	})
 }
 
 func TestLinesAreLoggedAsTheyWere(t *testing.T) {
@@ -209,4 +247,16 @@ func within(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// await asks again and again until what it waits for is so.
+func await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); !so(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
 }
