@@ -159,39 +159,44 @@ func deviceTransitionRows(f fact) []deviceTransitionRow {
 		return nil
 	}
 	r := deviceTransitionRow{Seq: f.Seq, Time: utc(f.Time), Event: events.Name(f.Event), Actor: string(f.Actor)}
+	switch about := f.Event.About(); about.Kind {
+	case events.Device:
+		r.Device = about.ID
+	case events.Job:
+		if start, ok := f.Event.(events.JobStarted); !ok || start.Device == "" {
+			return nil
+		}
+	default:
+		return nil
+	}
 	switch e := f.Event.(type) {
 	case events.DeviceAdded:
-		r.Device, r.State, r.Health, r.Worker = string(e.Device), "Idle", string(e.Health), string(e.Worker)
+		r.State, r.Health, r.Worker = "Idle", string(e.Health), string(e.Worker)
 		if r.Health == "" {
 			r.Health = string(events.Unknown)
 		}
 	case events.DeviceConfigured:
-		r.Device, r.Reason = string(e.Device), e.Comment
+		r.Reason = e.Comment
 	case events.DeviceMoved:
-		r.Device, r.Worker = string(e.Device), string(e.Worker)
+		r.Worker = string(e.Worker)
 	case events.DeviceTagged:
-		r.Device, r.Reason = string(e.Device), "tag "+string(e.Tag)
+		r.Reason = "tag " + string(e.Tag)
 	case events.DeviceUntagged:
-		r.Device, r.Reason = string(e.Device), "tag "+string(e.Tag)
+		r.Reason = "tag " + string(e.Tag)
 	case events.DeviceHealthSet:
-		r.Device, r.Health, r.Reason = string(e.Device), string(e.Health), e.Reason
+		r.Health, r.Reason = string(e.Health), e.Reason
 	case events.DeviceHealthChanged:
-		r.Device, r.Health, r.Reason, r.Job = string(e.Device), string(e.To), e.Reason, uint64(e.Job)
+		r.Health, r.Reason, r.Job = string(e.To), e.Reason, uint64(e.Job)
 	case events.DeviceRemoved:
-		r.Device, r.Reason = string(e.Device), e.Reason
+		r.Reason = e.Reason
 	case events.DeviceReserved:
-		r.Device, r.State, r.Job = string(e.Device), "Reserved", uint64(e.Job)
+		r.State, r.Job = "Reserved", uint64(e.Job)
 	case events.JobStarted:
-		if e.Device == "" {
-			return nil
-		}
 		r.Device, r.State, r.Job, r.Worker = string(e.Device), "Running", uint64(e.Job), string(e.Worker)
 	case events.DeviceReleased:
-		r.Device, r.State, r.Job = string(e.Device), "Idle", uint64(e.Job)
+		r.State, r.Job = "Idle", uint64(e.Job)
 	case events.HealthCheckRequested:
-		r.Device, r.Job, r.Reason = string(e.Device), uint64(e.Job), e.Reason
-	default:
-		return nil
+		r.Job, r.Reason = uint64(e.Job), e.Reason
 	}
 	return []deviceTransitionRow{r}
 }

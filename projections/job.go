@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -237,50 +238,54 @@ func jobTransitionRows(f fact) []jobTransitionRow {
 	if f.Event == nil || f.Event.About().Kind != events.Job {
 		return nil
 	}
-	r := jobTransitionRow{Seq: f.Seq, Time: utc(f.Time), Event: events.Name(f.Event), Actor: string(f.Actor)}
+	id, err := strconv.ParseUint(f.Event.About().ID, 10, 64)
+	if err != nil { // JobID.String writes a number
+		return nil
+	}
+	r := jobTransitionRow{Job: id, Seq: f.Seq, Time: utc(f.Time), Event: events.Name(f.Event), Actor: string(f.Actor)}
 	run := func(device events.DeviceName, worker events.WorkerName, lease events.Lease) {
 		r.Device, r.Worker, r.Lease = string(device), string(worker), uint64(lease)
 	}
 	switch e := f.Event.(type) {
 	case events.JobSubmitted:
-		r.Job, r.State = uint64(e.Job), "Submitted"
+		r.State = "Submitted"
 	case events.JobRejected:
-		r.Job, r.State, r.Health, r.Reason = uint64(e.Job), "Finished", string(events.Incomplete), problems(e)
+		r.State, r.Health, r.Reason = "Finished", string(events.Incomplete), problems(e)
 	case events.DefinitionSplit:
-		r.Job, r.Reason = uint64(e.Job), fmt.Sprintf("into %d parts", len(e.Parts))
+		r.Reason = fmt.Sprintf("into %d parts", len(e.Parts))
 	case events.JobScheduled:
-		r.Job, r.State = uint64(e.Job), "Scheduled"
+		r.State = "Scheduled"
 		run(e.Device, e.Worker, e.Lease)
 	case events.JobWithdrawn:
-		r.Job, r.State, r.Health, r.Reason = uint64(e.Job), "Finished", string(events.Canceled), e.Reason
+		r.State, r.Health, r.Reason = "Finished", string(events.Canceled), e.Reason
 	case events.JobStarted:
-		r.Job, r.State = uint64(e.Job), "Running"
+		r.State = "Running"
 		run(e.Device, e.Worker, e.Lease)
 	case events.JobFinished:
-		r.Job, r.State, r.Health, r.Reason = uint64(e.Job), "Finished", string(e.Health), e.Error
+		r.State, r.Health, r.Reason = "Finished", string(e.Health), e.Error
 		run(e.Device, e.Worker, e.Lease)
 	case events.JobReturned:
-		r.Job, r.State, r.Reason = uint64(e.Job), "Submitted", e.Reason
+		r.State, r.Reason = "Submitted", e.Reason
 		run(e.Device, e.Worker, e.Lease)
 	case events.JobCancelCascaded:
-		r.Job, r.Reason = uint64(e.Job), e.Reason
+		r.Reason = e.Reason
 	case events.JobRetried:
-		r.Job, r.Reason = uint64(e.Job), fmt.Sprintf("attempt %d is job %d", e.Attempt, e.As)
+		r.Reason = fmt.Sprintf("attempt %d is job %d", e.Attempt, e.As)
 	case events.ReportRefused:
-		r.Job, r.Reason = uint64(e.Job), e.Claim+": "+e.Reason
+		r.Reason = e.Claim + ": " + e.Reason
+		run("", e.Worker, e.Lease)
+	case events.JobOutputEnded:
 		run("", e.Worker, e.Lease)
 	case events.JobPrioritySet:
-		r.Job, r.Reason = uint64(e.Job), fmt.Sprintf("priority %d", e.Priority)
+		r.Reason = fmt.Sprintf("priority %d", e.Priority)
 	case events.JobAnnotated:
-		r.Job, r.Reason = uint64(e.Job), e.Comment
+		r.Reason = e.Comment
 	case events.JobCancelRequested:
-		r.Job, r.Reason = uint64(e.Job), e.Reason
+		r.Reason = e.Reason
 	case events.JobRemoved:
-		r.Job, r.Reason = uint64(e.Job), e.Reason
+		r.Reason = e.Reason
 	case events.JobOutputComplete:
-		r.Job, r.Lease, r.Reason = uint64(e.Job), uint64(e.Lease), e.Reason
-	default:
-		return nil
+		r.Lease, r.Reason = uint64(e.Lease), e.Reason
 	}
 	return []jobTransitionRow{r}
 }
