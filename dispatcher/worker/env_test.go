@@ -1,0 +1,47 @@
+package worker
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestProcessEnv(t *testing.T) {
+	own := []string{"HOME=/root", "PATH=/bin", "PATHS=/x"}
+	tests := []struct {
+		name, text string
+		want       []string
+		err        string
+	}{
+		{"nothing said", "", own, ""},
+		{"nothing but a comment", "# none", own, ""},
+		{"purge", "purge: true", nil, ""},
+		{"purge in old words", "purge: yes", nil, ""},
+		{"no purge", "purge: false", own, ""},
+		{"removes", "removes: [PATH, NONE]", []string{"HOME=/root", "PATHS=/x"}, ""},
+		{"overrides", "overrides: {PATH: /usr/bin, LANG: C.UTF-8}", []string{"HOME=/root", "PATHS=/x", "PATH=/usr/bin", "LANG=C.UTF-8"}, ""},
+		{"scalars stand as written", "purge: true\noverrides: {MODE: 010, ON: yes, RATE: 1.50, NONE: ''}",
+			[]string{"MODE=010", "ON=yes", "RATE=1.50", "NONE="}, ""},
+		{"all of it", "purge: true\nremoves: [LANG]\noverrides:\n  LANG: C", []string{"LANG=C"}, ""},
+		{"a list", "- a", nil, "is a list"},
+		{"a nested value", "overrides:\n  A: [1]", nil, "line 2"},
+		{"a name that cannot be", "overrides:\n  'A=B': 1", nil, `"A=B" cannot be the name`},
+		{"a number to remove", "removes: [1]", nil, "want a name"},
+		{"no YAML", "a: [", nil, "read env.yaml"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := slices.Clone(own)
+			got, err := processEnv(tt.text, own)
+			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+				t.Fatalf("processEnv(%q): got error %v, want %q", tt.text, err, tt.err)
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("processEnv(%q): got %q, want %q", tt.text, got, tt.want)
+			}
+			if !slices.Equal(own, before) {
+				t.Errorf("processEnv(%q) changed its argument to %q", tt.text, own)
+			}
+		})
+	}
+}
