@@ -353,3 +353,9 @@ func counted(t testing.TB, l *stream.Log, want int) {
 		t.Errorf("%d jobs are decided, want %d", len(seen), want)
 	}
 }
+
+func natsMsg(subject, text string) *nats.Msg {
+	m := nats.NewMsg(subject)
+	m.Data = []byte(text)
+	return m
+}
