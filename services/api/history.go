@@ -22,8 +22,12 @@ const chunkBytes = 256 << 10
 // errNoHistory says that the lab was started without ClickHouse.
 var errNoHistory = errors.New("this lab has no ClickHouse")
 
-// away words the error of a ClickHouse that does not answer.
+// away words the error of a ClickHouse that does not answer. What the driver tells of its connection
+// is for the log of whoever runs the lab.
 func away(err error) *Error {
+	if errors.Is(err, projections.ErrAway) {
+		return refuse(Away, "%v; what is current goes on without it", projections.ErrAway)
+	}
 	return refuse(Away, "history is away: %v; what is current goes on without it", err)
 }
 

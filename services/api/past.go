@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"sort"
 
 	"strata/events"
@@ -28,10 +27,8 @@ func (a *api) addPast(ctx context.Context, out *Jobs, in JobsRequest) {
 	for _, f := range filters {
 		jobs, err := a.history.DB.Jobs(ctx, f)
 		if err != nil {
-			out.Away = err.Error()
-			if !errors.Is(err, projections.ErrAway) {
-				a.logger.Warn("list finished jobs", "err", err)
-			}
+			out.Away = away(err).Error()
+			a.logger.Warn("list finished jobs", "err", err)
 			return
 		}
 		past = append(past, jobs...)
