@@ -24,9 +24,10 @@ type Deps struct {
 	Log     *stream.Log // that of the writer api: see stream.Log.As
 	Now     func() time.Time
 	Logger  *slog.Logger
-	Key     access.Key // makes the tokens of workers
-	History History    // zero: there is no ClickHouse
-	Version string     // of the binary, as status tells it
+	Key     access.Key    // makes the tokens of workers
+	History History       // zero: there is no ClickHouse
+	Version string        // of the binary, as status tells it
+	Refuse  func() string // why the lab takes no submissions at the moment, or ""; nil never does
 }
 
 // atOnce is the number of requests that are answered at the same time; more wait in the broker.
@@ -41,6 +42,7 @@ type api struct {
 	key     access.Key
 	history History
 	version string
+	refuse  func() string
 
 	mu      sync.RWMutex
 	state   *lab.State
@@ -58,7 +60,7 @@ type caller struct {
 func Run(ctx context.Context, d Deps) error {
 	a := &api{
 		log: d.Log, conn: d.Log.Conn(), now: d.Now, logger: d.Logger, key: d.Key,
-		history: d.History, version: d.Version, state: lab.New(), changed: make(chan struct{}),
+		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), changed: make(chan struct{}),
 		turn: make(chan struct{}, 1),
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -182,6 +182,9 @@ func (a *api) status(ctx context.Context, who caller, _ none) (Status, error) {
 	if err := a.history.ping(ctx); err != nil {
 		out.History = err.Error()
 	}
+	if a.refuse != nil {
+		out.Refuses = a.refuse()
+	}
 	a.read(func(s *lab.State) {
 		out.Sequence = s.Through()
 		for j := range s.Jobs() {

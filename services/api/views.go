@@ -200,7 +200,8 @@ type Status struct {
 	Running  int       `json:"running"`
 	Devices  int       `json:"devices"`
 	Workers  int       `json:"workers"`
-	Online   int       `json:"online"`         // workers that are there
-	History  string    `json:"history"`        // "up", or why ClickHouse is away
-	User     string    `json:"user,omitempty"` // whom the lab takes the caller for
+	Online   int       `json:"online"`            // workers that are there
+	History  string    `json:"history"`           // "up", or why ClickHouse is away
+	Refuses  string    `json:"refuses,omitempty"` // why no submissions are taken, where none are
+	User     string    `json:"user,omitempty"`    // whom the lab takes the caller for
 }

@@ -77,7 +77,7 @@ func services() []service {
 				return err
 			}
 			defer done()
-			return api.Run(ctx, api.Deps{Log: log, Now: s.now, Logger: l, Key: s.key, History: history, Version: version})
+			return api.Run(ctx, api.Deps{Log: log, Now: s.now, Logger: l, Key: s.key, History: history, Version: version, Refuse: s.refuse})
 		}},
 	}
 }

@@ -103,6 +103,9 @@ func publish(ctx context.Context, c api.Client, body []byte) (events.JobID, erro
 		reply, err := c.Conn.RequestMsgWithContext(attempt, m)
 		cancel()
 		if err != nil {
+			if why := refuses(ctx, c); why != "" {
+				return 0, fmt.Errorf("submit: the lab takes no definitions: %s", why)
+			}
 			if ctx.Err() == nil && try < 6 && errors.Is(err, context.DeadlineExceeded) {
 				continue
 			}
@@ -118,10 +121,23 @@ func publish(ctx context.Context, c api.Client, body []byte) (events.JobID, erro
 			return 0, fmt.Errorf("submit: read the bus's receipt: %w", err)
 		}
 		if ack.Error != nil {
+			if why := refuses(ctx, c); why != "" {
+				return 0, fmt.Errorf("submit: the lab takes no definitions: %s", why)
+			}
 			return 0, fmt.Errorf("submit: the bus refused the definition: %s", ack.Error.Description)
 		}
 		return events.JobID(ack.Seq), nil
 	}
+}
+
+// refuses asks the lab why it takes no submissions, after it has not taken one. A disk that is full to
+// the last byte lets the bus say nothing of use.
+func refuses(ctx context.Context, c api.Client) string {
+	var s api.Status
+	if c.Call(ctx, "status", nil, &s) != nil {
+		return "" // then the first error says more than this one
+	}
+	return s.Refuses
 }
 
 // accepted prints a job's number, and why it was refused where it was. It does not wait long for
