@@ -168,9 +168,10 @@ func (c *clone) clone(ctx context.Context, shallow bool) (string, error) {
 func (c *clone) git(ctx context.Context, args ...string) (string, error) {
 	c.s.Log.Debug("Running 'git %s'", strings.Join(args, " "))
 	cmd := exec.CommandContext(ctx, "git", args...)
-	// Nobody is there to type a password or to accept a host's key.
-	cmd.Env = append(append([]string(nil), c.s.Env()...), "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=true",
-		"GIT_SSH_COMMAND=ssh -o BatchMode=yes", "LC_ALL=C")
+	// Nobody is there to type a password or to accept a host's key. What the lab sets, comes later
+	// and wins.
+	cmd.Env = append([]string{"GIT_ASKPASS=true", "GIT_SSH_COMMAND=ssh -o BatchMode=yes"}, c.s.Env()...)
+	cmd.Env = append(cmd.Env, "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.WaitDelay = gitPause

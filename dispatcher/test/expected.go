@@ -11,6 +11,7 @@ import (
 type expectation struct {
 	cases    []string
 	reported map[string]bool
+	begun    bool // a run has, that is to report them
 	done     bool // the missing ones have been reported
 }
 

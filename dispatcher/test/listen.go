@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ type listener struct {
 	stage   int
 	runs    []*overlay.Run // the definitions of the namespace
 	poll    time.Duration  // between looks at other consoles
+	marks   []connection.Pattern
 
 	run     *running
 	pending output.Fields // the result of a run that does not come to its end
@@ -102,18 +104,24 @@ const (
 	nothing // within the poll interval
 )
 
-// next waits for something that counts.
-func (l *listener) next(ctx context.Context) (connection.Match, kind, error) {
-	patterns := make([]connection.Pattern, 0, 4)
+// compileMarks compiles what the device sends; the order is that of kind.
+func compileMarks() ([]connection.Pattern, error) {
+	var patterns []connection.Pattern
 	for _, text := range []string{exitMark, errorMark, signal} {
 		p, err := connection.Compile(text, 0)
 		if err != nil {
-			return connection.Match{}, nothing, err
+			return nil, err
 		}
 		patterns = append(patterns, p)
 	}
+	return patterns, nil
+}
+
+// next waits for something that counts.
+func (l *listener) next(ctx context.Context) (connection.Match, kind, error) {
+	patterns := l.marks
 	if l.run != nil && l.run.pattern != nil {
-		patterns = append(patterns, *l.run.pattern)
+		patterns = append(slices.Clone(patterns), *l.run.pattern)
 	}
 	limited, cancel := context.WithTimeout(ctx, l.poll)
 	defer cancel()

@@ -49,6 +49,7 @@ func (*shell) Validate(_ context.Context, s *pipeline.Session) error {
 
 // Run starts the runner and listens until it ends.
 func (a *shell) Run(ctx context.Context, s *pipeline.Session) error {
+	a.expected = nil // a new attempt expects everything again
 	if s.Step.SkipTimeout {
 		s.Log.Info("The timeout has 'skip' enabled. If this test action block times out, the job will continue at the next action block.")
 	}
@@ -73,8 +74,12 @@ func (a *shell) Run(ctx context.Context, s *pipeline.Session) error {
 		return err
 	}
 	runs, _ := pipeline.GetFrom(s, namespace, overlay.Tests)
+	marks, err := compileMarks()
+	if err != nil {
+		return err
+	}
 	l := &listener{
-		s: s, console: console, action: a, stage: stage, runs: runs,
+		s: s, console: console, action: a, stage: stage, runs: runs, marks: marks,
 		poll: min(s.Step.Timeout, s.Step.Connection),
 	}
 	s.Log.Info("Test shell timeout: %ds (minimum of the action and connection timeout)", int(l.poll/time.Second))
@@ -139,15 +144,15 @@ func lost(ctx context.Context, err error) error {
 	return pipeline.Blame(pipeline.Infrastructure, fmt.Errorf("talk to the device: %w", err))
 }
 
-// Cleanup reports the cases that the job expects and no run has reported.
+// Cleanup reports the cases that the job expects and no run has reported. What belongs to a run that
+// never began is reported by each clean-up, as LAVA does.
 func (a *shell) Cleanup(_ context.Context, s *pipeline.Session) error {
 	names, _, _ := overlay.Find(s.TestBlocks(), s.Block())
 	for _, name := range names {
-		if e := a.list(s, name); e != nil && !e.done {
+		if e := a.list(s, name); e != nil && !(e.begun && e.done) {
 			e.report(s, name, "")
 		}
 	}
-	a.expected = nil // a new attempt expects everything again
 	return nil
 }
 

@@ -67,7 +67,9 @@ func (l *listener) startRun(args []string) error {
 	l.run = r
 	l.pending = output.Fields{
 		{Key: "definition", Value: "lava"}, {Key: "case", Value: r.suite}, {Key: "uuid", Value: r.uuid}, {Key: "result", Value: "fail"}}
-	r.expect = l.action.list(l.s, r.suite)
+	if r.expect = l.action.list(l.s, r.suite); r.expect != nil {
+		r.expect.begun = true
+	}
 	if r.def == nil {
 		l.s.Log.Info("Skipping test definition patterns.")
 		return nil
