@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"strata/events"
@@ -20,7 +19,7 @@ import (
 func BenchmarkRestart(b *testing.B) {
 	const total = 1_000_000
 	// Filled without syncing, which is not what is measured.
-	broker := eventtest.StartWith(b, eventtest.Options{Server: func(o *server.Options) { o.SyncAlways = false },
+	broker := eventtest.StartWith(b, eventtest.Options{Server: eventtest.Unsynced,
 		Settings: func(s *stream.Settings) { s.AllowLossyBroker = true }})
 	fillLab(b, broker, total)
 	snapshot := bytes.Repeat([]byte(`{"job":42,"state":"Submitted","device_type":"qemu","priority":50}`+"\n"), 100_000)

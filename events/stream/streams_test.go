@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -171,16 +170,7 @@ func TestLossyBroker(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			o := eventtest.Options{TCP: true, Server: func(o *server.Options) {
-				o.SyncAlways = tt.always
-				o.HTTPHost, o.HTTPPort = "127.0.0.1", server.RANDOM_PORT
-				o.Accounts = []*server.Account{server.NewAccount("LAB"), server.NewAccount("SYS")}
-				o.SystemAccount = "SYS"
-				o.Users = []*server.User{
-					{Username: "lab", Password: "lab", Account: o.Accounts[0]},
-					{Username: "sys", Password: "sys", Account: o.Accounts[1]},
-				}
-			}, Connect: []nats.Option{nats.UserInfo("lab", "lab")}, Settings: func(s *stream.Settings) { s.AllowLossyBroker = true }}
+			o := eventtest.Options{TCP: true, Server: eventtest.Accounts(tt.always), Connect: []nats.Option{nats.UserInfo("lab", "lab")}, Settings: func(s *stream.Settings) { s.AllowLossyBroker = true }}
 			b := eventtest.StartWith(t, o)
 			sys := b.Connect(t, nats.UserInfo("sys", "sys"))
 			for how, ask := range map[string]func() (bool, error){
