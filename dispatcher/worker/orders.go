@@ -13,6 +13,8 @@ import (
 func (s *supervisor) take(o order.Order) error {
 	j := s.find(o.Job, o.Lease)
 	switch o.Kind {
+	case order.Tell:
+		s.rehold = true // in this session, or at the beginning of the next
 	case order.Start:
 		if j != nil {
 			s.tell(j)

@@ -23,6 +23,10 @@ const (
 // that are another's children.
 const tick = 5 * time.Second
 
+// holdEvery is how often the leases are told in a session that goes on: an order to discard may have
+// got lost while the lab's services were away.
+const holdEvery = 10 * time.Minute
+
 // soon is when to look again for a process that is just about to say who it is.
 const soon = 50 * time.Millisecond
 
@@ -38,10 +42,11 @@ type supervisor struct {
 	ctx    context.Context
 
 	leases   *leases
-	jobs     []*job // all directories, in the order they came
-	ready    bool   // every order that waited at the start of this session has been read
-	rehold   bool   // a job whose lease was over has ended: dispatch waits to hear so
-	session  string // of the link; empty while away
+	jobs     []*job    // all directories, in the order they came
+	ready    bool      // every order that waited at the start of this session has been read
+	rehold   bool      // a job whose lease was over has ended: dispatch waits to hear so
+	session  string    // of the link; empty while away
+	told     time.Time // when the leases were last told
 	couriers map[*job]bool
 }
 
@@ -162,7 +167,7 @@ func (s *supervisor) hold() {
 	for _, j := range s.jobs {
 		r.Held = append(r.Held, order.Held{Job: j.Job, Lease: j.Lease, Device: j.Device, Runs: j.Phase != ended})
 	}
-	s.rehold = false
+	s.rehold, s.told = false, s.Now()
 	s.outbox.add(s.Now(), r)
 }
 
@@ -191,7 +196,7 @@ func (s *supervisor) act() (wake time.Time) {
 			s.save(j)
 		}
 	}
-	if s.rehold && s.session != "" {
+	if s.session != "" && (s.rehold || now.Sub(s.told) > holdEvery && len(s.jobs) > 0) {
 		s.hold()
 	}
 	return wake

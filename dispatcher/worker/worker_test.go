@@ -280,6 +280,22 @@ func TestUnknown(t *testing.T) {
 	l.await(t, order.Refused, 2, 8)
 }
 
+// TestTell shows that a worker tells again what it holds when it is asked.
+func TestTell(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.work(t, nil)
+	l.send(t, start(42, 7, "q1"), "await never")
+	l.await(t, order.Started, 42, 7)
+	l.send(t, order.Order{Kind: order.Tell})
+	r := l.awaitWhere(t, "a holding report with job 42", func(r order.Report) bool { return r.Claim == order.Holding && len(r.Held) == 1 })
+	if want := (order.Held{Job: 42, Lease: 7, Device: "q1", Runs: true}); r.Held[0] != want || r.Session == "" {
+		t.Errorf("holding: got %+v in session %q, want %+v", r.Held[0], r.Session, want)
+	}
+	l.send(t, order.Order{Kind: order.Cancel, Job: 42, Lease: 7})
+	l.await(t, order.Finished, 42, 7)
+}
+
 // TestShortOfSpace shows that a worker below its limit refuses orders and says so in its presence.
 func TestShortOfSpace(t *testing.T) {
 	t.Parallel()

@@ -48,14 +48,16 @@ const (
 	Check Kind = "check"
 	// Discard says that all output of the job has been read: the spool may go.
 	Discard Kind = "discard"
+	// Tell asks for a holding report; it is about no job.
+	Tell Kind = "tell"
 )
 
 // Order is what dispatch asks of one worker.
 type Order struct {
 	Version int    `json:"version"`
 	Kind    Kind   `json:"kind"`
-	Job     uint64 `json:"job"`
-	Lease   uint64 `json:"lease"`
+	Job     uint64 `json:"job,omitempty"`    // 0 for tell
+	Lease   uint64 `json:"lease,omitempty"`  // 0 for tell
 	Device  string `json:"device,omitempty"` // empty for a guest, which has none
 	Reason  string `json:"reason,omitempty"` // why to cancel, as the job's log shows it
 	Over    bool   `json:"over,omitempty"`   // of cancel: the lease is over, the verdict interests nobody
@@ -151,9 +153,11 @@ func Decode(data []byte) (Order, error) {
 		return Order{}, fmt.Errorf("read order: version is %d, this worker knows %d", o.Version, Version)
 	}
 	switch o.Kind {
+	case Tell:
+		return o, nil
 	case Start, Cancel, Check, Discard:
 	default:
-		return Order{}, fmt.Errorf("read order: kind is %q, want start, cancel, check or discard", o.Kind)
+		return Order{}, fmt.Errorf("read order: kind is %q, want start, cancel, check, discard or tell", o.Kind)
 	}
 	if o.Job == 0 || o.Lease == 0 {
 		return Order{}, fmt.Errorf("read order: job is %d and lease %d, want both above 0", o.Job, o.Lease)

@@ -7,6 +7,7 @@ import (
 	"strata/events"
 	"strata/events/lab"
 	"strata/events/stream"
+	"strata/schemas/order"
 )
 
 // limits are the times that decisions hang on.
@@ -74,6 +75,21 @@ func (s *state) decideWorker(w *lab.Worker, now time.Time, l limits) (fact event
 		return nil, expires
 	}
 	return nil, time.Time{}
+}
+
+// askAround asks the workers that are there for their leases where this process has not heard them: the
+// report may have been settled by a process that died before it could call the worker Online.
+func (s *state) askAround(now time.Time, l limits) {
+	for w := range s.lab.Workers() {
+		k := s.known(w.Name)
+		if w.State == lab.Online || k.seen.IsZero() || !now.Before(k.seen.Add(l.presenceTTL)) ||
+			k.session == k.presence.Session || k.asked == k.presence.Session {
+			continue
+		}
+		k.asked = k.presence.Session
+		s.outgoing = append(s.outgoing, outgoing{w.Name, order.Order{Version: order.Version, Kind: order.Tell},
+			fmt.Sprintf("tell/%s/%d", k.asked, s.started.UnixNano())})
+	}
 }
 
 // unfit says why a worker that is there may not be given jobs, or nothing.

@@ -93,6 +93,7 @@ func (s *service) load(format string, data []byte) error {
 
 // act settles what was heard, decides what the state asks for, and sends what is to be sent.
 func (s *service) act(now time.Time) (wake time.Time, err error) {
+	s.state.live = true
 	reports, signs := s.hears.take()
 	s.inbox = append(s.inbox, reports...)
 	for _, sign := range signs {
@@ -105,6 +106,7 @@ func (s *service) act(now time.Time) (wake time.Time, err error) {
 	if err := s.append(p.facts); err != nil {
 		return s.putOff(now, err)
 	}
+	s.state.askAround(now, s.Deps.limits())
 	if err := s.send(now); err != nil {
 		return s.putOff(now, err)
 	}

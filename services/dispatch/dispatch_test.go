@@ -59,6 +59,10 @@ func TestOrder(t *testing.T) {
 	if done.Health != events.Canceled || done.Lines != 12 || !done.LinesKnown || done.Lost {
 		t.Errorf("finished: got %+v, want Canceled with 12 lines", done)
 	}
+	l.Append(t, events.JobOutputComplete{Job: job, Lease: 5, Lines: 12})
+	if o := l.next(t); o.Kind != order.Discard || o.Job != uint64(job) || o.Lease != 5 {
+		t.Errorf("order after all output was read: got %+v, want discard", o)
+	}
 }
 
 // TestVerdicts goes through what a finish report becomes.
@@ -140,6 +144,19 @@ func TestTwoAtOnce(t *testing.T) {
 	eventually(t, "the reports are settled", func() bool { return l.count(t, stream.Reports) == 0 })
 	wantFacts[events.JobFinished](t, l, jobs)
 	wantFacts[events.ReportRefused](t, l, 0)
+
+	// Both see the worker come and go, and both would say so.
+	for round := range 5 {
+		session := fmt.Sprint("s", round)
+		l.clock.advance(time.Second)
+		l.present(t, session, "")
+		l.hold(t, session)
+		eventually(t, "the worker is online", func() bool { return len(facts[events.WorkerWentOnline](t, l)) == round+1 })
+		l.clock.advance(20 * time.Second)
+		l.Append(t, events.TagAdded{Tag: events.TagName(session)}) // wakes both
+		eventually(t, "the worker is offline", func() bool { return len(facts[events.WorkerWentOffline](t, l)) > round })
+		wantFacts[events.WorkerWentOffline](t, l, round+1)
+	}
 }
 
 // TestRefused shows that a refused job waits again, and that its worker is not asked again at once.
@@ -224,6 +241,23 @@ func TestLost(t *testing.T) {
 	eventually(t, "the reports are settled", func() bool { return l.count(t, stream.Reports) == 0 })
 	wantFacts[events.ReportRefused](t, l, 1)
 	wantFacts[events.JobOutputEnded](t, l, 1)
+}
+
+// TestAskAround shows that a worker whose report was settled by a dispatch that died is asked again.
+func TestAskAround(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	stop := l.run(t)
+	l.hold(t, "s1")
+	eventually(t, "the report is settled", func() bool { return l.count(t, stream.Reports) == 0 })
+	stop()
+	l.run(t)
+	l.present(t, "s1", "")
+	if o := l.next(t); o.Kind != order.Tell {
+		t.Fatalf("order: got %+v, want tell", o)
+	}
+	l.hold(t, "s1")
+	eventtest.Await[events.WorkerWentOnline](t, l.Log, nil)
 }
 
 // TestLateClaim shows that a claim about a job that has long left memory is judged by its history.

@@ -23,6 +23,7 @@ type state struct {
 	refused  map[claim]bool         // refusals that are recorded, of jobs in open and late
 	late     map[events.JobID]*late // jobs that were over when somebody claimed something of them
 	outgoing []outgoing             // orders that judge and note asked for
+	live     bool                   // what is folded now happens while this process is there
 }
 
 // worker is what was heard of a worker. None of it is a fact.
@@ -30,6 +31,7 @@ type worker struct {
 	presence order.Presence
 	seen     time.Time // of the last sign; zero: none since this process began
 	session  string    // of the last holding report
+	asked    string    // session that was asked for one
 	build    string
 	clean    bool      // none of the leases that it told then was over
 	balked   time.Time // when it last refused an order
@@ -96,6 +98,12 @@ func (s *state) follow(r stream.Recorded, c lab.Changes) {
 		}
 	case events.JobOutputEnded:
 		s.refused[claim{lease{e.Job, e.Lease}, e.Worker, order.SpoolEmpty}] = true // once, too
+	case events.JobOutputComplete:
+		// Of what happened earlier workers learn by their next holding report.
+		if s.live && c.Job != nil {
+			s.ask(c.Job.Run.Worker, order.Order{Kind: order.Discard, Job: uint64(e.Job), Lease: uint64(e.Lease),
+				Device: string(c.Job.Run.Device)}, 0)
+		}
 	case events.WorkerRemoved:
 		delete(s.workers, e.Worker)
 	}
