@@ -164,11 +164,15 @@ func Plan(j Job) (*pipeline.Plan, error) {
 	for _, secret := range texts[0].Get("secrets").Pairs() {
 		j.Log.Mask(secret.Value.Text())
 	}
-	return pipeline.Parse(pipeline.Inputs{
+	plan, err := pipeline.Parse(pipeline.Inputs{
 		ID: j.ID, Version: j.Version,
 		Job: texts[0], Device: texts[1], Dispatcher: texts[2], EnvDUT: string(j.EnvDUT),
 		Env: j.Env, Dir: j.Dir, Log: j.Log, Now: j.Now, Methods: Methods(),
 	})
+	if err != nil {
+		_ = os.RemoveAll(j.Dir) // there is no cleanup without a plan
+	}
+	return plan, err
 }
 
 // Methods returns the tables of everything that a block can ask for.

@@ -55,10 +55,14 @@ func TestQEMU(t *testing.T) {
 	}
 }
 
-// A kernel that panics ends the job with what it said, and QEMU is gone.
+// A kernel that panics is booted once more, and ends the job with what it said: the job is to blame
+// and not the lab, although the machine is gone when the login is tried again.
 func TestQEMUPanic(t *testing.T) {
 	assets := qemuAssets(t)
-	log, verdict := runJob(t, qemuJob(t, assets, "rdinit=/nonexistent root=/dev/none", "failure_retry: 1", "uniquify: true"))
+	log, verdict := runJob(t, qemuJob(t, assets, "rdinit=/nonexistent root=/dev/none", "failure_retry: 2", "uniquify: true"))
+	if boots := strings.Count(textOf(log), `"Boot command: `); boots != 2 {
+		t.Errorf("%d machines were started, want one an attempt", boots)
+	}
 	if verdict.ErrorType != events.JobError || !strings.Contains(verdict.Error, "Kernel panic - not syncing") {
 		t.Errorf("verdict: %+v, want a JobError with the panic", verdict)
 	}

@@ -69,6 +69,9 @@ func TestKernelReports(t *testing.T) {
 			if tt.fails == "" && verdict.Health != events.Complete {
 				t.Errorf("verdict: %+v, want Complete", verdict)
 			}
+			if tt.file == "consoles/kernel-panic-reboot.log" && verdict.Error != tt.fails {
+				t.Errorf("error of a panic without an end: %q, want %q and no more", verdict.Error, tt.fails)
+			}
 			if tt.fails != "" && (verdict.ErrorType != events.JobError || !strings.Contains(verdict.Error, tt.fails)) {
 				t.Errorf("verdict: %+v, want a JobError with %q", verdict, tt.fails)
 			}
@@ -232,6 +235,9 @@ func findingsOf(t *testing.T, log []events.Record) []string {
 		}
 		for _, f := range m.Extra.Extra {
 			kinds = append(kinds, f.Kind)
+			if f.Kind == "panic" && !strings.Contains(f.Message, "not syncing: ") {
+				t.Errorf("text of a panic: %q, want the reason in it", f.Message)
+			}
 			if strings.HasSuffix(f.Message, "\r") || f.Message == "" {
 				t.Errorf("text of a finding: %q", f.Message)
 			}

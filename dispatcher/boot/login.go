@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -19,23 +20,38 @@ const (
 // autoLogin returns auto-login-action: wait for the kernel (unless the console is one on which no
 // kernel starts), then login-action. Another attempt does not start the device again.
 func autoLogin(kernelStarts bool) pipeline.Action {
-	return loginRetry{pipeline.Retry{Group: pipeline.Group{
+	return &loginRetry{Retry: pipeline.Retry{Group: pipeline.Group{
 		Title: "auto-login-action", About: "log in, watching the kernel's messages",
 		Fill: func(step *pipeline.Step, _ *pipeline.Session) error { return step.Add(login{}) },
-	}}, kernelStarts}
+	}}, kernelStarts: kernelStarts}
 }
 
 type loginRetry struct {
 	pipeline.Retry
 	kernelStarts bool
+	console      *connection.Connection // of the last attempt
+	failed       error                  // what ended it
 }
 
-// Run waits for the kernel's first line and logs in.
-func (l loginRetry) Run(ctx context.Context, s *pipeline.Session) error {
+// Run makes one attempt. A machine that ended after a panic has closed its console, so that every
+// further attempt finds just that: what is reported is still what happened before, and not a fault
+// of the lab.
+func (l *loginRetry) Run(ctx context.Context, s *pipeline.Session) error {
 	c := s.Console()
 	if c == nil {
 		return pipeline.Blamef(pipeline.Infrastructure, "there is no connection to log in over")
 	}
+	err := l.attempt(ctx, s, c)
+	if errors.Is(err, connection.ErrClosed) && l.failed != nil && l.console == c {
+		s.Log.Warning("The console was closed after the last attempt")
+		return l.failed
+	}
+	l.console, l.failed = c, err
+	return err
+}
+
+// attempt waits for the kernel's first line and logs in.
+func (l *loginRetry) attempt(ctx context.Context, s *pipeline.Session, c *connection.Connection) error {
 	start, errorMessages, err := l.startMessage(s)
 	if err != nil {
 		return err
@@ -55,7 +71,7 @@ func (l loginRetry) Run(ctx context.Context, s *pipeline.Session) error {
 
 // startMessage returns the pattern of the kernel's first line, "" for no wait, and what the boot
 // loader prints when it fails.
-func (l loginRetry) startMessage(s *pipeline.Session) (string, []string, error) {
+func (l *loginRetry) startMessage(s *pipeline.Session) (string, []string, error) {
 	if !l.kernelStarts {
 		return "", nil, nil
 	}

@@ -87,7 +87,7 @@ func watch(ctx context.Context, s *pipeline.Session, c *connection.Connection, p
 			}
 			return out, nil
 		}
-		f, prompt, err := capture(ctx, s, c, table[m.Index], m, prompts)
+		f, ended, prompt, err := capture(ctx, s, c, table[m.Index], m, prompts)
 		if err != nil {
 			return out, err
 		}
@@ -99,17 +99,21 @@ func watch(ctx context.Context, s *pipeline.Session, c *connection.Connection, p
 		out.findings = append(out.findings, f)
 		if table[m.Index].fatal {
 			s.Log.Error("%s kernel '%s'", s.Step.Name(), f.kind)
-			out.stopped = pipeline.Blame(pipeline.Job, errors.New(f.message))
+			text := f.message
+			if !ended {
+				text = m.Text // what users of LAVA look for where the report has no end
+			}
+			out.stopped = pipeline.Blame(pipeline.Job, errors.New(text))
 			return out, nil
 		}
 		s.Log.Warning("%s kernel '%s'", s.Step.Name(), f.kind)
 	}
 }
 
-// capture reads a report to its end. It returns the prompt that came instead of the end, if one
-// did. The end of a fatal report may never come, because the device hangs or has reset: then what
+// capture reads a report to its end, and says whether it came. It returns the prompt that came
+// instead, if one did. The end of a fatal report may never come, because the device hangs or has reset: then what
 // is known is enough after the connection timeout.
-func capture(ctx context.Context, s *pipeline.Session, c *connection.Connection, r report, start connection.Match, prompts []string) (f finding, prompt string, err error) {
+func capture(ctx context.Context, s *pipeline.Session, c *connection.Connection, r report, start connection.Match, prompts []string) (f finding, ended bool, prompt string, err error) {
 	line := start.Before[strings.LastIndexByte(start.Before, '\n')+1:]
 	patterns := append([]string{r.end}, prompts...)
 	s.Log.Debug("Setting prompt string to %s", pipeline.ReprList(patterns))
@@ -123,20 +127,33 @@ func capture(ctx context.Context, s *pipeline.Session, c *connection.Connection,
 	m, err := s.Expect(limited, c, patterns)
 	switch {
 	case err == nil && m.Index > 0 && r.fatal: // the device has started again meanwhile
-		f = finding{r.kind, start.Text}
+		first, _, _ := strings.Cut(m.Before, "\r")
+		f = finding{r.kind, line + start.Text + first}
 	case err == nil && m.Index > 0:
-		return f, patterns[m.Index], nil
+		return f, false, patterns[m.Index], nil
 	case err == nil:
+		ended = true
 		f = finding{r.kind, line + start.Text + m.Before + strings.TrimSuffix(m.Text, "\r")}
 	case r.fatal && ctx.Err() == nil && (limited.Err() != nil || errors.Is(err, connection.ErrClosed)):
-		f = finding{r.kind, start.Text}
+		f = finding{r.kind, line + start.Text + restOfLine(c)}
 	default:
-		return f, "", err
+		return f, false, "", err
 	}
 	if f.kind == "" {
 		f.kind = kindOf(f.message)
 	}
-	return f, "", nil
+	return f, ended, "", nil
+}
+
+// restOfLine returns what has come of the line in which a report began.
+func restOfLine(c *connection.Connection) string {
+	now, cancel := context.WithCancel(context.Background())
+	cancel() // what is there is searched first
+	m, err := c.ExpectText(now, `[^\r\n]+`)
+	if err != nil || m.Before != "" {
+		return ""
+	}
+	return m.Text
 }
 
 // asFields returns findings as results have them.
