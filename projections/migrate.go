@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -42,9 +43,13 @@ func migrations() ([]migration, error) {
 	return list, nil
 }
 
+// ErrOutdated reports tables that another release made, from other files in sql/. They are rebuilt, not
+// patched; [Projector.Run] does so by itself.
+var ErrOutdated = errors.New("the tables are of another release")
+
 // Migrate makes the database and the tables that are not there yet, and the views anew. It goes
-// forward only: a table whose file differs from the one it was made with is an error, since a
-// wrong read model is rebuilt, not patched. It may be called at each start, by several processes.
+// forward only: a table whose file differs from the one it was made with gives [ErrOutdated]. It may be
+// called at each start, by several processes.
 func (db *DB) Migrate(ctx context.Context) error {
 	server, err := db.in("default")
 	if err != nil {
@@ -87,7 +92,7 @@ func (db *DB) Migrate(ctx context.Context) error {
 		case was == digest:
 			continue
 		case was != "":
-			return fmt.Errorf("migrate: sql/%s.sql was changed after it was applied to database %s; rebuild the tables, or give the change a file of its own", f.name, db.database)
+			return fmt.Errorf("migrate: %w: database %s was made with another sql/%s.sql", ErrOutdated, db.database, f.name)
 		}
 		if err := db.conn.Exec(ctx, f.text); err != nil {
 			return fmt.Errorf("migrate: %s: %w", f.name, away(err))

@@ -18,6 +18,7 @@ func openTest(t testing.TB) *DB {
 }
 
 func TestMigrateTwice(t *testing.T) {
+	t.Parallel()
 	db := openTest(t)
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)

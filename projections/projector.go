@@ -101,7 +101,12 @@ func (p *Projector) Run(ctx context.Context) error {
 // session migrates and follows all streams until something fails, ctx ends, or a pause is asked for,
 // which it returns once nothing is under way.
 func (p *Projector) session(ctx context.Context) (resume chan struct{}, err error) {
-	if err := p.s.DB.Migrate(ctx); err != nil {
+	err = p.s.DB.Migrate(ctx)
+	if errors.Is(err, ErrOutdated) {
+		p.log.Info("tables are rebuilt", "why", err)
+		err = p.rebuild(ctx, func(context.Context) (func(), error) { return func() {}, nil }) // we fill nothing meanwhile
+	}
+	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -21,6 +21,7 @@ import (
 )
 
 func TestProjectorFillsTheTables(t *testing.T) {
+	t.Parallel()
 	broker, db := eventtest.Start(t), openTest(t)
 	lab := story(t, broker, 1)
 	_, stop := project(t, broker, db)
@@ -54,6 +55,7 @@ func TestProjectorFillsTheTables(t *testing.T) {
 // A projector that ends at any step of a batch, or in the middle of one, leaves tables that its
 // successor completes: nothing is missing and nothing is there twice.
 func TestProjectorIsExactlyOnceOverCrashes(t *testing.T) {
+	t.Parallel()
 	broker, db := eventtest.Start(t), openTest(t)
 	whole := openTest(t)
 	lab := uint64(0)
@@ -85,6 +87,7 @@ func TestProjectorIsExactlyOnceOverCrashes(t *testing.T) {
 
 // Half of a batch arrived: the same range goes again, to every table, under the same name.
 func TestProjectorCompletesHalfABatch(t *testing.T) {
+	t.Parallel()
 	broker, db := eventtest.Start(t), openTest(t)
 	lab := story(t, broker, 1)
 	for _, name := range projected() {
@@ -121,6 +124,7 @@ func TestProjectorCompletesHalfABatch(t *testing.T) {
 }
 
 func TestProjectorIsSuperseded(t *testing.T) {
+	t.Parallel()
 	broker, db := eventtest.Start(t), openTest(t)
 	first := NewProjector(Settings{DB: db, Log: broker.Log, Age: time.Millisecond})
 	ended := make(chan error, 1)
@@ -148,6 +152,7 @@ func TestProjectorIsSuperseded(t *testing.T) {
 }
 
 func TestRebuildEqualsOriginal(t *testing.T) {
+	t.Parallel()
 	broker, db := eventtest.Start(t), openTest(t)
 	p, stop := project(t, broker, db)
 	defer stop()
@@ -173,8 +178,36 @@ func TestRebuildEqualsOriginal(t *testing.T) {
 	}
 }
 
+// Tables that another release made are rebuilt when the projector starts, with all that they had.
+func TestOutdatedTablesAreRebuilt(t *testing.T) {
+	t.Parallel()
+	broker, db := eventtest.Start(t), openTest(t)
+	lab := story(t, broker, 1)
+	_, stop := project(t, broker, db)
+	awaitPosition(t, db, stream.Lab, lab)
+	stop()
+	for _, statement := range []string{"ALTER TABLE measurements DROP COLUMN units",
+		"INSERT INTO migrations (name, sha256, at) VALUES ('0055_measurements', 'other', now64(6) + 1)"} {
+		if err := db.exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Migrate(t.Context()); !errors.Is(err, ErrOutdated) {
+		t.Fatalf("Migrate of outdated tables: %v; want ErrOutdated", err)
+	}
+	_, stop = project(t, broker, db)
+	defer stop()
+	lab = story(t, broker, 11)
+	awaitPosition(t, db, stream.Lab, lab)
+	awaitPosition(t, db, stream.Results, 4)
+	if got := text(t, db, "SELECT count(), min(units), max(units) FROM measurements"); got != "2 seconds seconds" {
+		t.Errorf("measurements after the rebuild: %s; want two, with units", got)
+	}
+}
+
 // A process that died in the middle of the swap left no tables under their name.
 func TestMigrateFinishesASwap(t *testing.T) {
+	t.Parallel()
 	broker, db := eventtest.Start(t), openTest(t)
 	lab := story(t, broker, 1)
 	next, err := db.in(nextName(db.database))
@@ -216,6 +249,7 @@ func TestMigrateFinishesASwap(t *testing.T) {
 }
 
 func TestTablesOfAnotherLogAreRefused(t *testing.T) {
+	t.Parallel()
 	db := openTest(t)
 	long := eventtest.Start(t)
 	lab := story(t, long, 1)
@@ -230,6 +264,7 @@ func TestTablesOfAnotherLogAreRefused(t *testing.T) {
 
 // Frames may come twice, overlap, and come late: the table has each line once, as first sent.
 func TestProjectorKeepsLinesOnce(t *testing.T) {
+	t.Parallel()
 	broker, db := eventtest.Start(t), openTest(t)
 	send := func(first, count uint64) { frame(t, broker, 7, first, count, "") }
 	send(0, 3)

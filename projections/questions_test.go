@@ -39,8 +39,23 @@ func asked(t *testing.T) *DB {
 	return db
 }
 
-func TestJobs(t *testing.T) {
+// The questions are asked of one set of tables: to fill them takes longer than to ask.
+func TestQuestions(t *testing.T) {
 	db := asked(t)
+	for name, test := range map[string]func(*testing.T, *DB){
+		"Jobs":    testJobs,
+		"OneJob":  testOneJob,
+		"Results": testResults,
+		"Lines":   testLines,
+		"Search":  testSearch,
+		"SQL":     testSQL,
+		"Stream":  testStream,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, db) })
+	}
+}
+
+func testJobs(t *testing.T, db *DB) {
 	yes, no := true, false
 	tests := []struct {
 		name   string
@@ -85,8 +100,7 @@ func TestJobs(t *testing.T) {
 	}
 }
 
-func TestOneJob(t *testing.T) {
-	db := asked(t)
+func testOneJob(t *testing.T, db *DB) {
 	j, err := db.Job(t.Context(), 11)
 	if err != nil {
 		t.Fatal(err)
@@ -108,8 +122,7 @@ func TestOneJob(t *testing.T) {
 	}
 }
 
-func TestResults(t *testing.T) {
-	db := asked(t)
+func testResults(t *testing.T, db *DB) {
 	suites, err := db.Suites(t.Context(), 1)
 	if err != nil || len(suites) != 2 || suites[0].Suite != "0_smoke" || suites[0].Cases != 3 || suites[1].Passes != 1 {
 		t.Errorf("Suites(1) = %+v, %v", suites, err)
@@ -128,8 +141,7 @@ func TestResults(t *testing.T) {
 	}
 }
 
-func TestLines(t *testing.T) {
-	db := asked(t)
+func testLines(t *testing.T, db *DB) {
 	tests := []struct {
 		name   string
 		filter LineFilter
@@ -156,8 +168,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-func TestSearch(t *testing.T) {
-	db := asked(t)
+func testSearch(t *testing.T, db *DB) {
 	for _, merged := range []bool{false, true} { // by reading, and by the index
 		if merged {
 			if err := db.exec(t.Context(), "OPTIMIZE TABLE log_lines FINAL"); err != nil {
@@ -207,8 +218,7 @@ func TestWholeWords(t *testing.T) {
 	}
 }
 
-func TestSQL(t *testing.T) {
-	db := asked(t)
+func testSQL(t *testing.T, db *DB) {
 	got, err := db.SQL(t.Context(), "SELECT job, suite, measurement, metadata, time FROM test_cases WHERE job = 1 AND suite = 'lava'", Limits{})
 	if err != nil {
 		t.Fatal(err)
@@ -246,8 +256,7 @@ func TestSQL(t *testing.T) {
 	}
 }
 
-func TestStream(t *testing.T) {
-	db := asked(t)
+func testStream(t *testing.T, db *DB) {
 	read := func(statement, format string, l Limits) (string, error) {
 		body, err := db.Stream(t.Context(), statement, format, l)
 		if err != nil {

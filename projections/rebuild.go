@@ -20,12 +20,17 @@ func oldName(database string) string  { return database + "_old" }
 // caught up. Readers see the old tables until then; for the moment of the swap, a few milliseconds,
 // they get [ErrAway]. It may be called while Run runs in this process, or where no projector runs.
 func (p *Projector) Rebuild(ctx context.Context) error {
+	return p.rebuild(ctx, p.hold)
+}
+
+// rebuild does so; hold stops whoever fills the old tables.
+func (p *Projector) rebuild(ctx context.Context, hold func(context.Context) (release func(), err error)) error {
 	server, err := p.s.DB.in("default")
 	if err != nil {
 		return err
 	}
 	defer server.Close()
-	if err := p.s.DB.Migrate(ctx); err != nil {
+	if err := p.s.DB.Migrate(ctx); err != nil && !errors.Is(err, ErrOutdated) {
 		return err
 	}
 	name := p.s.DB.database
@@ -46,7 +51,7 @@ func (p *Projector) Rebuild(ctx context.Context) error {
 		return fmt.Errorf("rebuild: %w", err)
 	}
 	// The rest is little: the live tables stand still while the new ones catch up with them.
-	release, err := p.hold(ctx)
+	release, err := hold(ctx)
 	if err != nil {
 		return fmt.Errorf("rebuild: %w", err)
 	}

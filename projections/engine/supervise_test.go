@@ -57,6 +57,26 @@ func TestSupervisorRestartsTheEngine(t *testing.T) {
 	}
 }
 
+// The child ends with its parent, however that dies: the pipe that it holds closes.
+func TestEngineEndsWithItsParent(t *testing.T) {
+	clickhouse.Database(t)
+	child := exec.CommandContext(t.Context(), os.Args[0], "engine-child", "--path", t.TempDir(), "--listen", "127.0.0.1:0")
+	child.Env = append(os.Environ(), "STRATA_ENGINE_SUPERVISED=1")
+	parent, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Wait(); err != nil {
+		t.Errorf("the engine ended with %v; want an orderly end", err)
+	}
+}
+
 func TestStartSaysWhatTheEngineSaid(t *testing.T) {
 	clickhouse.Database(t)
 	_, err := engine.Start(t.Context(), engine.Settings{
