@@ -109,6 +109,7 @@ func walk(file, prefix string, n *yaml.Node, table map[string]setting) error {
 	return nil
 }
 
+// orFile names a section of the file in a message.
 func orFile(prefix string) string {
 	if prefix == "" {
 		return "the file"

@@ -76,6 +76,7 @@ func (p *Problem) Error() string {
 	return s
 }
 
+// problem makes a problem at the place of a node; path is written with dots, as people name settings.
 func problem(at *yaml.Node, path, format string, args ...any) *Problem {
 	p := &Problem{Message: fmt.Sprintf(format, args...), Path: path}
 	if at != nil {

@@ -43,6 +43,8 @@ var keys = map[string]bool{
 	"uuu_corrupt_boot_media_command": true,
 }
 
+// read decodes a parsed configuration. Methods and constants are left as they are: each method reads
+// its own.
 func read(root *yaml.Node) (*Device, error) {
 	if !root.Is(yaml.Map) {
 		return nil, problem(root, "", "expected a mapping of the device's keys, found a %s", root.Kind)
@@ -105,6 +107,7 @@ func commandLines(n *yaml.Node, path string) ([]string, error) {
 	return nil, problem(n, path, "expected a command or a list of commands, found %s", n.Repr())
 }
 
+// readCommands decodes `commands`: how the device is powered, reset and connected.
 func (d *Device) readCommands() error {
 	c, err := mapping(d.Root, "commands", "commands")
 	if err != nil {
@@ -158,6 +161,8 @@ func (d *Device) readCommands() error {
 	return nil
 }
 
+// readTimeouts decodes the device's defaults for named actions and their connections, which come
+// before what a job says of an action and after its general timeouts.
 func (d *Device) readTimeouts() error {
 	t, err := mapping(d.Root, "timeouts", "timeouts")
 	if err != nil {
@@ -194,10 +199,12 @@ func (d *Device) readTimeouts() error {
 	return nil
 }
 
+// timeoutName says that a text may be the name of an action.
 func timeoutName(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz-") == ""
 }
 
+// readDelays decodes `character_delays`, for consoles that lose characters when typed at full speed.
 func (d *Device) readDelays() error {
 	delays, err := mapping(d.Root, "character_delays", "character_delays")
 	if err != nil {

@@ -101,6 +101,7 @@ func (g *Gate) checkRoles(root *yaml.Node) *Problem {
 	return nil
 }
 
+// checkRole checks one role in LAVA's order; the first fault of the first role is the one told.
 func (g *Gate) checkRole(roles, role *yaml.Node) *Problem {
 	host, expect := role.Get("host_role"), role.Get("expect_role")
 	switch {
@@ -134,6 +135,7 @@ func (g *Gate) checkRole(roles, role *yaml.Node) *Problem {
 	return nil
 }
 
+// exists says that a role of this name is there.
 func exists(roles, name *yaml.Node) bool { return name.Is(yaml.String) && roles.Has(name.Text) }
 
 // deviceOwner stands for the person who owns the device that the job ran on.
@@ -177,6 +179,8 @@ func (g *Gate) checkNotify(root *yaml.Node) *Problem {
 	return nil
 }
 
+// checkRecipient checks whom a notification goes to. A user is looked up, an address only has to look
+// like one, and that only where no user is named.
 func (g *Gate) checkRecipient(to *yaml.Node) *Problem {
 	method, user := to.Get("method").TextOr(""), to.Get("user")
 	switch {

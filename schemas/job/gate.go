@@ -33,6 +33,7 @@ func gateSchema(extraContext []string) rule {
 // anything takes every value.
 func anything([]string, *yaml.Node) []*Problem { return nil }
 
+// metadataKey takes texts and whole numbers as keys of metadata, with any value.
 func metadataKey(key *yaml.Node) rule {
 	if key.Is(yaml.String) || key.Is(yaml.Int) || key.Is(yaml.Bool) {
 		return anything
@@ -40,6 +41,8 @@ func metadataKey(key *yaml.Node) rule {
 	return nil
 }
 
+// visibilitySchema takes the two words, or groups. An empty mapping passes: only the submitter sees
+// the job then.
 func visibilitySchema() rule {
 	return either(word("public"), word("personal"), mapOf{fields: []field{{key: "group", value: listOf(text())}}}.rule())
 }
@@ -58,6 +61,8 @@ func timeoutSchema() rule {
 
 var actionName = regexp.MustCompile(`^[a-z-]+$`)
 
+// timeoutsSchema is the block `timeouts`. How the durations compare to each other is not the gate's
+// question: an action may be longer than its job.
 func timeoutsSchema() rule {
 	timeout := timeoutSchema()
 	named := mapOf{others: func(key *yaml.Node) rule {
@@ -92,6 +97,8 @@ var contextNames = []string{
 // ContextNames returns the variables that a job's context may set, sorted.
 func ContextNames() []string { return slices.Sorted(slices.Values(contextNames)) }
 
+// contextSchema takes the names of the allow-list and what a lab adds to it, and nothing else: these
+// variables reach the templates of devices, and with them commands that run on the worker.
 func contextSchema(extra []string) rule {
 	value := either(integer(), text(), listOf(integer(), text()))
 	var fields []field
@@ -101,6 +108,8 @@ func contextSchema(extra []string) rule {
 	return mapOf{fields: fields}.rule()
 }
 
+// protocolsSchema knows the two protocols that LAVA still has. Bodies of roles are free here; what
+// they say of each other is checked by checkRoles, what they ask for when the lab is looked at.
 func protocolsSchema() rule {
 	roles := mapOf{others: func(key *yaml.Node) rule {
 		if key.Is(yaml.String) {
@@ -118,6 +127,8 @@ func protocolsSchema() rule {
 	}}.rule()
 }
 
+// notifySchema is the block `notify`: when, whom, and compared with what. Callbacks may have further
+// keys (LAVA reads `header` without naming it here).
 func notifySchema() rule {
 	callback := mapOf{open: true, fields: []field{
 		{key: "url", needed: true, value: text()},

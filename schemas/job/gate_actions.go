@@ -21,6 +21,7 @@ func actionsSchema() rule {
 	}}.rule())
 }
 
+// deploySchema is all that the gate asks of a deploy action.
 func deploySchema() rule {
 	return mapOf{open: true, fields: []field{
 		{key: "to", needed: true, value: text()},
@@ -42,6 +43,7 @@ func tftpSchema() rule {
 	return mapOf{open: true, fields: fields}.rule()
 }
 
+// bootSchema checks of a boot action what most methods share: how to log in, what to print and type.
 func bootSchema() rule {
 	login := mapOf{fields: []field{
 		{key: "login_prompt", needed: true, value: text()},
@@ -97,6 +99,7 @@ func testSchema() rule {
 	}
 }
 
+// testKind is a test action whose kind is made by the presence of a key.
 func testKind(key string, value rule) rule {
 	return mapOf{open: true, fields: []field{
 		{key: key, needed: true, value: value},
@@ -110,6 +113,8 @@ var testName = regexp.MustCompile(`^[a-zA-Z0-9-_]+$`)
 // takes no dots.
 func caseName() rule { return all(text(), match(testName, "Invalid character")) }
 
+// definitionsSchema is the test shell. An inline definition may have four keys only: its parameters
+// and expected cases stand beside `repository`.
 func definitionsSchema() rule {
 	inline := mapOf{fields: []field{
 		{key: "metadata", value: anyMap()},
@@ -125,6 +130,7 @@ func definitionsSchema() rule {
 	}}.rule()))
 }
 
+// monitorsSchema is a test that watches the console between two patterns.
 func monitorsSchema() rule {
 	return testKind(Monitors, listOf(mapOf{fields: []field{
 		{key: "name", needed: true, value: caseName()},
@@ -136,6 +142,8 @@ func monitorsSchema() rule {
 	}}.rule()))
 }
 
+// interactiveSchema is a test that types commands at a prompt, such as that of a bootloader. The
+// strict schema takes the same keys; LAVA's gate refuses any other already.
 func interactiveSchema() rule {
 	success := mapOf{fields: []field{{key: "message", needed: true, value: text()}}}.rule()
 	failure := mapOf{fields: []field{
@@ -164,6 +172,7 @@ func interactiveSchema() rule {
 	}}.rule()))
 }
 
+// servicesSchema is a test that runs containers beside the job; the gate looks no further.
 func servicesSchema() rule {
 	return testKind(Services, listOf(mapOf{open: true}.rule()))
 }

@@ -30,6 +30,7 @@ func (d *Definition) MetadataTexts() map[string]string {
 	return texts
 }
 
+// metadataText is a scalar as text: booleans in the spelling of JSON, all else as Python prints it.
 func metadataText(n *yaml.Node) string {
 	if n.Is(yaml.Bool) {
 		return strings.ToLower(n.Print())

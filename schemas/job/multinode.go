@@ -44,6 +44,8 @@ func (d *Definition) readMultinode() error {
 	return nil
 }
 
+// readRole decodes one role. Whether it is a device role or a guest shows in its keys; see
+// [Role.CheckRole].
 func readRole(name string, n *yaml.Node, path []string) (Role, error) {
 	if !n.Is(yaml.Map) {
 		return Role{}, problemAt(n, path, "expected a dictionary for dictionary value")

@@ -73,6 +73,7 @@ func decode(root *yaml.Node) (*Definition, error) {
 	return d, nil
 }
 
+// mapping returns the mapping under key, nil where there is none or something else stands there.
 func mapping(n *yaml.Node, key string) *yaml.Node {
 	if m := n.Get(key); m.Is(yaml.Map) {
 		return m
@@ -80,6 +81,7 @@ func mapping(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
+// readPriority gives a priority as a number, however far out of the range; see CheckPriority.
 func readPriority(p *yaml.Node) (int, error) {
 	switch i, ok := p.AsInt(); {
 	case ok:
@@ -100,6 +102,7 @@ func readPriority(p *yaml.Node) (int, error) {
 	return 0, problemAt(p, []string{"'priority'"}, "not a valid value for dictionary value")
 }
 
+// readTimeouts decodes the block `timeouts`, nil included: it then gives none.
 func readTimeouts(n *yaml.Node) (t Timeouts, err error) {
 	path := []string{"'timeouts'"}
 	for _, one := range []struct {
@@ -117,6 +120,7 @@ func readTimeouts(n *yaml.Node) (t Timeouts, err error) {
 	return t, err
 }
 
+// optionalTimeout reads the duration under key, nil where there is none.
 func optionalTimeout(n *yaml.Node, key string, path []string) (*Timeout, error) {
 	if n.Get(key).Empty() {
 		return nil, nil
@@ -128,6 +132,7 @@ func optionalTimeout(n *yaml.Node, key string, path []string) (*Timeout, error) 
 	return &t, nil
 }
 
+// namedTimeouts reads a mapping of names of actions to durations, nil where there is none.
 func namedTimeouts(n *yaml.Node, key string, path []string) (map[string]Timeout, error) {
 	named := n.Get(key)
 	if named.Empty() {
@@ -179,6 +184,8 @@ func ReadTimeout(n *yaml.Node) (Timeout, error) {
 	return t, nil
 }
 
+// readActions decodes the list of actions. An item with several kinds gives one action for each, in
+// the order of its keys, as the dispatcher of LAVA reads it.
 func readActions(n *yaml.Node) ([]Action, error) {
 	if n.Empty() {
 		return nil, nil
@@ -203,6 +210,7 @@ func readActions(n *yaml.Node) ([]Action, error) {
 	return actions, nil
 }
 
+// readAction decodes the keys that all kinds of action share; those of the method stay in Node.
 func readAction(kind Kind, n *yaml.Node, path []string) (a Action, err error) {
 	if !n.Is(yaml.Map) {
 		return a, problemAt(n, path, "expected a dictionary")

@@ -16,6 +16,7 @@ import (
 // rule checks the value n at path and returns what is wrong, the first thing first; nil is fine.
 type rule func(path []string, n *yaml.Node) []*Problem
 
+// one is a single problem, for rules that know no more than one.
 func one(at *yaml.Node, path []string, text string) []*Problem {
 	return []*Problem{problemAt(at, slices.Clone(path), text)}
 }
@@ -35,6 +36,7 @@ func ofKind(name string, kinds ...yaml.Kind) rule {
 	}
 }
 
+// The Python types by their names in messages.
 func text() rule    { return ofKind("str", yaml.String) }
 func integer() rule { return ofKind("int", yaml.Int, yaml.Bool) }
 func boolean() rule { return ofKind("bool", yaml.Bool) }
@@ -52,6 +54,7 @@ func word(want string) rule {
 	}
 }
 
+// words takes one of several texts.
 func words(want ...string) rule {
 	rules := make([]rule, len(want))
 	for i, w := range want {
@@ -204,6 +207,7 @@ func (m mapOf) rule() rule {
 
 const suffix = " for dictionary value"
 
+// withSuffix marks a message as that of a mapping's value. Mappings within mappings mark it once.
 func withSuffix(text string) string {
 	if len(text) >= len(suffix) && text[len(text)-len(suffix):] == suffix {
 		return text

@@ -116,6 +116,9 @@ var copied = []string{"job_name", "timeouts", "priority", "visibility", "notify"
 // lifted are the keys of a role that stand at the top level of its parts.
 var lifted = []string{"device_type", "connection", "host_role", "context"}
 
+// partRoot makes the definition of a part: what all parts share, what the role puts at the top level,
+// the role's actions, and as protocol the rest of the role with the part's place in the group. Other
+// protocols are dropped, as LAVA drops them.
 func (d *Definition) partRoot(part SplitPart, group string, actions *yaml.Node) *yaml.Node {
 	root := yaml.Mapping()
 	for _, p := range d.Root.Pairs {

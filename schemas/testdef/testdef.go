@@ -85,6 +85,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Message)
 }
 
+// fault makes an error at the place of a node.
 func fault(at *yaml.Node, format string, args ...any) *Error {
 	e := &Error{Message: fmt.Sprintf(format, args...)}
 	if at != nil {
@@ -143,6 +144,7 @@ func Decode(root *yaml.Node) (*Definition, error) {
 	return d, err
 }
 
+// kindOf names what a node is, nothing included.
 func kindOf(n *yaml.Node) string {
 	if n == nil {
 		return "null"
@@ -198,6 +200,8 @@ func lines(n *yaml.Node, name, key string) ([]string, error) {
 	return texts, nil
 }
 
+// readInstall decodes `install`. Keys deps-<distro> add packages for one distribution; which one a
+// target runs is known when the job is.
 func readInstall(root *yaml.Node) (in Install, err error) {
 	n := root.Get("install")
 	in.Present = root.Has("install") && !n.Empty()
@@ -238,6 +242,7 @@ func readInstall(root *yaml.Node) (in Install, err error) {
 	return in, nil
 }
 
+// readParse decodes `parse`. The pattern is a regular expression of Python, compiled by who uses it.
 func readParse(n *yaml.Node) (Parse, error) {
 	if n.Empty() {
 		return Parse{}, nil

@@ -22,6 +22,7 @@ type constructor struct {
 	merges   int    // entries taken by << so far
 }
 
+// fault makes an error at the place of a node.
 func fault(at *yamlv3.Node, format string, args ...any) *Error {
 	return &Error{at.Line, at.Column, fmt.Sprintf(format, args...)}
 }
@@ -152,6 +153,7 @@ func wanted(tag string) string {
 	return ""
 }
 
+// shape names what was found where something else was wanted.
 func shape(y *yamlv3.Node) string {
 	switch y.Kind {
 	case yamlv3.SequenceNode:
@@ -162,6 +164,7 @@ func shape(y *yamlv3.Node) string {
 	return "scalar"
 }
 
+// list reads a sequence; its items may be shared with other places by alias.
 func (c *constructor) list(n *Node, y *yamlv3.Node, depth int) error {
 	n.Kind = List
 	n.Items = make([]*Node, 0, len(y.Content))
@@ -197,6 +200,7 @@ func (c *constructor) pairs(n *Node, y *yamlv3.Node, depth int) error {
 	return nil
 }
 
+// follow returns what an alias names, any other node as it is.
 func follow(y *yamlv3.Node) *yamlv3.Node {
 	if y.Kind == yamlv3.AliasNode {
 		return y.Alias
@@ -251,6 +255,7 @@ func (c *constructor) mapping(n *Node, y *yamlv3.Node, depth int) error {
 	return nil
 }
 
+// isMerge says that a key is <<, plain: '<<' in quotes is a text like any other.
 func isMerge(key *yamlv3.Node) bool {
 	return key.Kind == yamlv3.ScalarNode && tagOf(key) == tagMerge
 }

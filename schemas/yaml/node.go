@@ -61,6 +61,7 @@ func (n *Node) Get(keys ...string) *Node {
 	return n
 }
 
+// child looks up one key. Mappings are small, so that a search is as fast as an index.
 func (n *Node) child(key string) *Node {
 	if n == nil || n.Kind != Map {
 		return nil

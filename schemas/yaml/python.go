@@ -103,6 +103,7 @@ func Quote(s string) string {
 	return b.String()
 }
 
+// reprBytes prints a bytes literal, in which only ASCII stands for itself.
 func reprBytes(s string) string {
 	quote := byte('\'')
 	if strings.Contains(s, "'") && !strings.Contains(s, `"`) {

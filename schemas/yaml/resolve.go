@@ -107,6 +107,7 @@ func (n *Node) scalar(tag, text string) error {
 	return unknownTag(tag)
 }
 
+// base64Digit keeps a character of the base64 alphabet and drops any other, as Python does.
 func base64Digit(r rune) rune {
 	if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '+' || r == '/' {
 		return r
@@ -160,6 +161,9 @@ func (n *Node) integer(text string) error {
 	return nil
 }
 
+// sexagesimal reads base 60: parts between colons, the highest first, such as hours:minutes:seconds.
+// The first may have any length, and so may the sum; the number of parts is bounded, as each makes
+// the sum longer.
 func (n *Node) sexagesimal(sign, s string) error {
 	parts := strings.Split(s, ":")
 	if len(parts) > 16 {
@@ -184,6 +188,8 @@ func (n *Node) sexagesimal(sign, s string) error {
 	return nil
 }
 
+// float reads a decimal, infinity, not-a-number, or base 60 with a fraction. What is too large for 64
+// bits is infinite, as in Python.
 func (n *Node) float(text string) error {
 	n.Kind = Float
 	s := strings.ToLower(strings.ReplaceAll(text, "_", ""))
@@ -215,6 +221,8 @@ func (n *Node) float(text string) error {
 	return nil
 }
 
+// timestamp reads a date, or a date and time of day; without an offset the time is taken as it is
+// written (Python calls it naive), which Node.Bool tells apart from UTC.
 func (n *Node) timestamp(text string) error {
 	n.Kind = Time
 	m := timeParts.FindStringSubmatch(text)

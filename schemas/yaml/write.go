@@ -27,6 +27,7 @@ func Write(n *Node) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// written turns a value into a node that the emitter of yaml.v3 writes as we want it.
 func written(n *Node) *yamlv3.Node {
 	if n == nil {
 		return plain("null")
@@ -75,10 +76,12 @@ func written(n *Node) *yamlv3.Node {
 	return writtenText(n.Text)
 }
 
+// plain is a scalar without quotes, for texts that no reader takes for a string.
 func plain(value string) *yamlv3.Node {
 	return &yamlv3.Node{Kind: yamlv3.ScalarNode, Value: value}
 }
 
+// flowIfEmpty writes [] and {} where there is nothing to put on lines of their own.
 func flowIfEmpty(length int) yamlv3.Style {
 	if length == 0 {
 		return yamlv3.FlowStyle
@@ -93,6 +96,8 @@ var (
 	block    = regexp.MustCompile(`^[!-~][ -~]*(?:\n+[ \t-~]*[!-~])*\n$`)
 )
 
+// writtenText chooses how a string is written: plain where nobody could take it for anything else,
+// as a block where it has lines, else with double quotes, which can hold everything.
 func writtenText(s string) *yamlv3.Node {
 	y := &yamlv3.Node{Kind: yamlv3.ScalarNode, Tag: tagStr, Value: s, Style: yamlv3.DoubleQuotedStyle}
 	switch {

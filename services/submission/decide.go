@@ -29,6 +29,8 @@ func (s *state) judge(r *request, refusal string) []*job.Problem {
 	return nil
 }
 
+// lookUp asks the lab for what a definition wants. A health check wants nothing but its device to be
+// there; a multinode definition is asked role by role, before it is known whether it can be split.
 func (s *state) lookUp(r *request) *job.Problem {
 	d := r.def
 	if r.check {
@@ -59,6 +61,8 @@ func (s *state) lookUp(r *request) *job.Problem {
 	return s.find(w, false)
 }
 
+// lookUpRoles looks up each role by itself: two roles of one type may ask for more devices than there
+// are, and the group then waits.
 func (s *state) lookUpRoles(r *request) *job.Problem {
 	for _, role := range r.def.Roles {
 		if p := role.CheckRole(); p != nil {
@@ -172,6 +176,7 @@ func (s *state) findTags(w wish, kind events.DeviceTypeName, allowed []*lab.Devi
 	return nil
 }
 
+// carries says that a device has all of the tags.
 func carries(d *lab.Device, tags []string) bool {
 	for _, t := range tags {
 		if !slices.Contains(d.Tags, events.TagName(t)) {
@@ -258,6 +263,7 @@ func seconds(t *job.Timeout, otherwise time.Duration) events.Seconds {
 	return events.Seconds(max(1, int64(otherwise/time.Second)))
 }
 
+// names gives a list of texts the type of the names it holds; nil stays nil.
 func names[N ~string](list []string) []N {
 	var converted []N
 	for _, s := range list {

@@ -27,6 +27,7 @@ type inbox struct {
 	err  error         // why reading has ended
 }
 
+// newInbox makes an inbox that does not read yet.
 func newInbox(d Deps) *inbox {
 	return &inbox{d: d, gate: job.NewGate(d.Rules), queue: make(chan *request, inboxLength),
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
@@ -59,6 +60,7 @@ func (in *inbox) read(ctx context.Context, from uint64) {
 	}
 }
 
+// nudge asks the loop to look into the queue.
 func (in *inbox) nudge() {
 	select {
 	case in.wake <- struct{}{}:

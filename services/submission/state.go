@@ -23,6 +23,7 @@ type state struct {
 	early map[events.Entity]uint64
 }
 
+// newState is what is known before the first fact.
 func newState() *state { return &state{lab: lab.New()} }
 
 // evolve folds a fact.
@@ -61,6 +62,7 @@ type snapshot struct {
 	Lab       json.RawMessage `json:"lab"`
 }
 
+// save returns the state as a checkpoint of the newest format.
 func (s *state) save() ([]byte, error) {
 	data, err := s.lab.Encode()
 	if err != nil {
@@ -69,6 +71,7 @@ func (s *state) save() ([]byte, error) {
 	return json.Marshal(snapshot{s.position, lab.Format, data})
 }
 
+// load replaces the state by a checkpoint's. On an error it stays as it was.
 func (s *state) load(name string, data []byte) error {
 	if name != format {
 		return fmt.Errorf("format %q is not known, want %q", name, format)
