@@ -21,6 +21,7 @@ const (
 	LockFile    = "lock"         // held by the process as long as it lives
 	SpoolDir    = "spool"        // see package output
 	ScratchDir  = "scratch"      // downloads and overlays; removed with the job
+	ReserveFile = "reserve"      // room for result.json where the job fills the disk
 	StdoutFile  = "stdout"
 	StderrFile  = "stderr" // what a crash of the process leaves
 

@@ -39,6 +39,9 @@ type Deps struct {
 	Logger *slog.Logger // to standard error, which the worker keeps
 }
 
+// reserveBytes is how much room is kept for the result.
+const reserveBytes = 64 << 10
+
 // canceledText is what users of LAVA know for a job that was asked to end.
 const canceledText = "The job was canceled"
 
@@ -89,6 +92,10 @@ func perform(ctx context.Context, j Job, task Task, d Deps) error {
 	if err := os.MkdirAll(j.Scratch, 0o755); err != nil {
 		return fmt.Errorf("make scratch directory: %w", err)
 	}
+	reserve := filepath.Join(j.Dir, ReserveFile)
+	if err := os.WriteFile(reserve, make([]byte, reserveBytes), 0o600); err != nil {
+		return fmt.Errorf("reserve room for the result: %w", err)
+	}
 	bus, err := dial(spoolDir, j.Order, task.Servers, d.Logger)
 	if err != nil {
 		return err
@@ -109,7 +116,7 @@ func perform(ctx context.Context, j Job, task Task, d Deps) error {
 		verdict = order.Verdict{Result: "fail", ErrorType: "Infrastructure", Error: "the job's output could not be kept: " + err.Error()}
 	}
 	verdict.Lines = spool.Lines()
-	if err := errors.Join(spool.Close(), Write(filepath.Join(j.Dir, ResultFile), verdict)); err != nil {
+	if err := errors.Join(os.Remove(reserve), spool.Close(), Write(filepath.Join(j.Dir, ResultFile), verdict)); err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}
 	close(said)
