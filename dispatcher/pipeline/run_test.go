@@ -255,6 +255,9 @@ func TestAttemptsMultiply(t *testing.T) {
 func TestJobTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plan, log := planned(t, "boot: {timeout: {hours: 1}}", &fake{name: "root", run: hangs})
+		if err := plan.Validate(t.Context()); err != nil || !strings.Contains(log.text(), "warning The timeout of 1 root (01:00:00) is longer") {
+			t.Errorf("validate: %v, want a warning:\n%s", err, log.text())
+		}
 		err := plan.Run(t.Context())
 		if err == nil || err.Error() != "root timed out after 600 seconds" {
 			t.Errorf("error: %v, want the action's name with the job's time", err)

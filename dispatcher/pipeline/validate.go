@@ -43,6 +43,10 @@ func (p *Plan) validate(ctx context.Context) error {
 		}
 	}
 	for _, step := range p.Steps {
+		if step.Timeout > p.Timeout {
+			p.session.Log.Warning("The timeout of %s %s (%s) is longer than that of the job (%s), which ends it first.",
+				step.Level, step.Name(), Clock(step.Timeout), Clock(p.Timeout))
+		}
 		if err := p.session.at(step).validate(ctx); err != nil {
 			return err
 		}
