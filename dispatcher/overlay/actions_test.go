@@ -250,6 +250,7 @@ type job struct {
 	log        []events.Record
 	runs       []*Run
 	pauses     int
+	looked     func() // after each test block
 }
 
 func newJob(t *testing.T, definition string) *job {
@@ -326,6 +327,9 @@ func (look) Name() string { return "look" }
 func (l look) Run(_ context.Context, s *pipeline.Session) error {
 	file, _ := pipeline.Get(s, pipeline.OverlayFile)
 	l.j.runs, _ = pipeline.Get(s, Tests)
+	if l.j.looked != nil {
+		l.j.looked()
+	}
 	in, err := os.Open(file)
 	if err != nil {
 		return err
@@ -433,4 +437,28 @@ func git(t *testing.T, dir string, args ...string) string {
 		t.Fatalf("git %v: %v\n%s", args, err, out)
 	}
 	return string(out)
+}
+
+// Two deployments in one namespace: the tests after each mean the overlay of that one.
+func TestTwoDeployments(t *testing.T) {
+	t.Parallel()
+	const test = "{test: {definitions: [{from: inline, name: %s, path: a.yaml, repository: {metadata: {format: x, name: a}, parse: {pattern: p}}}]}}"
+	j := newJob(t, "actions: [{deploy: {to: x, os: oe}}, "+fmt.Sprintf(test, "a")+", {deploy: {to: x, os: oe}}, "+fmt.Sprintf(test, "b")+"]")
+	p, err := j.plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	j.looked = func() {
+		for _, r := range j.runs {
+			seen = append(seen, fmt.Sprintf("%s %s %v", r.Name, r.UUID, r.Loaded))
+		}
+	}
+	if err := p.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := "0_a 7_1.2.1 true|1_b 7_1.2.5 true|0_a 7_3.2.1 true|1_b 7_3.2.5 true"
+	if got := strings.Join(seen, "|"); got != want {
+		t.Errorf("definitions as the tests find them:\n got %s\nwant %s", got, want)
+	}
 }

@@ -25,7 +25,6 @@ func (*definitions) Description() string { return "load test definitions into im
 // all blocks go into each overlay.
 func (a *definitions) Populate(step *pipeline.Step, s *pipeline.Session) error {
 	a.work.entries = nil
-	var runs []*Run
 	stage := -1
 	names := Number(s.TestBlocks())
 	for i, block := range s.TestBlocks() {
@@ -44,10 +43,8 @@ func (a *definitions) Populate(step *pipeline.Step, s *pipeline.Session) error {
 				return err
 			}
 			a.work.entries = append(a.work.entries, e)
-			runs = append(runs, e.run)
 		}
 	}
-	pipeline.Put(s, Tests, runs)
 	return nil
 }
 
@@ -96,6 +93,13 @@ func (*definitions) Validate(_ context.Context, s *pipeline.Session) error {
 // Run lets the children bring the definitions, then lists them for the runner.
 func (a *definitions) Run(ctx context.Context, s *pipeline.Session) error {
 	s.Log.Info("Loading test definitions")
+	// Not while planning: a later deploy block of the namespace has an overlay of its own, and the
+	// tests before it mean this one.
+	var runs []*Run
+	for _, e := range a.work.entries {
+		runs = append(runs, e.run)
+	}
+	pipeline.Put(s, Tests, runs)
 	if err := s.RunChildren(ctx); err != nil {
 		return err
 	}

@@ -9,8 +9,8 @@ import (
 	"strata/schemas/testdef"
 )
 
-// Tests are the definitions of a namespace's test blocks, for the test action. They are there once
-// the overlay is planned; what only the file tells comes when the overlay is made.
+// Tests are the definitions of a namespace's test blocks, for the test action, as the overlay that
+// was deployed last has them.
 const Tests pipeline.Key[[]*Run] = "test-definition/test-definition/test_list"
 
 // Run is one definition as the test action needs it.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,30 +22,39 @@ import (
 	"strata/events"
 )
 
-// What a device says, and what becomes of it. Each line of want is the level and the message of a
-// record, of those that tell something; times are T.
-func TestListen(t *testing.T) {
-	const (
-		start = "<LAVA_SIGNAL_STARTRUN 0_smoke 7_1.2.1>\n"
-		end   = "<LAVA_SIGNAL_ENDRUN 0_smoke 7_1.2.1>\n"
-		over  = "<LAVA_TEST_RUNNER EXIT>\n"
-		ended = `results {"definition":"lava","case":"0_smoke","uuid":"7_1.2.1","repository":REPO,"path":"smoke.yaml","duration":"T","result":"pass","revision":"unspecified","namespace":"common"}`
-	)
-	unfinished := []string{"error Marking unfinished test run as failed",
+// story is what a device says, and what becomes of it.
+type story struct {
+	name    string
+	file    string   // of the definition, beside metadata
+	job     string   // of the definition's entry in the job
+	says    string   // once the runner is started
+	want    []string // level and message of the records that tell something; times are T, lines N
+	class   pipeline.Class
+	text    string // part of the error
+	hangsUp bool   // the console ends
+}
+
+const (
+	start = "<LAVA_SIGNAL_STARTRUN 0_smoke 7_1.2.1>\n"
+	end   = "<LAVA_SIGNAL_ENDRUN 0_smoke 7_1.2.1>\n"
+	over  = "<LAVA_TEST_RUNNER EXIT>\n"
+	ended = `results {"definition":"lava","case":"0_smoke","uuid":"7_1.2.1","repository":REPO,"path":"smoke.yaml","duration":"T","result":"pass","revision":"unspecified","namespace":"common"}`
+)
+
+// unfinished is how the log tells of a run that did not come to its end.
+func unfinished() []string {
+	return []string{"error Marking unfinished test run as failed",
 		`results {"definition":"lava","case":"0_smoke","uuid":"7_1.2.1","result":"fail","duration":"T"}`}
-	one := func(result string) string {
-		return `results {"definition":"0_smoke",` + result + `,"starttc":N,"endtc":N}`
-	}
-	tests := []struct {
-		name    string
-		file    string // of the definition, beside metadata
-		job     string // of the definition's entry in the job
-		says    string
-		want    []string
-		class   pipeline.Class
-		text    string // the error
-		hangsUp bool   // the console ends
-	}{
+}
+
+// one is the record of a case with its lines.
+func one(result string) string {
+	return `results {"definition":"0_smoke",` + result + `,"starttc":N,"endtc":N}`
+}
+
+// signalStories are about what comes within a run.
+func signalStories() []story {
+	return []story{
 		{name: "one case", says: start + "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=a RESULT=pass>\n" + end + over,
 			want: []string{one(`"case":"a","result":"pass"`), ended}},
 		{name: "kernel messages around it",
@@ -68,23 +78,29 @@ func TestListen(t *testing.T) {
 			says: start + "<LAVA_SIGNAL_TESTSET START s1>\n<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=a RESULT=pass>\n" + end + start +
 				"<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=b RESULT=pass>\n<LAVA_SIGNAL_TESTSET STOP>\n<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=c RESULT=pass>\n" + end + over,
 			want: []string{one(`"case":"a","result":"pass","set":"s1"`), ended, one(`"case":"b","result":"pass","set":"s1"`), one(`"case":"c","result":"pass"`), ended}},
-		{name: "set without a name", says: start + "<LAVA_SIGNAL_TESTSET START>\n", want: unfinished, class: pipeline.Job, text: "Test set START called without a name"},
+		{name: "set without a name", says: start + "<LAVA_SIGNAL_TESTSET START>\n", want: unfinished(), class: pipeline.Job, text: "Test set START called without a name"},
 		{name: "reference", says: start + "<LAVA_SIGNAL_TESTREFERENCE c odd http://x/y>\n" + end + over,
 			want: []string{`results {"case":"c","definition":"0_smoke","result":"odd","reference":"http://x/y"}`, ended}},
-		{name: "reference without its url", says: start + "<LAVA_SIGNAL_TESTREFERENCE c fail>\n", want: unfinished, class: pipeline.Test, text: "TESTREFERENCE needs"},
+		{name: "reference without its url", says: start + "<LAVA_SIGNAL_TESTREFERENCE c fail>\n", want: unfinished(), class: pipeline.Test, text: "TESTREFERENCE needs"},
 		{name: "event", says: start + "<LAVA_SIGNAL_TESTEVENT look  here>\n" + end + over, want: []string{"event look  here", ended}},
-		{name: "raise", says: start + "<LAVA_SIGNAL_TESTRAISE no disk>\n", want: unfinished, class: pipeline.Test, text: "no disk"},
+		{name: "raise", says: start + "<LAVA_SIGNAL_TESTRAISE no disk>\n", want: unfinished(), class: pipeline.Test, text: "no disk"},
 		{name: "feedback of nobody", says: start + "<LAVA_SIGNAL_TESTFEEDBACK other>\n" + end + over,
 			want: []string{"error No connection for the namespace 'other' to read feedback from", ended}},
 		{name: "signals of other programs", says: start + "<LAVA_SIGNAL_FUTURE a b>\n<LAVA_SIGNAL_NOARGS>\n" + end + over, want: []string{ended}},
+	}
+}
+
+// runStories are about how runs begin and end.
+func runStories() []story {
+	return []story{
 		{name: "case without a run", says: "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=a RESULT=pass>\n",
 			want:  []string{"error Test case results without test definition (testsuite), probably the test runner was not started"},
 			class: pipeline.Test, text: "Test case results without test definition"},
 		{name: "run without a uuid", says: "<LAVA_SIGNAL_STARTRUN 0_smoke>\n", class: pipeline.Test, text: "STARTRUN without"},
-		{name: "run without an end", says: start + over, want: unfinished},
+		{name: "run without an end", says: start + over, want: unfinished()},
 		{name: "run without an end before another", says: start + start + end + over, want: []string{ended}},
-		{name: "nobody there any more", says: start, want: unfinished, class: pipeline.Infrastructure, text: "Connection closed", hangsUp: true},
-		{name: "out of time", says: start, want: unfinished, class: pipeline.Test, text: "lava-test-shell timed out after 60 seconds"},
+		{name: "nobody there any more", says: start, want: unfinished(), class: pipeline.Infrastructure, text: "Connection closed", hangsUp: true},
+		{name: "out of time", says: start, want: unfinished(), class: pipeline.Test, text: "lava-test-shell timed out after 60 seconds"},
 		{name: "installation failed", says: "<LAVA_TEST_RUNNER INSTALL_FAIL>\n" + over,
 			want: []string{"error Unable to start stage 0. Read the log for more details.", "error Marking unfinished test run as failed",
 				`results {"definition":"lava","case":"stage_0","result":"fail","duration":"T"}`},
@@ -92,6 +108,12 @@ func TestListen(t *testing.T) {
 		{name: "installation failed, another ran", says: "<LAVA_TEST_RUNNER INSTALL_FAIL>\n" + start + end + over,
 			want:  []string{"error Unable to start stage 0. Read the log for more details.", ended},
 			class: pipeline.Test, text: "['Unable to start test stage 0']"},
+	}
+}
+
+// expectStories are about cases that must come, and about those that patterns find.
+func expectStories() []story {
+	return []story{
 		{name: "expected cases of the file", file: "expected: [c, a, b]",
 			says: start + "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=a RESULT=pass>\n<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=x RESULT=pass>\n" + end + over,
 			want: []string{one(`"case":"a","result":"pass"`), "warning 'x' is not in the list of expected test cases of 0_smoke", one(`"case":"x","result":"fail"`),
@@ -102,7 +124,7 @@ func TestListen(t *testing.T) {
 			want: []string{"warning Reporting missing expected test cases as 'fail' ...", missing("a")}},
 		{name: "expected cases of a run that was cut short", job: "expected: [a, b]",
 			says:  start + "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=a RESULT=pass>\n<LAVA_SIGNAL_TESTRAISE x>\n",
-			want:  append(append([]string{one(`"case":"a","result":"pass"`)}, unfinished...), "warning Reporting missing expected test cases as 'fail' ...", missing("b")),
+			want:  append(append([]string{one(`"case":"a","result":"pass"`)}, unfinished()...), "warning Reporting missing expected test cases as 'fail' ...", missing("b")),
 			class: pipeline.Test, text: "x"},
 		{name: "expected cases, nothing came", job: "expected: [a]", says: "<LAVA_SIGNAL_TESTRAISE x>\n",
 			want: []string{"warning Reporting missing expected test cases as 'fail' ...", missing("a"),
@@ -113,12 +135,15 @@ func TestListen(t *testing.T) {
 				end + "late: good\n" + over,
 			want: []string{one(`"case":"boot","result":"pass","measurement":1.5,"units":"s"`), one(`"case":"mount","result":"fail"`), one(`"case":"a","result":"pass"`),
 				"error Bad test result: 'PASS'", ended}},
-		{name: "pattern without its groups", file: `parse: {pattern: 'x(\d)'}`, says: start + "x1\n", want: unfinished, class: pipeline.Test, text: "without the groups"},
-		{name: "pattern that is none", file: `parse: {pattern: '('}`, says: start, want: unfinished, class: pipeline.Test, text: "Invalid regular expression"},
+		{name: "pattern without its groups", file: `parse: {pattern: 'x(\d)'}`, says: start + "x1\n", want: unfinished(), class: pipeline.Test, text: "without the groups"},
+		{name: "pattern that is none", file: `parse: {pattern: '('}`, says: start, want: unfinished(), class: pipeline.Test, text: "Invalid regular expression"},
 		{name: "parse without a pattern", file: "parse: {fixupdict: {OK: pass}}", says: start + "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=a RESULT=OK>\n" + end + over,
 			want: []string{"warning The parse section of 0_smoke has no pattern: output is not searched for results", one(`"case":"a","result":"pass"`), ended}},
 	}
-	for _, tt := range tests {
+}
+
+func TestListen(t *testing.T) {
+	for _, tt := range slices.Concat(signalStories(), runStories(), expectStories()) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			j := &job{file: tt.file, entry: tt.job, says: tt.says, stays: !tt.hangsUp, timeout: 60}
