@@ -37,6 +37,7 @@ func overlays(step *pipeline.Step, s *pipeline.Session, a download.Artefact) err
 			return err
 		}
 	}
+	// Without a test that needs it nobody has made the overlay that this image asks for.
 	if a.Params.Get("overlays", "lava").True() && !s.TestInfo().NeedsOverlay {
 		if err := step.Add(overlay.NewAlways()); err != nil {
 			return err
@@ -101,6 +102,7 @@ func (a appendOverlays) Run(_ context.Context, s *pipeline.Session) error {
 		}
 		return pipeline.Blame(pipeline.Infrastructure, err)
 	}
+	// apply-overlay-guest has nothing to do then.
 	if a.artefact.Params.Get("overlays", "lava").True() {
 		pipeline.Put(s, applied, true)
 	}

@@ -45,6 +45,8 @@ func (deviceEnv) Run(context.Context, *pipeline.Session) error { return nil }
 // targetEnv returns the variables of an env-dut file: the worker's own unless `purge` is set,
 // without `removes`, with `overrides`.
 func targetEnv(config pipeline.Data, worker []string) []pipeline.Pair {
+	// Without purge the worker's own environment goes to the device. That is what LAVA does; its labs
+	// set purge.
 	env := pipeline.Of([]pipeline.Pair{})
 	if !config.Get("purge").True() {
 		for _, v := range worker {

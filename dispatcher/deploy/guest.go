@@ -64,6 +64,7 @@ func (g guest) Run(ctx context.Context, s *pipeline.Session) error {
 	if err != nil {
 		return pipeline.Blame(pipeline.Infrastructure, err)
 	}
+	// mke2fs wants a directory, and QEMU a file that grows with what is in it.
 	content, raw, drive := filepath.Join(dir, "content"), filepath.Join(dir, "lava-guest.ext2"), filepath.Join(dir, "lava-guest.qcow2")
 	if err := unpackOverlay(content, tarball, root); err != nil {
 		return pipeline.Blamef(pipeline.Infrastructure, "Unable to unpack the overlay: %w", err)

@@ -55,6 +55,7 @@ func (c *create) Populate(step *pipeline.Step, s *pipeline.Session) error {
 	if err != nil {
 		return err
 	}
+	// Two jobs on one device must not meet in one directory, so the number is not optional.
 	if !strings.Contains(root.Text(), "%s") {
 		return pipeline.Blamef(pipeline.Configuration, "lava_test_results_dir is '%s', but needs a %%s for the job's number", root.Text())
 	}
@@ -67,6 +68,7 @@ func (c *create) Populate(step *pipeline.Step, s *pipeline.Session) error {
 		shell:  shell.Text(),
 		distro: step.Block.Get("deployment_data", "distro").Text(),
 	}
+	// Planned here, because boot methods plan with them.
 	pipeline.Put(s, pipeline.ResultsDir, c.work.root)
 	pipeline.Put(s, pipeline.TestShell, c.work.shell)
 	children := []pipeline.Action{multinode{}, &definitions{work: c.work}}
@@ -176,6 +178,7 @@ func (c *create) environment(s *pipeline.Session) error {
 
 // secrets writes what tests may read but no log shows.
 func (c *create) secrets(s *pipeline.Session) error {
+	// Of env-dut only what was read while validating; there is none without a test that wants it.
 	env, _ := pipeline.Get(s, pipeline.TargetEnv)
 	pairs := append(append([]pipeline.Pair(nil), s.Job.Get("secrets").Pairs()...), env...)
 	if len(pairs) == 0 {

@@ -57,6 +57,7 @@ func (a *definitions) add(step *pipeline.Step, s *pipeline.Session, e *entry) er
 	if err := step.Add(repo); err != nil {
 		return err
 	}
+	// Tools of labs take the UUID apart, so the level in it is that of the action that brings the files.
 	e.run.UUID = s.ID + "_" + step.Children[len(step.Children)-1].Level
 	for _, child := range []pipeline.Action{
 		testOverlay{a.work, e}, installOverlay{a.work, e}, runscriptOverlay{a.work, e},
@@ -157,6 +158,7 @@ func (e *entry) read() error {
 
 // announce logs what a repo action ends with.
 func (e *entry) announce(s *pipeline.Session) {
+	// In the notation of Python, which people search logs for.
 	known := pipeline.Of(nil)
 	if e.run.HasParse {
 		pattern := pipeline.Of(nil)

@@ -47,6 +47,7 @@ func Environment(device, job pipeline.Data, facts Facts) []Group {
 			add(key, flatten("LAVA_"+strings.ToUpper(key), d))
 		}
 	}
+	// In a multinode job each role has an environment of its own.
 	env := job.Get("protocols", "lava-multinode", "environment")
 	if env.IsNull() {
 		env = job.Get("environment")

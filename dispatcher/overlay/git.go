@@ -127,6 +127,7 @@ func (c *clone) once(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// The dashes make git take the word for a revision even where a file has that name.
 	if c.revision != "" {
 		if _, err := c.git(ctx, "-C", c.dir, "checkout", c.revision, "--"); err != nil {
 			return "", err
@@ -147,6 +148,7 @@ func (c *clone) once(ctx context.Context) (string, error) {
 
 // clone runs git clone into an empty place.
 func (c *clone) clone(ctx context.Context, shallow bool) (string, error) {
+	// A try that failed half-way may have left something; git wants to make the directory itself.
 	if err := os.RemoveAll(c.dir); err != nil {
 		return "", err
 	}

@@ -58,6 +58,7 @@ func (a installOverlay) Run(ctx context.Context, s *pipeline.Session) error {
 // clone brings one of the git-repos, in full.
 func (a installOverlay) clone(ctx context.Context, s *pipeline.Session, item pipeline.Data) error {
 	e := a.entry
+	// Written as the URL alone, or as a mapping.
 	c := newClone(s, item.Text())
 	destination := ""
 	if item.Kind() == pipeline.Mapping {
@@ -69,6 +70,7 @@ func (a installOverlay) clone(ctx context.Context, s *pipeline.Session, item pip
 	if destination == "" {
 		destination = strings.TrimSuffix(path.Base(strings.TrimRight(c.url, "/")), ".git")
 	}
+	// Directly below the definition, so that no repository can take the place of another's files.
 	if !filepath.IsLocal(destination) || strings.ContainsRune(destination, '/') || destination == "." {
 		return pipeline.Blamef(pipeline.Job, "Destination path is unacceptable %s", destination)
 	}

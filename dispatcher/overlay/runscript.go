@@ -85,10 +85,12 @@ func (d Definition) RunScript(delay time.Duration) string {
 		}
 	}
 	seconds := strconv.FormatFloat(delay.Seconds(), 'f', -1, 64)
+	// The runner looks for the comment, to signal the same way where an installation fails.
 	if kmsg {
 		line("# USE_KMSG")
 		line("export KMSG=true")
 	}
+	// A step that fails ends the script here, and its run has no end: tests rely on either.
 	line("set -e")
 	line("set -x")
 	line("export TESTRUN_ID=" + d.Name)

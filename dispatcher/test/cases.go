@@ -21,6 +21,8 @@ func valid(result string) bool {
 // outcome translates a raw result: by the definition's own words, else PASS, FAIL, SKIP and UNKNOWN
 // to lower case. What is not known stays.
 func (r *running) outcome(raw string) string {
+	// A definition's parse section replaces the usual words, even where it has none of its own: what
+	// its author did not list is no result.
 	if r.fixup != nil {
 		if result, ok := r.fixup[raw]; ok {
 			return result
@@ -53,6 +55,8 @@ func (l *listener) testCase(args []string) error {
 	if l.run == nil {
 		return l.noRun()
 	}
+	// Arguments come without quotes, so none of them can hold a blank. The value may hold an equals
+	// sign: only the first one separates.
 	data := map[string]string{}
 	for _, arg := range args {
 		key, value, ok := strings.Cut(arg, "=")
@@ -80,6 +84,7 @@ func (l *listener) testCase(args []string) error {
 		}
 		measurement = &value
 	}
+	// Who lists what is expected wants to hear of everything else: it counts as a failure.
 	if e := l.run.expect; e != nil {
 		if !e.has(name) {
 			l.s.Log.Warning("'%s' is not in the list of expected test cases of %s", name, l.run.suite)
@@ -87,6 +92,7 @@ func (l *listener) testCase(args []string) error {
 		}
 		e.reported[name] = true
 	}
+	// STARTTC and ENDTC, where the device sent them, say more exactly where the case lies.
 	l.s.Log.Mark(output.Case, name)
 	l.report(name, result, measurement, data["units"], l.set)
 	return nil
@@ -95,6 +101,7 @@ func (l *listener) testCase(args []string) error {
 // report logs the result of a case.
 func (l *listener) report(name, result string, measurement *float64, units, set string) {
 	f := output.Fields{{Key: "definition", Value: l.run.suite}, {Key: "case", Value: name}, {Key: "result", Value: result}}
+	// Units alone mean nothing; LAVA's readers do not expect them without a number.
 	if measurement != nil {
 		f = f.Set("measurement", *measurement)
 		if units != "" {
@@ -151,6 +158,8 @@ func (l *listener) match(m connection.Match) error {
 		}
 		measurement = &value
 	}
+	// A pattern finds more than it should more easily than a script does, so the list of expected
+	// cases is not held against what it finds. Nor does it know of sets.
 	if l.run.expect != nil {
 		l.run.expect.reported[id] = true
 	}

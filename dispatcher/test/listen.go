@@ -51,6 +51,7 @@ type running struct {
 func (l *listener) listen(ctx context.Context) error {
 	l.started = l.s.Now()
 	err := l.loop(ctx)
+	// However the loop ended, the run that the device was in must not vanish from the results.
 	if len(l.pending) > 0 {
 		l.s.Log.Error("Marking unfinished test run as failed")
 		l.s.Log.Result(l.pending.Set("duration", pipeline.Seconds(l.s.Now().Sub(l.started))))
@@ -78,6 +79,7 @@ func (l *listener) loop(ctx context.Context) error {
 			l.set = ""
 			return nil
 		case kind == installFailed:
+			// The runner goes on with the next definition, and so do we: the block fails at its end.
 			l.s.Log.Error("Unable to start stage %d. Read the log for more details.", l.stage)
 			l.s.Fail("Unable to start test stage %d", l.stage)
 			l.pending = output.Fields{
@@ -123,6 +125,7 @@ func (l *listener) next(ctx context.Context) (connection.Match, kind, error) {
 	if l.run != nil && l.run.pattern != nil {
 		patterns = append(slices.Clone(patterns), *l.run.pattern)
 	}
+	// The poll interval bounds how long the consoles of other namespaces go unread.
 	limited, cancel := context.WithTimeout(ctx, l.poll)
 	defer cancel()
 	m, err := l.console.Expect(limited, patterns...)

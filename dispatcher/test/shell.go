@@ -66,6 +66,7 @@ func (a *shell) Run(ctx context.Context, s *pipeline.Session) error {
 	if _, ok := pipeline.GetFrom(s, namespace, pipeline.ResultsDir); !ok {
 		return pipeline.Blamef(pipeline.Job, "Nothing to run. Maybe the 'deploy' stage is missing, otherwise this is a bug which should be reported.")
 	}
+	// The stage counts the blocks that have definitions, as the overlay's directories do.
 	_, stage, ok := overlay.Find(s.TestBlocks(), s.Block())
 	if !ok {
 		stage = s.Block().Get("stage").Int(0)
@@ -100,6 +101,8 @@ func (a *shell) start(ctx context.Context, s *pipeline.Session, c *connection.Co
 	}
 	root, _ := pipeline.GetFrom(s, from, pipeline.ResultsDir)
 	s.Log.Debug("Using %s", root)
+	// What the boot method wants typed first, such as mounting the drive with the overlay. Their exit
+	// status is not asked for: a failure shows in the next step.
 	commands, _ := pipeline.GetFrom(s, from, pipeline.PreCommands)
 	interpreter, _ := pipeline.GetFrom(s, from, pipeline.TestShell)
 	for _, command := range append(append([]string(nil), commands...), "export SHELL="+interpreter) {

@@ -59,6 +59,7 @@ func (l *listener) startRun(args []string) error {
 	r := &running{suite: args[0], uuid: args[1]}
 	l.started = l.s.Now()
 	l.s.Log.Info("Starting test lava.%s (%s)", r.suite, r.uuid)
+	// A device may run definitions that no job gave it; their cases count all the same.
 	for _, def := range l.runs {
 		if def.Name == r.suite && def.Loaded {
 			r.def = def
@@ -77,6 +78,7 @@ func (l *listener) startRun(args []string) error {
 	if r.def.Commit != "" {
 		l.pending = l.pending.Set("commit_id", r.def.Commit)
 	}
+	// The job's list wins over the file's.
 	if r.expect == nil && len(r.def.Expected) > 0 {
 		r.expect = expect(r.def.Expected)
 	}
@@ -99,6 +101,7 @@ func (r *running) arm(s *pipeline.Session) error {
 	if r.def.Pattern == "" {
 		s.Log.Warning("The parse section of %s has no pattern: output is not searched for results", r.suite)
 	} else {
+		// As the authors of patterns know it: a dot ends at the line, ^ and $ stand for lines.
 		pattern, err := connection.Compile(r.def.Pattern, connection.Multiline|connection.OneLine)
 		if err != nil {
 			return pipeline.Blame(pipeline.Test, err)
@@ -128,6 +131,7 @@ func (l *listener) endRun() {
 	if def == nil {
 		def = &overlay.Run{Revision: "unspecified"}
 	}
+	// The keys and their order are LAVA's; for an inline definition the repository is all of it.
 	f := output.Fields{
 		{Key: "definition", Value: "lava"},
 		{Key: "case", Value: r.suite},
@@ -144,6 +148,7 @@ func (l *listener) endRun() {
 	}
 	l.pending = nil
 	l.s.Log.Result(f)
+	// For people who read along; nothing else reads it.
 	title := "--- " + r.suite + " Test Report ---"
 	l.s.Log.Debug("%s", title)
 	l.s.Log.Debug("%s", r.report.String())

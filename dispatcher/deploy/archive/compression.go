@@ -75,6 +75,7 @@ func Reader(kind Compression, r io.Reader) (io.ReadCloser, error) {
 	case XZ:
 		dec, err = xz.NewReader(bufio.NewReader(src))
 	case Zstd:
+		// Its reader is not ours to buffer: it reads ahead anyway.
 		var d *zstd.Decoder
 		// One goroutine less than the default, and windows as large as zstd --long makes them.
 		d, err = zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(1<<31))
@@ -126,6 +127,7 @@ func (d *decoder) Close() error {
 }
 
 func (d *decoder) explain(err error) error {
+	// A network or disk that failed below looks like a damaged file from here.
 	if d.src.err != nil {
 		return d.src.err
 	}

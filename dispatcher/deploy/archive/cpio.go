@@ -53,6 +53,8 @@ func readHeader(r *bufio.Reader, pos int64) (h cpioHeader, next int64, err error
 	if m := string(raw[:6]); m != newcMagic && m != crcMagic {
 		return h, pos, fmt.Errorf("%w: no cpio entry at byte %d", ErrFormat, pos)
 	}
+	// Thirteen numbers of eight hexadecimal digits: ino, mode, uid, gid, links, mtime, size, the device
+	// that the file lay on (2), the device that it is (2), length of the name, checksum.
 	var field [13]uint32
 	for i := range field {
 		var b [4]byte
@@ -63,6 +65,7 @@ func readHeader(r *bufio.Reader, pos int64) (h cpioHeader, next int64, err error
 	}
 	h = cpioHeader{ino: field[0], mode: field[1], uid: field[2], gid: field[3], links: field[4], mtime: field[5],
 		size: field[6], major: field[9], minor: field[10]}
+	// The length counts the zero at the end. It also bounds what is allocated for a stranger's file.
 	if n := field[11]; n == 0 || n > maxName {
 		return h, pos, fmt.Errorf("%w: cpio entry at byte %d: name of %d bytes", ErrFormat, pos, n)
 	}

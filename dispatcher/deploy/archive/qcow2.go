@@ -21,7 +21,8 @@ const (
 // src is read twice.
 func WriteQcow2(dst io.WriterAt, src io.ReaderAt, size int64) error {
 	size = (size + 511) &^ 511 // a disk has whole sectors
-	var data []int64           // the clusters that are not zeros
+	// Two passes over the image: the first finds the size of the tables, which lie before the data.
+	var data []int64 // the clusters that are not zeros
 	cluster := make([]byte, clusterSize)
 	zeros := make([]byte, clusterSize)
 	clusters := (size + clusterSize - 1) / clusterSize
@@ -38,6 +39,7 @@ func WriteQcow2(dst io.WriterAt, src io.ReaderAt, size int64) error {
 		return fmt.Errorf("a disk image of %d bytes is too large", size)
 	}
 	// Header, table of count clusters, count clusters, first table, second tables, data.
+	// Each cluster of counts also counts itself, hence the division by one less.
 	used := 3 + tables + int64(len(data))
 	counts := (used + perRefcount - 2) / (perRefcount - 1)
 	used += counts
@@ -49,6 +51,9 @@ func WriteQcow2(dst io.WriterAt, src io.ReaderAt, size int64) error {
 		_, err := dst.WriteAt(p, at*clusterSize)
 		return err
 	}
+	// Offsets of the header's fields: version 4, cluster bits 20, size 24, entries of the first table
+	// 36, its place 40, place of the table of counts 48, its clusters 56. The rest is zero: no
+	// backing file, no encryption, no snapshots.
 	header := make([]byte, clusterSize)
 	copy(header, "QFI\xfb")
 	be.PutUint32(header[4:], 2)

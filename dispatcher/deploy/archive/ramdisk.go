@@ -45,6 +45,8 @@ func readRamdisk(src io.Reader) (Ramdisk, error) {
 	count := &counter{r: src}
 	in := bufio.NewReaderSize(count, 64<<10)
 	disk := Ramdisk{names: map[string]bool{}}
+	// The kernel's own loop, in init/initramfs.c: skip zeros, take a plain archive or decompress one,
+	// begin again.
 	for parts := 0; ; parts++ {
 		if err := skipZeros(in); err == io.EOF {
 			if parts == 0 {
@@ -188,6 +190,7 @@ func (d *Ramdisk) addLayer(out *cpioWriter, layer Layer) error {
 	}
 	defer content.Close()
 	root := clean(layer.Root)
+	// Even an empty layer leaves the directory that it was for.
 	d.addParents(out, path.Join(root, "x"))
 	inodes := map[string]uint32{} // of the regular files of this layer, for hard links
 	in := tar.NewReader(content)
@@ -207,6 +210,8 @@ func (d *Ramdisk) addLayer(out *cpioWriter, layer Layer) error {
 		if err != nil {
 			return err
 		}
+		// The kernel would replace a link by the directory, and with it all that lies behind the link:
+		// /lib on a system where that is a link to /usr/lib.
 		if !ok || e.mode&modeType == modeDir && d.names[name] {
 			continue
 		}
@@ -218,6 +223,7 @@ func (d *Ramdisk) addLayer(out *cpioWriter, layer Layer) error {
 				return fmt.Errorf("%w: %s is a link to %s, which is not in the tar before it", ErrFormat, h.Name, h.Linkname)
 			}
 		case tar.TypeReg:
+			// Numbers begin anew with each archive: the kernel forgets them at the trailer.
 			e.ino = out.inode()
 			inodes[name] = e.ino
 		default:

@@ -72,6 +72,7 @@ func extract(root *os.Root, in io.Reader, h *tar.Header, name string, strip int)
 	case tar.TypeDir:
 		return root.MkdirAll(name, 0o755)
 	case tar.TypeReg:
+		// What stands there may be a link; writing must not go through it.
 		if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -97,7 +98,7 @@ func extract(root *os.Root, in io.Reader, h *tar.Header, name string, strip int)
 		}
 		return root.Link(target, name)
 	}
-	return nil
+	return nil // device nodes, sockets, the headers of pax and git
 }
 
 // Tar packs the directory tree below dir into w, with names relative to base, in the order of
@@ -130,6 +131,7 @@ func Tar(w io.Writer, base, dir string) error {
 			return err
 		}
 		h.ModTime = h.ModTime.Truncate(time.Second) // or it is rounded, and tar warns of the future
+		// Whoever runs the worker means nothing on the device.
 		h.Name, h.Uid, h.Gid, h.Uname, h.Gname = filepath.ToSlash(name), 0, 0, "root", "root"
 		if info.IsDir() {
 			h.Name += "/"

@@ -30,6 +30,7 @@ type Artefact struct {
 func Retry(a Artefact) pipeline.Action {
 	return pipeline.Retry{Group: pipeline.Group{Title: "download-retry", About: "download with retry",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
+			// The scheme is looked at while planning, since the plan shows which action it is.
 			action, err := a.action(s)
 			if err != nil {
 				return err
@@ -180,6 +181,7 @@ func untar(dir, file string) error {
 // addImage adds an image, or replaces the one of an earlier attempt.
 func addImage(s *pipeline.Session, image pipeline.Image) {
 	images, _ := pipeline.Get(s, pipeline.Images)
+	// Others hold the old slice.
 	images = slices.Clone(images)
 	if i := slices.IndexFunc(images, func(other pipeline.Image) bool { return other.Label == image.Label }); i >= 0 {
 		images[i] = image

@@ -72,6 +72,8 @@ func (d httpDownload) Validate(ctx context.Context, s *pipeline.Session) error {
 	if err != nil {
 		return err
 	}
+	// The answer is only for the log of a job that cannot run: hours of waiting for a board are saved
+	// where a URL is mistyped.
 	problem := d.probe(ctx, from)
 	if problem != "" && cached && s.Dispatcher.Get("http_cache_fallback_origin_url").True() {
 		s.Log.Warning("%s; trying the origin instead of the cache", problem)
@@ -176,6 +178,7 @@ func (d httpDownload) source(s *pipeline.Session) (from string, cached bool, err
 
 // request makes a request and repeats it, ever more slowly, while the failure may pass.
 func (d httpDownload) request(ctx context.Context, method, from string, extra map[string]string) (*http.Response, error) {
+	// 100 ms, 200 ms, … 25.6 s: 51 s in all, within which a server is restarted.
 	for try, gap := 0, firstGap; ; try, gap = try+1, gap*2 {
 		req, err := http.NewRequestWithContext(ctx, method, from, nil)
 		if err != nil {
@@ -246,6 +249,7 @@ func (b *resuming) Read(p []byte) (int, error) {
 
 // read reads from the response, and gives up on a server that falls silent.
 func (b *resuming) read(p []byte) (int, error) {
+	// The transport has limits for dialling and for the head of an answer, none for its body.
 	body := b.resp.Body
 	watch := time.AfterFunc(silence, func() { body.Close() })
 	defer watch.Stop()
@@ -254,6 +258,7 @@ func (b *resuming) read(p []byte) (int, error) {
 
 // resume asks for the bytes that are missing.
 func (b *resuming) resume(cause error) bool {
+	// A weak tag says that two versions are alike, not that their bytes are.
 	version := b.resp.Header.Get("ETag")
 	if version == "" || strings.HasPrefix(version, "W/") {
 		version = b.resp.Header.Get("Last-Modified")

@@ -69,6 +69,7 @@ func (f fetch) save(ctx context.Context, s *pipeline.Session, src io.Reader, siz
 	} else {
 		s.Log.Info("Using %s to decompress %s", tool(kind), kind)
 	}
+	// 0755, because web and TFTP servers of other users export what lies here.
 	if err := os.MkdirAll(f.dir(), 0o755); err != nil {
 		return pipeline.Blamef(pipeline.Infrastructure, "save '%s': %w", f.url, err)
 	}
@@ -79,6 +80,7 @@ func (f fetch) save(ctx context.Context, s *pipeline.Session, src io.Reader, siz
 			hashes = append(hashes, c.hash)
 		}
 	}
+	// Source → meter → hashes → decoder → file: one pass, whatever the size.
 	meter := &meter{ctx: ctx, r: src, size: size, now: s.Now, log: s.Log, start: s.Now()}
 	err := write(file+partial, kind, io.TeeReader(meter, io.MultiWriter(hashes...)))
 	if err == nil {
