@@ -1,0 +1,93 @@
+package dispatch
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"strata/events"
+	"strata/events/stream"
+	"strata/schemas/order"
+)
+
+// TestDecide goes through workers that come and go, at times measured from the start of the process.
+func TestDecide(t *testing.T) {
+	begin := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	after := func(d time.Duration) time.Time { return begin.Add(d) }
+	registered := events.WorkerRegistered{Worker: "w1"}
+	online := events.WorkerWentOnline{Worker: "w1", At: begin}
+	scheduled := []events.Event{events.JobSubmitted{Job: 42, JobTimeout: 60},
+		events.JobScheduled{Job: 42, Device: "q1", Worker: "w1", Lease: 5}}
+	lost := func(at time.Time, health events.JobHealth, away string) events.Event {
+		return events.JobFinished{Job: 42, Device: "q1", Worker: "w1", Lease: 5, At: at, Health: health, Lost: true,
+			ErrorType: events.InfrastructureError, Error: "worker w1 has been away for " + away + " and did not come back"}
+	}
+	type heard struct {
+		at      time.Time
+		session string // of the presence; empty: no sign
+		refuses string
+		holding string // session of a holding report; empty: none
+		stale   bool   // it holds a lease that is over
+	}
+	tests := []struct {
+		name  string
+		given []events.Event
+		heard []heard
+		now   time.Time
+		want  []events.Event
+		wake  time.Time
+	}{
+		{"nobody has come yet", []events.Event{registered}, nil, after(time.Hour), nil, time.Time{}},
+		{"there, but has not told its leases", []events.Event{registered}, []heard{{at: begin, session: "s1"}}, after(time.Second), nil, time.Time{}},
+		{"told its leases in an earlier session", []events.Event{registered}, []heard{{at: begin, session: "s2", holding: "s1"}}, after(time.Second), nil, time.Time{}},
+		{"comes", []events.Event{registered}, []heard{{at: begin, session: "s1", holding: "s1"}}, after(time.Second),
+			[]events.Event{events.WorkerWentOnline{Worker: "w1", Version: "1.0", At: after(time.Second)}}, after(15 * time.Second)},
+		{"has a lease that is over", []events.Event{registered}, []heard{{at: begin, session: "s1", holding: "s1", stale: true}}, after(time.Second), nil, time.Time{}},
+		{"was online and has a lease that is over", []events.Event{registered, online}, []heard{{at: begin, session: "s1", holding: "s1", stale: true}}, after(time.Second),
+			[]events.Event{events.WorkerWentOffline{Worker: "w1", At: after(time.Second), Reason: "ends jobs whose lease is over"}}, after(15 * time.Second)},
+		{"takes nothing", []events.Event{registered, online}, []heard{{at: begin, session: "s1", holding: "s1", refuses: "disk is full"}}, after(time.Second),
+			[]events.Event{events.WorkerWentOffline{Worker: "w1", At: after(time.Second), Reason: "disk is full"}}, after(15 * time.Second)},
+		{"was online before this process began", []events.Event{registered, online}, nil, after(14 * time.Second), nil, after(15 * time.Second)},
+		{"does not show itself", []events.Event{registered, online}, nil, after(15 * time.Second),
+			[]events.Event{events.WorkerWentOffline{Worker: "w1", At: after(15 * time.Second), Reason: "no sign for 15s"}}, time.Time{}},
+		{"away, its job waits for it", append([]events.Event{registered}, scheduled...), []heard{{at: begin, session: "s1"}}, after(time.Minute), nil, after(10 * time.Minute)},
+		{"away too long", append([]events.Event{registered}, scheduled...), []heard{{at: begin, session: "s1"}}, after(10 * time.Minute),
+			[]events.Event{lost(after(10*time.Minute), events.Incomplete, "10m0s")}, time.Time{}},
+		{"away too long, job was to end", append([]events.Event{registered}, append(scheduled, events.JobCancelRequested{Job: 42})...), nil, after(11 * time.Minute),
+			[]events.Event{lost(after(11*time.Minute), events.Canceled, "11m0s")}, time.Time{}},
+		{"there for long", append([]events.Event{registered, online}, scheduled...), []heard{{at: after(time.Hour), session: "s1", holding: "s1"}}, after(time.Hour), nil, after(time.Hour + 15*time.Second)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newState(begin)
+			for i, e := range tt.given {
+				s.evolve(stream.Recorded{Seq: uint64(i + 1), Time: begin, Event: e})
+			}
+			for _, h := range tt.heard {
+				s.sign("w1", order.Presence{Session: h.session, Refuses: h.refuses}, h.at)
+				if h.holding == "" {
+					continue
+				}
+				r := order.Report{Claim: order.Holding, Session: h.holding, Build: "1.0", Held: []order.Held{{Job: 42, Lease: 5, Runs: true}}}
+				if h.stale {
+					r.Held = append(r.Held, order.Held{Job: 41, Lease: 3, Runs: true})
+				}
+				if s.lab.Job(42) == nil {
+					r.Held = r.Held[1:]
+				}
+				s.note("w1", r, h.at)
+			}
+			p := s.decide(tt.now, limits{lostAfter: 10 * time.Minute, presenceTTL: 15 * time.Second})
+			var got []events.Event
+			for _, d := range p.facts {
+				got = append(got, d.Event)
+			}
+			if !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("decide:\n got %+v\nwant %+v", got, tt.want)
+			}
+			if !p.wake.Equal(tt.wake) {
+				t.Errorf("decide: wakes at %s, want %s", p.wake, tt.wake)
+			}
+		})
+	}
+}
