@@ -157,26 +157,43 @@ func (b *broker) jsz(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, errNoBroker.Error(), http.StatusServiceUnavailable)
 }
 
-// keep starts the server again when JetStream has given up, which it does when its disk is full and
-// from which it does not come back by itself. It returns when ctx ends.
+// keep starts the server again when one of its stores has failed to write, which it does when the disk
+// is full: the server refuses further writes then, for good, also where there is room again. It
+// returns when ctx ends.
 func (b *broker) keep(ctx context.Context, room func() error) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	const shortest, longest = time.Second, time.Minute
+	pause := shortest
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(pause):
 		}
-		if s := b.server(); s != nil && s.JetStreamEnabled() || room() != nil {
+		err := b.failed()
+		if err == nil || room() != nil {
+			pause = shortest
 			continue
 		}
-		b.settings.Logger.Warn("starting the broker again: its store had failed, and there is room now")
+		// Where it is not the disk's size that is wrong, a restart a second would only hide it.
+		pause = min(2*pause, longest)
+		b.settings.Logger.Warn("starting the broker again: it could not write, and there is room now", "err", err)
 		b.stop()
 		if err := b.start(); err != nil {
 			b.settings.Logger.Error("broker does not start", "err", err)
 		}
 	}
+}
+
+// failed says what the server itself reports as wrong with its stores, nil where they are well.
+func (b *broker) failed() error {
+	s := b.server()
+	if s == nil {
+		return errNoBroker
+	}
+	if h := s.Healthz(nil); h.Status != "ok" {
+		return errors.New(h.Error)
+	}
+	return nil
 }
 
 // stop ends the server and waits until its store is closed.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"strata/events"
 	"strata/services/api"
@@ -57,6 +59,14 @@ func TestDiskFull(t *testing.T) {
 		status, text := w.strata(t, "submit", quick)
 		return status == exitFailed && strings.Contains(text, "disk space")
 	})
+	// What is in its last pages still fits; it is full when the bus cannot store what it is given.
+	eventually(t, "the bus takes nothing any more", func() bool {
+		reply, err := c.Conn.Request("submit.local", bytes.Repeat([]byte("# "), 16<<10), 2*time.Second)
+		return err != nil || bytes.Contains(reply.Data, []byte(`"error"`))
+	})
+	if status, text := w.strata(t, "submit", quick); status != exitFailed || !strings.Contains(text, "disk space") {
+		t.Errorf("submit to a disk that is full to the last byte: status %d, said %q; want the reason", status, text)
+	}
 	if err := os.Remove(fill); err != nil {
 		t.Fatal(err)
 	}
