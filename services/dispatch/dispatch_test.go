@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -397,7 +398,7 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-func newLab(t *testing.T) *testLab {
+func newLab(t testing.TB) *testLab {
 	t.Helper()
 	c := &clock{now: time.Now()}
 	l := &testLab{Broker: eventtest.StartWith(t, eventtest.Options{Now: c.Now}), clock: c}
@@ -411,7 +412,7 @@ func newLab(t *testing.T) *testLab {
 }
 
 // run starts a dispatch; stop ends it and waits.
-func (l *testLab) run(t *testing.T) (stop func()) {
+func (l *testLab) run(t testing.TB) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -431,7 +432,7 @@ func (l *testLab) run(t *testing.T) (stop func()) {
 }
 
 // schedule submits a job and gives it a device.
-func (l *testLab) schedule(t *testing.T, device events.DeviceName, lease events.Lease, text string) events.JobID {
+func (l *testLab) schedule(t testing.TB, device events.DeviceName, lease events.Lease, text string) events.JobID {
 	t.Helper()
 	job := l.Submit(t, "alice", text)
 	sum := sha256.Sum256([]byte(text))
@@ -450,7 +451,7 @@ func (l *testLab) schedule(t *testing.T, device events.DeviceName, lease events.
 }
 
 // next pulls the worker's next order, through the consumer that dispatch made.
-func (l *testLab) next(t *testing.T) order.Order {
+func (l *testLab) next(t testing.TB) order.Order {
 	t.Helper()
 	if l.orders == nil {
 		eventually(t, "dispatch makes the worker's consumer", func() bool {
@@ -550,7 +551,7 @@ func wantFacts[E events.Event](t *testing.T, l *testLab, n int) {
 	}
 }
 
-func eventually(t *testing.T, what string, yes func() bool) {
+func eventually(t testing.TB, what string, yes func() bool) {
 	t.Helper()
 	deadline := time.After(eventtest.Patience)
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -562,4 +563,24 @@ func eventually(t *testing.T, what string, yes func() bool) {
 			t.Fatalf("%s: not within %s", what, eventtest.Patience)
 		}
 	}
+}
+
+// BenchmarkOrder measures the way from JobScheduled to the order at the worker.
+func BenchmarkOrder(b *testing.B) {
+	l := newLab(b)
+	l.run(b)
+	l.schedule(b, "q0", 1, "x")
+	l.next(b)
+	var took []time.Duration
+	lease := events.Lease(1)
+	for b.Loop() {
+		lease++
+		began := time.Now()
+		l.schedule(b, events.DeviceName(fmt.Sprint("q", lease)), lease, "job_name: x")
+		l.next(b)
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
 }
