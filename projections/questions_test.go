@@ -25,11 +25,10 @@ import (
 func asked(t *testing.T) *DB {
 	t.Helper()
 	broker, db := eventtest.Start(t), openTest(t)
-	var lab uint64
 	for _, job := range []events.JobID{1, 11, 21} {
-		lab = story(t, broker, job)
+		story(t, broker, job)
 	}
-	lab = broker.Append(t, events.JobSubmitted{Job: 30, Display: "30", User: "carol", Name: "Boot of Next",
+	lab := broker.Append(t, events.JobSubmitted{Job: 30, Display: "30", User: "carol", Name: "Boot of Next",
 		At: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), DeviceType: "bbb", HealthCheck: true})[0].Seq
 	_, stop := project(t, broker, db)
 	awaitPosition(t, db, stream.Lab, lab)

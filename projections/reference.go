@@ -9,6 +9,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
+//go:generate go test -run TestReferenceIsCurrent -update .
+
 // WriteReference writes the page of all tables and views: what each column means, from the comments
 // in sql/ as the engine has them. It is how docs/tables.md is made.
 func (db *DB) WriteReference(ctx context.Context, w io.Writer) error {

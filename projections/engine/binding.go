@@ -146,7 +146,7 @@ func (c *conn) start(f starter, query, format string, p parameters) unsafe.Point
 }
 
 // errEmpty reports a statement without text, which the library would read past.
-var errEmpty = errors.New("Code: 62. DB::Exception: Empty query. (SYNTAX_ERROR)") //nolint:staticcheck // the engine's own wording
+var errEmpty = exception{62, "SYNTAX_ERROR", errors.New("the statement is empty")}
 
 // run executes one statement and hands its whole output to sink, if there is any.
 func (c *conn) run(query, format string, p parameters, sink func([]byte) error) error {
@@ -160,7 +160,7 @@ func (c *conn) run(query, format string, p parameters, sink func([]byte) error) 
 // and valid during the call only.
 func (c *conn) take(result unsafe.Pointer, sink func([]byte) error) error {
 	if result == nil {
-		return errors.New("Code: 1002. DB::Exception: the engine gave no result. (UNKNOWN_EXCEPTION)")
+		return exception{1002, "UNKNOWN_EXCEPTION", errors.New("the engine gave no result")}
 	}
 	defer c.b.resultDestroy(result)
 	if text := c.b.resultError(result); text != nil {

@@ -86,7 +86,7 @@ func (p *pool) open(key, database string, settings map[string]string) (*session,
 	for _, name := range settingOrder(settings) {
 		if !settingName.MatchString(name) {
 			c.close()
-			return nil, fmt.Errorf("Code: 115. DB::Exception: Unknown setting %s. (UNKNOWN_SETTING)", quote(name))
+			return nil, exception{115, "UNKNOWN_SETTING", fmt.Errorf("unknown setting %q", name)}
 		}
 		statements = append(statements, "SET "+name+" = "+quote(settings[name]))
 	}

@@ -102,6 +102,19 @@ func (o *reply) fail(err error) {
 	_ = o.close()
 }
 
+// exception is an error of the front in the engine's form, which clients read the code from.
+type exception struct {
+	code int    // ClickHouse's number
+	name string // and name, such as SYNTAX_ERROR
+	err  error
+}
+
+func (e exception) Error() string {
+	return fmt.Sprintf("Code: %d. DB::Exception: %v. (%s)", e.code, e.err, e.name)
+}
+
+func (e exception) Unwrap() error { return e.err }
+
 // handshakeQuery is what clickhouse-go asks first, and decodes at the revision it asked with.
 const handshakeQuery = "SELECT displayName(), version(), revision(), timezone()"
 
@@ -110,7 +123,7 @@ const handshakeQuery = "SELECT displayName(), version(), revision(), timezone()"
 func answerHandshake(protocol string, out *reply) error {
 	var revision uint64
 	if _, err := fmt.Sscan(protocol, &revision); err != nil {
-		return fmt.Errorf("Code: 36. DB::Exception: client_protocol_version %q is no number. (BAD_ARGUMENTS)", protocol)
+		return exception{36, "BAD_ARGUMENTS", fmt.Errorf("client_protocol_version %q is no number", protocol)}
 	}
 	block := proto.NewBlock()
 	for _, c := range []struct {

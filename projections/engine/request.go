@@ -80,10 +80,10 @@ func parse(r *http.Request) (statement, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(body, maxStatement+1))
 	if err != nil && !errors.Is(err, io.EOF) {
-		return s, fmt.Errorf("Code: 1000. DB::Exception: read the request: %w", err)
+		return s, exception{1000, "POCO_EXCEPTION", fmt.Errorf("read the request: %w", err)}
 	}
 	if len(text) > maxStatement {
-		return s, fmt.Errorf("Code: 62. DB::Exception: the statement has more than %d bytes. (SYNTAX_ERROR)", maxStatement)
+		return s, exception{62, "SYNTAX_ERROR", fmt.Errorf("the statement has more than %d bytes", maxStatement)}
 	}
 	if s.text != "" && len(text) > 0 {
 		s.text += "\n"
@@ -101,11 +101,11 @@ func requestBody(r *http.Request) (io.Reader, error) {
 	case "gzip":
 		z, err := gzip.NewReader(body)
 		if err != nil {
-			return nil, fmt.Errorf("Code: 1000. DB::Exception: read the request as gzip: %w", err)
+			return nil, exception{1000, "POCO_EXCEPTION", fmt.Errorf("read the request as gzip: %w", err)}
 		}
 		body = z
 	default:
-		return nil, fmt.Errorf("Code: 48. DB::Exception: Content-Encoding %q is not supported here; gzip is, and compress=lz4 or zstd. (NOT_IMPLEMENTED)", encoding)
+		return nil, exception{48, "NOT_IMPLEMENTED", fmt.Errorf("Content-Encoding %q is not supported here; gzip is, and compress=lz4 or zstd", encoding)}
 	}
 	if r.URL.Query().Get("decompress") == "1" {
 		body = compress.NewReader(body)
