@@ -6,6 +6,7 @@ import (
 
 	"strata/dispatcher/connection"
 	"strata/dispatcher/pipeline"
+	"strata/schemas/python"
 )
 
 // connect is connect-device: it starts the command that connects to the device's console, unless
@@ -34,7 +35,7 @@ func (connect) Validate(_ context.Context, s *pipeline.Session) error {
 	}
 	argv, err := pipeline.Words(text)
 	if err != nil || len(argv) == 0 {
-		return pipeline.Blamef(pipeline.Configuration, "connection command %s: %v", pipeline.Repr(text), err)
+		return pipeline.Blamef(pipeline.Configuration, "connection command %s: %v", python.Quote(text), err)
 	}
 	if _, err := exec.LookPath(argv[0]); err != nil {
 		return pipeline.Blamef(pipeline.Infrastructure, "Cannot find command '%s' in $PATH", argv[0])
@@ -81,7 +82,7 @@ func (connect) Run(_ context.Context, s *pipeline.Session) error {
 	s.Log.Info("[%s] %s Connecting to device using '%s'", s.Namespace(), s.Step.Name(), text)
 	argv, err := pipeline.Words(text)
 	if err != nil {
-		return pipeline.Blamef(pipeline.Configuration, "connection command %s: %w", pipeline.Repr(text), err)
+		return pipeline.Blamef(pipeline.Configuration, "connection command %s: %w", python.Quote(text), err)
 	}
 	c, err := connection.Start(connection.Settings{
 		Command: argv, Env: s.Env(), Log: s.Log,

@@ -12,6 +12,7 @@ import (
 
 	"strata/dispatcher/connection"
 	"strata/dispatcher/pipeline"
+	"strata/schemas/python"
 )
 
 func acceptsQEMU(device, block pipeline.Data) (string, error) {
@@ -85,7 +86,7 @@ func (e *execute) Validate(ctx context.Context, s *pipeline.Session) error {
 	for _, text := range options {
 		words, err := pipeline.Words(text)
 		if err != nil {
-			return pipeline.Blamef(pipeline.Configuration, "QEMU option %s: %w", pipeline.Repr(text), err)
+			return pipeline.Blamef(pipeline.Configuration, "QEMU option %s: %w", python.Quote(text), err)
 		}
 		e.command = append(e.command, words...)
 	}

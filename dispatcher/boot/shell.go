@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"strata/dispatcher/pipeline"
+	"strata/schemas/python"
 )
 
 // expectShell is expect-shell-connection: it makes sure that a shell prompt is there.
@@ -84,7 +85,7 @@ func (*unpack) Description() string { return "fetch the overlay onto the device 
 func (*unpack) Validate(_ context.Context, s *pipeline.Session) error {
 	transfer := s.Block().Get("transfer_overlay")
 	if method := transfer.Get("transfer_method").TextOr("http"); method != "http" {
-		s.Invalid("Unsupported 'transfer_method' %s: this version knows http", pipeline.Repr(method))
+		s.Invalid("Unsupported 'transfer_method' %s: this version knows http", python.Quote(method))
 	}
 	for _, key := range []string{"download_command", "unpack_command"} {
 		if transfer.Get(key).Text() == "" {

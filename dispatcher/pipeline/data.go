@@ -2,9 +2,10 @@ package pipeline
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
+
+	"strata/schemas/python"
 )
 
 // Data is a value of a job definition, device dictionary or dispatcher configuration, as YAML 1.1
@@ -245,9 +246,9 @@ func (d Data) Python() string {
 	case int64:
 		return strconv.FormatInt(v, 10)
 	case float64:
-		return pythonFloat(v)
+		return python.Float(v)
 	case string:
-		return Repr(v)
+		return python.Quote(v)
 	case []Data:
 		parts := make([]string, len(v))
 		for i, item := range v {
@@ -257,7 +258,7 @@ func (d Data) Python() string {
 	case []Pair:
 		parts := make([]string, len(v))
 		for i, p := range v {
-			parts[i] = Repr(p.Key) + ": " + p.Value.Python()
+			parts[i] = python.Quote(p.Key) + ": " + p.Value.Python()
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	}
@@ -266,51 +267,3 @@ func (d Data) Python() string {
 
 // ReprList returns texts as Python prints a list of them: ['a', "b's"].
 func ReprList(texts []string) string { return Of(texts).Python() }
-
-// Repr returns s as Python's repr prints a text: single quotes unless s holds one and no double.
-func Repr(s string) string {
-	quote := '\''
-	if strings.Contains(s, "'") && !strings.Contains(s, `"`) {
-		quote = '"'
-	}
-	var b strings.Builder
-	b.WriteRune(quote)
-	for _, r := range s {
-		switch {
-		case r == quote || r == '\\':
-			b.WriteRune('\\')
-			b.WriteRune(r)
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r == '\r':
-			b.WriteString(`\r`)
-		case r == '\t':
-			b.WriteString(`\t`)
-		case r < 0x20 || r >= 0x7f && r < 0xa1 || r == 0xad:
-			fmt.Fprintf(&b, `\x%02x`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteRune(quote)
-	return b.String()
-}
-
-func pythonFloat(f float64) string {
-	switch {
-	case math.IsNaN(f):
-		return "nan"
-	case math.IsInf(f, 1):
-		return "inf"
-	case math.IsInf(f, -1):
-		return "-inf"
-	}
-	if abs := math.Abs(f); abs != 0 && (abs < 1e-4 || abs >= 1e16) {
-		return strconv.FormatFloat(f, 'e', -1, 64)
-	}
-	s := strconv.FormatFloat(f, 'f', -1, 64)
-	if !strings.Contains(s, ".") {
-		s += ".0"
-	}
-	return s
-}

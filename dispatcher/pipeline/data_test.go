@@ -38,21 +38,6 @@ func TestDataReadsWhatIsThere(t *testing.T) {
 	}
 }
 
-func TestRepr(t *testing.T) {
-	for text, want := range map[string]string{
-		"a": "'a'", "it's": `"it's"`, `it's "x"`: `'it\'s "x"'`, "a\nb\\": `'a\nb\\'`, "\x1b": `'\x1b'`, "ü": "'ü'",
-	} {
-		if got := Repr(text); got != want {
-			t.Errorf("Repr(%q): %s, want %s", text, got, want)
-		}
-	}
-	for f, want := range map[float64]string{1: "1.0", 0.5: "0.5", 1e20: "1e+20", 1e-5: "1e-05"} {
-		if got := Of(f).Python(); got != want {
-			t.Errorf("%v: %s, want %s", f, got, want)
-		}
-	}
-}
-
 func TestWords(t *testing.T) {
 	tests := []struct {
 		text string

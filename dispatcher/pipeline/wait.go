@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"strata/dispatcher/connection"
+	"strata/schemas/python"
 )
 
 // SetPrompts sets what Wait waits for on a console.
@@ -89,17 +90,17 @@ func (s *Session) Checked(ctx context.Context, c *connection.Connection, command
 	if err := s.SendLine(ctx, c, command+` ; printf "<LAVA_SIGNAL_RETRUNCODE $?>\n"`); err != nil {
 		return err
 	}
-	s.Log.Debug("Checking %s return code... (timeout %s)", Repr(command), Clock(limit.Round(time.Second)))
+	s.Log.Debug("Checking %s return code... (timeout %s)", python.Quote(command), Clock(limit.Round(time.Second)))
 	part, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	m, err := s.Expect(part, c, []string{statusPattern})
 	switch {
 	case err != nil && ctx.Err() == nil && part.Err() != nil:
-		return Blamef(Job, "Failed to check %s return code", Repr(command))
+		return Blamef(Job, "Failed to check %s return code", python.Quote(command))
 	case err != nil:
 		return err
 	case m.Groups[0].Text != "0":
-		return Blame(Job, fmt.Errorf("%s failed with return code %s!", Repr(command), m.Groups[0].Text))
+		return Blame(Job, fmt.Errorf("%s failed with return code %s!", python.Quote(command), m.Groups[0].Text))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"strata/dispatcher/pipeline"
+	"strata/schemas/python"
 )
 
 // command is an action that runs one of the device's commands.
@@ -89,7 +90,7 @@ func Run(ctx context.Context, s *pipeline.Session, commands pipeline.Data, messa
 	for _, text := range commands.Texts() {
 		argv, err := pipeline.Words(text)
 		if err != nil {
-			return pipeline.Blamef(pipeline.Configuration, "device command %s: %w", pipeline.Repr(text), err)
+			return pipeline.Blamef(pipeline.Configuration, "device command %s: %w", python.Quote(text), err)
 		}
 		if len(argv) == 0 {
 			continue

@@ -9,6 +9,7 @@ import (
 	"strata/dispatcher/output"
 	"strata/dispatcher/overlay"
 	"strata/dispatcher/pipeline"
+	"strata/schemas/python"
 )
 
 func stageName(stage int) string { return "stage_" + strconv.Itoa(stage) }
@@ -107,7 +108,7 @@ func (r *running) arm(s *pipeline.Session) error {
 			return pipeline.Blame(pipeline.Test, err)
 		}
 		r.pattern = &pattern
-		s.Log.Info("Enabling test definition pattern %s", pipeline.Repr(r.def.Pattern))
+		s.Log.Info("Enabling test definition pattern %s", python.Quote(r.def.Pattern))
 	}
 	s.Log.Info("Enabling test definition fixup %s", pipeline.Of(repr).Python())
 	return nil

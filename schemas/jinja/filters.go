@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"strata/schemas/python"
 )
 
 // call is one use of a filter, a test or a method: the value it is applied to and its arguments.
@@ -219,7 +221,7 @@ func writeYAML(b *strings.Builder, v any, depth int) error {
 	case int64:
 		fmt.Fprintf(b, `!!int "%d"`, v)
 	case float64:
-		fmt.Fprintf(b, `!!float "%s"`, reprFloat(v))
+		fmt.Fprintf(b, `!!float "%s"`, python.Float(v))
 	case string:
 		b.WriteString(yamlText(v))
 	case List:

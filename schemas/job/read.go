@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"strata/schemas/python"
 	"strata/schemas/yaml"
 )
 
@@ -145,7 +146,7 @@ func namedTimeouts(n *yaml.Node, key string, path []string) (map[string]Timeout,
 	for _, p := range named.Pairs {
 		t, err := ReadTimeout(p.Value)
 		if err != nil {
-			return nil, within(append(slices.Clone(path), yaml.Quote(key)), p.Key.Print(), err)
+			return nil, within(append(slices.Clone(path), python.Quote(key)), p.Key.Print(), err)
 		}
 		timeouts[p.Key.Print()] = t
 	}
@@ -174,7 +175,7 @@ func ReadTimeout(n *yaml.Node) (Timeout, error) {
 		case v.Is(yaml.Float):
 			seconds += v.Float * unit.seconds
 		default:
-			return Timeout{}, problemAt(v, []string{yaml.Quote(unit.key)}, "expected int")
+			return Timeout{}, problemAt(v, []string{python.Quote(unit.key)}, "expected int")
 		}
 	}
 	t.Length = time.Duration(min(max(seconds, -century), century)) * time.Second
@@ -258,7 +259,7 @@ func readAction(kind Kind, n *yaml.Node, path []string) (a Action, err error) {
 		case v.Is(yaml.Float):
 			*one.to = int(min(max(v.Float, -1<<31), 1<<31-1))
 		default:
-			return a, problemAt(v, append(slices.Clone(path), yaml.Quote(one.key)), "expected int for dictionary value")
+			return a, problemAt(v, append(slices.Clone(path), python.Quote(one.key)), "expected int for dictionary value")
 		}
 	}
 	a.RetryInterval = time.Duration(interval) * time.Second
@@ -271,5 +272,5 @@ func within(path []string, key string, err error) error {
 	if !errors.As(err, &p) {
 		return err
 	}
-	return problemAt(p.at, slices.Concat(path, []string{yaml.Quote(key)}, p.path), p.text)
+	return problemAt(p.at, slices.Concat(path, []string{python.Quote(key)}, p.path), p.text)
 }

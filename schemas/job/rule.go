@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"strata/schemas/python"
 	"strata/schemas/yaml"
 )
 
@@ -198,7 +199,7 @@ func (m mapOf) rule() rule {
 		}
 		for _, f := range m.fields {
 			if f.needed && !n.Has(f.key) {
-				found = append(found, problemAt(n, below(path, yaml.Quote(f.key)), "required key not provided"))
+				found = append(found, problemAt(n, below(path, python.Quote(f.key)), "required key not provided"))
 			}
 		}
 		return found

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"strata/schemas/python"
 	"strata/schemas/yaml"
 )
 
@@ -28,7 +29,7 @@ func (r Role) CheckRole() *Problem {
 	case r.Connection != "" && r.DeviceType != "":
 		return sentence(r.Node, "lava-multinode protocol cannot support device_type and connection for a single role.")
 	case r.Connection == "" && r.DeviceType == "":
-		return problemAt(r.Node, []string{"'protocols'", "'lava-multinode'", "'roles'", yaml.Quote(r.Name), "'device_type'"}, "required key not provided")
+		return problemAt(r.Node, []string{"'protocols'", "'lava-multinode'", "'roles'", python.Quote(r.Name), "'device_type'"}, "required key not provided")
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	yamlv3 "gopkg.in/yaml.v3"
+
+	"strata/schemas/python"
 )
 
 // Write returns n as a block of YAML that [Parse], PyYAML and YAML 1.2 readers all read as the
@@ -119,7 +121,7 @@ func writtenFloat(f float64) string {
 	case math.IsInf(f, -1):
 		return "-.inf"
 	}
-	s := reprFloat(f)
+	s := python.Float(f)
 	if mantissa, exponent, ok := strings.Cut(s, "e"); ok && !strings.Contains(mantissa, ".") {
 		s = mantissa + ".0e" + exponent
 	}

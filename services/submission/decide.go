@@ -8,6 +8,7 @@ import (
 	"strata/events"
 	"strata/events/lab"
 	"strata/schemas/job"
+	"strata/schemas/python"
 	"strata/schemas/yaml"
 )
 
@@ -190,7 +191,7 @@ func carries(d *lab.Device, tags []string) bool {
 func pythonList(devices []*lab.Device) string {
 	names := make([]string, len(devices))
 	for i, d := range devices {
-		names[i] = yaml.Quote(string(d.Name))
+		names[i] = python.Quote(string(d.Name))
 	}
 	return "[" + strings.Join(names, ", ") + "]"
 }
