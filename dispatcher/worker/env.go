@@ -52,6 +52,7 @@ func processEnv(text string, own []string) ([]string, error) {
 	return env, nil
 }
 
+// unset drops a variable. It changes env's array, so callers pass a copy.
 func unset(env []string, name string) []string {
 	return slices.DeleteFunc(env, func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
 }

@@ -48,10 +48,14 @@ type job struct {
 	dirty bool // record is not on disk as it is here
 }
 
+// board names what the job's lease fences; lives says that a process may be running; save writes
+// state.json.
 func (j *job) board() string { return board(j.Device, j.Job) }
 func (j *job) lives() bool   { return j.Phase == starting || j.Phase == running }
 func (j *job) save() error   { return jobproc.Write(filepath.Join(j.dir, "state.json"), j.record) }
 
+// jobPath is the directory of a lease: a job that comes back under another has another one, so that
+// nothing of the first can be taken for the second's.
 func jobPath(root string, number, lease uint64) string {
 	return filepath.Join(root, "jobs", fmt.Sprintf("%d-%d", number, lease))
 }

@@ -24,6 +24,7 @@ func board(device string, job uint64) string {
 	return "device/" + device
 }
 
+// openLeases reads the leases that earlier runs have seen; a new worker has seen none.
 func openLeases(dir string) (*leases, error) {
 	l := &leases{path: filepath.Join(dir, "leases.json"), highest: map[string]uint64{}}
 	err := jobproc.Read(l.path, &l.highest)

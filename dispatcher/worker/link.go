@@ -44,6 +44,8 @@ func (l *link) run(ctx context.Context) error {
 		default:
 		}
 	}
+	// Refused logins are no reason to give up: the worker may be registered in a minute, and a broker
+	// that starts may be there before the service that answers logins.
 	options := append([]nats.Option{
 		nats.Name("worker " + string(l.Name)), nats.Token(l.Token), nats.CustomInboxPrefix(me.Inbox()),
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(pause), nats.IgnoreAuthErrorAbort(),
@@ -64,6 +66,7 @@ func (l *link) run(ctx context.Context) error {
 		return fmt.Errorf("connect to %s: %w", l.Servers, err)
 	}
 	for ctx.Err() == nil {
+		// Whatever ends a session, a new one puts it right: it begins with all that waits.
 		if conn.IsConnected() {
 			err := l.session(ctx)
 			if ctx.Err() != nil {
@@ -104,6 +107,8 @@ func (l *link) session(ctx context.Context) error {
 		return err
 	}
 	l.Logger.Info("session with the bus", "session", id)
+	// Three at once, and the first that fails ends the session for all: half a session would let the
+	// lab believe in a worker that does not hear it.
 	done := make(chan error, 3)
 	go func() { done <- l.sendReports(ctx) }()
 	go func() { done <- l.readOrders(ctx, consumer) }()
@@ -118,6 +123,7 @@ func (l *link) session(ctx context.Context) error {
 	case <-ctx.Done():
 		first = context.Cause(ctx)
 	}
+	// Nobody may write presence or send reports into the next session.
 	end(first)
 	for range running {
 		<-done
@@ -125,6 +131,8 @@ func (l *link) session(ctx context.Context) error {
 	return first
 }
 
+// newSession names a session. Dispatch only compares it: the worker is Online when the presence it
+// sees and the holding report it has settled are of one session.
 func newSession() string {
 	var b [8]byte
 	rand.Read(b[:]) // never fails since Go 1.24
@@ -258,6 +266,7 @@ func (l *link) order(ctx context.Context, m jetstream.Msg, held bool) error {
 	}
 	if err := l.fill(ctx, &o); err != nil {
 		l.Logger.Error("texts of order cannot be had", "job", o.Job, "error", err)
+		// Most often the broker is just going away. Until the text is here nothing is promised.
 		return m.NakWithDelay(5 * pause)
 	}
 	if err := l.tell(ctx, ask{order: &o, more: held || meta.NumPending > 0}); err != nil {
@@ -267,6 +276,8 @@ func (l *link) order(ctx context.Context, m jetstream.Msg, held bool) error {
 		l.Logger.Error("order cannot be taken now", "job", o.Job, "error", err)
 		return m.NakWithDelay(5 * pause)
 	}
+	// Without waiting for the broker's answer: an acknowledgement that is lost brings the order again,
+	// and the worker knows it then.
 	if err := m.Ack(); err != nil {
 		return fmt.Errorf("acknowledge order: %w", err)
 	}
@@ -293,6 +304,8 @@ func (l *link) sendReports(ctx context.Context) error {
 			}
 			continue
 		}
+		// The id keeps a report whose acknowledgement was lost from being stored twice, within the
+		// broker's window; beyond it dispatch knows a report that it has believed.
 		m := nats.NewMsg(access.ReportSubject(l.Name))
 		m.Data = body
 		id := events.EscapeToken(string(l.Name)) + "/" + strconv.FormatUint(number, 10)

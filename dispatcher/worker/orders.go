@@ -46,6 +46,7 @@ func (s *supervisor) take(o order.Order) error {
 	return nil
 }
 
+// find returns the job of a lease, nil where nothing of it is here.
 func (s *supervisor) find(job, lease uint64) *job {
 	for _, j := range s.jobs {
 		if j.Job == job && j.Lease == lease {
@@ -66,9 +67,12 @@ func (s *supervisor) takeStart(o order.Order) error {
 		return s.deny(o, order.Report{Claim: order.Refused,
 			Reason: fmt.Sprintf("lease %d was seen before and nothing is left of it", o.Lease)})
 	}
+	// Before anything is written: an order that is kept has to be run.
 	if short := s.shortOfSpace(); short != "" {
 		return s.deny(o, order.Report{Claim: order.Refused, Reason: short})
 	}
+	// The directory first, the lease second. After a crash between the two the order comes again and
+	// finds its directory; the other way round it would find a lease that was seen and nothing left.
 	j, err := makeJob(s.StateDir, o)
 	if err == nil {
 		err = s.leases.raise(b, o.Lease)

@@ -29,6 +29,7 @@ type outbox struct {
 	unsaved map[uint64][]byte // those of waiting that the disk did not take
 }
 
+// openOutbox reads which reports an earlier run did not get rid of.
 func openOutbox(dir string, log *slog.Logger) (*outbox, error) {
 	o := &outbox{dir: dir, log: log, wakes: make(chan struct{}, 1), unsaved: map[uint64][]byte{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -108,6 +109,7 @@ func (o *outbox) drop(number uint64) error {
 	return nil
 }
 
+// wake tells the link that there is something to send; a link that is away finds it later.
 func (o *outbox) wake() {
 	select {
 	case o.wakes <- struct{}{}:
@@ -115,6 +117,7 @@ func (o *outbox) wake() {
 	}
 }
 
+// path is where a report lies. The number has all its digits, so that names sort as numbers do.
 func (o *outbox) path(number uint64) string {
 	return filepath.Join(o.dir, fmt.Sprintf("%020d.json", number))
 }

@@ -68,6 +68,7 @@ func (s *supervisor) spawn(j *job, env []string) (*exec.Cmd, error) {
 	}
 	defer stdout.Close()
 	defer stderr.Close()
+	// A copy, because Command belongs to all jobs.
 	args := append(append([]string(nil), s.Command[1:]...), j.dir)
 	cmd := exec.Command(s.Command[0], args...)
 	cmd.Dir, cmd.Env = j.dir, env
@@ -115,6 +116,8 @@ func (s *supervisor) end(j *job) {
 	if n, err := j.Process.KillSession(); n > 0 || err != nil {
 		s.Logger.Warn("job left processes behind", "job", j.Job, "killed", n, "error", err)
 	}
+	// result.json is written last and whole: where it is, the job had its say, whatever killed the
+	// process after that.
 	verdict, err := jobproc.ReadVerdict(j.dir)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -134,6 +137,7 @@ func (s *supervisor) end(j *job) {
 // conclude reports how a job ended. The number of lines is counted here, from the spool: a process
 // that died could not.
 func (s *supervisor) conclude(j *job, v order.Verdict) {
+	// Opening it also cuts off a line that a crash left half written; a courier sends what is left.
 	spool, err := output.OpenSpool(filepath.Join(j.dir, jobproc.SpoolDir))
 	if err == nil {
 		v.Lines = spool.Lines()
@@ -166,6 +170,7 @@ func (s *supervisor) settle(j *job) {
 	s.save(j)
 }
 
+// terminate asks the process, and it alone, to end: it powers the device off, and ends its own children.
 func (s *supervisor) terminate(j *job) {
 	s.Logger.Info("job asked to end", "job", j.Job, "reason", j.Why, "signal", j.Terms)
 	if err := j.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {

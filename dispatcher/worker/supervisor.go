@@ -59,6 +59,7 @@ type ask struct {
 	done    chan error
 }
 
+// newSupervisor reads what earlier runs left on disk.
 func newSupervisor(d Deps) (*supervisor, error) {
 	s := &supervisor{
 		Deps: d, asks: make(chan ask), exits: make(chan *job), spools: make(chan spoolSent),
@@ -157,6 +158,7 @@ func (s *supervisor) answer(a ask) error {
 		s.hold()
 		return nil
 	}
+	// Nothing starts while further orders wait: the next may be the cancel of the one before.
 	s.ready = !a.more
 	return s.take(*a.order)
 }
@@ -178,6 +180,7 @@ func (s *supervisor) act() (wake time.Time) {
 	wake = now.Add(tick)
 	for _, j := range s.jobs {
 		switch {
+		// One step a job and round; what it leads to is seen in the next.
 		case j.gone && j.lives():
 			s.end(j)
 		case j.Phase == starting && j.Process == (jobproc.Identity{}):
@@ -245,6 +248,7 @@ func (s *supervisor) escalate(j *job, now time.Time) (next time.Time) {
 	return j.Cancel.Add(kill)
 }
 
+// report keeps a report about a job, to be sent in its turn.
 func (s *supervisor) report(j *job, r order.Report) {
 	r.Job, r.Lease, r.Device = j.Job, j.Lease, j.Device
 	s.outbox.add(s.Now(), r)

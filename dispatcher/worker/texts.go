@@ -39,6 +39,7 @@ func (l *link) fetch(ctx context.Context, text order.Text) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A direct get answers with a status instead of an error: 404 where the key has gone.
 	if status := m.Header.Get("Status"); status != "" {
 		return nil, fmt.Errorf("%s %s", status, m.Header.Get("Description"))
 	}

@@ -99,6 +99,7 @@ type responder struct {
 	lab *lab.State
 }
 
+// fold, save and load are the driver's; logins are answered beside them, so the lab has a lock.
 func (r *responder) fold(rec stream.Recorded) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,6 +131,7 @@ func (r *responder) answer(m *nats.Msg) {
 		return
 	}
 	res := jwt.NewAuthorizationResponseClaims(req.UserNkey)
+	// The answer is for this server and this connection only: both are named in what is signed.
 	res.Audience = req.Server.ID
 	who, err := r.identify(req.ConnectOptions, req.ClientInformation.Host)
 	if err == nil {
@@ -152,6 +154,7 @@ func (r *responder) answer(m *nats.Msg) {
 // identify says who the bearer of a credential is, if it is still welcome. A token may stand where
 // NATS clients have a token, or as the password of any user name.
 func (r *responder) identify(o jwt.ConnectOptions, host string) (access.Principal, error) {
+	// Some clients can only send a user and a password.
 	token := o.Token
 	if token == "" {
 		token = o.Password

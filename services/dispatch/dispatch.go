@@ -51,6 +51,7 @@ func Run(ctx context.Context, d Deps) error {
 	return err
 }
 
+// run hears workers in the background and drives the state until ctx ends.
 func (s *service) run(ctx context.Context) error {
 	if err := s.openTexts(ctx); err != nil {
 		return err
@@ -82,6 +83,8 @@ type service struct {
 	inbox []heardReport // reports that have not been settled, in order
 }
 
+// load takes the fold of a checkpoint. What was heard and sent is not in it: the first is told again
+// by workers, the second may be sent again.
 func (s *service) load(format string, data []byte) error {
 	l, err := lab.Decode(format, data)
 	if err != nil {
@@ -99,6 +102,7 @@ func (s *service) act(now time.Time) (wake time.Time, err error) {
 	for _, sign := range signs {
 		s.state.sign(sign.worker, sign.presence, now)
 	}
+	// Claims first: a worker that just came back must not be counted lost in the same round.
 	if err := s.settle(now); err != nil {
 		return s.putOff(now, err)
 	}
@@ -151,6 +155,7 @@ func (s *service) settle(now time.Time) error {
 		if err := s.append(facts); err != nil {
 			return err
 		}
+		// Only now may the reports go: their facts are recorded, or they led to none.
 		for _, h := range s.inbox[:n] {
 			s.state.note(h.worker, h.Report, now)
 			if err := h.ack(); err != nil {
@@ -162,6 +167,8 @@ func (s *service) settle(now time.Time) error {
 	return nil
 }
 
+// overlaps says that some of the facts are about an entity that is touched already: a batch can carry
+// an expectation for each entity's first fact only, and the second would be judged on what is not folded.
 func overlaps(touched map[events.Entity]bool, facts []events.Event) bool {
 	for _, e := range facts {
 		if touched[e.About()] {
@@ -179,6 +186,8 @@ func (s *service) append(facts []stream.Draft) error {
 		if errors.Is(err, stream.ErrConflict) {
 			return errors.Join(err, s.lookAgain(batch))
 		}
+		// What is left open here (a lost answer) the log shows: expectations then fail, and the facts
+		// that are there already are read.
 		if err != nil {
 			return fmt.Errorf("record: %w", err)
 		}
@@ -224,4 +233,5 @@ func (s *service) recall(job events.JobID) error {
 	return nil
 }
 
+// limits returns the times that decide needs.
 func (d Deps) limits() limits { return limits{d.LostAfter, d.PresenceTTL} }

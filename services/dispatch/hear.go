@@ -43,6 +43,7 @@ type heardSign struct {
 	presence order.Presence
 }
 
+// newHears returns an empty ear; its wakes are the driver's.
 func newHears() *hears { return &hears{wakes: make(chan struct{}, 1)} }
 
 // take returns what was heard since the last take.
@@ -54,6 +55,8 @@ func (h *hears) take() ([]heardReport, []heardSign) {
 	return reports, signs
 }
 
+// add keeps a report or a sign for the driver. It never blocks: the consumer's limit bounds reports,
+// the number of workers the signs.
 func (h *hears) add(report *heardReport, sign *heardSign) {
 	h.mu.Lock()
 	if report != nil {
@@ -108,6 +111,7 @@ func (s *service) hearSome(ctx context.Context, c jetstream.Consumer) error {
 	return batch.Error()
 }
 
+// hearReport takes one report. Whose it is, its subject tells, which only that worker may write.
 func (s *service) hearReport(m jetstream.Msg) error {
 	meta, err := m.Metadata()
 	if err != nil {
@@ -121,6 +125,7 @@ func (s *service) hearReport(m jetstream.Msg) error {
 	}
 	if err != nil {
 		s.Logger.Warn("report cannot be read", "subject", m.Subject(), "sequence", meta.Sequence.Stream, "error", err)
+		// It would come again for ever, and be as unreadable.
 		return m.Term()
 	}
 	s.hears.add(&heardReport{r, events.WorkerName(worker), meta.Sequence.Stream, m.Ack}, nil)
@@ -155,6 +160,7 @@ func (s *service) hearPresence(ctx context.Context) error {
 	})
 }
 
+// hearSign takes one sign of life. Its own time does not matter, only that it came: clocks differ.
 func (s *service) hearSign(entry jetstream.KeyValueEntry) {
 	worker, err := events.UnescapeToken(entry.Key())
 	var p order.Presence

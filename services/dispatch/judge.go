@@ -27,6 +27,7 @@ func (s *state) judge(w events.WorkerName, r order.Report, now time.Time) []even
 		if !begun {
 			return []events.Event{events.JobStarted{Job: j.ID, Device: run.Device, Worker: w, Lease: run.Lease, At: at(r, now)}}
 		}
+		// Also where JobStarted is missing: a job that could not be started ends without.
 	case order.Finished:
 		return []events.Event{events.JobFinished{
 			Job: j.ID, Device: run.Device, Worker: w, Lease: run.Lease, At: at(r, now),
@@ -76,6 +77,7 @@ func (s *state) doubt(j *lab.Job, w events.WorkerName, r order.Report) []events.
 	ended := j != nil && j.State == lab.Finished && j.Run != nil && j.Run.Worker == w && uint64(j.Run.Lease) == r.Lease
 	switch r.Claim {
 	case order.SpoolEmpty:
+		// Of all other jobs the finish report has said how many lines there are.
 		if ended && !j.End.LinesKnown && !j.Run.OutputComplete {
 			return []events.Event{events.JobOutputEnded{Job: c.job, Worker: w, Lease: c.lease.lease, Lines: r.Lines}}
 		}
@@ -163,6 +165,8 @@ func (s *state) ask(w events.WorkerName, o order.Order, number uint64) {
 	s.outgoing = append(s.outgoing, outgoing{w, o, fmt.Sprintf("%s/%d/%d/%d", o.Kind, o.Job, o.Lease, number)})
 }
 
+// returned puts a job back into the queue. Its next lease is higher, so the order that was not done
+// stays undone.
 func (s *state) returned(j *lab.Job, reason string) events.JobReturned {
 	return events.JobReturned{Job: j.ID, Device: j.Run.Device, Worker: j.Run.Worker, Lease: j.Run.Lease, Reason: reason}
 }

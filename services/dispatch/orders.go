@@ -39,6 +39,7 @@ type texts struct {
 	consumers map[events.WorkerName]bool // those this process has made
 }
 
+// openTexts opens the bucket of long texts, and makes it where there is none.
 func (s *service) openTexts(ctx context.Context) error {
 	kv, err := s.Log.JetStream().CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket: order.Texts, Description: "long texts of work orders", TTL: textsKept, Storage: jetstream.FileStorage,
@@ -59,6 +60,7 @@ func (s *service) send(now time.Time) error {
 			return err
 		}
 	}
+	// Answers to reports first: they end what must not go on.
 	for len(s.state.outgoing) > 0 {
 		o := s.state.outgoing[0]
 		if err := s.publish(o.worker, o.order, o.key); err != nil {
@@ -100,6 +102,7 @@ func (s *service) sendFor(j *lab.Job, now time.Time) error {
 	default:
 		return nil
 	}
+	// The end of a lease is another order than the cancel that a person asked for before.
 	kind := string(o.Kind)
 	if o.Over {
 		kind = "over"
@@ -107,6 +110,7 @@ func (s *service) sendFor(j *lab.Job, now time.Time) error {
 	if err := s.publish(j.Run.Worker, o, fmt.Sprintf("%s/%d/%d", kind, o.Job, o.Lease)); err != nil {
 		return err
 	}
+	// Remembered only once the broker has it; an error before means that it is sent again.
 	s.state.sent[key] = sent
 	return nil
 }
@@ -130,6 +134,7 @@ type badJob struct {
 	text  string
 }
 
+// Error returns the sentence that users see as the job's error.
 func (b *badJob) Error() string { return b.text }
 
 // giveUp ends a job for which no order can be made.
@@ -151,6 +156,7 @@ func (s *service) work(j *lab.Job) (order.Work, error) {
 	if err != nil {
 		return order.Work{}, fmt.Errorf("read definition of job %d: %w", j.ID, err)
 	}
+	// What is run must be what was checked at the gate.
 	if sum := sha256.Sum256(definition); hex.EncodeToString(sum[:]) != j.Source.SHA256 {
 		return order.Work{}, &badJob{events.BugError, "the job's definition is not the one that was submitted"}
 	}

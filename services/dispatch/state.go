@@ -67,6 +67,7 @@ type outgoing struct {
 	key    string
 }
 
+// newState is the state of a process that begins to listen now.
 func newState(now time.Time) *state {
 	return &state{
 		lab: lab.New(), started: now, open: map[events.JobID]bool{}, workers: map[events.WorkerName]*worker{},
@@ -86,6 +87,7 @@ func (s *state) restore(l *lab.State) {
 func (s *state) evolve(r stream.Recorded)     { s.follow(r, s.lab.Evolve(r.Seq, r.Time, r.Event)) }
 func (s *state) anticipate(r stream.Recorded) { s.follow(r, s.lab.Anticipate(r.Seq, r.Time, r.Event)) }
 
+// follow brings the index up to what the fold now says.
 func (s *state) follow(r stream.Recorded, c lab.Changes) {
 	if c.Job != nil {
 		s.index(c.Job)
@@ -162,6 +164,7 @@ func (s *state) sign(w events.WorkerName, p order.Presence, now time.Time) {
 	known.presence, known.seen = p, now
 }
 
+// known returns what was heard of a worker, nothing at first.
 func (s *state) known(w events.WorkerName) *worker {
 	if s.workers[w] == nil {
 		s.workers[w] = &worker{}

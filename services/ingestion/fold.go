@@ -24,6 +24,7 @@ type ended struct {
 	Lines uint64       `json:"lines"`
 }
 
+// newFold is the lab before its first fact.
 func newFold() *fold {
 	return &fold{lab: lab.New(), waiting: map[events.JobID]bool{}, ended: map[events.JobID]ended{}}
 }
@@ -55,6 +56,7 @@ func (f *fold) decide(j *lab.Job, p progress, now time.Time, limit time.Duration
 	if known && p.Next >= lines {
 		return fact, time.Time{}
 	}
+	// The end is told by the worker's or dispatch's clock; against a day a wrong clock counts little.
 	deadline := j.End.At.Add(limit)
 	if now.Before(deadline) {
 		return nil, deadline
@@ -66,6 +68,7 @@ func (f *fold) decide(j *lab.Job, p progress, now time.Time, limit time.Duration
 	return fact, time.Time{}
 }
 
+// encode returns the fold as a checkpoint of format foldFormat, and decodeFold the reverse.
 func (f *fold) encode() ([]byte, error) {
 	l, err := f.lab.Encode()
 	if err != nil {

@@ -46,6 +46,7 @@ func Run(ctx context.Context, d Deps) error {
 	return err
 }
 
+// run reads OUTPUT in the background and follows LAB until ctx ends.
 func (s *service) run(ctx context.Context) error {
 	r := &reader{Deps: s.Deps, shared: s.shared}
 	if err := r.restore(ctx); err != nil {
@@ -94,10 +95,12 @@ type progress struct {
 	ResultSeq uint64       `json:"result_seq"` // last message of its results that this process knows
 }
 
+// newShared is what two goroutines share that have not begun.
 func newShared() *shared {
 	return &shared{wakes: make(chan struct{}, 1), leases: map[events.JobID]events.Lease{}, progress: map[events.JobID]progress{}}
 }
 
+// of returns how far a job has been read, and put notes it and wakes the follower of LAB.
 func (s *shared) of(job events.JobID) progress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,6 +117,7 @@ func (s *shared) put(job events.JobID, p progress) {
 	}
 }
 
+// lease returns the lease that a job has in LAB, as far as that was folded.
 func (s *shared) lease(job events.JobID) (events.Lease, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,6 +147,7 @@ func (s *service) index(j *lab.Job) {
 		return
 	}
 	delete(s.shared.leases, j.ID)
+	// A job that went back to the queue keeps its place: there are no lines of it.
 	if j.Run != nil {
 		delete(s.shared.progress, j.ID)
 	}
@@ -181,6 +186,7 @@ func (s *service) act(now time.Time) (wake time.Time, err error) {
 	return wake, nil
 }
 
+// putOff says when to try again after an error; only the end of ctx ends the service.
 func (s *service) putOff(now time.Time, err error) (time.Time, error) {
 	if s.ctx.Err() != nil {
 		return time.Time{}, s.ctx.Err()
@@ -201,6 +207,7 @@ func (s *service) lastResult(job events.JobID) (uint64, error) {
 	return seqs[about], nil
 }
 
+// load takes the fold of a checkpoint.
 func (s *service) load(format string, data []byte) error {
 	f, err := decodeFold(format, data)
 	if err != nil {

@@ -146,6 +146,7 @@ func (r *reader) open(job events.JobID, lease events.Lease) (bool, error) {
 			complete = true
 		}
 	}
+	// Doubles of a job that is over may come for long, and each would ask the log.
 	if complete {
 		if len(r.over) > 10_000 {
 			clear(r.over)
@@ -165,6 +166,7 @@ func (r *reader) ingest(f stream.OutputFrame) error {
 	if p.Lease != f.Lease {
 		p = progress{Lease: f.Lease}
 	}
+	// Results before counts: a crash between the two only makes the counting repeat.
 	cases, problems := readResults(f.Frame)
 	if len(cases) > 0 || len(problems) > 0 {
 		seq, err := r.record(f.Frame, cases, problems)
@@ -241,6 +243,8 @@ func (r *reader) keep(ctx context.Context, now bool) error {
 	if r.safe == 0 || !now && r.Now().Sub(r.saved) < r.Save {
 		return nil
 	}
+	// Places of single jobs may be ahead of safe, where another job's lines wait for a gap. That is
+	// right: a restart reads those frames again and passes over what lies before each place.
 	r.saved = r.Now()
 	p := place{Jobs: map[events.JobID]progress{}}
 	r.shared.mu.Lock()

@@ -76,6 +76,7 @@ func readResult(job events.JobID, r events.Record) (*events.Case, []string) {
 		Suite: cut(text(m.take("definition")), maxName), Name: caseName(text(m.take("case"))),
 		Result: events.Outcome(text(m.take("result"))),
 	}
+	// LAVA drops such a result and tells only its own log; here its submitter sees it.
 	switch c.Result {
 	case events.Pass, events.Fail, events.Skip, events.UnknownOutcome:
 	default:
@@ -89,6 +90,7 @@ func readResult(job events.JobID, r events.Record) (*events.Case, []string) {
 	return c, m.problems
 }
 
+// problem notes what could not be used, in a sentence that begins with the job as LAVA's do.
 func (m *result) problem(format string, args ...any) {
 	m.problems = append(m.problems, fmt.Sprintf("[%d] ", m.job)+fmt.Sprintf(format, args...))
 }

@@ -98,6 +98,7 @@ type stat struct {
 	start   uint64 // field 22
 }
 
+// readStat reads the state of a process; an error means that there is none of that number.
 func readStat(pid int) (stat, error) {
 	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {

@@ -28,6 +28,7 @@ type sender struct {
 // dial connects in the background, under the job's credential, for as long as it takes.
 func dial(spool string, o order.Order, servers string, log *slog.Logger) (*sender, error) {
 	me := access.Principal{Role: access.Job, Job: events.JobID(o.Job), Lease: events.Lease(o.Lease)}
+	// The job must not wait for the bus, so the first attempt to connect is made in the background too.
 	conn, err := nats.Connect(servers, nats.Name(me.String()), nats.Token(o.Work.Credential),
 		nats.CustomInboxPrefix(me.Inbox()), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
 		nats.ReconnectWait(time.Second), nats.IgnoreAuthErrorAbort(),
@@ -79,6 +80,7 @@ func Drain(ctx context.Context, spool string, o order.Order, servers string, log
 	if err := s.Close(); err != nil {
 		return lines, fmt.Errorf("close spool of job %d: %w", o.Job, err)
 	}
+	// The usual case: the process sent all itself, and no connection is needed.
 	sent, err := output.Sent(spool)
 	if err != nil || sent >= lines {
 		return lines, err
