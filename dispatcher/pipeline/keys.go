@@ -59,5 +59,43 @@ const (
 	ShellFile Key[string] = "deploy-device-env/environment/shell_file"
 )
 
+// What deploy prepares for boot loaders.
+const (
+	// TFTPSuffix is the deploy's directory below the TFTP server's root.
+	TFTPSuffix Key[string] = "tftp-deploy/tftp/suffix"
+	// TFTPDir is the same directory on the worker.
+	TFTPDir Key[string] = "tftp-deploy/tftp/tftp_dir"
+	// BootCommand is how U-Boot starts the kernel: "bootm", "bootz" or "booti".
+	BootCommand Key[string] = "uboot-prepare-kernel/bootcommand/bootcommand"
+	// PreparedKernel is the kernel as converted for the boot loader, relative to the TFTP root.
+	PreparedKernel Key[string] = "prepare-kernel/file/kernel"
+	// PreparedRamdisk is the rebuilt ramdisk, relative to the TFTP root.
+	PreparedRamdisk Key[string] = "compress-ramdisk/file/ramdisk"
+	// RamdiskFile is the rebuilt ramdisk on the worker.
+	RamdiskFile Key[string] = "compress-ramdisk/file/full-path"
+	// PreseedLocal is the name of the preseed file within the ramdisk.
+	PreseedLocal Key[string] = "compress-ramdisk/file/preseed_local"
+	// FITImage is the kernel as depthcharge boots it, relative to the TFTP root.
+	FITImage Key[string] = "prepare-fit/file/fit"
+	// PersistentServer and PersistentDir name an NFS root that outlives the job.
+	PersistentServer Key[string] = "parse-persistent-nfs/nfs_address/serverip"
+	PersistentDir    Key[string] = "parse-persistent-nfs/nfs_address/nfsroot"
+	// NBDServer, NBDPort and NBDInitrd are those of a root disk over the network.
+	NBDServer Key[string] = "nbd-deploy/nbd/nbd_server_ip"
+	NBDPort   Key[string] = "nbd-deploy/nbd/nbd_server_port"
+	NBDInitrd Key[string] = "nbd-deploy/nbd/initrd"
+	// MediaDevice names the device of the block that wrote second media, such as "SanDisk".
+	MediaDevice Key[string] = "storage-deploy/u-boot/device"
+	// DockerImage is the image that a deploy block pulled.
+	DockerImage Key[string] = "deploy-docker/image/name"
+	// OverlayDir is the overlay as a directory on the worker, which holds the results directory.
+	OverlayDir Key[string] = "test/shared/location"
+	// Substitutions are what a boot loader's commands were filled in with; interactive tests use it.
+	Substitutions Key[[]Pair] = "bootloader-overlay/u-boot/substitutions"
+)
+
+// Served returns the key of one downloaded file as the device sees it: relative to the TFTP root.
+func Served(label string) Key[string] { return Key[string]("download-action/file/" + label) }
+
 // Artefact returns the key of one downloaded file by its label, such as "kernel".
 func Artefact(label string) Key[string] { return Key[string]("download-action/" + label + "/file") }
