@@ -15,7 +15,7 @@ set -euo pipefail
 version=26.7.3-stable.1
 package=@chdb/lib-linux-x64-gnu
 integrity='XP97mMqnc5tZpKQywR8N7cLTsHNiTmHr30pC5mzo3jWmukjKn2IBa60c2B/gWUNcuFjOMjWoorQICCqBVj5wpw=='
-megabytes=178 # of the tarball; for the progress line only
+megabytes=355 # npm writes the 178 MB twice, to its cache and out; for the progress line only
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "get-library: $*"; exit 1; }
