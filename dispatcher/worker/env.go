@@ -8,6 +8,9 @@ import (
 	"strata/schemas/yaml"
 )
 
+// tokenVariable is where a worker may have been given its token.
+const tokenVariable = "STRATA_TOKEN"
+
 // processEnv returns the environment of a job's process as env.yaml shapes it: `purge: true` begins
 // with nothing instead of the worker's own environment, the names under `removes` are dropped, those
 // under `overrides` set. Without a text the worker's own environment is passed on.
@@ -22,7 +25,7 @@ func processEnv(text string, own []string) ([]string, error) {
 	if !doc.Empty() && doc.Kind != yaml.Map {
 		return nil, fmt.Errorf("read env.yaml: is a %s, want a mapping with purge, removes and overrides", doc.Kind)
 	}
-	env := slices.Clone(own)
+	env := own
 	if purge, _ := doc.Get("purge").AsBool(); purge {
 		env = nil
 	}

@@ -22,12 +22,15 @@ const (
 	maxMeasure  = 1e20 // LAVA's column has 30 digits, 10 of them after the point
 )
 
-// isResult tells cheaply whether an encoded record may be a result; most lines are not.
+// isResult tells cheaply whether encoded records may have a result among them; most lines are none.
 func isResult(line []byte) bool { return bytes.Contains(line, []byte(`"results"`)) }
 
 // readResults returns what the records of a frame say of results: cases in order, and a sentence for
 // each thing that could not be used.
 func readResults(f events.Frame) (cases []events.Case, problems []string) {
+	if !isResult(f.Body) {
+		return nil, nil // nearly all frames
+	}
 	for i, line := range f.Lines() {
 		if !isResult(line) {
 			continue
