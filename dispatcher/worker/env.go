@@ -13,8 +13,10 @@ const tokenVariable = "STRATA_TOKEN"
 
 // processEnv returns the environment of a job's process as env.yaml shapes it: `purge: true` begins
 // with nothing instead of the worker's own environment, the names under `removes` are dropped, those
-// under `overrides` set. Without a text the worker's own environment is passed on.
+// under `overrides` set. Without a text the worker's own environment is passed on. The worker's token
+// never is: commands of jobs run in this environment.
 func processEnv(text string, own []string) ([]string, error) {
+	own = unset(slices.Clone(own), tokenVariable)
 	if strings.TrimSpace(text) == "" {
 		return own, nil
 	}
