@@ -93,7 +93,7 @@ func (e *Engine) Database(t testing.TB) string {
 	base := *e.dsn
 	base.Path = "/default"
 	e.exec(t, base.String(), "CREATE DATABASE `"+name+"`")
-	t.Cleanup(func() { e.exec(t, base.String(), "DROP DATABASE `"+name+"` SYNC") })
+	t.Cleanup(func() { e.drop(t, base.String(), name) })
 	own := *e.dsn
 	own.Path = "/" + name
 	values := own.Query()
@@ -102,7 +102,34 @@ func (e *Engine) Database(t testing.TB) string {
 	return own.String()
 }
 
+// drop removes a database. A statement that the test has given up may still be making a table in
+// it, which the engine answers with "try again".
+func (e *Engine) drop(t testing.TB, dsn, name string) {
+	t.Helper()
+	var err error
+	for range 50 {
+		err = e.try(t, dsn, "DROP DATABASE IF EXISTS `"+name+"` SYNC")
+		if said := (*clickhouse.Exception)(nil); !errors.As(err, &said) || said.Code != databaseNotEmpty {
+			break
+		}
+	}
+	if err != nil {
+		t.Fatalf("drop database %s: %v", name, err)
+	}
+}
+
+// databaseNotEmpty is ClickHouse's code for a table that appears while its database is dropped.
+const databaseNotEmpty = 219
+
 func (e *Engine) exec(t testing.TB, dsn, statement string) {
+	t.Helper()
+	if err := e.try(t, dsn, statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// try runs a statement on a connection of its own.
+func (e *Engine) try(t testing.TB, dsn, statement string) error {
 	t.Helper()
 	options, err := clickhouse.ParseDSN(dsn)
 	if err != nil {
@@ -113,9 +140,7 @@ func (e *Engine) exec(t testing.TB, dsn, statement string) {
 		t.Fatalf("open ClickHouse: %v", err)
 	}
 	err = db.Exec(context.WithoutCancel(t.Context()), statement)
-	if err := errors.Join(err, db.Close()); err != nil {
-		t.Fatalf("%s: %v", statement, err)
-	}
+	return errors.Join(err, db.Close())
 }
 
 // plain keeps what needs no quoting in a name.
