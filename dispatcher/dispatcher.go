@@ -39,6 +39,8 @@ type Job struct {
 	Dir string
 	Log *output.Logger
 	Now func() time.Time
+	// Services are the worker's servers and cache, where it has any.
+	Services pipeline.Services
 	// Planned, if set, is told the plan once it is made.
 	Planned func(pipeline.Description)
 	// ValidateOnly ends the job after its validation.
@@ -167,7 +169,7 @@ func Plan(j Job) (*pipeline.Plan, error) {
 	plan, err := pipeline.Parse(pipeline.Inputs{
 		ID: j.ID, Version: j.Version,
 		Job: texts[0], Device: texts[1], Dispatcher: texts[2], EnvDUT: string(j.EnvDUT),
-		Env: j.Env, Dir: j.Dir, Log: j.Log, Now: j.Now, Methods: Methods(),
+		Env: j.Env, Dir: j.Dir, Log: j.Log, Now: j.Now, Methods: Methods(), Services: j.Services,
 	})
 	if err != nil {
 		_ = os.RemoveAll(j.Dir) // there is no cleanup without a plan

@@ -10,18 +10,31 @@ import (
 
 // DispatcherIP returns the worker's address for a protocol ("http", "nfs", "tftp" or "" for none),
 // as devices reach it: the configured one, else the first IPv4 address of the interface that has
-// the default route. A configured one may carry a port.
+// the default route, else 127.0.0.1, which devices in an emulator's user network reach. A configured
+// one may carry a port; one that is no host or host:port is a Configuration error.
 func (s *Session) DispatcherIP(protocol string) (string, error) {
 	for _, key := range []string{"dispatcher_" + protocol + "_ip", "dispatcher_ip"} {
-		if ip := s.Dispatcher.Get(key).Text(); ip != "" {
-			return ip, nil
+		ip := s.Dispatcher.Get(key).Text()
+		if ip == "" {
+			continue
 		}
+		// It is typed at consoles and stands in URLs.
+		if strings.ContainsAny(ip, " \t\r\n/\\'\"`$;") {
+			return "", Blamef(Configuration, "%s: %q is neither a host nor host:port", key, ip)
+		}
+		return ip, nil
 	}
+	return DefaultIP(), nil
+}
+
+// DefaultIP returns the first IPv4 address of the interface that has the default route, 127.0.0.1
+// where there is none.
+func DefaultIP() string {
 	ip, err := defaultAddress("/proc/net/route")
 	if err != nil {
-		return "", Blamef(Infrastructure, "find the worker's address (set dispatcher_ip in the dispatcher configuration): %w", err)
+		return "127.0.0.1"
 	}
-	return ip, nil
+	return ip
 }
 
 // defaultAddress reads the kernel's table of IPv4 routes: lines of interface, destination, gateway

@@ -31,6 +31,7 @@ type Inputs struct {
 	Log        *output.Logger
 	Now        func() time.Time
 	Methods    Methods
+	Services   Services // what the worker has beside the devices
 }
 
 // common is the namespace of blocks that name none.
@@ -257,6 +258,7 @@ type shared struct {
 	plan        *Plan
 	version     string
 	dir         string
+	services    Services
 	env         []string
 	overrides   []string // directories outside dir that are the job's
 	tests       map[string]testNeeds
