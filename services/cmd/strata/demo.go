@@ -123,16 +123,18 @@ func (a *app) demo(ctx context.Context, data, assets string, keep bool) error {
 		return err
 	}
 	fmt.Fprintf(a.out, "the bus gave it number %d\n\n", job)
-	followed := person.follow(ctx, c, job, true)
-	if followed != nil && !errors.Is(followed, quietFailure) {
-		return followed
+	// All but what only people who debug a pipeline read.
+	shown := []events.Level{events.Info, events.Warning, events.Error, events.Exception, events.Input, events.Target, events.Results}
+	ended := person.follow(ctx, c, job, followed{shown, true})
+	if ended != nil && !errors.Is(ended, quietFailure) {
+		return ended
 	}
 	if err := person.demoTables(ctx, c, job); err != nil {
 		return err
 	}
-	if followed != nil || !keep {
+	if ended != nil || !keep {
 		fmt.Fprintf(a.out, "\nTo look around: `strata demo --keep`, then `strata jobs`, `strata logs 1`, `strata sql` in another terminal.\n")
-		return followed
+		return ended
 	}
 	a.step("The lab goes on until you interrupt it")
 	fmt.Fprintf(a.out, "in another terminal: strata jobs, strata logs %d, strata sql (a prompt); SQL over HTTP at %s\n", job, lab.SQL)

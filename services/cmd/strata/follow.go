@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,10 +22,16 @@ const tailWait = time.Minute
 // errNoMoreLines ends following when a finished job stays silent.
 var errNoMoreLines = errors.New("the job is over, and the lab does not say that its output is complete")
 
+// followed says how a job is followed.
+type followed struct {
+	levels     []events.Level // of the lines that are shown; none: all
+	failOnTest bool           // failed test cases are a failure too
+}
+
 // follow shows what becomes of a job until it is over and its log read, and returns quietFailure
 // where it did not end well.
-func (a *app) follow(ctx context.Context, c api.Client, job events.JobID, failOnTest bool) error {
-	f := &follower{app: a, finished: make(chan struct{}), lines: make(chan struct{}, 1)}
+func (a *app) follow(ctx context.Context, c api.Client, job events.JobID, how followed) error {
+	f := &follower{app: a, levels: how.levels, finished: make(chan struct{}), lines: make(chan struct{}, 1)}
 	followCtx, cancel := context.WithCancelCause(ctx)
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -50,7 +57,7 @@ func (a *app) follow(ctx context.Context, c api.Client, job events.JobID, failOn
 	if err := c.Call(ctx, "jobs.show", api.JobRequest{Job: job}, &j); err != nil {
 		return err
 	}
-	return a.conclude(ctx, c, j, failOnTest)
+	return a.conclude(ctx, c, j, how.failOnTest)
 }
 
 // conclude prints how a job ended and decides the exit status.
@@ -94,6 +101,7 @@ func (a *app) conclude(ctx context.Context, c api.Client, j api.Job, failOnTest 
 // follower prints the lines and the facts of one job, which come from two flows.
 type follower struct {
 	app      *app
+	levels   []events.Level
 	mu       sync.Mutex // one line is printed at a time
 	once     sync.Once
 	finished chan struct{} // closed when the job is over
@@ -105,6 +113,9 @@ func (f *follower) line(n uint64, r events.Record) error {
 	select {
 	case f.lines <- struct{}{}:
 	default:
+	}
+	if len(f.levels) > 0 && !slices.Contains(f.levels, r.Level) {
+		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

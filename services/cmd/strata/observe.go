@@ -16,16 +16,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"strata/events/stream"
+	"strata/services/projector"
 )
 
-// metrics is what a process tells Prometheus: the counters of each service's log, read when they
-// are asked for.
+// metrics is what a process tells Prometheus: the counters of each service's log and its own counts,
+// read when they are asked for.
 type metrics struct {
+	counts counts
+
 	mu   sync.Mutex
 	logs map[string]*stream.Log
 }
 
-func newMetrics() *metrics { return &metrics{logs: map[string]*stream.Log{}} }
+func newMetrics() *metrics {
+	return &metrics{logs: map[string]*stream.Log{}, counts: counts{projector: projector.NewMetrics()}}
+}
 
 // watch adds a service's log.
 func (m *metrics) watch(service string, log *stream.Log) {
@@ -82,10 +87,12 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 		to <- c.desc
 	}
 	to <- batchDesc()
+	m.counts.describe(to)
 }
 
 // Collect reads the counters; Prometheus asks for it.
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
+	m.counts.collect(to)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name, log := range m.logs {

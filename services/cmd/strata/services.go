@@ -53,10 +53,10 @@ func services() []service {
 		}},
 		{"submission", "checks definitions that were published, and numbers their parts", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return submission.Run(ctx, submission.Deps{Log: log, Logger: l, Rules: job.Rules{ExtraContext: s.config.Jobs.ExtraContext},
-				QueueTimeout: s.config.Jobs.QueueTimeout, Refuse: s.refuse})
+				QueueTimeout: s.config.Jobs.QueueTimeout, Refuse: s.refuse, Counts: &s.metrics.counts.submission})
 		}},
 		{"scheduling", "gives waiting jobs their devices", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
-			return scheduling.Run(ctx, scheduling.Deps{Log: log, Now: s.now, Logger: l, Instance: instance()})
+			return scheduling.Run(ctx, scheduling.Deps{Log: log, Now: s.now, Logger: l, Instance: instance(), Metrics: &s.metrics.counts.scheduling})
 		}},
 		{"dispatch", "hands jobs to workers, and believes their reports or not", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return dispatch.Run(ctx, dispatch.Deps{Log: log, Key: s.key, Now: s.now, Logger: l,
@@ -66,10 +66,10 @@ func services() []service {
 			return ingestion.Run(ctx, ingestion.Deps{Log: log, Now: s.now, Logger: l})
 		}},
 		{"health", "frees devices after jobs, and has them checked", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
-			return health.Run(ctx, health.Deps{Log: log, Now: s.now, Logger: l})
+			return health.Run(ctx, health.Deps{Log: log, Now: s.now, Logger: l, Metrics: &s.metrics.counts.health})
 		}},
 		{"projector", "keeps ClickHouse's tables behind the log", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
-			return projector.Run(ctx, projector.Deps{Log: log, DSN: s.dsn, Logger: l})
+			return projector.Run(ctx, projector.Deps{Log: log, DSN: s.dsn, Logger: l, Metrics: s.metrics.counts.projector})
 		}},
 		{"api", "answers the commands, and writes what people change", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			history, done, err := s.history()

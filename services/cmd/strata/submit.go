@@ -22,6 +22,7 @@ const maxDefinition = 1 << 20
 
 func (a *app) submitCommand() *cobra.Command {
 	var follow, failOnTest bool
+	var levels []string
 	cmd := &cobra.Command{
 		Use:   "submit FILE…",
 		Short: "Submit a job, and follow it",
@@ -29,7 +30,7 @@ func (a *app) submitCommand() *cobra.Command {
 gives a definition is the job's number, and it is printed at once. A definition that the lab
 refuses is reported with the place and the reason.
 
-With --follow the job's log is shown as it arrives, and the exit status says how it ended: 0 only
+With --follow the job's log is shown as it arrives (--level picks lines, as in "strata logs"), and the exit status says how it ended: 0 only
 when the job is Complete. Failed test cases do not make a job Incomplete; --fail-on-test makes the
 exit status 1 for them too.`,
 		Example: `  strata submit job.yaml
@@ -43,6 +44,10 @@ exit status 1 for them too.`,
 			if follow && len(files) > 1 {
 				return misuse("--follow takes one definition, %d were given", len(files))
 			}
+			wanted, err := parseLevels(levels)
+			if err != nil {
+				return err
+			}
 			c, done, err := a.client()
 			if err != nil {
 				return err
@@ -55,7 +60,7 @@ exit status 1 for them too.`,
 					return explain(err)
 				}
 				if follow {
-					return explain(a.follow(cmd.Context(), c, job, failOnTest))
+					return explain(a.follow(cmd.Context(), c, job, followed{wanted, failOnTest}))
 				}
 				accepted, err := a.accepted(cmd.Context(), c, job)
 				if err != nil {
@@ -70,6 +75,7 @@ exit status 1 for them too.`,
 		},
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "show the log as it arrives, and wait for the end")
+	cmd.Flags().StringSliceVar(&levels, "level", nil, "with --follow: only lines of these levels, with commas between them")
 	cmd.Flags().BoolVar(&failOnTest, "fail-on-test", false, "exit with 1 when a test case failed")
 	return cmd
 }

@@ -245,6 +245,12 @@ func (l *running) startEngine(ctx context.Context) (dsn string, wait func(), err
 	if err != nil {
 		return "", wait, fmt.Errorf("find this binary: %w", err)
 	}
+	if library := l.config.ClickHouse.Library; library != "" {
+		// The child looks for it where everybody does.
+		if err := os.Setenv("STRATA_CHDB_LIB", library); err != nil {
+			return "", wait, fmt.Errorf("clickhouse.library: %w", err)
+		}
+	}
 	v, err := engine.Start(ctx, engine.Settings{
 		Command: []string{self, "clickhouse"}, Path: filepath.Join(l.config.Data, "clickhouse"),
 		Listen: l.config.Listen.SQL, Database: "strata", Logger: l.logger.With("service", "clickhouse"), Stderr: l.app.err,

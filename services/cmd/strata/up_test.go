@@ -31,7 +31,8 @@ func TestUp(t *testing.T) {
 		t.Errorf("/healthz: got %+v, want every service running", h)
 	}
 	for _, want := range []string{`strata_stream_lag{service="scheduling"}`, `strata_append_conflicts_total{service="api"}`,
-		`strata_append_batch_size_bucket{service="submission"`, "go_goroutines"} {
+		`strata_append_batch_size_bucket{service="submission"`, "strata_queue_jobs", "strata_scheduling_decision_seconds_bucket",
+		`strata_projector_lag{stream="LAB"}`, "go_goroutines"} {
 		if text := string(body(t, r.HTTP+"/metrics")); !strings.Contains(text, want) {
 			t.Errorf("/metrics has no %s", want)
 		}
