@@ -203,24 +203,31 @@ func (c *Connection) logLines(ahead int) {
 		c.logLine(string(c.unlogged[start : start+i]))
 		start += i + 1
 	}
-	for len(c.unlogged)-start > maxLine && ahead == 0 {
-		c.logLine(string(c.unlogged[start : start+maxLine]))
-		start += maxLine
-	}
 	c.unlogged = append(c.unlogged[:0], c.unlogged[start:]...)
+	if len(c.unlogged) > maxLine && ahead == 0 {
+		level, namespace := c.level()
+		c.unlogged = []byte(c.log.Part(level, namespace, unescaped(string(c.unlogged))))
+	}
 }
 
 // logLine logs one line without its end. Of a double carriage return, which terminals behind
-// terminals make, both belong to the end. Escape characters would act on a reader's own terminal.
+// terminals make, both belong to the end.
 func (c *Connection) logLine(line string) {
 	line = strings.TrimSuffix(strings.TrimSuffix(line, "\r"), "\r")
-	line = strings.ReplaceAll(line, "\x1b", "")
-	if c.feedback != "" {
-		c.log.Text(events.Feedback, c.feedback, line)
-		return
-	}
-	c.log.Text(events.Target, "", line)
+	level, namespace := c.level()
+	c.log.Text(level, namespace, unescaped(line))
 }
+
+// level returns what lines are logged as.
+func (c *Connection) level() (level events.Level, namespace string) {
+	if c.feedback != "" {
+		return events.Feedback, c.feedback
+	}
+	return events.Target, ""
+}
+
+// unescaped takes out escape characters, which would act on a reader's own terminal.
+func unescaped(text string) string { return strings.ReplaceAll(text, "\x1b", "") }
 
 // Close ends the process and its children and logs what had been read, a last partial line too. It
 // may be called twice.

@@ -98,48 +98,56 @@ func isASCII(s string) bool {
 }
 
 // Drain takes everything that is there, waiting up to limit for something to come, and logs it: as
-// feedback of a namespace, or as output of the active console where that is "". It returns whether
-// anything was there, and ErrClosed once the other end is gone and nothing is left.
+// feedback of a namespace, or as output of the active console where that is "". It takes no longer
+// than limit. It returns whether anything was there, ErrClosed once the other end is gone and
+// nothing is left, and ctx's error where that ended the wait.
 func (c *Connection) Drain(ctx context.Context, limit time.Duration, namespace string) (bool, error) {
 	c.feedback = namespace
 	defer func() { c.feedback = "" }()
 	came := len(c.unmatched) > 0
-	t := time.NewTimer(limit)
-	defer t.Stop()
+	part, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	for wait := !came; ; wait = false {
-		chunk, ok, err := c.next(ctx, t.C, wait)
-		if chunk == "" {
+		chunk, ok := c.next(part, wait)
+		if chunk != "" {
+			came = true
+			c.take(chunk)
 			c.logLines(0)
-			c.unmatched, c.fresh = c.unmatched[:0], 0
-			if !ok && !came && err == nil {
-				c.closed = true
-				err = ErrClosed
-			}
-			return came, err
+			continue
 		}
-		came = true
-		c.take(chunk)
 		c.logLines(0)
+		c.unmatched, c.fresh = c.unmatched[:0], 0
+		switch {
+		case came:
+			return true, nil
+		case ctx.Err() != nil:
+			return false, fmt.Errorf("read the console: %w", ctx.Err())
+		case !ok:
+			c.closed = true
+			return false, ErrClosed
+		}
+		return false, nil
 	}
 }
 
-// next returns the next chunk, "" if there is none: without waiting, or before the timer. ok is
-// false at the end of the stream.
-func (c *Connection) next(ctx context.Context, timer <-chan time.Time, wait bool) (chunk string, ok bool, err error) {
+// next returns the next chunk, "" if there is none: without waiting, or until ctx ends. ok is false
+// at the end of the stream.
+func (c *Connection) next(ctx context.Context, wait bool) (chunk string, ok bool) {
+	if ctx.Err() != nil {
+		return "", true // a console that never pauses would be read for ever
+	}
 	if !wait {
 		select {
 		case chunk, ok = <-c.chunks:
-			return chunk, ok, nil
+			return chunk, ok
 		default:
-			return "", true, nil
+			return "", true
 		}
 	}
 	select {
 	case chunk, ok = <-c.chunks:
-		return chunk, ok, nil
-	case <-timer:
-		return "", true, nil
+		return chunk, ok
 	case <-ctx.Done():
-		return "", true, fmt.Errorf("read the console: %w", ctx.Err())
+		return "", true
 	}
 }

@@ -63,7 +63,20 @@ func (l *Logger) Event(text string) { l.Text(events.EventText, "", text) }
 func (l *Logger) Text(level events.Level, namespace, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.text(level, namespace, l.mask(text))
+	l.text(level, namespace, l.mask(text), false)
+}
+
+// Part logs the beginning of a text whose end is still to come, marked as continued, and returns
+// what of it has to wait for more: an unfinished character, or what may be the beginning of a secret.
+// The caller logs that with what comes after it.
+func (l *Logger) Part(level events.Level, namespace, text string) (rest string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := l.safeCut(text)
+	if at > 0 {
+		l.text(level, namespace, l.mask(text[:at]), true)
+	}
+	return text[at:]
 }
 
 // List logs a list of texts as a list, as LAVA does for collections.
@@ -95,11 +108,13 @@ func (l *Logger) Err() error {
 // Failed is closed when a record could not be written.
 func (l *Logger) Failed() <-chan struct{} { return l.failed }
 
-// text cuts a masked text into records of at most events.MaxRecordBytes as JSON.
-func (l *Logger) text(level events.Level, namespace, text string) {
+// text cuts a masked text into records of at most events.MaxRecordBytes as JSON. more says that the
+// last of them is continued too.
+func (l *Logger) text(level events.Level, namespace, text string, more bool) {
+	namespace, _ = cut(namespace, maxNamespace)
 	for {
 		head, rest := cut(text, maxText)
-		l.put(events.Record{Level: level, Namespace: namespace, Message: encode(head), Continues: rest != ""})
+		l.put(events.Record{Level: level, Namespace: namespace, Message: encode(head), Continues: more || rest != ""})
 		if rest == "" {
 			return
 		}

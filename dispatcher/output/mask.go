@@ -15,6 +15,9 @@ const Masked = "[MASKED]"
 // recordHead is room for all of a record but its message: time, level, namespace.
 const recordHead = 512
 
+// maxNamespace is the longest that a namespace may be in a record, as JSON. Jobs choose the names.
+const maxNamespace = 256
+
 // maxText is the longest text of one record. JSON may write a byte as six (\u001b), but a console
 // line is nearly all plain text, so cut measures the encoded length.
 const maxText = events.MaxRecordBytes - recordHead
@@ -46,6 +49,29 @@ func (l *Logger) mask(text string) string {
 		text = strings.ReplaceAll(text, secret, Masked)
 	}
 	return text
+}
+
+// safeCut returns the greatest length at which text may be cut, when more of it is to come, so that
+// neither a character nor a secret is in both halves.
+func (l *Logger) safeCut(text string) int {
+	at := len(text)
+	if len(l.secrets) > 0 {
+		at -= len(l.secrets[0]) - 1 // the longest: from here on one may begin that is not all there
+	}
+	for moved := true; moved && at > 0; {
+		moved = false
+		for _, secret := range l.secrets {
+			from := max(at-len(secret)+1, 0)
+			if i := strings.Index(text[from:min(at+len(secret)-1, len(text))], secret); i >= 0 {
+				at, moved = from+i, true
+			}
+		}
+	}
+	at = max(at, 0)
+	for at > 0 && at < len(text) && !utf8.RuneStart(text[at]) {
+		at--
+	}
+	return at
 }
 
 // maskFields masks every text in a result, however deep.
