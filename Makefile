@@ -27,8 +27,8 @@ build: ## build bin/strata
 	@mkdir -p bin
 	$(GO) build -o $(STRATA) ./services/cmd/strata
 
-demo: deps build ## run one real job: kernel in QEMU, live log, results, SQL
-	@$(STRATA) demo
+demo: deps build ## run one real job: kernel in QEMU, live log, results, SQL; KEEP=1 leaves the lab running
+	@$(STRATA) demo $(if $(KEEP),--keep)
 
 test: deps ## run all tests of every module, the pure ones with the race detector too
 	$(GO) test -timeout $(TEST_TIMEOUT) work

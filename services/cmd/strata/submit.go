@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -168,13 +169,17 @@ func (a *app) accepted(ctx context.Context, c api.Client, job events.JobID) (boo
 // printRejection says why a definition was refused, a line for each problem.
 func (a *app) printRejection(j api.Job) {
 	fmt.Fprintf(a.err, "%s %s\n", a.paint(a.err, red, fmt.Sprintf("job %d was rejected:", j.Job)), j.Error)
+	if len(j.Problems) == 1 && j.Problems[0].Line > 0 && j.Problems[0].Message == j.Error {
+		fmt.Fprintf(a.err, "  at line %d, column %d\n", j.Problems[0].Line, j.Problems[0].Column)
+		return
+	}
 	for _, p := range j.Problems {
 		place := ""
 		if p.Line > 0 {
 			place = fmt.Sprintf("line %d, column %d: ", p.Line, p.Column)
 		}
 		path := ""
-		if p.Path != "" {
+		if p.Path != "" && !strings.Contains(p.Message, p.Path) {
 			path = " (" + p.Path + ")"
 		}
 		fmt.Fprintf(a.err, "  %s%s%s\n", place, p.Message, path)
