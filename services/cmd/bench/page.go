@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// writePage writes the page of an area: what was measured, where, when and how. Text that a person
+// has put below the line [notesBelow] stays.
+func (b *bench) writePage(path, area string, results []result) error {
+	old, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("write page: %w", err)
+	}
+	var p bytes.Buffer
+	fmt.Fprintf(&p, "# Measurements\n\n<!-- Made by services/cmd/bench, down to the notes; those are kept. -->\n\n")
+	fmt.Fprintf(&p, "`make bench AREA=%s` measures; `go run ./services/cmd/bench -area %s -markdown docs/measurements.md` writes this page.\n\n", area, area)
+	fmt.Fprintf(&p, "%s, on %s.\nEach figure is the median of %d runs. The broker is the one in `strata up`, on disk, and syncs every write before it acknowledges it.\n\n",
+		b.now().Format("2 January 2006"), machine(b.scratch), b.runs)
+	fmt.Fprintf(&p, "| figure | median | unit | goal | | in each run |\n|---|---:|---|---|---|---|\n")
+	for _, r := range results {
+		verdict := "stated"
+		switch {
+		case r.goal != 0 && r.met():
+			verdict = "met"
+		case r.goal != 0:
+			verdict = "**missed**"
+		}
+		fmt.Fprintf(&p, "| %s | %s | %s | %s | %s | %s |\n", r.name, number(r.value), r.unit,
+			strings.NewReplacer(">=", "≥ ", "<=", "≤ ").Replace(r.promise()), verdict, strings.TrimSuffix(r.runs(), " "+r.unit))
+	}
+	fmt.Fprintf(&p, "\n## How each is measured\n\n")
+	for _, r := range results {
+		fmt.Fprintf(&p, "- **%s**: %s\n", r.name, r.how)
+	}
+	fmt.Fprintf(&p, "\n%s\n", notesBelow)
+	if _, notes, found := strings.Cut(string(old), notesBelow+"\n"); found {
+		p.WriteString(notes)
+	}
+	if err := os.WriteFile(path, p.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	return nil
+}
+
+// notesBelow is the line below which a person writes.
+const notesBelow = "## Notes"
+
+// machine describes where the figures come from, as far as they depend on it.
+func machine(dir string) string {
+	model := "an unknown processor"
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		if _, after, found := strings.Cut(string(text), "model name"); found {
+			line, _, _ := strings.Cut(after, "\n")
+			model = strings.TrimLeft(line, " \t:")
+		}
+	}
+	memory := ""
+	var info syscall.Sysinfo_t
+	if syscall.Sysinfo(&info) == nil {
+		memory = fmt.Sprintf(", %d GB", info.Totalram*uint64(info.Unit)/1e9)
+	}
+	system := ""
+	var fs syscall.Statfs_t
+	if syscall.Statfs(dir, &fs) == nil {
+		// Magic numbers of statfs(2).
+		names := map[int64]string{0xef53: "ext4", 0x58465342: "xfs", 0x9123683e: "btrfs", 0x01021994: "tmpfs, which no sync slows down"}
+		if name := names[int64(fs.Type)]; name != "" {
+			system = ", data on " + name
+		}
+	}
+	return fmt.Sprintf("%d cores (%s)%s%s, %s", runtime.NumCPU(), model, memory, system, runtime.Version())
+}
