@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"strata/events"
+	"strata/schemas/python"
 )
 
 // SendLine types text and a newline. With delay > 0 it pauses that long after each character.
@@ -14,7 +15,7 @@ func (c *Connection) SendLine(ctx context.Context, text string, delay time.Durat
 	if delay > 0 {
 		c.log.Debug("Sending with %d millisecond of delay", delay/time.Millisecond)
 	}
-	c.log.Debug("Sending line: %s", quote(text))
+	c.log.Debug("Sending line: %s", python.Quote(text))
 	return c.Send(ctx, text+"\n", delay)
 }
 
@@ -61,19 +62,10 @@ func (c *Connection) write(ctx context.Context, text string) error {
 	select {
 	case err := <-done:
 		if err != nil {
-			return fmt.Errorf("%w: type %s: %w", ErrClosed, quote(text), err)
+			return fmt.Errorf("%w: type %s: %w", ErrClosed, python.Quote(text), err)
 		}
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// quote prints a text as Python's repr does: in single quotes, unless it holds one and no double.
-func quote(text string) string {
-	q := "'"
-	if strings.Contains(text, "'") && !strings.Contains(text, `"`) {
-		q = `"`
-	}
-	return q + strings.NewReplacer(`\`, `\\`, q, `\`+q, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(text) + q
 }

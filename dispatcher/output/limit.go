@@ -20,12 +20,14 @@ const contextLines = 20
 const recordCost = 64
 
 // limiter keeps the output limit of a job. Up to the limit everything passes. Beyond it results,
-// errors and kernel findings pass at once with the lines around them; other lines wait, and only
+// errors and kernel findings pass at once with the lines around them, the findings until they are as
+// many bytes as the tail: a kernel may report without end. Other lines wait, and only
 // the last tail bytes of them are written when the job ends, after a record that says how many are
 // missing. Line numbers count what is written: a log has no gaps in its numbers.
 type limiter struct {
 	limit, tailLimit int64
 	seen             int64
+	found            int64 // bytes of findings and the lines after them that passed beyond the limit
 	waiting          []events.Record
 	size             int64 // of waiting
 	follow           int   // lines still to pass after a finding
@@ -54,13 +56,18 @@ func (l *limiter) admit(r events.Record, next uint64) []events.Record {
 		l.first = next
 	}
 	switch {
-	case finding(r):
+	case l.found < l.tailLimit && finding(r):
 		l.follow = contextLines
-		return append(l.takeContext(), r)
+		passed := append(l.takeContext(), r)
+		for _, p := range passed {
+			l.found += cost(p)
+		}
+		return passed
 	case essential(r):
 		return []events.Record{r}
 	case l.follow > 0 && r.Level == events.Target:
 		l.follow--
+		l.found += cost(r)
 		return []events.Record{r}
 	}
 	l.waiting = append(l.waiting, r)

@@ -87,7 +87,7 @@ func (l *Logger) List(level events.Level, items []string) {
 	for i, item := range items {
 		masked[i] = l.mask(item)
 	}
-	l.put(events.Record{Level: level, Message: encode(masked)})
+	l.put(events.Record{Level: level, Message: fit(masked)})
 }
 
 // Lines returns how many records there are so far.

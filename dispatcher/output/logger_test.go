@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"strata/events"
+	"strata/schemas/python"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 123456789, time.UTC)
@@ -83,6 +84,38 @@ func TestSecretsAreMasked(t *testing.T) {
 	}
 	if s := string((*got)[1].Message); s != `"[MASKED] the end"` {
 		t.Errorf("a short line of a secret of several lines must not be masked everywhere: %s", s)
+	}
+}
+
+// Programs and people quote texts before they log them.
+func TestQuotedSecretsAreMasked(t *testing.T) {
+	l, got := memory(0)
+	secret := `it's a "back\slash"`
+	l.Mask(secret)
+	l.Info("Sending line: %s", python.Quote(secret))
+	l.Info("Calling: %s", python.Quote("--password="+strings.ReplaceAll(secret, `"`, "")+secret))
+	l.Info("exec: %q: not found", secret)
+	for _, r := range *got {
+		if s := string(r.Message); !strings.Contains(s, Masked) || strings.Contains(s, "slash\\\"") {
+			t.Errorf("a secret is in the log: %s", s)
+		}
+	}
+	if text := l.Hide("log in as " + secret); text != "log in as "+Masked {
+		t.Errorf("hidden: %s", text)
+	}
+}
+
+func TestRecordsFitInFrames(t *testing.T) {
+	l, got := memory(0)
+	l.Text(events.Feedback, strings.Repeat("namespace", 10000), strings.Repeat("x", 2*events.MaxRecordBytes))
+	l.List(events.Debug, []string{"prompt", strings.Repeat("y", 3*events.MaxRecordBytes)})
+	for i, r := range *got {
+		if n := len(encoded(t, r)); n > events.MaxRecordBytes {
+			t.Errorf("record %d (%s) has %d bytes, more than a reader takes", i, r.Level, n)
+		}
+	}
+	if last := string((*got)[len(*got)-1].Message); !strings.HasPrefix(last, `["prompt","yyy`) {
+		t.Errorf("the list begins %.40s", last)
 	}
 }
 
@@ -223,6 +256,26 @@ func TestOutputLimit(t *testing.T) {
 	}
 	if uint64(len(*got)) != l.Lines() {
 		t.Errorf("numbered %d, written %d", l.Lines(), len(*got))
+	}
+}
+
+// A console that reports without end must not fill the worker's disk: only so many bytes of findings
+// are kept beyond the limit.
+func TestOutputLimitOfFindings(t *testing.T) {
+	l, got := memory(10000)
+	for i := range 5000 {
+		l.Text(events.Target, "", fmt.Sprintf("[ %d.0] WARNING: at here", i))
+	}
+	l.Finish()
+	size := int64(0)
+	for _, r := range *got {
+		size += cost(r)
+	}
+	if size > 4*10000 {
+		t.Errorf("%d bytes kept of a job with a limit of 10000", size)
+	}
+	if last := string((*got)[len(*got)-1].Message); last != `"[ 4999.0] WARNING: at here"` {
+		t.Errorf("the last line is %s", last)
 	}
 }
 

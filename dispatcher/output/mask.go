@@ -28,8 +28,12 @@ func (l *Logger) Mask(secret string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	add := func(s string) {
-		if s != "" && !slices.Contains(l.secrets, s) {
-			l.secrets = append(l.secrets, s)
+		// As it is, and as Python's repr and Go's %q write it within quotes.
+		escaped := strings.ReplaceAll(s, `\`, `\\`)
+		for _, form := range []string{s, escaped, strings.ReplaceAll(escaped, `'`, `\'`), strings.ReplaceAll(escaped, `"`, `\"`)} {
+			if form != "" && !slices.Contains(l.secrets, form) {
+				l.secrets = append(l.secrets, form)
+			}
 		}
 	}
 	add(secret)
@@ -42,6 +46,13 @@ func (l *Logger) Mask(secret string) {
 	}
 	// The longest first: a secret may hold another one.
 	slices.SortFunc(l.secrets, func(a, b string) int { return len(b) - len(a) })
+}
+
+// Hide returns text with every secret in it masked, for places other than the log.
+func (l *Logger) Hide(text string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mask(text)
 }
 
 func (l *Logger) mask(text string) string {

@@ -113,14 +113,20 @@ func (l *Logger) Result(f Fields) {
 		}
 	}
 	f = l.maskFields(f)
-	body := encode(f)
-	for limit := 8192; len(body) > maxResult && limit >= 64; limit /= 2 {
-		body = encode(shorten(f, limit))
-	}
+	body := fit(f)
 	if len(body) > maxResult {
 		body = encode(essence(f))
 	}
 	l.put(events.Record{Level: events.Results, Message: body})
+}
+
+// fit returns v as JSON, with its texts shortened as far as a record asks for; that may not be enough.
+func fit(v any) json.RawMessage {
+	body := encode(v)
+	for limit := 8192; len(body) > maxResult && limit >= 64; limit /= 2 {
+		body = encode(shorten(v, limit))
+	}
+	return body
 }
 
 // line returns a mark, or the one for the whole case, or nil: null in the record.
