@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/spf13/cobra"
 
 	"strata/events/access"
 	"strata/schemas/yaml"
@@ -175,16 +176,8 @@ func (c compose) checkVariables(t *testing.T) {
 // checkCommand holds that a command line is one that this binary takes: command, flags, arguments.
 func checkCommand(t *testing.T, where string, args []string) {
 	t.Helper()
-	a := newWorld(t).app(&bytes.Buffer{})
-	a.err = io.Discard
-	root := a.root()
-	cmd, rest, err := root.Find(args)
-	if err != nil || cmd == root {
-		t.Errorf("%s: strata %s: no such command (%v)", where, strings.Join(args, " "), err)
-		return
-	}
-	if err := cmd.ParseFlags(rest); err != nil {
-		t.Errorf("%s: strata %s: %v", where, strings.Join(args, " "), err)
+	cmd := checkFlags(t, where, args)
+	if cmd == nil {
 		return
 	}
 	if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
@@ -195,6 +188,24 @@ func checkCommand(t *testing.T, where string, args []string) {
 			t.Errorf("%s: %v", where, err)
 		}
 	}
+}
+
+// checkFlags holds that a command is there and takes these flags, and returns it.
+func checkFlags(t *testing.T, where string, args []string) *cobra.Command {
+	t.Helper()
+	a := newWorld(t).app(&bytes.Buffer{})
+	a.err = io.Discard
+	root := a.root()
+	cmd, rest, err := root.Find(args)
+	if err != nil || cmd == root {
+		t.Errorf("%s: strata %s: no such command (%v)", where, strings.Join(args, " "), err)
+		return nil
+	}
+	if err := cmd.ParseFlags(rest); err != nil {
+		t.Errorf("%s: strata %s: %v", where, strings.Join(args, " "), err)
+		return nil
+	}
+	return cmd
 }
 
 // texts returns a list of strings.

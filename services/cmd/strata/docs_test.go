@@ -25,10 +25,14 @@ func TestDocumentedCommands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, line := range commandLines(string(text)) {
-			seen++
+		whole, named := commandLines(string(text))
+		for _, line := range whole {
 			checkCommand(t, filepath.Base(page), shellWords(line))
 		}
+		for _, line := range named {
+			checkFlags(t, filepath.Base(page), shellWords(line))
+		}
+		seen += len(whole) + len(named)
 	}
 	if seen < 20 {
 		t.Errorf("found %d command lines in the documents: the test misses them", seen)
@@ -55,13 +59,13 @@ func TestDocumentedSettings(t *testing.T) {
 	}
 }
 
-// commandLines returns what stands behind "strata " at the start of lines in code blocks, and in
-// inline code.
-func commandLines(text string) (lines []string) {
+// commandLines returns what stands behind "strata " at the start of lines in code blocks, which are
+// whole commands, and in inline code, which may only name one.
+func commandLines(text string) (whole, named []string) {
 	for i, part := range strings.Split(text, "```") {
 		if i%2 == 0 {
 			for _, m := range regexp.MustCompile("`strata ([a-z][^`]*)`").FindAllStringSubmatch(part, -1) {
-				lines = append(lines, m[1])
+				named = append(named, m[1])
 			}
 			continue
 		}
@@ -73,11 +77,11 @@ func commandLines(text string) (lines []string) {
 			if ok && !strings.Contains(rest, "─") {
 				line, _, _ := strings.Cut(rest, " #")
 				line, _, _ = strings.Cut(line, " > ")
-				lines = append(lines, line)
+				whole = append(whole, line)
 			}
 		}
 	}
-	return lines
+	return whole, named
 }
 
 // shellWords splits a line as a shell does, with quotes and no variables.
