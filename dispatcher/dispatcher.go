@@ -84,7 +84,9 @@ func Run(ctx context.Context, j Job) Verdict {
 	}
 	j.Log.Finish()
 	pipeline.Finish(j.Log, err)
-	return verdict(err, j.Log.Lines())
+	v := verdict(err, j.Log.Lines())
+	v.Error = j.Log.Hide(v.Error) // it becomes a fact, which outlives the job and its log
+	return v
 }
 
 func verdict(err error, lines uint64) Verdict {

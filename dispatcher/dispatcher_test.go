@@ -75,6 +75,18 @@ func TestBadInputEndsTheJob(t *testing.T) {
 	}
 }
 
+// The verdict goes further than the log, into facts that are kept for ever.
+func TestVerdictHidesSecrets(t *testing.T) {
+	t.Parallel()
+	_, verdict := runJob(t, Job{
+		ID: "1", Definition: []byte("secrets: {TOKEN: hush-hush}\nactions:\n- command: {name: a}"), Dir: filepath.Join(t.TempDir(), "1"),
+		Device: []byte("constants: {failure_retry: 1}\ncommands: {users: {a: {do: 'false --token hush-hush'}}}"),
+	})
+	if !strings.Contains(verdict.Error, "false --token "+output.Masked) || strings.Contains(verdict.Error, "hush-hush") {
+		t.Errorf("verdict: %+v, want the secret masked", verdict)
+	}
+}
+
 // A job whose log cannot be written any more ends at once, by the lab's fault.
 func TestLogFull(t *testing.T) {
 	t.Parallel()
