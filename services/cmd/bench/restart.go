@@ -142,14 +142,7 @@ func (b *bench) serveAgain(ctx context.Context, dir string, kill bool) (took tim
 	if !kill {
 		return took, size, l.stop()
 	}
-	for _, c := range l.conns {
-		c.Close()
-	}
-	if err := l.command.Process.Kill(); err != nil {
-		return 0, 0, err
-	}
-	<-l.ended // says "killed"
-	return took, size, nil
+	return took, size, l.kill()
 }
 
 // serves publishes a definition and returns how long after the start of the lab it was a job.
