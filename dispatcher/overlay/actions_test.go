@@ -162,6 +162,43 @@ func TestGitDefinition(t *testing.T) {
 	}
 }
 
+// A repository may hold anything, also links in the place of the files that are added to it: they
+// must not lead the worker to write elsewhere.
+func TestDefinitionWithLinks(t *testing.T) {
+	repo := newRepo(t)
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("untouched"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"run.sh", "uuid", "testdef.yaml", "testdef_metadata"} {
+		if err := os.Symlink(victim, filepath.Join(repo.dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{"install.sh/file": "x", "links.yaml": "metadata: {format: x, name: l}\ninstall: {steps: [echo in]}\nrun: {steps: [echo on]}\n"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(repo.dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(repo.dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	git(t, repo.dir, "add", ".")
+	git(t, repo.dir, "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-q", "-m", "links")
+	j := newJob(t, "actions: [{deploy: {to: x, os: oe}}, {test: {definitions: [{from: git, name: l, path: links.yaml, repository: 'file://"+repo.dir+"'}]}}]")
+	if err := j.run(t); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(victim); err != nil || string(text) != "untouched" {
+		t.Errorf("a file of the worker is now %q, %v", text, err)
+	}
+	for name, want := range map[string]string{"run.sh": "echo on\n", "install.sh": "echo in\n", "uuid": "7_1.2.1"} {
+		if got := j.read(t, "lava-7/0/tests/0_l/"+name); !strings.Contains(got, want) {
+			t.Errorf("%s has no %q: %q", name, want, got)
+		}
+	}
+}
+
 func TestGitRepos(t *testing.T) {
 	repo := newRepo(t)
 	tests := []struct {

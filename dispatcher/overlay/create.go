@@ -193,8 +193,12 @@ func (c *create) secrets(s *pipeline.Session) error {
 	return writeFile(file, b.String(), 0o644)
 }
 
-// writeFile writes a file with exactly this mode, whatever the umask says.
+// writeFile writes a file with exactly this mode, whatever the umask says. What a repository has in
+// its place goes: writing through a link would change a file of the worker.
 func writeFile(file, content string, mode os.FileMode) error {
+	if err := os.RemoveAll(file); err != nil {
+		return err
+	}
 	if err := os.WriteFile(file, []byte(content), mode); err != nil {
 		return err
 	}
