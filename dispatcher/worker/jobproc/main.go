@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
+	"strata/dispatcher"
 	"strata/dispatcher/output"
-	"strata/dispatcher/pipeline"
 	"strata/schemas/order"
 )
 
@@ -42,16 +40,12 @@ type Deps struct {
 // reserveBytes is how much room is kept for the result.
 const reserveBytes = 64 << 10
 
-// canceledText is what users of LAVA know for a job that was asked to end.
-const canceledText = "The job was canceled"
-
 // Main runs the job whose order lies in dir. It returns nil where the job passed or failed by itself,
 // and an error where there is nothing the result could be written for.
 func Main(dir string, d Deps) error {
 	// Before the directory is claimed: from then on the worker sends signals.
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
-	defer signal.Stop(signals)
+	ctx, again, stop := dispatcher.Signals(context.Background())
+	defer stop()
 	who, err := Identify(os.Getpid())
 	if err != nil {
 		return err
@@ -66,17 +60,6 @@ func Main(dir string, d Deps) error {
 	if err := errors.Join(Read(filepath.Join(dir, OrderFile), &o), Read(filepath.Join(dir, TaskFile), &task)); err != nil {
 		return fmt.Errorf("read order: %w", err)
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	again := make(chan struct{})
-	go func() { // ends with the process
-		<-signals
-		cancel(pipeline.CanceledBy{Text: canceledText})
-		<-signals
-		close(again)
-		for range signals { // a third one changes nothing
-		}
-	}()
 	return perform(ctx, Job{Order: o, Dir: dir, Scratch: filepath.Join(dir, ScratchDir), Again: again}, task, d)
 }
 

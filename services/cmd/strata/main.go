@@ -30,7 +30,7 @@ var version = "devel"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv, now: time.Now}
-	status := a.run(ctx, os.Args[1:])
+	status := a.run(ctx, calledAs(os.Args))
 	stop()
 	os.Exit(status)
 }
@@ -149,6 +149,6 @@ another lab, --token or STRATA_TOKEN says who you are there.`),
 	group("jobs", a.submitCommand(), a.jobsCommand(), a.showCommand(), a.logsCommand(), a.resultsCommand(),
 		a.cancelCommand(), a.runCommand())
 	group("things", a.devicesCommand(), a.deviceTypesCommand(), a.workersCommand(), a.eventsCommand(), a.sqlCommand())
-	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand(), a.healthzCommand())
+	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand(), a.healthzCommand(), a.lavaRunCommand())
 	return cmd
 }

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"strata/dispatcher"
+	"strata/dispatcher/output"
+	"strata/dispatcher/pipeline"
+	"strata/events"
+	"strata/schemas/yaml"
+)
+
+// lavaRunName is what the binary is called, as a link, to take the place of LAVA's own.
+const lavaRunName = "lava-run"
+
+func (a *app) lavaRunCommand() *cobra.Command {
+	var r lavaRun
+	cmd := &cobra.Command{
+		Use:   "lava-run --job-id ID --output-dir DIR --device FILE JOB",
+		Short: "Run a job as LAVA's dispatcher is run",
+		Long: `Run one job with the arguments, output files and exit status of LAVA's lava-run, for programs that
+call it (tuxrun among them). Called through a link named lava-run the binary is this command.
+
+The log goes to standard error, a YAML mapping a line. DIR receives logs.yaml, description.yaml and
+result.yaml. The exit status is 0 where the job passed, and 1 in every other case.`,
+		Example: "  ln -s strata /usr/local/bin/lava-run\n  lava-run --job-id 1 --output-dir out --device qemu.yaml job.yaml",
+		Hidden:  true,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r.definition = args[0]
+			return a.lavaRun(cmd.Context(), r)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&r.id, "job-id", "", "number of the job, a text")
+	f.StringVar(&r.dir, "output-dir", "", "directory of the log and the result")
+	f.BoolVar(&r.validate, "validate", false, "stop after the validation")
+	f.StringVar(&r.url, "url", "", "not supported: a LAVA server that takes the log")
+	f.StringVar(&r.jobToken, "token", "", "not used without --url; masked in the log")
+	f.Float64("job-log-interval", 5, "not used without --url")
+	f.StringVar(&r.device, "device", "", "file of the rendered device")
+	f.StringVar(&r.dispatcher, "dispatcher", "", "file of the worker's configuration")
+	f.StringVar(&r.envDUT, "env-dut", "", "file of the target's environment")
+	f.BoolVar(&r.noSudo, "skip-sudo-warning", false, "run although the user is not root")
+	f.Bool("debug", false, "not used")
+	for _, name := range []string{"job-id", "output-dir", "device"} {
+		_ = cmd.MarkFlagRequired(name) // fails only for a flag that is not there
+	}
+	return cmd
+}
+
+// lavaRun is what lava-run was told.
+type lavaRun struct {
+	id, dir, device, dispatcher, envDUT, definition string
+	url, jobToken                                   string
+	validate, noSudo                                bool
+}
+
+// lavaRun runs one job and leaves LAVA's files.
+func (a *app) lavaRun(ctx context.Context, r lavaRun) error {
+	if r.url != "" {
+		return misuse("--url %q: logs are sent to no LAVA server; leave it out and read them from standard error", r.url)
+	}
+	if os.Geteuid() != 0 && !r.noSudo {
+		return errors.New("lava-run wants root for jobs that mount or flash; --skip-sudo-warning runs it as you are")
+	}
+	if err := os.MkdirAll(r.dir, 0o755); err != nil {
+		return fmt.Errorf("make output directory: %w", err)
+	}
+	j := dispatcher.Job{ID: r.id, Version: version, Env: append(os.Environ(), "LAVA_JOB_ID="+r.id), Now: a.now,
+		ValidateOnly: r.validate}
+	for _, f := range []struct {
+		file string
+		into *[]byte
+	}{{r.definition, &j.Definition}, {r.device, &j.Device}, {r.dispatcher, &j.Dispatcher}, {r.envDUT, &j.EnvDUT}} {
+		if f.file == "" {
+			continue
+		}
+		text, err := os.ReadFile(f.file)
+		if err != nil {
+			return fmt.Errorf("read the job's files: %w", err)
+		}
+		*f.into = text
+	}
+	logs, err := os.Create(filepath.Join(r.dir, "logs.yaml"))
+	if err != nil {
+		return fmt.Errorf("make log: %w", err)
+	}
+	defer logs.Close() // each write is checked
+	w := &lavaLog{file: logs, out: a.err}
+	j.Log = output.New(output.Settings{Now: a.now, Write: w.write})
+	j.Log.Mask(r.jobToken)
+	scratch, err := os.MkdirTemp("", "lava-run-")
+	if err != nil {
+		return fmt.Errorf("make scratch directory: %w", err)
+	}
+	defer os.RemoveAll(scratch) //nolint:errcheck // what stays behind is in the temporary directory
+	j.Dir = filepath.Join(scratch, "job")
+	var notKept error
+	j.Planned = func(d pipeline.Description) {
+		notKept = os.WriteFile(filepath.Join(r.dir, "description.yaml"), []byte(d.YAML()), 0o644)
+	}
+	running, again, stop := dispatcher.Signals(context.WithoutCancel(ctx))
+	defer stop()
+	j.Again = again
+	v := dispatcher.Run(running, j)
+	if err := errors.Join(notKept, writeResult(filepath.Join(r.dir, "result.yaml"), w.last)); err != nil {
+		return err
+	}
+	if v.Health != events.Complete {
+		return quietFailure
+	}
+	return nil
+}
+
+// lavaLog writes records as LAVA does: a mapping a line on standard error, and a list in a file.
+type lavaLog struct {
+	file, out io.Writer
+	last      json.RawMessage // message of the last results record, which is that of case "job"
+}
+
+func (w *lavaLog) write(r events.Record) error {
+	line, err := lavaLine(r)
+	if err != nil {
+		return err
+	}
+	if r.Level == events.Results {
+		w.last = r.Message
+	}
+	if _, err := w.file.Write(append([]byte("- "), line...)); err != nil {
+		return fmt.Errorf("write logs.yaml: %w", err)
+	}
+	// Whoever reads standard error may have gone; the file has the log.
+	_, _ = w.out.Write(line)
+	return nil
+}
+
+// lavaLine is a record as a YAML flow mapping on one line, in LAVA's order of keys. JSON is such a
+// mapping once a space stands behind each colon and comma.
+func lavaLine(r events.Record) ([]byte, error) {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `{"dt": %q, "lvl": %q, "msg": `, r.Time.UTC().Format("2006-01-02T15:04:05.000000-07:00"), r.Level)
+	if err := spaced(&b, r.Message); err != nil {
+		return nil, fmt.Errorf("write log line: %w", err)
+	}
+	if r.Namespace != "" {
+		name, err := json.Marshal(r.Namespace)
+		if err != nil {
+			return nil, fmt.Errorf("write log line: %w", err)
+		}
+		fmt.Fprintf(&b, `, "ns": %s`, name)
+	}
+	b.WriteString("}\n")
+	return b.Bytes(), nil
+}
+
+// spaced copies compact JSON with a space behind each colon and comma outside of texts.
+func spaced(b *bytes.Buffer, message json.RawMessage) error {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, message); err != nil {
+		return err
+	}
+	text, escaped := false, false
+	for _, c := range compact.Bytes() {
+		b.WriteByte(c)
+		switch {
+		case escaped:
+			escaped = false
+		case text && c == '\\':
+			escaped = true
+		case c == '"':
+			text = !text
+		case !text && (c == ':' || c == ','):
+			b.WriteByte(' ')
+		}
+	}
+	return nil
+}
+
+// writeResult keeps the result of case "job".
+func writeResult(path string, message json.RawMessage) error {
+	node, err := yaml.Parse(message)
+	if err != nil {
+		return fmt.Errorf("read the job's result: %w", err)
+	}
+	text, err := yaml.Write(node)
+	if err != nil {
+		return fmt.Errorf("write result.yaml: %w", err)
+	}
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		return fmt.Errorf("write result.yaml: %w", err)
+	}
+	return nil
+}
+
+// calledAs returns the arguments of a process, with the command in front that its name stands for.
+func calledAs(args []string) []string {
+	if filepath.Base(args[0]) == lavaRunName {
+		return append([]string{lavaRunName}, args[1:]...)
+	}
+	return args[1:]
+}
