@@ -139,6 +139,10 @@ func (l *listener) testReference(args []string) error {
 
 // match takes what the definition's own pattern found.
 func (l *listener) match(m connection.Match) error {
+	if m.Text == "" {
+		// It would match again at once, at the same place, without end.
+		return pipeline.Blamef(pipeline.Test, "the pattern of %s matches the empty text: it must ask for a character at least", l.run.suite)
+	}
 	id, hasID := m.Group("test_case_id")
 	raw, hasResult := m.Group("result")
 	if !hasID || !hasResult {

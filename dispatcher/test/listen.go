@@ -28,6 +28,7 @@ type listener struct {
 	stage   int
 	runs    []*overlay.Run // the definitions of the namespace
 	poll    time.Duration  // between looks at other consoles
+	hear    time.Duration  // how long another console is listened to
 	marks   []connection.Pattern
 
 	run     *running
@@ -69,6 +70,9 @@ func (l *listener) listen(ctx context.Context) error {
 func (l *listener) loop(ctx context.Context) error {
 	for {
 		m, kind, err := l.next(ctx)
+		if err == nil {
+			err = ctx.Err() // a device that says something all the time must not make us forget it
+		}
 		switch {
 		case err != nil:
 			return err
@@ -143,16 +147,6 @@ func (l *listener) next(ctx context.Context) (connection.Match, kind, error) {
 	return m, nothing, lost(ctx, err)
 }
 
-// feedbackLimit is how long another console is listened to.
-func (l *listener) feedbackLimit() time.Duration {
-	if d := l.s.Job.Get("timeouts", "connections", "read-feedback"); !d.IsNull() {
-		if limit, err := pipeline.Duration(d); err == nil {
-			return limit
-		}
-	}
-	return time.Second
-}
-
 // listenElsewhere reads what the consoles of other namespaces say, so that they do not block.
 func (l *listener) listenElsewhere(ctx context.Context) {
 	for _, namespace := range l.s.Namespaces() {
@@ -165,8 +159,8 @@ func (l *listener) listenTo(ctx context.Context, namespace string) {
 	if other == nil || other == l.console {
 		return
 	}
-	l.s.Log.Debug("Listened to connection for namespace '%s' for up to %ds", namespace, int(l.feedbackLimit()/time.Second))
-	if _, err := other.Drain(ctx, l.feedbackLimit(), namespace); err != nil && ctx.Err() == nil {
+	l.s.Log.Debug("Listened to connection for namespace '%s' for up to %ds", namespace, int(l.hear/time.Second))
+	if _, err := other.Drain(ctx, l.hear, namespace); err != nil && ctx.Err() == nil {
 		l.s.Log.Debug("the connection of namespace '%s' ended: %s", namespace, err)
 	}
 }

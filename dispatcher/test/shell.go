@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"strata/dispatcher/connection"
+	"strata/dispatcher/feedback"
 	"strata/dispatcher/overlay"
 	"strata/dispatcher/pipeline"
 )
@@ -79,9 +80,13 @@ func (a *shell) Run(ctx context.Context, s *pipeline.Session) error {
 	if err != nil {
 		return err
 	}
+	hear, err := feedback.Limit(s.Job)
+	if err != nil {
+		return err
+	}
 	l := &listener{
 		s: s, console: console, action: a, stage: stage, runs: runs, marks: marks,
-		poll: min(s.Step.Timeout, s.Step.Connection),
+		poll: min(s.Step.Timeout, s.Step.Connection), hear: hear,
 	}
 	s.Log.Info("Test shell timeout: %ds (minimum of the action and connection timeout)", int(l.poll/time.Second))
 	return l.listen(ctx)

@@ -136,6 +136,8 @@ func expectStories() []story {
 			want: []string{one(`"case":"boot","result":"pass","measurement":1.5,"units":"s"`), one(`"case":"mount","result":"fail"`), one(`"case":"a","result":"pass"`),
 				"error Bad test result: 'PASS'", ended}},
 		{name: "pattern without its groups", file: `parse: {pattern: 'x(\d)'}`, says: start + "x1\n", want: unfinished(), class: pipeline.Test, text: "without the groups"},
+		{name: "pattern that matches nothing", file: `parse: {pattern: '(?P<test_case_id>[a-z]*)(?P<result>[0-9]*)'}`, says: start + "-\n", want: unfinished(),
+			class: pipeline.Test, text: "matches the empty text"},
 		{name: "pattern that is none", file: `parse: {pattern: '('}`, says: start, want: unfinished(), class: pipeline.Test, text: "Invalid regular expression"},
 		{name: "parse without a pattern", file: "parse: {fixupdict: {OK: pass}}", says: start + "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=a RESULT=OK>\n" + end + over,
 			want: []string{"warning The parse section of 0_smoke has no pattern: output is not searched for results", one(`"case":"a","result":"pass"`), ended}},
