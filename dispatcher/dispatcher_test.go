@@ -131,6 +131,29 @@ func TestCancelAgain(t *testing.T) {
 	}
 }
 
+// A console that goes on talking at the end of a job is listened to for a time, and the log says so
+// once.
+func TestFinalizeListensQuietly(t *testing.T) {
+	t.Parallel()
+	log, verdict := runJob(t, Job{
+		ID: "1", Definition: []byte("timeouts: {job: {minutes: 10}}\nactions:\n- boot: {method: minimal, reset: false}"),
+		Dir: filepath.Join(t.TempDir(), "1"), Env: os.Environ(),
+		Device: []byte("constants: {failure_retry: 1, boot_retry: , default-shell-prompt: x}\n" +
+			"commands: {connect: 'sh -c \"while :; do echo drip; sleep 0.05; done\"'}\n" +
+			"actions: {boot: {connections: {serial: }, methods: {minimal: }}}"),
+	})
+	if verdict.Health != events.Complete {
+		t.Fatalf("verdict: %+v", verdict)
+	}
+	text := textOf(log)
+	if n := strings.Count(text, "Listened to connection for namespace 'common' for up to 1s"); n != 1 {
+		t.Errorf("%d lines about listening, want 1:\n%s", n, text)
+	}
+	if strings.Count(text, "drip") < 3 {
+		t.Errorf("what the console said is missing:\n%s", text)
+	}
+}
+
 func TestValidateOnly(t *testing.T) {
 	t.Parallel()
 	planned := false

@@ -47,12 +47,15 @@ func (r read) Run(ctx context.Context, s *pipeline.Session) error {
 		}
 		c := s.ConsoleOf(name)
 		end := s.Now().Add(limit)
+		if c.Connected() {
+			// Once, and not for each read: a machine that goes down says it line by line.
+			s.Log.Debug("Listened to connection for namespace '%s' for up to %ds", name, limit/time.Second)
+		}
 		for came := true; came && c.Connected(); came = came && r.repeat {
 			left := end.Sub(s.Now())
 			if left <= 0 {
 				break
 			}
-			s.Log.Debug("Listened to connection for namespace '%s' for up to %ds", name, limit/time.Second)
 			var err error
 			if came, err = c.Drain(ctx, left, name); err != nil {
 				break // gone, or no time: in both cases there is nothing more to read
