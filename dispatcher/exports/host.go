@@ -29,11 +29,15 @@ func hostExport(dir, worker string, addresses []string) (pipeline.Export, error)
 	}
 	folder := "strata-" + plain(worker)
 	e := pipeline.Export{Dir: filepath.Join(dir, folder), Path: folder}
-	// Others read it: the server is another user's process.
-	if err := os.MkdirAll(e.Dir, 0o755); err != nil {
+	// Others read it, whatever our umask is: the server is another user's process.
+	if err := errors.Join(os.MkdirAll(e.Dir, 0o755), os.Chmod(e.Dir, 0o755)); err != nil {
 		return e, fmt.Errorf("make the worker's folder on the host's TFTP server: %w", err)
 	}
-	return e, probe(e, addresses)
+	err := probe(e, addresses)
+	if err != nil {
+		_ = os.Remove(e.Dir) // no traces where nothing is served; running jobs' files keep it
+	}
+	return e, err
 }
 
 // hpaDirectory reads TFTP_DIRECTORY from tftpd-hpa's configuration, a file of shell assignments.

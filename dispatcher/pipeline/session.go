@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -215,7 +216,8 @@ func (s *Session) makeDir(base string) (string, error) {
 	}
 	dir, err := os.MkdirTemp(base, s.Step.Name()+"-")
 	if err == nil {
-		err = os.Chmod(dir, 0o755) // a web or TFTP server of another user reads it
+		// A web or TFTP server of another user reads it, whatever our umask is.
+		err = errors.Join(os.Chmod(base, 0o755), os.Chmod(dir, 0o755))
 	}
 	if err != nil {
 		return "", Blamef(Infrastructure, "make a directory of the job: %w", err)

@@ -17,6 +17,8 @@
 //
 //	leases.json               highest lease seen of each device
 //	reports/<number>.json     reports that the broker has not acknowledged yet
+//	exports/                  what devices fetch by TFTP, see package exports
+//	cache/                    downloads that jobs share, see package cache
 //	jobs/<job>-<lease>/       order.json, state.json, process.json, lock, result.json, spool, …
 //
 // # Promises

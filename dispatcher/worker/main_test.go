@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -46,6 +47,7 @@ func TestMain(m *testing.M) {
 //	await PATH     wait until a file is there; a cancel ends the job here
 //	hold PATH      lock a file for the rest of the job's life; fails where another has it
 //	spawn PATH     start a process in a group of its own, and write its number to a file
+//	serve NAME     leave a file for devices on the TFTP and on the web server, and log how to get it
 //	env NAME       log a variable of the environment
 //	stubborn       ignore every wish to end, but log it
 //	crash          die without a result
@@ -93,6 +95,8 @@ func step(ctx context.Context, j jobproc.Job, verb, arg string) error {
 		return os.WriteFile(arg, []byte(strconv.Itoa(cmd.Process.Pid)), 0o600)
 	case "env":
 		j.Log.Info("%s=%s", arg, os.Getenv(arg))
+	case "serve":
+		return serve(j, arg)
 	case "stubborn":
 		j.Log.Info("begins")
 		<-ctx.Done()
@@ -133,5 +137,25 @@ func hold(path string) error {
 	if err := syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return fmt.Errorf("another job has the board: %w", err)
 	}
+	return nil
+}
+
+// serve writes a file where each of the worker's servers shows it.
+func serve(j jobproc.Job, name string) error {
+	var task jobproc.Task
+	if err := jobproc.Read(filepath.Join(j.Dir, jobproc.TaskFile), &task); err != nil {
+		return err
+	}
+	tftp, web := task.Services.TFTP, task.Services.Web
+	folder := filepath.Join(tftp.Dir, jobproc.Folder(j.Order))
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for _, dir := range []string{folder, web.Dir} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("for the device"), 0o644); err != nil {
+			return err
+		}
+	}
+	j.Log.Info("127.0.0.1:%d %s/%s http://127.0.0.1:%d/%s/%s", tftp.Port, jobproc.Folder(j.Order), name, web.Port, web.Path, name)
 	return nil
 }

@@ -30,7 +30,7 @@ func (s *supervisor) start(j *job) {
 		return
 	}
 	j.Phase = starting
-	err = jobproc.Write(filepath.Join(j.dir, jobproc.TaskFile), jobproc.Task{Servers: s.Servers})
+	err = jobproc.Write(filepath.Join(j.dir, jobproc.TaskFile), jobproc.Task{Servers: s.Servers, Services: s.offer(j)})
 	if err == nil {
 		err = j.save()
 	}
@@ -164,7 +164,7 @@ func (s *supervisor) refuse(j *job, reason string) {
 func (s *supervisor) settle(j *job) {
 	j.Phase = ended
 	s.rehold = s.rehold || j.Stale
-	if err := os.RemoveAll(filepath.Join(j.dir, jobproc.ScratchDir)); err != nil {
+	if err := errors.Join(jobproc.RemoveScratch(j.dir), s.exports.Forget(jobproc.Folder(j.Order))); err != nil {
 		s.Logger.Warn("scratch directory stays", "job", j.Job, "error", err)
 	}
 	s.save(j)

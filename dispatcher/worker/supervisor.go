@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"strata/dispatcher/exports"
 	"strata/dispatcher/worker/jobproc"
 	"strata/schemas/order"
 )
@@ -41,6 +42,7 @@ type supervisor struct {
 	stop   context.CancelFunc // ends them
 	ctx    context.Context
 
+	exports  *exports.Servers
 	leases   *leases
 	jobs     []*job    // all directories, in the order they came
 	ready    bool      // every order that waited at the start of this session has been read

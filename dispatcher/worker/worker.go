@@ -12,19 +12,21 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"strata/dispatcher/exports"
 	"strata/events"
 )
 
 // Deps is what a worker needs from outside.
 type Deps struct {
 	Name     events.WorkerName
-	Servers  string        // addresses of the broker, with commas between them
-	Token    string        // from access.Key.Token
-	StateDir string        // the worker's memory; made where missing, used by one worker at a time
-	Command  []string      // the hidden command that runs one job; the job's directory is appended
-	Build    string        // version of this binary, as the lab shows it
-	MinFree  uint64        // bytes; with less space free below StateDir new orders are refused; 0 is no limit
-	Presence time.Duration // how often presence is renewed; 0 is 4 s, for a TTL of 15 s
+	Servers  string           // addresses of the broker, with commas between them
+	Token    string           // from access.Key.Token
+	StateDir string           // the worker's memory; made where missing, used by one worker at a time
+	Command  []string         // the hidden command that runs one job; the job's directory is appended
+	Build    string           // version of this binary, as the lab shows it
+	MinFree  uint64           // bytes; with less space free below StateDir new orders are refused; 0 is no limit
+	Exports  exports.Settings // servers and cache for jobs; only TFTP, TFTPDir, Web and Cache are read
+	Presence time.Duration    // how often presence is renewed; 0 is 4 s, for a TTL of 15 s
 	Logger   *slog.Logger
 
 	Now func() time.Time
@@ -63,6 +65,10 @@ func Run(ctx context.Context, d Deps) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	if s.exports, err = startExports(ctx, d); err != nil {
+		return err
+	}
+	defer s.exports.Close()
 	l := &link{Deps: d, super: s}
 	linked := make(chan error, 1)
 	go func() {

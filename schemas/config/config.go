@@ -66,8 +66,13 @@ type Log struct {
 
 // Worker is what `strata worker` is told.
 type Worker struct {
-	Name  string // as the lab knows it; empty is the machine's FQDN
-	Grace time.Duration
+	Name     string // as the lab knows it; empty is the machine's FQDN
+	Grace    time.Duration
+	TFTP     string // address from which devices fetch files; empty serves none
+	TFTPDir  string // directory of a TFTP server of the host, used in place of our own
+	Web      string // address from which devices fetch files by HTTP; empty serves none
+	CacheDir string // of downloads that jobs share; empty is below Data
+	Cache    int64  // bytes that it may hold; 0 keeps none
 }
 
 // Defaults returns the configuration of a process that is told nothing.
@@ -78,7 +83,7 @@ func Defaults() Config {
 		Jobs:       Jobs{First: 1, WorkerLossLimit: 10 * time.Minute, OutputLimit: 1 << 30},
 		Space:      Space{Server: 1 << 30, Worker: 1 << 30},
 		Log:        Log{Level: "info", Format: "text"},
-		Worker:     Worker{Grace: 10 * time.Second},
+		Worker:     Worker{Grace: 10 * time.Second, TFTP: ":69", Web: ":8070", Cache: 20 << 30},
 		ClickHouse: ClickHouse{},
 	}
 }
@@ -122,5 +127,10 @@ func (c *Config) settings() []setting {
 		{key: "log.format", about: "how it is written", into: &c.Log.Format, oneOf: []string{"text", "json"}},
 		{key: "worker.name", about: "name of this worker in the lab; empty is the machine's FQDN", into: &c.Worker.Name},
 		{key: "worker.grace", about: "how long a stopping worker waits for its last reports", into: &c.Worker.Grace},
+		{key: "worker.tftp", about: "address of the TFTP server for devices; where port 69 is taken, the server that has it is used; empty serves none", into: &c.Worker.TFTP},
+		{key: "worker.tftp_dir", about: "directory of a TFTP server of the host, to be used in place of our own", into: &c.Worker.TFTPDir},
+		{key: "worker.web", about: "address of the HTTP server for devices; where the port is taken another is; empty serves none", into: &c.Worker.Web},
+		{key: "worker.cache", about: "bytes of downloads that jobs share; 0 keeps none", into: &c.Worker.Cache, size: true},
+		{key: "worker.cache_dir", about: "where they lie; empty is below data", into: &c.Worker.CacheDir},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"strata/dispatcher/pipeline"
 	"strata/schemas/order"
 )
 
@@ -30,7 +31,8 @@ const (
 
 // Task is what the worker tells the process beside the order.
 type Task struct {
-	Servers string `json:"servers"` // addresses of the broker, with commas between them
+	Servers  string            `json:"servers"`  // addresses of the broker, with commas between them
+	Services pipeline.Services `json:"services"` // what the machine has for jobs
 }
 
 // ErrHeld says that another process has, or had, the directory.

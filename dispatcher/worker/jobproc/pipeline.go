@@ -17,10 +17,18 @@ import (
 func Pipeline(version string, now func() time.Time) func(context.Context, Job) order.Verdict {
 	return func(ctx context.Context, j Job) order.Verdict {
 		w := j.Order.Work
+		var task Task
+		err := Read(filepath.Join(j.Dir, TaskFile), &task)
+		if err == nil {
+			j.Scratch, err = scratch(j)
+		}
+		if err != nil {
+			return order.Verdict{Result: "fail", ErrorType: string(events.ConfigurationError), Error: err.Error()}
+		}
 		v := dispatcher.Run(ctx, dispatcher.Job{
 			ID: w.Display, Version: version, Definition: []byte(w.Definition.Inline), Device: []byte(w.Device.Inline),
 			Dispatcher: []byte(w.Dispatcher.Inline), EnvDUT: []byte(w.EnvDUT.Inline), Env: os.Environ(),
-			Dir: j.Scratch, Log: j.Log, Now: now, Again: j.Again,
+			Dir: j.Scratch, Services: task.Services, Log: j.Log, Now: now, Again: j.Again,
 			Planned: func(d pipeline.Description) { describe(j, d) },
 		})
 		result := "fail"

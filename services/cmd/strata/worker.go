@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"strata/dispatcher/exports"
+	"strata/dispatcher/pipeline"
 	"strata/dispatcher/worker"
 	"strata/events"
 	"strata/schemas/config"
@@ -48,7 +50,7 @@ holds the name and password of somebody who may.`,
 			if given("data") || c.Data == "" {
 				c.Data = data
 			}
-			w := worker.Deps{Name: events.WorkerName(c.Worker.Name), StateDir: c.Data, Logger: logger, MinFree: uint64(c.Space.Worker)}
+			w := worker.Deps{Name: events.WorkerName(c.Worker.Name), StateDir: c.Data, Logger: logger, MinFree: uint64(c.Space.Worker), Exports: exportsOf(c.Worker)}
 			if given("listen") || c.Listen.Metrics == "" {
 				c.Listen.Metrics = listen
 			}
@@ -76,6 +78,15 @@ holds the name and password of somebody who may.`,
 	f.BoolVar(&registers, "register", false, "register this worker first, as the user in the lab's address")
 	f.StringVar(&data, "data", filepath.Join(a.defaultData(), "worker"), "the worker's data directory")
 	return cmd
+}
+
+// exportsOf is what a worker serves to devices and keeps for jobs.
+func exportsOf(w config.Worker) exports.Settings {
+	s := exports.Settings{TFTP: w.TFTP, TFTPDir: w.TFTPDir, Web: w.Web}
+	if w.Cache > 0 {
+		s.Cache = pipeline.Store{Dir: w.CacheDir, Limit: w.Cache}
+	}
+	return s
 }
 
 // introduce finds out where the lab is and what token the worker has there. Without a token it
@@ -155,7 +166,7 @@ func (l *running) startWorker(ctx context.Context, c api.Client) error {
 	}
 	w := worker.Deps{
 		Name: name, Servers: l.broker.url(), Token: token, StateDir: filepath.Join(l.config.Data, "worker", string(name)),
-		MinFree: uint64(l.config.Space.Worker), Logger: l.logger.With("service", "worker"),
+		MinFree: uint64(l.config.Space.Worker), Exports: exportsOf(l.config.Worker), Logger: l.logger.With("service", "worker"),
 	}
 	l.super.start(ctx, "worker", func(ctx context.Context) error { return l.app.work(ctx, w) })
 	return nil
