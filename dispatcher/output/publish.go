@@ -60,6 +60,13 @@ func (p *Publisher) Run(ctx context.Context, done <-chan struct{}) error {
 		return err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil {
+		return fmt.Errorf("publish spool: %w", err)
+	} else if state.Offset+state.Bytes > info.Size() {
+		// The machine lost power, and with it the end of the spool. Of the frame that was noted goes what
+		// is left, if anything: readers drop what they have.
+		state.Frame, state.Bytes = 0, 0
+	}
 	for {
 		frame, err := p.frame(f, state)
 		if err != nil {
@@ -200,12 +207,14 @@ func readProgress(dir string) (progress, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return progress{}, nil
 	}
-	var state progress
-	if err == nil {
-		err = json.Unmarshal(raw, &state)
-	}
 	if err != nil {
 		return progress{}, fmt.Errorf("read what was sent of spool %s: %w", dir, err)
+	}
+	var state progress
+	if json.Unmarshal(raw, &state) != nil {
+		// The note is not synced, so a loss of power may empty it. Then all goes again: readers drop what
+		// they have.
+		return progress{}, nil
 	}
 	return state, nil
 }

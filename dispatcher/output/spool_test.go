@@ -140,6 +140,72 @@ func TestPublisherResumes(t *testing.T) {
 	}
 }
 
+// A machine that loses power may lose the last second of the spool and the note of what was sent. What
+// is left goes out all the same: readers drop what they have.
+func TestPublisherAfterALossOfPower(t *testing.T) {
+	for _, cut := range []string{"note is empty", "note is gone", "spool is shorter than what was sent", "spool ends within the frame noted"} {
+		t.Run(cut, func(t *testing.T) {
+			dir := t.TempDir()
+			fill(t, dir, 0, 3000)
+			done := make(chan struct{})
+			close(done)
+			b := &bus{}
+			p := publisher(dir, b)
+			ctx, cancel := context.WithCancel(t.Context())
+			p.Send = func(ctx context.Context, f events.Frame) error {
+				if len(b.frames) == 3 {
+					cancel()
+					return ctx.Err()
+				}
+				return b.send(ctx, f)
+			}
+			if err := p.Run(ctx, done); !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			state, err := readProgress(dir)
+			if err != nil || state.Frame == 0 {
+				t.Fatalf("noted: %+v, %v", state, err)
+			}
+			note, spool := filepath.Join(dir, sentFile), filepath.Join(dir, spoolFile)
+			switch cut {
+			case "note is empty":
+				err = os.Truncate(note, 0)
+			case "note is gone":
+				err = os.Remove(note)
+			case "spool is shorter than what was sent":
+				err = os.Truncate(spool, state.Offset-1000)
+			default:
+				err = os.Truncate(spool, state.Offset+1000)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := OpenSpool(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := s.Lines()
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			again := &bus{}
+			if err := publisher(dir, again).Run(t.Context(), done); err != nil {
+				t.Fatal(err)
+			}
+			end := b.frames[2].End()
+			for _, f := range again.frames {
+				if f.First > end {
+					t.Fatalf("frame begins with line %d, want no gap after line %d", f.First, end)
+				}
+				end = max(end, f.End())
+			}
+			if want := max(lines, b.frames[2].End()); end != want {
+				t.Errorf("%d lines arrived in all, want %d", end, want)
+			}
+		})
+	}
+}
+
 func TestFramesGatherFor20Milliseconds(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
