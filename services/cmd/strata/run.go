@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"strata/dispatcher"
+	"strata/dispatcher/exports"
 	"strata/dispatcher/output"
 	"strata/events"
 	"strata/schemas/device"
@@ -37,6 +40,10 @@ Complete. --validate ends after the plan has been checked, and touches no device
 	f.StringVar(&r.dispatcher, "dispatcher", "", "file with the worker's configuration for jobs (dispatcher.yaml)")
 	f.StringVar(&r.envDUT, "env-dut", "", "file with the environment of shells on the device")
 	f.StringVar(&r.dir, "dir", "", "scratch directory, emptied first (default: a new one, removed afterwards)")
+	f.StringVar(&r.exports.TFTP, "tftp", ":69", "address of the TFTP server for a job that deploys to one; where port 69 is taken, the server that has it is used")
+	f.StringVar(&r.exports.TFTPDir, "tftp-dir", "", "directory of a TFTP server of this machine, to be used in place of our own")
+	f.StringVar(&r.exports.Web, "web", ":8070", "address of the HTTP server for a job whose device downloads from this machine")
+	f.StringVar(&r.exports.Cache.Dir, "cache", defaultCache(), "directory of downloads that jobs share; empty keeps none")
 	f.BoolVar(&r.validate, "validate", false, "plan and check only")
 	f.BoolVar(&r.failOnTest, "fail-on-test", false, "exit with 1 when a test case failed")
 	_ = cmd.MarkFlagRequired("device") // fails only for a flag that is not there
@@ -47,6 +54,19 @@ Complete. --validate ends after the plan has been checked, and touches no device
 type localRun struct {
 	definition, device, dispatcher, envDUT, dir string
 	validate, failOnTest                        bool
+	exports                                     exports.Settings
+}
+
+// cacheLimit is how many bytes of downloads are kept.
+const cacheLimit = 20 << 30
+
+// defaultCache is where a person's programs keep what they can fetch again.
+func defaultCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "strata", "downloads")
 }
 
 // runLocal runs one job in this process.
@@ -74,6 +94,19 @@ func (a *app) runLocal(ctx context.Context, r localRun) error {
 		r.dir = filepath.Join(dir, "job")
 	}
 	j.Dir = r.dir
+	if !r.validate {
+		r.exports.Worker, r.exports.After = hostname(), time.After
+		r.exports.Logger = slog.New(slog.DiscardHandler) // what is missing is said by the action that misses it
+		if r.exports.Cache.Limit = cacheLimit; r.exports.Cache.Dir == "" {
+			r.exports.Cache.Limit = 0
+		}
+		offer, stop, err := exports.OneJob(ctx, j.Definition, r.dir, r.exports)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		j.Services = offer
+	}
 	line, failed := uint64(0), 0
 	j.Log = output.New(output.Settings{Now: a.now, Write: func(rec events.Record) error {
 		if rec.Level == events.Results && failedCase(rec.Message) {
