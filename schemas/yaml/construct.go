@@ -53,6 +53,7 @@ func (c *constructor) node(y *yamlv3.Node, depth int) (*Node, error) {
 	if err := c.fill(n, y, depth); err != nil {
 		return nil, err
 	}
+	n.weight += len(n.Text) / bytesANode
 	for _, item := range n.Items {
 		n.weight += item.weight
 	}
@@ -69,6 +70,10 @@ func (c *constructor) node(y *yamlv3.Node, depth int) (*Node, error) {
 	}
 	return n, nil
 }
+
+// bytesANode is how many bytes of a scalar's text count as one more node: a few aliases of a long
+// text would else be a document of gigabytes.
+const bytesANode = 64
 
 // fill gives n the value of y, which is no alias.
 func (c *constructor) fill(n *Node, y *yamlv3.Node, depth int) error {

@@ -17,7 +17,7 @@ import (
 type Limits struct {
 	Bytes int // of text
 	Depth int // of nested lists and mappings
-	Nodes int // in the document, each alias counted as what it stands for
+	Nodes int // in the document, each alias counted as what it stands for, and each 64 bytes of a text as one more
 }
 
 // DefaultLimits returns the budgets for job definitions, device dictionaries and test definitions.

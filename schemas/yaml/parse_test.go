@@ -73,6 +73,7 @@ func TestBudgets(t *testing.T) {
 	tests := []struct{ name, text, message string }{
 		{"billion laughs", laughs, "nodes once its aliases are followed in line"},
 		{"merges", "a: &a {" + strings.Repeat("k, ", 10) + "}\nb:\n" + strings.Repeat("  <<: *a\n", 3), ""},
+		{"long text by many aliases", "a: &a " + strings.Repeat("x", 500_000) + "\nb: [*a" + strings.Repeat(", *a", 1000) + "]", "nodes once its aliases are followed in line 2"},
 		{"many merges", manyMerges(), "nodes once its aliases are followed in line"},
 		{"depth", strings.Repeat("[", 101) + strings.Repeat("]", 101), "nested deeper than 100 levels in line 1, column 101"},
 		{"deep enough", strings.Repeat("[", 100) + strings.Repeat("]", 100), ""},
