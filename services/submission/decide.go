@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"strata/events"
 	"strata/events/lab"
@@ -196,16 +197,32 @@ func pythonList(devices []*lab.Device) string {
 	return "[" + strings.Join(names, ", ") + "]"
 }
 
-// maxProblems is how many problems a fact tells of.
-const maxProblems = 20
+// What a fact tells of problems at most. A message may repeat a value of the definition, and a fact
+// that is too long for the broker could never be recorded.
+const (
+	maxProblems = 20
+	maxMessage  = 4 << 10 // bytes
+	maxPath     = 1 << 10 // bytes
+)
+
+// cut returns s, or as much of it as n bytes hold, marked as cut.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
 
 // decide returns the facts that settle a request, given what judge found.
 func (s *state) decide(r *request, problems []*job.Problem, queueTimeout time.Duration) []events.Event {
 	if len(problems) > 0 {
-		rejected := events.JobRejected{Job: r.job, User: r.user, At: r.at, Message: problems[0].Message, Source: r.source}
+		rejected := events.JobRejected{Job: r.job, User: r.user, At: r.at, Message: cut(problems[0].Message, maxMessage), Source: r.source}
 		for _, p := range problems[:min(len(problems), maxProblems)] {
 			rejected.Problems = append(rejected.Problems,
-				events.Problem{Message: p.Message, Path: p.Path, Line: p.Line, Column: p.Column})
+				events.Problem{Message: cut(p.Message, maxMessage), Path: cut(p.Path, maxPath), Line: p.Line, Column: p.Column})
 		}
 		return []events.Event{rejected}
 	}

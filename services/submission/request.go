@@ -5,8 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -55,7 +58,7 @@ var groupSpace = uuid.MustParse("9bd3bd4c-4f0a-4d0b-9a53-7c6f1f2a5e60")
 // newRequest runs a submission through the gate.
 func newRequest(s stream.Submission, gate *job.Gate) *request {
 	digest := sha256.Sum256(s.Text)
-	r := &request{job: s.Job, user: s.User, at: s.At, trace: s.Header.Get(events.HeaderTrace),
+	r := &request{job: s.Job, user: s.User, at: s.At, trace: traceOf(s),
 		source: events.Source{Sequence: uint64(s.Job), SHA256: hex.EncodeToString(digest[:]), Bytes: len(s.Text)}}
 	if p := r.readHeaders(s); p != nil {
 		r.problems = []*job.Problem{p}
@@ -81,6 +84,18 @@ func newRequest(s stream.Submission, gate *job.Gate) *request {
 	return r
 }
 
+// traceparent is the shape of that header (W3C Trace Context, version 00).
+var traceparent = regexp.MustCompile(`^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+
+// traceOf returns the submission's trace. Anything else that a client sends as one is dropped: it
+// would become a header of facts, which takes no line breaks.
+func traceOf(s stream.Submission) string {
+	if trace := s.Header.Get(events.HeaderTrace); traceparent.MatchString(trace) {
+		return trace
+	}
+	return ""
+}
+
 // readHeaders finds out who asks, and what services may say besides.
 func (r *request) readHeaders(s stream.Submission) *job.Problem {
 	token := s.User
@@ -98,6 +113,10 @@ func (r *request) readHeaders(s stream.Submission) *job.Problem {
 		if r.pin == "" {
 			return job.At(nil, "header "+events.HeaderPinDevice+" is missing: a health check is for one device")
 		}
+	}
+	if !utf8.ValidString(string(r.user)) || strings.ContainsFunc(string(r.user), unicode.IsControl) {
+		r.user = events.UserName(events.EscapeToken(string(r.user))) // as it stands in the subject
+		return job.At(nil, "user name "+string(r.user)+" has characters that cannot be printed")
 	}
 	if s.MsgID == "" || strings.HasPrefix(s.MsgID, string(token)+"/") || strings.HasPrefix(s.MsgID, string(r.user)+"/") {
 		return nil

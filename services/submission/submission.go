@@ -2,6 +2,7 @@ package submission
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -188,11 +189,17 @@ func (sv *service) record(ctx context.Context) error {
 			}
 			r.number(numbers)
 		}
-		for _, e := range sv.s.decide(r, problems, sv.QueueTimeout) {
+		facts, size := sv.s.decide(r, problems, sv.QueueTimeout), 0
+		if size = encoded(facts); size > maxFactsBytes {
+			facts = sv.s.decide(r, []*job.Problem{job.At(nil, fmt.Sprintf(
+				"metadata and other settings are %d bytes once aliases are followed and parts split, at most %d are allowed", size, maxFactsBytes))}, 0)
+			size = encoded(facts)
+		}
+		for _, e := range facts {
 			drafts = append(drafts, stream.Draft{Event: e, Actor: r.user, Trace: r.trace,
 				Cause: stream.Cause(stream.Submissions, uint64(r.job))})
 		}
-		weight += r.source.Bytes
+		weight += size
 	}
 	recorded, err := sv.Log.Append(ctx, drafts, sv.s.expected)
 	if err != nil {
@@ -205,8 +212,24 @@ func (sv *service) record(ctx context.Context) error {
 	return nil
 }
 
-// batchBytes is the size of definitions whose facts share a batch; metadata makes facts large.
-const batchBytes = 4 << 20
+// Metadata makes facts large. One request's must be below the broker's max_payload of 8 MiB, or
+// they could never be recorded, and nothing behind them either.
+const (
+	batchBytes    = 4 << 20 // of the facts that share a batch, where they are of several requests
+	maxFactsBytes = 7 << 20 // of the facts of one request
+)
+
+// encoded is the size of facts on the bus, but for their headers.
+func encoded(facts []events.Event) (size int) {
+	for _, e := range facts {
+		body, err := json.Marshal(e)
+		if err != nil {
+			panic(fmt.Sprintf("submission: %v", err)) // texts and numbers always encode
+		}
+		size += len(body)
+	}
+	return size
+}
 
 // tell counts and logs what was recorded.
 func (sv *service) tell(e events.Event) {
