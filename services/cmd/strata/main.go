@@ -55,8 +55,8 @@ const (
 	exitMisuse = 2
 )
 
-// quietFailure ends the process with status 1 and says nothing more: the command has said it.
-var quietFailure = errors.New("failed")
+// errQuiet ends the process with status 1 and says nothing more: the command has said it.
+var errQuiet = errors.New("failed")
 
 // usageError is a mistake in how a command was called, found by the command itself.
 type usageError struct{ error }
@@ -81,7 +81,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, quietFailure):
+	case errors.Is(err, errQuiet):
 		return exitFailed
 	case !started || errors.As(err, &wrong):
 		fmt.Fprintf(a.err, "strata: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
@@ -147,7 +147,7 @@ another lab, --token or STRATA_TOKEN says who you are there.`),
 	}
 	group("lab", a.upCommand(), a.serveCommand(), a.workerCommand(), a.keysCommand(), a.demoCommand())
 	group("jobs", a.submitCommand(), a.jobsCommand(), a.showCommand(), a.logsCommand(), a.resultsCommand(),
-		a.cancelCommand(), a.runCommand())
+		a.cancelCommand(), a.runCommand(), a.validateCommand())
 	group("things", a.devicesCommand(), a.deviceTypesCommand(), a.workersCommand(), a.eventsCommand(), a.sqlCommand())
 	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand(), a.healthzCommand(), a.lavaRunCommand())
 	return cmd

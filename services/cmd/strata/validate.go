@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"strata/schemas/job"
+	"strata/schemas/job/strict"
+	"strata/schemas/shape"
+	"strata/schemas/testdef"
+)
+
+func (a *app) validateCommand() *cobra.Command {
+	var v validation
+	cmd := &cobra.Command{
+		Use:   "validate FILE…",
+		Short: "Check job definitions against the schemas of their methods",
+		Long: `Check job definitions without a lab: every key of every deploy, boot, test and command method, and
+the rules between them, such as a timeout that is longer than the job's. "-" reads one from standard
+input. Each problem is printed as file:line:column: path: what is wrong and what is allowed.
+
+Without --strict unknown keys pass, as they do on submission; with it they are refused too, and the
+nearest right spelling is named. This is advice: a lab's gate decides on submission, and knows less.
+Where the gate would refuse what is accepted here, a note says so; the exit status is not changed.
+
+The exit status is 0 when all files are accepted, 1 when one is not, 2 when the command was misused
+or a file cannot be read. Editors find the same schemas in schemas/job.schema.json.`,
+		Example: `  strata validate job.yaml
+  strata validate --strict --json jobs/*.yaml
+  strata validate --strict --test-definition smoke.yaml`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, files []string) error { return a.validate(v, files) },
+	}
+	f := cmd.Flags()
+	f.BoolVar(&v.strict, "strict", false, "refuse unknown keys")
+	f.BoolVar(&v.testdef, "test-definition", false, "the files are test definitions, not jobs")
+	f.StringSliceVar(&v.context, "context", nil, "further variables that a job's context may set, with commas between them")
+	return cmd
+}
+
+// validation is what `strata validate` was told.
+type validation struct {
+	strict, testdef bool
+	context         []string
+}
+
+// verdict is what `strata validate --json` prints of a file.
+type verdict struct {
+	File     string         `json:"file"`
+	Accepted bool           `json:"accepted"`
+	Problems []fileProblem  `json:"problems"`
+	Gate     *submitProblem `json:"gate,omitempty"` // why submission would refuse what is accepted here
+}
+
+// fileProblem is one thing that is wrong with a file.
+type fileProblem struct {
+	Line    int    `json:"line"` // from 1; 0 where unknown
+	Column  int    `json:"column"`
+	Path    string `json:"path"` // such as actions[1].boot.commands
+	Message string `json:"message"`
+	LAVA    string `json:"lava,omitempty"` // the same in the words of LAVA's validator
+}
+
+// submitProblem is what the gate of a lab would say.
+type submitProblem struct {
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Message string `json:"message"`
+}
+
+func (a *app) validate(v validation, files []string) error {
+	texts := make([]string, len(files))
+	for i, file := range files {
+		text, err := a.readText(file)
+		if err != nil {
+			return misuse("read %s: %w", file, err)
+		}
+		texts[i] = text
+	}
+	check := v.checker()
+	accepted := true
+	for i, file := range files {
+		d := check([]byte(texts[i]))
+		d.File = file
+		accepted = accepted && d.Accepted
+		if err := a.printVerdict(d); err != nil {
+			return err
+		}
+	}
+	if !accepted {
+		return quietFailure
+	}
+	return nil
+}
+
+// checker returns what checks one text.
+func (v validation) checker() func(text []byte) verdict {
+	mode := shape.Mode(v.strict)
+	if v.testdef {
+		return func(text []byte) verdict {
+			d := verdict{Problems: []fileProblem{}}
+			for _, p := range testdef.Validate(text, mode) {
+				d.Problems = append(d.Problems, fileProblem{p.Line, p.Column, p.Path.String(), p.Message, ""})
+			}
+			d.Accepted = len(d.Problems) == 0
+			return d
+		}
+	}
+	validator, gate := strict.New(v.context), job.NewGate(job.Rules{ExtraContext: v.context})
+	return func(text []byte) verdict {
+		d := verdict{Problems: []fileProblem{}}
+		for _, p := range validator.Check(text, mode) {
+			d.Problems = append(d.Problems, fileProblem{p.Line, p.Column, p.Path.String(), p.Message, p.Classic})
+		}
+		if d.Accepted = len(d.Problems) == 0; d.Accepted {
+			if _, refused := gate.Check(text); len(refused) > 0 {
+				d.Gate = &submitProblem{refused[0].Line, refused[0].Column, refused[0].Message}
+			}
+		}
+		slices.SortStableFunc(d.Problems, func(a, b fileProblem) int {
+			if a.Line != b.Line {
+				return a.Line - b.Line
+			}
+			return a.Column - b.Column
+		})
+		return d
+	}
+}
+
+// printVerdict prints what was found in one file, a line for each problem.
+func (a *app) printVerdict(d verdict) error {
+	if a.json {
+		return a.printJSON(d)
+	}
+	for _, p := range d.Problems {
+		path := p.Path
+		if path != "" {
+			path += ": "
+		}
+		if _, err := fmt.Fprintf(a.out, "%s:%d:%d: %s%s\n", d.File, p.Line, p.Column, path, p.Message); err != nil {
+			return err
+		}
+	}
+	if !d.Accepted {
+		return nil
+	}
+	if d.Gate != nil {
+		_, err := fmt.Fprintf(a.out, "%s:%d:%d: %s %s\n", d.File, d.Gate.Line, d.Gate.Column,
+			a.paint(a.out, yellow, "note: a lab would refuse it on submission:"), d.Gate.Message)
+		if err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(a.out, "%s: %s\n", d.File, a.paint(a.out, green, "accepted"))
+	return err
+}
