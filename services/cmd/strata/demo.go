@@ -126,7 +126,7 @@ func (a *app) demo(ctx context.Context, data, assets string, keep bool) error {
 	// All but what only people who debug a pipeline read.
 	shown := []events.Level{events.Info, events.Warning, events.Error, events.Exception, events.Input, events.Target, events.Results}
 	ended := person.follow(ctx, c, job, followed{shown, true})
-	if ended != nil && !errors.Is(ended, quietFailure) {
+	if ended != nil && !errors.Is(ended, errQuiet) {
 		return ended
 	}
 	if err := person.demoTables(ctx, c, job); err != nil {

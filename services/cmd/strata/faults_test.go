@@ -70,7 +70,6 @@ func TestFaults(t *testing.T) {
 // split is a lab whose parts are processes of their own.
 type split struct {
 	*world
-	ready  ready
 	client api.Client
 	parts  map[string]*process
 	args   map[string][]string

@@ -28,7 +28,7 @@ type followed struct {
 	failOnTest bool           // failed test cases are a failure too
 }
 
-// follow shows what becomes of a job until it is over and its log read, and returns quietFailure
+// follow shows what becomes of a job until it is over and its log read, and returns errQuiet
 // where it did not end well.
 func (a *app) follow(ctx context.Context, c api.Client, job events.JobID, how followed) error {
 	f := &follower{app: a, levels: how.levels, finished: make(chan struct{}), lines: make(chan struct{}, 1)}
@@ -93,7 +93,7 @@ func (a *app) conclude(ctx context.Context, c api.Client, j api.Job, failOnTest 
 		fmt.Fprintf(a.out, "results: strata results %d    log: strata logs %d\n", j.Job, j.Job)
 	}
 	if j.Health != events.Complete || failOnTest && failed > 0 {
-		return quietFailure
+		return errQuiet
 	}
 	return nil
 }

@@ -125,7 +125,7 @@ func (a *app) runLocal(ctx context.Context, r localRun) error {
 	case v.Error != "":
 		return fmt.Errorf("%s error: %s", v.ErrorType, v.Error)
 	}
-	return quietFailure
+	return errQuiet
 }
 
 // checkTexts refuses what a lab would refuse, with the file and the place of each problem.

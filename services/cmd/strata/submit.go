@@ -70,7 +70,7 @@ exit status 1 for them too.`,
 				refused = refused || !accepted
 			}
 			if refused {
-				return quietFailure
+				return errQuiet
 			}
 			return nil
 		},
