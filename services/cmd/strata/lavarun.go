@@ -117,7 +117,7 @@ func (a *app) lavaRun(ctx context.Context, r lavaRun) error {
 		return err
 	}
 	if v.Health != events.Complete {
-		return quietFailure
+		return errQuiet
 	}
 	return nil
 }
