@@ -90,7 +90,7 @@ func (a *app) validate(v validation, files []string) error {
 		}
 	}
 	if !accepted {
-		return quietFailure
+		return errQuiet
 	}
 	return nil
 }
