@@ -209,6 +209,13 @@ func (l *running) run(ctx context.Context) error {
 		}
 	}
 	r := ready{NATS: l.broker.url(), HTTP: observation.url(), SQL: sqlAddress(dsn), Data: l.config.Data, PID: os.Getpid()}
+	forget, err := l.app.note(r)
+	if err != nil {
+		l.logger.Warn("other commands will not find this lab by themselves", "err", err)
+	} else {
+		defer forget()
+	}
+	// Last: whoever waits for the file may at once call commands that look for the note.
 	if l.flags.ready != "" {
 		if err := writeSecret(l.flags.ready, r); err != nil {
 			return fmt.Errorf("write --ready file: %w", err)
@@ -216,12 +223,6 @@ func (l *running) run(ctx context.Context) error {
 	}
 	if l.flags.up != nil {
 		l.flags.up <- r
-	}
-	forget, err := l.app.note(r)
-	if err != nil {
-		l.logger.Warn("other commands will not find this lab by themselves", "err", err)
-	} else {
-		defer forget()
 	}
 	fmt.Fprintf(l.app.out, "strata is up: bus %s, health %s/healthz, SQL %s\ndata in %s; interrupt to stop\n",
 		r.NATS, r.HTTP, or(r.SQL), l.config.Data)
