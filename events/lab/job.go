@@ -88,7 +88,8 @@ type Run struct {
 // End is how a job ended.
 type End struct {
 	Health     events.JobHealth `json:"health"`
-	At         time.Time        `json:"at"`
+	At         time.Time        `json:"at"`                   // as the fact says, by the worker's clock where a worker said so
+	RecordedAt time.Time        `json:"recorded_at,omitzero"` // when that was recorded
 	ErrorType  events.ErrorType `json:"error_type,omitempty"`
 	Error      string           `json:"error,omitempty"` // the sentence users see; for a job that left the queue, why
 	Lines      uint64           `json:"lines,omitempty"`
@@ -154,7 +155,7 @@ func (j Job) After(at time.Time, e events.Event) (Job, bool) {
 			return j, false
 		}
 		j.State = Finished
-		j.End = &End{Health: events.Canceled, At: at, ErrorType: events.CanceledError, Error: e.Reason}
+		j.End = &End{Health: events.Canceled, At: at, RecordedAt: at, ErrorType: events.CanceledError, Error: e.Reason}
 	case events.JobStarted:
 		if !j.holds(e.Lease) || !j.Run.StartedAt.IsZero() {
 			return j, false
@@ -166,7 +167,7 @@ func (j Job) After(at time.Time, e events.Event) (Job, bool) {
 		run.StartedAt = e.At
 		j.Run = &run
 	case events.JobFinished:
-		return j.finish(e)
+		return j.finish(at, e)
 	case events.JobReturned:
 		if !j.holds(e.Lease) || !j.Run.StartedAt.IsZero() {
 			return j, false
@@ -217,7 +218,7 @@ func (j Job) holds(l events.Lease) bool {
 
 // finish ends a job that has a device. Out of Canceling it ends Canceled, whatever the worker says;
 // a health that is none of the three counts as Incomplete.
-func (j Job) finish(e events.JobFinished) (Job, bool) {
+func (j Job) finish(at time.Time, e events.JobFinished) (Job, bool) {
 	if !j.holds(e.Lease) {
 		return j, false
 	}
@@ -229,7 +230,7 @@ func (j Job) finish(e events.JobFinished) (Job, bool) {
 		h = events.Canceled
 	}
 	j.State = Finished
-	j.End = &End{Health: h, At: e.At, ErrorType: e.ErrorType, Error: e.Error,
+	j.End = &End{Health: h, At: e.At, RecordedAt: at, ErrorType: e.ErrorType, Error: e.Error,
 		Lines: e.Lines, LinesKnown: e.LinesKnown, Lost: e.Lost}
 	return j, true
 }

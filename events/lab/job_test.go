@@ -208,8 +208,8 @@ func TestJobKeepsWhatMatters(t *testing.T) {
 		t.Errorf("run %+v, want q1 on w1 under lease %d", j.Run, lease)
 	}
 	s.Evolve(seq, noon, events.JobFinished{Job: 1, Device: "q1", Lease: lease, Health: events.Incomplete,
-		ErrorType: events.BugError, Error: "oops", Lines: 12, LinesKnown: true, At: noon})
-	want := End{Health: events.Canceled, At: noon, ErrorType: events.BugError, Error: "oops", Lines: 12, LinesKnown: true}
+		ErrorType: events.BugError, Error: "oops", Lines: 12, LinesKnown: true, At: noon.Add(-time.Hour)})
+	want := End{Health: events.Canceled, At: noon.Add(-time.Hour), RecordedAt: noon, ErrorType: events.BugError, Error: "oops", Lines: 12, LinesKnown: true}
 	if *j.End != want {
 		t.Errorf("end %+v, want %+v", *j.End, want)
 	}

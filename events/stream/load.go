@@ -141,6 +141,25 @@ func (l *Log) LastSeqs(ctx context.Context, entities []events.Entity) (map[event
 	return seqs, nil
 }
 
+// AgedOut returns the entities of drafts that have no facts in the stream: where an append of them
+// was refused although nobody was faster, their last facts were archived, and 0 is what to expect.
+func (l *Log) AgedOut(ctx context.Context, drafts []Draft) ([]events.Entity, error) {
+	var about, gone []events.Entity
+	for _, d := range drafts {
+		about = append(about, d.Event.About())
+	}
+	last, err := l.LastSeqs(ctx, about)
+	if err != nil {
+		return nil, fmt.Errorf("look for facts that aged out: %w", err)
+	}
+	for e, seq := range last {
+		if seq == 0 {
+			gone = append(gone, e)
+		}
+	}
+	return gone, nil
+}
+
 // decode reads a message of Lab or Results.
 func decode(stream string, seq uint64, header nats.Header, data []byte) (Recorded, error) {
 	e, env, err := events.DecodeMessage(header, data)

@@ -202,20 +202,12 @@ func (s *service) append(facts []stream.Draft) error {
 
 // lookAgain finds out, after a conflict, which entities have no facts in the stream any more.
 func (s *service) lookAgain(facts []stream.Draft) error {
-	var about []events.Entity
-	for _, f := range facts {
-		about = append(about, f.Event.About())
+	gone, err := s.Log.AgedOut(s.ctx, facts)
+	for _, e := range gone {
+		s.state.lab.AgedOut(e)
 	}
-	seqs, err := s.Log.LastSeqs(s.ctx, about)
-	if err != nil {
-		return err
-	}
-	for e, seq := range seqs {
-		if seq == 0 {
-			s.state.lab.AgedOut(e)
-		}
-	}
-	return nil
+	clear(s.state.late) // somebody else may have told more of a job that is over
+	return err
 }
 
 // recall reads the history of a job that has left memory, so that a late claim about it is judged by

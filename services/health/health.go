@@ -3,7 +3,6 @@ package health
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -112,11 +111,16 @@ func (h *service) do(ctx context.Context, p plan) error {
 
 // append records facts as one batch and folds them at once.
 func (h *service) append(ctx context.Context, facts []events.Event) error {
-	recorded, err := h.Log.Append(ctx, h.drafts(facts), h.s.lab.Seq)
+	drafts := h.drafts(facts)
+	recorded, err := h.Log.Append(ctx, drafts, h.s.lab.Seq)
 	if errors.Is(err, stream.ErrConflict) {
 		h.Metrics.Conflicts.Add(1)
 		h.Logger.Debug("batch lost", "error", err)
-		return errors.Join(err, h.ageOut(ctx, facts))
+		gone, aerr := h.Log.AgedOut(ctx, drafts)
+		for _, e := range gone {
+			h.s.lab.AgedOut(e)
+		}
+		return errors.Join(err, aerr)
 	}
 	if err != nil {
 		return err
@@ -146,23 +150,4 @@ func (h *service) drafts(facts []events.Event) []stream.Draft {
 		}
 	}
 	return drafts
-}
-
-// ageOut makes the fold forget the last sequence of devices whose facts were archived and are no
-// longer in the stream.
-func (h *service) ageOut(ctx context.Context, facts []events.Event) error {
-	var about []events.Entity
-	for _, f := range facts {
-		about = append(about, f.About())
-	}
-	last, err := h.Log.LastSeqs(ctx, about)
-	if err != nil {
-		return fmt.Errorf("look for facts that aged out: %w", err)
-	}
-	for _, e := range about {
-		if last[e] == 0 {
-			h.s.lab.AgedOut(e)
-		}
-	}
-	return nil
 }

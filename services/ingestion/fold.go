@@ -56,8 +56,9 @@ func (f *fold) decide(j *lab.Job, p progress, now time.Time, limit time.Duration
 	if known && p.Next >= lines {
 		return fact, time.Time{}
 	}
-	// The end is told by the worker's or dispatch's clock; against a day a wrong clock counts little.
-	deadline := j.End.At.Add(limit)
+	// Not from End.At: that is by the worker's clock, and a worker may tell of an end long past, with
+	// all of the job's lines still to come.
+	deadline := j.End.RecordedAt.Add(limit)
 	if now.Before(deadline) {
 		return nil, deadline
 	}

@@ -174,6 +174,13 @@ func (s *service) act(now time.Time) (wake time.Time, err error) {
 	for len(drafts) > 0 {
 		batch := drafts[:min(len(drafts), stream.MaxBatch)]
 		recorded, err := s.Log.Append(s.ctx, batch, s.fold.lab.Seq)
+		if errors.Is(err, stream.ErrConflict) { // a job's lines may be waited for longer than its facts are kept
+			gone, aerr := s.Log.AgedOut(s.ctx, batch)
+			for _, e := range gone {
+				s.fold.lab.AgedOut(e)
+			}
+			err = errors.Join(err, aerr)
+		}
 		if err != nil {
 			return s.putOff(now, err)
 		}

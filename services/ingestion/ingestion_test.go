@@ -3,6 +3,7 @@ package ingestion_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -20,7 +21,18 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // Clocks before and after the time that missing output is waited for.
 func sameDay() time.Time { return noon.Add(time.Hour) }
-func nextDay() time.Time { return noon.Add(25 * time.Hour) }
+func nextDay() time.Time { return sameDay().Add(25 * time.Hour) }
+
+// aDayLater is a clock that can be set a day on.
+func aDayLater() (now func() time.Time, pass func()) {
+	var later atomic.Bool
+	return func() time.Time {
+		if later.Load() {
+			return nextDay()
+		}
+		return sameDay()
+	}, func() { later.Store(true) }
+}
 
 // TestResultsAppearAsTheyHappen walks a job: results while it runs, completeness after its end.
 func TestResultsAppearAsTheyHappen(t *testing.T) {
@@ -100,27 +112,81 @@ func TestLostJob(t *testing.T) {
 	})
 	t.Run("the limit passes", func(t *testing.T) {
 		t.Parallel()
-		b := eventtest.StartWith(t, eventtest.Options{Now: nextDay})
+		now, pass := aDayLater()
+		b := eventtest.StartWith(t, eventtest.Options{Now: now})
 		begin(t, b, 42, 7)
 		send(t, b, 42, 7, 0, result("before", "pass"))
 		lose(t, b, 42, 7)
-		run(t, b, nextDay)
+		pass()
+		run(t, b, now)
 		done := eventtest.Await[events.JobOutputComplete](t, b.Log, nil)
 		if done.Reason == "" {
 			t.Errorf("output complete: got %+v, want a reason", done)
 		}
 	})
-	t.Run("lines are missing at the limit", func(t *testing.T) {
+	t.Run("the worker tells late, or by a wrong clock, of an end long past", func(t *testing.T) {
 		t.Parallel()
 		b := eventtest.StartWith(t, eventtest.Options{Now: nextDay})
 		begin(t, b, 42, 7)
-		finish(t, b, 42, 7, 10)
+		finish(t, b, 42, 7, 1)
 		run(t, b, nextDay)
+		send(t, b, 42, 7, 0, result("late", "pass"))
+		done := eventtest.Await[events.JobOutputComplete](t, b.Log, nil)
+		if done.Lines != 1 || done.Missing != 0 || done.Reason != "" {
+			t.Errorf("output complete: got %+v, want the line, which came right after the report", done)
+		}
+	})
+	t.Run("lines are missing at the limit", func(t *testing.T) {
+		t.Parallel()
+		now, pass := aDayLater()
+		b := eventtest.StartWith(t, eventtest.Options{Now: now})
+		begin(t, b, 42, 7)
+		finish(t, b, 42, 7, 10)
+		pass()
+		run(t, b, now)
 		done := eventtest.Await[events.JobOutputComplete](t, b.Log, nil)
 		if done.Missing+done.Lines != 10 || done.Missing == 0 {
 			t.Errorf("output complete: got %+v, want 10 lines read and missing together", done)
 		}
 	})
+}
+
+// TestAgedOut: lines may be waited for longer than the job's facts are kept in the stream.
+func TestAgedOut(t *testing.T) {
+	t.Parallel()
+	b := eventtest.StartWith(t, eventtest.Options{Now: sameDay})
+	begin(t, b, 42, 7)
+	finish(t, b, 42, 7, 1)
+	last, err := b.Log.Last(t.Context(), stream.Lab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for folded := uint64(0); folded < last; {
+		run(t, b, sameDay)()
+		if _, folded, _, err = b.Log.LoadCheckpoint(t.Context(), "ingestion"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lab, err := b.Log.JetStream().Stream(t.Context(), stream.Lab)
+	if err == nil {
+		err = lab.Purge(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, b, sameDay)
+	send(t, b, 42, 7, 0, say("late"))
+	ctx, cancel := context.WithTimeout(t.Context(), eventtest.Patience)
+	defer cancel()
+	var e events.JobOutputComplete
+	found := errors.New("found")
+	err = b.Log.Follow(ctx, stream.Lab, last+1, func(r stream.Recorded) error {
+		e, _ = r.Event.(events.JobOutputComplete)
+		return found
+	})
+	if !errors.Is(err, found) || e.Job != 42 || e.Lines != 1 {
+		t.Errorf("output complete: got %+v (%v), want job 42 with 1 line", e, err)
+	}
 }
 
 // TestRestart stops ingestion again and again in mid-job. The log must hold each result once.

@@ -63,9 +63,10 @@ func (sc *scheduler) act(ctx context.Context, now time.Time) (wake time.Time, er
 			sc.s.settle()
 			return d.wake, nil
 		}
-		recorded, err := sc.Log.Append(ctx, sc.drafts(d.facts), sc.s.lab.Seq)
+		drafts := sc.drafts(d.facts)
+		recorded, err := sc.Log.Append(ctx, drafts, sc.s.lab.Seq)
 		if err != nil {
-			return sc.lost(ctx, now, d, err)
+			return sc.lost(ctx, now, d.wake, drafts, err)
 		}
 		if !d.more {
 			sc.s.settle()
@@ -82,12 +83,11 @@ func (sc *scheduler) act(ctx context.Context, now time.Time) (wake time.Time, er
 	}
 }
 
-// lost says when to decide again after a batch that was not recorded. The touched types stay
-// touched.
-func (sc *scheduler) lost(ctx context.Context, now time.Time, d decision, err error) (time.Time, error) {
-	wake := now.Add(again)
-	if !d.wake.IsZero() && d.wake.Before(wake) && d.wake.After(now) {
-		wake = d.wake
+// lost says when to decide again after a batch that was not recorded: soon, or at wake where that is
+// sooner. The touched types stay touched.
+func (sc *scheduler) lost(ctx context.Context, now, wake time.Time, drafts []stream.Draft, err error) (time.Time, error) {
+	if soon := now.Add(again); !wake.After(now) || wake.After(soon) {
+		wake = soon
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -96,33 +96,16 @@ func (sc *scheduler) lost(ctx context.Context, now time.Time, d decision, err er
 		// The fact that won is on its way, unless an entity's facts were archived meanwhile.
 		sc.Metrics.Conflicts.Add(1)
 		sc.Logger.Debug("round lost", "error", err)
-		err = sc.ageOut(ctx, d.facts)
+		var gone []events.Entity
+		gone, err = sc.Log.AgedOut(ctx, drafts)
+		for _, e := range gone {
+			sc.s.lab.AgedOut(e)
+		}
 	}
 	if err != nil && ctx.Err() == nil {
 		sc.Logger.Warn("round not recorded, decide again", "error", err)
 	}
 	return wake, nil
-}
-
-// ageOut makes the fold forget the last sequence of entities whose facts are no longer in the
-// stream.
-func (sc *scheduler) ageOut(ctx context.Context, facts []events.Event) error {
-	var about []events.Entity
-	for _, f := range facts {
-		if e := f.About(); sc.s.lab.Seq(e) > 0 {
-			about = append(about, e)
-		}
-	}
-	last, err := sc.Log.LastSeqs(ctx, about)
-	if err != nil {
-		return fmt.Errorf("look for facts that aged out: %w", err)
-	}
-	for _, e := range about {
-		if last[e] == 0 {
-			sc.s.lab.AgedOut(e)
-		}
-	}
-	return nil
 }
 
 // drafts names with each fact what led to it: the last fact of its job, and that one's trace.
