@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"path/filepath"
 
 	"strata/dispatcher/worker/jobproc"
@@ -18,10 +19,12 @@ type spoolSent struct {
 // that should have sent it has ended. Most often nothing is left, and the courier finds out without a
 // connection.
 func (s *supervisor) dispatchCourier(j *job) {
-	s.couriers[j] = true
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.couriers[j] = cancel
 	dir, o, servers := filepath.Join(j.dir, jobproc.SpoolDir), j.Order, s.Servers
 	s.wait.Go(func() {
-		lines, err := jobproc.Drain(s.ctx, dir, o, servers, s.Logger)
+		defer cancel()
+		lines, err := jobproc.Drain(ctx, dir, o, servers, s.Logger)
 		select {
 		case s.spools <- spoolSent{j, lines, err}:
 		case <-s.ctx.Done():
@@ -33,6 +36,13 @@ func (s *supervisor) dispatchCourier(j *job) {
 func (s *supervisor) emptied(sent spoolSent) {
 	j := sent.job
 	delete(s.couriers, j)
+	if j.unwanted {
+		if err := s.discard(j); err != nil {
+			// At the next holding report dispatch asks for it again.
+			s.Logger.Error("job stays", "job", j.Job, "error", err)
+		}
+		return
+	}
 	if sent.err != nil {
 		if s.ctx.Err() == nil {
 			s.Logger.Error("spool of job cannot be sent", "job", j.Job, "lines", sent.lines, "error", sent.err)

@@ -48,6 +48,7 @@ func TestMain(m *testing.M) {
 //	hold PATH      lock a file for the rest of the job's life; fails where another has it
 //	spawn PATH     start a process in a group of its own, and write its number to a file
 //	serve NAME     leave a file for devices on the TFTP and on the web server, and log how to get it
+//	escape PATH    start a process in a session of its own that ignores SIGHUP, and write its number
 //	env NAME       log a variable of the environment
 //	stubborn       ignore every wish to end, but log it
 //	crash          die without a result
@@ -86,9 +87,9 @@ func step(ctx context.Context, j jobproc.Job, verb, arg string) error {
 		return awaitFile(ctx, arg)
 	case "hold":
 		return hold(arg)
-	case "spawn":
-		cmd := exec.Command("sleep", "1000")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	case "spawn", "escape":
+		cmd := exec.Command("sh", "-c", "trap '' HUP TERM; sleep 1000")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: verb == "spawn", Setsid: verb == "escape"}
 		if err := cmd.Start(); err != nil {
 			return err
 		}

@@ -158,9 +158,11 @@ func (s *supervisor) cancel(j *job, o order.Order) error {
 
 // discard removes all that is left of a job.
 func (s *supervisor) discard(j *job) error {
-	if s.couriers[j] {
-		// Its courier reads the spool. What it sends is dropped as doubles; the next word of
-		// dispatch, at the next holding report, finds it gone.
+	if stop := s.couriers[j]; stop != nil {
+		// Its courier reads the spool, and where nobody takes that output any more it would for ever: when
+		// it has stopped the job is discarded.
+		j.unwanted = true
+		stop()
 		return nil
 	}
 	if err := os.RemoveAll(j.dir); err != nil {

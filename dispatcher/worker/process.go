@@ -71,7 +71,7 @@ func (s *supervisor) spawn(j *job, env []string) (*exec.Cmd, error) {
 	// A copy, because Command belongs to all jobs.
 	args := append(append([]string(nil), s.Command[1:]...), j.dir)
 	cmd := exec.Command(s.Command[0], args...)
-	cmd.Dir, cmd.Env = j.dir, env
+	cmd.Dir, cmd.Env = j.dir, append(env, jobproc.Mark(j.dir))
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
@@ -127,6 +127,9 @@ func (s *supervisor) end(j *job) {
 		if tail := lastBytes(filepath.Join(j.dir, jobproc.StderrFile), 1000); tail != "" {
 			verdict.Error += ": " + tail
 		}
+		if n, err := jobproc.KillMarked(j.dir); n > 0 || err != nil {
+			s.Logger.Warn("job left consoles behind", "job", j.Job, "killed", n, "error", err)
+		}
 		if j.kills {
 			verdict.Error = "the job's process did not end when asked to and was killed"
 		}
@@ -138,10 +141,14 @@ func (s *supervisor) end(j *job) {
 // that died could not.
 func (s *supervisor) conclude(j *job, v order.Verdict) {
 	// Opening it also cuts off a line that a crash left half written; a courier sends what is left.
-	spool, err := output.OpenSpool(filepath.Join(j.dir, jobproc.SpoolDir))
+	dir := filepath.Join(j.dir, jobproc.SpoolDir)
+	spool, err := output.OpenSpool(dir)
 	if err == nil {
 		v.Lines = spool.Lines()
 		err = spool.Close()
+	}
+	if sent, unread := output.Sent(dir); unread == nil {
+		v.Lines = max(v.Lines, sent) // a loss of power may have taken the end of what was sent
 	}
 	if err != nil {
 		s.Logger.Error("lines of job cannot be counted", "job", j.Job, "error", err)

@@ -44,12 +44,12 @@ type supervisor struct {
 
 	exports  *exports.Servers
 	leases   *leases
-	jobs     []*job    // all directories, in the order they came
-	ready    bool      // every order that waited at the start of this session has been read
-	rehold   bool      // a job whose lease was over has ended: dispatch waits to hear so
-	session  string    // of the link; empty while away
-	told     time.Time // when the leases were last told
-	couriers map[*job]bool
+	jobs     []*job                      // all directories, in the order they came
+	ready    bool                        // every order that waited at the start of this session has been read
+	rehold   bool                        // a job whose lease was over has ended: dispatch waits to hear so
+	session  string                      // of the link; empty while away
+	told     time.Time                   // when the leases were last told
+	couriers map[*job]context.CancelFunc // that send a spool, and how to stop them
 }
 
 // ask is what the link wants of the supervisor, answered on done once it is on disk.
@@ -65,7 +65,7 @@ type ask struct {
 func newSupervisor(d Deps) (*supervisor, error) {
 	s := &supervisor{
 		Deps: d, asks: make(chan ask), exits: make(chan *job), spools: make(chan spoolSent),
-		couriers: map[*job]bool{},
+		couriers: map[*job]context.CancelFunc{},
 	}
 	var err error
 	if s.outbox, err = openOutbox(filepath.Join(d.StateDir, "reports"), d.Logger); err != nil {
@@ -194,7 +194,7 @@ func (s *supervisor) act() (wake time.Time) {
 			if next := s.escalate(j, now); !next.IsZero() && next.Before(wake) {
 				wake = next
 			}
-		case j.Phase == ended && !j.Emptied && s.session != "" && !s.couriers[j]:
+		case j.Phase == ended && !j.Emptied && s.session != "" && s.couriers[j] == nil:
 			s.dispatchCourier(j)
 		}
 		if j.dirty {
@@ -219,6 +219,9 @@ func (s *supervisor) busy(j *job) bool {
 
 // escalate sends the signals of a cancel that are due, each once, and returns when the next one is.
 func (s *supervisor) escalate(j *job, now time.Time) (next time.Time) {
+	if now.Before(j.Cancel) {
+		j.Cancel = now.UTC() // the clock was set back, and the rest may not take that much longer
+	}
 	since := now.Sub(j.Cancel)
 	final := jobproc.FinalizeTime(j.dir)
 	again, kill := max(againAfter, final), max(killAfter, final)

@@ -21,6 +21,7 @@ import (
 
 	"strata/dispatcher/worker"
 	"strata/events/access"
+	"strata/events/stream"
 	"strata/schemas/order"
 )
 
@@ -176,6 +177,10 @@ func TestCancelEscalates(t *testing.T) {
 	l.awaitLine(t, 42, "begins")
 	l.send(t, order.Order{Kind: order.Cancel, Job: 42, Lease: 7, Device: "q1", Reason: "canceled by alice"})
 	l.awaitLine(t, 42, "The job was canceled")
+	c.advance(-24 * time.Hour) // somebody sets the clock, which must not give the job another day
+	back := c.Now().Add(time.Hour).UTC().Format(time.RFC3339Nano)
+	l.send(t, order.Order{Kind: order.Tell})
+	l.awaitWhere(t, "an answer after that", func(r order.Report) bool { return r.Claim == order.Holding && r.At < back })
 	c.advance(59 * time.Second)
 	c.advance(2 * time.Second)
 	l.awaitLine(t, 42, "asked again")
@@ -187,14 +192,7 @@ func TestCancelEscalates(t *testing.T) {
 	if v.Result != "fail" || v.ErrorType != "Bug" || v.Lines != 3 || !strings.Contains(v.Error, "killed") {
 		t.Errorf("killed job: got %+v, want fail, Bug, 3 lines and that it was killed", *v)
 	}
-	pid, err := os.ReadFile(child)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := strconv.Atoi(string(pid))
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := number(t, child)
 	eventually(t, "the job's child is gone too", func() bool { return !alive(n) })
 }
 
@@ -244,23 +242,42 @@ func TestDiesWithoutResult(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	l.work(t, nil)
-	child := filepath.Join(l.dir, "child")
-	l.send(t, start(42, 7, "q1"), "spawn "+child, "count 100", "crash")
+	child, console := filepath.Join(l.dir, "child"), filepath.Join(l.dir, "console")
+	l.send(t, start(42, 7, "q1"), "spawn "+child, "escape "+console, "count 100", "crash")
 	v := l.await(t, order.Finished, 42, 7).Verdict
 	if v.Result != "fail" || v.ErrorType != "Bug" || v.Lines != 100 || !strings.Contains(v.Error, "all is lost") {
 		t.Errorf("crashed job: got %+v, want fail, Bug, 100 lines and what it wrote last", *v)
 	}
 	l.await(t, order.SpoolEmpty, 42, 7) // the worker sent what the process could not
 	wantCounted(t, l.lines(t, 42), "", 100)
-	pid, err := os.ReadFile(child)
-	if err != nil {
+	for _, file := range []string{child, console} {
+		n := number(t, file)
+		eventually(t, "the job's "+filepath.Base(file)+" is gone too", func() bool { return !alive(n) })
+	}
+}
+
+// TestDiscardedWhileSending drops a job whose output nobody takes any more.
+func TestDiscardedWhileSending(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.work(t, nil)
+	gate := filepath.Join(l.dir, "gate")
+	l.send(t, start(42, 7, "q1"), "await "+gate, "count 100", "crash")
+	l.await(t, order.Started, 42, 7)
+	if err := l.Log.JetStream().DeleteStream(t.Context(), stream.Output); err != nil {
 		t.Fatal(err)
 	}
-	n, err := strconv.Atoi(string(pid))
-	if err != nil {
-		t.Fatal(err)
+	touch(t, gate)
+	l.await(t, order.Finished, 42, 7)
+	l.send(t, order.Order{Kind: order.Tell}) // until it is answered, the sending has begun
+	l.awaitWhere(t, "that job 42 has ended", func(r order.Report) bool {
+		return r.Claim == order.Holding && len(r.Held) == 1 && !r.Held[0].Runs
+	})
+	l.send(t, order.Order{Kind: order.Discard, Job: 42, Lease: 7})
+	eventually(t, "the job's directory is removed", func() bool { return !exists(l.jobDir(42, 7)) })
+	if got := l.claims(42); slices.Contains(got, order.SpoolEmpty) {
+		t.Errorf("claims: got %v, want none that the spool was sent", got)
 	}
-	eventually(t, "the job's child is gone too", func() bool { return !alive(n) })
 }
 
 // TestUnknown asks for jobs that the worker does not have; what it answers binds it.
@@ -386,6 +403,20 @@ func wantCounted(t *testing.T, got []string, first string, n int) {
 	if !slices.Equal(got, want) {
 		t.Errorf("output: got %d lines, want %d: %q and the numbers below %d, in order, each once", len(got), len(want), first, n)
 	}
+}
+
+// number reads a number that a job's process wrote to a file.
+func number(t *testing.T, file string) int {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // alive tells whether a process runs; one that was killed may stay a zombie until somebody waits.

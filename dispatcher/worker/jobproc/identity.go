@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -84,6 +85,54 @@ func (i Identity) KillSession() (killed int, err error) {
 		}
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 			errs = append(errs, fmt.Errorf("kill process %d: %w", pid, err))
+			continue
+		}
+		killed++
+	}
+	return killed, errors.Join(errs...)
+}
+
+// mark is the variable by which processes of a job are known.
+const mark = "STRATA_JOB_DIR"
+
+// Mark returns the entry of the environment that a job's process hands on to all that it starts.
+func Mark(dir string) string { return mark + "=" + dir }
+
+// KillMarked ends with SIGKILL everything that a job in the directory started and that kept the mark
+// in its environment. A console is a session of its own, so when the job's process was killed
+// KillSession does not find one that ignores the hang-up of its terminal.
+func KillMarked(dir string) (killed int, err error) {
+	// Again while there are any: one may start another just while we look.
+	for range 5 {
+		n, err := killMarked([]byte(Mark(dir)))
+		killed += n
+		if n == 0 || err != nil {
+			return killed, err
+		}
+	}
+	return killed, nil
+}
+
+func killMarked(want []byte) (killed int, err error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return 0, fmt.Errorf("end what is marked %s: %w", want, err)
+	}
+	var errs []error
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		// Of other users' processes it cannot be read; they could not be killed either.
+		env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
+		if err != nil || !slices.ContainsFunc(bytes.Split(env, []byte{0}), func(v []byte) bool { return bytes.Equal(v, want) }) {
+			continue
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			if !errors.Is(err, syscall.ESRCH) {
+				errs = append(errs, fmt.Errorf("kill process %d: %w", pid, err))
+			}
 			continue
 		}
 		killed++

@@ -83,7 +83,7 @@ func Drain(ctx context.Context, spool string, o order.Order, servers string, log
 	// The usual case: the process sent all itself, and no connection is needed.
 	sent, err := output.Sent(spool)
 	if err != nil || sent >= lines {
-		return lines, err
+		return max(lines, sent), err
 	}
 	log.Info("spool taken over", "job", o.Job, "lease", o.Lease, "lines", lines, "sent", sent)
 	bus, err := dial(spool, o, servers, log)
