@@ -11,6 +11,7 @@ import (
 	"strata/events/access"
 	"strata/events/lab"
 	"strata/events/stream"
+	"strata/schemas/order"
 )
 
 // Deps is what dispatch needs from outside.
@@ -137,6 +138,9 @@ func (s *service) settle(now time.Time) error {
 		touched := map[events.Entity]bool{}
 		n := 0
 		for _, h := range s.inbox {
+			if err := s.readFor(h.Report); err != nil {
+				return err
+			}
 			if h.Job != 0 && s.state.lab.Job(events.JobID(h.Job)) == nil {
 				if err := s.recall(events.JobID(h.Job)); err != nil {
 					return err
@@ -163,6 +167,32 @@ func (s *service) settle(now time.Time) error {
 			}
 		}
 		s.inbox = s.inbox[n:]
+	}
+	return nil
+}
+
+// readFor makes sure that all facts which a report may rest on have been read. Another dispatch may
+// have sent the order that it answers: a lease that is unknown here is then a new one, not one that is
+// over. The error is [stream.ErrConflict] where facts are on their way.
+func (s *service) readFor(r order.Report) error {
+	held := r.Held
+	if r.Job != 0 {
+		held = []order.Held{{Job: r.Job, Lease: r.Lease}}
+	}
+	var ask []events.Entity
+	for _, h := range held {
+		if j := s.state.lab.Job(events.JobID(h.Job)); j == nil || j.Run == nil || uint64(j.Run.Lease) < h.Lease {
+			ask = append(ask, events.Entity{Kind: events.Job, ID: events.JobID(h.Job).String()})
+		}
+	}
+	last, err := s.Log.LastSeqs(s.ctx, ask)
+	if err != nil {
+		return err
+	}
+	for e, seq := range last {
+		if seq > s.state.lab.Through() && seq > s.state.lab.Seq(e) {
+			return fmt.Errorf("fact %d about %s is on its way: %w", seq, e, stream.ErrConflict)
+		}
 	}
 	return nil
 }
