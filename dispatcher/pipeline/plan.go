@@ -255,21 +255,19 @@ func namespaceOf(block Data) string { return block.Get("namespace").TextOr(commo
 
 // shared is the state of a job that its steps share.
 type shared struct {
-	plan        *Plan
-	version     string
-	dir         string
-	services    Services
-	env         []string
-	overrides   []string // directories outside dir that are the job's
-	tests       map[string]testNeeds
-	values      map[string]map[string]any // by namespace and key
-	consoles    map[string]*connection.Connection
-	current     *connection.Connection // the one used last
-	steps       map[*Step]*progress
-	invalid     []string
-	started     bool // validation passed and the job ran
-	dynamic     []Pair
-	afterCancel <-chan struct{}
+	version   string
+	dir       string
+	services  Services
+	env       []string
+	overrides []string // directories outside dir that are the job's
+	tests     map[string]testNeeds
+	values    map[string]map[string]any // by namespace and key
+	consoles  map[string]*connection.Connection
+	current   *connection.Connection // the one used last
+	steps     map[*Step]*progress
+	invalid   []string
+	started   bool // validation passed and the job ran
+	dynamic   []Pair
 }
 
 // testNeeds is what the tests of a namespace ask of deploy and boot.
