@@ -32,7 +32,7 @@ build: ## build bin/strata
 demo: deps build ## run one real job: kernel in QEMU, live log, results, SQL; KEEP=1 leaves the lab running
 	@$(STRATA) demo $(if $(KEEP),--keep)
 
-test: deps ## run all tests of every module, the pure ones with the race detector too
+test: deps lint ## hold the house rules, then all tests of every module, the pure ones with the race detector too
 	$(GO) test -timeout $(TEST_TIMEOUT) work
 	$(GO) test -race -timeout $(TEST_TIMEOUT) $(RACE)
 
