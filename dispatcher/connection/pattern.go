@@ -86,6 +86,15 @@ type found struct {
 	groups     []Group
 }
 
+// Search returns the first part of a text that matches.
+func (p Pattern) Search(text string) (string, bool, error) {
+	f, ok, err := p.find(text, isASCII(text))
+	if err != nil || !ok {
+		return "", false, err
+	}
+	return text[f.start:f.end], true, nil
+}
+
 // find returns the first match in a window. ascii says that the window holds only ASCII.
 func (p Pattern) find(window string, ascii bool) (found, bool, error) {
 	if ascii && p.fast != nil {

@@ -35,6 +35,17 @@ type GuestOverlay struct {
 	UUID string // of its ext2 file system
 }
 
+// Installer is a machine that installs a system from an ISO image (deploy iso-installer).
+type Installer struct {
+	Command []string // QEMU with all its options, without the kernel's arguments
+	Append  string   // the kernel's arguments
+	Disk    string   // the disk that the system is installed to
+	Prompts []string // what shows that the installer has ended, well or not
+}
+
+// InstallerRun is what prepare-qemu-commands prepared.
+const InstallerRun Key[Installer] = "prepare-qemu-commands/installer"
+
 // What deploy leaves for boot, and both for test.
 const (
 	// Images are the block's images in the order of the block.
@@ -84,8 +95,6 @@ const (
 	NBDServer Key[string] = "nbd-deploy/nbd/nbd_server_ip"
 	NBDPort   Key[string] = "nbd-deploy/nbd/nbd_server_port"
 	NBDInitrd Key[string] = "nbd-deploy/nbd/initrd"
-	// MediaDevice names the device of the block that wrote second media, such as "SanDisk".
-	MediaDevice Key[string] = "storage-deploy/u-boot/device"
 	// DockerImage is the image that a deploy block pulled.
 	DockerImage Key[string] = "deploy-docker/image/name"
 	// OverlayDir is the overlay as a directory on the worker, which holds the results directory.

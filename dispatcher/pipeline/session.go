@@ -121,6 +121,12 @@ func (s *Session) SetConsole(c *connection.Connection) {
 	s.shared.consoles[s.Namespace()] = c
 }
 
+// SetConsoleOf makes c the connection of another namespace: one that nobody looks at, but whose
+// output is logged as feedback.
+func (s *Session) SetConsoleOf(namespace string, c *connection.Connection) {
+	s.shared.consoles[namespace] = c
+}
+
 // CloseConsoles ends every connection of the job. A job's last act, for what is still open.
 func (s *Session) CloseConsoles() {
 	for name, c := range s.shared.consoles {

@@ -61,10 +61,16 @@ type source struct {
 func (p *planner) limits(step *Step) error {
 	name, job, device := step.Name(), p.in.Job.Get("timeouts"), p.in.Device.Get("timeouts")
 	step.Timeout, step.Connection = builtinTimeout(name), defaultTimeout
-	err := replace(&step.Timeout,
-		source{job.Get("action"), "timeouts.action", Job},
-		source{device.Get("actions", name), "device timeouts.actions." + name, Job},
-		source{step.Block.Get("timeout"), "timeout of the block", Configuration})
+	sources := []source{
+		{job.Get("action"), "timeouts.action", Job},
+		{device.Get("actions", name), "device timeouts.actions." + name, Job},
+		{step.Block.Get("timeout"), "timeout of the block", Configuration},
+	}
+	if step.Section == "command" {
+		// As LAVA has it, a command's own timeout counts only where the job and the device have none.
+		sources = []source{sources[2], sources[0], sources[1]}
+	}
+	err := replace(&step.Timeout, sources...)
 	if err != nil {
 		return err
 	}
