@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"os/exec"
 
 	"strata/dispatcher/connection"
@@ -101,4 +102,12 @@ func (connect) Run(_ context.Context, s *pipeline.Session) error {
 	}
 	s.SetPrompts(c, []string{prompt.Text()})
 	return nil
+}
+
+// closedIsLab blames the lab for a connection that is gone.
+func closedIsLab(err error) error {
+	if errors.Is(err, connection.ErrClosed) {
+		return pipeline.Blame(pipeline.Infrastructure, connection.ErrClosed)
+	}
+	return err
 }

@@ -5,18 +5,8 @@ import (
 	"strata/dispatcher/power"
 )
 
-func acceptsMinimal(device, block pipeline.Data) (string, error) {
-	switch {
-	case !offers(device, "minimal"):
-		return "'minimal' not in the device configuration boot methods", nil
-	case block.Get("method").Text() != "minimal":
-		return "'method' was not 'minimal'", nil
-	}
-	return "", nil
-}
-
 // minimal attaches to a device that boots by itself, resetting it unless the block says not to.
-func minimal() pipeline.Action {
+func minimal(pipeline.Data) pipeline.Action {
 	return pipeline.Retry{Group: pipeline.Group{
 		Title: "minimal-boot", About: "connect to the device and reset it",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {

@@ -27,7 +27,7 @@ func acceptsQEMU(device, block pipeline.Data) (string, error) {
 }
 
 // qemu boots an emulator that the worker starts itself. The retry actions start it anew.
-func qemu() pipeline.Action {
+func qemu(pipeline.Data) pipeline.Action {
 	return pipeline.Retry{Group: pipeline.Group{
 		Title: "boot-image-retry", About: "boot an image in QEMU, again if it fails",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {

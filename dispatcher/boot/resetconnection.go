@@ -1,0 +1,13 @@
+package boot
+
+import "strata/dispatcher/pipeline"
+
+// resetConnection is reset-connection: a new connection, tried again if it fails.
+func resetConnection() pipeline.Action {
+	return pipeline.Retry{Group: pipeline.Group{
+		Title: "reset-connection", About: "disconnect and connect again",
+		Fill: func(step *pipeline.Step, _ *pipeline.Session) error {
+			return addAll(step, []pipeline.Action{disconnect{}, connect{}})
+		},
+	}}
+}
