@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,8 +15,9 @@ import (
 // $id, title what an editor shows, and rules are further schemas, of what spans the document. Every
 // call with the same arguments gives the same bytes.
 func JSONSchema(s Shape, m Mode, id, title string, rules ...any) ([]byte, error) {
-	w := &writer{mode: m, defs: map[string]map[string]any{}, keys: map[string]string{}}
+	w := &writer{mode: m, defs: map[string]map[string]any{}, keys: map[string]string{}, refs: map[string][]map[string]any{}}
 	root := s.schema(w)
+	w.inline()
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["$id"], root["title"] = id, title
 	root["$comment"] = "Generated from the tables of the validator."
@@ -40,7 +42,19 @@ func JSONSchema(s Shape, m Mode, id, title string, rules ...any) ([]byte, error)
 type writer struct {
 	mode Mode
 	defs map[string]map[string]any
-	keys map[string]string // definitions of keys, by name and content
+	keys map[string]string           // definitions of keys, by name and content
+	refs map[string][]map[string]any // where these are meant
+}
+
+// inline puts definitions of keys that turned out to be meant only once back into their place.
+func (w *writer) inline() {
+	for def, refs := range w.refs {
+		if len(refs) == 1 {
+			delete(refs[0], "$ref")
+			maps.Copy(refs[0], w.defs[def])
+			delete(w.defs, def)
+		}
+	}
 }
 
 // define writes s under a name once and returns a reference to it. Equal names are equal shapes.
@@ -215,7 +229,9 @@ func (w *writer) share(name string, schema map[string]any) map[string]any {
 		}
 		w.keys[name+string(content)], w.defs[def] = def, schema
 	}
-	return map[string]any{"$ref": "#/$defs/" + def}
+	ref := map[string]any{"$ref": "#/$defs/" + def}
+	w.refs[def] = append(w.refs[def], ref)
+	return ref
 }
 
 func (k Key) text() string {

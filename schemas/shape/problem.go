@@ -119,6 +119,8 @@ func found(n *yaml.Node) string {
 		return "a mapping"
 	case yaml.Set:
 		return "a set"
+	case yaml.Bool:
+		return "the boolean " + strconv.FormatBool(n.Bool)
 	case yaml.Int:
 		return "the number " + short(n.Print())
 	case yaml.String:

@@ -73,3 +73,10 @@ func Validate(text []byte, m shape.Mode) []shape.Problem {
 	}
 	return shape.Check(Shape(), m, nil, root)
 }
+
+//go:generate go test . -run TestPublishedIsCurrent -update
+
+// JSONSchema writes the JSON Schema of a test definition, for editors.
+func JSONSchema(m shape.Mode) ([]byte, error) {
+	return shape.JSONSchema(Shape(), m, "testdef.schema.json", "Test definition")
+}

@@ -1,3 +1,5 @@
+//go:generate go test . -run TestPublishedIsCurrent -update
+
 package strict
 
 import "strata/schemas/shape"
