@@ -41,9 +41,7 @@ func TestServesJobsFiles(t *testing.T) {
 	}
 	stop()
 	l.work(t, serving)
-	if got := get(t, place[2]); got != "200 for the device" {
-		t.Errorf("HTTP from a worker that was started again: %q", got)
-	}
+	eventually(t, "a worker that was started again serves the files", func() bool { return get(t, place[2]) == "200 for the device" })
 	touch(t, gate)
 	l.await(t, order.Finished, 42, 7)
 	eventually(t, "the files are gone", func() bool {
