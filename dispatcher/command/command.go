@@ -34,15 +34,32 @@ func (*userCommand) TimeoutClass() pipeline.Class { return pipeline.Infrastructu
 // builtin says whether a name stands for a command that every device may have.
 func builtin(name string) bool {
 	switch name {
-	case "pre_power_command", "pre_os_command", "hard_reset", "power_on", "power_off", "recovery_mode", "recovery_exit":
+	case "pre_power_command", "pre_os_command", "hard_reset", "power_on", "power_off", "recovery_mode", "recovery_exit",
+		usbGadget, stopServices:
 		return true
 	}
 	return false
 }
 
+// Built-in names whose commands do not stand in the device's `commands`.
+const (
+	usbGadget    = "usbg_ms_commands_disable" // in the deploy method usbg-ms
+	stopServices = "stop_test_services"       // left by the test services of the job
+)
+
+// serviceStops are the commands that stop the test services of the namespace.
+const serviceStops pipeline.Key[[][]string] = "lava-test-service/stop-services/cmd-list"
+
 // Validate finds the command.
 func (c *userCommand) Validate(_ context.Context, s *pipeline.Session) error {
 	commands := s.Device.Get("commands")
+	switch c.name {
+	case stopServices:
+		return nil // which services there are is known when they have started
+	case usbGadget:
+		commands = pipeline.Of([]pipeline.Pair{{Key: usbGadget,
+			Value: s.Device.Get("actions", "deploy", "methods", "usbg-ms", "disable")}})
+	}
 	if builtin(c.name) {
 		if c.do = commands.Get(c.name); !c.do.True() {
 			s.Invalid("Command '%s' not defined for this device", c.name)
@@ -87,7 +104,23 @@ func runnable(d pipeline.Data) bool {
 func (c *userCommand) Run(ctx context.Context, s *pipeline.Session) error {
 	s.Log.Info("Running user command '%s'", c.name)
 	c.did = true
+	if c.name == stopServices {
+		return stop(ctx, s)
+	}
 	return power.Run(ctx, s, c.do, "Unable to run: '%s' failed")
+}
+
+// stop stops the test services of the namespace. They forget how to be stopped, so that their own
+// cleanup does not try it again.
+func stop(ctx context.Context, s *pipeline.Session) error {
+	commands, _ := pipeline.Get(s, serviceStops)
+	for _, argv := range commands {
+		if err := s.Command(ctx, argv...); err != nil {
+			return err
+		}
+	}
+	pipeline.Put(s, serviceStops, nil)
+	return nil
 }
 
 // Cleanup undoes the command, if it was begun and can be undone.

@@ -27,6 +27,8 @@ func TestUserCommand(t *testing.T) {
 		{"several commands", "users: {relay: {do: [touch @/a, 'touch \"@/b c\"']}}", "name: relay", "", "", []string{"a", "b c"}, nil},
 		{"no shell", "users: {relay: {do: 'touch @/a;b @/$HOME'}}", "name: relay", "", "", []string{"$HOME", "a;b"}, nil},
 		{"built in", "hard_reset: touch @/reset", "name: hard_reset", "", "", []string{"reset"}, nil},
+		{"usb gadget", "power_off: []", "name: usbg_ms_commands_disable", "", "", []string{"gadget-off"}, nil},
+		{"no services", "power_off: []", "name: stop_test_services", "", "", nil, []string{"Running user command 'stop_test_services'"}},
 		{"failing", "users: {relay: {do: [touch @/a, /bin/false, touch @/b], undo: touch @/undone}}", "name: relay",
 			events.InfrastructureError, "Unable to run: '/bin/false' failed", []string{"a", "undone"}, []string{"Unable to run: ['/bin/false']"}},
 		{"failing undo", "users: {relay: {do: touch @/a, undo: /bin/false}}", "name: relay",
@@ -90,7 +92,7 @@ func run(t *testing.T, dir, commands, blocks string) ([]string, dispatcher.Verdi
 	verdict := dispatcher.Run(t.Context(), dispatcher.Job{
 		ID: "3", Now: time.Now, Dir: filepath.Join(t.TempDir(), "3"), Env: os.Environ(),
 		Definition: []byte("timeouts: {job: {minutes: 5}, action: {minutes: 1}}\nactions:\n" + blocks + "\n"),
-		Device:     []byte("constants: {failure_retry: 1}\nactions: {}\ncommands: {" + strings.ReplaceAll(commands, "@", dir) + "}\n"),
+		Device:     []byte("constants: {failure_retry: 1}\nactions: {deploy: {methods: {usbg-ms: {enable: [], disable: ['touch " + dir + "/gadget-off']}}}}\ncommands: {" + strings.ReplaceAll(commands, "@", dir) + "}\n"),
 		Log: output.New(output.Settings{Now: time.Now, Write: func(r events.Record) error {
 			var text string
 			if json.Unmarshal(r.Message, &text) == nil {

@@ -16,6 +16,7 @@ type command struct {
 	verb        string // for the error: "reboot"
 	before      string // key of a command to run first
 	required    bool   // a device that has no such command is configured wrongly
+	quiet       bool   // no result where the device has no such command
 	result      string // key of the result
 	value       string
 }
@@ -34,7 +35,7 @@ func Off() pipeline.Action {
 
 // On returns power-on: the device's pre_power_command and power_on, where it has them.
 func On() pipeline.Action {
-	return command{name: "power-on", about: "switch the device on", key: "power_on", verb: "power-on",
+	return command{name: "power-on", about: "switch the device on", key: "power_on", verb: "power-on", quiet: true,
 		before: "pre_power_command", result: "success", value: "power-on"}
 }
 
@@ -79,6 +80,9 @@ func (c command) Run(ctx context.Context, s *pipeline.Session) error {
 		if err := Run(ctx, s, commands.Get(key), "Unable to "+c.verb+": '%s' failed"); err != nil {
 			return err
 		}
+	}
+	if c.quiet && !commands.Get(c.key).True() {
+		return nil
 	}
 	s.Result(c.result, c.value)
 	return nil
