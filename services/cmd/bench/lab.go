@@ -120,7 +120,8 @@ func (l *lab) kill() error {
 
 // connect opens a connection that is closed with the lab.
 func (l *lab) connect(options ...nats.Option) (*nats.Conn, error) {
-	conn, err := nats.Connect(l.NATS, options...)
+	// Whoever comes early waits for services/access, which has facts to read first.
+	conn, err := nats.Connect(l.NATS, append(options, nats.Timeout(20*time.Second))...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the lab: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"strata/events"
 	"strata/events/stream"
+	"strata/services/api"
 )
 
 // restart measures how soon a lab with a history serves again.
@@ -51,11 +52,13 @@ func (b *bench) makeHistory(ctx context.Context, dir string) error {
 	if l, err = b.start(ctx, dir); err != nil {
 		return err
 	}
-	person, err := l.person()
-	if err == nil {
-		_, err = furnish(ctx, person)
+	if err = l.quiet(ctx); err == nil {
+		var person api.Client
+		if person, err = l.person(); err == nil {
+			_, err = furnish(ctx, person)
+		}
 	}
-	if err := errors.Join(err, l.quiet(ctx), l.stop()); err != nil {
+	if err := errors.Join(err, l.stop()); err != nil {
 		return err
 	}
 	if !b.sizes.aged {
