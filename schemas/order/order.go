@@ -17,6 +17,7 @@ package order
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // Version is the version of both shapes that this package writes. A reader refuses a higher one:
@@ -85,6 +86,10 @@ type Text struct {
 	SHA256 string `json:"sha256,omitempty"` // of the text, lower-case hex; set where Key is
 	Bytes  int    `json:"bytes,omitempty"`  // of the text; set where Key is
 }
+
+// MaxSentence is the size, in bytes, up to which a sentence of a report is kept. The lab records it,
+// and a fact has to fit into one message.
+const MaxSentence = 64 << 10
 
 // Claim says what a report claims.
 type Claim string
@@ -168,7 +173,8 @@ func Decode(data []byte) (Order, error) {
 	return o, nil
 }
 
-// DecodeReport reads a report, refusing what [Decode] refuses of an order.
+// DecodeReport reads a report, refusing what [Decode] refuses of an order. Sentences longer than
+// [MaxSentence] are cut.
 func DecodeReport(data []byte) (Report, error) {
 	var r Report
 	if err := json.Unmarshal(data, &r); err != nil {
@@ -176,6 +182,10 @@ func DecodeReport(data []byte) (Report, error) {
 	}
 	if r.Version != Version {
 		return Report{}, fmt.Errorf("read report: version is %d, want %d", r.Version, Version)
+	}
+	r.Reason, r.Build = sentence(r.Reason), sentence(r.Build)
+	if r.Verdict != nil {
+		r.Verdict.Error = sentence(r.Verdict.Error)
 	}
 	switch r.Claim {
 	case Holding:
@@ -194,4 +204,12 @@ func DecodeReport(data []byte) (Report, error) {
 		return Report{}, fmt.Errorf("read report: finished of job %d has no verdict", r.Job)
 	}
 	return r, nil
+}
+
+// sentence returns what is kept of a sentence.
+func sentence(s string) string {
+	if len(s) <= MaxSentence {
+		return s
+	}
+	return strings.ToValidUTF8(s[:MaxSentence], "") + "…"
 }

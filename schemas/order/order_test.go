@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"strata/schemas/order"
 )
@@ -57,6 +58,25 @@ func TestDecodeReport(t *testing.T) {
 			_, err := order.DecodeReport([]byte(tt.text))
 			wantError(t, err, tt.want)
 		})
+	}
+}
+
+// TestLongSentences: a sentence that no fact could hold does not reach one.
+func TestLongSentences(t *testing.T) {
+	long := strings.Repeat("ü", order.MaxSentence)
+	body, err := json.Marshal(order.Report{Version: order.Version, Claim: order.Finished, Job: 42, Lease: 7, Reason: long, Build: long,
+		Verdict: &order.Verdict{Result: "fail", Error: "x" + long}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := order.DecodeReport(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range []string{r.Reason, r.Build, r.Verdict.Error} {
+		if len(got) > order.MaxSentence+3 || !strings.HasSuffix(got, "ü…") || !utf8.ValidString(got) {
+			t.Errorf("kept %d bytes that end in %q, want at most %d, cut between characters and marked", len(got), got[len(got)-6:], order.MaxSentence)
+		}
 	}
 }
 
