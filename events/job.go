@@ -133,7 +133,7 @@ type JobStarted struct {
 	Device DeviceName `json:"device,omitempty"`
 	Worker WorkerName `json:"worker"`
 	Lease  Lease      `json:"lease"`
-	At     time.Time  `json:"at"` // the worker's clock
+	At     time.Time  `json:"at"` // the worker's clock, kept between JobScheduled and this fact
 }
 
 // JobFinished records the end of a job that had a device. It never changes a device's health: what

@@ -6,9 +6,36 @@ import (
 	"time"
 
 	"strata/events"
+	"strata/events/lab"
 	"strata/events/stream"
 	"strata/schemas/order"
 )
+
+// TestTimes: whatever a worker's clock says, a job begins after it was scheduled, ends after it began,
+// and both before they are recorded.
+func TestTimes(t *testing.T) {
+	noon := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	now := noon.Add(time.Hour)
+	tests := []struct {
+		name, says string
+		want       time.Time
+	}{
+		{"right", "2026-11-22T12:30:00Z", noon.Add(30 * time.Minute)},
+		{"never set", "1970-01-01T00:00:00Z", noon.Add(time.Minute)},
+		{"before the start", "2026-11-22T12:00:30Z", noon.Add(time.Minute)},
+		{"ahead", "2026-11-22T13:00:01Z", now},
+		{"far ahead", "9999-01-01T00:00:00Z", now},
+		{"no time", "yesterday", now},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			run := &lab.Run{ScheduledAt: noon, StartedAt: noon.Add(time.Minute)}
+			if got := at(order.Report{At: tt.says}, run, now); !got.Equal(tt.want) {
+				t.Errorf("at(%s) = %s, want %s", tt.says, got, tt.want)
+			}
+		})
+	}
+}
 
 // TestDecide goes through workers that come and go, at times measured from the start of the process.
 func TestDecide(t *testing.T) {

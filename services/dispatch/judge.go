@@ -25,12 +25,12 @@ func (s *state) judge(w events.WorkerName, r order.Report, now time.Time) []even
 	switch r.Claim {
 	case order.Started:
 		if !begun {
-			return []events.Event{events.JobStarted{Job: j.ID, Device: run.Device, Worker: w, Lease: run.Lease, At: at(r, now)}}
+			return []events.Event{events.JobStarted{Job: j.ID, Device: run.Device, Worker: w, Lease: run.Lease, At: at(r, run, now)}}
 		}
 		// Also where JobStarted is missing: a job that could not be started ends without.
 	case order.Finished:
 		return []events.Event{events.JobFinished{
-			Job: j.ID, Device: run.Device, Worker: w, Lease: run.Lease, At: at(r, now),
+			Job: j.ID, Device: run.Device, Worker: w, Lease: run.Lease, At: at(r, run, now),
 			Health: health(j, r.Verdict.Result), ErrorType: errorType(*r.Verdict), Error: r.Verdict.Error,
 			Lines: r.Verdict.Lines, LinesKnown: true,
 		}}
@@ -171,11 +171,17 @@ func (s *state) returned(j *lab.Job, reason string) events.JobReturned {
 	return events.JobReturned{Job: j.ID, Device: j.Run.Device, Worker: j.Run.Worker, Lease: j.Run.Lease, Reason: reason}
 }
 
-// at is the time that a report names, the worker's clock; now where it names none.
-func at(r order.Report, now time.Time) time.Time {
+// at is the time that a report names, the worker's clock; now where it names none. A clock that is
+// wrong counts only as far as it can be right: a job neither ends before it began nor tomorrow.
+func at(r order.Report, run *lab.Run, now time.Time) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, r.At)
-	if err != nil {
-		return now.UTC()
+	if err != nil || t.After(now) {
+		t = now
+	}
+	for _, earliest := range []time.Time{run.ScheduledAt, run.StartedAt} {
+		if t.Before(earliest) {
+			t = earliest
+		}
 	}
 	return t.UTC()
 }

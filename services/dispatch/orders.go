@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -207,7 +206,7 @@ func (s *service) deviceConfig(j *lab.Job, definition []byte) (string, error) {
 	if root, err := yaml.Parse(definition); err == nil { // the gate has read it; a health check may lack a context
 		context = root.Get("context")
 	}
-	types := device.Templates{Text: s.template}
+	types := device.Templates{Text: s.state.lab.Template}
 	config, err := types.Render(string(d.Name), string(d.Type), []byte(d.Dictionary), context)
 	if err != nil {
 		return "", bad(err)
@@ -217,15 +216,6 @@ func (s *service) deviceConfig(j *lab.Job, definition []byte) (string, error) {
 		return "", bad(err)
 	}
 	return string(config), nil
-}
-
-// template returns the text of a device type's template, as dictionaries name it.
-func (s *service) template(name string) (string, bool) {
-	t := s.state.lab.DeviceType(events.DeviceTypeName(strings.TrimSuffix(name, ".jinja2")))
-	if t == nil || t.Template == "" {
-		return "", false
-	}
-	return t.Template, true
 }
 
 // text puts a text into an order, or where it is long into its bucket.
