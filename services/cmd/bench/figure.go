@@ -49,14 +49,14 @@ func areaNames() (names []string) {
 	return names
 }
 
-// inArea returns the measures of an area.
-func inArea(name string) ([]measure, error) {
+// find returns the area of a name.
+func find(name string) (area, error) {
 	for _, a := range areas() {
 		if a.name == name {
-			return a.measures, nil
+			return a, nil
 		}
 	}
-	return nil, fmt.Errorf("-area %s: there are %s", name, strings.Join(areaNames(), ", "))
+	return area{}, fmt.Errorf("-area %s: there are %s", name, strings.Join(areaNames(), ", "))
 }
 
 // checkRows refuses rows that do not fit the figures.

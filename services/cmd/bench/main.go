@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) int {
 	b := &bench{now: time.Now, progress: progress, sizes: full}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(progress)
-	area := flags.String("area", "foundation", "which figures: "+strings.Join(areaNames(), ", "))
+	name := flags.String("area", "foundation", "which figures: "+strings.Join(areaNames(), ", "))
 	only := flags.String("only", "", "measure only figures with this text in their name")
 	markdown := flags.String("markdown", "", "write a page with the figures to this file too")
 	dir := flags.String("dir", "", "directory on the disk to measure; the default is the temporary one")
@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) int {
 	if *quick {
 		b.sizes = small
 	}
-	measures, err := inArea(*area)
+	area, err := find(*name)
 	switch {
 	case err != nil:
 	case flags.NArg() > 0:
@@ -82,8 +82,8 @@ func run(ctx context.Context, args []string, out, progress io.Writer) int {
 		b.say("%v", err)
 		return 2
 	}
-	if len(measures) == 0 {
-		b.say("nothing to measure in %s yet: it is not built", *area)
+	if len(area.measures) == 0 {
+		b.say("nothing to measure in %s yet: it is not built", area.name)
 		return 0
 	}
 	if err := b.prepare(*dir); err != nil {
@@ -91,9 +91,9 @@ func run(ctx context.Context, args []string, out, progress io.Writer) int {
 		return 1
 	}
 	defer os.RemoveAll(b.scratch)
-	results, failed := b.measureAll(ctx, measures, *only, out)
+	results, failed := b.measureAll(ctx, area.measures, *only, out)
 	if *markdown != "" {
-		if err := b.writePage(*markdown, *area, results); err != nil {
+		if err := b.writePage(*markdown, area, results); err != nil {
 			b.say("%v", err)
 			return 1
 		}

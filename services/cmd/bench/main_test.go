@@ -28,7 +28,7 @@ func TestFoundation(t *testing.T) {
 		t.Fatalf("build strata: %v\n%s", err, text)
 	}
 	page := filepath.Join(t.TempDir(), "page.md")
-	if err := os.WriteFile(page, []byte("old\n"+notesBelow+"\nwritten by a person\n"), 0o644); err != nil {
+	if err := os.WriteFile(page, []byte("old\n| idle RSS | a row |\n"+notesBelow+"\nwritten by a person\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	scratch := t.TempDir()
@@ -58,7 +58,7 @@ func TestFoundation(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.HasSuffix(string(text), "\n"+notesBelow+"\nwritten by a person\n") || strings.HasPrefix(string(text), "old") ||
-		!strings.Contains(string(text), "| idle RSS |") {
+		strings.Count(string(text), "| idle RSS |") != 1 || strings.Contains(string(text), "a row") {
 		t.Errorf("the page is not made anew above its notes:\n%s", text)
 	}
 	if left, err := os.ReadDir(scratch); err != nil || len(left) > 0 {
@@ -87,6 +87,19 @@ func TestExitStatus(t *testing.T) {
 		if !strings.Contains(progress.String(), tt.says) || out.Len() > 0 {
 			t.Errorf("bench %s: said %q and printed %q, want %q said and nothing printed", tt.args, progress.String(), out.String(), tt.says)
 		}
+	}
+}
+
+// A figure that was not measured keeps its row.
+func TestPageKeepsRows(t *testing.T) {
+	b := &bench{now: time.Now}
+	const kept = "| idle RSS | 33 | MB | ≤ 100 | met | 33 | 2026-01-01 10:00 |\n"
+	old := "# Measurements\n\n" + kept + "| idle RSS with more | 1 |\n"
+	if got := b.row(figure{name: "idle RSS"}, []result{{figure: figure{name: "submissions"}}}, old); got != kept {
+		t.Errorf("row of a figure that was not measured: got %q, want %q", got, kept)
+	}
+	if got := b.row(figure{name: "RSS"}, nil, old); got != "" {
+		t.Errorf("row of a figure that the page does not have: %q", got)
 	}
 }
 

@@ -9,20 +9,42 @@ import (
 	"syscall"
 )
 
-// writePage writes the page of an area: what was measured, where, when and how. Text that a person
-// has put below the line [notesBelow] stays.
-func (b *bench) writePage(path, area string, results []result) error {
-	old, err := os.ReadFile(path)
+// writePage writes the page of an area: what was measured, where, when and how. Figures that were
+// not measured this time keep their row of the page before, and text that a person has put below
+// the line [notesBelow] stays.
+func (b *bench) writePage(path string, a area, results []result) error {
+	text, err := os.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("write page: %w", err)
 	}
-	var p bytes.Buffer
+	old, notes, _ := strings.Cut(string(text), notesBelow+"\n")
+	var p, how bytes.Buffer
 	fmt.Fprintf(&p, "# Measurements\n\n<!-- Made by services/cmd/bench, down to the notes; those are kept. -->\n\n")
-	fmt.Fprintf(&p, "`make bench AREA=%s` measures; `go run ./services/cmd/bench -area %s -markdown docs/measurements.md` writes this page.\n\n", area, area)
-	fmt.Fprintf(&p, "%s, on %s.\nEach figure is the median of %d runs. The broker is the one in `strata up`, on disk, and syncs every write before it acknowledges it.\n\n",
-		b.now().Format("2 January 2006"), machine(b.scratch), b.runs)
-	fmt.Fprintf(&p, "| figure | median | unit | goal | | in each run |\n|---|---:|---|---|---|---|\n")
+	fmt.Fprintf(&p, "`make bench AREA=%s` measures; `go run ./services/cmd/bench -area %s -markdown docs/measurements.md` writes this page.\n\n", a.name, a.name)
+	fmt.Fprintf(&p, "Measured on %s. Each figure is the median of its runs.\n", machine(b.scratch))
+	fmt.Fprintf(&p, "The broker is the one in `strata up`, on disk, and syncs every write before it acknowledges it.\n\n")
+	fmt.Fprintf(&p, "| figure | median | unit | goal | | in each run | measured |\n|---|---:|---|---|---|---|---|\n")
+	for _, m := range a.measures {
+		for _, f := range m.figures {
+			if row := b.row(f, results, old); row != "" {
+				p.WriteString(row)
+			}
+			fmt.Fprintf(&how, "- **%s**: %s\n", f.name, f.how)
+		}
+	}
+	fmt.Fprintf(&p, "\n## How each is measured\n\n%s\n%s\n%s", how.String(), notesBelow, notes)
+	if err := os.WriteFile(path, p.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	return nil
+}
+
+// row returns a figure's row of the table: made anew, or the one of the page before, or "".
+func (b *bench) row(f figure, results []result, old string) string {
 	for _, r := range results {
+		if r.name != f.name {
+			continue
+		}
 		verdict := "stated"
 		switch {
 		case r.goal != 0 && r.met():
@@ -30,21 +52,16 @@ func (b *bench) writePage(path, area string, results []result) error {
 		case r.goal != 0:
 			verdict = "**missed**"
 		}
-		fmt.Fprintf(&p, "| %s | %s | %s | %s | %s | %s |\n", r.name, number(r.value), r.unit,
-			strings.NewReplacer(">=", "≥ ", "<=", "≤ ").Replace(r.promise()), verdict, strings.TrimSuffix(r.runs(), " "+r.unit))
+		return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s |\n", r.name, number(r.value), r.unit,
+			strings.NewReplacer(">=", "≥ ", "<=", "≤ ").Replace(r.promise()), verdict,
+			strings.TrimSuffix(r.runs(), " "+r.unit), b.now().UTC().Format("2006-01-02 15:04"))
 	}
-	fmt.Fprintf(&p, "\n## How each is measured\n\n")
-	for _, r := range results {
-		fmt.Fprintf(&p, "- **%s**: %s\n", r.name, r.how)
+	for line := range strings.Lines(old) {
+		if strings.HasPrefix(line, "| "+f.name+" |") {
+			return line
+		}
 	}
-	fmt.Fprintf(&p, "\n%s\n", notesBelow)
-	if _, notes, found := strings.Cut(string(old), notesBelow+"\n"); found {
-		p.WriteString(notes)
-	}
-	if err := os.WriteFile(path, p.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("write page: %w", err)
-	}
-	return nil
+	return ""
 }
 
 // notesBelow is the line below which a person writes.
