@@ -37,6 +37,7 @@ test: deps lint ## hold the house rules, then all tests of every module, the pur
 	$(GO) test -race -timeout $(TEST_TIMEOUT) $(RACE)
 
 test-all: test ## tests, then those that need a container image (podman, mmdebstrap)
+	@.ci/install podman:podman mmdebstrap:mmdebstrap runc:runc catatonit:catatonit
 	STRATA_TEST_IMAGE=1 $(GO) test -timeout 60m -run Image -v ./services/cmd/strata
 
 race: deps ## run every test with the race detector; slow
