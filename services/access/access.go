@@ -192,13 +192,13 @@ func (r *responder) welcome(p access.Principal) error {
 	return fmt.Errorf("%s: tokens of people are not given out yet", p)
 }
 
-// open says whether a job's output is still taken. A job that the fold does not know may have been
-// scheduled a moment ago: its own history tells.
+// open says whether a job's output is still taken under the bearer's lease. A lease that the fold does
+// not know may have been given a moment ago: the job's own history tells.
 func (r *responder) open(p access.Principal) (bool, error) {
 	r.mu.RLock()
 	j := r.lab.Job(p.Job)
-	known := j != nil && j.Run != nil
-	open := known && !j.Run.OutputComplete
+	known := j != nil && j.Run != nil && j.Run.Lease >= p.Lease
+	open := known && j.Run.Lease == p.Lease && !j.Run.OutputComplete
 	r.mu.RUnlock()
 	if known {
 		return open, nil
@@ -213,7 +213,7 @@ func (r *responder) open(p access.Principal) (bool, error) {
 		switch e := f.Event.(type) {
 		case events.JobScheduled:
 			open = e.Lease == p.Lease
-		case events.JobOutputComplete:
+		case events.JobReturned, events.JobOutputComplete:
 			open = false
 		}
 	}

@@ -278,7 +278,17 @@ func TestNotWelcome(t *testing.T) {
 	}
 	g.Append(t, events.JobFinished{Job: 43, Device: "d43", Worker: "w1", Lease: 8, Health: events.Complete},
 		events.JobOutputComplete{Job: 43, Lease: 8})
+	g.Append(t, events.JobReturned{Job: 42, Device: "d42", Worker: "w1", Lease: 7},
+		events.JobScheduled{Job: 42, Device: "d42", Worker: "w1", Lease: 9})
+	g.Append(t, running(44, 10)...)
+	g.Append(t, events.JobReturned{Job: 44, Device: "d44", Worker: "w1", Lease: 10})
+	next := job42
+	next.Lease = 9
+	nc, _ := g.as(t, next) // at once: the service may not have read that the job has another lease
+	nc.Close()
 	tests := []struct{ name, token string }{
+		{"job that runs anew under a later lease", g.key.Token(job42)},
+		{"job that went back to the queue", g.key.Token(access.Principal{Role: access.Job, Job: 44, Lease: 10, Worker: "w1"})},
 		{"worker that is not registered", g.key.Token(access.Principal{Role: access.Worker, Worker: "w9"})},
 		{"job that never was", g.key.Token(access.Principal{Role: access.Job, Job: 99, Lease: 1})},
 		{"job whose output is complete", g.key.Token(access.Principal{Role: access.Job, Job: 43, Lease: 8})},
