@@ -16,7 +16,7 @@ import (
 // judge returns why a request has to be rejected, nothing where it becomes a job. It looks things
 // up in LAVA's order (lava_scheduler_app/models.py, from_yaml_and_user); the first problem ends it.
 func (s *state) judge(r *request, refusal string) []*job.Problem {
-	if refusal != "" {
+	if refusal != "" && !r.check { // a check is the lab's own work, and its device would be Bad without
 		return []*job.Problem{job.At(nil, refusal)}
 	}
 	if r.problems != nil {

@@ -23,7 +23,7 @@ type Deps struct {
 	// QueueTimeout is how long a job waits that does not say; 0 is for ever.
 	QueueTimeout time.Duration
 	// Refuse returns why the lab takes no submissions at the moment, such as a full disk, or "".
-	// Nil never refuses.
+	// Health checks are taken all the same. Nil never refuses.
 	Refuse func() string
 	Counts *Counts // nil: nobody looks
 }

@@ -94,6 +94,12 @@ func TestRefuse(t *testing.T) {
 	if e := decision(t, b.Log, refused).(events.JobRejected); e.Message != reason {
 		t.Errorf("rejected with %q, want %q", e.Message, reason)
 	}
+	// A refused health check would make its device Bad, for a reason that is not the device's.
+	check := natsMsg("submit.lava-health", "job_name: check\nvisibility: public\nactions: []\n")
+	check.Header.Set(events.HeaderPinDevice, "qemu01")
+	if e, ok := decision(t, b.Log, publishMsg(t, b.Conn, check)).(events.JobSubmitted); !ok || !e.HealthCheck {
+		t.Error("a health check is refused for want of space")
+	}
 	mu.Lock()
 	reason = ""
 	mu.Unlock()
