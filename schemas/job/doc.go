@@ -10,8 +10,8 @@
 // [Check] is the gate: the validation that every submission passes, or is rejected by. Its rules,
 // order and messages are those of LAVA's lava_scheduler_app/schema.py, whose messages clients match
 // on, with the line and column added. The gate is lenient on purpose: it knows the common keys and
-// little of the methods. The strict validation, one schema a method and advice only, has its place
-// in this package beside the gate.
+// little of the methods. The strict validation, one schema a method and advice only, is package
+// [strata/schemas/job/strict].
 //
 // [Definition.Split] makes the parts of a multinode definition, one a node. It is a pure function:
 // the same text and group give the same parts.

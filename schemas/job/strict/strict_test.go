@@ -3,9 +3,13 @@ package strict
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"strata/schemas/shape"
 	"strata/schemas/yaml"
@@ -190,6 +194,8 @@ func TestNotYAML(t *testing.T) {
 	}
 }
 
+// FuzzCheck looks for a panic, a problem without words, a definition that strict mode takes and lenient
+// does not, and one on which the validator and the JSON Schema disagree.
 func FuzzCheck(f *testing.F) {
 	for _, c := range cases() {
 		f.Add(c.job())
@@ -198,8 +204,13 @@ func FuzzCheck(f *testing.F) {
 		f.Add(oneAction(m.Kind, m.Name, least[m.Kind][m.Name]))
 	}
 	v := New(nil)
+	schemas := map[shape.Mode]*jsonschema.Schema{shape.Strict: compiled(f, shape.Strict), shape.Lenient: compiled(f, shape.Lenient)}
 	f.Fuzz(func(t *testing.T, text string) {
-		strict, lenient := v.Check([]byte(text), shape.Strict), v.Check([]byte(text), shape.Lenient)
+		root, err := yaml.ParseWithin([]byte(text), yaml.Limits{Bytes: 1 << 16, Nodes: 2000})
+		if err != nil {
+			return
+		}
+		strict, lenient := v.CheckNode(root, shape.Strict), v.CheckNode(root, shape.Lenient)
 		if len(strict) == 0 && len(lenient) > 0 {
 			t.Fatalf("accepted in strict mode, refused in lenient: %v", lenient)
 		}
@@ -208,7 +219,52 @@ func FuzzCheck(f *testing.F) {
 				t.Fatalf("problem without words: %+v", p)
 			}
 		}
+		if !asInJSON(root) {
+			return
+		}
+		for mode, problems := range map[shape.Mode][]Problem{shape.Strict: strict, shape.Lenient: lenient} {
+			says := schemas[mode].Validate(asJSON(t, root))
+			problems = slices.DeleteFunc(problems, func(p Problem) bool { return strings.Contains(p.Rule, "larger than job timeout") })
+			if (says == nil) != (len(problems) == 0) {
+				t.Fatalf("strict %v: the validator says %v, the JSON Schema %v", mode, problems, says)
+			}
+		}
 	})
+}
+
+// asInJSON reports whether a document means in JSON what it means in YAML, and has no second action
+// in an item of its list.
+func asInJSON(n *yaml.Node) bool {
+	if actions := n.Get("actions"); actions.Is(yaml.List) {
+		for _, item := range actions.Items {
+			if len(item.Pairs) > 1 {
+				return false
+			}
+		}
+	}
+	return sameInJSON(n)
+}
+
+func sameInJSON(n *yaml.Node) bool {
+	switch n.Kind {
+	case yaml.Binary, yaml.Time, yaml.Set:
+		return false
+	case yaml.Float:
+		return n.Float != math.Trunc(n.Float) && !math.IsInf(n.Float, 0) && !math.IsNaN(n.Float)
+	case yaml.String:
+		return utf8.ValidString(n.Text)
+	}
+	for _, item := range n.Items {
+		if !sameInJSON(item) {
+			return false
+		}
+	}
+	for _, p := range n.Pairs {
+		if p.Key.Kind != yaml.String || !sameInJSON(p.Key) || !sameInJSON(p.Value) {
+			return false
+		}
+	}
+	return true
 }
 
 func parsed(t testing.TB, text string) *yaml.Node {
