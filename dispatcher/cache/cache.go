@@ -58,6 +58,13 @@ func (c *Cache) Get(ctx context.Context, r Request, ask Ask, waiting func()) (*C
 	return content, nil
 }
 
+// Has says whether the content is there by its checksum, so that no server is needed.
+func (c *Cache) Has(r Request) bool {
+	f := c.bySum(r.Sums)
+	closeAll(f)
+	return f != nil
+}
+
 // get is Get with the lock, which is still needed where the content is being kept.
 func (c *Cache) get(ctx context.Context, r Request, ask Ask, asked time.Time) (*Content, error) {
 	key := r.key()

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"strata/dispatcher/cache"
 	"strata/dispatcher/pipeline"
 )
 
@@ -68,6 +69,9 @@ func (httpDownload) Description() string { return "use http to download the file
 func (d httpDownload) Validate(ctx context.Context, s *pipeline.Session) error {
 	d.check(s)
 	defer d.client.CloseIdleConnections()
+	if store, err := d.store(s); err != nil || store != nil && store.Has(d.wanted()) {
+		return err
+	}
 	from, cached, err := d.source(s)
 	if err != nil {
 		return err
@@ -108,39 +112,59 @@ func (d httpDownload) probe(ctx context.Context, from string) string {
 	return fmt.Sprintf("Resource unavailable at '%s' (%d)", from, code)
 }
 
-// Run downloads the file.
+// Run downloads the file, through the worker's cache where it has one.
 func (d httpDownload) Run(ctx context.Context, s *pipeline.Session) error {
 	defer d.client.CloseIdleConnections()
-	from, cached, err := d.source(s)
+	store, err := d.store(s)
 	if err != nil {
 		return err
 	}
-	s.Log.Info("downloading %s", from)
-	resp, err := d.get(ctx, from)
-	if err != nil && cached && s.Dispatcher.Get("http_cache_fallback_origin_url").True() {
-		s.Log.Warning("%s; trying the origin instead of the cache", err)
-		s.Log.Info("downloading %s", d.url)
-		from = d.url
-		resp, err = d.get(ctx, from)
+	if store != nil {
+		err := d.shared(ctx, s, store)
+		if !errors.Is(err, cache.ErrDamaged) {
+			return err
+		}
+		s.Log.Warning("%s; downloading it again", cache.ErrDamaged)
+		return d.shared(ctx, s, store)
 	}
+	resp, from, err := d.get(ctx, s, nil)
 	if err != nil {
 		return err
 	}
 	body := &resuming{d: d, ctx: ctx, s: s, from: from, resp: resp}
-	defer body.close()
+	defer body.Close()
 	return d.save(ctx, s, body, resp.ContentLength)
 }
 
-// get asks for the file; its errors have a class.
-func (d httpDownload) get(ctx context.Context, from string) (*http.Response, error) {
-	resp, err := d.request(ctx, http.MethodGet, from, nil)
+// get asks for the file, at the lab's cache first where it has one; its errors have a class. With
+// extra headers the answer may also be one to a condition.
+func (d httpDownload) get(ctx context.Context, s *pipeline.Session, extra map[string]string) (resp *http.Response, from string, err error) {
+	from, cached, err := d.source(s)
+	if err != nil {
+		return nil, "", err
+	}
+	s.Log.Info("downloading %s", from)
+	resp, err = d.ask(ctx, from, extra)
+	if err != nil && cached && s.Dispatcher.Get("http_cache_fallback_origin_url").True() {
+		s.Log.Warning("%s; trying the origin instead of the cache", err)
+		s.Log.Info("downloading %s", d.url)
+		from = d.url
+		resp, err = d.ask(ctx, from, extra)
+	}
+	return resp, from, err
+}
+
+// ask is get at one address.
+func (d httpDownload) ask(ctx context.Context, from string, extra map[string]string) (*http.Response, error) {
+	resp, err := d.request(ctx, http.MethodGet, from, extra)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		return nil, pipeline.Blamef(pipeline.Infrastructure, "Unable to download '%s': %w", from, reason(err))
 	}
-	if resp.StatusCode != http.StatusOK {
+	conditional := []int{http.StatusNotModified, http.StatusPartialContent, http.StatusRequestedRangeNotSatisfiable}
+	if resp.StatusCode != http.StatusOK && (extra == nil || !slices.Contains(conditional, resp.StatusCode)) {
 		resp.Body.Close()
 		return nil, pipeline.Blamef(pipeline.Infrastructure, "Unable to download '%s': the server answered %s", from, resp.Status)
 	}
@@ -150,8 +174,19 @@ func (d httpDownload) get(ctx context.Context, from string) (*http.Response, err
 // source returns where to get the file: the URL itself, or the lab's cache of it.
 func (d httpDownload) source(s *pipeline.Session) (from string, cached bool, err error) {
 	format := s.Dispatcher.Get("http_url_format_string").Text()
-	if format == "" || !d.artefact.Params.Get("use_cache").Bool(true) {
+	if format == "" {
 		return d.url, false, nil
+	}
+	if cacheable, err := d.cacheable(s); !cacheable || err != nil {
+		return d.url, false, err
+	}
+	return strings.Replace(format, "%s", url.QueryEscape(d.url), 1), true, nil
+}
+
+// cacheable says whether a cache may have the file: the job and the worker's rules can forbid it.
+func (d httpDownload) cacheable(s *pipeline.Session) (bool, error) {
+	if !d.artefact.Params.Get("use_cache").Bool(true) {
+		return false, nil
 	}
 	matches := func(key string) (bool, error) {
 		for _, rule := range s.Dispatcher.Get(key).Texts() {
@@ -166,14 +201,12 @@ func (d httpDownload) source(s *pipeline.Session) (from string, cached bool, err
 		return false, nil
 	}
 	if excluded, err := matches("http_cache_exclude_rules"); excluded || err != nil {
-		return d.url, false, err
+		return false, err
 	}
-	if !s.Dispatcher.Get("http_cache_include_rules").IsNull() {
-		if included, err := matches("http_cache_include_rules"); !included || err != nil {
-			return d.url, false, err
-		}
+	if s.Dispatcher.Get("http_cache_include_rules").IsNull() {
+		return true, nil
 	}
-	return strings.Replace(format, "%s", url.QueryEscape(d.url), 1), true, nil
+	return matches("http_cache_include_rules")
 }
 
 // request makes a request and repeats it, ever more slowly, while the failure may pass.
@@ -291,4 +324,5 @@ func startsAt(resp *http.Response, n int64) bool {
 	return unit == "bytes" && err == nil && at == n
 }
 
-func (b *resuming) close() { b.resp.Body.Close() }
+// Close ends the response, which is at its end or of no use.
+func (b *resuming) Close() error { return b.resp.Body.Close() }
