@@ -54,6 +54,7 @@ type api struct {
 type caller struct {
 	user  events.UserName
 	token string // the user as a token of a subject
+	trace string // W3C traceparent of the request; facts carry it on
 }
 
 // Run answers requests until ctx ends; then it returns nil.
@@ -150,7 +151,7 @@ func (a *api) answer(ctx context.Context, group *sync.WaitGroup) {
 		group.Add(1)
 		go func() {
 			defer group.Done()
-			a.serve(ctx, caller{user.name, user.token}, verb, m, func() { <-slots })
+			a.serve(ctx, caller{user.name, user.token, m.Header.Get(events.HeaderTrace)}, verb, m, func() { <-slots })
 		}()
 	})
 	if err != nil {

@@ -427,3 +427,73 @@ func frame(t *testing.T, b *eventtest.Broker, job events.JobID, first uint64, li
 	}
 	return seq
 }
+
+// TestRights holds that people see their own jobs and public ones, change their own, and administer
+// nothing; and that a request's trace goes on with its facts.
+func TestRights(t *testing.T) {
+	t.Parallel()
+	b, local := start(t)
+	call(t, local, "devices.add", api.DeviceRequest{Device: "q1", DeviceType: "qemu"}, nil)
+	hidden, public := publish(t, b, "x"), publish(t, b, "y")
+	open := submitted(public)
+	open.Visibility.Public = true
+	b.Append(t, submitted(hidden), open)
+	// The broker lets nobody publish as somebody else; here there are no such rights.
+	alice, bob := api.Client{Conn: local.Conn, User: "alice"}, api.Client{Conn: local.Conn, User: "bob"}
+	tests := []struct {
+		who  api.Client
+		verb string
+		in   any
+		code api.Code // "" for allowed
+	}{
+		{alice, "jobs.show", api.JobRequest{Job: hidden}, ""},
+		{bob, "jobs.show", api.JobRequest{Job: hidden}, api.Denied},
+		{bob, "jobs.results", api.JobRequest{Job: hidden}, api.Denied},
+		{bob, "jobs.show", api.JobRequest{Job: public}, ""},
+		{bob, "jobs.cancel", api.JobRequest{Job: public}, api.Denied},
+		{bob, "jobs.priority", api.PriorityRequest{Job: public, Priority: 1}, api.Denied},
+		{alice, "jobs.priority", api.PriorityRequest{Job: hidden, Priority: 1}, ""},
+		{bob, "devices.show", api.DeviceRequest{Device: "q1"}, ""},
+		{bob, "devices.health", api.DeviceRequest{Device: "q1", Health: events.Good}, api.Denied},
+		{bob, "workers.register", api.WorkerRequest{Worker: "w9"}, api.Denied},
+		{bob, "workers.token", api.WorkerRequest{Worker: "w9"}, api.Denied},
+	}
+	for _, tt := range tests {
+		err := tt.who.Call(t.Context(), tt.verb, tt.in, nil)
+		if (tt.code == "") != (err == nil) || tt.code != "" && !api.HasCode(err, tt.code) {
+			t.Errorf("%s asks %s %+v: got %v, want %q", tt.who.User, tt.verb, tt.in, err, tt.code)
+		}
+	}
+	if err := bob.Log(t.Context(), api.LogRequest{Job: hidden}, nil); !api.HasCode(err, api.Denied) {
+		t.Errorf("bob reads the log of alice's job: got %v, want it denied", err)
+	}
+	if err := bob.Stream(t.Context(), "sql", api.SQLRequest{Query: "SELECT 1"}, nil); !api.HasCode(err, api.Denied) {
+		t.Errorf("bob asks the tables: got %v, want it denied", err)
+	}
+	err := bob.Stream(t.Context(), "events", api.EventsRequest{From: 1}, func(m *nats.Msg) error {
+		if strings.Contains(string(m.Data), fmt.Sprintf(`"entity":"job/%d"`, hidden)) {
+			t.Errorf("bob sees a fact of alice's job: %s", m.Data)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("bob follows events: %v", err)
+	}
+	var listed api.Jobs
+	call(t, bob, "jobs.list", api.JobsRequest{}, &listed)
+	if len(listed.Jobs) != 1 || listed.Jobs[0].Job != public {
+		t.Errorf("jobs that bob sees: got %+v, want the public one", listed.Jobs)
+	}
+
+	const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	m := nats.NewMsg("api.alice.jobs.cancel")
+	m.Header.Set(events.HeaderTrace, trace)
+	m.Data = []byte(fmt.Sprintf(`{"job":%d}`, hidden))
+	if _, err := local.Conn.RequestMsgWithContext(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	facts := eventtest.Facts(t, b.Log, stream.Lab)
+	if last := facts[len(facts)-1]; last.Trace != trace || last.Actor != "alice" {
+		t.Errorf("fact of a traced request: trace %q, actor %q; want %q and alice", last.Trace, last.Actor, trace)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"strata/events"
+	"strata/events/lab"
 	"strata/events/stream"
 )
 
@@ -17,8 +18,8 @@ const recent = 100
 // errUntil ends a flow of facts at the one that was waited for.
 var errUntil = errors.New("the fact has come")
 
-// openEvents sends facts of LAB, of all entities or of one.
-func (a *api) openEvents(_ caller, body []byte) (producer, error) {
+// openEvents sends facts of LAB, of all entities or of one, as far as the caller may see them.
+func (a *api) openEvents(who caller, body []byte) (producer, error) {
 	in, err := decode[EventsRequest](body)
 	if err != nil {
 		return nil, err
@@ -28,7 +29,7 @@ func (a *api) openEvents(_ caller, body []byte) (producer, error) {
 		return nil, err
 	}
 	return func(ctx context.Context, emit func(message) error) error {
-		err := a.sendFacts(ctx, in, about, emit)
+		err := a.sendFacts(ctx, who, in, about, emit)
 		if errors.Is(err, errUntil) {
 			return nil
 		}
@@ -36,13 +37,18 @@ func (a *api) openEvents(_ caller, body []byte) (producer, error) {
 	}, nil
 }
 
-func (a *api) sendFacts(ctx context.Context, in EventsRequest, about events.Entity, emit func(message) error) error {
+func (a *api) sendFacts(ctx context.Context, who caller, in EventsRequest, about events.Entity, emit func(message) error) error {
 	last, err := a.log.Last(ctx, stream.Lab)
 	if err != nil {
 		return err
 	}
 	send := func(r stream.Recorded) error {
 		if about.Kind != "" && r.Event.About() != about || r.Seq < in.From {
+			return nil
+		}
+		seen := false
+		a.read(func(s *lab.State) { seen = s.Can(who.user, lab.View, r.Event.About()) })
+		if !seen {
 			return nil
 		}
 		body, err := json.Marshal(viewFact(r))

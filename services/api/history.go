@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"strata/events/lab"
 	"strata/projections"
 )
 
@@ -71,7 +72,13 @@ func sqlError(err error) *Error {
 }
 
 // openSQL sends the answer to a query, as ClickHouse writes it.
-func (a *api) openSQL(_ caller, body []byte) (producer, error) {
+func (a *api) openSQL(who caller, body []byte) (producer, error) {
+	// The tables hold everybody's jobs, and rows have no rights yet.
+	var denied error
+	a.read(func(s *lab.State) { denied = allow(s, who, lab.Administer, "sql", "") })
+	if denied != nil {
+		return nil, denied
+	}
 	in, err := decode[SQLRequest](body)
 	if err != nil {
 		return nil, err

@@ -25,6 +25,9 @@ func (a *api) openLog(who caller, body []byte) (producer, error) {
 		if err != nil {
 			return err
 		}
+		if err := a.mayJob(who, lab.View, in.Job); err != nil {
+			return err
+		}
 		if j, _ := viewFacts(facts); j.Over() && j.Lease == 0 {
 			return nil // refused or withdrawn: it never said anything
 		}

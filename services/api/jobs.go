@@ -16,7 +16,7 @@ const visibleWithin = 2 * time.Second
 
 // listJobs answers with the jobs that are not over, newest first, and with those that are where
 // asked for.
-func (a *api) listJobs(ctx context.Context, _ caller, in JobsRequest) (Jobs, error) {
+func (a *api) listJobs(ctx context.Context, who caller, in JobsRequest) (Jobs, error) {
 	if in.Limit < 0 || in.Limit > 1000 {
 		return Jobs{}, refuse(Invalid, "limit is %d, allowed are 1 to 1000", in.Limit)
 	}
@@ -33,7 +33,7 @@ func (a *api) listJobs(ctx context.Context, _ caller, in JobsRequest) (Jobs, err
 			case j.Run != nil && !v.Over():
 				out.Running++
 			}
-			if in.wants(v) {
+			if in.wants(v) && s.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: j.ID.String()}) {
 				out.Jobs = append(out.Jobs, v)
 			}
 		}
@@ -63,9 +63,12 @@ func (in JobsRequest) wants(j Job) bool {
 }
 
 // showJob answers with all that is known of one job.
-func (a *api) showJob(ctx context.Context, _ caller, in JobRequest) (Job, error) {
+func (a *api) showJob(ctx context.Context, who caller, in JobRequest) (Job, error) {
 	facts, err := a.jobFacts(ctx, in.Job)
 	if err != nil {
+		return Job{}, err
+	}
+	if err := a.mayJob(who, lab.View, in.Job); err != nil {
 		return Job{}, err
 	}
 	j, known := viewFacts(facts)
@@ -122,6 +125,9 @@ func (a *api) cancelJob(ctx context.Context, who caller, in JobRequest) (Job, er
 		return Job{}, err
 	}
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		if err := allow(s, who, lab.Change, events.Job, in.Job.String()); err != nil {
+			return nil, err
+		}
 		j := s.Job(in.Job)
 		if j == nil || j.State == lab.Finished {
 			return nil, refuse(Conflict, "job %d is over already", in.Job)
@@ -143,6 +149,9 @@ func (a *api) setPriority(ctx context.Context, who caller, in PriorityRequest) (
 		return Job{}, &Error{Code: Invalid, Field: "priority", Message: "priority must be a number from 0 to 100"}
 	}
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		if err := allow(s, who, lab.Change, events.Job, in.Job.String()); err != nil {
+			return nil, err
+		}
 		j := s.Job(in.Job)
 		if j == nil || j.State != lab.Submitted {
 			return nil, refuse(Conflict, "job %d does not wait in the queue", in.Job)
@@ -156,9 +165,12 @@ func (a *api) setPriority(ctx context.Context, who caller, in PriorityRequest) (
 }
 
 // results answers with the test cases recorded so far.
-func (a *api) results(ctx context.Context, _ caller, in JobRequest) (Results, error) {
+func (a *api) results(ctx context.Context, who caller, in JobRequest) (Results, error) {
 	facts, err := a.jobFacts(ctx, in.Job)
 	if err != nil {
+		return Results{}, err
+	}
+	if err := a.mayJob(who, lab.View, in.Job); err != nil {
 		return Results{}, err
 	}
 	j, _ := viewFacts(facts)

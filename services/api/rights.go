@@ -13,7 +13,14 @@ func allow(s *lab.State, who caller, verb lab.Verb, kind events.Kind, id string)
 	if s.Can(who.user, verb, events.Entity{Kind: kind, ID: id}) {
 		return nil
 	}
-	return refuse(Denied, "%s may not %s %s %s", who.user, verb, kind, id)
+	return refuse(Denied, "%s may not %s %s", who.user, verb, strings.TrimSuffix(string(kind)+" "+id, " "))
+}
+
+// mayJob returns an error where the caller may not do that to a job.
+func (a *api) mayJob(who caller, verb lab.Verb, job events.JobID) error {
+	var err error
+	a.read(func(s *lab.State) { err = allow(s, who, verb, events.Job, job.String()) })
+	return err
 }
 
 // checkName refuses names that could not stand in an address or a list.
