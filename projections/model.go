@@ -3,6 +3,7 @@ package projections
 import (
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"time"
@@ -78,10 +79,14 @@ func columns[R any]() []string {
 }
 
 // utc returns t as the tables keep it; the zero time is the beginning of 1970, since ClickHouse has
-// no year 1.
+// no year 1. What a worker's clock tells beyond 2262, where the driver would begin anew in 1677, is the end of that.
 func utc(t time.Time) time.Time {
-	if t.Before(time.Unix(0, 0)) {
-		return time.Unix(0, 0).UTC()
+	first, last := time.Unix(0, 0), time.Unix(0, math.MaxInt64)
+	switch {
+	case t.Before(first):
+		t = first
+	case t.After(last):
+		t = last
 	}
 	return t.UTC()
 }

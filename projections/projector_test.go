@@ -288,6 +288,44 @@ func TestProjectorKeepsLinesOnce(t *testing.T) {
 
 // story records the life of a job, of the definition rejected after it, and of what they need, and
 // returns the last sequence in LAB.
+// What a worker sends may be wrong, and must not keep all that comes behind it out of the tables.
+func TestProjectorSurvivesStrangeOutput(t *testing.T) {
+	t.Parallel()
+	broker, db := eventtest.Start(t), openTest(t)
+	lines := []string{
+		`{"dt":"9999-12-31T23:59:59Z","lvl":"target","msg":"far"}`,
+		`{"dt":"0000-01-01T00:00:00Z","lvl":"target","msg":"long ago"}`,
+		`{"dt":"2400-01-01T00:00:00Z","lvl":"weather","ns":"` + strings.Repeat("n", 30_000) + `","msg":null}`,
+		"{\"dt\":\"2026-11-22T12:00:00Z\",\"lvl\":\"target\",\"msg\":\"\xff\xfe \u0000\"}",
+		`{"dt":"2026-11-22T12:00:00Z","lvl":"target","msg":7}`,
+		`{"dt":"yesterday","lvl":"target","msg":"x"}`,
+		`not JSON`,
+	}
+	frame(t, broker, 42, 0, uint64(len(lines)), strings.Join(lines, "\n")+"\n")
+	frame(t, broker, 42, uint64(len(lines)), 1, `{"dt":"2026-11-22T12:00:00Z","lvl":"target","msg":"behind"}`+"\n")
+	far := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	broker.Append(t, events.JobStarted{Job: 42, Worker: "w1", At: far})
+	broker.Append(t, events.ResultsRecorded{Job: 42, Lines: 1, Cases: []events.Case{
+		{Suite: strings.Repeat("s", 1000), Name: strings.Repeat("c", 60_000), Result: events.Pass, At: far},
+		{Suite: "0", Name: "zero", Result: "weather", Metadata: map[string]string{"": "\x00"}},
+	}})
+	_, stop := project(t, broker, db)
+	awaitPosition(t, db, stream.Output, 2)
+	awaitPosition(t, db, stream.Results, 1)
+	awaitPosition(t, db, stream.Lab, 1)
+	stop()
+	for question, answer := range map[string]string{
+		"SELECT count(), uniqExact(line), max(time) < '2300-01-01' FROM log_lines":       "8 8 1",
+		"SELECT message, toYear(time) FROM log_lines WHERE line IN (0, 1) ORDER BY line": "far 2262, long ago 1970",
+		"SELECT count(), max(time) < '2300-01-01' FROM test_cases":                       "2 1",
+		"SELECT toYear(started_at) FROM jobs":                                            "2262",
+	} {
+		if got := text(t, db, question); got != answer {
+			t.Errorf("%s\n got %s\nwant %s", question, got, answer)
+		}
+	}
+}
+
 func story(t *testing.T, b *eventtest.Broker, job events.JobID) uint64 {
 	t.Helper()
 	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
