@@ -29,6 +29,7 @@ func TestUserCommand(t *testing.T) {
 		{"built in", "hard_reset: touch @/reset", "name: hard_reset", "", "", []string{"reset"}, nil},
 		{"usb gadget", "power_off: []", "name: usbg_ms_commands_disable", "", "", []string{"gadget-off"}, nil},
 		{"no services", "power_off: []", "name: stop_test_services", "", "", nil, []string{"Running user command 'stop_test_services'"}},
+		{"a daemon is left behind", "users: {a: {do: \"sh -c 'sleep 15 & exit 0'\"}}", "name: a", "", "", nil, nil},
 		{"failing", "users: {relay: {do: [touch @/a, /bin/false, touch @/b], undo: touch @/undone}}", "name: relay",
 			events.InfrastructureError, "Unable to run: '/bin/false' failed", []string{"a", "undone"}, []string{"Unable to run: ['/bin/false']"}},
 		{"failing undo", "users: {relay: {do: touch @/a, undo: /bin/false}}", "name: relay",

@@ -115,6 +115,9 @@ func (s *Session) exec(ctx context.Context, argv []string, w io.Writer) (int, er
 	switch {
 	case err == nil:
 		return 0, nil
+	case errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState != nil:
+		// It ended well, and left something running that has its output: a daemon that it started.
+		return 0, nil
 	case errors.As(err, &exited):
 		if status, ok := exited.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 			return -int(status.Signal()), err

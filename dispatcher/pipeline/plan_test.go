@@ -43,6 +43,32 @@ func TestTimeoutPrecedence(t *testing.T) {
 	}
 }
 
+func TestDuration(t *testing.T) {
+	tests := []struct {
+		text string
+		want time.Duration
+	}{
+		{"{minutes: 2, seconds: 3}", 123 * time.Second},
+		{"{minutes: 1.5}", 90 * time.Second},
+		{"{seconds: 0.5}", 30 * time.Second}, // whole seconds, and none is nothing
+		{"{days: 1}", 24 * time.Hour},
+		{"{seconds: 0}", 30 * time.Second},
+		{"{weeks: 1}", 30 * time.Second},
+		{"{hours: -1}", 30 * time.Second},
+		{"{days: 1000000000000}", longest},
+		{"{seconds: 1.0e+300}", longest},
+	}
+	for _, tt := range tests {
+		d, err := ReadYAML([]byte(tt.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Duration(d); got != tt.want || err != nil {
+			t.Errorf("duration %s: got %s, %v; want %s", tt.text, got, err, tt.want)
+		}
+	}
+}
+
 func TestConnectionTimeoutPrecedence(t *testing.T) {
 	const device = "constants: {failure_retry: 1}\nactions: {boot: {methods: {fake: }}}\n"
 	tests := []struct {

@@ -12,6 +12,10 @@ const (
 	retryPause     = time.Second
 )
 
+// longest is the longest that a timeout may be: more than a job lives, and far from where the
+// arithmetic of durations ends.
+const longest = 10 * 365 * 24 * time.Hour
+
 // slowActions have a longer built-in timeout than the others.
 func builtinTimeout(name string) time.Duration {
 	switch name {
@@ -30,17 +34,18 @@ func Duration(d Data) (time.Duration, error) {
 	if d.Kind() != Mapping {
 		return 0, fmt.Errorf("a timeout is a mapping of days, hours, minutes or seconds, not %s", d.Python())
 	}
-	var total time.Duration
+	var total float64 // seconds
 	for _, unit := range []struct {
 		name string
-		size time.Duration
-	}{{"days", 24 * time.Hour}, {"hours", time.Hour}, {"minutes", time.Minute}, {"seconds", time.Second}} {
-		total += time.Duration(d.Get(unit.name).Int(0)) * unit.size
+		size float64
+	}{{"days", 24 * 3600}, {"hours", 3600}, {"minutes", 60}, {"seconds", 1}} {
+		n := d.Get(unit.name)
+		total += n.Float(float64(n.Int(0))) * unit.size
 	}
-	if total <= 0 {
+	if total < 1 {
 		return defaultTimeout, nil
 	}
-	return total, nil
+	return time.Duration(min(total, longest.Seconds())) * time.Second, nil
 }
 
 // Clock prints a duration as log lines do, HH:MM:SS, cutting off fractions.
