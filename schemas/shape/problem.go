@@ -57,6 +57,8 @@ type Problem struct {
 	Message string // for people: what is wrong and what is allowed
 	Rule    string // the same in the words of voluptuous, such as "extra keys not allowed"
 	weight  int    // how far a value is from what was meant; see Either
+	word    string // a word that is none of words
+	words   []string
 }
 
 // String returns place, path and message.

@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -110,7 +111,9 @@ func (s Words) check(_ Mode, at Path, n *yaml.Node) []Problem {
 	if slices.Contains(s, n.Text) {
 		return nil
 	}
-	return problem(n, at, weightWord, "not a valid value", "%q is not allowed here%s", short(n.Text), allowed(n.Text, s))
+	p := problem(n, at, weightWord, "not a valid value", "%q is not allowed here%s", short(n.Text), allowed(n.Text, s))
+	p[0].word, p[0].words = n.Text, s
+	return p
 }
 
 // Number is a number. As in Python true is 1 and false is 0.
@@ -215,12 +218,14 @@ func (s Either) String() string {
 func (s Either) check(m Mode, at Path, n *yaml.Node) (best []Problem) {
 	own := false // one of the shapes is of the value's kind
 	least := 0
+	var all [][]Problem
 	var missing []string // of the shapes that are equally near, where each lacks just one key
 	for _, o := range s {
 		problems := o.check(m, at, n)
 		if len(problems) == 0 {
 			return nil
 		}
+		all = append(all, problems)
 		own = own || problems[0].weight != weightKind || len(problems[0].Path) > len(at)
 		weight := weigh(at, problems)
 		if best == nil || weight < least {
@@ -236,7 +241,26 @@ func (s Either) check(m Mode, at Path, n *yaml.Node) (best []Problem) {
 	case len(missing) > 1:
 		best[0].Message = "one of the keys " + strings.Join(missing, ", ") + " is missing"
 	}
+	for i := range best {
+		if best[i].words != nil {
+			best[i].Message = fmt.Sprintf("%q is not allowed here%s", short(best[i].word), allowed(best[i].word, wordsAt(best[i].Path, all)))
+		}
+	}
 	return best
+}
+
+// wordsAt gathers what all alternatives allow at one place, so that a message does not know only
+// those of the alternative that it speaks for.
+func wordsAt(at Path, alternatives [][]Problem) (words []string) {
+	for _, problems := range alternatives {
+		for _, p := range problems {
+			if p.words != nil && slices.Equal(p.Path, at) {
+				words = append(words, p.words...)
+			}
+		}
+	}
+	slices.Sort(words)
+	return slices.Compact(words)
 }
 
 // Named is a shape that stands in several places: the JSON Schema defines it once under Name.
