@@ -67,3 +67,12 @@ func TestValidate(t *testing.T) {
 		t.Errorf("problem %+v", p)
 	}
 }
+
+// The job of the demo, which people copy, is right to the last key.
+func TestShippedJobIsValid(t *testing.T) {
+	t.Parallel()
+	status, text := newWorld(t).strata(t, "validate", "--strict", filepath.Join("demo", "job.yaml"))
+	if status != exitOK || strings.Contains(text, "note:") {
+		t.Errorf("status %d: %s", status, text)
+	}
+}
