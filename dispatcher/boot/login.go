@@ -83,7 +83,8 @@ func (l *loginRetry) startMessage(s *pipeline.Session) (string, []string, error)
 			return "", nil, err
 		}
 	}
-	if own := s.Device.Get("actions", "boot", "methods", method, "parameters", "boot_message"); own.True() {
+	if own := s.Device.Get("actions", "boot", "methods", method, "parameters", "boot_message"); own.True() && method != "uefi-menu" {
+		// The menus' own boot_message has been seen already, by uefi-menu-selector.
 		s.Log.Warning("boot_message is being deprecated in favour of kernel-start-message in constants")
 		start = own
 	}

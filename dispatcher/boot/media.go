@@ -39,7 +39,7 @@ func (a *fromMedia) media(s *pipeline.Session) string {
 	return ""
 }
 
-// Validate reads the block, so that what follows can be validated as well.
+// Validate checks that the block names what is on the disk.
 func (a *fromMedia) Validate(_ context.Context, s *pipeline.Session) error {
 	media := a.media(s)
 	if media == "" {
@@ -55,22 +55,9 @@ func (a *fromMedia) Validate(_ context.Context, s *pipeline.Session) error {
 			s.Invalid("Missing %s location for secondary media boot from '%s'", key, media)
 		}
 	}
-	pipeline.Put(s, pipeline.Served("kernel"), block.Get("kernel").Text())
-	pipeline.Put(s, pipeline.PreparedRamdisk, block.Get("ramdisk").Text())
-	pipeline.Put(s, pipeline.Served("ramdisk"), block.Get("ramdisk").Text())
-	pipeline.Put(s, pipeline.Served("dtb"), block.Get("dtb").Text())
-	pipeline.Put(s, mediaRoot, block.Get("root_uuid").Text())
-	pipeline.Put(s, mediaPart, block.Get("boot_part").Text())
-	if !a.kernelType || !block.Has("kernel_type") {
-		return nil
+	if kind := block.Get("kernel_type"); a.kernelType && !kind.IsNull() && bootCommand(kind.Text(), s.Device) == "" {
+		s.Invalid("Unknown kernel_type '%s': image, uimage and zimage are known", kind.Text())
 	}
-	kind := block.Get("kernel_type").Text()
-	command := bootCommand(kind, s.Device)
-	if command == "" {
-		s.Invalid("Unknown kernel_type '%s': image, uimage and zimage are known", kind)
-		return nil
-	}
-	pipeline.Put(s, pipeline.BootCommand, command)
 	return nil
 }
 
@@ -94,5 +81,21 @@ func bootCommand(kind string, device pipeline.Data) string {
 	return ""
 }
 
-// Run has nothing left to do.
-func (*fromMedia) Run(context.Context, *pipeline.Session) error { return nil }
+// Run names the files, in the place of those that another block of the namespace deployed.
+func (a *fromMedia) Run(_ context.Context, s *pipeline.Session) error {
+	if a.media(s) == "" {
+		return nil
+	}
+	block := s.Block()
+	pipeline.Put(s, pipeline.Served("kernel"), block.Get("kernel").Text())
+	pipeline.Put(s, pipeline.PreparedKernel, "")
+	pipeline.Put(s, pipeline.PreparedRamdisk, block.Get("ramdisk").Text())
+	pipeline.Put(s, pipeline.Served("ramdisk"), block.Get("ramdisk").Text())
+	pipeline.Put(s, pipeline.Served("dtb"), block.Get("dtb").Text())
+	pipeline.Put(s, mediaRoot, block.Get("root_uuid").Text())
+	pipeline.Put(s, mediaPart, block.Get("boot_part").Text())
+	if command := bootCommand(block.Get("kernel_type").Text(), s.Device); a.kernelType && command != "" {
+		pipeline.Put(s, pipeline.BootCommand, command)
+	}
+	return nil
+}

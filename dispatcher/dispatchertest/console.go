@@ -7,6 +7,8 @@
 //	prompt TEXT    print text without a line end
 //	file PATH      print a file, such as a recorded console
 //	wait REGEX     wait until a line that matches was typed
+//	raw            take each key as it is typed: control characters reach the script
+//	key REGEX      wait until what was typed since the last wait matches, line end or not (after raw)
 //	eval           from here on answer like a shell: run each typed line and prompt again
 //	hang           print nothing more, and stay
 //	# …            a comment
@@ -29,6 +31,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // consoleFlag makes the test binary a console.
@@ -85,6 +89,14 @@ func play(file string, in io.Reader, out io.Writer) error {
 			if err := waitFor(typed, text); err != nil {
 				return err
 			}
+		case "raw":
+			if err := raw(int(os.Stdin.Fd())); err != nil {
+				return err
+			}
+		case "key":
+			if err := waitForKey(typed, text); err != nil {
+				return err
+			}
 		case "eval":
 			return eval(typed, out, prompt)
 		case "hang":
@@ -137,4 +149,33 @@ func eval(typed *bufio.Reader, out io.Writer, prompt string) error {
 		_ = cmd.Run() // the line tells its status itself
 		fmt.Fprint(out, prompt)
 	}
+}
+
+// raw switches the terminal's line editing off, as that of a boot loader's serial line is.
+func raw(fd int) error {
+	mode, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return fmt.Errorf("read the terminal's mode: %w", err)
+	}
+	mode.Lflag &^= unix.ICANON | unix.ISIG
+	mode.Iflag &^= unix.ICRNL
+	mode.Cc[unix.VMIN], mode.Cc[unix.VTIME] = 1, 0
+	return unix.IoctlSetTermios(fd, unix.TCSETS, mode)
+}
+
+// waitForKey reads typed bytes until they match.
+func waitForKey(typed *bufio.Reader, pattern string) error {
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return err
+	}
+	var seen []byte
+	for !re.Match(seen) {
+		b, err := typed.ReadByte()
+		if err != nil {
+			return fmt.Errorf("wait for the key %q: %w", pattern, err)
+		}
+		seen = append(seen, b)
+	}
+	return nil
 }
