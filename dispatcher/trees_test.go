@@ -1,6 +1,8 @@
 package dispatcher
 
 import (
+	"encoding/csv"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,92 +13,179 @@ import (
 	"strata/dispatcher/output"
 	"strata/dispatcher/pipeline"
 	"strata/events"
+	"strata/schemas/device"
+	jobs "strata/schemas/job"
+	"strata/schemas/yaml"
 )
 
-// implemented are the names of the actions of the methods that this version has. Trees with others
-// in them are for later.
-const implemented = `
-deployimages lava-overlay lava-multinode-overlay test-definition inline-repo-action git-repo-action
-url-repo-action test-overlay test-install-overlay test-runscript-overlay compress-overlay ssh-authorize
-deploy-device-env download-retry http-download file-download apply-overlay-guest append-overlays
-lava-create-overlay
-boot-image-retry boot-qemu-image execute-qemu auto-login-action login-action expect-shell-connection
-export-device-env minimal-boot connect-device reset-device pdu-reboot send-reboot-commands
-overlay-unpack lava-test-retry lava-test-shell user-command finalize power-off read-feedback`
+// treesWanted is how many recorded trees a plan must equal: a corpus that is not found as it was
+// would otherwise make the test pass with nothing compared.
+const treesWanted = 120
 
 // A planned job equals the tree that the reference planned: names, levels, timeouts, attempts, URLs.
 func TestTreesOfTheCorpus(t *testing.T) {
+	t.Parallel()
 	corpus := filepath.Join(corpusDir(t), "corpus")
-	known := map[string]bool{}
-	for _, name := range strings.Fields(implemented) {
-		known[name] = true
-	}
-	compared := 0
-	for _, folder := range []string{"trees", "trees-extra"} {
-		files, err := filepath.Glob(filepath.Join(corpus, folder, "*.yaml"))
-		if err != nil {
-			t.Fatal(err)
+	templates := &device.Templates{Text: func(name string) (string, bool) {
+		text, err := os.ReadFile(filepath.Join(corpus, "device-types", name))
+		return string(text), err == nil
+	}}
+	equal, missing := 0, []string{}
+	for _, c := range treeCases(t, corpus) {
+		definition, dictionary, err := c.inputs(corpus, templates)
+		if errors.Is(err, os.ErrNotExist) {
+			missing = append(missing, c.tree)
+			continue
 		}
-		for _, file := range files {
-			want := readYAML(t, file)
-			job, device := inputsOf(corpus, file)
-			if job == "" || !allKnown(want, known) {
+		if err != nil {
+			t.Errorf("%s: %v", c.tree, err)
+			continue
+		}
+		plan, err := pipeline.Parse(pipeline.Inputs{
+			ID: "4242", Job: definition, Device: dictionary, Dir: filepath.Join(t.TempDir(), "4242"),
+			Log: discard(), Now: time.Now, Methods: Methods(),
+		})
+		if err != nil {
+			t.Errorf("%s: plan: %v", c.tree, err)
+			continue
+		}
+		got, want := projectNodes(plan.Describe().Pipeline), projectTree(readYAML(t, filepath.Join(corpus, c.tree)))
+		if diff := firstDifferent(got, want); diff != "" {
+			t.Errorf("%s: %s", c.tree, diff)
+			continue
+		}
+		equal++
+	}
+	if equal < treesWanted {
+		t.Errorf("%d trees are equal, want at least %d", equal, treesWanted)
+	}
+	t.Logf("%d trees are equal; %d without their inputs here: %s", equal, len(missing), strings.Join(missing, " "))
+}
+
+// firstDifferent returns where two projections part, with the lines before.
+func firstDifferent(got, want []string) string {
+	for i := range max(len(got), len(want)) {
+		if g, w := at(got, i), at(want, i); g != w {
+			return fmt.Sprintf("line %d:\n got %s\nwant %s\nafter\n%s", i, g, w, strings.Join(got[max(0, i-3):min(i, len(got))], "\n"))
+		}
+	}
+	return ""
+}
+
+// treeCase is a recorded tree and what it was made of.
+type treeCase struct {
+	tree    string // below the corpus
+	job     string // below the reference's repository
+	device  string // name of a dictionary, or "type-X" for a bare device type
+	role    string // of a multinode part: "server-0"
+	context string // JSON; "" for the job's own
+}
+
+// treeCases reads corpus.csv. What the table does not say of a tree its name does:
+// <job>[--<role>-<n>]--<device>[--<context>].yaml.
+func treeCases(t *testing.T, corpus string) []treeCase {
+	t.Helper()
+	f, err := os.Open(filepath.Join(corpus, "corpus.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	column := map[string]int{}
+	for i, name := range rows[0] {
+		column[name] = i
+	}
+	seen := map[string]bool{}
+	var out []treeCase
+	for _, row := range rows[1:] {
+		for tree := range strings.SplitSeq(row[column["reference_tree"]], ";") {
+			if tree == "" || seen[tree] {
 				continue
 			}
-			compared++
-			t.Run(folder+"/"+filepath.Base(file), func(t *testing.T) {
-				got, err := Plan(Job{
-					ID: "4242", Definition: mustRead(t, job), Device: mustRead(t, device),
-					Dir: filepath.Join(t.TempDir(), "job"), Log: discard(), Now: time.Now,
-				})
-				if err != nil {
-					t.Fatal(err)
+			seen[tree] = true
+			c := treeCase{tree: tree, job: row[column["job_file"]], context: row[column["context_json"]],
+				device: strings.TrimSuffix(filepath.Base(row[column["device_dictionary"]]), ".jinja2")}
+			parts := strings.Split(strings.TrimSuffix(filepath.Base(tree), ".yaml"), "--")
+			if row[column["device_dictionary"]] == "" {
+				c.device = parts[len(parts)-1]
+				if len(parts) == 3 {
+					c.role = parts[1]
 				}
-				gotLines, wantLines := projectNodes(got.Describe().Pipeline), projectTree(want)
-				for i := range max(len(gotLines), len(wantLines)) {
-					if g, w := at(gotLines, i), at(wantLines, i); g != w {
-						t.Fatalf("line %d:\n got %s\nwant %s\nthe whole plan:\n%s", i, g, w, strings.Join(gotLines, "\n"))
-					}
-				}
-			})
+			}
+			out = append(out, c)
 		}
 	}
-	if compared < 15 {
-		t.Errorf("%d trees were compared, want at least 15: the corpus or the list of names has changed", compared)
-	}
-	t.Logf("%d trees compared", compared)
+	return out
 }
 
-// inputsOf returns the job and the rendered device that a tree was made of, by the parts of its
-// name: <job>--<device>[--<context>].yaml.
-func inputsOf(corpus, tree string) (job, device string) {
-	parts := strings.Split(strings.TrimSuffix(filepath.Base(tree), ".yaml"), "--")
-	for _, prefix := range []string{
-		"lava_dispatcher__sample_jobs__", "doc__v2__examples__test-jobs__", "lava_scheduler_app__sample_jobs__",
-	} {
-		file := filepath.Join(corpus, "jobs", prefix+parts[0]+".yaml")
-		if _, err := os.Stat(file); err == nil {
-			job = file
-			break
+// inputs returns the definition and the rendered device.
+func (c treeCase) inputs(corpus string, templates *device.Templates) (definition, rendered pipeline.Data, err error) {
+	if _, err := os.Stat(filepath.Join(corpus, c.tree)); err != nil {
+		return definition, rendered, err
+	}
+	name := strings.ReplaceAll(strings.TrimPrefix(c.job, "tests/"), "/", "__")
+	text, err := os.ReadFile(filepath.Join(corpus, "jobs", name))
+	if err != nil {
+		return definition, rendered, err
+	}
+	if c.role != "" {
+		if text, err = part(text, c.role); err != nil {
+			return definition, rendered, err
 		}
 	}
-	device = filepath.Join(corpus, "rendered", parts[len(parts)-1]+".yaml")
-	if len(parts) == 3 {
-		device = filepath.Join(corpus, "rendered-ctx", parts[1]+"--"+parts[2]+".yaml")
+	if definition, err = pipeline.ReadYAML(text); err != nil {
+		return definition, rendered, err
 	}
-	if _, err := os.Stat(device); err != nil {
-		return "", ""
+	context := definition.Get("context").YAML()
+	if c.context != "" {
+		if context, err = yaml.Parse([]byte(c.context)); err != nil {
+			return definition, rendered, err
+		}
 	}
-	return job, device
+	dictionary, err := c.dictionary(corpus)
+	if err != nil {
+		return definition, rendered, err
+	}
+	text, err = templates.Render(c.device, "", dictionary, context)
+	if err != nil {
+		return definition, rendered, err
+	}
+	rendered, err = pipeline.ReadYAML(text)
+	return definition, rendered, err
 }
 
-func allKnown(tree pipeline.Data, known map[string]bool) bool {
-	for _, node := range tree.Items() {
-		if !known[node.Get("name").Text()] || !allKnown(node.Get("pipeline"), known) {
-			return false
+// dictionary returns the device dictionary, or one that is nothing but its type.
+func (c treeCase) dictionary(corpus string) ([]byte, error) {
+	text, err := os.ReadFile(filepath.Join(corpus, "devices", c.device+".jinja2"))
+	if err == nil {
+		return text, nil
+	}
+	kind := strings.TrimPrefix(c.device, "type-")
+	if _, err := os.Stat(filepath.Join(corpus, "device-types", kind+".jinja2")); err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, "{%% extends '%s.jinja2' %%}\n", kind), nil
+}
+
+// part returns one part of a multinode definition, by role and number.
+func part(text []byte, role string) ([]byte, error) {
+	whole, err := jobs.Read(text)
+	if err != nil {
+		return nil, fmt.Errorf("read the definition: %w", err)
+	}
+	parts, problem := whole.Split("group")
+	if problem != nil {
+		return nil, problem
+	}
+	for i, p := range parts {
+		if fmt.Sprintf("%s-%d", p.Role.Name, i) == role {
+			return yaml.Write(p.Root)
 		}
 	}
-	return true
+	return nil, fmt.Errorf("the definition has no part %s", role)
 }
 
 func projectTree(tree pipeline.Data) []string {

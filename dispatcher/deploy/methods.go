@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"fmt"
 	"strings"
 
 	"strata/dispatcher/overlay"
@@ -10,36 +11,71 @@ import (
 // Methods returns the deploy methods in the order in which they are asked.
 func Methods() []pipeline.Method {
 	return []pipeline.Method{
+		{Name: "avh", Accepts: to("avh", "avh"), Action: avh},
+		{Name: "docker", Accepts: to("docker", "docker", "image"), Action: docker},
+		{Name: "download", Accepts: to("download", ""), Action: plainDownload},
+		{Name: "downloads", Accepts: to("downloads", ""), Action: downloads},
+		{Name: "flasher", Accepts: to("flasher", "flasher"), Action: flasher},
+		{Name: "fastboot", Accepts: acceptsFastboot, Action: fastboot},
+		{Name: "fvp", Accepts: to("fvp", ""), Action: fvp},
 		{Name: "images", Accepts: images, Action: func(pipeline.Data) pipeline.Action { return &tmpfs{} }},
-		{Name: "overlay", Accepts: plainOverlay, Action: func(pipeline.Data) pipeline.Action { return overlay.New() }},
+		{Name: "qemu-nfs", Accepts: acceptsQEMUNFS, Action: qemuNFS},
+		{Name: "iso-installer", Accepts: to("iso-installer", "image"), Action: isoInstaller},
+		{Name: "mps", Accepts: acceptsMPS, Action: mps},
+		{Name: "musca", Accepts: acceptsMusca, Action: musca},
+		{Name: "nbd", Accepts: to("nbd", "nbd"), Action: nbd},
+		{Name: "nfs", Accepts: acceptsNFS, Action: nfs},
+		{Name: "overlay", Accepts: to("overlay", "overlay"), Action: func(pipeline.Data) pipeline.Action { return overlay.New() }},
+		{Name: "qdl", Accepts: to("qdl", ""), Action: qdl},
+		{Name: "recovery", Accepts: to("recovery", "recovery"), Action: recovery},
+		{Name: "removable", Accepts: acceptsRemovable, Action: removable},
+		{Name: "ssh", Accepts: to("ssh", "ssh"), Action: ssh},
+		{Name: "tftp", Accepts: to("tftp", "tftp"), Action: tftp},
+		{Name: "u-boot-ums", Accepts: to("u-boot-ums", "u-boot-ums"), Action: ubootUMS},
+		{Name: "usbg-ms", Accepts: acceptsUSBGadget, Action: usbGadget},
+		{Name: "uuu", Accepts: to("uuu", ""), Action: uuu},
+		{Name: "vemsd", Accepts: to("vemsd", "vemsd"), Action: vemsd, NoDeploymentData: true},
 	}
+}
+
+// to accepts a block by its `to`, a method that the device must have ("" for none), and keys that
+// the block must have.
+func to(name, method string, keys ...string) func(device, block pipeline.Data) (string, error) {
+	return func(device, block pipeline.Data) (string, error) {
+		if block.Get("to").Text() != name {
+			return fmt.Sprintf(`"to" parameter is not %q`, name), nil
+		}
+		if method != "" && !offers(device, method) {
+			return fmt.Sprintf("%q is not in the device configuration deploy methods", method), nil
+		}
+		for _, key := range keys {
+			if !block.Has(key) {
+				return fmt.Sprintf("%q is not in the deployment parameters", key), nil
+			}
+		}
+		return "", nil
+	}
+}
+
+// offers says whether the device's dictionary has a deploy method, be its entry empty.
+func offers(device pipeline.Data, method string) bool {
+	return device.Get("actions", "deploy", "methods").Has(method)
 }
 
 // images accepts `to: tmpfs`.
 func images(device, block pipeline.Data) (string, error) {
-	switch {
-	case block.Get("to").Text() != "tmpfs":
-		return `"to" parameter is not "tmpfs"`, nil
-	case !device.Get("actions", "deploy", "methods").Has("image"):
-		return `"image" is not in the device configuration deploy methods`, nil
-	case !block.Has("images"):
-		return `"images" is not in the deployment parameters`, nil
+	if refusal, err := to("tmpfs", "image", "images")(device, block); refusal != "" {
+		return refusal, err
 	}
-	if kind := block.Get("type"); !kind.IsNull() && kind.Text() != "monitor" {
-		return `"type" parameter is not "monitor"`, nil
-	}
-	return "", nil
+	return notMonitor(block), nil
 }
 
-// plainOverlay accepts `to: overlay`, for devices that fetch the overlay once they are up.
-func plainOverlay(device, block pipeline.Data) (string, error) {
-	switch {
-	case block.Get("to").Text() != "overlay":
-		return `"to" parameter is not "overlay"`, nil
-	case !device.Get("actions", "deploy", "methods").Has("overlay"):
-		return `"overlay" is not in the device configuration deploy methods`, nil
+// notMonitor refuses blocks of a type that is another method's.
+func notMonitor(block pipeline.Data) string {
+	if kind := block.Get("type"); !kind.IsNull() && kind.Text() != "monitor" {
+		return `"type" parameter is not "monitor"`
 	}
-	return "", nil
+	return ""
 }
 
 // pairs returns the entries of a mapping that is to hold one download each, or what is wrong.

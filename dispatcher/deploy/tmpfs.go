@@ -3,12 +3,11 @@ package deploy
 import (
 	"context"
 
-	"strata/dispatcher/deploy/download"
-	"strata/dispatcher/overlay"
 	"strata/dispatcher/pipeline"
 )
 
-// tmpfs brings images to the worker, for an emulator that boots them from there.
+// tmpfs brings images to the worker, for an emulator that boots them from there, or for tools that
+// write them to a board.
 type tmpfs struct{}
 
 // Name returns deployimages.
@@ -19,45 +18,25 @@ func (*tmpfs) Description() string { return "deploy images" }
 
 // Populate adds the overlay and the downloads.
 func (*tmpfs) Populate(step *pipeline.Step, s *pipeline.Session) error {
-	dir, err := s.Dir()
-	if err != nil {
-		return pipeline.Blame(pipeline.Infrastructure, err)
-	}
-	info := s.TestInfo()
-	var children []pipeline.Action
-	if info.NeedsOverlay {
-		children = append(children, overlay.New())
-	}
-	if info.NeedsDeployment {
-		children = append(children, deviceEnv{})
-	}
-	if step.Block.Has("uefi") {
-		// The emulator is given a directory of firmware, not a file.
-		firmware, err := s.Dir()
-		if err != nil {
-			return pipeline.Blame(pipeline.Infrastructure, err)
-		}
-		pipeline.Put(s, pipeline.UEFI, firmware)
-		children = append(children, download.Retry(download.Artefact{
-			Key: "uefi", Params: step.Block.Get("uefi"), Dir: firmware, Shared: true}))
-	}
-	images, err := pairs(step.Block.Get("images"), "images")
+	where, err := place(step, s)
 	if err != nil {
 		return err
 	}
-	for _, p := range images {
-		children = append(children, download.Retry(download.Artefact{
-			Key: p.Key, Params: p.Value, Dir: dir, Then: overlays}))
+	if err := add(step, testOverlay(s), environment(s)); err != nil {
+		return err
 	}
-	if info.NeedsOverlay {
-		children = append(children, guest{})
-	}
-	for _, child := range children {
-		if err := step.Add(child); err != nil {
+	if step.Block.Has("uefi") {
+		if err := addFirmware(step, s); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := where.images(step); err != nil {
+		return err
+	}
+	if !s.TestInfo().NeedsOverlay {
+		return nil
+	}
+	return step.Add(guest{})
 }
 
 // Run runs the children.

@@ -110,3 +110,13 @@ func (s *Session) announce(ctx context.Context, c *connection.Connection) {
 	left := Clock(s.Remaining(ctx).Round(time.Second))
 	s.Log.Debug("%s: Wait for prompt %s (timeout %s)", s.Step.Name(), ReprList(c.Prompts), left)
 }
+
+// Dialogue types a line and waits for an answer, which becomes the console's prompt.
+func (s *Session) Dialogue(ctx context.Context, c *connection.Connection, line, answer string) error {
+	s.SetPrompts(c, []string{answer})
+	if err := s.SendLine(ctx, c, line); err != nil {
+		return err
+	}
+	_, err := s.Wait(ctx, c)
+	return err
+}

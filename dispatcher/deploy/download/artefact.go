@@ -20,6 +20,7 @@ type Artefact struct {
 	Params pipeline.Data // url, compression, checksums, image_arg, headers, archive, overlays …
 	Dir    string        // where downloads of the block go
 	Shared bool          // the file lies in Dir itself, not in Dir/Key
+	Served bool          // the worker's TFTP server shows it to the device
 
 	// Then adds what follows the download within download-retry; nil adds nothing.
 	Then func(step *pipeline.Step, s *pipeline.Session, a Artefact) error
@@ -56,13 +57,23 @@ func (a Artefact) action(s *pipeline.Session) (pipeline.Action, error) {
 	if err != nil {
 		return nil, pipeline.Blamef(pipeline.Job, "Invalid deploy action: 'url' of '%s': %w", a.Key, err)
 	}
-	f := fetch{artefact: a, url: text, path: u.Path}
+	f := fetch{artefact: a, url: shown(text, u), host: u.Host, path: u.Path}
 	for _, scheme := range schemes() {
 		if slices.Contains(scheme.names, u.Scheme) {
 			return scheme.action(f), nil
 		}
 	}
 	return nil, pipeline.Blamef(pipeline.Job, "Unsupported url protocol scheme: %s", u.Scheme)
+}
+
+// shown returns a URL as plans and logs show it: without an empty host, query or fragment, as LAVA
+// prints what it has taken apart.
+func shown(text string, u *url.URL) string {
+	scheme, rest, _ := strings.Cut(text, ":")
+	if u.Host == "" && u.Scheme != "file" && u.Scheme != "http" && u.Scheme != "https" {
+		rest = strings.TrimPrefix(rest, "//")
+	}
+	return strings.ToLower(scheme) + ":" + strings.TrimRight(rest, "?#")
 }
 
 // scheme is one way to get a file. A new one is a file with an action that embeds fetch, and a row
@@ -76,6 +87,9 @@ func schemes() []scheme {
 	return []scheme{
 		{[]string{"http", "https"}, newHTTP},
 		{[]string{"file"}, newFile},
+		{[]string{"scp"}, newSCP},
+		{[]string{"rclone"}, newRclone},
+		{[]string{"downloads"}, newPreDownloaded},
 	}
 }
 
@@ -93,7 +107,8 @@ func fillIn(url string, device pipeline.Data) string {
 type fetch struct {
 	artefact Artefact
 	url      string
-	path     string // of the URL
+	host     string // of the URL
+	path     string
 }
 
 // URL returns where the file comes from.
@@ -155,11 +170,24 @@ func (f fetch) deliver(s *pipeline.Session) error {
 	if f.artefact.Params.Get("archive").Text() == "tar" {
 		dir := filepath.Join(filepath.Dir(file), f.artefact.Key)
 		if err := untar(dir, file); err != nil {
-			return blameContent(fmt.Errorf("unpack '%s': %w", f.url, err))
+			return BlameContent(fmt.Errorf("unpack '%s': %w", f.url, err))
 		}
 		file = dir
 	}
+	return f.hand(s, file)
+}
+
+// hand gives a file to later actions.
+func (f fetch) hand(s *pipeline.Session, file string) error {
 	pipeline.Put(s, pipeline.Artefact(f.artefact.Key), file)
+	seen := file // by the device
+	if f.artefact.Served {
+		var err error
+		if seen, err = s.TFTPPath(file); err != nil {
+			return err
+		}
+	}
+	pipeline.Put(s, pipeline.Served(f.artefact.Key), seen)
 	if arg := f.artefact.Params.Get("image_arg"); !arg.IsNull() {
 		addImage(s, pipeline.Image{Label: f.artefact.Key, Path: file, Arg: arg.Text()})
 	}

@@ -25,9 +25,12 @@ const partial = ".part"
 // unknownSize is the size of a source that does not tell.
 const unknownSize = -1
 
-// blameContent blames the job for content that is not what it should be, and the lab for anything
+// BlameContent blames the job for content that is not what it should be, and the lab for anything
 // else.
-func blameContent(err error) error {
+func BlameContent(err error) error {
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, archive.ErrFormat) {
 		return pipeline.Blame(pipeline.Job, err)
 	}

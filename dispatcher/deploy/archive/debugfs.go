@@ -1,0 +1,206 @@
+package archive
+
+import (
+	"archive/tar"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// DebugFSScript writes a script for debugfs(8), of e2fsprogs, that unpacks the layers into an ext2,
+// ext3 or ext4 file system, and the files that it copies below the directory content. Whatever
+// stands in the image under the name of a file is replaced; directories stay as they are.
+//
+// debugfs takes a name with a space or a quote only in double quotes and none with a newline, so
+// such an entry is an error.
+func DebugFSScript(script, content string, layers ...Layer) error {
+	if err := os.MkdirAll(content, 0o755); err != nil {
+		return err
+	}
+	out, err := os.Create(script)
+	if err != nil {
+		return err
+	}
+	w := &debugFS{content: content, made: map[string]bool{"": true}}
+	for _, layer := range layers {
+		if err = w.layer(layer); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		_, err = io.WriteString(out, w.script.String())
+	}
+	if closed := out.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+type debugFS struct {
+	script  strings.Builder
+	content string
+	files   int
+	made    map[string]bool // directories
+}
+
+func (w *debugFS) say(format string, names ...any) {
+	fmt.Fprintf(&w.script, format+"\n", names...)
+}
+
+// layer adds the entries of one tar.
+func (w *debugFS) layer(layer Layer) error {
+	content, err := Plain(layer.Tar)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	in := tar.NewReader(content)
+	for {
+		h, err := in.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return tarError(err)
+		}
+		name := path.Join(clean(layer.Root), clean(h.Name))
+		if name == "" {
+			continue
+		}
+		if strings.ContainsAny(name+h.Linkname, "\"\n\r") {
+			return fmt.Errorf("%w: the name %q cannot be written into an image", ErrFormat, name)
+		}
+		w.parents(name)
+		if err := w.entry(in, h, name, clean(layer.Root)); err != nil {
+			return err
+		}
+	}
+}
+
+// entry adds one file, directory, link or node.
+func (w *debugFS) entry(in io.Reader, h *tar.Header, name, root string) error {
+	quoted := `"/` + name + `"`
+	mode := uint32(h.Mode) & 0o7777
+	switch h.Typeflag {
+	case tar.TypeDir:
+		w.directory(name)
+		return nil
+	case tar.TypeReg:
+		w.files++
+		file := filepath.Join(w.content, strconv.Itoa(w.files))
+		if err := copyInto(file, in); err != nil {
+			return err
+		}
+		w.say("rm %s", quoted)
+		w.say(`write "%s" %s`, file, quoted)
+		mode |= modeRegular
+	case tar.TypeSymlink:
+		w.say("rm %s", quoted)
+		w.say(`symlink %s "%s"`, quoted, h.Linkname)
+		return nil
+	case tar.TypeLink:
+		w.say("rm %s", quoted)
+		w.say(`link "/%s" %s`, path.Join(root, clean(h.Linkname)), quoted)
+		return nil
+	case tar.TypeFifo:
+		w.say("rm %s", quoted)
+		w.node(name, "p", 0, 0)
+		mode |= modeFIFO
+	case tar.TypeChar, tar.TypeBlock:
+		kind := "c"
+		mode |= modeChar
+		if h.Typeflag == tar.TypeBlock {
+			kind, mode = "b", mode&^modeType|modeBlock
+		}
+		w.say("rm %s", quoted)
+		w.node(name, kind, h.Devmajor, h.Devminor)
+	default:
+		return nil
+	}
+	w.say("set_inode_field %s mode 0%o", quoted, mode)
+	w.say("set_inode_field %s uid %d", quoted, h.Uid)
+	w.say("set_inode_field %s gid %d", quoted, h.Gid)
+	return nil
+}
+
+// node adds a device node or a pipe; mknod works in the current directory only.
+func (w *debugFS) node(name, kind string, major, minor int64) {
+	w.say(`cd "/%s"`, strings.TrimPrefix(path.Dir("/"+name), "/"))
+	if kind == "p" {
+		w.say(`mknod "%s" p`, path.Base(name))
+	} else {
+		w.say(`mknod "%s" %s %d %d`, path.Base(name), kind, major, minor)
+	}
+	w.say(`cd "/"`)
+}
+
+// parents makes the directories above name.
+func (w *debugFS) parents(name string) {
+	var missing []string
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		missing = append(missing, dir)
+	}
+	slices.Reverse(missing)
+	for _, dir := range missing {
+		w.directory(dir)
+	}
+}
+
+// directory makes a directory unless it was made. One that the image has stays as it is: mkdir
+// complains, and DebugFSProblem knows that.
+func (w *debugFS) directory(name string) {
+	if w.made[name] {
+		return
+	}
+	w.made[name] = true
+	w.say(`mkdir "/%s"`, name)
+}
+
+func copyInto(file string, in io.Reader) error {
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if closed := out.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return tarError(err)
+	}
+	return nil
+}
+
+// DebugFSProblem returns the first complaint in the output of debugfs, "" for none. That a file to
+// be replaced is not there, or that a directory is, is no complaint.
+func DebugFSProblem(out string) string {
+	last := ""
+	for line := range strings.Lines(out) {
+		line = strings.TrimSpace(line)
+		if command, ok := strings.CutPrefix(line, "debugfs: "); ok {
+			last, _, _ = strings.Cut(command, " ")
+			continue
+		}
+		switch {
+		case line == "", strings.HasPrefix(line, "Allocated inode:"), strings.HasPrefix(line, "debugfs 1."):
+		case last == "rm" && strings.Contains(line, "File not found"):
+		case last == "mkdir" && strings.Contains(line, "already exists"):
+		default:
+			return line
+		}
+	}
+	return ""
+}
+
+// At names a file system that begins within a file, as e2fsprogs want it.
+func At(file string, offset int64) string {
+	if offset == 0 {
+		return file
+	}
+	return fmt.Sprintf("%s?offset=%d", file, offset)
+}

@@ -1,0 +1,218 @@
+package archive
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"syscall"
+)
+
+// maxUnpacked bounds what a zip may become, against bombs.
+const maxUnpacked = 64 << 30
+
+// Unpack unpacks a zip or a tar, compressed or not, into a directory.
+func Unpack(dir, file string) error {
+	in, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	head := make([]byte, 4)
+	if _, err := io.ReadFull(in, head); err != nil {
+		return fmt.Errorf("%w: the archive is empty", ErrFormat)
+	}
+	if string(head) == "PK\x03\x04" {
+		return unzip(dir, file)
+	}
+	if _, err := in.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return Untar(dir, in, 0)
+}
+
+// unzip unpacks a zip. Like Untar it never leaves the directory.
+func unzip(dir, file string) error {
+	z, err := zip.OpenReader(file)
+	if err != nil {
+		return fmt.Errorf("%w: zip: %w", ErrFormat, err)
+	}
+	defer z.Close()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	left := int64(maxUnpacked)
+	for _, f := range z.File {
+		name := clean(f.Name)
+		if name == "" {
+			continue
+		}
+		if f.Mode().IsDir() {
+			err = root.MkdirAll(name, 0o755)
+		} else if f.Mode().IsRegular() {
+			err = unzipOne(root, f, name, &left)
+		}
+		if err != nil {
+			return fmt.Errorf("unpack %s: %w", f.Name, err)
+		}
+	}
+	return nil
+}
+
+func unzipOne(root *os.Root, f *zip.File, name string, left *int64) error {
+	if dir := path.Dir(name); dir != "." {
+		if err := root.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	in, err := f.Open()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	defer in.Close()
+	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	out, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_EXCL, f.Mode().Perm()|0o600)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(out, io.LimitReader(in, *left+1))
+	if *left -= n; *left < 0 {
+		err = fmt.Errorf("%w: the zip has more than %d bytes", ErrFormat, int64(maxUnpacked))
+	} else if err != nil {
+		err = fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	return errors.Join(err, out.Close())
+}
+
+// OpenTar opens a tar for UntarAsIs; a directory is taken for the tar that it would make.
+func OpenTar(file string) (io.ReadCloser, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return os.Open(file)
+	}
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(Tar(w, file, file)) }() // ends with the reader's Close
+	return r, nil
+}
+
+// UntarAsIs is Untar for a root file system: a worker that runs as root keeps owners, all bits of
+// the modes and device nodes as the tar has them. Without root's rights it is Untar, and what boots
+// from the directory finds its files owned by the worker's user.
+func UntarAsIs(dir string, r io.Reader) error {
+	if os.Geteuid() != 0 {
+		return Untar(dir, r, 0)
+	}
+	content, err := Plain(r)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("unpack: %w", err)
+	}
+	defer root.Close()
+	in := tar.NewReader(content)
+	for {
+		h, err := in.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return tarError(err)
+		}
+		name := clean(h.Name)
+		if name == "" {
+			continue
+		}
+		if err := extractAsIs(root, in, h, name); err != nil {
+			return fmt.Errorf("unpack %s: %w", h.Name, err)
+		}
+	}
+}
+
+// extractAsIs unpacks one entry and gives it its owner and mode.
+func extractAsIs(root *os.Root, in io.Reader, h *tar.Header, name string) error {
+	if info, err := root.Lstat(name); err == nil && info.IsDir() != (h.Typeflag == tar.TypeDir) {
+		// A link to a directory stays one; anything else that is in the way goes.
+		if h.Typeflag == tar.TypeDir && info.Mode()&fs.ModeSymlink != 0 {
+			return nil
+		}
+	}
+	switch h.Typeflag {
+	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
+		if err := mknod(root, h, name); err != nil {
+			return err
+		}
+	default:
+		if err := extract(root, in, h, name, 0); err != nil {
+			return err
+		}
+	}
+	switch h.Typeflag {
+	case tar.TypeReg, tar.TypeDir, tar.TypeChar, tar.TypeBlock, tar.TypeFifo, tar.TypeSymlink:
+	default:
+		return nil
+	}
+	if err := root.Lchown(name, h.Uid, h.Gid); err != nil {
+		return err
+	}
+	if h.Typeflag == tar.TypeSymlink {
+		return nil
+	}
+	mode := fs.FileMode(h.Mode).Perm()
+	for _, bit := range []struct {
+		in  int64
+		out fs.FileMode
+	}{{0o4000, fs.ModeSetuid}, {0o2000, fs.ModeSetgid}, {0o1000, fs.ModeSticky}} {
+		if h.Mode&bit.in != 0 {
+			mode |= bit.out
+		}
+	}
+	return root.Chmod(name, mode)
+}
+
+// mknod makes a device node or a pipe, in a directory that is opened below root first: a link on
+// the way cannot lead out.
+func mknod(root *os.Root, h *tar.Header, name string) error {
+	parent := path.Dir(name)
+	if parent != "." {
+		if err := root.MkdirAll(parent, 0o755); err != nil {
+			return err
+		}
+	}
+	dir, err := root.Open(parent)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	mode := uint32(h.Mode) & 0o777
+	switch h.Typeflag {
+	case tar.TypeChar:
+		mode |= syscall.S_IFCHR
+	case tar.TypeBlock:
+		mode |= syscall.S_IFBLK
+	default:
+		mode |= syscall.S_IFIFO
+	}
+	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	device := int(h.Devmajor&0xfff)<<8 | int(h.Devminor&0xff) | int(h.Devminor&^0xff)<<12
+	err = syscall.Mknodat(int(dir.Fd()), path.Base(name), mode, device)
+	if errors.Is(err, syscall.EPERM) {
+		return nil // a container's root may not; udev or devtmpfs makes them on the device
+	}
+	return err
+}

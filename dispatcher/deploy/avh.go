@@ -1,0 +1,221 @@
+package deploy
+
+import (
+	"archive/zip"
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"os"
+	"path/filepath"
+
+	"strata/dispatcher/deploy/archive"
+	"strata/dispatcher/pipeline"
+)
+
+// avh brings what a virtual device of a vendor's cloud boots to the worker, for upload.
+func avh(pipeline.Data) pipeline.Action {
+	return retried{task{name: "deploy-avh-retry", about: "prepare a firmware package, again if it fails",
+		fill: func(step *pipeline.Step, _ *pipeline.Session) error {
+			return step.Add(task{name: "deploy-avh", about: "make the firmware package of a virtual device",
+				fill: fillAVH, validate: validateAVH, run: packAVH})
+		}}}
+}
+
+// fillAVH adds the downloads, and where the tests want it the overlay: into the root file system,
+// or into a disk image within a package.
+func fillAVH(step *pipeline.Step, s *pipeline.Session) error {
+	where, err := place(step, s)
+	if err != nil {
+		return err
+	}
+	if err := add(step, testOverlay(s)); err != nil {
+		return err
+	}
+	list := []pipeline.Pair{{Key: "fw_package", Value: step.Block.Get("fw_package")}}
+	if !step.Block.Has("fw_package") {
+		if list, err = pairs(step.Block.Get("images"), "images"); err != nil {
+			return err
+		}
+	}
+	for _, p := range list {
+		if err := step.Add(where.get(p.Key, p.Value)); err != nil {
+			return err
+		}
+		switch {
+		case !s.TestInfo().NeedsOverlay:
+		case p.Key == "rootfs":
+			err = step.Add(applyImage(p.Key, p.Value.Has("root_partition")))
+		case p.Key == "fw_package":
+			err = step.Add(applyPackage())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// avhModel is the model of the virtual device: the job's, else the dictionary's.
+func avhModel(s *pipeline.Session) string {
+	return s.Block().Get("options", "model").TextOr(s.Device.Get("actions", "deploy", "methods", "avh", "options", "model").Text())
+}
+
+func validateAVH(_ context.Context, s *pipeline.Session) error {
+	images := s.Block().Get("images")
+	if !s.Block().Has("fw_package") {
+		for _, key := range []string{"kernel", "dtb", "rootfs"} {
+			if !images.Has(key) {
+				s.Invalid("avh needs the images kernel, dtb and rootfs, or fw_package: '%s' is missing", key)
+			}
+		}
+	}
+	if avhModel(s) == "" {
+		s.Invalid("'model' is neither in the block's options nor in the device dictionary")
+	}
+	if s.Job.Get("secrets", "avh_api_token").Text() == "" {
+		s.Invalid("the job has no secret 'avh_api_token'")
+	}
+	if s.TestInfo().NeedsOverlay && images.Has("rootfs") && !images.Get("rootfs").Has("root_partition") {
+		s.Invalid("'root_partition' of the image rootfs is missing: the overlay has to go somewhere")
+	}
+	return nil
+}
+
+// packAVH downloads, and makes the package that the vendor's service boots: a zip with a property
+// list that names what is in it.
+func packAVH(ctx context.Context, s *pipeline.Session) error {
+	if err := s.RunChildren(ctx); err != nil {
+		return err
+	}
+	if file, ok := pipeline.Get(s, pipeline.Artefact("fw_package")); ok && s.Block().Has("fw_package") {
+		pipeline.Put(s, firmwarePackage, file)
+		s.Result("success", file)
+		return nil
+	}
+	dir, err := s.Dir()
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, fmt.Sprintf("%s-%s.zip", avhModel(s), s.ID))
+	out, err := os.Create(file)
+	if err != nil {
+		return pipeline.Blame(pipeline.Infrastructure, err)
+	}
+	err = writePackage(s, out)
+	if err = errors.Join(err, out.Close()); err != nil {
+		return pipeline.Blamef(pipeline.Infrastructure, "make the firmware package: %w", err)
+	}
+	pipeline.Put(s, firmwarePackage, file)
+	s.Result("success", file)
+	return nil
+}
+
+// plist is the property list of a package.
+const plist = `<?xml version="1.0" encoding="UTF-8"?>
+<plist version="1.0"><dict>
+<key>Type</key><string>iot</string>
+<key>UniqueIdentifier</key><string>lava-%[1]s</string>
+<key>DeviceIdentifier</key><string>%[2]s</string>
+<key>Version</key><string>%[3]s</string>
+<key>Build</key><string>%[1]s</string>
+</dict></plist>
+`
+
+func writePackage(s *pipeline.Session, out io.Writer) error {
+	z := zip.NewWriter(out)
+	w, err := z.Create("Info.plist")
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, plist, html.EscapeString(s.ID), html.EscapeString(avhModel(s)), s.Step.Level); err != nil {
+		return err
+	}
+	for _, part := range [][2]string{{"kernel", "kernel"}, {"dtb", "devicetree"}, {"rootfs", "nand"}} {
+		file, ok := pipeline.Get(s, pipeline.Artefact(part[0]))
+		if !ok {
+			return fmt.Errorf("no file was downloaded for '%s'", part[0])
+		}
+		if err := addToZip(z, part[1], file); err != nil {
+			return err
+		}
+	}
+	return z.Close()
+}
+
+func addToZip(z *zip.Writer, name, file string) error {
+	in, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	w, err := z.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, in)
+	return err
+}
+
+// applyPackage returns apply-overlay-avh: the overlay goes into a disk image within the package.
+func applyPackage() pipeline.Action {
+	return task{name: "apply-overlay-avh", about: "put the overlay into the firmware package", timeout: pipeline.Infrastructure,
+		validate: func(_ context.Context, s *pipeline.Session) error {
+			params := s.Block().Get("fw_package")
+			if !params.Has("storage_file") || !params.Has("root_partition") {
+				s.Invalid("fw_package needs 'storage_file' and 'root_partition' for the overlay")
+			}
+			return nil
+		},
+		run: func(ctx context.Context, s *pipeline.Session) error {
+			overlay, ok := pipeline.Get(s, pipeline.OverlayFile)
+			if !ok {
+				s.Log.Debug("No overlay to deploy")
+				return nil
+			}
+			file, ok := pipeline.Get(s, pipeline.Artefact("fw_package"))
+			if !ok {
+				return pipeline.Blamef(pipeline.Bug, "no file was downloaded for 'fw_package'")
+			}
+			dir, err := s.Dir()
+			if err != nil {
+				return err
+			}
+			if err := archive.Unpack(dir, file); err != nil {
+				return pipeline.Blame(classOfContent(err), err)
+			}
+			storage := filepath.Join(dir, filepath.Clean("/"+s.Block().Get("fw_package", "storage_file").Text()))
+			layout := imageLayout{partition: partitionOf(s, "fw_package")}
+			if err := inject(ctx, s, storage, layout, overlay); err != nil {
+				return err
+			}
+			return repack(file, dir)
+		}}
+}
+
+// repack writes a zip of what lies in a directory.
+func repack(file, dir string) error {
+	out, err := os.Create(file)
+	if err != nil {
+		return pipeline.Blame(pipeline.Infrastructure, err)
+	}
+	z := zip.NewWriter(out)
+	err = filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		below, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		return addToZip(z, filepath.ToSlash(below), name)
+	})
+	if err = errors.Join(err, z.Close(), out.Close()); err != nil {
+		return pipeline.Blamef(pipeline.Infrastructure, "write the firmware package: %w", err)
+	}
+	return nil
+}
+
+// firmwarePackage is the package that the boot method uploads.
+const firmwarePackage pipeline.Key[string] = "deploy-avh/deploy-avh/avh"

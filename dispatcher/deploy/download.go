@@ -1,0 +1,33 @@
+package deploy
+
+import (
+	"strata/dispatcher/boot"
+	"strata/dispatcher/pipeline"
+)
+
+// plainDownload brings files to the worker and the device to fastboot, for tests that write the
+// files themselves.
+func plainDownload(pipeline.Data) pipeline.Action {
+	return task{name: "download-deploy", about: "download files for tests that write them",
+		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+			where, err := place(step, s)
+			if err != nil {
+				return err
+			}
+			switch cycle := powerCycle(s); {
+			case s.Device.Get("fastboot_via_uboot").True():
+				err = add(step, boot.Connect(), boot.UBootEnterFastboot())
+			case cycle != nil:
+				err = add(step, cycle...)
+			default:
+				err = step.Add(boot.EnterFastboot())
+			}
+			if err != nil {
+				return err
+			}
+			if err := where.images(step); err != nil {
+				return err
+			}
+			return add(step, testOverlay(s))
+		}}
+}

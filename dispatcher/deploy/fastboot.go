@@ -1,0 +1,183 @@
+package deploy
+
+import (
+	"context"
+	"slices"
+
+	"strata/dispatcher/boot"
+	"strata/dispatcher/feedback"
+	"strata/dispatcher/pipeline"
+	"strata/dispatcher/power"
+)
+
+// acceptsFastboot accepts `to: fastboot`. Without detection the device's serial numbers are needed.
+func acceptsFastboot(device, block pipeline.Data) (string, error) {
+	if block.Get("to").Text() != "fastboot" {
+		return `"to" parameter is not "fastboot"`, nil
+	}
+	keys := []string{"fastboot_options"}
+	if !device.Get("fastboot_auto_detection").True() {
+		keys = append(keys, "adb_serial_number", "fastboot_serial_number")
+	}
+	for _, key := range keys {
+		if !device.Has(key) {
+			return `device configuration does not specify "` + key + `"`, nil
+		}
+	}
+	if !offers(device, "fastboot") {
+		return `"fastboot" is not in the device configuration deploy methods`, nil
+	}
+	return "", nil
+}
+
+// fastboot writes partitions of a board that is in its fastboot loader.
+func fastboot(pipeline.Data) pipeline.Action {
+	return task{name: "fastboot-deploy", about: "write images with fastboot", timeout: pipeline.Infrastructure,
+		command: pipeline.Infrastructure, fill: fillFastboot}
+}
+
+func fillFastboot(step *pipeline.Step, s *pipeline.Session) error {
+	where, err := place(step, s)
+	if err != nil {
+		return err
+	}
+	if err := add(step, testOverlay(s)); err != nil {
+		return err
+	}
+	list, err := pairs(step.Block.Get("images"), "images")
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		if err := step.Add(where.get(p.Key, p.Value)); err != nil {
+			return err
+		}
+		if p.Value.Get("apply-overlay").True() {
+			apply := applySparse(p.Key)
+			if !p.Value.Get("sparse").Bool(true) {
+				apply = applyImage(p.Key, p.Value.Has("root_partition"))
+			}
+			if err := step.Add(apply); err != nil {
+				return err
+			}
+		}
+		if s.TestInfo().NeedsOverlay && s.TestInfo().NeedsDeployment {
+			if err := step.Add(deviceEnv{}); err != nil {
+				return err
+			}
+		}
+	}
+	if err := intoFastboot(step, s); err != nil {
+		return err
+	}
+	return step.Add(task{name: "fastboot-flash-order-action", about: "write the images in the device's order",
+		timeout: pipeline.Infrastructure, command: pipeline.Infrastructure, fill: fillFlash})
+}
+
+// intoFastboot adds the actions that bring the board to its fastboot loader.
+func intoFastboot(step *pipeline.Step, s *pipeline.Session) error {
+	cycle := s.Device.Get("commands", "hard_reset").True()
+	switch {
+	case s.Device.Get("fastboot_via_uboot").True():
+		return add(step, boot.Connect(), boot.UBootEnterFastboot(), boot.DetectFastboot(s))
+	case cycle:
+		return add(step, boot.Connect(), power.PrePower(), boot.Reset(), boot.DetectFastboot(s))
+	}
+	return step.Add(boot.EnterFastboot())
+}
+
+// fillFlash adds what writes each image: those that the device has an order for first.
+func fillFlash(step *pipeline.Step, s *pipeline.Session) error {
+	if err := step.Add(feedback.Read(true, false)); err != nil {
+		return err
+	}
+	images := step.Block.Get("images")
+	var order []string
+	for _, name := range s.Device.Get("flash_cmds_order").Texts() {
+		if images.Has(name) {
+			order = append(order, name)
+		}
+	}
+	for _, p := range images.Pairs() {
+		if !slices.Contains(order, p.Key) {
+			order = append(order, p.Key)
+		}
+	}
+	for _, name := range order {
+		if err := add(step, boot.WaitFastboot(), flash(name)); err != nil {
+			return err
+		}
+		reboot, err := rebootAfter(images.Get(name, "reboot"))
+		if err != nil {
+			return err
+		}
+		if reboot == nil {
+			continue
+		}
+		// LAVA keeps one flag for all images, so a prompt is waited for only where the last of them
+		// rebooted. A flash that follows a reboot is what the prompt is there for.
+		pipeline.Put(s, rebooted, true)
+		if err := add(step, reboot, feedback.Read(true, false)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rebooted says that an image of the block asks for a reboot.
+const rebooted pipeline.Key[bool] = "fastboot-flash-action/interrupt/reboot"
+
+// rebootAfter returns the action for an image's `reboot`, nil where there is none.
+func rebootAfter(how pipeline.Data) (pipeline.Action, error) {
+	switch how.Text() {
+	case "":
+		return nil, nil
+	case "hard-reset":
+		return power.Reset(), nil
+	case "fastboot-reboot":
+		return boot.FastbootReboot(""), nil
+	case "fastboot-reboot-bootloader":
+		return boot.FastbootReboot("bootloader"), nil
+	case "fastboot-reboot-fastboot":
+		return boot.FastbootReboot("fastboot"), nil
+	}
+	return nil, pipeline.Blamef(pipeline.Job, "reboot: '%s' is none of hard-reset, fastboot-reboot, fastboot-reboot-bootloader, fastboot-reboot-fastboot", how.Text())
+}
+
+// flash returns fastboot-flash-action for one partition.
+func flash(partition string) pipeline.Action {
+	return task{name: "fastboot-flash-action", about: "write one partition", timeout: pipeline.Infrastructure,
+		command: pipeline.Infrastructure,
+		run: func(ctx context.Context, s *pipeline.Session) error {
+			file, ok := pipeline.Get(s, pipeline.Artefact(partition))
+			if !ok {
+				return pipeline.Blamef(pipeline.Job, "no file was downloaded for '%s'", partition)
+			}
+			sequence := s.Device.Get("actions", "boot", "methods", "fastboot").Texts()
+			if partition == "boot" && slices.Contains(sequence, "no-flash-boot") {
+				s.Log.Debug("'%s' is not written: the device boots it over USB", partition)
+				return nil
+			}
+			if err := promptAfterReboot(ctx, s); err != nil {
+				return err
+			}
+			s.Log.Info("Handling %s", partition)
+			if _, err := boot.Fastboot(ctx, s, []string{file}, "flash", partition, file); err != nil {
+				return err
+			}
+			s.Result("label", partition)
+			return nil
+		}}
+}
+
+// promptAfterReboot waits for what the loader prints when it is up again.
+func promptAfterReboot(ctx context.Context, s *pipeline.Session) error {
+	prompt := s.Device.Get("actions", "deploy", "methods", "fastboot", "parameters", "interrupt_prompt").Text()
+	if again, _ := pipeline.Get(s, rebooted); !again || prompt == "" || s.Console() == nil {
+		return nil
+	}
+	c := s.Console()
+	s.SetPrompts(c, []string{prompt})
+	_, err := s.Wait(ctx, c)
+	return err
+}

@@ -1,0 +1,18 @@
+package deploy
+
+import "strata/dispatcher/pipeline"
+
+// fvp brings images to the worker, for a model in a container.
+func fvp(pipeline.Data) pipeline.Action {
+	return task{name: "fvp-deploy", about: "download images for a fixed virtual platform",
+		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+			where, err := place(step, s)
+			if err != nil {
+				return err
+			}
+			if err := add(step, testOverlay(s)); err != nil {
+				return err
+			}
+			return where.images(step)
+		}}
+}

@@ -1,0 +1,150 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"strata/dispatcher/deploy/archive"
+	"strata/dispatcher/pipeline"
+)
+
+// applyImage returns apply-overlay-image: it unpacks the overlay into a file system image, or into
+// a partition of a disk image (root_partition, counted from 0).
+func applyImage(key string, partitioned bool) pipeline.Action {
+	return task{name: "apply-overlay-image", about: "put the overlay into an image", timeout: pipeline.Infrastructure,
+		run: func(ctx context.Context, s *pipeline.Session) error {
+			layout := imageLayout{}
+			if partitioned {
+				layout.partition = partitionOf(s, key)
+			}
+			return applyTo(ctx, s, key, layout)
+		}}
+}
+
+// applySparse returns apply-overlay-sparse-image, for images as fastboot writes them.
+func applySparse(key string) pipeline.Action {
+	return task{name: "apply-overlay-sparse-image", about: "put the overlay into a sparse image", timeout: pipeline.Infrastructure,
+		command: pipeline.Infrastructure,
+		run: func(ctx context.Context, s *pipeline.Session) error {
+			return applyTo(ctx, s, key, imageLayout{sparse: true})
+		}}
+}
+
+// imageLayout says what an image is.
+type imageLayout struct {
+	partition   *int // index of the partition; nil for an image that is the file system
+	sparse      bool // in Android's sparse format
+	maybeSparse bool // perhaps
+}
+
+// partitionOf returns the image's root_partition, wherever the block has the image.
+func partitionOf(s *pipeline.Session, key string) *int {
+	for _, at := range []pipeline.Data{s.Block().Get("images", key), s.Block().Get(key)} {
+		if at.Has("root_partition") {
+			n := at.Get("root_partition").Int(0)
+			return &n
+		}
+	}
+	return nil
+}
+
+func applyTo(ctx context.Context, s *pipeline.Session, key string, layout imageLayout) error {
+	if done, _ := pipeline.Get(s, applied); done {
+		s.Log.Debug("The overlay was appended to an image already")
+		return nil
+	}
+	overlay, ok := pipeline.Get(s, pipeline.OverlayFile)
+	if !ok {
+		s.Log.Debug("No overlay to deploy")
+		return nil
+	}
+	image, ok := pipeline.Get(s, pipeline.Artefact(key))
+	if !ok {
+		return pipeline.Blamef(pipeline.Bug, "no file was downloaded for '%s'", key)
+	}
+	s.Log.Debug("Applying overlay %s to %s", overlay, image)
+	return inject(ctx, s, image, layout, overlay)
+}
+
+// inject unpacks one overlay at the root of an image's file system.
+func inject(ctx context.Context, s *pipeline.Session, image string, layout imageLayout, overlay string) error {
+	in, err := os.Open(overlay)
+	if err != nil {
+		return pipeline.Blame(pipeline.Infrastructure, err)
+	}
+	defer in.Close()
+	return injectLayers(ctx, s, image, layout, []archive.Layer{{Root: "/", Tar: in}})
+}
+
+// injectLayers unpacks tars into the file system of an image, by debugfs of e2fsprogs: nothing is
+// mounted and nobody needs root, and owners and modes are those of the tars.
+func injectLayers(ctx context.Context, s *pipeline.Session, image string, layout imageLayout, layers []archive.Layer) error {
+	dir, err := s.Dir()
+	if err != nil {
+		return err
+	}
+	raw := image
+	sparse := layout.sparse
+	if layout.sparse || layout.maybeSparse {
+		is, err := archive.IsSparse(image)
+		if err != nil {
+			return pipeline.Blame(pipeline.Infrastructure, err)
+		}
+		if layout.sparse && !is {
+			return pipeline.Blamef(pipeline.Infrastructure, "%s is no Android sparse image", filepath.Base(image))
+		}
+		sparse = is
+	}
+	if sparse {
+		raw = filepath.Join(dir, filepath.Base(image)+".non-sparse")
+		if err := archive.FromSparse(raw, image); err != nil {
+			return pipeline.Blame(classOfContent(err), err)
+		}
+	}
+	device := raw
+	if layout.partition != nil {
+		offset, err := archive.PartitionOffset(raw, *layout.partition)
+		if err != nil {
+			return pipeline.Blame(classOfContent(err), err)
+		}
+		device = archive.At(raw, offset)
+	}
+	if err := writeInto(ctx, s, device, dir, layers); err != nil {
+		return err
+	}
+	if !sparse {
+		return nil
+	}
+	if err := archive.ToSparse(image, raw); err != nil {
+		return pipeline.Blame(pipeline.Infrastructure, err)
+	}
+	return pipeline.Blame(pipeline.Infrastructure, os.Remove(raw))
+}
+
+// writeInto runs debugfs with a script that writes the layers.
+func writeInto(ctx context.Context, s *pipeline.Session, device, dir string, layers []archive.Layer) error {
+	script := filepath.Join(dir, "debugfs.txt")
+	content := filepath.Join(dir, "layers")
+	if err := archive.DebugFSScript(script, content, layers...); err != nil {
+		return pipeline.Blame(classOfContent(err), err)
+	}
+	out, err := s.CommandOutput(ctx, false, e2fs("debugfs"), "-w", "-f", script, device)
+	if err != nil {
+		return pipeline.Blame(pipeline.Infrastructure, err)
+	}
+	// It ends with 0 whatever happens to its commands, and says so in the output only.
+	if problem := archive.DebugFSProblem(out); problem != "" {
+		return pipeline.Blamef(pipeline.Infrastructure, "Unable to write into %s: %s", filepath.Base(device), problem)
+	}
+	return nil
+}
+
+// classOfContent blames the job for content that is not what it should be.
+func classOfContent(err error) pipeline.Class {
+	if errors.Is(err, archive.ErrFormat) {
+		return pipeline.Job
+	}
+	return pipeline.Infrastructure
+}

@@ -1,0 +1,109 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"strata/dispatcher/boot"
+	"strata/dispatcher/pipeline"
+	"strata/dispatcher/usb"
+)
+
+// acceptsMusca accepts `to: musca`.
+func acceptsMusca(device, block pipeline.Data) (string, error) {
+	if refusal, err := to("musca", "musca")(device, block); refusal != "" {
+		return refusal, err
+	}
+	if !device.Has("board_id") {
+		return `"board_id" is not in the device configuration`, nil
+	}
+	return "", nil
+}
+
+// musca writes a program to the disk of an Arm Musca board, which flashes what it finds there.
+func musca(pipeline.Data) pipeline.Action {
+	return retried{task{name: "musca-deploy", about: "write a program to a Musca board, again if it fails",
+		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+			where, err := place(step, s)
+			if err != nil {
+				return err
+			}
+			if err := step.Add(boot.Disconnect()); err != nil {
+				return err
+			}
+			if err := where.images(step); err != nil {
+				return err
+			}
+			mount, unmount := mountTask("mount-musca-usbmsd", muscaDisk), unmountTask("unmount-musca-usbmsd")
+			return add(step, boot.Reset(), muscaWait(), mount,
+				task{name: "deploy-musca-test-binary", about: "copy the program to the board's disk", run: copyMusca},
+				unmount, muscaWait(), mount,
+				task{name: "check-musca-flash", about: "look whether the board took the program", run: checkMusca},
+				unmount)
+		},
+		validate: func(_ context.Context, s *pipeline.Session) error {
+			images := s.Block().Get("images")
+			if len(images.Pairs()) != 1 || !images.Has("test_binary") {
+				s.Invalid("musca-deploy needs exactly one image, 'test_binary', found %s", keysOf(images))
+			}
+			return nil
+		}}}
+}
+
+// muscaDisk asks for the board's disk. The serial number is what udev makes of the disk's, which
+// the method may name.
+func muscaDisk(s *pipeline.Session) usb.Query {
+	q := usb.Query{"SUBSYSTEM": "block", "ID_FS_VERSION": "FAT16"}
+	if serial := s.Device.Get("actions", "deploy", "methods", "musca", "parameters", "id_serial").Text(); serial != "" {
+		q["ID_SERIAL"] = serial
+	} else {
+		q["ID_SERIAL_SHORT"] = s.Device.Get("board_id").Text()
+	}
+	return q
+}
+
+// muscaWait returns wait-musca-path.
+func muscaWait() pipeline.Action {
+	return task{name: "wait-musca-path", about: "wait for the board's disk",
+		run: func(ctx context.Context, s *pipeline.Session) error {
+			disk, err := (usb.System{}).Wait(ctx, muscaDisk(s))
+			if err != nil {
+				return err
+			}
+			s.Log.Debug("found %s", disk.Node)
+			return nil
+		}}
+}
+
+func copyMusca(ctx context.Context, s *pipeline.Session) error {
+	file, ok := pipeline.Get(s, pipeline.Artefact("test_binary"))
+	if !ok {
+		return pipeline.Blamef(pipeline.Bug, "no file was downloaded for 'test_binary'")
+	}
+	return copyToDisk(ctx, s, file, filepath.Base(file))
+}
+
+// checkMusca reads the file in which the board says why it did not take a program.
+func checkMusca(_ context.Context, s *pipeline.Session) error {
+	dir, err := mounted(s)
+	if err != nil {
+		return err
+	}
+	return failText(dir)
+}
+
+// failText returns what a board wrote into FAIL.TXT as an error, nil where there is none.
+func failText(dir string) error {
+	text, err := os.ReadFile(filepath.Join(dir, "FAIL.TXT"))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return pipeline.Blame(pipeline.Infrastructure, err)
+	}
+	return pipeline.Blamef(pipeline.Infrastructure, "Flash failure indicated by presence of FAIL.TXT (Contents: '%s')", strings.TrimSpace(string(text)))
+}

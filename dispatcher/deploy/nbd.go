@@ -1,0 +1,131 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+
+	"strata/dispatcher/overlay"
+	"strata/dispatcher/pipeline"
+)
+
+// nbd deploys a kernel and an initrd by TFTP, and a root disk that a server on the worker exports.
+func nbd(pipeline.Data) pipeline.Action {
+	return task{name: "nbd-deploy", about: "download files and serve a root disk over the network",
+		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+			where, err := served(s)
+			if err != nil {
+				return err
+			}
+			for _, key := range []string{"initrd", "kernel", "dtb", "nbdroot"} {
+				if !step.Block.Has(key) {
+					continue
+				}
+				if err := step.Add(where.get(key, step.Block.Get(key))); err != nil {
+					return err
+				}
+			}
+			if err := step.Add(overlay.New()); err != nil {
+				return err
+			}
+			if step.Block.Get("kernel").Has("type") {
+				if err := step.Add(prepareKernel()); err != nil {
+					return err
+				}
+			}
+			return step.Add(task{name: "xnbd-server-deploy", about: "start the server of the root disk", run: startNBD,
+				validate: validateNBD, clean: stopNBD})
+		},
+		validate: func(_ context.Context, s *pipeline.Session) error {
+			for _, key := range []string{"kernel", "initrd", "nbdroot"} {
+				if !s.Block().Has(key) {
+					s.Invalid("'%s' is missing in the deploy block", key)
+				}
+			}
+			for _, key := range []string{"nfsrootfs", "ramdisk"} {
+				if s.Block().Has(key) {
+					s.Invalid("'%s' cannot be used with nbd", key)
+				}
+			}
+			return nil
+		},
+		run: func(ctx context.Context, s *pipeline.Session) error {
+			if err := s.TFTPReady(); err != nil {
+				return err
+			}
+			if err := s.RunChildren(ctx); err != nil {
+				return err
+			}
+			if initrd, ok := pipeline.Get(s, pipeline.Served("initrd")); ok {
+				pipeline.Put(s, pipeline.NBDInitrd, initrd)
+			}
+			return nil
+		}}
+}
+
+// nbdServer is the running server's process.
+const nbdServer pipeline.Key[*exec.Cmd] = "xnbd-server-deploy/process"
+
+func validateNBD(_ context.Context, s *pipeline.Session) error {
+	if _, err := exec.LookPath("nbd-server"); err != nil {
+		return pipeline.Blamef(pipeline.Infrastructure, "Cannot find command 'nbd-server' in $PATH")
+	}
+	if !s.Job.Get("protocols").Has("lava-xnbd") {
+		s.Invalid("the job has no protocol lava-xnbd, which gives the port of the server")
+	}
+	return nil
+}
+
+// startNBD starts nbd-server in the foreground, as a child of the job, so that it cannot outlive it.
+func startNBD(_ context.Context, s *pipeline.Session) error {
+	file, ok := pipeline.Get(s, pipeline.Artefact("nbdroot"))
+	if !ok {
+		return pipeline.Blamef(pipeline.Bug, "no file was downloaded for 'nbdroot'")
+	}
+	port, err := nbdPort(s)
+	if err != nil {
+		return err
+	}
+	ip, err := s.DispatcherIP("")
+	if err != nil {
+		return err
+	}
+	pid := filepath.Join(s.JobDir(), "nbd-server-"+port+".pid")
+	cmd := exec.Command("nbd-server", port, file, "-d", "-p", pid)
+	cmd.Env = s.Env()
+	s.Log.Debug("Calling: %s", pipeline.ReprList(cmd.Args))
+	if err := cmd.Start(); err != nil {
+		return pipeline.Blamef(pipeline.Infrastructure, "start nbd-server: %w", err)
+	}
+	pipeline.Put(s, nbdServer, cmd)
+	pipeline.Put(s, pipeline.NBDServer, ip)
+	pipeline.Put(s, pipeline.NBDPort, port)
+	return nil
+}
+
+// nbdPort returns the port that the protocol's call has set, or the configured one.
+func nbdPort(s *pipeline.Session) (string, error) {
+	if port, ok := pipeline.Get(s, pipeline.NBDPort); ok {
+		return port, nil
+	}
+	port := s.Dispatcher.Get("nbd_server_port").TextOr(s.Job.Get("protocols", "lava-xnbd", "port").Text())
+	if n, err := strconv.Atoi(port); err == nil && n > 0 && n < 1<<16 {
+		return port, nil
+	}
+	return "", pipeline.Blame(pipeline.Job, fmt.Errorf("there is no port for the NBD server: protocols.lava-xnbd.port is '%s'", port))
+}
+
+func stopNBD(_ context.Context, s *pipeline.Session) error {
+	cmd, ok := pipeline.Get(s, nbdServer)
+	if !ok || cmd == nil {
+		return nil
+	}
+	pipeline.Put(s, nbdServer, nil)
+	if err := cmd.Process.Kill(); err != nil {
+		s.Log.Debug("nbd-server had ended: %s", err)
+	}
+	_ = cmd.Wait() // it was killed
+	return nil
+}

@@ -1,0 +1,161 @@
+package deploy
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+
+	"strata/dispatcher/deploy/archive"
+	"strata/dispatcher/deploy/download"
+	"strata/dispatcher/overlay"
+	"strata/dispatcher/pipeline"
+)
+
+// acceptsQEMUNFS accepts `to: nfs` for an emulator whose root is on the network.
+func acceptsQEMUNFS(device, block pipeline.Data) (string, error) {
+	if refusal, err := to("nfs", "nfs")(device, block); refusal != "" {
+		return refusal, err
+	}
+	if !device.Get("actions", "boot", "methods").Has("qemu-nfs") {
+		return `"qemu-nfs" is not in the device configuration boot methods`, nil
+	}
+	return notMonitor(block), nil
+}
+
+// acceptsNFS accepts `to: nfs` for boards.
+func acceptsNFS(device, block pipeline.Data) (string, error) {
+	if refusal, err := to("nfs", "nfs")(device, block); refusal != "" {
+		return refusal, err
+	}
+	if offers(device, "image") {
+		return `"image" was in the device configuration deploy methods`, nil
+	}
+	return "", nil
+}
+
+// qemuNFS brings images to the worker, and unpacks the one that the emulator mounts as its root.
+func qemuNFS(pipeline.Data) pipeline.Action {
+	return task{name: "deploy-qemu-nfs", about: "deploy images and an NFS root for QEMU",
+		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+			where, err := place(step, s)
+			if err != nil {
+				return err
+			}
+			if step.Block.Has("uefi") {
+				if err := addFirmware(step, s); err != nil {
+					return err
+				}
+			}
+			if err := where.images(step); err != nil {
+				return err
+			}
+			root := task{name: "qemu-nfs-deploy", about: "unpack the NFS root",
+				validate: func(_ context.Context, s *pipeline.Session) error {
+					if !s.Block().Get("images").Has("nfsrootfs") {
+						s.Invalid("'images' has no 'nfsrootfs'")
+					}
+					checkPrefix(s, s.Block().Get("images", "nfsrootfs"))
+					return nil
+				},
+				run: func(_ context.Context, s *pipeline.Session) error {
+					return extractRoot(s, s.Block().Get("images", "nfsrootfs"))
+				}}
+			if err := step.Add(root); err != nil {
+				return err
+			}
+			if s.TestInfo().NeedsOverlay {
+				if err := add(step, overlay.New(), applyTFTP()); err != nil {
+					return err
+				}
+			}
+			return add(step, environment(s))
+		}}
+}
+
+// nfs unpacks a root file system that the board mounts.
+func nfs(pipeline.Data) pipeline.Action {
+	return task{name: "nfs-deploy", about: "deploy an NFS root",
+		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+			where, err := place(step, s)
+			if err != nil {
+				return err
+			}
+			for _, key := range []string{"nfsrootfs", "modules"} {
+				if !step.Block.Has(key) {
+					continue
+				}
+				if err := step.Add(where.get(key, step.Block.Get(key))); err != nil {
+					return err
+				}
+			}
+			return add(step, extractNFSRoot(), overlay.New(), extractModules(), applyTFTP(), environment(s))
+		}}
+}
+
+// extractNFSRoot returns extract-nfsrootfs, which does nothing where the block has no nfsrootfs.
+func extractNFSRoot() pipeline.Action {
+	return task{name: "extract-nfsrootfs", about: "unpack the NFS root", timeout: pipeline.Infrastructure,
+		validate: func(_ context.Context, s *pipeline.Session) error {
+			checkPrefix(s, s.Block().Get("nfsrootfs"))
+			return nil
+		},
+		run: func(_ context.Context, s *pipeline.Session) error {
+			if !s.Block().Has("nfsrootfs") {
+				return nil
+			}
+			return extractRoot(s, s.Block().Get("nfsrootfs"))
+		}}
+}
+
+// checkPrefix checks the directory within the archive that is the root.
+func checkPrefix(s *pipeline.Session, params pipeline.Data) {
+	prefix := params.Get("prefix")
+	if prefix.IsNull() {
+		return
+	}
+	if text := prefix.Text(); strings.HasPrefix(text, "/") {
+		s.Invalid("prefix must not be an absolute path")
+	} else if !strings.HasSuffix(text, "/") {
+		s.Invalid("prefix must be a directory and end with /")
+	}
+}
+
+// extractRoot unpacks nfsrootfs into a directory of the job's. With root's rights owners and device
+// nodes are made as the archive has them; without, everything is the worker's own.
+func extractRoot(s *pipeline.Session, params pipeline.Data) error {
+	file, ok := pipeline.Get(s, pipeline.Artefact("nfsrootfs"))
+	if !ok {
+		return pipeline.Blamef(pipeline.Bug, "no file was downloaded for 'nfsrootfs'")
+	}
+	root, err := s.Dir()
+	if err != nil {
+		return err
+	}
+	s.Log.Debug("Extracting %s to %s", file, root)
+	if err := unpackAsIs(root, file); err != nil {
+		return download.BlameContent(err)
+	}
+	if prefix := params.Get("prefix").Text(); prefix != "" {
+		root = filepath.Join(root, prefix)
+		s.Log.Debug("Using prefix: %s", root)
+	}
+	pipeline.Put(s, pipeline.NFSRoot, root)
+	// A shell on the device finds its root by these.
+	ip, err := s.DispatcherIP("nfs")
+	if err != nil {
+		return err
+	}
+	s.SetDynamic("NFS_ROOTFS", root)
+	s.SetDynamic("NFS_SERVER_IP", ip)
+	return nil
+}
+
+// unpackAsIs unpacks a tar, or a directory that a download has unpacked already, into dir.
+func unpackAsIs(dir, file string) error {
+	in, err := archive.OpenTar(file)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return archive.UntarAsIs(dir, in)
+}

@@ -1,0 +1,27 @@
+package deploy
+
+import (
+	"slices"
+
+	"strata/dispatcher/boot"
+	"strata/dispatcher/pipeline"
+)
+
+// recovery brings images to the worker, for a board in its recovery mode that a test writes.
+func recovery(pipeline.Data) pipeline.Action {
+	return task{name: "deploy-recovery-mode", about: "download images for a board in recovery mode",
+		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+			where, err := place(step, s)
+			if err != nil {
+				return err
+			}
+			if err := where.images(step); err != nil {
+				return err
+			}
+			tags := s.Device.Get("actions", "deploy", "methods", "recovery", "tags").Texts()
+			if !slices.Contains(tags, "serial") {
+				return nil
+			}
+			return step.Add(boot.Connect())
+		}}
+}

@@ -1,0 +1,66 @@
+package deploy
+
+import (
+	"context"
+	"strings"
+
+	"strata/dispatcher/pipeline"
+)
+
+// acceptsUSBGadget accepts `to: usbg-ms`. The device has exactly two commands for it.
+func acceptsUSBGadget(device, block pipeline.Data) (string, error) {
+	if refusal, err := to("usbg-ms", "usbg-ms")(device, block); refusal != "" {
+		return refusal, err
+	}
+	method := device.Get("actions", "deploy", "methods", "usbg-ms")
+	if len(method.Pairs()) != 2 || !method.Has("enable") || !method.Has("disable") {
+		return "", pipeline.Blamef(pipeline.Configuration, "'usbg-ms' of the device's deploy methods must have 'enable' and 'disable', and nothing else")
+	}
+	return "", nil
+}
+
+// usbGadget offers an image to the board as a USB stick, by a gadget of the worker.
+func usbGadget(pipeline.Data) pipeline.Action {
+	return task{name: "usbg-ms", about: "offer an image as a USB mass storage gadget",
+		timeout: pipeline.Infrastructure, command: pipeline.Infrastructure,
+		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+			where, err := place(step, s)
+			if err != nil {
+				return err
+			}
+			return add(step, testOverlay(s), where.get("image", step.Block.Get("image")), environment(s))
+		},
+		run: func(ctx context.Context, s *pipeline.Session) error {
+			if err := s.RunChildren(ctx); err != nil {
+				return err
+			}
+			if err := gadget(ctx, s, "disable"); err != nil && ctx.Err() != nil {
+				return err // another failure means that it was off already
+			}
+			return gadget(ctx, s, "enable")
+		},
+		clean: func(ctx context.Context, s *pipeline.Session) error {
+			if !s.Ran() {
+				return nil
+			}
+			return gadget(ctx, s, "disable")
+		}}
+}
+
+// gadget runs one of the two commands, with {IMAGE} for the file.
+func gadget(ctx context.Context, s *pipeline.Session, what string) error {
+	file, _ := pipeline.Get(s, pipeline.Artefact("image"))
+	command := s.Device.Get("actions", "deploy", "methods", "usbg-ms", what)
+	words := command.Texts()
+	if command.Kind() != pipeline.List {
+		var err error
+		if words, err = pipeline.Words(command.Text()); err != nil {
+			return pipeline.Blamef(pipeline.Configuration, "usbg-ms command '%s': %w", command.Text(), err)
+		}
+	}
+	argv := make([]string, len(words))
+	for i, word := range words {
+		argv[i] = strings.ReplaceAll(word, "{IMAGE}", file)
+	}
+	return s.Command(ctx, argv...)
+}
