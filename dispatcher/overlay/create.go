@@ -75,7 +75,8 @@ func (c *create) Populate(step *pipeline.Step, s *pipeline.Session) error {
 	if s.Device.Get("actions", "deploy", "methods").Has("ssh") {
 		children = append([]pipeline.Action{sshAuthorize{}}, children...)
 	}
-	if step.Block.Get("to").Text() != "docker" && !dockerTest(s) {
+	// A container is handed the directory, not a tarball.
+	if step.Block.Get("to").Text() != "docker" && step.Section != "test" {
 		children = append(children, compress{c.work})
 	}
 	for _, child := range children {
@@ -84,17 +85,6 @@ func (c *create) Populate(step *pipeline.Step, s *pipeline.Session) error {
 		}
 	}
 	return nil
-}
-
-// dockerTest says whether a test of the namespace brings its own container, which is handed the
-// directory and not a tarball.
-func dockerTest(s *pipeline.Session) bool {
-	for _, block := range s.TestBlocks() {
-		if block.Has("docker") {
-			return true
-		}
-	}
-	return false
 }
 
 // Run makes the directory with the helpers and the environment, then lets the children fill it.
@@ -108,6 +98,7 @@ func (c *create) Run(ctx context.Context, s *pipeline.Session) error {
 		return pipeline.Blame(pipeline.Infrastructure, err)
 	}
 	c.work.dir = dir
+	pipeline.Put(s, pipeline.OverlayDir, dir)
 	s.Log.Debug("[%s] Preparing overlay tarball in %s", s.Namespace(), dir)
 	if err := c.fill(s); err != nil {
 		return pipeline.Blamef(pipeline.Infrastructure, "make the overlay: %w", err)
@@ -162,7 +153,7 @@ func (c *create) environment(s *pipeline.Session) error {
 		HTTPCache:    s.Dispatcher.Get("http_url_format_string").Text(),
 	}
 	var b strings.Builder
-	for _, group := range Environment(s.Device, s.Job, facts) {
+	for _, group := range Environment(s.Device, pipeline.Of(nil).With("environment", s.Environment()), facts) {
 		title := group.Title
 		if title != "LAVA metadata" {
 			title += ":"

@@ -60,12 +60,8 @@ func (a gitRepo) Run(ctx context.Context, s *pipeline.Session) error {
 	if err := e.place(s, a.work); err != nil {
 		return err
 	}
-	c := newClone(s, expand(e.run.Repository.Text(), s.Env()))
-	c.dir, c.wait = e.local, a.wait
-	c.branch, c.revision = e.Job.Get("branch").Text(), e.Job.Get("revision").Text()
-	c.shallow = e.Job.Get("shallow").Bool(true) && c.revision == ""
-	c.history = e.Job.Get("history").Bool(true)
-	c.recursive = e.Job.Get("recursive").Bool(false)
+	c := cloneOf(s, e.Job, e.local)
+	c.wait = a.wait
 	s.Log.Info("Fetching tests from %s", c.url)
 	commit, err := c.run(ctx)
 	if err != nil {
@@ -208,4 +204,20 @@ func expand(text string, env []string) string {
 		}
 		return "${" + name + "}"
 	})
+}
+
+// Clone clones the repository that a mapping of the job names (repository, branch, revision,
+// shallow, recursive) into a directory, with tries as for definitions, and returns its commit.
+func Clone(ctx context.Context, s *pipeline.Session, params pipeline.Data, dir string) (string, error) {
+	return cloneOf(s, params, dir).run(ctx)
+}
+
+func cloneOf(s *pipeline.Session, params pipeline.Data, dir string) *clone {
+	c := newClone(s, expand(params.Get("repository").Text(), s.Env()))
+	c.dir = dir
+	c.branch, c.revision = params.Get("branch").Text(), params.Get("revision").Text()
+	c.shallow = params.Get("shallow").Bool(true) && c.revision == ""
+	c.history = params.Get("history").Bool(true)
+	c.recursive = params.Get("recursive").Bool(false)
+	return c
 }

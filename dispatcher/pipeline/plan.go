@@ -268,6 +268,7 @@ type shared struct {
 	invalid   []string
 	started   bool // validation passed and the job ran
 	dynamic   []Pair
+	environ   []Pair // set by actions, for tests
 }
 
 // testNeeds is what the tests of a namespace ask of deploy and boot.

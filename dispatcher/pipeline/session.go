@@ -198,6 +198,24 @@ func (s *Session) SetDynamic(key, value string) {
 // Dynamic returns the variables set by SetDynamic, in order.
 func (s *Session) Dynamic() []Pair { return s.shared.dynamic }
 
+// SetEnvironment adds a variable to the job's environment, which overlays made later export to tests.
+func (s *Session) SetEnvironment(key, value string) {
+	s.shared.environ = Data{s.shared.environ}.With(key, Of(value)).Pairs()
+}
+
+// Environment returns the variables that tests get: the job's own (of its part in a multinode group
+// where it is one), and those set by SetEnvironment.
+func (s *Session) Environment() Data {
+	env := s.Job.Get("environment")
+	if own := s.Job.Get("protocols", "lava-multinode", "environment"); !own.IsNull() {
+		env = own
+	}
+	for _, p := range s.shared.environ {
+		env = env.With(p.Key, p.Value)
+	}
+	return env
+}
+
 // Dir makes a new directory of the job's for the step, named <action>-<random>, mode 0755. It is
 // removed at the end of the job.
 func (s *Session) Dir() (string, error) { return s.makeDir(s.shared.dir) }

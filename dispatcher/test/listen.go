@@ -148,19 +148,26 @@ func (l *listener) next(ctx context.Context) (connection.Match, kind, error) {
 }
 
 // listenElsewhere reads what the consoles of other namespaces say, so that they do not block.
-func (l *listener) listenElsewhere(ctx context.Context) {
-	for _, namespace := range l.s.Namespaces() {
-		l.listenTo(ctx, namespace)
+func (l *listener) listenElsewhere(ctx context.Context) { listenToOthers(ctx, l.s, l.console, l.hear) }
+
+func (l *listener) listenTo(ctx context.Context, namespace string) {
+	listenTo(ctx, l.s, l.console, namespace, l.hear)
+}
+
+// listenToOthers reads all consoles but one's own, each for a limited time.
+func listenToOthers(ctx context.Context, s *pipeline.Session, own *connection.Connection, limit time.Duration) {
+	for _, namespace := range s.Namespaces() {
+		listenTo(ctx, s, own, namespace, limit)
 	}
 }
 
-func (l *listener) listenTo(ctx context.Context, namespace string) {
-	other := l.s.ConsoleOf(namespace)
-	if other == nil || other == l.console {
+func listenTo(ctx context.Context, s *pipeline.Session, own *connection.Connection, namespace string, limit time.Duration) {
+	other := s.ConsoleOf(namespace)
+	if other == nil || other == own {
 		return
 	}
-	l.s.Log.Debug("Listened to connection for namespace '%s' for up to %ds", namespace, int(l.hear/time.Second))
-	if _, err := other.Drain(ctx, l.hear, namespace); err != nil && ctx.Err() == nil {
-		l.s.Log.Debug("the connection of namespace '%s' ended: %s", namespace, err)
+	s.Log.Debug("Listened to connection for namespace '%s' for up to %ds", namespace, int(limit/time.Second))
+	if _, err := other.Drain(ctx, limit, namespace); err != nil && ctx.Err() == nil {
+		s.Log.Debug("the connection of namespace '%s' ended: %s", namespace, err)
 	}
 }

@@ -67,6 +67,11 @@ func (a *shell) Run(ctx context.Context, s *pipeline.Session) error {
 	if _, ok := pipeline.GetFrom(s, namespace, pipeline.ResultsDir); !ok {
 		return pipeline.Blamef(pipeline.Job, "Nothing to run. Maybe the 'deploy' stage is missing, otherwise this is a bug which should be reported.")
 	}
+	return a.over(ctx, s, console, namespace)
+}
+
+// over runs the tests of the block over a shell. namespace is the one that was deployed for.
+func (a *shell) over(ctx context.Context, s *pipeline.Session, console *connection.Connection, namespace string) error {
 	// The stage counts the blocks that have definitions, as the overlay's directories do.
 	_, stage, ok := overlay.Find(s.TestBlocks(), s.Block())
 	if !ok {

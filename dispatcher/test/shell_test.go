@@ -116,7 +116,7 @@ func expectStories() []story {
 	return []story{
 		{name: "expected cases of the file", file: "expected: [c, a, b]",
 			says: start + "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=a RESULT=pass>\n<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=x RESULT=pass>\n" + end + over,
-			want: []string{one(`"case":"a","result":"pass"`), "warning 'x' is not in the list of expected test cases of 0_smoke", one(`"case":"x","result":"fail"`),
+			want: []string{one(`"case":"a","result":"pass"`), "warning 'x' not found in expected test case list!", "warning Forcing unexpected 'x' result 'pass' to 'fail' ...", one(`"case":"x","result":"fail"`),
 				"warning Reporting missing expected test cases as 'fail' ...", missing("b"), missing("c"), ended}},
 		{name: "expected cases of the job", file: "expected: [z]", job: "expected: [a]", says: start + end + over,
 			want: []string{"warning Reporting missing expected test cases as 'fail' ...", missing("a"), ended}},

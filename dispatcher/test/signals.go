@@ -149,12 +149,16 @@ func (l *listener) endRun() {
 	}
 	l.pending = nil
 	l.s.Log.Result(f)
-	// For people who read along; nothing else reads it.
-	title := "--- " + r.suite + " Test Report ---"
-	l.s.Log.Debug("%s", title)
-	l.s.Log.Debug("%s", r.report.String())
+	reportSuite(l.s, r.suite, r.report.String())
+}
+
+// reportSuite logs a suite's cases for people who read along; nothing else reads it.
+func reportSuite(s *pipeline.Session, suite, report string) {
+	title := "--- " + suite + " Test Report ---"
+	s.Log.Debug("%s", title)
+	s.Log.Debug("%s", report)
 	dashes := len(title) - len(" End ")
-	l.s.Log.Debug("%s End %s", strings.Repeat("-", dashes/2), strings.Repeat("-", dashes-dashes/2))
+	s.Log.Debug("%s End %s", strings.Repeat("-", dashes/2), strings.Repeat("-", dashes-dashes/2))
 }
 
 // fields returns a value for a result, with the keys of mappings in their order.
