@@ -27,12 +27,12 @@ func TestMenus(t *testing.T) {
 			block: "method: uefi-menu, commands: tftp, prompts: ['sh# ']",
 			script: start + "print [1] Linux\nprint [2] Boot Manager\nprint [3] Boot Manager Help\nprompt Start: \nkey 2\\n\nprint [1] Add Boot Device Entry\nprint [2] Return\n" +
 				"prompt Choice: \nkey 1\\n\nprompt Server: \nkey \\r\nprompt File: \nkey \\r\nprint [1] Shell\nprint [7] LAVA tftp test image\nprompt Start: \nkey 7\\n\n" +
-				"print Loaded: LinuxImage\nprint Linux version 6\nprompt sh# \nhang",
+				"print Loaded: LinuxImage\nprint Linux version 6\nprompt sh# \neval",
 			typed: []string{" ", "2", "1", "10.3.2.1", "7/kernel/zImage", "7"}},
 		{name: "a fallback",
 			methods: "uefi-menu: {parameters: {" + parameters + "}, tftp: [{select: {items: ['Remove it'], fallback: 'Return to Main Menu'}}]}",
 			block:   "method: uefi-menu, commands: tftp, prompts: ['sh# ']",
-			script:  start + "print [5] Return to Main Menu\nprompt Start: \nkey 5\\n\nprint Loaded: LinuxImage\nprint Linux version 6\nprompt sh# \nhang",
+			script:  start + "print [5] Return to Main Menu\nprompt Start: \nkey 5\\n\nprint Loaded: LinuxImage\nprint Linux version 6\nprompt sh# \neval",
 			typed:   []string{" ", "5"}},
 		{name: "no such entry",
 			methods: "uefi-menu: {parameters: {" + parameters + "}, tftp: [{select: {items: ['Boot Manager']}}]}",
