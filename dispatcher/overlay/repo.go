@@ -2,6 +2,7 @@ package overlay
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path"
@@ -105,7 +106,11 @@ func (a *urlRepo) Run(ctx context.Context, s *pipeline.Session) error {
 	}
 	file, _ := pipeline.Get(s, pipeline.Artefact(urlKey))
 	if err := a.unpack(file); err != nil {
-		return pipeline.Blamef(pipeline.Job, "Unable to unpack the test archive '%s': %w", e.run.Repository.Text(), err)
+		class := pipeline.Infrastructure
+		if errors.Is(err, archive.ErrFormat) {
+			class = pipeline.Job
+		}
+		return pipeline.Blamef(class, "Unable to unpack the test archive '%s': %w", e.run.Repository.Text(), err)
 	}
 	if err := e.read(); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -48,9 +49,26 @@ func Untar(dir string, r io.Reader, strip int) error {
 			continue
 		}
 		if err := extract(root, in, h, name, strip); err != nil {
-			return fmt.Errorf("unpack %s: %w", h.Name, err)
+			return fmt.Errorf("unpack %s: %w", h.Name, nameError(err))
 		}
 	}
+}
+
+// nameError marks as bad content what a name in an archive leads to: one that leads out, lies below a
+// file or is too long. A full or failing disk is not the archive's fault.
+func nameError(err error) error {
+	for _, own := range []error{ErrFormat, syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS,
+		syscall.EACCES, syscall.EPERM, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
+		if errors.Is(err, own) {
+			return err
+		}
+	}
+	var file *fs.PathError
+	var link *os.LinkError
+	if errors.As(err, &file) || errors.As(err, &link) {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	return err
 }
 
 func stripped(name string, strip int) string {

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -163,6 +164,15 @@ func TestDownloadAsksAgain(t *testing.T) {
 	if fmt.Sprint(j.waits) != "[100ms 200ms 400ms]" {
 		t.Errorf("pauses: %v", j.waits)
 	}
+	said := 0
+	for _, r := range j.log {
+		if strings.Contains(string(r.Message), "503 Service Unavailable, asking again in ") {
+			said++
+		}
+	}
+	if said != 3 {
+		t.Errorf("%d lines about it, want 3", said)
+	}
 }
 
 func TestDownloadOfNobody(t *testing.T) {
@@ -178,6 +188,18 @@ func TestDownloadOfNobody(t *testing.T) {
 	}
 	if len(j.waits) != retries {
 		t.Errorf("%d pauses, want %d", len(j.waits), retries)
+	}
+}
+
+// A host that nobody knows stays so.
+func TestDownloadOfNoHost(t *testing.T) {
+	t.Parallel()
+	if _, err := net.DefaultResolver.LookupHost(t.Context(), "no-such-host.invalid"); !noSuchHost(err) {
+		t.Skipf("SKIPPED: this machine does not say that no-such-host.invalid is not there: %v", err)
+	}
+	j := newJob(t, "http://no-such-host.invalid/f", "")
+	if err := j.run(t); pipeline.ClassOf(err) != pipeline.Infrastructure || len(j.waits) != 0 {
+		t.Errorf("error: %v of class %q after %d pauses, want Infrastructure at once", err, pipeline.ClassOf(err), len(j.waits))
 	}
 }
 
@@ -216,6 +238,13 @@ func TestFileDownload(t *testing.T) {
 	}
 	if filepath.Base(j.file) != "image.img" || j.got != string(content) {
 		t.Errorf("file %s with %d bytes", j.file, len(j.got))
+	}
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := newJob(t, "file://"+fifo, "").validate(t); err == nil || !strings.Contains(err.Error(), "does not exist or is not readable") {
+		t.Errorf("validation of a pipe: %v", err)
 	}
 	missing := newJob(t, "file:///nonexistent/x", "")
 	if err := missing.validate(t); err == nil || !strings.Contains(err.Error(), "Image file '/nonexistent/x' does not exist or is not readable") {

@@ -3,6 +3,7 @@ package download
 import (
 	"context"
 	"os"
+	"syscall"
 
 	"strata/dispatcher/pipeline"
 )
@@ -21,7 +22,7 @@ func (fileDownload) Description() string { return "copy a local file" }
 // Validate checks that the file is there.
 func (d fileDownload) Validate(_ context.Context, s *pipeline.Session) error {
 	d.check(s)
-	f, err := os.Open(d.path)
+	f, err := open(d.path)
 	if err != nil {
 		s.Invalid("Image file '%s' does not exist or is not readable", d.path)
 		return nil
@@ -36,7 +37,7 @@ func (d fileDownload) Validate(_ context.Context, s *pipeline.Session) error {
 // Run copies the file.
 func (d fileDownload) Run(ctx context.Context, s *pipeline.Session) error {
 	s.Log.Info("downloading %s", d.url)
-	f, err := os.Open(d.path)
+	f, err := open(d.path)
 	if err != nil {
 		return pipeline.Blamef(pipeline.Infrastructure, "Unable to download '%s': %w", d.url, err)
 	}
@@ -47,3 +48,6 @@ func (d fileDownload) Run(ctx context.Context, s *pipeline.Session) error {
 	}
 	return d.save(ctx, s, f, info.Size())
 }
+
+// open opens a file for reading. It does not wait for whoever might write to a named pipe.
+func open(name string) (*os.File, error) { return os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) }

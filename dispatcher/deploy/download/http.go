@@ -78,10 +78,10 @@ func (d httpDownload) Validate(ctx context.Context, s *pipeline.Session) error {
 	}
 	// The answer is only for the log of a job that cannot run: hours of waiting for a board are saved
 	// where a URL is mistyped.
-	problem := d.probe(ctx, from)
+	problem := d.probe(ctx, s, from)
 	if problem != "" && cached && s.Dispatcher.Get("http_cache_fallback_origin_url").True() {
 		s.Log.Warning("%s; trying the origin instead of the cache", problem)
-		problem = d.probe(ctx, d.url)
+		problem = d.probe(ctx, s, d.url)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -93,10 +93,10 @@ func (d httpDownload) Validate(ctx context.Context, s *pipeline.Session) error {
 }
 
 // probe says why a URL cannot be had, or "".
-func (d httpDownload) probe(ctx context.Context, from string) string {
+func (d httpDownload) probe(ctx context.Context, s *pipeline.Session, from string) string {
 	code := 0
 	for _, method := range []string{http.MethodHead, http.MethodGet} { // some servers know no HEAD
-		resp, err := d.request(ctx, method, from, nil)
+		resp, err := d.request(ctx, s, method, from, nil)
 		if err != nil {
 			var timeout net.Error
 			if errors.As(err, &timeout) && timeout.Timeout() {
@@ -144,19 +144,19 @@ func (d httpDownload) get(ctx context.Context, s *pipeline.Session, extra map[st
 		return nil, "", err
 	}
 	s.Log.Info("downloading %s", from)
-	resp, err = d.ask(ctx, from, extra)
+	resp, err = d.ask(ctx, s, from, extra)
 	if err != nil && cached && s.Dispatcher.Get("http_cache_fallback_origin_url").True() {
 		s.Log.Warning("%s; trying the origin instead of the cache", err)
 		s.Log.Info("downloading %s", d.url)
 		from = d.url
-		resp, err = d.ask(ctx, from, extra)
+		resp, err = d.ask(ctx, s, from, extra)
 	}
 	return resp, from, err
 }
 
 // ask is get at one address.
-func (d httpDownload) ask(ctx context.Context, from string, extra map[string]string) (*http.Response, error) {
-	resp, err := d.request(ctx, http.MethodGet, from, extra)
+func (d httpDownload) ask(ctx context.Context, s *pipeline.Session, from string, extra map[string]string) (*http.Response, error) {
+	resp, err := d.request(ctx, s, http.MethodGet, from, extra)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -210,7 +210,7 @@ func (d httpDownload) cacheable(s *pipeline.Session) (bool, error) {
 }
 
 // request makes a request and repeats it, ever more slowly, while the failure may pass.
-func (d httpDownload) request(ctx context.Context, method, from string, extra map[string]string) (*http.Response, error) {
+func (d httpDownload) request(ctx context.Context, s *pipeline.Session, method, from string, extra map[string]string) (*http.Response, error) {
 	// 100 ms, 200 ms, … 25.6 s: 51 s in all, within which a server is restarted.
 	for try, gap := 0, firstGap; ; try, gap = try+1, gap*2 {
 		req, err := http.NewRequestWithContext(ctx, method, from, nil)
@@ -224,16 +224,27 @@ func (d httpDownload) request(ctx context.Context, method, from string, extra ma
 			req.Header.Set(key, value)
 		}
 		resp, err := d.client.Do(req)
-		if err == nil && !slices.Contains(passing, resp.StatusCode) || try == retries || ctx.Err() != nil {
+		if err == nil && !slices.Contains(passing, resp.StatusCode) || try == retries || noSuchHost(err) || ctx.Err() != nil {
 			return resp, err
 		}
+		why := ""
 		if err == nil {
 			resp.Body.Close()
+			why = resp.Status
+		} else {
+			why = reason(err).Error()
 		}
+		s.Log.Debug("%s '%s': %s, asking again in %s", method, from, why, gap)
 		if err := d.wait(ctx, gap); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// noSuchHost says whether a name server knows that there is no such host: a wrong URL, most often.
+func noSuchHost(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) && dns.IsNotFound && !dns.IsTemporary
 }
 
 // reason takes the method and URL off an error of the client: the message names them already.
@@ -300,7 +311,7 @@ func (b *resuming) resume(cause error) bool {
 		return false
 	}
 	b.s.Log.Warning("the download of %s broke after %d bytes (%s), asking for the rest", b.from, b.n, cause)
-	resp, err := b.d.request(b.ctx, http.MethodGet, b.from,
+	resp, err := b.d.request(b.ctx, b.s, http.MethodGet, b.from,
 		map[string]string{"Range": fmt.Sprintf("bytes=%d-", b.n), "If-Range": version})
 	if err != nil {
 		return false
