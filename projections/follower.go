@@ -19,14 +19,15 @@ type follower struct {
 	db     *DB
 	stream string
 	counts *Counts
+	claim  *claim
 	until  uint64 // stops there; 0 follows until its context ends
 
 	ledger *ledger
 }
 
-// follow takes the stream over and projects it. It returns nil when it has reached until.
+// follow projects the stream from where the tables are. It returns nil when it has reached until.
 func (f *follower) follow(ctx context.Context) error {
-	ledger, at, err := claimStream(ctx, f.db, f.stream)
+	ledger, at, err := f.claim.ledger(ctx, f.stream)
 	if err != nil {
 		return err
 	}

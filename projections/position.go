@@ -9,21 +9,64 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// ErrSuperseded reports that another process has claimed a stream: it projects now.
+// ErrSuperseded reports that another process has claimed the tables: it projects now.
 var ErrSuperseded = errors.New("another projector has taken over")
 
-// ledger is a projector's hold on one stream in one database, and how far the tables are.
+// claim is a projector's hold on the tables of one database.
 //
 // Two projectors at once would form different batches of the same messages, which no token could
-// tell. So the latest one to claim the stream is its owner: it writes its claim and then reads the
-// position; one that projects writes the range and then reads the claims. Whichever comes second
+// tell. So the latest one to claim the tables is their owner: it writes its claim and then reads the
+// positions; one that projects writes the range and then reads the claims. Whichever comes second
 // sees the other, so a range is either known to the new owner, who sends it again with the same
-// token, or never inserted by the old one.
-type ledger struct {
+// token, or never inserted by the old one. There is one claim for all streams: of two projectors
+// that start together, each might else take a stream from the other, and both would stand still.
+type claim struct {
 	db     *DB
+	number uint64
+}
+
+// claimTables makes this process the one that projects into db.
+func claimTables(ctx context.Context, db *DB) (*claim, error) {
+	owner := rand.Text()
+	for {
+		highest, err := highestClaim(ctx, db)
+		if err != nil {
+			return nil, err
+		}
+		number := highest + 1
+		if err := db.exec(ctx, "INSERT INTO projector_owners VALUES ({claim:UInt64}, {owner:String})",
+			clickhouse.Named("claim", number), clickhouse.Named("owner", owner)); err != nil {
+			return nil, fmt.Errorf("claim the tables: %w", err)
+		}
+		type same struct {
+			Owners uint64 `ch:"owners"`
+		}
+		owners, err := all[same](ctx, db, "SELECT count() AS owners FROM projector_owners WHERE claim = {claim:UInt64}",
+			clickhouse.Named("claim", number))
+		if err != nil {
+			return nil, fmt.Errorf("claim the tables: %w", err)
+		}
+		if owners[0].Owners == 1 {
+			return &claim{db, number}, nil
+		}
+	}
+}
+
+func highestClaim(ctx context.Context, db *DB) (uint64, error) {
+	type highest struct {
+		Claim uint64 `ch:"claim"`
+	}
+	rows, err := all[highest](ctx, db, "SELECT max(claim) AS claim FROM projector_owners")
+	if err != nil {
+		return 0, fmt.Errorf("read the claims on the tables: %w", err)
+	}
+	return rows[0].Claim, nil
+}
+
+// ledger notes under a claim how far the tables are with one stream.
+type ledger struct {
+	*claim
 	stream string
-	owner  string
-	claim  uint64
 	n      uint64 // of the last row written under this claim
 }
 
@@ -34,33 +77,11 @@ type position struct {
 	Done  bool   `ch:"done"`
 }
 
-// claimStream makes this process the one that projects a stream into db, and returns the last
-// position that was written there; the zero position where none was.
-func claimStream(ctx context.Context, db *DB, stream string) (*ledger, position, error) {
-	l := &ledger{db: db, stream: stream, owner: rand.Text()}
-	for {
-		highest, err := l.highestClaim(ctx)
-		if err != nil {
-			return nil, position{}, err
-		}
-		l.claim = highest + 1
-		if err := db.exec(ctx, "INSERT INTO projector_owners VALUES ({stream:String}, {claim:UInt64}, {owner:String})",
-			clickhouse.Named("stream", stream), clickhouse.Named("claim", l.claim), clickhouse.Named("owner", l.owner)); err != nil {
-			return nil, position{}, fmt.Errorf("claim %s: %w", stream, err)
-		}
-		type same struct {
-			Owners uint64 `ch:"owners"`
-		}
-		owners, err := all[same](ctx, db, "SELECT count() AS owners FROM projector_owners WHERE stream = {stream:String} AND claim = {claim:UInt64}",
-			clickhouse.Named("stream", stream), clickhouse.Named("claim", l.claim))
-		if err != nil {
-			return nil, position{}, fmt.Errorf("claim %s: %w", stream, err)
-		}
-		if owners[0].Owners == 1 {
-			break
-		}
-	}
-	rows, err := all[position](ctx, db, "SELECT first, last, done FROM projector_positions WHERE stream = {stream:String} ORDER BY n DESC LIMIT 1",
+// ledger returns the ledger of a stream, and the last position that was written there; the zero
+// position where none was.
+func (c *claim) ledger(ctx context.Context, stream string) (*ledger, position, error) {
+	l := &ledger{claim: c, stream: stream}
+	rows, err := all[position](ctx, c.db, "SELECT first, last, done FROM projector_positions WHERE stream = {stream:String} ORDER BY n DESC LIMIT 1",
 		clickhouse.Named("stream", stream))
 	if err != nil {
 		return nil, position{}, fmt.Errorf("read the position in %s: %w", stream, err)
@@ -71,29 +92,17 @@ func claimStream(ctx context.Context, db *DB, stream string) (*ledger, position,
 	return l, rows[0], nil
 }
 
-func (l *ledger) highestClaim(ctx context.Context) (uint64, error) {
-	type highest struct {
-		Claim uint64 `ch:"claim"`
-	}
-	rows, err := all[highest](ctx, l.db, "SELECT max(claim) AS claim FROM projector_owners WHERE stream = {stream:String}",
-		clickhouse.Named("stream", l.stream))
-	if err != nil {
-		return 0, fmt.Errorf("read the claims on %s: %w", l.stream, err)
-	}
-	return rows[0].Claim, nil
-}
-
 // note writes that b is about to be inserted.
 func (l *ledger) note(ctx context.Context, b *batch) error {
 	if err := l.write(ctx, b, false); err != nil {
 		return err
 	}
-	highest, err := l.highestClaim(ctx)
+	highest, err := highestClaim(ctx, l.db)
 	if err != nil {
 		return err
 	}
-	if highest != l.claim {
-		return fmt.Errorf("%s: %w (claim %d, ours %d)", l.stream, ErrSuperseded, highest, l.claim)
+	if highest != l.number {
+		return fmt.Errorf("%s: %w (claim %d, ours %d)", l.stream, ErrSuperseded, highest, l.number)
 	}
 	return nil
 }
@@ -103,7 +112,7 @@ func (l *ledger) done(ctx context.Context, b *batch) error { return l.write(ctx,
 
 func (l *ledger) write(ctx context.Context, b *batch, done bool) error {
 	err := l.db.exec(ctx, "INSERT INTO projector_positions VALUES ({stream:String}, {n:UInt64}, {first:UInt64}, {last:UInt64}, {done:Bool}, now64(6))",
-		clickhouse.Named("stream", l.stream), clickhouse.Named("n", l.claim<<32|(l.n+1)),
+		clickhouse.Named("stream", l.stream), clickhouse.Named("n", l.number<<32|(l.n+1)),
 		clickhouse.Named("first", b.first), clickhouse.Named("last", b.last), clickhouse.Named("done", done))
 	if err != nil {
 		return fmt.Errorf("note the position in %s: %w", l.stream, err)

@@ -109,12 +109,16 @@ func (p *Projector) session(ctx context.Context) (resume chan struct{}, err erro
 	if err != nil {
 		return nil, err
 	}
+	claim, err := claimTables(ctx, p.s.DB)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup
 	for _, name := range projected() {
 		running.Go(func() {
-			f := follower{p: p, db: p.s.DB, stream: name, counts: p.counts[name]}
+			f := follower{p: p, db: p.s.DB, claim: claim, stream: name, counts: p.counts[name]}
 			if err := f.follow(ctx); err != nil {
 				cancel(err)
 			}

@@ -90,6 +90,10 @@ func TestProjectorCompletesHalfABatch(t *testing.T) {
 	t.Parallel()
 	broker, db := eventtest.Start(t), openTest(t)
 	lab := story(t, broker, 1)
+	claim, err := claimTables(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range projected() {
 		last, err := broker.Log.Last(t.Context(), name)
 		if err != nil {
@@ -100,7 +104,7 @@ func TestProjectorCompletesHalfABatch(t *testing.T) {
 		if err := broker.Log.ReadMessages(t.Context(), name, 1, last, func(m stream.Message) error { return r.add(t.Context(), b, m) }); err != nil {
 			t.Fatal(err)
 		}
-		ledger, _, err := claimStream(t.Context(), db, name)
+		ledger, _, err := claim.ledger(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,6 +151,30 @@ func TestProjectorIsSuperseded(t *testing.T) {
 			}
 			return
 		default:
+		}
+	}
+}
+
+// Two projectors that start at the same moment do not take the tables from each other: one of them goes on.
+func TestProjectorsStartTogether(t *testing.T) {
+	t.Parallel()
+	broker, db := eventtest.Start(t), openTest(t)
+	for round := range 10 {
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 2)
+		for range 2 {
+			p := NewProjector(Settings{DB: db, Log: broker.Log, Age: time.Millisecond})
+			go func() { ended <- p.Run(ctx) }()
+		}
+		lab := story(t, broker, events.JobID(round*10+1))
+		awaitPosition(t, db, stream.Lab, lab)
+		awaitPosition(t, db, stream.Results, uint64(2*round+2))
+		awaitPosition(t, db, stream.Output, uint64(4*round+4))
+		stop()
+		for range 2 {
+			if err := <-ended; err != nil && !errors.Is(err, ErrSuperseded) {
+				t.Errorf("round %d: %v", round, err)
+			}
 		}
 	}
 }
@@ -286,8 +314,6 @@ func TestProjectorKeepsLinesOnce(t *testing.T) {
 	}
 }
 
-// story records the life of a job, of the definition rejected after it, and of what they need, and
-// returns the last sequence in LAB.
 // What a worker sends may be wrong, and must not keep all that comes behind it out of the tables.
 func TestProjectorSurvivesStrangeOutput(t *testing.T) {
 	t.Parallel()
@@ -326,6 +352,8 @@ func TestProjectorSurvivesStrangeOutput(t *testing.T) {
 	}
 }
 
+// story records the life of a job, of the definition rejected after it, and of what they need, and
+// returns the last sequence in LAB.
 func story(t *testing.T, b *eventtest.Broker, job events.JobID) uint64 {
 	t.Helper()
 	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)

@@ -76,6 +76,10 @@ func (p *Projector) rebuild(ctx context.Context, hold func(context.Context) (rel
 
 // fill projects everything that is in the log now into db.
 func (p *Projector) fill(ctx context.Context, db *DB) error {
+	claim, err := claimTables(ctx, db)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup
@@ -83,7 +87,7 @@ func (p *Projector) fill(ctx context.Context, db *DB) error {
 		running.Go(func() {
 			last, err := p.s.Log.Last(ctx, name)
 			if err == nil && last > 0 {
-				f := follower{p: p, db: db, stream: name, counts: new(Counts), until: last}
+				f := follower{p: p, db: db, claim: claim, stream: name, counts: new(Counts), until: last}
 				err = f.follow(ctx)
 			}
 			if err != nil {
