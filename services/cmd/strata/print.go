@@ -144,7 +144,7 @@ type logLine struct {
 
 // controls are the sequences with which a console moves its terminal's cursor and colours its text
 // (ECMA-48: CSI, OSC and two-character ones).
-var controls = regexp.MustCompile("\x1b(\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(\x07|\x1b\\\\)|[@-_])")
+var controls = regexp.MustCompile("\x1b(\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(\x07|\x1b\\\\)|[0-Z\\\\^-~])")
 
 // plain returns a message without what this terminal would obey, its lines below one another.
 func plain(msg string) string {
