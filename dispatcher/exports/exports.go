@@ -1,6 +1,7 @@
 package exports
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type Settings struct {
 	Cache  pipeline.Store
 	Logger *slog.Logger
 	After  func(time.Duration) <-chan time.Time // time.After, or a clock that a test moves
+
+	hpaConfig string // where tftpd-hpa says what it serves; "" is hpaConfig
 }
 
 // again is when what could not be served is tried once more.
@@ -143,7 +146,7 @@ func (s *Servers) tftpExport(ctx context.Context) (pipeline.Export, error) {
 		if port != tftpPort {
 			return own, fmt.Errorf("serve TFTP: %w", err)
 		}
-		theirs, hostErr := hostExport("", settings.Worker, hostAddresses(host, port))
+		theirs, hostErr := s.knownHost(host, port)
 		if hostErr != nil {
 			return own, fmt.Errorf("serve TFTP: %w", errors.Join(err, hostErr))
 		}
@@ -154,6 +157,15 @@ func (s *Servers) tftpExport(ctx context.Context) (pipeline.Export, error) {
 	}
 	s.running.Go(func() { newTFTP(own.Dir, settings.Logger).serve(ctx, conn) })
 	return own, nil
+}
+
+// knownHost returns the export of the server that has the port, if its directory can be found out.
+func (s *Servers) knownHost(host string, port int) (pipeline.Export, error) {
+	dir, err := hpaDirectory(cmp.Or(s.settings.hpaConfig, hpaConfig))
+	if err != nil {
+		return pipeline.Export{}, err
+	}
+	return hostExport(dir, s.settings.Worker, hostAddresses(host, port))
 }
 
 // tftpPort is where TFTP servers are asked (RFC 1350).

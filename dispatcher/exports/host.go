@@ -21,12 +21,6 @@ const hpaConfig = "/etc/default/tftpd-hpa"
 // hostExport returns the export of a TFTP server that is not ours, by its directory. The worker has a
 // folder of its own there, so that jobs of two workers with the same number do not meet.
 func hostExport(dir, worker string, addresses []string) (pipeline.Export, error) {
-	if dir == "" {
-		var err error
-		if dir, err = hpaDirectory(hpaConfig); err != nil {
-			return pipeline.Export{}, err
-		}
-	}
 	folder := "strata-" + plain(worker)
 	e := pipeline.Export{Dir: filepath.Join(dir, folder), Path: folder}
 	// Others read it, whatever our umask is: the server is another user's process.
