@@ -19,7 +19,7 @@ import (
 func foundation() []measure {
 	return []measure{
 		{[]figure{{"submissions", "1/s", 1000, false,
-			"Eight clients on connections of their own each publish a definition of 800 bytes, wait for the acknowledgement and publish the next, 5,000 in a run. " +
+			"Eight clients on connections of their own each publish a definition of 0.7 KB, wait for the acknowledgement and publish the next, 5,000 in a run. " +
 				"The time ends when `JobSubmitted` of the last one is in `LAB`. All services run."}}, submissions},
 		{[]figure{{"submit to order p99", "ms", 50, true,
 			"A client publishes a definition on an otherwise idle lab with all services; the time ends when a worker, over its own connection with its own rights, has the work order. " +
