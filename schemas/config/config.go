@@ -67,7 +67,6 @@ type Log struct {
 // Worker is what `strata worker` is told.
 type Worker struct {
 	Name     string // as the lab knows it; empty is the machine's FQDN
-	Grace    time.Duration
 	TFTP     string // address from which devices fetch files; empty serves none
 	TFTPDir  string // directory of a TFTP server of the host, used in place of our own
 	Web      string // address from which devices fetch files by HTTP; empty serves none
@@ -83,7 +82,7 @@ func Defaults() Config {
 		Jobs:       Jobs{First: 1, WorkerLossLimit: 10 * time.Minute, OutputLimit: 1 << 30},
 		Space:      Space{Server: 1 << 30, Worker: 1 << 30},
 		Log:        Log{Level: "info", Format: "text"},
-		Worker:     Worker{Grace: 10 * time.Second, TFTP: ":69", Web: ":8070", Cache: 20 << 30},
+		Worker:     Worker{TFTP: ":69", Web: ":8070", Cache: 20 << 30},
 		ClickHouse: ClickHouse{},
 	}
 }
@@ -126,7 +125,6 @@ func (c *Config) settings() []setting {
 		{key: "log.level", about: "what a process logs about itself", into: &c.Log.Level, oneOf: []string{"debug", "info", "warn", "error"}},
 		{key: "log.format", about: "how it is written", into: &c.Log.Format, oneOf: []string{"text", "json"}},
 		{key: "worker.name", about: "name of this worker in the lab; empty is the machine's FQDN", into: &c.Worker.Name},
-		{key: "worker.grace", about: "how long a stopping worker waits for its last reports", into: &c.Worker.Grace},
 		{key: "worker.tftp", about: "address of the TFTP server for devices; where port 69 is taken, the server that has it is used; empty serves none", into: &c.Worker.TFTP},
 		{key: "worker.tftp_dir", about: "directory of a TFTP server of the host, to be used in place of our own", into: &c.Worker.TFTPDir},
 		{key: "worker.web", about: "address of the HTTP server for devices; where the port is taken another is; empty serves none", into: &c.Worker.Web},
