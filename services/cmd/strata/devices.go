@@ -37,7 +37,7 @@ holds them. The subcommands add devices, give them dictionaries, move, tag and r
 	}
 	cmd.AddCommand(a.deviceShow(), a.deviceAdd(), a.deviceConfigure(), a.deviceMove(), a.deviceHealth(),
 		a.deviceTag("tag", "devices.tag", "Give a device a tag"), a.deviceTag("untag", "devices.untag", "Take a tag from a device"),
-		a.deviceRemove())
+		a.deviceRemove(), a.deviceRender())
 	return cmd
 }
 
