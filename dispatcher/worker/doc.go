@@ -20,6 +20,7 @@
 //	exports/                  what devices fetch by TFTP, see package exports
 //	cache/                    downloads that jobs share, see package cache
 //	jobs/<job>-<lease>/       order.json, state.json, process.json, lock, result.json, spool, …
+//	jobs/….broken/            a job that could not be read and was set aside, for people to look at
 //
 // # Promises
 //

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -77,8 +78,11 @@ func makeJob(root string, o order.Order) (*job, error) {
 	return j, jobproc.SyncDir(filepath.Dir(j.dir))
 }
 
+// broken ends the names of directories that were set aside.
+const broken = ".broken"
+
 // readJobs reads what an earlier run of the worker left, and sweeps what was never whole.
-func readJobs(root string) ([]*job, error) {
+func readJobs(root string, log *slog.Logger) ([]*job, error) {
 	if err := os.MkdirAll(filepath.Join(root, "jobs"), 0o700); err != nil {
 		return nil, fmt.Errorf("make directory of jobs: %w", err)
 	}
@@ -106,9 +110,30 @@ func readJobs(root string) ([]*job, error) {
 			err = jobproc.Read(filepath.Join(j.dir, "state.json"), &j.record)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("job directory %s: %w", e.Name(), err)
+			if err := setAside(j.dir, err, log); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		jobs = append(jobs, j)
 	}
 	return jobs, nil
+}
+
+// setAside takes a job that cannot be read out of the worker's memory: one spoiled file must not keep
+// all other jobs from running. What may still run of it is killed, because nobody could end it, and
+// its lease stays fenced; dispatch, which finds it in no holding report, asks and hears that the job is unknown.
+func setAside(dir string, cause error, log *slog.Logger) error {
+	killed, err := jobproc.KillMarked(dir)
+	if err != nil {
+		return fmt.Errorf("job directory %s: %w", filepath.Base(dir), errors.Join(cause, err))
+	}
+	log.Error("job cannot be read and is set aside", "dir", dir, "killed", killed, "error", cause)
+	if err := os.RemoveAll(dir + broken); err != nil {
+		return fmt.Errorf("set aside: %w", err)
+	}
+	if err := os.Rename(dir, dir+broken); err != nil {
+		return fmt.Errorf("set aside: %w", err)
+	}
+	return nil
 }

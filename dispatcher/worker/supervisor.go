@@ -74,7 +74,7 @@ func newSupervisor(d Deps) (*supervisor, error) {
 	if s.leases, err = openLeases(d.StateDir); err != nil {
 		return nil, err
 	}
-	if s.jobs, err = readJobs(d.StateDir); err != nil {
+	if s.jobs, err = readJobs(d.StateDir, d.Logger); err != nil {
 		return nil, err
 	}
 	for _, j := range s.jobs {

@@ -113,6 +113,35 @@ func TestKilledWorker(t *testing.T) {
 	wantCounted(t, l.lines(t, 42), "", 500)
 }
 
+// TestBrokenJobDirectory spoils what the worker knows of a running job. It goes on with its other jobs,
+// does not know this one any more, and lets nothing of it run.
+func TestBrokenJobDirectory(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	stop := l.work(t, nil)
+	child, gate := filepath.Join(l.dir, "child"), filepath.Join(l.dir, "gate")
+	l.send(t, start(1, 7, "q1"), "escape "+child, "say begins", "await never")
+	l.send(t, start(2, 8, "q2"), "await "+gate)
+	l.awaitLine(t, 1, "begins")
+	l.await(t, order.Started, 2, 8)
+	stop()
+	if err := os.WriteFile(filepath.Join(l.jobDir(1, 7), "state.json"), []byte(`{"phase": 3`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.work(t, nil)
+	touch(t, gate)
+	if v := l.await(t, order.Finished, 2, 8).Verdict; v.Result != "pass" {
+		t.Errorf("the other job: got %+v, want pass", *v)
+	}
+	n := number(t, child)
+	eventually(t, "what the job started is gone", func() bool { return !alive(n) })
+	l.send(t, order.Order{Kind: order.Check, Job: 1, Lease: 7, Device: "q1"})
+	l.await(t, order.Unknown, 1, 7)
+	if !exists(l.jobDir(1, 7) + ".broken") {
+		t.Error("the directory is gone: nobody can look at what was in it")
+	}
+}
+
 // TestLowerLease shows that a worker starts no lease lower than one it has seen, and none twice, also
 // after a restart.
 func TestLowerLease(t *testing.T) {
