@@ -212,6 +212,9 @@ func overlaps(touched map[events.Entity]bool, facts []events.Event) bool {
 func (s *service) append(facts []stream.Draft) error {
 	for len(facts) > 0 {
 		batch := facts[:min(len(facts), stream.MaxBatch)]
+		for i, f := range batch {
+			batch[i].Trace = s.state.traceOf(f.Event)
+		}
 		recorded, err := s.Log.Append(s.ctx, batch, s.state.expect)
 		if errors.Is(err, stream.ErrConflict) {
 			return errors.Join(err, s.lookAgain(batch))

@@ -66,6 +66,38 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestTrace: who follows a job by its trace finds it in the order and on every fact.
+func TestTrace(t *testing.T) {
+	t.Parallel()
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	l := newLab(t)
+	l.Append(t, events.DeviceAdded{Device: "q1", DeviceType: "qemu", Worker: worker}, events.DeviceConfigured{Device: "q1", Dictionary: config})
+	job := l.Submit(t, "alice", "x")
+	sum := sha256.Sum256([]byte("x"))
+	l.Append(t, events.JobSubmitted{Job: job, User: "alice", JobTimeout: 60,
+		Source: events.Source{Sequence: uint64(job), SHA256: hex.EncodeToString(sum[:]), Bytes: 1}})
+	if _, err := l.Log.AppendOne(t.Context(), stream.Draft{Trace: trace,
+		Event: events.JobScheduled{Job: job, Device: "q1", Worker: worker, Lease: 5}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	l.run(t)
+	if o := l.next(t); o.Work == nil || o.Work.Traceparent != trace {
+		t.Errorf("order: got %+v, want one with the trace", o.Work)
+	}
+	l.report(t, order.Report{Claim: order.Started, Job: uint64(job), Lease: 5})
+	l.report(t, order.Report{Claim: order.Finished, Job: uint64(job), Lease: 5, Verdict: &order.Verdict{Result: "pass"}})
+	eventtest.Await[events.JobFinished](t, l.Log, nil)
+	recorded, err := l.Log.Load(t.Context(), events.Entity{Kind: events.Job, ID: job.String()})
+	if err != nil || len(recorded) != 4 {
+		t.Fatalf("facts of the job: got %d, %v, want 4", len(recorded), err)
+	}
+	for _, r := range recorded[1:] {
+		if r.Trace != trace {
+			t.Errorf("%s has the trace %q, want %q", events.Name(r.Event), r.Trace, trace)
+		}
+	}
+}
+
 // TestVerdicts goes through what a finish report becomes.
 func TestVerdicts(t *testing.T) {
 	t.Parallel()

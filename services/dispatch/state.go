@@ -3,6 +3,7 @@ package dispatch
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"strata/events"
@@ -18,6 +19,7 @@ type state struct {
 	// open holds the jobs that have a lease and whose output is not complete: at most a few for each
 	// device. Only these are ever gone through.
 	open     map[events.JobID]bool
+	traces   map[events.JobID]string // W3C traceparent of jobs in open; a restart forgets them
 	workers  map[events.WorkerName]*worker
 	sent     map[lease]sent
 	refused  map[claim]bool         // refusals that are recorded, of jobs in open and late
@@ -70,7 +72,7 @@ type outgoing struct {
 // newState is the state of a process that begins to listen now.
 func newState(now time.Time) *state {
 	return &state{
-		lab: lab.New(), started: now, open: map[events.JobID]bool{}, workers: map[events.WorkerName]*worker{},
+		lab: lab.New(), started: now, open: map[events.JobID]bool{}, traces: map[events.JobID]string{}, workers: map[events.WorkerName]*worker{},
 		sent: map[lease]sent{}, refused: map[claim]bool{}, late: map[events.JobID]*late{},
 	}
 }
@@ -91,6 +93,9 @@ func (s *state) anticipate(r stream.Recorded) { s.follow(r, s.lab.Anticipate(r.S
 func (s *state) follow(r stream.Recorded, c lab.Changes) {
 	if c.Job != nil {
 		s.index(c.Job)
+		if r.Trace != "" && s.open[c.Job.ID] {
+			s.traces[c.Job.ID] = r.Trace
+		}
 	}
 	switch e := r.Event.(type) {
 	case events.ReportRefused:
@@ -118,11 +123,25 @@ func (s *state) index(j *lab.Job) {
 		return
 	}
 	delete(s.open, j.ID)
+	delete(s.traces, j.ID)
 	if j.Run == nil || s.lab.Job(j.ID) != nil {
 		return
 	}
 	delete(s.sent, lease{j.ID, j.Run.Lease})
 	maps.DeleteFunc(s.refused, func(c claim, _ bool) bool { return c.job == j.ID })
+}
+
+// traceOf returns the trace of the job that a fact is about, where it is known.
+func (s *state) traceOf(e events.Event) string {
+	about := e.About()
+	if about.Kind != events.Job {
+		return ""
+	}
+	id, err := strconv.ParseUint(about.ID, 10, 64)
+	if err != nil { // JobID.String writes a number
+		return ""
+	}
+	return s.traces[events.JobID(id)]
 }
 
 // recall takes the history of a job that has left memory.

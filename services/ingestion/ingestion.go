@@ -82,6 +82,7 @@ type shared struct {
 
 	mu       sync.Mutex
 	leases   map[events.JobID]events.Lease // of jobs whose output is open, from LAB
+	traces   map[events.JobID]string       // W3C traceparent of jobs in leases; a restart forgets them
 	progress map[events.JobID]progress     // from the reader
 }
 
@@ -97,7 +98,7 @@ type progress struct {
 
 // newShared is what two goroutines share that have not begun.
 func newShared() *shared {
-	return &shared{wakes: make(chan struct{}, 1), leases: map[events.JobID]events.Lease{}, progress: map[events.JobID]progress{}}
+	return &shared{wakes: make(chan struct{}, 1), leases: map[events.JobID]events.Lease{}, traces: map[events.JobID]string{}, progress: map[events.JobID]progress{}}
 }
 
 // of returns how far a job has been read, and put notes it and wakes the follower of LAB.
@@ -125,6 +126,21 @@ func (s *shared) lease(job events.JobID) (events.Lease, bool) {
 	return l, known
 }
 
+// trace notes the trace of a job whose output is open, and traceOf returns it.
+func (s *shared) trace(job events.JobID, trace string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, open := s.leases[job]; open && trace != "" {
+		s.traces[job] = trace
+	}
+}
+
+func (s *shared) traceOf(job events.JobID) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.traces[job]
+}
+
 // evolve keeps what this service remembers beside the fold.
 func (s *service) evolve(r stream.Recorded, c lab.Changes) {
 	if e, ok := r.Event.(events.JobOutputEnded); ok {
@@ -132,6 +148,7 @@ func (s *service) evolve(r stream.Recorded, c lab.Changes) {
 	}
 	if c.Job != nil {
 		s.index(c.Job)
+		s.shared.trace(c.Job.ID, r.Trace)
 	}
 }
 
@@ -147,6 +164,7 @@ func (s *service) index(j *lab.Job) {
 		return
 	}
 	delete(s.shared.leases, j.ID)
+	delete(s.shared.traces, j.ID)
 	// A job that went back to the queue keeps its place: there are no lines of it.
 	if j.Run != nil {
 		delete(s.shared.progress, j.ID)
@@ -169,7 +187,7 @@ func (s *service) act(now time.Time) (wake time.Time, err error) {
 		if fact.ResultSeq, err = s.lastResult(j.ID); err != nil {
 			return s.putOff(now, err)
 		}
-		drafts = append(drafts, stream.Draft{Event: *fact})
+		drafts = append(drafts, stream.Draft{Event: *fact, Trace: s.shared.traceOf(j.ID)})
 	}
 	for len(drafts) > 0 {
 		batch := drafts[:min(len(drafts), stream.MaxBatch)]

@@ -151,6 +151,26 @@ func TestLostJob(t *testing.T) {
 	})
 }
 
+// TestTrace: the trace of a job is on the facts about its output.
+func TestTrace(t *testing.T) {
+	t.Parallel()
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	b := eventtest.Start(t)
+	b.Append(t, events.JobSubmitted{Job: 42, User: "alice", At: noon, JobTimeout: 60})
+	if _, err := b.Log.AppendOne(t.Context(), stream.Draft{Trace: trace,
+		Event: events.JobScheduled{Job: 42, Device: "q1", Worker: "w1", Lease: 7}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	run(t, b, time.Now)
+	send(t, b, 42, 7, 0, say("boot"))
+	finish(t, b, 42, 7, 1)
+	eventtest.Await[events.JobOutputComplete](t, b.Log, nil)
+	facts := eventtest.Facts(t, b.Log, stream.Lab)
+	if last := facts[len(facts)-1]; last.Trace != trace {
+		t.Errorf("%s has the trace %q, want %q", events.Name(last.Event), last.Trace, trace)
+	}
+}
+
 // TestAgedOut: lines may be waited for longer than the job's facts are kept in the stream.
 func TestAgedOut(t *testing.T) {
 	t.Parallel()

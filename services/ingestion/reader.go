@@ -209,7 +209,7 @@ func (r *reader) record(f events.Frame, cases []events.Case, problems []string) 
 		if have.end <= f.First {
 			fact.Problems = problems
 		}
-		got, err := r.Log.AppendOne(r.ctx, stream.Draft{Event: fact}, func(events.Entity) uint64 { return have.seq })
+		got, err := r.Log.AppendOne(r.ctx, stream.Draft{Event: fact, Trace: r.shared.traceOf(f.Job)}, func(events.Entity) uint64 { return have.seq })
 		if errors.Is(err, stream.ErrConflict) {
 			delete(r.recorded, f.Job) // another ingestion was faster
 			continue
