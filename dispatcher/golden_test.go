@@ -21,7 +21,7 @@ import (
 // actions begin and end in the same order, with the same results and the same verdict.
 func TestGoldenRuns(t *testing.T) {
 	corpus := filepath.Join(corpusDir(t), "corpus")
-	for _, run := range []string{"01-basic", "02-infra-retry", "04-install-fail", "05-timeout", "06-panic"} {
+	for _, run := range []string{"01-basic", "02-infra-retry", "04-install-fail", "05-timeout", "06-panic", "08-monitor"} {
 		t.Run(run, func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(corpus, "golden-runs", run)
@@ -35,6 +35,7 @@ func TestGoldenRuns(t *testing.T) {
 				"lava_test_results_dir: /lava-%s", "lava_test_results_dir: "+tmp+"/root/lava-%s",
 				"os: debian", "os: test",
 				"lava_test_sh_cmd: /bin/sh", "lava_test_sh_cmd: /bin/bash",
+				"/tmp/sim/"+run+"/dut.sh", printer(t, tmp, want),
 			)
 			text := func(name string) []byte {
 				return []byte(replace.Replace(string(mustRead(t, filepath.Join(dir, name)))))
@@ -43,7 +44,7 @@ func TestGoldenRuns(t *testing.T) {
 				ID: id, Definition: text("job.yaml"), Device: text("device.yaml"), Dispatcher: text("dispatcher.yaml"),
 				Dir: filepath.Join(tmp, id), Env: append(os.Environ(), "PS1=bash-5.2# "),
 			})
-			undo := strings.NewReplacer(tmp+"/root/lava-", "/lava-", tmp, "/var/lib/lava/dispatcher/tmp",
+			undo := strings.NewReplacer(filepath.Join(tmp, "dut.sh"), "/tmp/sim/"+run+"/dut.sh", tmp+"/root/lava-", "/lava-", tmp, "/var/lib/lava/dispatcher/tmp",
 				filepath.Join(corpus, "kernel-consoles"), "/tmp/peercopy/tests/lava_dispatcher")
 			gotLines := storyOf(t, got, undo)
 			wantLines := storyOf(t, recordsOf(t, want), strings.NewReplacer())
@@ -65,6 +66,22 @@ func TestGoldenRuns(t *testing.T) {
 			}
 		})
 	}
+}
+
+// printer writes a script that prints what the recorded device printed by itself, and then stays.
+func printer(t *testing.T, dir string, log pipeline.Data) string {
+	t.Helper()
+	lines := []string{"#!/bin/sh"}
+	for _, item := range log.Items() {
+		if item.Get("lvl").Text() == "target" {
+			lines = append(lines, "echo '"+strings.ReplaceAll(item.Get("msg").Text(), "'", `'\\''`)+"'")
+		}
+	}
+	file := filepath.Join(dir, "dut.sh")
+	if err := os.WriteFile(file, []byte(strings.Join(append(lines, "exec cat", ""), "\n")), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // storyOf returns what users and programs read of a log: start and end lines, results, warnings,
