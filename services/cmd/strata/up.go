@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"strata/events/access"
@@ -198,10 +201,10 @@ func (l *running) run(ctx context.Context) error {
 	}
 	defer observation.stop(l.logger)
 	if len(l.flags.services) == 0 {
-		client := api.Client{Conn: conn, User: access.Local}
-		if err := untilAnswers(ctx, client); err != nil {
+		if err := untilAnswers(ctx, conn, l.broker.url()); err != nil {
 			return err
 		}
+		client := api.Client{Conn: conn, User: access.Local}
 		if l.flags.worker != "" {
 			if err := l.startWorker(serviceCtx, client); err != nil {
 				return err
@@ -290,13 +293,13 @@ func (l *running) away() map[string]string {
 	return notes
 }
 
-// untilAnswers waits until the api answers, which is when a lab serves.
-func untilAnswers(ctx context.Context, c api.Client) error {
+// untilAnswers waits until a person of this machine is let in and answered, which is when a lab
+// serves: access and api have folded what there is by then.
+func untilAnswers(ctx context.Context, own *nats.Conn, broker string) error {
 	t := time.NewTicker(50 * time.Millisecond)
 	defer t.Stop()
 	for {
-		err := c.Call(ctx, "status", nil, nil)
-		if err == nil {
+		if err := answers(ctx, own, broker); err == nil {
 			return nil
 		}
 		select {
@@ -305,6 +308,27 @@ func untilAnswers(ctx context.Context, c api.Client) error {
 		case <-t.C:
 		}
 	}
+}
+
+// answers logs in as a person does, and asks for the lab's state. A broker that listens on an
+// address of the network only lets nobody in without a token; there the process's own connection asks.
+func answers(ctx context.Context, own *nats.Conn, broker string) error {
+	conn := own
+	if u, err := url.Parse(broker); err == nil && local(u.Hostname()) {
+		person, err := nats.Connect(broker, nats.Name("strata up"))
+		if err != nil {
+			return fmt.Errorf("log in at %s: %w", broker, err)
+		}
+		defer person.Close()
+		conn = person
+	}
+	return api.Client{Conn: conn, User: access.Local}.Call(ctx, "status", nil, nil)
+}
+
+// local tells whether an address to listen on takes connections from loopback.
+func local(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && (a.IsLoopback() || a.IsUnspecified())
 }
 
 // sqlAddress returns the HTTP address in a DSN, without its secrets.
