@@ -169,7 +169,7 @@ constants:
   posix: {lava_test_sh_cmd: /bin/sh, lava_test_results_dir: /lava-%%s, lava_test_shell_file: ~/.bashrc}
   barebox: {interrupt-prompt: 'Hit m for menu or any other key to stop autoboot', interrupt-character: ' ', final-message: 'Starting kernel'}
   u-boot: {interrupt-prompt: 'Hit any key to stop autoboot', interrupt-character: ' ', interrupt_ctrl_list: [], interrupt-newline: true,
-    final-message: 'Starting kernel', error-messages: ['Bad Linux ARM64 Image magic!', 'Retry time exceeded; starting again']}
+    final-message: 'Starting kernel', error-messages: ['Bad Linux ARM64 Image magic!', 'Retry time exceeded; starting again', 'TIMEOUT', 'Retry count exceeded', 'File not found']}
   grub: {interrupt-prompt: 'for a command-line', interrupt-character: 'c', interrupt-newline: false, error-messages: ["error: file '(.*)' not found"]}
   grub-efi: {interrupt-prompt: 'for a command-line', interrupt-character: 'c', error-messages: []}
   ipxe: {interrupt-prompt: 'Press Ctrl-B for the iPXE command line', interrupt_ctrl_list: ['b'], error-messages: ['Connection timed out']}

@@ -6,6 +6,9 @@
 //	print TEXT     print a line
 //	prompt TEXT    print text without a line end
 //	file PATH      print a file, such as a recorded console
+//	replay PATH KEY ||| LINE
+//	               print a recorded console, but stop after each match of the regex KEY until a key is
+//	               typed, and after each of LINE until a line with something in it is typed (after raw)
 //	wait REGEX     wait until a line that matches was typed
 //	raw            take each key as it is typed: control characters reach the script
 //	key REGEX      wait until what was typed since the last wait matches, line end or not (after raw)
@@ -85,6 +88,10 @@ func play(file string, in io.Reader, out io.Writer) error {
 			if err := copyFile(out, text); err != nil {
 				return err
 			}
+		case "replay":
+			if err := replay(typed, out, text); err != nil {
+				return err
+			}
 		case "wait":
 			if err := waitFor(typed, text); err != nil {
 				return err
@@ -117,6 +124,41 @@ func copyFile(out io.Writer, name string) error {
 		return err
 	}
 	_, err = out.Write(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")))
+	return err
+}
+
+// replay prints a recorded console with stops for what is typed.
+func replay(typed *bufio.Reader, out io.Writer, text string) error {
+	path, stops, _ := strings.Cut(text, " ")
+	key, line, ok := strings.Cut(stops, " ||| ")
+	if !ok {
+		return fmt.Errorf("replay %q: want PATH KEY ||| LINE", text)
+	}
+	re, err := regexp.Compile("(" + key + ")|(?:" + line + ")")
+	if err != nil {
+		return err
+	}
+	recorded, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	recorded = bytes.ReplaceAll(recorded, []byte("\r\n"), []byte("\n"))
+	from := 0
+	for _, at := range re.FindAllSubmatchIndex(recorded, -1) {
+		if _, err := out.Write(recorded[from:at[1]]); err != nil {
+			return err
+		}
+		from = at[1]
+		if at[2] >= 0 {
+			_, err = typed.ReadByte()
+		} else {
+			err = waitFor(typed, ".")
+		}
+		if err != nil {
+			return fmt.Errorf("replay %s: %w", path, err)
+		}
+	}
+	_, err = out.Write(recorded[from:])
 	return err
 }
 
