@@ -194,6 +194,12 @@ timeouts: {actions: {}, connections: {}}
 // kernel, device trees and an NFS root.
 func plan(t *testing.T, methods, block, script string) ran {
 	t.Helper()
+	return planAfter(t, methods, []string{block}, script)
+}
+
+// planAfter is plan for several boot blocks.
+func planAfter(t *testing.T, methods string, blocks []string, script string) ran {
+	t.Helper()
 	r := ran{dir: t.TempDir()}
 	read := func(text string) pipeline.Data {
 		d, err := pipeline.ReadYAML([]byte(text))
@@ -205,7 +211,7 @@ func plan(t *testing.T, methods, block, script string) ran {
 	in := pipeline.Inputs{
 		ID: "7", Dir: filepath.Join(t.TempDir(), "7"), Now: time.Now, Env: os.Environ(),
 		Job: read("timeouts: {job: {minutes: 5}, action: {minutes: 1}, connection: {seconds: 2}}\n" +
-			"actions: [{deploy: {to: tftp, os: oe}}, {boot: {" + block + "}}]\n"),
+			"actions: [{deploy: {to: tftp, os: oe}}, {boot: {" + strings.Join(blocks, "}}, {boot: {") + "}}]\n"),
 		Device:     read(fmt.Sprintf(loaderDevice, dispatchertest.Console(t, script), methods)),
 		Dispatcher: read("dispatcher_ip: 10.3.2.1"),
 		Log: output.New(output.Settings{Now: time.Now, Write: func(record events.Record) error {
@@ -262,6 +268,9 @@ func (d deployed) Run(_ context.Context, s *pipeline.Session) error {
 	pipeline.Put(s, pipeline.TFTPSuffix, "7")
 	pipeline.Put(s, pipeline.BootCommand, "bootz")
 	pipeline.Put(s, pipeline.NFSRoot, "/var/nfs/root")
+	pipeline.Put(s, pipeline.OverlayFile, filepath.Join(s.JobDir(), "compress-overlay-1", "overlay-1.2.tar.gz"))
+	pipeline.Put(s, pipeline.OverlayDir, "/srv/lava-overlay-1")
+	pipeline.Put(s, pipeline.ResultsDir, "/lava-7")
 	return nil
 }
 
