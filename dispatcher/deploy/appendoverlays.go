@@ -59,14 +59,17 @@ func (appendOverlays) Name() string { return "append-overlays" }
 func (appendOverlays) Description() string { return "append overlays to an image" }
 
 // formats are the images that can be added to.
-// TODO: ext4, with the deploy methods that use it.
-func formats() []string { return []string{"cpio.newc", "tar"} }
+func formats() []string { return []string{"cpio.newc", "ext4", "tar"} }
 
 // Validate checks formats and paths.
 func (a appendOverlays) Validate(_ context.Context, s *pipeline.Session) error {
 	if format := a.artefact.Params.Get("format"); !slices.Contains(formats(), format.Text()) {
 		s.Invalid("Cannot append overlays to '%s': format %s is not one of %s", a.artefact.Key, format.Python(),
 			pipeline.ReprList(formats()))
+	}
+	// There is one way to write into a file system here; LAVA's other names for theirs mean it too.
+	if backend := a.backend(s); !slices.Contains([]string{"auto", "e2fsprogs", "guestfs"}, backend) {
+		s.Invalid("Unknown overlay_backend '%s': use auto, e2fsprogs or guestfs", backend)
 	}
 	for _, p := range a.wanted {
 		if p.Key == "lava" {
@@ -82,9 +85,14 @@ func (a appendOverlays) Validate(_ context.Context, s *pipeline.Session) error {
 	return nil
 }
 
+// backend returns what the artefact or its block asks for.
+func (a appendOverlays) backend(s *pipeline.Session) string {
+	return a.artefact.Params.Get("overlay_backend").TextOr(s.Block().Get("overlay_backend").TextOr("auto"))
+}
+
 // Run rewrites the image with the overlays in it. The image keeps its name; an error leaves it as
-// it was.
-func (a appendOverlays) Run(_ context.Context, s *pipeline.Session) error {
+// it was, unless it is a file system.
+func (a appendOverlays) Run(ctx context.Context, s *pipeline.Session) error {
 	image, ok := pipeline.Get(s, pipeline.Artefact(a.artefact.Key))
 	if !ok {
 		return pipeline.Blamef(pipeline.Bug, "no file was downloaded for '%s'", a.artefact.Key)
@@ -95,7 +103,22 @@ func (a appendOverlays) Run(_ context.Context, s *pipeline.Session) error {
 		return err
 	}
 	s.Log.Debug("Modifying %s", image)
-	if err := rewrite(image, a.artefact.Params.Get("format").Text(), layers); err != nil {
+	params := a.artefact.Params
+	if params.Get("format").Text() == "ext4" {
+		layout := imageLayout{sparse: params.Get("sparse").Bool(false)}
+		if part := params.Get("partition"); !part.IsNull() {
+			n := part.Int(-1)
+			layout.partition = &n
+		}
+		err = injectLayers(ctx, s, image, layout, layers)
+	} else {
+		err = rewrite(image, params.Get("format").Text(), layers)
+	}
+	if err != nil {
+		var fault *pipeline.Fault
+		if ctx.Err() != nil || errors.As(err, &fault) {
+			return err
+		}
 		err = fmt.Errorf("Unable to append overlays to '%s': %w", a.artefact.Key, err)
 		if errors.Is(err, archive.ErrFormat) {
 			return pipeline.Blame(pipeline.Job, err)

@@ -130,7 +130,7 @@ func TestValidate(t *testing.T) {
 	}
 	tests := []struct{ name, keys, want string }{
 		{"good", "format: cpio.newc, overlays: {lava: true}", ""},
-		{"format", "format: ext9, overlays: {lava: true}", "format 'ext9' is not one of ['cpio.newc', 'tar']"},
+		{"format", "format: ext9, overlays: {lava: true}", "format 'ext9' is not one of ['cpio.newc', 'ext4', 'tar']"},
 		{"no format", "overlays: {lava: true}", "format None is not one of"},
 		{"overlay's format", "format: tar, overlays: {x: {url: 'file://IMAGE', format: zip, path: /}}", `Invalid format "zip" of overlay x`},
 		{"relative path", "format: tar, overlays: {x: {url: 'file://IMAGE', format: tar, path: opt}}", `Invalid path "opt"`},
@@ -291,7 +291,10 @@ func TestGuest(t *testing.T) {
 type job struct {
 	deploy, methods string
 	noTest          bool
-	raw             bool // look into the drive
+	raw             bool   // look into the drive
+	device          string // more of the dictionary, in flow style
+	services        pipeline.Services
+	check           func(s *pipeline.Session) error // instead of looking for a ramdisk
 
 	images  []pipeline.Image
 	disk    archive.Ramdisk
@@ -319,9 +322,10 @@ func (j *job) plan(t *testing.T) (*pipeline.Plan, error) {
 	return pipeline.Parse(pipeline.Inputs{
 		ID:         "9",
 		Job:        read("timeouts: {job: {minutes: 5}, action: {minutes: 1}}").With("actions", pipeline.Of(blocks)),
-		Device:     read("{constants: {failure_retry: 1, posix: {lava_test_results_dir: /lava-%s, lava_test_sh_cmd: /bin/sh, lava_test_shell_file: x}}, actions: {deploy: {methods: " + j.methods + "}}}"),
+		Device:     read("{constants: {failure_retry: 1, posix: {lava_test_results_dir: /lava-%s, lava_test_sh_cmd: /bin/sh, lava_test_shell_file: x}}, actions: {deploy: {methods: " + j.methods + "}}" + j.device + "}"),
 		Dispatcher: read("dispatcher_ip: 192.0.2.1"), Dir: filepath.Join(t.TempDir(), "9"), Env: os.Environ(), Now: time.Now,
-		Log: output.New(output.Settings{Now: time.Now, Write: func(events.Record) error { return nil }}),
+		Services: j.services,
+		Log:      output.New(output.Settings{Now: time.Now, Write: func(events.Record) error { return nil }}),
 		Methods: pipeline.Methods{
 			Deploy: Methods(),
 			Test: []pipeline.Method{{Name: "t", Accepts: accept,
@@ -342,6 +346,9 @@ type look struct{ j *job }
 func (look) Name() string { return "look" }
 
 func (l look) Run(ctx context.Context, s *pipeline.Session) error {
+	if l.j.check != nil {
+		return l.j.check(s)
+	}
 	l.j.images, _ = pipeline.Get(s, pipeline.Images)
 	guest, ok := pipeline.Get(s, pipeline.Guest)
 	l.j.guest = ok

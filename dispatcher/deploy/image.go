@@ -3,8 +3,11 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"strata/dispatcher/deploy/archive"
 	"strata/dispatcher/pipeline"
@@ -123,16 +126,35 @@ func injectLayers(ctx context.Context, s *pipeline.Session, image string, layout
 	return pipeline.Blame(pipeline.Infrastructure, os.Remove(raw))
 }
 
-// writeInto runs debugfs with a script that writes the layers.
+// writeInto writes the layers with debugfs.
 func writeInto(ctx context.Context, s *pipeline.Session, device, dir string, layers []archive.Layer) error {
-	script := filepath.Join(dir, "debugfs.txt")
-	content := filepath.Join(dir, "layers")
-	if err := archive.DebugFSScript(script, content, layers...); err != nil {
+	w, err := archive.Inject(filepath.Join(dir, "layers"), layers...)
+	if err != nil {
 		return pipeline.Blame(classOfContent(err), err)
 	}
-	out, err := s.CommandOutput(ctx, false, e2fs("debugfs"), "-w", "-f", script, device)
-	if err != nil {
-		return pipeline.Blame(pipeline.Infrastructure, err)
+	run := func(script string, flags ...string) (string, error) {
+		file := filepath.Join(dir, "debugfs.txt")
+		if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
+			return "", err
+		}
+		cmd := exec.CommandContext(ctx, e2fs("debugfs"), append(flags, "-f", file, device)...)
+		cmd.Env = s.Env()
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
+		}
+		return string(out), err
+	}
+	s.Log.Debug("Writing into %s with debugfs", device)
+	out, err := run(w.Probe())
+	if err == nil {
+		out, err = run(w.Script(out), "-w")
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return pipeline.Blamef(pipeline.Infrastructure, "Unable to write into %s: debugfs: %w", filepath.Base(device), err)
 	}
 	// It ends with 0 whatever happens to its commands, and says so in the output only.
 	if problem := archive.DebugFSProblem(out); problem != "" {

@@ -12,48 +12,73 @@ import (
 	"strings"
 )
 
-// DebugFSScript writes a script for debugfs(8), of e2fsprogs, that unpacks the layers into an ext2,
-// ext3 or ext4 file system, and the files that it copies below the directory content. Whatever
-// stands in the image under the name of a file is replaced; directories stay as they are.
+// Injection is what unpacks tars into an ext2, ext3 or ext4 file system by debugfs(8), of e2fsprogs.
+// Whatever stands in the image under the name of a file is replaced; directories stay as they are.
 //
-// debugfs takes a name with a space or a quote only in double quotes and none with a newline, so
-// such an entry is an error.
-func DebugFSScript(script, content string, layers ...Layer) error {
-	if err := os.MkdirAll(content, 0o755); err != nil {
-		return err
-	}
-	out, err := os.Create(script)
-	if err != nil {
-		return err
-	}
-	w := &debugFS{content: content, made: map[string]bool{"": true}}
-	for _, layer := range layers {
-		if err = w.layer(layer); err != nil {
-			break
-		}
-	}
-	if err == nil {
-		_, err = io.WriteString(out, w.script.String())
-	}
-	if closed := out.Close(); err == nil {
-		err = closed
-	}
-	return err
-}
-
-type debugFS struct {
-	script  strings.Builder
+// debugfs is run twice: with the script of Probe, whose output tells which directories the image
+// has, and then with that of Script. (Its mkdir of one that is there leaves a damaged file system.)
+type Injection struct {
+	lines   []string
 	content string
 	files   int
 	made    map[string]bool // directories
 }
 
-func (w *debugFS) say(format string, names ...any) {
-	fmt.Fprintf(&w.script, format+"\n", names...)
+// directoryLine begins the lines that make a directory, before it is known which are needed.
+const directoryLine = "mkdir "
+
+// Inject reads the layers and copies their files below the directory content, from where debugfs
+// takes them. debugfs takes a name with a space or a quote only in double quotes and none with a
+// newline, so such an entry is an error.
+func Inject(content string, layers ...Layer) (*Injection, error) {
+	if err := os.MkdirAll(content, 0o755); err != nil {
+		return nil, err
+	}
+	w := &Injection{content: content, made: map[string]bool{"": true}}
+	for _, layer := range layers {
+		if err := w.layer(layer); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// Probe returns the script that asks which directories there are. It changes nothing.
+func (w *Injection) Probe() string {
+	var b strings.Builder
+	for _, line := range w.lines {
+		if name, ok := strings.CutPrefix(line, directoryLine); ok {
+			b.WriteString("stat " + name + "\n")
+		}
+	}
+	return b.String()
+}
+
+// Script returns the script that writes, given what debugfs printed for Probe.
+func (w *Injection) Script(probed string) string {
+	missing, asked := map[string]bool{}, ""
+	for line := range strings.Lines(probed) {
+		if name, ok := strings.CutPrefix(line, "debugfs: stat "); ok {
+			asked = strings.TrimSpace(name)
+		} else if strings.Contains(line, "File not found") {
+			missing[asked] = true
+		}
+	}
+	var b strings.Builder
+	for _, line := range w.lines {
+		if name, ok := strings.CutPrefix(line, directoryLine); !ok || missing[name] {
+			b.WriteString(line + "\n")
+		}
+	}
+	return b.String()
+}
+
+func (w *Injection) say(format string, names ...any) {
+	w.lines = append(w.lines, fmt.Sprintf(format, names...))
 }
 
 // layer adds the entries of one tar.
-func (w *debugFS) layer(layer Layer) error {
+func (w *Injection) layer(layer Layer) error {
 	content, err := Plain(layer.Tar)
 	if err != nil {
 		return err
@@ -83,7 +108,7 @@ func (w *debugFS) layer(layer Layer) error {
 }
 
 // entry adds one file, directory, link or node.
-func (w *debugFS) entry(in io.Reader, h *tar.Header, name, root string) error {
+func (w *Injection) entry(in io.Reader, h *tar.Header, name, root string) error {
 	quoted := `"/` + name + `"`
 	mode := uint32(h.Mode) & 0o7777
 	switch h.Typeflag {
@@ -129,7 +154,7 @@ func (w *debugFS) entry(in io.Reader, h *tar.Header, name, root string) error {
 }
 
 // node adds a device node or a pipe; mknod works in the current directory only.
-func (w *debugFS) node(name, kind string, major, minor int64) {
+func (w *Injection) node(name, kind string, major, minor int64) {
 	w.say(`cd "/%s"`, strings.TrimPrefix(path.Dir("/"+name), "/"))
 	if kind == "p" {
 		w.say(`mknod "%s" p`, path.Base(name))
@@ -140,7 +165,7 @@ func (w *debugFS) node(name, kind string, major, minor int64) {
 }
 
 // parents makes the directories above name.
-func (w *debugFS) parents(name string) {
+func (w *Injection) parents(name string) {
 	var missing []string
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 		missing = append(missing, dir)
@@ -151,14 +176,13 @@ func (w *debugFS) parents(name string) {
 	}
 }
 
-// directory makes a directory unless it was made. One that the image has stays as it is: mkdir
-// complains, and DebugFSProblem knows that.
-func (w *debugFS) directory(name string) {
+// directory makes a directory unless it was made.
+func (w *Injection) directory(name string) {
 	if w.made[name] {
 		return
 	}
 	w.made[name] = true
-	w.say(`mkdir "/%s"`, name)
+	w.say(directoryLine+`"/%s"`, name)
 }
 
 func copyInto(file string, in io.Reader) error {
@@ -177,7 +201,7 @@ func copyInto(file string, in io.Reader) error {
 }
 
 // DebugFSProblem returns the first complaint in the output of debugfs, "" for none. That a file to
-// be replaced is not there, or that a directory is, is no complaint.
+// be replaced is not there is no complaint.
 func DebugFSProblem(out string) string {
 	last := ""
 	for line := range strings.Lines(out) {
@@ -189,7 +213,6 @@ func DebugFSProblem(out string) string {
 		switch {
 		case line == "", strings.HasPrefix(line, "Allocated inode:"), strings.HasPrefix(line, "debugfs 1."):
 		case last == "rm" && strings.Contains(line, "File not found"):
-		case last == "mkdir" && strings.Contains(line, "already exists"):
 		default:
 			return line
 		}
