@@ -79,6 +79,22 @@ func TestKernelReports(t *testing.T) {
 	}
 }
 
+// A kernel that reports without end is listened to, and the result lists a part.
+func TestEndlessReports(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "console")
+	if err := os.WriteFile(file, []byte(strings.Repeat("[ 1.0] Unhandled fault at 0\r\n", 1500)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	log, verdict := run(t, "print Linux version 6.1\nfile "+file+"\nprint \nprompt the-end-of-it: \nhang\n", "prompts: ['the-end-of-it: ']")
+	if verdict.Health != events.Complete {
+		t.Errorf("verdict: %+v, want Complete", verdict)
+	}
+	if kinds := findingsOf(t, log); len(kinds) != 200 {
+		t.Errorf("%d findings in the result, want the first 200", len(kinds))
+	}
+}
+
 func TestLogin(t *testing.T) {
 	const login = "auto_login: {login_prompt: 'login:', username: root, password_prompt: 'Password:', password: pw, login_commands: ['sudo su', id]}"
 	tests := []struct {

@@ -62,6 +62,10 @@ type outcome struct {
 	stopped  error  // why the boot cannot go on: a fatal report or the job's failure message
 }
 
+// maxFindings is how many reports a result lists: so many fit in a record. The log has all of them,
+// and a kernel that reports without end must not fill the memory of the job.
+const maxFindings = 200
+
 // watch waits for one of the prompts and notes the kernel's reports on the way. failure is the
 // job's own pattern for a boot that failed, "" for none.
 func watch(ctx context.Context, s *pipeline.Session, c *connection.Connection, prompts []string, failure string) (outcome, error) {
@@ -96,7 +100,9 @@ func watch(ctx context.Context, s *pipeline.Session, c *connection.Connection, p
 			out.match = prompt
 			return out, nil
 		}
-		out.findings = append(out.findings, f)
+		if len(out.findings) < maxFindings || table[m.Index].fatal {
+			out.findings = append(out.findings, f)
+		}
 		if table[m.Index].fatal {
 			s.Log.Error("%s kernel '%s'", s.Step.Name(), f.kind)
 			text := f.message

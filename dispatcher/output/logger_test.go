@@ -63,6 +63,22 @@ func TestResultsCarryTheirMarks(t *testing.T) {
 	}
 }
 
+// A device that begins cases and ends none does not fill the memory.
+func TestMarksAreBounded(t *testing.T) {
+	l, got := memory(0)
+	l.Info("begins")
+	for i := range 3 * maxMarks {
+		l.Mark(StartCase, fmt.Sprint(i))
+	}
+	if len(l.marks) != maxMarks {
+		t.Errorf("%d marks are kept, want %d", len(l.marks), maxMarks)
+	}
+	l.Result(Fields{{"case", "0"}, {"result", "pass"}})
+	if s := string((*got)[1].Message); s != `{"case":"0","result":"pass","starttc":0,"endtc":null}` {
+		t.Errorf("result of the first: %s", s)
+	}
+}
+
 func TestSecretsAreMasked(t *testing.T) {
 	l, got := memory(0)
 	l.Mask("s3cr3t")
