@@ -69,7 +69,7 @@ func runCMSIS(ctx context.Context, s *pipeline.Session) error {
 	}
 	p := parametersOf(s, "cmsis-dap")
 	pause := time.Duration(p.Get("post_unmount_delay").Float(1) * float64(time.Second))
-	if err := sleep(ctx, pause); err != nil {
+	if err := pipeline.Sleep(ctx, pause); err != nil {
 		return err
 	}
 	if p.Get("skip_autoremount_wait").True() {

@@ -122,7 +122,7 @@ const (
 // other may be another job's.
 func detectFastboot(ctx context.Context, s *pipeline.Session) error {
 	for range detectTries {
-		if err := sleep(ctx, detectPause); err != nil {
+		if err := pipeline.Sleep(ctx, detectPause); err != nil {
 			return offWhenLate(ctx, s, err)
 		}
 		out, err := container.Tool{Argv: []string{"fastboot", "devices"}}.Try(ctx, s)
@@ -147,16 +147,4 @@ func detectFastboot(ctx context.Context, s *pipeline.Session) error {
 		}
 	}
 	return pipeline.Blamef(pipeline.NoFastboot, "no fastboot device was found in %d tries", detectTries)
-}
-
-// sleep waits for d, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

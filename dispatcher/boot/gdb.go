@@ -100,7 +100,7 @@ func (a *gdbRun) Run(ctx context.Context, s *pipeline.Session) error {
 		}
 	}
 	pause := parametersOf(s, "gdb").Get("wait_before_continue").Float(0)
-	if err := sleep(ctx, time.Duration(pause*float64(time.Second))); err != nil {
+	if err := pipeline.Sleep(ctx, time.Duration(pause*float64(time.Second))); err != nil {
 		return err
 	}
 	return s.SendLine(ctx, a.gdb, "continue")

@@ -180,7 +180,7 @@ func checkDownloadMode() pipeline.Action {
 	return task{name: "check-serial-availability", about: "see whether the device is in its download mode",
 		timeout: pipeline.Infrastructure, command: pipeline.Infrastructure,
 		run: func(ctx context.Context, s *pipeline.Session) error {
-			if err := sleep(ctx, busy); err != nil {
+			if err := pipeline.Sleep(ctx, busy); err != nil {
 				return err
 			}
 			paths, err := otgPaths(ctx, s)
@@ -242,7 +242,7 @@ func uuuBoot() pipeline.Action {
 
 // runUUU runs one command. A protocol of uuu's own, such as SDP or FB, stands before the text.
 func runUUU(ctx context.Context, s *pipeline.Session, paths []string, c uuuCommand) error {
-	if err := sleep(ctx, time.Second); err != nil { // the device may be starting anew
+	if err := pipeline.Sleep(ctx, time.Second); err != nil { // the device may be starting anew
 		return err
 	}
 	text := named(c.text, downloads(s), false)

@@ -25,7 +25,7 @@ type gitRepo struct {
 	wait  func(context.Context, time.Duration) error // between tries
 }
 
-func newGitRepo(w *work, e *entry) gitRepo { return gitRepo{w, e, pause} }
+func newGitRepo(w *work, e *entry) gitRepo { return gitRepo{w, e, pipeline.Sleep} }
 
 // Name returns git-repo-action.
 func (gitRepo) Name() string { return "git-repo-action" }
@@ -91,7 +91,7 @@ type clone struct {
 }
 
 func newClone(s *pipeline.Session, url string) *clone {
-	return &clone{s: s, url: url, history: true, wait: pause}
+	return &clone{s: s, url: url, history: true, wait: pipeline.Sleep}
 }
 
 // run clones, several times if need be, and returns the commit that is checked out.
@@ -180,18 +180,6 @@ func (c *clone) git(ctx context.Context, args ...string) (string, error) {
 		return errs.String(), err
 	}
 	return out.String(), nil
-}
-
-// pause waits for d or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // expand replaces $NAME and ${NAME} by the worker's variables; unknown ones stay.

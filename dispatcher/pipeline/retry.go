@@ -49,7 +49,7 @@ func (s *Session) attempt(ctx context.Context, end time.Time) error {
 				"or decrease named action timeout. %d retries out of %d failed for %s",
 				step.MaxRetries-i, i, step.MaxRetries, step.Name())
 		}
-		if err := sleep(ctx, step.RetryPause); err != nil {
+		if err := Sleep(ctx, step.RetryPause); err != nil {
 			return err
 		}
 		s.again(step)
@@ -71,8 +71,8 @@ func (s *Session) again(step *Step) {
 	s.shared.progress(step).ran = true
 }
 
-// sleep waits for d, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d, or until ctx ends: then it returns ctx's error.
+func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

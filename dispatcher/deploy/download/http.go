@@ -44,19 +44,7 @@ func newHTTP(f fetch) pipeline.Action {
 		DisableCompression:    true, // checksums and sizes are of the bytes that travel
 		ForceAttemptHTTP2:     true,
 	}
-	return httpDownload{f, &http.Client{Transport: transport}, pause}
-}
-
-// pause waits for d or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
+	return httpDownload{f, &http.Client{Transport: transport}, pipeline.Sleep}
 }
 
 // Name returns http-download.
