@@ -84,8 +84,8 @@ func (s statement) run(c *conn, out *reply) (err error) {
 	if s.rows != nil {
 		return c.load(s.text, s.format, s.params, pieces(s.rows))
 	}
-	if mayStream.MatchString(s.text) {
-		err := c.runStream(s.text, s.format, s.params, out.write)
+	if sink := s.streamed(out.write); sink != nil {
+		err := c.runStream(s.text, s.format, s.params, sink)
 		if err == nil || !strings.Contains(err.Error(), "Streaming query is not supported") {
 			return err
 		}
