@@ -38,7 +38,7 @@ func Run(ctx context.Context, d Deps) error {
 	if d.Save == 0 {
 		d.Save = 10 * time.Second
 	}
-	s := &service{Deps: d, ctx: ctx, fold: newFold(), shared: newShared()}
+	s := &service{Deps: d, ctx: ctx, fold: newFold(), shared: newShared(), folded: make(chan struct{})}
 	err := s.run(ctx)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
@@ -56,7 +56,13 @@ func (s *service) run(ctx context.Context) error {
 	defer stop()
 	done := make(chan error, 1)
 	go func() {
-		done <- r.run(ctx)
+		// Not before: of a job whose facts have aged out only the fold knows that its output is open.
+		select {
+		case <-s.folded:
+			done <- r.run(ctx)
+		case <-ctx.Done():
+			done <- nil
+		}
 		stop()
 	}()
 	err := s.Log.Run(ctx, stream.Driver{
@@ -74,6 +80,8 @@ type service struct {
 	ctx    context.Context
 	fold   *fold
 	shared *shared
+	folded chan struct{} // closed once all of LAB was folded for the first time
+	begun  bool          // it is
 }
 
 // shared is what the two goroutines tell each other; the lock is never held over I/O.
@@ -175,6 +183,10 @@ func (s *service) index(j *lab.Job) {
 
 // act says of finished jobs that their output is complete, where it is, and when to ask again.
 func (s *service) act(now time.Time) (wake time.Time, err error) {
+	if !s.begun {
+		s.begun = true
+		close(s.folded)
+	}
 	var drafts []stream.Draft
 	for _, j := range s.fold.finished() {
 		fact, ask := s.fold.decide(j, s.shared.of(j.ID), now, s.OutputLimit)
