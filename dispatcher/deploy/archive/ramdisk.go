@@ -18,6 +18,10 @@ type Layer struct {
 	Tar  io.Reader
 }
 
+// maxEntries is how many files a ramdisk may have: no device could hold more in its memory, and a
+// small compressed file can unpack to any number of names.
+const maxEntries = 1 << 20
+
 // Ramdisk is what reading an initramfs tells.
 type Ramdisk struct {
 	Entries     int         // files, directories, nodes
@@ -95,7 +99,9 @@ func (d *Ramdisk) readArchive(in *bufio.Reader) error {
 		if h.name == trailer {
 			return nil
 		}
-		d.Entries++
+		if d.Entries++; d.Entries > maxEntries {
+			return fmt.Errorf("%w: the ramdisk has more than %d files", ErrFormat, maxEntries)
+		}
 		d.names[clean(h.name)] = true
 		if pos, err = skip(in, next, int64(h.size)); err != nil {
 			return err

@@ -137,6 +137,29 @@ func TestReadRamdiskRefuses(t *testing.T) {
 	}
 }
 
+// A few bytes can unpack to names without end.
+func TestReadRamdiskBoundsNames(t *testing.T) {
+	t.Parallel()
+	var one bytes.Buffer
+	w := &cpioWriter{w: &one}
+	w.add(cpioHeader{name: "etc/file", mode: modeRegular | 0o644, links: 1})
+	if disk, err := ReadRamdisk(&again{text: one.Bytes()}); !errors.Is(err, ErrFormat) || disk.Entries != maxEntries+1 {
+		t.Errorf("after %d entries: %v, want an error about bad content", disk.Entries, err)
+	}
+}
+
+// again is a text without end.
+type again struct {
+	text []byte
+	at   int
+}
+
+func (a *again) Read(b []byte) (int, error) {
+	n := copy(b, a.text[a.at:])
+	a.at = (a.at + n) % len(a.text)
+	return n, nil
+}
+
 // The reader of a file that fails is not the file's fault.
 func TestReadRamdiskPassesReadErrors(t *testing.T) {
 	t.Parallel()
