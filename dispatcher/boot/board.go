@@ -30,7 +30,8 @@ func (disconnect) TimeoutClass() pipeline.Class { return pipeline.Infrastructure
 
 // Validate checks that there is a known way to disconnect.
 func (disconnect) Validate(_ context.Context, s *pipeline.Session) error {
-	if !s.Device.Get("commands").Has("connections") {
+	commands := s.Device.Get("commands")
+	if !commands.Has("connections") || commands.Get("connect").True() { // a single console has no tags
 		return nil
 	}
 	_, tags := primary(s.Device)

@@ -180,12 +180,13 @@ constants:
   spawn_maxread: '4092'
   failure_retry: 1
   boot_retry:
-commands: {connect: '%s', hard_reset: /bin/true, power_off: /bin/true}
+commands: {connect: '%s', hard_reset: /bin/true, power_off: /bin/true,
+  connections: {uart0: {connect: cat, tags: [primary, shell]}, uart1: {connect: cat, tags: [shell]}}}
 parameters:
   media: {sata: {disk: {uuid: ata-1}}}
   bootz: {kernel: '0x8000', ramdisk: '0x8200', dtb: '0x8300', tee: '0x8500', dtbo: '0x8400'}
 actions:
-  deploy: {parameters: {add_header: u-boot}, methods: {}, connections: {serial: }}
+  deploy: {parameters: {add_header: u-boot}, connections: {serial: }, methods: {recovery: {commands: {recovery_mode: [adb recovery], recovery_exit: [adb exit]}}}}
   boot: {connections: {serial: }, methods: {%s}}
 timeouts: {actions: {}, connections: {}}
 `
@@ -200,6 +201,12 @@ func plan(t *testing.T, methods, block, script string) ran {
 // planAfter is plan for several boot blocks.
 func planAfter(t *testing.T, methods string, blocks []string, script string) ran {
 	t.Helper()
+	return planOn(t, "", methods, blocks, script)
+}
+
+// planOn is planAfter for a device with more keys.
+func planOn(t *testing.T, more, methods string, blocks []string, script string) ran {
+	t.Helper()
 	r := ran{dir: t.TempDir()}
 	read := func(text string) pipeline.Data {
 		d, err := pipeline.ReadYAML([]byte(text))
@@ -211,8 +218,8 @@ func planAfter(t *testing.T, methods string, blocks []string, script string) ran
 	in := pipeline.Inputs{
 		ID: "7", Dir: filepath.Join(t.TempDir(), "7"), Now: time.Now, Env: os.Environ(),
 		Job: read("timeouts: {job: {minutes: 5}, action: {minutes: 1}, connection: {seconds: 2}}\n" +
-			"actions: [{deploy: {to: tftp, os: oe}}, {boot: {" + strings.Join(blocks, "}}, {boot: {") + "}}]\n"),
-		Device:     read(fmt.Sprintf(loaderDevice, dispatchertest.Console(t, script), methods)),
+			"actions: [{deploy: {to: tftp, os: oe, kernel: {url: x}, images: }}, {boot: {" + strings.Join(blocks, "}}, {boot: {") + "}}]\n"),
+		Device:     merge(read(fmt.Sprintf(loaderDevice, dispatchertest.Console(t, script), methods)), read("{"+more+"}")),
 		Dispatcher: read("dispatcher_ip: 10.3.2.1"),
 		Log: output.New(output.Settings{Now: time.Now, Write: func(record events.Record) error {
 			r.log = append(r.log, record)
@@ -244,6 +251,14 @@ func planAfter(t *testing.T, methods string, blocks []string, script string) ran
 	return r
 }
 
+// merge adds the keys of a mapping to another.
+func merge(to, more pipeline.Data) pipeline.Data {
+	for _, p := range more.Pairs() {
+		to = to.With(p.Key, p.Value)
+	}
+	return to
+}
+
 func nothing(*pipeline.Step, *pipeline.Session) error { return nil }
 
 // deployed stands for a TFTP deploy: it leaves what one leaves.
@@ -260,6 +275,7 @@ func (d deployed) Run(_ context.Context, s *pipeline.Session) error {
 		return err
 	}
 	pipeline.Put(s, pipeline.Artefact("kernel"), kernel)
+	pipeline.Put(s, pipeline.Artefact("boot"), filepath.Join(d.dir, "boot", "imx-boot.bin"))
 	pipeline.Put(s, pipeline.Served("kernel"), "7/kernel/zImage")
 	pipeline.Put(s, pipeline.Served("dtb"), "7/dtb/board.dtb")
 	pipeline.Put(s, pipeline.Served("dtbo0"), "7/a.dtbo")

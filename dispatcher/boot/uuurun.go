@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -245,7 +246,12 @@ func runUUU(ctx context.Context, s *pipeline.Session, paths []string, c uuuComma
 	if err := pipeline.Sleep(ctx, time.Second); err != nil { // the device may be starting anew
 		return err
 	}
-	text := named(c.text, downloads(s), false)
+	text := placeholder.ReplaceAllStringFunc(c.text, func(name string) string {
+		if file, ok := pipeline.Get(s, pipeline.Artefact(name[1:len(name)-1])); ok {
+			return file
+		}
+		return name
+	})
 	args, err := pipeline.Words(text)
 	if err != nil {
 		return pipeline.Blamef(pipeline.Job, "uuu command '%s': %w", c.text, err)
@@ -263,6 +269,9 @@ func runUUU(ctx context.Context, s *pipeline.Session, paths []string, c uuuComma
 	}
 	return s.Command(ctx, program...)
 }
+
+// placeholder is the name of a download in a command.
+var placeholder = regexp.MustCompile(`\{[^{}]+\}`)
 
 // runBCU runs one command of the board control utility.
 func runBCU(ctx context.Context, s *pipeline.Session, text string) error {
