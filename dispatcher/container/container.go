@@ -8,12 +8,16 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"time"
 
 	"strata/dispatcher/pipeline"
 )
 
-// engines are the programs that run containers, the first that is installed is taken.
+// engines are the programs that run containers: the first that is installed and works is taken.
 var engines = [...]string{"docker", "podman"}
+
+// answerLimit is how long an engine may take to say that it is there.
+const answerLimit = 5 * time.Second
 
 // Find returns the program that runs containers. Where the dispatcher's configuration names one
 // with container_engine, it is that.
@@ -22,10 +26,24 @@ func Find(s *pipeline.Session) (string, error) {
 	if name := s.Dispatcher.Get("container_engine").Text(); name != "" {
 		names = []string{name}
 	}
+	var found []string
 	for _, name := range names {
 		if file, err := exec.LookPath(name); err == nil {
-			return file, nil
+			found = append(found, file)
 		}
+	}
+	switch len(found) {
+	case 0:
+	case 1:
+		return found[0], nil
+	default:
+		// A docker that was installed for its command line only has no daemon to talk to.
+		ctx, cancel := context.WithTimeout(context.Background(), answerLimit)
+		defer cancel()
+		if exec.CommandContext(ctx, found[0], "version", "--format", "{{.Server.Version}}").Run() != nil {
+			return found[1], nil
+		}
+		return found[0], nil
 	}
 	return "", pipeline.Blamef(pipeline.Infrastructure, "Cannot find command '%s' in $PATH", strings.Join(names, "' or '"))
 }

@@ -12,6 +12,7 @@ import (
 	"strata/dispatcher/feedback"
 	"strata/dispatcher/overlay"
 	"strata/dispatcher/pipeline"
+	"strata/dispatcher/usb"
 )
 
 // newDocker returns lava-docker-test: a test shell in a container on the worker, beside the device,
@@ -188,6 +189,14 @@ func (d *dockerShell) command(s *pipeline.Session) ([]string, error) {
 	for _, device := range docker.Get("devices").Texts() {
 		if !strings.Contains(device, ":") {
 			argv = append(argv, "--device="+device)
+		}
+	}
+	// What of the device is on USB now: one that comes later, in another mode, is not seen inside.
+	for _, q := range usb.BoardQueries(s.Device) {
+		for _, d := range (usb.System{}).Find(q) {
+			if d.Node != "" {
+				argv = append(argv, "--device="+d.Node)
+			}
 		}
 	}
 	image, _ := container.ImageOf(docker)
