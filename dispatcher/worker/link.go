@@ -312,7 +312,11 @@ func (l *link) sendReports(ctx context.Context) error {
 		send, cancel := context.WithTimeout(ctx, answerWithin)
 		_, err = l.js.PublishMsg(send, m, jetstream.WithMsgID(id))
 		cancel()
-		if err != nil {
+		switch {
+		case errors.Is(err, nats.ErrMaxPayload):
+			// It will not get smaller, and those behind it must not wait for ever.
+			l.Logger.Error("report is lost", "bytes", len(body), "error", err)
+		case err != nil:
 			return fmt.Errorf("send report: %w", err)
 		}
 		if err := l.super.outbox.drop(number); err != nil {

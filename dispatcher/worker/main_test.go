@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -53,6 +54,7 @@ func TestMain(m *testing.M) {
 //	stubborn       ignore every wish to end, but log it
 //	crash          die without a result
 //	fail TEXT      end with an error
+//	rant N         end with an error of N bytes
 func play(ctx context.Context, j jobproc.Job) order.Verdict {
 	for _, line := range strings.Split(j.Order.Work.Definition.Inline, "\n") {
 		verb, arg, _ := strings.Cut(line, " ")
@@ -108,6 +110,9 @@ func step(ctx context.Context, j jobproc.Job, verb, arg string) error {
 	case "crash":
 		fmt.Fprintln(os.Stderr, "panic: all is lost")
 		os.Exit(2)
+	case "rant":
+		n, err := strconv.Atoi(arg)
+		return errors.Join(err, errors.New(strings.Repeat("x", n)))
 	case "fail":
 		return fmt.Errorf("%s", arg)
 	}

@@ -154,6 +154,7 @@ func (s *supervisor) conclude(j *job, v order.Verdict) {
 		s.Logger.Error("lines of job cannot be counted", "job", j.Job, "error", err)
 	}
 	s.Logger.Info("job finished", "job", j.Job, "lease", j.Lease, "result", v.Result, "error_type", v.ErrorType, "lines", v.Lines)
+	v.Error = order.Sentence(v.Error) // a report that no message could carry would stop all after it
 	s.report(j, order.Report{Claim: order.Finished, Verdict: &v})
 	j.Verdict = &v
 	s.settle(j)
@@ -162,6 +163,7 @@ func (s *supervisor) conclude(j *job, v order.Verdict) {
 // refuse reports that a job that was taken will not be run.
 func (s *supervisor) refuse(j *job, reason string) {
 	s.Logger.Warn("job refused", "job", j.Job, "lease", j.Lease, "reason", reason)
+	reason = order.Sentence(reason)
 	s.report(j, order.Report{Claim: order.Refused, Reason: reason})
 	j.Refused = reason
 	s.settle(j)

@@ -309,6 +309,20 @@ func TestDiscardedWhileSending(t *testing.T) {
 	}
 }
 
+// TestLongError ends a job with an error that no message could carry, such as the whole report of a
+// kernel. It must not stop the reports of all jobs.
+func TestLongError(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.work(t, nil)
+	l.send(t, start(42, 7, "q1"), "rant 9000000")
+	if v := l.await(t, order.Finished, 42, 7).Verdict; v.Result != "fail" || v.ErrorType != "rant" || !strings.HasPrefix(v.Error, "xxx") {
+		t.Errorf("finished: %s, %s, %.40s; want fail with the beginning of the error", v.Result, v.ErrorType, v.Error)
+	}
+	l.send(t, start(43, 8, "q1"), "say hello")
+	l.await(t, order.Finished, 43, 8)
+}
+
 // TestUnknown asks for jobs that the worker does not have; what it answers binds it.
 func TestUnknown(t *testing.T) {
 	t.Parallel()

@@ -183,9 +183,9 @@ func DecodeReport(data []byte) (Report, error) {
 	if r.Version != Version {
 		return Report{}, fmt.Errorf("read report: version is %d, want %d", r.Version, Version)
 	}
-	r.Reason, r.Build = sentence(r.Reason), sentence(r.Build)
+	r.Reason, r.Build = Sentence(r.Reason), Sentence(r.Build)
 	if r.Verdict != nil {
-		r.Verdict.Error = sentence(r.Verdict.Error)
+		r.Verdict.Error = Sentence(r.Verdict.Error)
 	}
 	switch r.Claim {
 	case Holding:
@@ -206,8 +206,8 @@ func DecodeReport(data []byte) (Report, error) {
 	return r, nil
 }
 
-// sentence returns what is kept of a sentence.
-func sentence(s string) string {
+// Sentence returns what is kept of a sentence: workers send no more, and the lab takes no more.
+func Sentence(s string) string {
 	if len(s) <= MaxSentence {
 		return s
 	}
