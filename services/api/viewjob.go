@@ -20,6 +20,9 @@ func viewJob(j *lab.Job) Job {
 	if r := j.Run; r != nil {
 		v.Device, v.Worker, v.Lease, v.Started, v.Complete = r.Device, r.Worker, r.Lease, moment(r.StartedAt), r.OutputComplete
 	}
+	if c := j.Cancel; c != nil {
+		v.CanceledBy, v.CancelWhy = c.By, c.Reason
+	}
 	if e := j.End; e != nil {
 		v.Ended, v.ErrorType, v.Error, v.Lines = moment(e.At), e.ErrorType, e.Error, e.Lines
 	}

@@ -25,13 +25,15 @@ type Job struct {
 	Started     *time.Time            `json:"started,omitempty"`
 	Ended       *time.Time            `json:"ended,omitempty"`
 	ErrorType   events.ErrorType      `json:"error_type,omitempty"`
-	Error       string                `json:"error,omitempty"`    // why it ended as it did
-	Problems    []events.Problem      `json:"problems,omitempty"` // of a rejected definition
-	Why         string                `json:"why,omitempty"`      // why it waits, where it does
-	Lines       uint64                `json:"lines,omitempty"`    // log lines, once all have been read
-	Missing     uint64                `json:"missing,omitempty"`  // of these, lines that never came
-	Cases       uint64                `json:"cases,omitempty"`    // test cases, once all have been read
-	Complete    bool                  `json:"output_complete"`    // all output has been read
+	Error       string                `json:"error,omitempty"`         // why it ended as it did
+	CanceledBy  events.UserName       `json:"canceled_by,omitempty"`   // who asked for its end
+	CancelWhy   string                `json:"cancel_reason,omitempty"` // and what he said of it
+	Problems    []events.Problem      `json:"problems,omitempty"`      // of a rejected definition
+	Why         string                `json:"why,omitempty"`           // why it waits, where it does
+	Lines       uint64                `json:"lines,omitempty"`         // log lines, once all have been read
+	Missing     uint64                `json:"missing,omitempty"`       // of these, lines that never came
+	Cases       uint64                `json:"cases,omitempty"`         // test cases, once all have been read
+	Complete    bool                  `json:"output_complete"`         // all output has been read
 	Metadata    map[string]string     `json:"metadata,omitempty"`
 }
 
