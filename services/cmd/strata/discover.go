@@ -107,6 +107,7 @@ func (a *app) dial(name string, options ...nats.Option) (*nats.Conn, error) {
 	case found != "":
 		return nil, fmt.Errorf("the lab noted in %s does not answer at %s: start it with `strata up`, or name another with --server", found, address)
 	default:
-		return nil, fmt.Errorf("connect to %s: %w", strings.TrimSuffix(address, "/"), err)
+		return nil, fmt.Errorf("connect to %s: %w; a lab's address is that of its bus, such as nats://lab.example.com:4222",
+			strings.TrimSuffix(address, "/"), err)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ ClickHouse; where that is away the list says so and shows what is current.`,
 		Example: "  strata jobs\n  strata jobs --all --user alice --limit 20\n  strata jobs --json | jq -r '.jobs[].job'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if in.State != "" && !slices.Contains(jobStates, in.State) {
+				return misuse("--state %s: allowed are %s", in.State, strings.Join(jobStates, ", "))
+			}
 			c, done, err := a.client()
 			if err != nil {
 				return err
@@ -41,6 +45,13 @@ ClickHouse; where that is away the list says so and shows what is current.`,
 			if err := a.table([]string{"JOB", "STATE", "USER", "TYPE", "DEVICE", "PRIO", "SUBMITTED", "NAME"}, rows); err != nil {
 				return err
 			}
+			switch {
+			case len(out.Jobs) > 0 || out.Away != "":
+			case in == (api.JobsRequest{Limit: in.Limit}):
+				a.say("no job waits or runs; --all adds those that are over")
+			default:
+				a.say("no job is like that")
+			}
 			if out.Away != "" {
 				fmt.Fprintf(a.err, "strata: finished jobs are missing: %s\n", out.Away)
 			}
@@ -50,11 +61,14 @@ ClickHouse; where that is away the list says so and shows what is current.`,
 	f := cmd.Flags()
 	f.BoolVarP(&in.All, "all", "a", false, "jobs that are over too")
 	f.StringVar((*string)(&in.User), "user", "", "jobs of this user only")
-	f.StringVar(&in.State, "state", "", "jobs in this state only: Submitted, Scheduled, Running, Canceling, Finished")
+	f.StringVar(&in.State, "state", "", "jobs in this state only: "+strings.Join(jobStates, ", "))
 	f.StringVar(&in.Device, "device", "", "jobs of this device or device type only")
 	f.IntVar(&in.Limit, "limit", 50, "at most so many")
 	return cmd
 }
+
+// jobStates are the states that people ask for by name.
+var jobStates = []string{"Submitted", "Scheduled", "Running", "Canceling", api.StateFinished}
 
 // status is a job's state in one word: how it ended, once it has.
 func status(j api.Job) string {
@@ -108,6 +122,9 @@ func (a *app) printJob(j api.Job) {
 	line("waits", j.Why)
 	if j.Error != "" {
 		line("reason", strings.TrimPrefix(string(j.ErrorType)+": "+j.Error, ": "))
+	}
+	if j.CanceledBy != "" {
+		line("canceled by", strings.TrimSuffix(string(j.CanceledBy)+": "+j.CancelWhy, ": "))
 	}
 	for _, p := range j.Problems {
 		line("problem", fmt.Sprintf("line %d: %s %s", p.Line, p.Message, p.Path))

@@ -41,14 +41,19 @@ The levels are debug, info, warning, error, exception, input, target, feedback, 
 			}
 			defer done()
 			in.Job = job
+			shown := false
 			err = c.Log(cmd.Context(), in, func(n uint64, r events.Record) error {
 				if len(wanted) > 0 && !slices.Contains(wanted, r.Level) {
 					return nil
 				}
+				shown = true
 				return a.printRecord(n, r)
 			})
 			if errors.Is(err, api.ErrInterrupted) {
 				return fmt.Errorf("%w; ask again with --from to go on", err)
+			}
+			if err == nil && !shown {
+				a.say("no such lines; `strata show %d` says how far the job came", job)
 			}
 			return explain(err)
 		},

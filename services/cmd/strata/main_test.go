@@ -48,11 +48,12 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"show", "x"}, exitMisuse, `"x" is not a job number`},
 		{[]string{"jobs", "--color", "blue"}, exitMisuse, "allowed are auto, always, never"},
 		{[]string{"logs", "1", "--level", "loud"}, exitMisuse, "--level loud: allowed are"},
+		{[]string{"jobs", "--state", "Complete"}, exitMisuse, "--state Complete: allowed are Submitted, Scheduled"},
 		{[]string{"submit", "x.yaml", "--fail-on-test"}, exitMisuse, "needs --follow"},
 		{[]string{"serve", "cooking"}, exitMisuse, `no service "cooking"`},
 		{[]string{"up", "--first-job", "0"}, exitMisuse, "numbers begin at 1"},
 		{[]string{"jobs"}, exitFailed, "start one with `strata up`"},
-		{[]string{"jobs", "--server", "nats://127.0.0.1:1"}, exitFailed, "connect to nats://127.0.0.1:1"},
+		{[]string{"jobs", "--server", "nats://127.0.0.1:1"}, exitFailed, "such as nats://lab.example.com:4222"},
 		{[]string{"up", "--listen-nats", "4222"}, exitFailed, "want host:port"},
 	}
 	for _, tt := range tests {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,9 +32,10 @@ func (a *app) submitCommand() *cobra.Command {
 gives a definition is the job's number, and it is printed at once. A definition that the lab
 refuses is reported with the place and the reason.
 
-With --follow the job's log is shown as it arrives (--level picks lines, as in "strata logs"), and the exit status says how it ended: 0 only
-when the job is Complete. Failed test cases do not make a job Incomplete; --fail-on-test makes the
-exit status 1 for them too.`,
+With --follow the job's log is shown as it arrives (--level picks lines, as in "strata logs"), and
+the exit status says how it ended: 0 only when the job is Complete. Failed test cases do not make a
+job Incomplete; --fail-on-test makes the exit status 1 for them too. Interrupting the command does
+not end the job; "strata cancel" does.`,
 		Example: `  strata submit job.yaml
   strata submit job.yaml --follow --fail-on-test
   generate-job | strata submit -`,
@@ -61,7 +63,11 @@ exit status 1 for them too.`,
 					return explain(err)
 				}
 				if follow {
-					return explain(a.follow(cmd.Context(), c, job, followed{wanted, failOnTest}))
+					err := a.follow(cmd.Context(), c, job, followed{wanted, failOnTest})
+					if cmd.Context().Err() != nil {
+						fmt.Fprintf(a.err, "strata: job %[1]d goes on: `strata logs %[1]d -f` follows it, `strata cancel %[1]d` ends it\n", job)
+					}
+					return explain(err)
 				}
 				accepted, err := a.accepted(cmd.Context(), c, job)
 				if err != nil {
@@ -95,6 +101,9 @@ func (a *app) submit(ctx context.Context, c api.Client, file string) (events.Job
 	}
 	if len(body) > maxDefinition {
 		return 0, fmt.Errorf("job definition %s has %d bytes, allowed are %d", file, len(body), maxDefinition)
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return 0, fmt.Errorf("job definition %s is empty", file)
 	}
 	return publish(ctx, c, body)
 }
@@ -169,6 +178,9 @@ func (a *app) accepted(ctx context.Context, c api.Client, job events.JobID) (boo
 // printRejection says why a definition was refused, a line for each problem.
 func (a *app) printRejection(j api.Job) {
 	fmt.Fprintf(a.err, "%s %s\n", a.paint(a.err, red, fmt.Sprintf("job %d was rejected:", j.Job)), j.Error)
+	if next := remedy(j.Error); next != "" {
+		defer fmt.Fprintf(a.err, "  %s\n", next)
+	}
 	if len(j.Problems) == 1 && j.Problems[0].Line > 0 && j.Problems[0].Message == j.Error {
 		fmt.Fprintf(a.err, "  at line %d, column %d\n", j.Problems[0].Line, j.Problems[0].Column)
 		return
@@ -184,4 +196,18 @@ func (a *app) printRejection(j api.Job) {
 		}
 		fmt.Fprintf(a.err, "  %s%s%s\n", place, p.Message, path)
 	}
+}
+
+// remedy says what to do about a refusal whose words, which LAVA's users know, do not say it.
+func remedy(refusal string) string {
+	for _, r := range []struct{ begins, next string }{
+		{"Device type '", "`strata device-types` lists this lab's; `strata devices add` adds a device with its type"},
+		{"Device tag '", "`strata devices` lists this lab's tags; `strata devices tag DEVICE TAG` gives a device one"},
+		{"No devices of type", "`strata devices` shows the devices, their health and their tags"},
+	} {
+		if strings.HasPrefix(refusal, r.begins) {
+			return r.next
+		}
+	}
+	return ""
 }

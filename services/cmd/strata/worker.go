@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -66,8 +67,20 @@ holds the name and password of somebody who may.`,
 				return err
 			}
 			defer observation.stop(logger)
-			super.start(cmd.Context(), "worker", func(ctx context.Context) error { return a.work(ctx, w) })
+			// A second worker on the same memory would never be let in: it ends, and says why.
+			ctx, end := context.WithCancelCause(cmd.Context())
+			defer end(nil)
+			super.start(ctx, "worker", func(ctx context.Context) error {
+				err := a.work(ctx, w)
+				if errors.Is(err, worker.ErrInUse) {
+					end(err)
+				}
+				return err
+			})
 			super.wait()
+			if err := context.Cause(ctx); errors.Is(err, worker.ErrInUse) {
+				return fmt.Errorf("%w; stop that one, or name another directory with --data", err)
+			}
 			return nil
 		},
 	}

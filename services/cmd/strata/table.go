@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// narrowest is what a column is cut to at the most; below that its cells say nothing any more.
+const narrowest = 12
+
+// table writes rows under their heads, in columns; heads alone where there are no rows. Where it
+// would be wider than the terminal its widest column is cut: a list whose lines wrap is no list. What
+// goes into a pipe is never cut.
+func (a *app) table(heads []string, rows [][]string) error {
+	return writeTable(a.out, columns(a.out), heads, rows)
+}
+
+// writeTable is table for a terminal of some columns; 0 is a pipe.
+func writeTable(out io.Writer, room int, heads []string, rows [][]string) error {
+	width := make([]int, len(heads))
+	all := append([][]string{heads}, rows...)
+	for _, r := range all {
+		for i, cell := range r {
+			width[i] = max(width[i], visible(cell))
+		}
+	}
+	total, widest := 2*(len(width)-1), 0
+	for i, w := range width {
+		total += w
+		if w > width[widest] {
+			widest = i
+		}
+	}
+	if room > 0 && total > room {
+		width[widest] = max(narrowest, width[widest]-(total-room))
+	}
+	var text strings.Builder
+	for _, r := range all {
+		var line strings.Builder
+		for i, cell := range r {
+			cell = cut(cell, width[i])
+			line.WriteString(cell + strings.Repeat(" ", width[i]-visible(cell)+2))
+		}
+		text.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
+}
+
+// visible is how many columns of a terminal a cell takes: colours take none.
+func visible(cell string) int { return utf8.RuneCountInString(controls.ReplaceAllString(cell, "")) }
+
+// cut shortens a cell to a width, and shows that it did. It takes the colours away with the text.
+func cut(cell string, width int) string {
+	if visible(cell) <= width {
+		return cell
+	}
+	return string([]rune(controls.ReplaceAllString(cell, ""))[:width-1]) + "…"
+}
+
+// columns is the width of a terminal, or 0 where out is none.
+func columns(out io.Writer) int {
+	f, ok := out.(*os.File)
+	if !ok || !terminal(out) {
+		return 0
+	}
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(size.Col)
+}
+
+// say tells a person something beside what a command prints, on standard error; programs that asked
+// for JSON are left alone.
+func (a *app) say(format string, args ...any) {
+	if !a.json {
+		fmt.Fprintf(a.err, "strata: "+format+"\n", args...)
+	}
+}

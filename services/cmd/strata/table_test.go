@@ -1,0 +1,53 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestTable(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a name from a pipeline, ", 6)
+	heads := []string{"JOB", "STATE", "NAME"}
+	rows := [][]string{{"7", "\x1b[32mComplete\x1b[0m", long}, {"123456", "Running", "ü"}, {"8", "Rejected", ""}}
+	for room, want := range map[int]string{
+		0: "JOB     STATE     NAME\n" +
+			"7       \x1b[32mComplete\x1b[0m  " + strings.TrimRight(long, " ") + "\n" +
+			"123456  Running   ü\n" +
+			"8       Rejected\n",
+		40: "JOB     STATE     NAME\n" +
+			"7       \x1b[32mComplete\x1b[0m  a name from a pipelin…\n" +
+			"123456  Running   ü\n" +
+			"8       Rejected\n",
+	} {
+		var out strings.Builder
+		if err := writeTable(&out, room, heads, rows); err != nil || out.String() != want {
+			t.Errorf("in %d columns: %v\n got %q\nwant %q", room, err, out.String(), want)
+		}
+	}
+	// Below what a cell needs to say anything, lines wrap rather than lose it.
+	var out strings.Builder
+	if err := writeTable(&out, 5, heads, rows); err != nil {
+		t.Fatal(err)
+	}
+	if line := strings.Split(out.String(), "\n")[1]; utf8.RuneCountInString(controls.ReplaceAllString(line, "")) != 8+10+narrowest {
+		t.Errorf("in 5 columns: %q, want a name of %d", line, narrowest)
+	}
+}
+
+func TestRemedy(t *testing.T) {
+	t.Parallel()
+	for refusal, want := range map[string]string{
+		"Device type 'x' is unavailable.":                  "strata device-types",
+		"Device tag 'usb' does not exist in the database.": "strata devices tag",
+		"No devices of type x are available.":              "strata devices",
+	} {
+		if got := remedy(refusal); !strings.Contains(got, want) {
+			t.Errorf("%s: %q does not name %q", refusal, got, want)
+		}
+	}
+	if got := remedy("extra keys not allowed @ data['x']"); got != "" {
+		t.Errorf("a refusal that says it all: %q", got)
+	}
+}
