@@ -32,7 +32,7 @@ type measure struct {
 func areas() []area {
 	return []area{
 		{"foundation", foundation()},
-		{"dispatcher", nil}, {"lab", nil}, {"tables", nil}, {"doors", nil}, {"web", nil},
+		{"dispatcher", dispatching()}, {"lab", nil}, {"tables", nil}, {"doors", nil}, {"web", nil},
 	}
 }
 
