@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"strata/dispatcher"
+	"strata/dispatcher/exports"
 	"strata/dispatcher/output"
 	"strata/dispatcher/pipeline"
 	"strata/events"
@@ -108,6 +111,16 @@ func (a *app) lavaRun(ctx context.Context, r lavaRun) error {
 	var notKept error
 	j.Planned = func(d pipeline.Description) {
 		notKept = os.WriteFile(filepath.Join(r.dir, "description.yaml"), []byte(d.YAML()), 0o644)
+	}
+	if !r.validate {
+		// LAVA's users have a TFTP server on the machine; without one ours serves the job.
+		offer, stop, err := exports.OneJob(ctx, j.Definition, j.Dir, exports.Settings{Worker: hostname(), TFTP: ":69", Web: ":8070",
+			Logger: slog.New(slog.DiscardHandler), After: time.After})
+		if err != nil {
+			return err
+		}
+		defer stop()
+		j.Services = offer
 	}
 	running, again, stop := dispatcher.Signals(context.WithoutCancel(ctx))
 	defer stop()
