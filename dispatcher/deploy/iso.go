@@ -19,6 +19,17 @@ const (
 	installerInitrd pipeline.Key[string] = "pull-installer-files/pull-installer-files/initrd"
 )
 
+// acceptsInstaller accepts `to: iso-installer` with the size of the disk.
+func acceptsInstaller(device, block pipeline.Data) (string, error) {
+	if refusal, err := to("iso-installer", "image", "iso")(device, block); refusal != "" {
+		return refusal, err
+	}
+	if !block.Get("iso").Has("installation_size") {
+		return `"installation_size" is not in the iso parameters`, nil
+	}
+	return "", nil
+}
+
 // isoInstaller prepares the unattended installation of a system in an emulator.
 func isoInstaller(pipeline.Data) pipeline.Action {
 	return task{name: "deploy-iso-installer", about: "prepare an installation from an ISO",

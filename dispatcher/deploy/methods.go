@@ -20,7 +20,7 @@ func Methods() []pipeline.Method {
 		{Name: "fvp", Accepts: to("fvp", ""), Action: fvp},
 		{Name: "images", Accepts: images, Action: func(pipeline.Data) pipeline.Action { return &tmpfs{} }},
 		{Name: "qemu-nfs", Accepts: acceptsQEMUNFS, Action: qemuNFS},
-		{Name: "iso-installer", Accepts: to("iso-installer", "image"), Action: isoInstaller},
+		{Name: "iso-installer", Accepts: acceptsInstaller, Action: isoInstaller},
 		{Name: "mps", Accepts: acceptsMPS, Action: mps},
 		{Name: "musca", Accepts: acceptsMusca, Action: musca},
 		{Name: "nbd", Accepts: to("nbd", "nbd"), Action: nbd},

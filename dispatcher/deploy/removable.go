@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,8 +19,12 @@ func acceptsRemovable(device, block pipeline.Data) (string, error) {
 	if !block.Has("device") {
 		return `"device" is not in the deployment parameters`, nil
 	}
-	if !device.Get("parameters", "media", media).True() {
-		return `"media" of the device parameters has no "` + media + `"`, nil
+	entry, ok := device.Get("parameters", "media", media).Lookup(block.Get("device").Text())
+	if !ok {
+		return fmt.Sprintf("the device has no %s medium %q", media, block.Get("device").Text()), nil
+	}
+	if !entry.Has("uuid") {
+		return fmt.Sprintf("the %s medium %q of the device has no \"uuid\"", media, block.Get("device").Text()), nil
 	}
 	return "", nil
 }
@@ -84,10 +89,6 @@ func medium(s *pipeline.Session) pipeline.Data {
 }
 
 func validateDD(_ context.Context, s *pipeline.Session) error {
-	if medium(s).IsNull() {
-		s.Invalid("%s does not match requested media type %s", s.Block().Get("device").Text(), s.Block().Get("to").Text())
-		return nil
-	}
 	if uuid := medium(s).Get("uuid").Text(); uuid == "" || strings.ContainsAny(uuid, "/ '\"") {
 		s.Invalid("the medium %s of the device has no usable 'uuid'", s.Block().Get("device").Text())
 	}

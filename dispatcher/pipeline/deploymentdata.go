@@ -3,8 +3,8 @@ package pipeline
 // DeploymentData returns what is known of an operating system by the name that a deploy block's
 // `os` has: an empty mapping for one that is not in the table. Keys: lava_test_sh_cmd,
 // lava_test_results_dir, lava_test_shell_file (null: none), distro, line_separator, tar_flags, and
-// for the installers preseed_to_ramdisk and prompts.
-// TODO: the installers' kernel arguments and late commands come with the installer methods.
+// for the installers preseed_to_ramdisk, prompts and the kernel's arguments base, locale, keymaps
+// and netcfg, with which the installer asks nothing (Debian's installation guide, appendix B).
 func DeploymentData(os string) Data {
 	const (
 		sh, bash = "/bin/sh", "/bin/bash"
@@ -28,6 +28,10 @@ func DeploymentData(os string) Data {
 		return system(bash, dir, rc, "centos", "").With("preseed_to_ramdisk", Of("preseed.cfg"))
 	case "debian_installer":
 		return system(bash, dir, rc, "debian", "").
+			With("base", Of("auto=true priority=critical install noprompt")).
+			With("locale", Of("debian-installer/locale=en_US")).
+			With("keymaps", Of("keyboard-configuration/xkb-keymap=us console-keymaps-at/keymap=us")).
+			With("netcfg", Of("netcfg/choose_interface=auto netcfg/get_hostname=debian netcfg/get_domain=")).
 			With("prompts", Of([]string{
 				"ERROR: Installation step failed",
 				"ERROR: Failed to retrieve the preconfiguration file",

@@ -19,7 +19,7 @@ const (
 	chunkSkip   = 0xcac3
 	chunkCRC    = 0xcac4
 	sparseBlock = 4096
-	maxImage    = 1 << 40 // bytes that a sparse image may claim
+	maxImage    = 64 << 30 // bytes that a sparse image may claim: a few of them can ask for very many
 )
 
 type sparseHead struct {
