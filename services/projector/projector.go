@@ -5,8 +5,9 @@
 // While ClickHouse is away it waits too, and catches up alone. Where it stands is kept in ClickHouse
 // beside the rows: a database that is dropped is filled again from the log's beginning.
 //
-// One projector writes at a time. A second one takes over from the first, which then stands still;
-// either may be killed at any moment without a row lost or doubled.
+// One projector writes at a time. A second one takes over from the first, which then stands by and
+// takes over again when nothing is projected any more; either may be killed at any moment without a
+// row lost or doubled.
 package projector
 
 import (
@@ -28,6 +29,9 @@ type Deps struct {
 	Logger  *slog.Logger
 	Metrics *Metrics      // told what is done; may be nil
 	Age     time.Duration // how long a fact may wait for others; 0 is 100 ms
+	// StandBy is how long the streams may wait before a projector that another has taken over from
+	// takes for granted that the other is gone; 0 is a minute.
+	StandBy time.Duration
 }
 
 // Run projects until ctx ends. It returns nil on an orderly stop. An error says what a person has to
@@ -47,16 +51,52 @@ func Run(ctx context.Context, d Deps) error {
 	if d.Metrics != nil {
 		d.Metrics.watch(p)
 	}
-	err = p.Run(ctx)
-	if errors.Is(err, projections.ErrSuperseded) {
-		// To claim the streams back would make two processes take turns for ever. The newer one is
-		// the one that was wanted, as in a rolling update.
-		d.Logger.Warn("another projector has taken over, this one stands still", "err", err)
-		<-ctx.Done()
-		return nil
+	for {
+		err = p.Run(ctx)
+		if !errors.Is(err, projections.ErrSuperseded) {
+			break
+		}
+		// To claim the streams back at once would make two processes take turns for ever. The newer
+		// one is the one that was wanted, as in a rolling update.
+		d.Logger.Warn("another projector has taken over, this one stands by", "err", err)
+		if err := standBy(ctx, d, db); err != nil {
+			return nil // an orderly stop
+		}
+		d.Logger.Warn("nobody projects, this one takes over again")
 	}
 	if err != nil {
 		return fmt.Errorf("project the log: %w", err)
 	}
 	return nil
+}
+
+// standBy returns nil once something has waited in a stream for d.StandBy while its tables stood
+// still, and the error of ctx when that ends first.
+func standBy(ctx context.Context, d Deps, db *projections.DB) error {
+	patience := d.StandBy
+	if patience == 0 {
+		patience = time.Minute
+	}
+	const looks = 6
+	tick := time.NewTicker(patience / looks)
+	defer tick.Stop()
+	stood := map[string]uint64{}
+	still := map[string]int{} // looks at which a stream's tables stood where they had stood before
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		for _, name := range []string{stream.Lab, stream.Results, stream.Output} {
+			at, err := db.Position(ctx, name)
+			last, lastErr := d.Log.Last(ctx, name)
+			if err != nil || lastErr != nil || at >= last || at != stood[name] {
+				still[name] = 0 // ClickHouse or the broker is away, or it is projected
+			} else if still[name]++; still[name] >= looks {
+				return nil
+			}
+			stood[name] = at
+		}
+	}
 }

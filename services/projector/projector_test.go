@@ -102,7 +102,7 @@ func TestWaitsForClickHouse(t *testing.T) {
 	})
 }
 
-// Two at once: the newer one projects, the older one stands still, and no row is there twice.
+// Two at once: the newer one projects, the older one stands by, and no row is there twice.
 func TestTwoProjectors(t *testing.T) {
 	v := startEngine(t)
 	broker := eventtest.Start(t)
@@ -116,6 +116,26 @@ func TestTwoProjectors(t *testing.T) {
 	}
 	awaitPosition(t, db, stream.Lab, lab)
 	if got, want := sql(t, db, "SELECT count(), uniqExact(seq) FROM events"), fmt.Sprintf("[[%d %d]]", lab, lab); got != want {
+		t.Errorf("events, different events = %s; want %s", got, want)
+	}
+}
+
+// The newer of two is gone for good: the older one goes on, with nobody to start it again.
+func TestStandsByForAProjectorThatDied(t *testing.T) {
+	v := startEngine(t)
+	broker := eventtest.Start(t)
+	db := openDB(t, v.DSN())
+	tagged := func(tag string) uint64 {
+		return broker.Append(t, events.TagAdded{Tag: events.TagName(tag), By: "admin"})[0].Seq
+	}
+	defer run(t, broker, v.DSN(), nil)()
+	awaitPosition(t, db, stream.Lab, tagged("older"))
+	stop := run(t, broker, v.DSN(), nil)
+	awaitPosition(t, db, stream.Lab, tagged("newer"))
+	stop()
+	last := tagged("alone")
+	awaitPosition(t, db, stream.Lab, last)
+	if got, want := sql(t, db, "SELECT count(), uniqExact(seq) FROM events"), fmt.Sprintf("[[%d %d]]", last, last); got != want {
 		t.Errorf("events, different events = %s; want %s", got, want)
 	}
 }
@@ -140,7 +160,7 @@ func run(t *testing.T, b *eventtest.Broker, dsn string, m *Metrics) (stop func()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- Run(ctx, Deps{Log: b.Log, DSN: dsn, Logger: slog.New(slog.DiscardHandler), Metrics: m, Age: time.Millisecond})
+		ended <- Run(ctx, Deps{Log: b.Log, DSN: dsn, Logger: slog.New(slog.DiscardHandler), Metrics: m, Age: time.Millisecond, StandBy: time.Second})
 	}()
 	return func() {
 		cancel()
