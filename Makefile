@@ -17,7 +17,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # ST1005 wants error strings in lower case; those of jobs are LAVA's words, which its users match on.
 CHECKS := inherit,-ST1005
 
-.PHONY: help demo build test test-all race bench faults generate lint deps clean
+.PHONY: help demo build test test-all race bench faults generate lint deps test-deps clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +32,15 @@ build: ## build bin/strata
 demo: deps build ## run one real job: kernel in QEMU, live log, results, SQL; KEEP=1 leaves the lab running
 	@$(STRATA) demo $(if $(KEEP),--keep)
 
-test: deps lint ## hold the house rules, then all tests of every module, the pure ones with the race detector too
+# What tests need beyond what Strata itself does: shells and tools of images, a network of their own,
+# a boot loader.
+TESTED_WITH := dash:dash bash:bash ip:iproute2 mke2fs:e2fsprogs qemu-img:qemu-utils \
+  /usr/lib/u-boot/qemu-x86/u-boot.rom:u-boot-qemu
+
+test-deps: deps
+	@.ci/install $(TESTED_WITH)
+
+test: test-deps lint ## hold the house rules, then all tests of every module, the pure ones with the race detector too
 	$(GO) test -timeout $(TEST_TIMEOUT) work
 	$(GO) test -race -timeout $(TEST_TIMEOUT) $(RACE)
 
