@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"strata/events"
+	"strata/schemas/device"
 	"strata/services/api"
 )
 
@@ -95,7 +97,7 @@ and a dictionary: LAVA's device dictionary, or the YAML that one renders to.`,
 			for _, t := range tags {
 				in.Tags = append(in.Tags, events.TagName(t))
 			}
-			text, err := a.readText(dict)
+			text, err := a.readDictionary(dict)
 			if err != nil {
 				return err
 			}
@@ -124,7 +126,7 @@ func (a *app) deviceConfigure() *cobra.Command {
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Device = events.DeviceName(args[0])
-			text, err := a.readText(args[1])
+			text, err := a.readDictionary(args[1])
 			if err != nil {
 				return err
 			}
@@ -207,6 +209,24 @@ func (a *app) changed(cmd *cobra.Command, verb string, in api.DeviceRequest, wha
 		_, err := fmt.Fprintf(a.out, "device %s %s\n", in.Device, what)
 		return err
 	})
+}
+
+// readDictionary reads a device's dictionary, "" where no file is named. One that no job could run
+// with is refused here, where its file has a name; a template is the lab's to render.
+func (a *app) readDictionary(file string) (string, error) {
+	text, err := a.readText(file)
+	switch {
+	case err != nil || file == "":
+		return text, err
+	case !utf8.ValidString(text):
+		return "", fmt.Errorf("dictionary %s is not text in UTF-8", file)
+	case device.IsTemplate([]byte(text)):
+		return text, nil
+	}
+	if _, err := device.Load([]byte(text), nil); err != nil {
+		return "", fmt.Errorf("dictionary %s: %w", file, err)
+	}
+	return text, nil
 }
 
 // readText reads a file that the lab is to keep; "-" is standard input, "" is nothing.

@@ -150,5 +150,6 @@ another lab, --token or STRATA_TOKEN says who you are there.`),
 		a.cancelCommand(), a.runCommand(), a.planCommand(), a.validateCommand())
 	group("things", a.devicesCommand(), a.deviceTypesCommand(), a.workersCommand(), a.eventsCommand(), a.sqlCommand())
 	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand(), a.healthzCommand(), a.lavaRunCommand())
+	a.completions(cmd)
 	return cmd
 }
