@@ -67,7 +67,8 @@ const maxPartitions = 1024
 // the next table.
 func logical(f io.ReaderAt, extended int64) ([]int64, error) {
 	var starts []int64
-	for at := extended; len(starts) < maxPartitions; {
+	at := extended
+	for range maxPartitions { // a chain may bite its tail
 		var table [sector]byte
 		if _, err := f.ReadAt(table[:], at*sector); err != nil {
 			return nil, fmt.Errorf("%w: extended partition: %w", ErrFormat, err)
