@@ -68,6 +68,49 @@ actions: {test: {methods: {docker: {options: ['--network=none', null, ['--memory
 	}
 }
 
+// Steps of a job work on what was downloaded, in a container, and a later block takes what they made.
+func TestPostprocessInContainer(t *testing.T) {
+	t.Parallel()
+	engine := podman(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "part"), []byte("half"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	job := `
+timeouts: {job: {minutes: 5}, action: {minutes: 3}, connection: {seconds: 30}}
+environment: {WHO: "it's me"}
+actions:
+- deploy:
+    to: downloads
+    images: {part: {url: 'file://` + dir + `/part'}}
+    postprocess:
+      docker: {image: localhost/strata-bash:test, local: true, steps: ['cat part part > whole', 'echo $WHO $LAVA_JOB_ID >> whole', 'chmod 644 whole']}
+- deploy:
+    to: tmpfs
+    images: {whole: {url: 'downloads://whole', image_arg: x}}
+- command: {name: show}
+`
+	device := `
+constants: {failure_retry: 1}
+commands: {users: {show: {do: "sh -c 'cat ` + dir + `/job/deployimages-*/whole/whole'"}}}
+actions: {deploy: {methods: {image: }}}
+`
+	log, verdict := runJob(t, Job{
+		ID: "32", Definition: []byte(job), Device: []byte(device), Dispatcher: []byte("{dispatcher_ip: 192.0.2.1, container_engine: " + engine + "}"),
+		Dir: filepath.Join(dir, "job"), Env: os.Environ(),
+	})
+	if verdict.Health != events.Complete {
+		t.Errorf("the job is %s: %s", verdict.Health, verdict.Error)
+	}
+	found := false
+	for _, r := range log {
+		found = found || string(r.Message) == `">> halfhalfit's me 32"`
+	}
+	if !found {
+		t.Error("the file that the steps made is not what the later block has")
+	}
+}
+
 // podman returns a program that runs podman with a store of the test's own, in which there is an
 // image with bash. It skips the test where there is no podman.
 func podman(t *testing.T) string {
@@ -82,6 +125,7 @@ func podman(t *testing.T) string {
 	files := map[string]string{
 		"containers.conf": "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n[engine]\nruntime = \"runc\"\n",
 		"podman": "#!/bin/sh\nunset DOCKER_CONFIG\nexport CONTAINERS_CONF=" + dir + "/containers.conf\n" +
+			"case \" $* \" in *--network*) ;; *' run '*) shift; set -- run --network=none \"$@\" ;; esac\n" + // no bridge on this machine
 			"exec podman --root " + dir + "/store --runroot " + dir + "/run --cgroup-manager=cgroupfs \"$@\"\n",
 	}
 	for name, text := range files {

@@ -12,6 +12,7 @@ import (
 	"strata/dispatcher/feedback"
 	"strata/dispatcher/output"
 	"strata/dispatcher/pipeline"
+	"strata/schemas/python"
 )
 
 // newInteractive returns lava-test-interactive-retry: commands typed at a console that need not be
@@ -197,10 +198,10 @@ func (p *player) command(ctx context.Context, item pipeline.Data) error {
 	start := p.s.Now()
 	text := ""
 	if command := item.Get("command"); command.IsNull() {
-		p.s.Log.Info("Sending nothing")
+		p.s.Log.Info("Sending nothing, waiting")
 	} else {
 		text = p.placeholders(command.Text())
-		p.s.Log.Info("Sending '%s'", text)
+		p.s.Log.Info("Sending %s", python.Quote(text))
 		if err := p.s.SendLine(ctx, p.c, text); err != nil {
 			return err
 		}
