@@ -19,6 +19,6 @@
 //
 // Facts are appended on the condition that the device has no newer ones, so a person who sets a
 // health at the same moment wins or is seen. The publication of a check carries a message id made
-// of the device and the fact that made the check due: after a crash it is published again and is the same
-// job. Everything follows from the state of the lab, so a service that was away catches up.
+// of the device, the fact that made the check due and a secret of the lab: after a crash it is published
+// again and is the same job, and no user can take its place. Everything follows from the state of the lab, so a service that was away catches up.
 package health

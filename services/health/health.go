@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,10 @@ func Run(ctx context.Context, d Deps) error {
 		d.Metrics = new(Metrics)
 	}
 	h := &service{Deps: d, s: newState(lab.New())}
+	var err error
+	if h.secret, err = openSecret(ctx, d.Log); err != nil {
+		return fmt.Errorf("secret of health checks: %w", err)
+	}
 	return d.Log.Run(ctx, stream.Driver{
 		Name: "health",
 		Fold: func(r stream.Recorded) { h.s.evolve(r) },
@@ -52,7 +57,8 @@ func Run(ctx context.Context, d Deps) error {
 // service is a running service.
 type service struct {
 	Deps
-	s *state
+	s      *state
+	secret []byte // behind the message ids of checks
 }
 
 func (h *service) load(format string, data []byte) error {
@@ -92,7 +98,7 @@ func (h *service) do(ctx context.Context, p plan) error {
 	}
 	for _, r := range p.checks {
 		if r.job == 0 {
-			job, err := publish(ctx, h.Log.JetStream(), r)
+			job, err := publish(ctx, h.Log, h.secret, r)
 			if err != nil {
 				return err
 			}

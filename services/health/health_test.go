@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"strata/events"
 	"strata/events/eventtest"
 	"strata/events/lab"
@@ -90,7 +92,11 @@ func TestRestart(t *testing.T) {
 	if len(p.checks) != 1 || p.checks[0].device != "q1" {
 		t.Fatalf("checks due: %+v, want that of q1", p.checks)
 	}
-	number, err := publish(t.Context(), b.Log.JetStream(), p.checks[0])
+	secret, err := openSecret(t.Context(), b.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := publish(t.Context(), b.Log, secret, p.checks[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,6 +188,39 @@ func TestConflictAfterPublication(t *testing.T) {
 	}
 	if d := h.s.lab.Device("q1"); d.Health != events.Bad || d.HealthReason != lab.InvalidCheck {
 		t.Errorf("device %s (%s), want Bad (%s)", d.Health, d.HealthReason, lab.InvalidCheck)
+	}
+}
+
+// TestForeignMessageUnderTheChecksID has a user publish under the message id of a check before the
+// check is published.
+func TestForeignMessageUnderTheChecksID(t *testing.T) {
+	t.Parallel()
+	b := eventtest.Start(t)
+	secret, err := openSecret(t.Context(), b.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := request{device: "q1", definition: "job_name: check\n", due: 7}
+	if a, b := messageID(secret, r), messageID([]byte("another lab's"), r); a == b {
+		t.Errorf("message id %s does not hang on the lab's secret", a)
+	}
+	ack, err := b.Log.JetStream().Publish(t.Context(), "submit.mallory", []byte("nonsense"), jetstream.WithMsgID(messageID(secret, r)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := publish(t.Context(), b.Log, secret, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := b.Log.Submission(t.Context(), uint64(number))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uint64(number) == ack.Sequence || sub.User != lab.LavaHealth || string(sub.Text) != r.definition {
+		t.Errorf("check is job %d of %q: %q, want one of lava-health after %d", number, sub.User, sub.Text, ack.Sequence)
+	}
+	if again, err := openSecret(t.Context(), b.Log); err != nil || string(again) != string(secret) || len(secret) == 0 {
+		t.Errorf("secret opened again: %q, %v, want %q", again, err, secret)
 	}
 }
 
