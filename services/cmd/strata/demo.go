@@ -133,11 +133,17 @@ func (a *app) demo(ctx context.Context, data, assets string, keep bool) error {
 		return err
 	}
 	if ended != nil || !keep {
-		fmt.Fprintf(a.out, "\nTo look around: `strata demo --keep`, then `strata jobs`, `strata logs 1`, `strata sql` in another terminal.\n")
+		fmt.Fprintf(a.out, "\nThis lab ends here. `make demo KEEP=1` leaves one running to look around in; README.md has a tour.\n")
 		return ended
 	}
 	a.step("The lab goes on until you interrupt it")
-	fmt.Fprintf(a.out, "in another terminal: strata jobs, strata logs %d, strata sql (a prompt); SQL over HTTP at %s\n", job, lab.SQL)
+	self := os.Args[0] // as it was typed: bin/strata need not be on the PATH
+	fmt.Fprintf(a.out, "in another terminal: %[1]s jobs --all, %[1]s logs %[2]d, %[1]s sql (a prompt); SQL over HTTP at %[3]s\n", self, job, lab.SQL)
+	again := filepath.Join(data, "job.yaml")
+	if err := os.WriteFile(again, []byte(definition), 0o600); err != nil {
+		return fmt.Errorf("write the demo's job: %w", err)
+	}
+	fmt.Fprintf(a.out, "the job once more: %s submit %s --follow\n", self, again)
 	<-ctx.Done()
 	return nil
 }
