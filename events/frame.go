@@ -2,6 +2,9 @@ package events
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -47,15 +50,22 @@ func EncodeRecord(r Record) ([]byte, error) {
 }
 
 // Header returns the frame's headers. Its message id is the same whenever the same lines are sent
-// again, so that the broker itself drops most doubles.
+// again with the same secret, so that the broker itself drops most doubles. Nobody else can derive
+// it: the table of ids is the stream's, and who published first under the id of another job's frame
+// would have that dropped.
 func (f Frame) Header() map[string][]string {
-	return map[string][]string{
+	header := map[string][]string{
 		HeaderJob:       {f.Job.String()},
 		HeaderLease:     {strconv.FormatUint(uint64(f.Lease), 10)},
 		HeaderFirstLine: {strconv.FormatUint(f.First, 10)},
 		HeaderLines:     {strconv.FormatUint(f.Count, 10)},
-		HeaderMsgID:     {fmt.Sprintf("%d/%d/%d+%d", f.Job, f.Lease, f.First, f.Count)},
 	}
+	if f.Secret != "" {
+		h := hmac.New(sha256.New, []byte(f.Secret))
+		fmt.Fprintf(h, "%d/%d/%d+%d", f.Job, f.Lease, f.First, f.Count)
+		header[HeaderMsgID] = []string{hex.EncodeToString(h.Sum(nil)[:16])}
+	}
+	return header
 }
 
 // DecodeFrame returns the frame that a message of OUTPUT holds. The job is that of the subject,
@@ -118,13 +128,13 @@ func (f Frame) From(line uint64) Frame {
 		return f
 	}
 	if line >= f.End() {
-		return Frame{Job: f.Job, Lease: f.Lease, First: line}
+		return Frame{Job: f.Job, Lease: f.Lease, First: line, Secret: f.Secret}
 	}
 	body := f.Body
 	for range line - f.First {
 		body = body[bytes.IndexByte(body, '\n')+1:]
 	}
-	return Frame{f.Job, f.Lease, line, f.End() - line, body}
+	return Frame{f.Job, f.Lease, line, f.End() - line, body, f.Secret}
 }
 
 // check tells whether the frame's numbers fit its body.

@@ -114,3 +114,25 @@ func FuzzDecodeFrame(f *testing.F) {
 		}
 	})
 }
+
+// TestFrameMessageID: the same lines of the same sender have the same id, and nobody can tell it
+// from the frame's numbers.
+func TestFrameMessageID(t *testing.T) {
+	id := func(f events.Frame) string { return strings.Join(f.Header()[events.HeaderMsgID], ",") }
+	f := events.Frame{Job: 42, Lease: 7, First: 3, Count: 1, Body: []byte("{}\n"), Secret: "a"}
+	again, other, next := f, f, f
+	other.Secret, next.First = "b", 4
+	if id(f) == "" || id(f) != id(again) {
+		t.Errorf("ids of the same frame: %q, %q, want one", id(f), id(again))
+	}
+	if id(f) == id(other) || id(f) == id(next) {
+		t.Errorf("ids %q, of another secret %q, of the next frame %q, want three", id(f), id(other), id(next))
+	}
+	if back, err := events.DecodeFrame(events.OutputSubject(42), f.Header(), f.Body); err != nil || back.Secret != "" {
+		t.Errorf("decoded: secret %q, %v, want it to stay with the sender", back.Secret, err)
+	}
+	f.Secret = ""
+	if got := id(f); got != "" {
+		t.Errorf("id without a secret: %q, want none", got)
+	}
+}

@@ -40,6 +40,9 @@ type Frame struct {
 	First uint64 // number of its first record within the job's log, from 0
 	Count uint64
 	Body  []byte
+	// Secret is of the sender and of this log: it makes the message ids, and does not travel. A
+	// decoded frame has none; one that is sent without has no message id.
+	Secret string
 }
 
 // Limits of output, in bytes.

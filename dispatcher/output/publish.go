@@ -3,6 +3,7 @@ package output
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,6 +46,7 @@ type progress struct {
 	Offset int64  `json:"offset"`          // bytes of the spool that these are
 	Frame  uint64 `json:"frame,omitempty"` // lines of the frame that may have been sent
 	Bytes  int64  `json:"bytes,omitempty"` // bytes of that frame
+	Secret string `json:"secret"`          // of the frames' message ids; the same for the whole spool
 }
 
 // Run sends until ctx ends, or until everything is sent after done was closed: whoever closes it
@@ -60,6 +62,9 @@ func (p *Publisher) Run(ctx context.Context, done <-chan struct{}) error {
 		return err
 	}
 	defer f.Close()
+	if state.Secret == "" {
+		state.Secret = rand.Text() // kept with the note on the first frame, before that is sent
+	}
 	if info, err := f.Stat(); err != nil {
 		return fmt.Errorf("publish spool: %w", err)
 	} else if state.Offset+state.Bytes > info.Size() {
@@ -94,7 +99,7 @@ func (p *Publisher) Run(ctx context.Context, done <-chan struct{}) error {
 		if err := p.send(ctx, frame); err != nil {
 			return err
 		}
-		state = progress{Lines: state.Lines + state.Frame, Offset: state.Offset + state.Bytes}
+		state = progress{Lines: state.Lines + state.Frame, Offset: state.Offset + state.Bytes, Secret: state.Secret}
 		if err := writeProgress(p.Dir, state); err != nil {
 			return err
 		}
@@ -162,7 +167,7 @@ func (p *Publisher) frame(f *os.File, state progress) (events.Frame, error) {
 	body = body[:end+1]
 	frame := events.Frame{
 		Job: p.Job, Lease: p.Lease, First: state.Lines,
-		Count: uint64(bytes.Count(body, []byte{'\n'})), Body: body,
+		Count: uint64(bytes.Count(body, []byte{'\n'})), Body: body, Secret: state.Secret,
 	}
 	switch {
 	case state.Frame > 0 && frame.Count != state.Frame:
@@ -226,7 +231,7 @@ func writeProgress(dir string, state progress) error {
 		return err
 	}
 	path := filepath.Join(dir, sentFile)
-	if err = os.WriteFile(path+".new", raw, 0o644); err == nil {
+	if err = os.WriteFile(path+".new", raw, 0o600); err == nil {
 		err = os.Rename(path+".new", path)
 	}
 	if err != nil {

@@ -256,6 +256,24 @@ func TestPublisherWithoutASpool(t *testing.T) {
 	}
 }
 
+// Two spools never share a message id, whatever their jobs: else one could make the broker drop
+// frames of the other as doubles.
+func TestSpoolsShareNoMessageID(t *testing.T) {
+	done := make(chan struct{})
+	close(done)
+	both := &bus{}
+	for range 2 {
+		dir := t.TempDir()
+		fill(t, dir, 0, 100)
+		if err := publisher(dir, both).Run(t.Context(), done); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(both.frames) != both.n || both.n < 2 {
+		t.Errorf("%d of %d frames were stored, want none dropped as a double", len(both.frames), both.n)
+	}
+}
+
 // bus stands for a broker with a dedup window.
 type bus struct {
 	failEvery, n int
