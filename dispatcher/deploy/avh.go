@@ -39,6 +39,7 @@ func fillAVH(step *pipeline.Step, s *pipeline.Session) error {
 			return err
 		}
 	}
+	// In the order of the block. The service boots what the package has, so the overlay goes in before.
 	for _, p := range list {
 		if err := step.Add(where.get(p.Key, p.Value)); err != nil {
 			return err

@@ -53,6 +53,7 @@ func postprocess(ctx context.Context, s *pipeline.Session) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return pipeline.Blame(pipeline.Infrastructure, err)
 	}
+	// Steps that build an image want the tests in it.
 	if overlay, ok := pipeline.Get(s, pipeline.OverlayFile); ok {
 		text, err := os.ReadFile(overlay)
 		if err == nil {

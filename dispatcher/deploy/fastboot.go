@@ -44,6 +44,7 @@ func fillFastboot(step *pipeline.Step, s *pipeline.Session) error {
 	if err := add(step, testOverlay(s)); err != nil {
 		return err
 	}
+	// Each image has its own deploy-device-env, as in LAVA: it costs nothing, and levels depend on it.
 	list, err := pairs(step.Block.Get("images"), "images")
 	if err != nil {
 		return err
@@ -53,6 +54,7 @@ func fillFastboot(step *pipeline.Step, s *pipeline.Session) error {
 			return err
 		}
 		if p.Value.Get("apply-overlay").True() {
+			// Android's images are sparse unless the job says otherwise.
 			apply := applySparse(p.Key)
 			if !p.Value.Get("sparse").Bool(true) {
 				apply = applyImage(p.Key, p.Value.Has("root_partition"))
@@ -76,6 +78,8 @@ func fillFastboot(step *pipeline.Step, s *pipeline.Session) error {
 
 // intoFastboot adds the actions that bring the board to its fastboot loader.
 func intoFastboot(step *pipeline.Step, s *pipeline.Session) error {
+	// A board that was switched on stops in its loader only where that is told so: over its console, by
+	// its boot switches, or, on a running Android, by adb.
 	cycle := s.Device.Get("commands", "hard_reset").True()
 	switch {
 	case s.Device.Get("fastboot_via_uboot").True():
@@ -91,6 +95,7 @@ func fillFlash(step *pipeline.Step, s *pipeline.Session) error {
 	if err := step.Add(feedback.Read(true, false)); err != nil {
 		return err
 	}
+	// The partition table must be there before what it describes, so boards have an order.
 	images := step.Block.Get("images")
 	var order []string
 	for _, name := range s.Device.Get("flash_cmds_order").Texts() {

@@ -32,7 +32,7 @@ func fillFlasher(step *pipeline.Step, s *pipeline.Session) error {
 	}
 	for _, p := range list {
 		if !p.Value.Get("download").Bool(true) {
-			continue // the commands are given the URL
+			continue // the commands are given the URL, and fetch it themselves
 		}
 		if err := step.Add(where.get(p.Key, p.Value)); err != nil {
 			return err
@@ -59,6 +59,7 @@ func runFlasher(ctx context.Context, s *pipeline.Session) error {
 		return err
 	}
 	dir, _ := pipeline.Get(s, flasherDir)
+	// Paths are relative, so that a command in a container needs only this one directory.
 	var fill []string
 	for _, p := range s.Block().Get("images").Pairs() {
 		value := p.Value.Get("url").Text()

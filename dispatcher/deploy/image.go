@@ -90,6 +90,7 @@ func injectLayers(ctx context.Context, s *pipeline.Session, image string, layout
 	}
 	raw := image
 	sparse := layout.sparse
+	// fastboot writes sparse images only, so one that is not is the wrong file.
 	if layout.sparse || layout.maybeSparse {
 		is, err := archive.IsSparse(image)
 		if err != nil {

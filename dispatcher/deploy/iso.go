@@ -170,6 +170,7 @@ func installerCommand(_ context.Context, s *pipeline.Session) error {
 			words = append(words, text)
 		}
 	}
+	// The installer fetches its answers by TFTP, the only server that every worker has for devices.
 	words = append(words, "preseed/url=tftp://"+ip+"/"+preseed)
 	if console := qemu.Get("boot_options", "console").Text(); console != "" {
 		words = append(words, "console="+console)

@@ -83,6 +83,7 @@ func runUBootKernel(_ context.Context, s *pipeline.Session) error {
 	if !ok {
 		return nil
 	}
+	// Old boot loaders hand no device tree over; their kernels look for it behind themselves.
 	parameters := s.Device.Get("actions", "deploy", "parameters")
 	prepared := kernel
 	if parameters.Get("append_dtb").True() {

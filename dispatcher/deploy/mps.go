@@ -57,6 +57,7 @@ func fillMPS(step *pipeline.Step, s *pipeline.Session) error {
 	if err := step.Add(mountTask("mount-vexpress-usbmsd", labelled)); err != nil {
 		return err
 	}
+	// By name, so that firmware (recovery_image) comes before the programs that want it (test_binary…).
 	var keys []string
 	for _, p := range step.Block.Get("images").Pairs() {
 		keys = append(keys, p.Key)
@@ -72,6 +73,7 @@ func fillMPS(step *pipeline.Step, s *pipeline.Session) error {
 			return err
 		}
 	}
+	// Some boards reboot when the disk has a file reboot.txt, the others by their power supply.
 	unmount := unmountTask("unmount-vexpress-usbmsd")
 	if s.Device.Get("actions", "deploy", "methods", "mps", "parameters", "hard-reboot").True() {
 		return add(step, unmount, power.Off())

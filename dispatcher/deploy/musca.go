@@ -38,6 +38,8 @@ func musca(pipeline.Data) pipeline.Action {
 			if err := where.images(step); err != nil {
 				return err
 			}
+			// The board takes the program when its disk is unmounted, and comes back with a new disk, on
+			// which it says how that went.
 			mount, unmount := mountTask("mount-musca-usbmsd", muscaDisk), unmountTask("unmount-musca-usbmsd")
 			return add(step, boot.Reset(), muscaWait(), mount,
 				task{name: "deploy-musca-test-binary", about: "copy the program to the board's disk", run: copyMusca},

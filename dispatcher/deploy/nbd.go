@@ -2,7 +2,9 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -92,6 +94,7 @@ func startNBD(_ context.Context, s *pipeline.Session) error {
 	if err != nil {
 		return err
 	}
+	// Its own configuration would start other exports and a default port.
 	pid := filepath.Join(s.JobDir(), "nbd-server-"+port+".pid")
 	cmd := exec.Command("nbd-server", port, file, "-d", "-p", pid)
 	cmd.Env = s.Env()
@@ -105,12 +108,27 @@ func startNBD(_ context.Context, s *pipeline.Session) error {
 	return nil
 }
 
-// nbdPort returns the port that the protocol's call has set, or the configured one.
+// nbdPort returns the port that the protocol's call has set, or the configured one. `auto`, which is
+// what nearly all jobs say, is a port that is free now: two jobs of a worker must not meet.
 func nbdPort(s *pipeline.Session) (string, error) {
 	if port, ok := pipeline.Get(s, pipeline.NBDPort); ok {
 		return port, nil
 	}
-	port := s.Dispatcher.Get("nbd_server_port").TextOr(s.Job.Get("protocols", "lava-xnbd", "port").Text())
+	port := s.Job.Get("protocols", "lava-xnbd", "port").TextOr("auto")
+	if configured := s.Dispatcher.Get("nbd_server_port").Text(); configured != "" {
+		port = configured
+	}
+	if port == "auto" {
+		l, err := net.Listen("tcp", ":0")
+		if err != nil {
+			return "", pipeline.Blamef(pipeline.Infrastructure, "find a free port: %w", err)
+		}
+		_, port, err = net.SplitHostPort(l.Addr().String())
+		if err = errors.Join(err, l.Close()); err != nil {
+			return "", pipeline.Blamef(pipeline.Infrastructure, "find a free port: %w", err)
+		}
+		return port, nil
+	}
 	if n, err := strconv.Atoi(port); err == nil && n > 0 && n < 1<<16 {
 		return port, nil
 	}

@@ -97,7 +97,7 @@ func extractRamdisk() pipeline.Action {
 			return nil
 		},
 		run: func(_ context.Context, s *pipeline.Session) error {
-			pipeline.Put(s, ramdiskKey, nil)
+			pipeline.Put(s, ramdiskKey, nil) // of an earlier attempt
 			file, ok := pipeline.Get(s, pipeline.Artefact("ramdisk"))
 			if !ok || !s.Block().Has("ramdisk") {
 				return nil
@@ -165,6 +165,7 @@ func runApplyTFTP(ctx context.Context, s *pipeline.Session) error {
 	}
 	block := s.Block()
 	wanted := func(params pipeline.Data) bool { return params.Get("install_overlay").Bool(true) }
+	// A device that mounts its root uses its ramdisk only to get there, so the root comes first.
 	root, unpacked := pipeline.Get(s, pipeline.NFSRoot)
 	disk, _ := pipeline.Get(s, ramdiskKey)
 	switch {
@@ -292,6 +293,7 @@ func writeRamdisk(s *pipeline.Session, disk *ramdisk) (string, error) {
 		return "", err
 	}
 	uboot := addHeader(s) == "u-boot"
+	// Boot scripts of labs know these names.
 	name := "ramdisk.cpio"
 	if kind := s.Block().Get("ramdisk", "compression").Text(); kind != "" {
 		name += "." + kind

@@ -124,6 +124,7 @@ func runDD(ctx context.Context, s *pipeline.Session) error {
 	if err != nil {
 		return err
 	}
+	// By its id and not as /dev/sda: names of disks change from boot to boot, and this one is erased.
 	device := "/dev/disk/by-id/" + medium(s).Get("uuid").Text()
 	replace := strings.NewReplacer("{DOWNLOAD_URL}", url, "{DEVICE}", device)
 	block := s.Block()
@@ -146,6 +147,7 @@ func runDD(ctx context.Context, s *pipeline.Session) error {
 	if prompts := block.Get("tool", "prompts").Texts(); len(prompts) > 0 {
 		done = prompts
 	}
+	// The tool prints its own messages now; a shell prompt among them would be an accident.
 	before := c.Prompts
 	if err := s.SendLine(ctx, c, command); err != nil {
 		return err

@@ -18,6 +18,7 @@ const mountPoint pipeline.Key[string] = "mount-vexpress-usbmsd/vexpress-fw/mount
 func mountTask(name string, query func(s *pipeline.Session) usb.Query) pipeline.Action {
 	return task{name: name, about: "mount the board's disk", timeout: pipeline.Infrastructure, command: pipeline.Infrastructure,
 		run: func(ctx context.Context, s *pipeline.Session) error {
+			// Again, though an action has waited for it: the node may be another one by now.
 			disk, err := (usb.System{}).Wait(ctx, query(s))
 			if err != nil {
 				return err

@@ -24,6 +24,7 @@ func tftp(pipeline.Data) pipeline.Action {
 }
 
 func fillTFTP(step *pipeline.Step, s *pipeline.Session) error {
+	// The root file system goes there too, though no TFTP server shows it: LAVA's labs have one disk.
 	where, err := served(s)
 	if err != nil {
 		return err
@@ -87,6 +88,7 @@ func checkSizes(s *pipeline.Session) error {
 	limit := int64(s.Dispatcher.Get("tftp_size_limit").Int(defaultTFTPLimit))
 	for _, key := range []string{"ramdisk", "kernel", "dtb", "tee"} {
 		file, ok := pipeline.Get(s, pipeline.Artefact(key))
+		// With the overlay it is larger than what was downloaded.
 		if ramdisk, rebuilt := pipeline.Get(s, pipeline.RamdiskFile); key == "ramdisk" && rebuilt {
 			file = ramdisk
 		}

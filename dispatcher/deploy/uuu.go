@@ -28,6 +28,7 @@ func uuu(pipeline.Data) pipeline.Action {
 				if !p.Value.Get("apply-overlay").True() {
 					continue
 				}
+				// Unlike those of fastboot these images are plain unless the job says otherwise.
 				apply := applyImage(p.Key, p.Value.Has("root_partition"))
 				if p.Value.Get("sparse").Bool(false) {
 					apply = applySparse(p.Key)

@@ -74,6 +74,7 @@ func enterMCC(ctx context.Context, s *pipeline.Session, c *connection.Connection
 	if err != nil {
 		return err
 	}
+	// A board without an autorun countdown is at the prompt at once.
 	if m.Index == 0 {
 		char := s.Device.Get("actions", "deploy", "methods", "vemsd", "parameters", "interrupt_char").TextOr(" ")
 		if err := s.SendLine(ctx, c, char); err != nil {

@@ -76,6 +76,7 @@ func (setEnvironment) Run(_ context.Context, s *pipeline.Session) error {
 		}
 		set("LAVA_CONNECTION_COMMAND_"+strings.ToUpper(p.Key), connect)
 	}
+	// A device with one console has it here; LAVA_CONNECT_COMMAND below is the older name.
 	set("LAVA_CONNECTION_COMMAND", commands.Get("connect").Text())
 	for _, c := range [][2]string{{"connect", "CONNECT"}, {"hard_reset", "HARD_RESET"}, {"power_on", "POWER_ON"}, {"power_off", "POWER_OFF"}} {
 		set("LAVA_"+c[1]+"_COMMAND", strings.Join(commands.Get(c[0]).Texts(), " && "))
@@ -139,6 +140,7 @@ func (d *dockerShell) Run(ctx context.Context, s *pipeline.Session) error {
 		container.Stop(context.WithoutCancel(ctx), s, d.container)
 		d.container = ""
 	}()
+	// The console of the device stays the namespace's: what it says meanwhile is feedback.
 	s.SetPrompts(c, []string{prompt})
 	if _, err := s.Wait(ctx, c); err != nil {
 		return err
@@ -158,6 +160,7 @@ func (d *dockerShell) command(s *pipeline.Session) ([]string, error) {
 		return nil, pipeline.Blamef(pipeline.Bug, "there is no overlay for the container")
 	}
 	docker, method := s.Block().Get("docker"), s.Device.Get("actions", "test", "methods", "docker")
+	// The dictionary's options stand before ours: they cannot take the overlay away.
 	d.container = container.Name(s, "lava-docker-test-shell")
 	argv := append([]string{engine}, flat(method.Get("global_options"))...)
 	argv = append(append(argv, "run"), flat(method.Get("options"))...)

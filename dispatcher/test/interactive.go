@@ -206,6 +206,7 @@ func (p *player) command(ctx context.Context, item pipeline.Data) error {
 			return err
 		}
 	}
+	// The echo holds the command's own words, which a pattern might take for an answer.
 	if p.script.Get("echo").Text() == "discard" {
 		p.s.Log.Debug("Ignoring echo")
 		if _, err := p.expectText(ctx, []string{"\n"}); err != nil {
@@ -254,6 +255,7 @@ func (p *player) expectText(ctx context.Context, patterns []string) (connection.
 func (p *player) wait(ctx context.Context, item pipeline.Data) (outcome string, err error) {
 	prompts := p.script.Get("prompts").Texts()
 	failures, successes := item.Get("failures").Items(), item.Get("successes").Items()
+	// The order is the priority of two that begin at one place.
 	patterns := append([]string(nil), prompts...)
 	for _, m := range append(append([]pipeline.Data(nil), failures...), successes...) {
 		patterns = append(patterns, m.Get("message").Text())

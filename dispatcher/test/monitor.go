@@ -51,6 +51,7 @@ func (*monitors) Validate(_ context.Context, s *pipeline.Session) error {
 // Run follows one monitor after the other.
 func (a *monitors) Run(ctx context.Context, s *pipeline.Session) error {
 	a.expected = nil
+	// The connection that the action before used; a monitor has no namespace to look in, as in LAVA.
 	c := s.Current()
 	if c == nil {
 		return pipeline.Blamef(pipeline.Infrastructure, "No connection to the DUT")

@@ -140,6 +140,7 @@ func (a *service) Run(ctx context.Context, s *pipeline.Session) error {
 	words = append([]string{"env", "--chdir=" + clone}, words...)
 	words = append(words, "--project-name", strings.ToLower(project), "--file", a.params.Get("path").Text())
 	a.stop = append(words[:len(words):len(words)], "down")
+	// Noted before it is started: one that comes up half must be taken down as well.
 	stops, _ := pipeline.Get(s, ServiceStops)
 	pipeline.Put(s, ServiceStops, append(stops[:len(stops):len(stops)], a.stop))
 	up := append(words, "up", "--detach")
