@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"strata/dispatcher/pipeline"
+	"strata/dispatcher/urlrule"
 )
 
 // gitTries and gitPause are how often and how patiently a clone is tried: servers throttle.
@@ -96,6 +97,14 @@ func newClone(s *pipeline.Session, url string) *clone {
 
 // run clones, several times if need be, and returns the commit that is checked out.
 func (c *clone) run(ctx context.Context) (string, error) {
+	rules, err := urlrule.Read(c.s.Dispatcher)
+	if err != nil {
+		return "", err
+	}
+	// git connects by itself, so the addresses are looked up here.
+	if err := rules.CheckHost(ctx, c.url); err != nil {
+		return "", pipeline.Blame(pipeline.Job, err)
+	}
 	for try := 1; ; try++ {
 		commit, err := c.once(ctx)
 		if err == nil {

@@ -33,6 +33,12 @@ type Rules struct {
 	except      []netip.Prefix
 }
 
+// Forbidden is the error for what the rules do not allow. To try again is of no use.
+type Forbidden struct{ Text string }
+
+// Error says what is not allowed.
+func (e *Forbidden) Error() string { return e.Text }
+
 // Private lists the ranges that `private: deny` closes: those of this machine, of the network around
 // it, and those that no public host has (RFC 6890).
 func Private() []netip.Prefix {
@@ -129,11 +135,11 @@ func (r Rules) Check(text string) error {
 		return err
 	}
 	if r.schemes != nil && !slices.Contains(r.schemes, scheme) {
-		return fmt.Errorf("'%s': the lab's url_rules allow the schemes %s only", text, strings.Join(r.schemes, ", "))
+		return &Forbidden{fmt.Sprintf("'%s': the lab's url_rules allow the schemes %s only", text, strings.Join(r.schemes, ", "))}
 	}
 	matches := func(re *regexp.Regexp) bool { return re.MatchString(host) }
 	if r.hosts != nil && !slices.ContainsFunc(r.hosts, matches) || slices.ContainsFunc(r.deny, matches) {
-		return fmt.Errorf("'%s': the lab's url_rules do not allow the host '%s'", text, host)
+		return &Forbidden{fmt.Sprintf("'%s': the lab's url_rules do not allow the host '%s'", text, host)}
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return r.address(addr)
@@ -165,7 +171,7 @@ func (r Rules) address(addr netip.Addr) error {
 	addr = addr.Unmap().WithZone("")
 	in := func(p netip.Prefix) bool { return p.Contains(addr) }
 	if r.private && slices.ContainsFunc(Private(), in) && !slices.ContainsFunc(r.except, in) {
-		return fmt.Errorf("the lab's url_rules do not allow the private address %s", addr)
+		return &Forbidden{fmt.Sprintf("the lab's url_rules do not allow the private address %s", addr)}
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"strata/dispatcher/deploy/archive"
 	"strata/dispatcher/pipeline"
+	"strata/dispatcher/urlrule"
 )
 
 // Artefact is one file that a block asks for.
@@ -147,6 +148,13 @@ func (f fetch) dir() string {
 
 // check records what is wrong with the artefact's parameters.
 func (f fetch) check(s *pipeline.Session) {
+	rules, err := urlrule.Read(s.Dispatcher)
+	if err == nil {
+		err = rules.Check(f.url)
+	}
+	if err != nil {
+		s.Invalid("%s", err)
+	}
 	if key := f.artefact.Key; key == "" || key == "." || key == ".." || strings.Contains(key, "/") {
 		s.Invalid("Invalid key '%s'", key)
 	}

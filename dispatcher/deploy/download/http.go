@@ -16,6 +16,7 @@ import (
 
 	"strata/dispatcher/cache"
 	"strata/dispatcher/pipeline"
+	"strata/dispatcher/urlrule"
 )
 
 // Limits of one HTTP exchange.
@@ -23,6 +24,8 @@ const (
 	silence  = 60 * time.Second // without a byte
 	retries  = 9                // of a request that failed in a way that may pass
 	firstGap = 100 * time.Millisecond
+
+	redirects = 30 // as many as LAVA follows
 )
 
 // passing are the status codes that may be gone a moment later.
@@ -36,15 +39,38 @@ type httpDownload struct {
 }
 
 func newHTTP(f fetch) pipeline.Action {
+	return httpDownload{f, newClient(urlrule.Rules{}), pipeline.Sleep}
+}
+
+// newClient returns a client that asks no address which the worker's rules forbid.
+func newClient(rules urlrule.Rules) *http.Client {
 	transport := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: silence}).DialContext,
+		DialContext:           (&net.Dialer{Timeout: silence, Control: rules.Control}).DialContext,
 		TLSHandshakeTimeout:   silence,
 		ResponseHeaderTimeout: silence,
 		DisableCompression:    true, // checksums and sizes are of the bytes that travel
 		ForceAttemptHTTP2:     true,
 	}
-	return httpDownload{f, &http.Client{Transport: transport}, pipeline.Sleep}
+	return &http.Client{Transport: transport, CheckRedirect: func(r *http.Request, via []*http.Request) error {
+		if len(via) >= redirects {
+			return fmt.Errorf("stopped after %d redirects", redirects)
+		}
+		return rules.Check(r.URL.String())
+	}}
+}
+
+// guarded returns the download as the worker's rules allow it.
+func (d httpDownload) guarded(s *pipeline.Session) (httpDownload, error) {
+	rules, err := urlrule.Read(s.Dispatcher)
+	if err != nil {
+		return d, err
+	}
+	if err := rules.Check(d.url); err != nil {
+		return d, pipeline.Blame(pipeline.Job, err)
+	}
+	d.client = newClient(rules)
+	return d, nil
 }
 
 // Name returns http-download.
@@ -56,6 +82,10 @@ func (httpDownload) Description() string { return "use http to download the file
 // Validate asks the server for the file, first for its head only.
 func (d httpDownload) Validate(ctx context.Context, s *pipeline.Session) error {
 	d.check(s)
+	d, err := d.guarded(s)
+	if err != nil {
+		return err
+	}
 	defer d.client.CloseIdleConnections()
 	if store, err := d.store(s); err != nil || store != nil && store.Has(d.wanted()) {
 		return err
@@ -102,6 +132,10 @@ func (d httpDownload) probe(ctx context.Context, s *pipeline.Session, from strin
 
 // Run downloads the file, through the worker's cache where it has one.
 func (d httpDownload) Run(ctx context.Context, s *pipeline.Session) error {
+	d, err := d.guarded(s)
+	if err != nil {
+		return err
+	}
 	defer d.client.CloseIdleConnections()
 	store, err := d.store(s)
 	if err != nil {
@@ -149,7 +183,11 @@ func (d httpDownload) ask(ctx context.Context, s *pipeline.Session, from string,
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, pipeline.Blamef(pipeline.Infrastructure, "Unable to download '%s': %w", from, reason(err))
+		class := pipeline.Infrastructure
+		if forbidden(err) {
+			class = pipeline.Job
+		}
+		return nil, pipeline.Blamef(class, "Unable to download '%s': %w", from, reason(err))
 	}
 	conditional := []int{http.StatusNotModified, http.StatusPartialContent, http.StatusRequestedRangeNotSatisfiable}
 	if resp.StatusCode != http.StatusOK && (extra == nil || !slices.Contains(conditional, resp.StatusCode)) {
@@ -212,7 +250,7 @@ func (d httpDownload) request(ctx context.Context, s *pipeline.Session, method, 
 			req.Header.Set(key, value)
 		}
 		resp, err := d.client.Do(req)
-		if err == nil && !slices.Contains(passing, resp.StatusCode) || try == retries || noSuchHost(err) || ctx.Err() != nil {
+		if err == nil && !slices.Contains(passing, resp.StatusCode) || try == retries || noSuchHost(err) || forbidden(err) || ctx.Err() != nil {
 			return resp, err
 		}
 		why := ""
@@ -233,6 +271,12 @@ func (d httpDownload) request(ctx context.Context, s *pipeline.Session, method, 
 func noSuchHost(err error) bool {
 	var dns *net.DNSError
 	return errors.As(err, &dns) && dns.IsNotFound && !dns.IsTemporary
+}
+
+// forbidden says that the worker's rules ended a request.
+func forbidden(err error) bool {
+	var e *urlrule.Forbidden
+	return errors.As(err, &e)
 }
 
 // reason takes the method and URL off an error of the client: the message names them already.

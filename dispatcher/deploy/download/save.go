@@ -25,6 +25,10 @@ const partial = ".part"
 // unknownSize is the size of a source that does not tell.
 const unknownSize = -1
 
+// defaultLimit is how many bytes a download may have, decompressed, where the worker's configuration
+// does not say: more than any image, less than a disk.
+const defaultLimit = 64 << 30
+
 // BlameContent blames the job for content that is not what it should be, and the lab for anything
 // else.
 func BlameContent(err error) error {
@@ -85,7 +89,8 @@ func (f fetch) save(ctx context.Context, s *pipeline.Session, src io.Reader, siz
 	}
 	// Source → meter → hashes → decoder → file: one pass, whatever the size.
 	meter := &meter{ctx: ctx, r: src, size: size, now: s.Now, log: s.Log, start: s.Now()}
-	err := write(file+partial, kind, io.TeeReader(meter, io.MultiWriter(hashes...)))
+	limit := int64(s.Dispatcher.Get("download_size_limit").Int(defaultLimit))
+	err := write(file+partial, kind, limit, io.TeeReader(meter, io.MultiWriter(hashes...)))
 	if err == nil {
 		err = f.verify(s, meter.n, size, given)
 	}
@@ -111,26 +116,31 @@ func (f fetch) save(ctx context.Context, s *pipeline.Session, src io.Reader, siz
 }
 
 // write makes a file of the decompressed content of r, and reads r to its end.
-func write(name string, kind archive.Compression, r io.Reader) error {
+// It fails where there are more than limit bytes: a few kilobytes may decompress to a full disk.
+func write(name string, kind archive.Compression, limit int64, r io.Reader) error {
 	out, err := os.Create(name)
 	if err != nil {
 		return pipeline.Blame(pipeline.Infrastructure, err)
 	}
-	err = decompress(out, kind, r)
+	err = decompress(out, kind, limit, r)
 	if closed := out.Close(); err == nil {
 		err = closed
 	}
 	return err
 }
 
-func decompress(out io.Writer, kind archive.Compression, r io.Reader) error {
+func decompress(out io.Writer, kind archive.Compression, limit int64, r io.Reader) error {
 	in, err := archive.Reader(kind, r)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if _, err := io.Copy(out, in); err != nil {
+	n, err := io.Copy(out, io.LimitReader(in, limit+1))
+	if err != nil {
 		return err
+	}
+	if n > limit {
+		return pipeline.Blamef(pipeline.Job, "the file is larger than download_size_limit of the worker, %d bytes", limit)
 	}
 	// Checksums are of all that was transferred, also of what a decoder has no use for.
 	_, err = io.Copy(io.Discard, r)
