@@ -24,6 +24,9 @@ const (
 	pause        = time.Second
 )
 
+// goneAfter is how often an order must have come, and its text been missing, before it is refused.
+const goneAfter = 4
+
 // link is the worker's connection to the bus. It dials; nothing dials the worker.
 type link struct {
 	Deps
@@ -262,9 +265,15 @@ func (l *link) order(ctx context.Context, m jetstream.Msg, held bool) error {
 	if err != nil {
 		// It will not get better: it came from a newer lab, or from nobody we know.
 		l.Logger.Error("order cannot be read", "sequence", meta.Sequence.Stream, "error", err)
-		return m.Term()
+		return l.refuse(ctx, m, order.Head(m.Data()), err)
 	}
 	if err := l.fill(ctx, &o); err != nil {
+		if errors.Is(err, errTextGone) {
+			if meta.NumDelivered >= goneAfter {
+				return l.refuse(ctx, m, o, err)
+			}
+			return m.NakWithDelay(pause) // a replica of the broker may be behind the one that took the text
+		}
 		l.Logger.Error("texts of order cannot be had", "job", o.Job, "error", err)
 		// Most often the broker is just going away. Until the text is here nothing is promised.
 		return m.NakWithDelay(5 * pause)
@@ -282,6 +291,21 @@ func (l *link) order(ctx context.Context, m jetstream.Msg, held bool) error {
 		return fmt.Errorf("acknowledge order: %w", err)
 	}
 	return nil
+}
+
+// refuse answers an order that can never be done, where it is clear which lease it is about, and drops it.
+// Only a start is refused: what asks about a job, or for its end, is dispatch's to ask again.
+func (l *link) refuse(ctx context.Context, m jetstream.Msg, o order.Order, cause error) error {
+	if o.Kind == order.Start && o.Job != 0 && o.Lease != 0 {
+		if err := l.tell(ctx, ask{order: &o, refuse: cause.Error()}); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			l.Logger.Error("order cannot be refused now", "job", o.Job, "error", err)
+			return m.NakWithDelay(5 * pause)
+		}
+	}
+	return m.Term()
 }
 
 // sendReports sends what waits, the oldest first, and each until it is acknowledged.

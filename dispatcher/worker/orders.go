@@ -88,6 +88,16 @@ func (s *supervisor) takeStart(o order.Order) error {
 	return nil
 }
 
+// takeRefused answers a start that could not be read or not be had whole. A job that is here all the
+// same is told of: it was taken when its order came the first time.
+func (s *supervisor) takeRefused(o order.Order, reason string) error {
+	if j := s.find(o.Job, o.Lease); j != nil {
+		s.tell(j)
+		return nil
+	}
+	return s.deny(o, order.Report{Claim: order.Refused, Reason: order.Sentence(reason)})
+}
+
 // supersede ends the jobs that have the board under a lower lease: the lab has given it to another.
 func (s *supervisor) supersede(j *job) {
 	for _, other := range s.jobs {

@@ -55,6 +55,7 @@ type supervisor struct {
 // ask is what the link wants of the supervisor, answered on done once it is on disk.
 type ask struct {
 	order   *order.Order
+	refuse  string // the order cannot be done, and why
 	more    bool   // further orders wait behind this one
 	session string // opened: report what is held
 	closed  bool   // the session is over
@@ -159,6 +160,9 @@ func (s *supervisor) answer(a ask) error {
 		s.ready, s.session = true, a.session
 		s.hold()
 		return nil
+	}
+	if a.refuse != "" {
+		return s.takeRefused(*a.order, a.refuse)
 	}
 	// Nothing starts while further orders wait: the next may be the cancel of the one before.
 	s.ready = !a.more

@@ -11,6 +11,9 @@ import (
 	"strata/schemas/order"
 )
 
+// errTextGone says that the broker answered and has not the text: it was removed, or replaced.
+var errTextGone = errors.New("the order's text is gone")
+
 // fill replaces the references in an order by the texts that they name.
 func (l *link) fill(ctx context.Context, o *order.Order) error {
 	if o.Work == nil {
@@ -40,11 +43,15 @@ func (l *link) fetch(ctx context.Context, text order.Text) ([]byte, error) {
 		return nil, err
 	}
 	// A direct get answers with a status instead of an error: 404 where the key has gone.
-	if status := m.Header.Get("Status"); status != "" {
+	switch status := m.Header.Get("Status"); status {
+	case "":
+	case "404":
+		return nil, fmt.Errorf("%w: the broker has no such key", errTextGone)
+	default:
 		return nil, fmt.Errorf("%s %s", status, m.Header.Get("Description"))
 	}
 	if sum := sha256.Sum256(m.Data); hex.EncodeToString(sum[:]) != text.SHA256 {
-		return nil, errors.New("its bytes are not those that the order names")
+		return nil, fmt.Errorf("%w: its bytes are not those that the order names", errTextGone)
 	}
 	return m.Data, nil
 }

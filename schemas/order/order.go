@@ -173,6 +173,22 @@ func Decode(data []byte) (Order, error) {
 	return o, nil
 }
 
+// Head reads as much of an order as is needed to refuse one that [Decode] does not take: version, kind,
+// job, lease and device, which every version has under these names. What is not there is zero.
+func Head(data []byte) Order {
+	var head struct {
+		Version int    `json:"version"`
+		Kind    Kind   `json:"kind"`
+		Job     uint64 `json:"job"`
+		Lease   uint64 `json:"lease"`
+		Device  string `json:"device"`
+	}
+	if json.Unmarshal(data, &head) != nil {
+		return Order{}
+	}
+	return Order{Version: head.Version, Kind: head.Kind, Job: head.Job, Lease: head.Lease, Device: head.Device}
+}
+
 // DecodeReport reads a report, refusing what [Decode] refuses of an order. Sentences longer than
 // [MaxSentence] are cut.
 func DecodeReport(data []byte) (Report, error) {
