@@ -3,8 +3,11 @@ package api
 import (
 	"context"
 	"sort"
+	"time"
 
 	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
 	"strata/projections"
 )
 
@@ -15,6 +18,7 @@ func (a *api) addPast(ctx context.Context, out *Jobs, in JobsRequest) {
 		out.Away = away(errNoHistory).Error()
 		return
 	}
+	a.tablesCatchUp(ctx)
 	f := projections.JobFilter{User: in.User, Limit: in.Limit, Rejected: true, States: []string{StateFinished}}
 	var past []projections.Job
 	// A name is that of a device or of a device type; whoever asks need not say which.
@@ -45,6 +49,25 @@ func (a *api) addPast(ctx context.Context, out *Jobs, in JobsRequest) {
 		}
 	}
 	sort.Slice(out.Jobs, func(i, j int) bool { return out.Jobs[i].Job > out.Jobs[j].Job })
+}
+
+// tablesLag is how long a list waits for the tables; they are a second behind the log at most, unless
+// they are being made anew.
+const tablesLag = 2 * time.Second
+
+// tablesCatchUp waits until the tables have what the fold knew when it was asked. The fold forgets a
+// job that is over; a list made before the tables have it would deny a job that ended a moment ago.
+func (a *api) tablesCatchUp(ctx context.Context) {
+	var through uint64
+	a.read(func(s *lab.State) { through = s.Through() })
+	ctx, cancel := context.WithTimeout(ctx, tablesLag)
+	defer cancel()
+	for {
+		at, err := a.history.DB.Position(ctx, stream.Lab)
+		if err != nil || at >= through || pause(ctx) != nil {
+			return // an error is told by the list itself
+		}
+	}
 }
 
 // viewPast shows a job of the tables.

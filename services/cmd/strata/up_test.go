@@ -74,6 +74,12 @@ func TestUp(t *testing.T) {
 	if j.State != api.StateRejected || len(j.Problems) == 0 {
 		t.Errorf("job 7000: got %+v, want it Rejected with its problems", j)
 	}
+	// What is over has left the fold, and is in the tables a moment later: the list waits for them.
+	var all api.Jobs
+	w.ask(t, &all, "jobs", "--all")
+	if len(all.Jobs) != 1 || all.Jobs[0].Job != 7000 {
+		t.Errorf("strata jobs --all, as soon as job 7000 is over: got %+v, want it", all)
+	}
 
 	if status, text := newWorldOn(w).strata(t, "up", "--data", r.Data, "--listen-nats", "127.0.0.1:0"); status != exitFailed ||
 		!strings.Contains(text, "another strata runs on") {
