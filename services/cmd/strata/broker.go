@@ -131,7 +131,15 @@ func (b *broker) InProcessConn() (net.Conn, error) {
 func (b *broker) connect(options ...nats.Option) (*nats.Conn, error) {
 	return nats.Connect(b.url(), append([]nats.Option{nats.InProcessServer(b),
 		nats.UserInfo(access.ServiceUser, b.settings.Key.Password()), nats.CustomInboxPrefix(access.ServiceInbox),
-		nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond)}, options...)...)
+		nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond),
+		// The client library would write to standard error, past the log.
+		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
+			subject := ""
+			if s != nil {
+				subject = s.Subject
+			}
+			b.settings.Logger.Warn("connection to the broker", "err", err, "subject", subject)
+		})}, options...)...)
 }
 
 // synced reports whether every JetStream write is synced to disk before it is acknowledged.

@@ -94,7 +94,8 @@ func (a *app) dial(name string, options ...nats.Option) (*nats.Conn, error) {
 			token = r.Token
 		}
 	}
-	all := append([]nats.Option{nats.Name(name), nats.MaxReconnects(-1)}, options...)
+	all := append([]nats.Option{nats.Name(name), nats.MaxReconnects(-1),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { fmt.Fprintf(a.err, "strata: %v\n", err) })}, options...)
 	if token != "" {
 		all = append(all, nats.Token(token))
 	}
