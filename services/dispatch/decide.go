@@ -69,6 +69,8 @@ func (s *state) decideWorker(w *lab.Worker, now time.Time, l limits) (fact event
 		return events.WorkerWentOffline{Worker: w.Name, At: now.UTC(), Reason: fmt.Sprintf("no sign for %s", l.presenceTTL)}, time.Time{}
 	case w.State == lab.Online && there && reason != "":
 		return events.WorkerWentOffline{Worker: w.Name, At: now.UTC(), Reason: reason}, expires
+	case w.State == lab.Offline && there && reason == "" && now.Before(k.pause):
+		return nil, k.pause
 	case w.State == lab.Offline && there && reason == "" && k.session != "" && k.session == k.presence.Session:
 		return events.WorkerWentOnline{Worker: w.Name, Version: k.build, At: now.UTC()}, expires
 	case w.State == lab.Online:
@@ -99,7 +101,7 @@ func (k *worker) unfit() string {
 		return k.presence.Refuses
 	case k.session == k.presence.Session && !k.clean:
 		return "ends jobs whose lease is over"
-	case !k.balked.IsZero() && !k.seen.After(k.balked):
+	case !k.balked.IsZero() && !k.seen.After(k.balked): // until it shows itself again
 		return "has just refused an order"
 	}
 	return ""

@@ -118,3 +118,64 @@ func TestDecide(t *testing.T) {
 		})
 	}
 }
+
+// TestRefusalHeardByAnother: a dispatch that only reads of a refusal waits like the one that heard it,
+// and both wait longer where it happens again.
+func TestRefusalHeardByAnother(t *testing.T) {
+	begin := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	s, seq, now := newState(begin), uint64(0), begin
+	fold := func(e events.Event) {
+		seq++
+		s.evolve(stream.Recorded{Seq: seq, Time: now, Event: e})
+	}
+	online := func(after time.Duration, sign bool) bool {
+		now = now.Add(after)
+		if sign {
+			s.sign("w1", order.Presence{Session: "s1"}, now)
+		}
+		p := s.decide(now, limits{lostAfter: 10 * time.Minute, presenceTTL: time.Hour})
+		for _, d := range p.facts {
+			if _, ok := d.Event.(events.WorkerWentOnline); !ok {
+				t.Errorf("decide: %+v, want at most that the worker came", d.Event)
+			}
+			fold(d.Event)
+		}
+		return len(p.facts) > 0
+	}
+	refuse := func() {
+		fold(events.WorkerWentOffline{Worker: "w1", At: now, Reason: "refused an order: disk is full"})
+	}
+	fold(events.WorkerRegistered{Worker: "w1"})
+	s.sign("w1", order.Presence{Session: "s1"}, now)
+	s.note("w1", order.Report{Claim: order.Holding, Session: "s1", Build: "1.0"}, now)
+	if !online(0, true) {
+		t.Fatal("not online at first")
+	}
+	refuse()
+	for i, step := range []struct {
+		after  time.Duration
+		sign   bool
+		online bool
+	}{
+		{time.Second, false, false}, {time.Second, true, true}, // the first time its next sign is enough
+		{9 * time.Second, true, false}, {time.Second, true, true},
+		{19 * time.Second, true, false}, {time.Second, false, true},
+	} {
+		if got := online(step.after, step.sign); got != step.online {
+			t.Errorf("step %d, %s after the last: online %v, want %v", i, now.Sub(begin), got, step.online)
+		}
+		if step.online {
+			refuse()
+		}
+	}
+	fold(events.JobSubmitted{Job: 42, JobTimeout: 60})
+	fold(events.JobScheduled{Job: 42, Device: "q1", Worker: "w1", Lease: 5})
+	fold(events.JobStarted{Job: 42, Device: "q1", Worker: "w1", Lease: 5})
+	if !online(40*time.Second, true) {
+		t.Error("not online after the longest pause")
+	}
+	refuse()
+	if !online(time.Second, true) {
+		t.Error("not online at its next sign, although it had started a job since")
+	}
+}

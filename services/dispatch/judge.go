@@ -41,7 +41,7 @@ func (s *state) judge(w events.WorkerName, r order.Report, now time.Time) []even
 		facts := []events.Event{s.returned(j, r.Reason)}
 		if known := s.lab.Worker(w); known != nil && known.State == lab.Online {
 			// Or the scheduler would give the job to the same worker at once, and again.
-			facts = append(facts, events.WorkerWentOffline{Worker: w, At: now.UTC(), Reason: "refused an order: " + r.Reason})
+			facts = append(facts, events.WorkerWentOffline{Worker: w, At: now.UTC(), Reason: refusedOrder + r.Reason})
 		}
 		return facts
 	case order.Unknown:

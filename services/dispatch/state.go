@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"strata/events"
@@ -36,7 +37,44 @@ type worker struct {
 	asked    string    // session that was asked for one
 	build    string
 	clean    bool      // none of the leases that it told then was over
-	balked   time.Time // when it last refused an order
+	balked   time.Time // when it last refused an order, or its last sign before that
+	refusals int       // orders it has refused since it last started a job
+	pause    time.Time // until then it is not called Online again
+	seq      uint64    // of the last fact about that
+}
+
+// refusedOrder begins the reason of a WorkerWentOffline that follows from a refused order: every
+// dispatch, not only that which heard the refusal, then knows to wait.
+const refusedOrder = "refused an order: "
+
+// How long a worker that refuses one order after the other stays Offline: after the first one until
+// its next sign, then longer each time. Each round costs the log facts and the job its place.
+const (
+	pauseMin = 10 * time.Second
+	pauseMax = 5 * time.Minute
+)
+
+// follow takes from a fact what it says of the worker's refusals.
+func (k *worker) follow(r stream.Recorded) {
+	if r.Seq <= k.seq {
+		return // one of our own, folded when we appended it
+	}
+	k.seq = r.Seq
+	switch e := r.Event.(type) {
+	case events.JobStarted:
+		k.refusals = 0
+	case events.WorkerWentOnline:
+		k.balked = time.Time{} // somebody has seen a later sign
+	case events.WorkerWentOffline:
+		if !strings.HasPrefix(e.Reason, refusedOrder) {
+			return
+		}
+		k.balked = k.seen
+		if k.refusals > 0 {
+			k.pause = r.Time.Add(min(pauseMin<<min(k.refusals-1, 10), pauseMax))
+		}
+		k.refusals++
+	}
 }
 
 // lease is one assignment of a job.
@@ -111,6 +149,12 @@ func (s *state) follow(r stream.Recorded, c lab.Changes) {
 			s.ask(c.Job.Run.Worker, order.Order{Kind: order.Discard, Job: uint64(e.Job), Lease: uint64(e.Lease),
 				Device: string(c.Job.Run.Device)}, 0)
 		}
+	case events.JobStarted:
+		s.known(e.Worker).follow(r)
+	case events.WorkerWentOffline:
+		s.known(e.Worker).follow(r)
+	case events.WorkerWentOnline:
+		s.known(e.Worker).follow(r)
 	case events.WorkerRemoved:
 		delete(s.workers, e.Worker)
 	}
