@@ -323,7 +323,7 @@ func (j *job) plan(t *testing.T) (*pipeline.Plan, error) {
 		ID:         "9",
 		Job:        read("timeouts: {job: {minutes: 5}, action: {minutes: 1}}").With("actions", pipeline.Of(blocks)),
 		Device:     read("{constants: {failure_retry: 1, posix: {lava_test_results_dir: /lava-%s, lava_test_sh_cmd: /bin/sh, lava_test_shell_file: x}}, actions: {deploy: {methods: " + j.methods + "}}" + j.device + "}"),
-		Dispatcher: read("dispatcher_ip: 192.0.2.1"), Dir: filepath.Join(t.TempDir(), "9"), Env: os.Environ(), Now: time.Now,
+		Dispatcher: read("{dispatcher_ip: 192.0.2.1, nfs_export_command: 'test -d {DIR}'}"), Dir: filepath.Join(t.TempDir(), "9"), Env: os.Environ(), Now: time.Now,
 		Services: j.services,
 		Log:      output.New(output.Settings{Now: time.Now, Write: func(events.Record) error { return nil }}),
 		Methods: pipeline.Methods{

@@ -7,6 +7,7 @@ import (
 
 	"strata/dispatcher/deploy/archive"
 	"strata/dispatcher/deploy/download"
+	"strata/dispatcher/exports"
 	"strata/dispatcher/overlay"
 	"strata/dispatcher/pipeline"
 )
@@ -57,9 +58,10 @@ func qemuNFS(pipeline.Data) pipeline.Action {
 					checkPrefix(s, s.Block().Get("images", "nfsrootfs"))
 					return nil
 				},
-				run: func(_ context.Context, s *pipeline.Session) error {
-					return extractRoot(s, s.Block().Get("images", "nfsrootfs"))
-				}}
+				run: func(ctx context.Context, s *pipeline.Session) error {
+					return extractRoot(ctx, s, s.Block().Get("images", "nfsrootfs"))
+				},
+				clean: unexport}
 			if err := step.Add(root); err != nil {
 				return err
 			}
@@ -99,12 +101,13 @@ func extractNFSRoot() pipeline.Action {
 			checkPrefix(s, s.Block().Get("nfsrootfs"))
 			return nil
 		},
-		run: func(_ context.Context, s *pipeline.Session) error {
+		run: func(ctx context.Context, s *pipeline.Session) error {
 			if !s.Block().Has("nfsrootfs") {
 				return nil
 			}
-			return extractRoot(s, s.Block().Get("nfsrootfs"))
-		}}
+			return extractRoot(ctx, s, s.Block().Get("nfsrootfs"))
+		},
+		clean: unexport}
 }
 
 // checkPrefix checks the directory within the archive that is the root.
@@ -122,7 +125,7 @@ func checkPrefix(s *pipeline.Session, params pipeline.Data) {
 
 // extractRoot unpacks nfsrootfs into a directory of the job's. With root's rights owners and device
 // nodes are made as the archive has them; without, everything is the worker's own.
-func extractRoot(s *pipeline.Session, params pipeline.Data) error {
+func extractRoot(ctx context.Context, s *pipeline.Session, params pipeline.Data) error {
 	file, ok := pipeline.Get(s, pipeline.Artefact("nfsrootfs"))
 	if !ok {
 		return pipeline.Blamef(pipeline.Bug, "no file was downloaded for 'nfsrootfs'")
@@ -139,6 +142,9 @@ func extractRoot(s *pipeline.Session, params pipeline.Data) error {
 		root = filepath.Join(root, prefix)
 		s.Log.Debug("Using prefix: %s", root)
 	}
+	if err := exports.NFS(ctx, s, root); err != nil {
+		return err
+	}
 	pipeline.Put(s, pipeline.NFSRoot, root)
 	// A shell on the device finds its root by these.
 	ip, err := s.DispatcherIP("nfs")
@@ -148,6 +154,16 @@ func extractRoot(s *pipeline.Session, params pipeline.Data) error {
 	s.SetDynamic("NFS_ROOTFS", root)
 	s.SetDynamic("NFS_SERVER_IP", ip)
 	return nil
+}
+
+// unexport ends what extractRoot exported.
+func unexport(ctx context.Context, s *pipeline.Session) error {
+	root, ok := pipeline.Get(s, pipeline.NFSRoot)
+	if !ok || root == "" {
+		return nil
+	}
+	pipeline.Put(s, pipeline.NFSRoot, "")
+	return exports.NoNFS(ctx, s, root)
 }
 
 // unpackAsIs unpacks a tar, or a directory that a download has unpacked already, into dir.
