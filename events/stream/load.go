@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"strata/events"
 )
@@ -112,6 +113,46 @@ func (l *Log) Load(ctx context.Context, e events.Entity) ([]Recorded, error) {
 			return all, nil
 		}
 	}
+}
+
+// ErrBehind says that what was loaded is not all that the stream's leader has: a replica answered
+// that is a moment behind. Try again.
+var ErrBehind = errors.New("a replica is behind the stream's leader")
+
+// Current asks the stream's leader whether facts, which [Log.Load] returned, are all there are of an
+// entity; the error is [ErrBehind] where they are not. Any replica answers Load. Who decides for
+// good that something never happened has to ask.
+func (l *Log) Current(ctx context.Context, e events.Entity, facts []Recorded) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	body, err := json.Marshal(directRequest{LastFor: e.Subject()})
+	if err != nil {
+		return err
+	}
+	msg, err := l.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+streamOf(e), body)
+	if err != nil {
+		return fmt.Errorf("last fact of %s: %w", e, err)
+	}
+	var answer struct {
+		Message struct {
+			Seq uint64 `json:"seq"`
+		} `json:"message"`
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(msg.Data, &answer); err != nil {
+		return fmt.Errorf("last fact of %s: %w", e, err)
+	}
+	if answer.Error != nil && answer.Error.ErrorCode != jetstream.JSErrCodeMessageNotFound {
+		return fmt.Errorf("last fact of %s: %w", e, answer.Error)
+	}
+	last := uint64(0)
+	if len(facts) > 0 {
+		last = facts[len(facts)-1].Seq
+	}
+	if last < answer.Message.Seq {
+		return fmt.Errorf("facts of %s up to %d, the last is %d: %w", e, last, answer.Message.Seq, ErrBehind)
+	}
+	return nil
 }
 
 // Last returns the sequence of the last message that a stream has had: where it never had one, the
