@@ -132,7 +132,13 @@ func (r *reader) open(job events.JobID, lease events.Lease) (bool, error) {
 	if r.over[job] {
 		return false, nil
 	}
-	facts, err := r.Log.Load(r.ctx, events.Entity{Kind: events.Job, ID: job.String()})
+	about := events.Entity{Kind: events.Job, ID: job.String()}
+	facts, err := r.Log.Load(r.ctx, about)
+	if err == nil {
+		// Lines that are dropped do not come again: a replica that has not got the lease yet must not
+		// make us say that there is none.
+		err = r.Log.Current(r.ctx, about, facts)
+	}
 	if err != nil {
 		return false, fmt.Errorf("find lease of job %d: %w", job, err)
 	}
