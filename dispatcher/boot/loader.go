@@ -5,6 +5,7 @@ import (
 
 	"strata/dispatcher/connection"
 	"strata/dispatcher/pipeline"
+	"strata/schemas/python"
 )
 
 // loader is a boot loader that a device stops at.
@@ -33,6 +34,21 @@ func (l loader) parameters(s *pipeline.Session) pipeline.Data { return l.entry(s
 // errorMessages returns the patterns of what the loader prints when it fails.
 func (l loader) errorMessages(s *pipeline.Session) []string {
 	return s.Device.Get("constants", l.method, "error-messages").Texts()
+}
+
+// sendLine types a line with the end that the loader takes: firmware wants a carriage return, unless
+// its line_separator is unix.
+func (l loader) sendLine(ctx context.Context, s *pipeline.Session, c *connection.Connection, line string) error {
+	if l.method != "uefi" && l.method != "uefi-menu" || lineSeparator(s, l) == "unix" {
+		return s.SendLine(ctx, c, line)
+	}
+	s.Log.Debug("Sending line: %s", python.Quote(line))
+	return closedIsLab(c.Send(ctx, line+"\r\n", s.Step.CharDelay))
+}
+
+// lineSeparator returns "unix", "dos" or "".
+func lineSeparator(s *pipeline.Session, l loader) string {
+	return first(s.Block().Get("line_separator").Text(), l.entry(s).Get("line_separator").Text(), l.parameters(s).Get("line_separator").Text())
 }
 
 // atPrompt says that the loader stands at its prompt, and that nobody need wait for it.

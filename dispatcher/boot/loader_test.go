@@ -217,9 +217,9 @@ func planOn(t *testing.T, more, methods string, blocks []string, script string) 
 	}
 	in := pipeline.Inputs{
 		ID: "7", Dir: filepath.Join(t.TempDir(), "7"), Now: time.Now, Env: os.Environ(),
-		Job: read("timeouts: {job: {minutes: 5}, action: {minutes: 1}, connection: {seconds: 2}}\n" +
+		Job: read("timeouts: {job: {minutes: 8}, action: {minutes: " + minutes(script) + "}, connection: {seconds: 2}}\n" +
 			"actions: [{deploy: {to: tftp, os: oe, kernel: {url: x}, images: }}, {boot: {" + strings.Join(blocks, "}}, {boot: {") + "}}]\n"),
-		Device:     merge(read(fmt.Sprintf(loaderDevice, dispatchertest.Console(t, script), methods)), read("{"+more+"}")),
+		Device:     merge(read(fmt.Sprintf(loaderDevice, consoleOf(t, script), methods)), read("{"+more+"}")),
 		Dispatcher: read("dispatcher_ip: 10.3.2.1"),
 		Log: output.New(output.Settings{Now: time.Now, Write: func(record events.Record) error {
 			r.log = append(r.log, record)
@@ -249,6 +249,23 @@ func planOn(t *testing.T, more, methods string, blocks []string, script string) 
 		}
 	}
 	return r
+}
+
+// minutes returns the timeout of actions: real machines are slow.
+func minutes(script string) string {
+	if strings.HasPrefix(script, "exec ") {
+		return "2"
+	}
+	return "1"
+}
+
+// consoleOf returns the command of a console that plays a script, or of a program: "exec PROGRAM".
+func consoleOf(t *testing.T, script string) string {
+	t.Helper()
+	if command, ok := strings.CutPrefix(script, "exec "); ok {
+		return command
+	}
+	return dispatchertest.Console(t, script)
 }
 
 // merge adds the keys of a mapping to another.
@@ -288,19 +305,4 @@ func (d deployed) Run(_ context.Context, s *pipeline.Session) error {
 	pipeline.Put(s, pipeline.OverlayDir, "/srv/lava-overlay-1")
 	pipeline.Put(s, pipeline.ResultsDir, "/lava-7")
 	return nil
-}
-
-// resultOf returns the extra of the last result of a case.
-func resultOf(log []events.Record, name string) map[string]any {
-	var extra map[string]any
-	for _, record := range log {
-		var m struct {
-			Case  string
-			Extra map[string]any
-		}
-		if record.Level == events.Results && json.Unmarshal(record.Message, &m) == nil && m.Case == name {
-			extra = m.Extra
-		}
-	}
-	return extra
 }

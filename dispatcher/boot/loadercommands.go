@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"time"
 
 	"strata/dispatcher/connection"
 	"strata/dispatcher/pipeline"
@@ -39,11 +40,14 @@ func (a *loaderCommands) Run(ctx context.Context, s *pipeline.Session) error {
 		if err := a.wait(ctx, s, c, errors); err != nil {
 			return err
 		}
+		if err := settle(ctx, c); err != nil {
+			return err
+		}
 	}
 	pipeline.Put(s, atPrompt, false) // from here on commands are under way
 	lines, _ := pipeline.Get(s, a.loader.commandsKey())
 	for i, line := range lines {
-		if err := s.SendLine(ctx, c, line); err != nil {
+		if err := a.loader.sendLine(ctx, s, c, line); err != nil {
 			return err
 		}
 		if i+1 == len(lines) {
@@ -59,6 +63,24 @@ func (a *loaderCommands) Run(ctx context.Context, s *pipeline.Session) error {
 	}
 	s.SetPrompts(c, append([]string{final}, errors...))
 	return a.wait(ctx, s, c, errors)
+}
+
+// quiet is how long nothing may come before a prompt counts as the last one.
+const quiet = 200 * time.Millisecond
+
+// settle reads on until the console is quiet. Where a character and a newline stop a countdown, the
+// newline makes a second prompt: taking that for the answer to the first line would put every line
+// one prompt ahead, and boards lose what is typed while they are busy.
+func settle(ctx context.Context, c *connection.Connection) error {
+	for {
+		came, err := c.Drain(ctx, quiet, "")
+		if err != nil {
+			return closedIsLab(err)
+		}
+		if !came {
+			return nil
+		}
+	}
 }
 
 // finalMessage returns the pattern of what shows that the last line did its work, "" for none.

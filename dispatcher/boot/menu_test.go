@@ -54,8 +54,8 @@ func TestMenus(t *testing.T) {
 				"menu_prompt: 'Start:', menu_boot_message: 'UEFI Interactive Shell', interrupt_prompt: 'default boot selection', interrupt_string: ' ', item_markup: ['[', ']'], " +
 				"item_class: '0-9', separator: ' '}, shell: [{select: {items: [Shell]}}], nfs: {commands: ['map -r', 'norkern root={NFSROOTFS}']}}",
 			block: "method: uefi, commands: nfs, prompts: ['sh# ']",
-			script: start + "print [3] Shell\nprompt Start: \nkey 3\\n\nprint UEFI Interactive Shell v2.2\nprint Press ESC to skip startup.nsh or any other key to continue.\nkey  \\n\n" +
-				"prompt Shell> \nkey map -r\\n\nprompt Shell> \nkey norkern.*\\n\nprint Linux version 6\nprompt sh# \nhang",
+			script: start + "print [3] Shell\nprompt Start: \nkey 3\\n\nprint UEFI Interactive Shell v2.2\nprint Press ESC to skip startup.nsh or any other key to continue.\nkey [ ]\n" +
+				"prompt Shell> \nkey map -r\\r\\n\nprompt Shell> \nkey norkern.*\\n\nprint Linux version 6\nprompt sh# \nhang",
 			typed: []string{" ", "3", " ", "map -r", "norkern root=/var/nfs/root"}},
 	}
 	for _, tt := range tests {

@@ -47,7 +47,7 @@ func TestRecordedBootLoaders(t *testing.T) {
 		{file: "grub-efi-x86.log", method: "grub", dictionary: grub, key: "for a command-line", prompt: "grub> ",
 			commands: []string{"net_bootp", "net_ls_addr", "linux (tftp)/bzImage", "initrd (tftp)/initrd", "boot"}},
 		{file: "uefi-shell.log", method: "uefi", dictionary: efi, key: "in 5 seconds.*?any other key to continue", prompt: "(?:Shell|FS0:.)> ",
-			commands: []string{"ver", "map -r", "fs0:", "linux.efi"}},
+			commands: []string{"ver", "map -r", "fs0:", "ls", "bzImage.efi"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.file, func(t *testing.T) {

@@ -91,5 +91,6 @@ func (shellInterrupt) Run(ctx context.Context, s *pipeline.Session) error {
 	if _, err := s.Wait(ctx, c); err != nil {
 		return err
 	}
-	return closedIsLab(c.SendLine(ctx, p.Get("shell_interrupt_string").Text(), 0))
+	// A key is enough here; a line's end would be an empty command.
+	return closedIsLab(c.Send(ctx, first(p.Get("shell_interrupt_string").Text(), " "), 0))
 }
