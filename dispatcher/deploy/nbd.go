@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"strata/dispatcher/exports"
 	"strata/dispatcher/overlay"
 	"strata/dispatcher/pipeline"
 )
@@ -81,7 +82,7 @@ func validateNBD(_ context.Context, s *pipeline.Session) error {
 }
 
 // startNBD starts nbd-server in the foreground, as a child of the job, so that it cannot outlive it.
-func startNBD(_ context.Context, s *pipeline.Session) error {
+func startNBD(ctx context.Context, s *pipeline.Session) error {
 	file, ok := pipeline.Get(s, pipeline.Artefact("nbdroot"))
 	if !ok {
 		return pipeline.Blamef(pipeline.Bug, "no file was downloaded for 'nbdroot'")
@@ -105,7 +106,7 @@ func startNBD(_ context.Context, s *pipeline.Session) error {
 	pipeline.Put(s, nbdServer, cmd)
 	pipeline.Put(s, pipeline.NBDServer, ip)
 	pipeline.Put(s, pipeline.NBDPort, port)
-	return nil
+	return exports.AwaitNBD(ctx, port)
 }
 
 // nbdPort returns the port that the protocol's call has set, or the configured one. `auto`, which is
