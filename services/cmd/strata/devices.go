@@ -24,6 +24,9 @@ holds them. The subcommands add devices, give them dictionaries, move, tag and r
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var all []api.Device
 			return a.ask(cmd, "devices.list", struct{}{}, &all, func() error {
+				if len(all) == 0 {
+					a.say("no devices yet; `strata devices add` adds one")
+				}
 				var rows [][]string
 				for _, d := range all {
 					holder := "-"

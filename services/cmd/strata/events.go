@@ -30,13 +30,19 @@ shown; with one (job/42, device/qemu01, worker/lab1, devicetype/qemu, tag/usb) a
 				return err
 			}
 			defer done()
-			return explain(c.Stream(cmd.Context(), "events", in, func(m *nats.Msg) error {
+			shown := false
+			err = c.Stream(cmd.Context(), "events", in, func(m *nats.Msg) error {
+				shown = true
 				if a.json {
 					_, err := fmt.Fprintf(a.out, "%s\n", m.Data)
 					return err
 				}
 				return a.printFact(m.Data)
-			}))
+			})
+			if err == nil && !shown {
+				a.say("the log has no such facts")
+			}
+			return explain(err)
 		},
 	}
 	f := cmd.Flags()

@@ -259,6 +259,9 @@ func (a *app) printResults(r api.Results) error {
 	if err := a.table([]string{"SUITE", "SET", "CASE", "RESULT", "MEASUREMENT", "LINE"}, rows); err != nil {
 		return err
 	}
+	if r.Complete && len(r.Cases) == 0 {
+		a.say("the job has no such results; `strata show %d` says how it ended", r.Job)
+	}
 	if !r.Complete {
 		fmt.Fprintln(a.err, "strata: the job's output is not complete yet; more may come")
 	}

@@ -51,3 +51,23 @@ func TestRemedy(t *testing.T) {
 		t.Errorf("a refusal that says it all: %q", got)
 	}
 }
+
+// TestNothingIsSaid holds that an empty answer says so, beside what programs read.
+func TestNothingIsSaid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.up(t, "--listen-sql", "")
+	for command, want := range map[string]string{
+		"jobs":             "no job waits or runs; --all",
+		"jobs --user eve":  "no job is like that",
+		"devices":          "`strata devices add`",
+		"events device/q9": "no such facts",
+	} {
+		if text := w.must(t, strings.Fields(command)...); !strings.Contains(text, want) {
+			t.Errorf("strata %s: said %q, want %q", command, text, want)
+		}
+		if text := w.must(t, append(strings.Fields(command), "--json")...); strings.Contains(text, want) {
+			t.Errorf("strata %s --json: said %q to a program", command, text)
+		}
+	}
+}
