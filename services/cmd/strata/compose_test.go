@@ -196,6 +196,8 @@ func checkFlags(t *testing.T, where string, args []string) *cobra.Command {
 	a := newWorld(t).app(&bytes.Buffer{})
 	a.err = io.Discard
 	root := a.root()
+	root.InitDefaultHelpCmd() // cobra adds these two when it is run
+	root.InitDefaultCompletionCmd()
 	cmd, rest, err := root.Find(args)
 	if err != nil || cmd == root {
 		t.Errorf("%s: strata %s: no such command (%v)", where, strings.Join(args, " "), err)
