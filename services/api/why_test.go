@@ -94,7 +94,7 @@ func TestViewFacts(t *testing.T) {
 		{events.JobReturned{Job: 1, Device: "q1", Worker: "w1", Lease: 5, Reason: "no space"}, "Submitted", "", ""},
 		{events.JobScheduled{Job: 1, Device: "q2", Worker: "w1", Lease: 9}, "Scheduled", "", "q2"},
 		{events.JobStarted{Job: 1, Device: "q2", Worker: "w1", Lease: 9, At: noon}, "Running", "", "q2"},
-		{events.JobCancelRequested{Job: 1, By: "bob"}, "Canceling", "", "q2"},
+		{events.JobCancelRequested{Job: 1, By: "bob", Reason: "typo"}, "Canceling", "", "q2"},
 		{events.JobFinished{Job: 1, Device: "q1", Worker: "w1", Lease: 5, Health: events.Complete, At: noon}, "Canceling", "", "q2"}, // of a lease that is over
 		{events.JobFinished{Job: 1, Device: "q2", Worker: "w1", Lease: 9, Health: events.Complete, At: noon}, "Finished", events.Canceled, "q2"},
 		{events.JobOutputComplete{Job: 1, Lease: 9, Lines: 12, Cases: 3, Missing: 2}, "Finished", events.Canceled, "q2"},
@@ -109,6 +109,8 @@ func TestViewFacts(t *testing.T) {
 	}
 	if j, _ := viewFacts(facts); !j.Complete || j.Lines != 12 || j.Missing != 2 || j.Cases != 3 {
 		t.Errorf("at the end: got %+v, want all output, 12 lines, 2 missing, 3 cases", j)
+	} else if j.CanceledBy != "bob" || j.CancelWhy != "typo" {
+		t.Errorf("canceled by %q, who says %q; want bob with typo", j.CanceledBy, j.CancelWhy)
 	}
 	if _, known := viewFacts(nil); known {
 		t.Error("a job without facts is known")
