@@ -59,6 +59,7 @@ var refusals = []struct {
 
 	// Protocols.
 	{"priority: medium", "protocols: {lava-lxc: {}}", "extra keys not allowed @ data['protocols']['lava-lxc']", 4, 13},
+	{"priority: medium", "protocols: {lava-vland: {}}", "extra keys not allowed @ data['protocols']['lava-vland']", 4, 13},
 	{"priority: medium", "protocols: {lava-xnbd: auto}", "expected dict for dictionary value @ data['protocols']['lava-xnbd']", 4, 24},
 	{"priority: medium", "protocols: {lava-multinode: {}}", "required key not provided @ data['protocols']['lava-multinode']['roles']", 4, 29},
 	{"priority: medium", "protocols: {lava-multinode: {roles: {}, group: 1}}", "extra keys not allowed @ data['protocols']['lava-multinode']['group']", 4, 41},
