@@ -1,0 +1,106 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The rows of docs/compatibility.md: pages of the old index, and needs.
+const compatPages, compatNeeds = 56, 25
+
+// TestCompatibility holds docs/compatibility.md to the tree: no page and no need is left out, what is
+// said to work cites a test, the tests are there, and what is to be typed is taken.
+func TestCompatibility(t *testing.T) {
+	t.Parallel()
+	root := workspace(t)
+	text, err := os.ReadFile(filepath.Join(root, "docs", "compatibility.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, needs, _ := strings.Cut(string(text), "\n## Needs\n")
+	if p, n := claims(pages), claims(needs); len(p) != compatPages || len(n) != compatNeeds {
+		t.Errorf("there are %d pages and %d needs, want %d and %d", len(p), len(n), compatPages, compatNeeds)
+	}
+	for _, c := range claims(string(text)) {
+		c.checkProofs(t, root)
+		for _, typed := range spans(c.ask) {
+			words := shellWords(typed)
+			switch words[0] {
+			case "strata":
+				checkFlags(t, c.name, words[1:])
+			case lavaRunName:
+				checkFlags(t, c.name, words)
+			case "make":
+				if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(words[1]) + `:`).Match(makefile) {
+					t.Errorf("%s: the Makefile has no target %q", c.name, words[1])
+				}
+			case "/healthz", "/metrics": // TestUp asks them
+			default:
+				t.Errorf("%s: %q is neither a command nor an address that is known here", c.name, typed)
+			}
+		}
+	}
+}
+
+// claim is a row of the tables.
+type claim struct {
+	name, state, ask, proof string
+}
+
+// claims returns the rows of the tables in text.
+func claims(text string) (all []claim) {
+	for line := range strings.Lines(text) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		last := len(cells) - 1
+		if last < 4 || cells[last] == "proven by" || strings.HasPrefix(cells[0], "---") {
+			continue
+		}
+		all = append(all, claim{strings.Join(cells[:last-3], " "), cells[last-3], cells[last-1], cells[last]})
+	}
+	return all
+}
+
+// checkProofs holds that the tests of a claim exist, and that one that needs any has one.
+func (c claim) checkProofs(t *testing.T, root string) {
+	t.Helper()
+	if !slices.Contains([]string{"works", "partly", "not yet", "refused"}, c.state) {
+		t.Errorf("%s: there is no state %q", c.name, c.state)
+	}
+	cited := spans(c.proof)
+	if len(cited) == 0 && (c.state == "works" || c.state == "refused") {
+		t.Errorf("%s: nothing shows that it %s", c.name, c.state)
+	}
+	for _, test := range cited {
+		dir, name, _ := strings.Cut(test, ".")
+		files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(dir), "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		head := regexp.MustCompile(`(?m)^func ` + regexp.QuoteMeta(name) + `\((t \*testing\.T|f \*testing\.F)?\)`)
+		if !slices.ContainsFunc(files, func(file string) bool {
+			text, err := os.ReadFile(file)
+			return err == nil && head.Match(text)
+		}) {
+			t.Errorf("%s: there is no test %s", c.name, test)
+		}
+	}
+}
+
+// spans returns what stands in backquotes.
+func spans(cell string) (all []string) {
+	for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cell, -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
