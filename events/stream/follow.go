@@ -147,6 +147,9 @@ func (r *reader) consume(ctx context.Context, each func(stored) error, idle func
 	return r.pull(ctx, cons, each, idle)
 }
 
+// quiet is how long a reader that was told of more waits for it before it asks where it stays.
+const quiet = 2 * time.Second
+
 // pull reads messages of a consumer. A gap in the consumer's own numbers says that one got lost.
 func (r *reader) pull(ctx context.Context, cons jetstream.Consumer, each func(stored) error, idle func() error) error {
 	iter, err := cons.Messages(jetstream.PullMaxMessagesWithBytesLimit(r.window, windowBytes), jetstream.PullHeartbeat(5*time.Second))
@@ -154,8 +157,21 @@ func (r *reader) pull(ctx context.Context, cons jetstream.Consumer, each func(st
 		return err
 	}
 	defer iter.Stop()
+	more := cons.CachedInfo().NumPending > 0 // as the broker last said
 	for delivered := uint64(1); ; delivered++ {
-		msg, err := iter.Next(jetstream.NextContext(ctx))
+		msg, err := r.await(ctx, iter, more && idle != nil)
+		if errors.Is(err, errQuiet) {
+			delivered-- // nothing was
+			if more, err = r.more(ctx, cons, delivered); err == nil && !more {
+				if own := idle(); own != nil {
+					return callerError{own}
+				}
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -174,12 +190,42 @@ func (r *reader) pull(ctx context.Context, cons jetstream.Consumer, each func(st
 		if r.subject == "" {
 			r.l.counters.read(r.stream, seq, meta.NumPending)
 		}
-		if meta.NumPending == 0 && idle != nil {
+		if more = meta.NumPending > 0; !more && idle != nil {
 			if err := idle(); err != nil {
 				return callerError{err}
 			}
 		}
 	}
+}
+
+// errQuiet says that nothing came for a while.
+var errQuiet = errors.New("nothing came")
+
+// await returns the next message. Where more was announced it waits a while only: that may have been
+// purged, and then nothing tells that there is none left.
+func (r *reader) await(ctx context.Context, iter jetstream.MessagesContext, announced bool) (jetstream.Msg, error) {
+	if !announced {
+		return iter.Next(jetstream.NextContext(ctx))
+	}
+	wait, done := context.WithTimeout(ctx, quiet)
+	defer done()
+	msg, err := iter.Next(jetstream.NextContext(wait))
+	if err != nil && wait.Err() != nil && ctx.Err() == nil {
+		return nil, errQuiet
+	}
+	return msg, err
+}
+
+// more asks whether there is anything that a consumer has still to deliver, or has on its way, behind
+// the messages that it has delivered.
+func (r *reader) more(ctx context.Context, cons jetstream.Consumer, delivered uint64) (bool, error) {
+	ask, done := context.WithTimeout(ctx, attemptTime)
+	defer done()
+	info, err := cons.Info(ask)
+	if err != nil {
+		return true, err
+	}
+	return info.NumPending > 0 || info.Delivered.Consumer > delivered, nil
 }
 
 // checkWhole refuses a stream that begins after the reader does.

@@ -374,3 +374,32 @@ func readAll(t *testing.T, b *eventtest.Broker, job events.JobID) string {
 	}
 	return strings.Join(got, " ")
 }
+
+// TestPurgeAheadOfAReader purges what is announced to a reader before it was sent: the reader ends.
+func TestPurgeAheadOfAReader(t *testing.T) {
+	t.Parallel()
+	b := eventtest.Start(t)
+	const total = 200 // more than are on their way at once
+	for n := range uint64(total) {
+		f := events.Frame{Job: 7, Lease: 1, First: n, Count: 1, Body: []byte("{}\n")}
+		if _, err := stream.PublishFrame(t.Context(), b.Log.JetStream(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st, err := b.Log.JetStream().Stream(t.Context(), stream.Output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), eventtest.Patience)
+	defer cancel()
+	read := 0
+	err = b.Log.ReadOutput(ctx, stream.OutputReader{Job: 7, ToEnd: true, Frame: func(stream.OutputFrame) error {
+		if read++; read == 1 {
+			return st.Purge(ctx)
+		}
+		return nil
+	}})
+	if err != nil || ctx.Err() != nil || read >= total {
+		t.Errorf("read %d of %d frames, %v, %v, want fewer and the end", read, total, err, ctx.Err())
+	}
+}
