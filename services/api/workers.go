@@ -6,6 +6,7 @@ import (
 	"strata/events"
 	"strata/events/access"
 	"strata/events/lab"
+	"strata/events/stream"
 )
 
 // listWorkers answers with all workers, by name.
@@ -119,25 +120,41 @@ func (a *api) setWorkerHealth(ctx context.Context, who caller, in WorkerRequest)
 }
 
 // removeWorker takes a worker without running jobs out of the lab. Its token is worth nothing from
-// then on.
+// then on. Its devices go first, where one batch does not hold all; should a job come onto one of the
+// last meanwhile, the worker stays with those, and the caller is told.
 func (a *api) removeWorker(ctx context.Context, who caller, in WorkerRequest) (none, error) {
-	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
-		w, err := theWorker(s, who, in.Worker)
-		if err != nil {
-			return nil, err
+	for {
+		more := false
+		err := a.record(ctx, who, func(s *lab.State) (facts []events.Event, err error) {
+			facts, more, err = decideRemoval(s, who, in.Worker)
+			return facts, err
+		})
+		if err != nil || !more {
+			return none{}, err
 		}
-		var facts []events.Event
-		for d := range s.Devices() {
-			if d.Worker != w.Name {
-				continue
-			}
-			if d.State != lab.DeviceIdle {
-				return nil, refuse(Conflict, "worker %s runs job %d on device %s; cancel that first", w.Name, d.Job, d.Name)
-			}
-			facts = append(facts, events.DeviceMoved{Device: d.Name, By: who.user})
+	}
+}
+
+// decideRemoval returns the next batch of facts that take a worker out of the lab, and whether more
+// have to follow.
+func decideRemoval(s *lab.State, who caller, name events.WorkerName) (facts []events.Event, more bool, err error) {
+	w, err := theWorker(s, who, name)
+	if err != nil {
+		return nil, false, err
+	}
+	for d := range s.Devices() {
+		if d.Worker != w.Name {
+			continue
 		}
-		return append(facts, events.WorkerRemoved{Worker: w.Name, By: who.user}), nil
-	})
+		if d.State != lab.DeviceIdle {
+			return nil, false, refuse(Conflict, "worker %s runs job %d on device %s; cancel that first", w.Name, d.Job, d.Name)
+		}
+		facts = append(facts, events.DeviceMoved{Device: d.Name, By: who.user})
+	}
+	if len(facts) >= stream.MaxBatch {
+		return facts[:stream.MaxBatch], true, nil
+	}
+	return append(facts, events.WorkerRemoved{Worker: w.Name, By: who.user}), false, nil
 }
 
 // changeWorker records what decide wants of a worker that is there, and answers with it.
