@@ -55,6 +55,14 @@ func (l *Logger) Hide(text string) string {
 	return l.mask(text)
 }
 
+// Whole returns as much of a text that was cut as may be shown: neither half a character nor what may
+// be the beginning of a secret stands at its end.
+func (l *Logger) Whole(text string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return text[:l.safeCut(text)]
+}
+
 func (l *Logger) mask(text string) string {
 	for _, secret := range l.secrets {
 		text = strings.ReplaceAll(text, secret, Masked)

@@ -16,6 +16,13 @@ import (
 // killDelay is how long a command that was told to end may take to do so.
 const killDelay = 3 * time.Second
 
+// How much of what a command prints is kept, in bytes: of one line in the log, and of the whole where
+// the whole is asked for. A program gone wrong prints without end, and must not take the worker's memory.
+const (
+	maxLine   = 64 << 10
+	maxOutput = 1 << 20
+)
+
 // CommandError is a command that ended with a failure.
 type CommandError struct {
 	Argv []string
@@ -34,18 +41,7 @@ func (s *Session) Command(ctx context.Context, argv ...string) error {
 	start := s.Now()
 	reader, writer := io.Pipe()
 	var lines sync.WaitGroup
-	lines.Go(func() {
-		in := bufio.NewReader(reader)
-		for {
-			line, err := in.ReadString('\n')
-			if line != "" {
-				s.Log.Debug(">> %s", strings.TrimRight(line, "\r\n"))
-			}
-			if err != nil {
-				return
-			}
-		}
-	})
+	lines.Go(func() { s.logLines(reader) })
 	exit, err := s.exec(ctx, argv, writer)
 	writer.Close() // of a pipe in memory: cannot fail
 	lines.Wait()
@@ -61,17 +57,64 @@ func (s *Session) Command(ctx context.Context, argv ...string) error {
 	return nil
 }
 
-// CommandOutput runs a program of the worker, logs it and returns what it printed. With allowFail
+// logLines logs what a command prints, line by line, until it ends. Of a line longer than maxLine it
+// logs the beginning, and how long the line was.
+func (s *Session) logLines(r io.Reader) {
+	in := bufio.NewReader(r)
+	var line []byte
+	size := 0 // of the line, also of what is not kept
+	for {
+		chunk, err := in.ReadSlice('\n')
+		size += len(chunk)
+		line = append(line, chunk[:min(len(chunk), maxLine+1-len(line))]...)
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if err == nil {
+			size-- // the newline
+		}
+		switch {
+		case size > maxLine:
+			s.Log.Debug(">> %s (line of %d bytes, cut)", s.Log.Whole(string(line[:maxLine])), size)
+		case len(line) > 0:
+			s.Log.Debug(">> %s", strings.TrimRight(string(line), "\r\n"))
+		}
+		if err != nil {
+			return
+		}
+		line, size = line[:0], 0
+	}
+}
+
+// head keeps the first maxOutput bytes that are written to it, and counts all.
+type head struct {
+	kept bytes.Buffer
+	size int
+}
+
+// Write takes everything: a command that meets a closed pipe would end otherwise than it does alone.
+func (h *head) Write(p []byte) (int, error) {
+	h.size += len(p)
+	h.kept.Write(p[:min(len(p), maxOutput-h.kept.Len())])
+	return len(p), nil
+}
+
+// CommandOutput runs a program of the worker, logs it and returns what it printed, of which it keeps
+// the first MiB; the log says where there was more. With allowFail
 // a failure is logged but is no error. The step's result tells its exit and the length of its
 // output where it failed or might have.
 func (s *Session) CommandOutput(ctx context.Context, allowFail bool, argv ...string) (string, error) {
 	s.Log.Debug("%s", ReprList(argv))
-	var out bytes.Buffer
+	var out head
 	exit, err := s.exec(ctx, argv, &out)
-	if err != nil && ctx.Err() != nil {
-		return out.String(), ctx.Err()
+	text := out.kept.String()
+	if out.size > len(text) {
+		s.Log.Warning("The command printed %d bytes: only the first %d are kept.", out.size, len(text))
+		text = s.Log.Whole(text)
 	}
-	text := out.String()
+	if err != nil && ctx.Err() != nil {
+		return text, ctx.Err()
+	}
 	for line := range strings.Lines(text) {
 		s.Log.Debug("output: %s", strings.TrimRight(line, "\r\n"))
 	}

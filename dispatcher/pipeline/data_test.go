@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -123,6 +124,47 @@ func TestCommandOutput(t *testing.T) {
 	}
 	if got := s.shared.progress(plan.Steps[0]).results.Get("returncode"); got != 2 {
 		t.Errorf("returncode: %v, want 2", got)
+	}
+}
+
+// What a command prints without end is not kept in memory without end, and no half of a secret is shown
+// where it is cut.
+func TestCommandPrintsWithoutEnd(t *testing.T) {
+	plan, log := planned(t, "boot: {}", &fake{name: "root"})
+	s := plan.session.at(plan.Steps[0])
+	const secret = "hunter2hunter2"
+	s.Log.Mask(secret)
+	half := maxLine - len(secret)/2
+	script := fmt.Sprintf("head -c %d /dev/zero | tr '\\0' x; printf %s; head -c 3000000 /dev/zero | tr '\\0' y; echo; echo after", half, secret)
+	if err := s.Command(t.Context(), "/bin/sh", "-c", script); err != nil {
+		t.Fatal(err)
+	}
+	got := log.text()
+	if len(got) > 2*maxLine || strings.Contains(got, "hunt") || !strings.Contains(got, "debug >> after\n") {
+		t.Errorf("the log has %d bytes, and holds half a secret: %v; want at most %d, none, and the line after", len(got), strings.Contains(got, "hunt"), 2*maxLine)
+	}
+	if want := fmt.Sprintf("(line of %d bytes, cut)", half+len(secret)+3000000); !strings.Contains(got, want) {
+		t.Errorf("the log does not say %q", want)
+	}
+}
+
+func TestCommandOutputWithoutEnd(t *testing.T) {
+	plan, log := planned(t, "boot: {}", &fake{name: "root"})
+	s := plan.session.at(plan.Steps[0])
+	out, err := s.CommandOutput(t.Context(), false, "/bin/sh", "-c", fmt.Sprintf("yes 0123456 | head -c %d", 3*maxOutput))
+	if err != nil || len(out) != maxOutput {
+		t.Errorf("got %d bytes (error %v), want %d", len(out), err, maxOutput)
+	}
+	want := fmt.Sprintf("warning The command printed %d bytes: only the first %d are kept.", 3*maxOutput, maxOutput)
+	if !strings.Contains(log.text(), want) {
+		t.Errorf("the log does not say %q", want)
+	}
+	// Without a line end nothing tells where a secret may be cut in two, so the end is left out.
+	s.Log.Mask("hunter2hunter2")
+	script := fmt.Sprintf("head -c %d /dev/zero | tr '\\0' x; printf hunter2hunter2; head -c 100 /dev/zero", maxOutput-7)
+	out, err = s.CommandOutput(t.Context(), false, "/bin/sh", "-c", script)
+	if err != nil || strings.Contains(out, "hunt") || strings.Contains(log.text(), "hunt") {
+		t.Errorf("got %d bytes (error %v), want no half of a secret in them nor in the log", len(out), err)
 	}
 }
 
