@@ -136,8 +136,16 @@ func run(ctx context.Context, j Job) error {
 }
 
 // Plan reads a job's texts and plans it, making its scratch directory afresh. Its errors have a
-// class.
-func Plan(j Job) (*pipeline.Plan, error) {
+// class: a panic is one of class Bug.
+func Plan(j Job) (plan *pipeline.Plan, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			plan, err = nil, pipeline.Blamef(pipeline.Bug, "plan the job: %v", r)
+		}
+		if err != nil && j.Dir != "" {
+			_ = os.RemoveAll(j.Dir) // there is no cleanup without a plan
+		}
+	}()
 	var texts [3]pipeline.Data
 	for i, in := range []struct {
 		name  string
@@ -168,15 +176,11 @@ func Plan(j Job) (*pipeline.Plan, error) {
 	for _, secret := range texts[0].Get("secrets").Pairs() {
 		j.Log.Mask(secret.Value.Text())
 	}
-	plan, err := pipeline.Parse(pipeline.Inputs{
+	return pipeline.Parse(pipeline.Inputs{
 		ID: j.ID, Version: j.Version,
 		Job: texts[0], Device: texts[1], Dispatcher: texts[2], EnvDUT: string(j.EnvDUT),
 		Env: j.Env, Dir: j.Dir, Log: j.Log, Now: j.Now, Methods: Methods(), Services: j.Services,
 	})
-	if err != nil {
-		_ = os.RemoveAll(j.Dir) // there is no cleanup without a plan
-	}
-	return plan, err
 }
 
 // Methods returns the tables of everything that a block can ask for.

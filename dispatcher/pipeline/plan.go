@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -44,8 +45,9 @@ type planner struct {
 }
 
 // Parse plans a job. Its errors have a class and end the job before validation. Planning may make
-// directories in the job's scratch directory, and so asks for it to be there.
-func Parse(in Inputs) (*Plan, error) {
+// directories in the job's scratch directory, and so asks for it to be there. A panic while planning
+// is an error of class Bug.
+func Parse(in Inputs) (plan *Plan, err error) {
 	total := defaultTimeout
 	if d := in.Job.Get("timeouts", "job"); !d.IsNull() {
 		var err error
@@ -54,7 +56,12 @@ func Parse(in Inputs) (*Plan, error) {
 		}
 	}
 	p := &planner{in: in, session: newSession(in)}
-	plan := &Plan{Timeout: total, session: p.session}
+	defer func() {
+		if r := recover(); r != nil {
+			plan, err = nil, p.session.bug("plan the job", r)
+		}
+	}()
+	plan = &Plan{Timeout: total, session: p.session}
 	blocks, err := p.blocks()
 	if err != nil {
 		return nil, err
@@ -266,7 +273,8 @@ type shared struct {
 	current   *connection.Connection // the one used last
 	steps     map[*Step]*progress
 	invalid   []string
-	started   bool // validation passed and the job ran
+	started   bool            // validation passed and the job ran
+	job       context.Context // ends when the job is canceled, and not when its time is up
 	dynamic   []Pair
 	environ   []Pair // set by actions, for tests
 }

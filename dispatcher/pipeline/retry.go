@@ -58,11 +58,19 @@ func (s *Session) attempt(ctx context.Context, end time.Time) error {
 }
 
 // cleanAttempt cleans after a failed attempt. The time of the step may be up, and that must not
-// keep its actions from tidying up.
+// keep its actions from tidying up; only the end of the job does, because then the device must be
+// switched off soon. What was not cleaned is, after that, when the job is cleaned after.
 func (s *Session) cleanAttempt(ctx context.Context) error {
+	// Not ctx: where its time was up first, it does not tell of a cancel any more.
+	job := s.shared.job
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	return s.cleanupStep(ctx, s.Step)
+	defer context.AfterFunc(job, cancel)()
+	err := s.cleanupStep(ctx, s.Step)
+	if job.Err() != nil {
+		return s.expired(job, job.Err(), s.Step.Name(), Canceled, s.Now())
+	}
+	return err
 }
 
 // again clears what the last attempt left in a step and below it.

@@ -32,7 +32,7 @@ func (c CanceledBy) Error() string { return c.Text }
 
 // Run carries the plan out, without Validate and Cleanup.
 func (p *Plan) Run(ctx context.Context) error {
-	p.session.shared.started = true
+	p.session.shared.started, p.session.shared.job = true, ctx
 	start := p.session.Now()
 	ctx, cancel := context.WithDeadline(ctx, start.Add(p.Timeout))
 	defer cancel()
@@ -189,11 +189,17 @@ func (s *Session) commandClass() Class {
 func (s *Session) once(ctx context.Context) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			s.Log.Exception("%s", strings.TrimSpace(string(debug.Stack())))
-			err = Blamef(Bug, "%s: %v", s.Step.Name(), r)
+			err = s.bug(s.Step.Name(), r)
 		}
 	}()
 	return s.Step.Action.Run(ctx, s)
+}
+
+// bug returns the error for a panic, and logs where it was. It is called from the deferred function that
+// recovered: the stack still holds the place then.
+func (s *Session) bug(doing string, panicked any) error {
+	s.Log.Exception("%s", strings.TrimSpace(string(debug.Stack())))
+	return Blamef(Bug, "%s: %v", doing, panicked)
 }
 
 // Finish logs the end of a job: the sentence for its class, and the result of case "job". err is

@@ -23,6 +23,7 @@ type fake struct {
 	run      func(ctx context.Context, s *Session) error
 	validate func(s *Session) error
 	cleanup  func() error
+	stop     func(context.Context) error // a cleanup that wants its context
 	timeouts Class
 }
 
@@ -47,7 +48,10 @@ func (f *fake) Validate(_ context.Context, s *Session) error {
 	}
 	return nil
 }
-func (f *fake) Cleanup(context.Context, *Session) error {
+func (f *fake) Cleanup(ctx context.Context, _ *Session) error {
+	if f.stop != nil {
+		return f.stop(ctx)
+	}
 	if f.cleanup != nil {
 		return f.cleanup()
 	}
@@ -294,6 +298,20 @@ func TestPanicIsABug(t *testing.T) {
 	}
 }
 
+// Planning and validation come before anything is run, and a panic there must not end the process either.
+func TestPanicBeforeTheRunIsABug(t *testing.T) {
+	var none []string
+	plan, log := planned(t, "boot: {}", &fake{name: "root", validate: func(*Session) error { return errors.New(none[3]) }})
+	err := plan.Validate(t.Context())
+	if ClassOf(err) != Bug || !strings.Contains(err.Error(), "root: ") || !strings.Contains(log.text(), "run_test.go") {
+		t.Errorf("validate: %s %v, want a Bug of root, with the stack in the log", ClassOf(err), err)
+	}
+	_, log, err = parse(t, "actions:\n- boot: {}", "", Group{Title: "root", Fill: func(*Step, *Session) error { panic("boom") }})
+	if ClassOf(err) != Bug || !strings.Contains(err.Error(), "boom") || !strings.Contains(log.text(), "run_test.go") {
+		t.Errorf("plan: %s %v, want a Bug, with the stack in the log", ClassOf(err), err)
+	}
+}
+
 func TestValidateCollectsProblems(t *testing.T) {
 	root := &fake{name: "root", validate: func(s *Session) error { s.Invalid("one"); return nil }, children: []Action{
 		&fake{name: "a", validate: func(*Session) error { return Blamef(Job, "it's two") }},
@@ -366,6 +384,49 @@ func TestCleanup(t *testing.T) {
 	}
 	if _, err := os.Stat(plan.session.JobDir()); !os.IsNotExist(err) {
 		t.Errorf("the job's directory is still there: %v", err)
+	}
+}
+
+// A cancel during the cleanup after a failed attempt ends that cleanup: the device must be off before
+// the worker's patience is.
+func TestCancelDuringCleanupOfAnAttempt(t *testing.T) {
+	tests := []struct {
+		name  string
+		block string
+		run   func(context.Context, *Session) error
+	}{
+		{"after a failure", "boot: {failure_retry: 3}", fails(Infrastructure, "no prompt")},
+		{"after a time-out", "boot: {failure_retry: 3, timeout: {seconds: 5}}", hangs},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				attempts := 0
+				root := again{&fake{name: "root", run: func(ctx context.Context, s *Session) error {
+					attempts++
+					return tt.run(ctx, s)
+				}}}
+				root.stop = func(ctx context.Context) error {
+					cancel(CanceledBy{Text: "enough"})
+					select { // an undo that takes long, and ends when it is told to
+					case <-time.After(4 * time.Minute):
+						return nil
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				}
+				plan, log := planned(t, tt.block, root)
+				begin := time.Now()
+				err := plan.Run(ctx)
+				if ClassOf(err) != Canceled || err.Error() != "enough" || attempts != 1 {
+					t.Errorf("%d attempts, %s: %v; want one, Canceled and its text\n%s", attempts, ClassOf(err), err, log.text())
+				}
+				if took := time.Since(begin); took > 10*time.Second {
+					t.Errorf("the run went on for %s after its cancel", took)
+				}
+			})
+		})
 	}
 }
 

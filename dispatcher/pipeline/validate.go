@@ -15,7 +15,8 @@ import (
 func (p *Plan) Validate(ctx context.Context) error {
 	s := p.session
 	start := s.Now()
-	s.Log.Info("strata-dispatcher, installed at version: %s", s.shared.version)
+	// Programs look for this line, so it keeps the name that it has in LAVA.
+	s.Log.Info("lava-dispatcher, installed at version: %s", s.shared.version)
 	s.Log.Info("start: 0 validate")
 	s.Log.Info("Start time: %s (UTC)", start.UTC().Format("2006-01-02 15:04:05.000000+00:00"))
 	ctx, cancel := context.WithDeadline(ctx, start.Add(p.Timeout))
@@ -87,7 +88,7 @@ func (s *Session) validate(ctx context.Context) error {
 		return err
 	}
 	if v, ok := step.Action.(Validator); ok {
-		if err := v.Validate(ctx, s); err != nil {
+		if err := s.validateOnce(ctx, v); err != nil {
 			if ClassOf(err) != Job || ctx.Err() != nil {
 				return fmt.Errorf("%w", err)
 			}
@@ -100,4 +101,14 @@ func (s *Session) validate(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// validateOnce asks one action. A panic is a bug of the action, and ends the job, not the process.
+func (s *Session) validateOnce(ctx context.Context, v Validator) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = s.bug(s.Step.Name(), r)
+		}
+	}()
+	return v.Validate(ctx, s)
 }
