@@ -13,6 +13,14 @@ const DefaultLimit = 1 << 30
 // tailBytes is how much of the end is kept of a job that said more.
 const tailBytes = 16 << 20
 
+// How much of results, and of errors, passes beyond the limit, in bytes each. The two do not share
+// their room: errors, of which one fault may bring many, never keep a result out. With the tail and the findings
+// a job's log has at most limit + 112 MiB.
+const (
+	resultBytes = 64 << 20
+	errorBytes  = 16 << 20
+)
+
 // contextLines is how many console lines around a kernel finding are kept beyond the limit.
 const contextLines = 20
 
@@ -21,17 +29,21 @@ const recordCost = 64
 
 // limiter keeps the output limit of a job. Up to the limit everything passes. Beyond it results,
 // errors and kernel findings pass at once with the lines around them, the findings until they are as
-// many bytes as the tail: a kernel may report without end. Other lines wait, and only
+// many bytes as the tail: a kernel may report without end, as may a test; results and errors that
+// find no room any more are lines like others. Other lines wait, and only
 // the last tail bytes of them are written when the job ends, after a record that says how many are
 // missing. Line numbers count what is written: a log has no gaps in its numbers.
 type limiter struct {
 	limit, tailLimit int64
 	seen             int64
 	found            int64 // bytes of findings and the lines after them that passed beyond the limit
+	results, errors  int64 // bytes of them that passed beyond the limit
 	waiting          []events.Record
 	size             int64 // of waiting
 	follow           int   // lines still to pass after a finding
 	missing          uint64
+	missingResults   uint64
+	missingErrors    uint64
 	missingBytes     int64
 	first            uint64 // line at which the limit was reached
 }
@@ -63,7 +75,7 @@ func (l *limiter) admit(r events.Record, next uint64) []events.Record {
 			l.found += cost(p)
 		}
 		return passed
-	case essential(r):
+	case l.room(r):
 		return []events.Record{r}
 	case l.follow > 0 && r.Level == events.Target:
 		l.follow--
@@ -87,6 +99,12 @@ func (l *limiter) drop(r events.Record) {
 	l.size -= cost(r)
 	l.missing++
 	l.missingBytes += cost(r)
+	switch r.Level {
+	case events.Results:
+		l.missingResults++
+	case events.Error, events.Exception, events.EventText:
+		l.missingErrors++
+	}
 }
 
 // takeContext takes the last lines that wait: they stand before a finding. Lines before them that
@@ -107,21 +125,32 @@ func (l *limiter) finish() []events.Record {
 	if l.first == 0 {
 		return nil
 	}
+	kept := "Results, errors and kernel findings were kept"
+	if l.missingResults+l.missingErrors > 0 {
+		kept = fmt.Sprintf("%d results and %d errors are among the missing lines", l.missingResults, l.missingErrors)
+	}
 	note := fmt.Sprintf("Output limit of %d bytes reached at line %d: %d later lines (%d bytes) are missing. "+
-		"Results, errors and kernel findings were kept; the last %d lines follow.",
-		l.limit, l.first, l.missing, l.missingBytes, len(l.waiting))
+		"%s; the last %d lines follow.", l.limit, l.first, l.missing, l.missingBytes, kept, len(l.waiting))
 	out := append([]events.Record{{Level: events.Warning, Message: encode(note)}}, l.waiting...)
 	l.waiting, l.size, l.first, l.seen = nil, 0, 0, 0
 	return out
 }
 
-// essential says whether a record is kept beyond the limit whatever comes.
-func essential(r events.Record) bool {
+// room says whether a record beyond the limit passes because of what it is, and takes the room for it.
+func (l *limiter) room(r events.Record) bool {
+	used, bound := &l.errors, int64(errorBytes)
 	switch r.Level {
-	case events.Results, events.Error, events.Exception, events.EventText:
-		return true
+	case events.Results:
+		used, bound = &l.results, resultBytes
+	case events.Error, events.Exception, events.EventText:
+	default:
+		return false
 	}
-	return false
+	if *used+cost(r) > bound {
+		return false
+	}
+	*used += cost(r)
+	return true
 }
 
 // finding says whether a console line begins a report of the kernel's about itself.

@@ -295,6 +295,48 @@ func TestOutputLimitOfFindings(t *testing.T) {
 	}
 }
 
+// A test that reports cases without end fills no disk either. Results have room of their own: errors
+// do not use it up, however many there are.
+func TestOutputLimitOfResults(t *testing.T) {
+	l, got := memory(10000)
+	text := strings.Repeat("x", 10000)
+	for range 4 * errorBytes / len(text) {
+		l.Error("%s", text)
+	}
+	l.Result(Fields{{"case", "behind the errors"}, {"result", "pass"}})
+	for i := range 3 * resultBytes / len(text) {
+		l.Result(Fields{{"case", fmt.Sprint(i)}, {"result", "pass"}, {"extra", text}})
+	}
+	l.Finish()
+	l.Result(Fields{{"case", "job"}, {"result", "fail"}})
+	size, errors, results := 0, 0, 0
+	var note string
+	for _, r := range *got {
+		size += int(cost(r))
+		switch r.Level {
+		case events.Error:
+			errors++
+		case events.Results:
+			results++
+		case events.Warning:
+			note += string(r.Message)
+		}
+	}
+	if size > 2*10000+errorBytes+resultBytes+100000 {
+		t.Errorf("%d bytes kept, want at most %d more than the limit", size, errorBytes+resultBytes)
+	}
+	if !slices.ContainsFunc(*got, func(r events.Record) bool { return strings.Contains(string(r.Message), "behind the errors") }) {
+		t.Error("the result after the errors is missing")
+	}
+	if last := string((*got)[len(*got)-1].Message); !strings.Contains(last, `"job"`) {
+		t.Errorf("the last record is %.100s, want the result of the job", last)
+	}
+	want := fmt.Sprintf("%d results and %d errors are among the missing lines;", 3*resultBytes/len(text)+2-results, 4*errorBytes/len(text)-errors)
+	if !strings.Contains(note, want) || strings.Contains(note, "Results, errors and kernel findings were kept") {
+		t.Errorf("the record about what is missing says %s\nwant %s", note, want)
+	}
+}
+
 func memory(limit int64) (*Logger, *[]events.Record) {
 	var got []events.Record
 	return New(Settings{
