@@ -165,6 +165,7 @@ func (a *app) demoLab(ctx context.Context, data string) (r ready, wait func(), e
 	c := config.Defaults()
 	c.Data, c.Listen = data, config.Listen{HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0", SQL: "127.0.0.1:0"}
 	c.Space.Server, c.Space.Worker = 100<<20, 100<<20
+	c.Worker = onLoopback(c.Worker)
 	up, ended, failed := make(chan ready, 1), make(chan struct{}), error(nil)
 	go func() {
 		defer close(ended)

@@ -53,6 +53,9 @@ do everything. Workers on other machines dial in on --listen-nats with a token o
 "nats", "http" and "sql". Port 0 takes a free port. The other commands of the same user find the
 lab without it.
 
+The worker in the same process (--worker) serves files to devices on loopback, where virtual devices
+find them; a configuration file names other addresses for boards.
+
 A configuration file (--config) sets the same and more; flags win. ` + "`STRATA_CLICKHOUSE_DSN`" + ` names a
 ClickHouse server to use instead of the engine.`,
 		Example: `  strata up
@@ -63,6 +66,9 @@ ClickHouse server to use instead of the engine.`,
 			merged, err := mergeConfig(cmd, f.file, c)
 			if err != nil {
 				return err
+			}
+			if f.file == "" {
+				merged.Worker = onLoopback(merged.Worker)
 			}
 			return a.up(cmd.Context(), merged, f)
 		},
@@ -78,6 +84,12 @@ ClickHouse server to use instead of the engine.`,
 	fl.StringVar(&f.worker, "worker", "", "run a worker of this name in the same process")
 	fl.StringSliceVar(&f.services, "services", nil, "run only these services, with commas between them; \"none\" runs the broker alone")
 	return cmd
+}
+
+// onLoopback keeps a worker's servers for devices off the network.
+func onLoopback(w config.Worker) config.Worker {
+	w.TFTP, w.Web = "127.0.0.1:69", "127.0.0.1:0"
+	return w
 }
 
 // mergeConfig reads the configuration file and puts the flags that were given over it.
