@@ -17,6 +17,9 @@ type Services struct {
 	TFTP  Export `json:"tftp,omitzero"`
 	Web   Export `json:"web,omitzero"`
 	Cache Store  `json:"cache,omitzero"`
+	// State is the worker's own directory, where it keeps the orders of all jobs. What lies below it is
+	// no job's to read by a URL. Empty where there is none, as under `strata run`.
+	State string `json:"state,omitempty"`
 }
 
 // Export is a directory whose files a server shows to devices.

@@ -30,5 +30,7 @@ func startExports(ctx context.Context, d Deps) (*exports.Servers, error) {
 
 // offer returns what a job finds on this machine.
 func (s *supervisor) offer(j *job) pipeline.Services {
-	return s.exports.For(filepath.Base(j.dir), filepath.Join(j.dir, jobproc.ScratchDir))
+	services := s.exports.For(filepath.Base(j.dir), filepath.Join(j.dir, jobproc.ScratchDir))
+	services.State = s.StateDir
+	return services
 }
