@@ -53,7 +53,7 @@ func BenchmarkStoredLines(b *testing.B) {
 		p := NewProjector(Settings{DB: db, Log: broker.Log})
 		b.StartTimer()
 		began := time.Now()
-		if err := p.fill(b.Context(), db); err != nil {
+		if err := p.fill(b.Context(), db, nil); err != nil {
 			b.Fatal(err)
 		}
 		total += time.Since(began)
@@ -92,7 +92,7 @@ func BenchmarkFacts(b *testing.B) {
 	for range b.N {
 		db := openTest(b)
 		began := time.Now()
-		if err := NewProjector(Settings{DB: db, Log: broker.Log}).fill(b.Context(), db); err != nil {
+		if err := NewProjector(Settings{DB: db, Log: broker.Log}).fill(b.Context(), db, nil); err != nil {
 			b.Fatal(err)
 		}
 		total += time.Since(began)

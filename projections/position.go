@@ -23,6 +23,8 @@ var ErrSuperseded = errors.New("another projector has taken over")
 type claim struct {
 	db     *DB
 	number uint64
+	owner  string
+	guard  *claim // of a rebuild: that on the tables to be replaced, which has to hold as well
 }
 
 // claimTables makes this process the one that projects into db.
@@ -47,20 +49,44 @@ func claimTables(ctx context.Context, db *DB) (*claim, error) {
 			return nil, fmt.Errorf("claim the tables: %w", err)
 		}
 		if owners[0].Owners == 1 {
-			return &claim{db, number}, nil
+			return &claim{db: db, number: number, owner: owner}, nil
 		}
 	}
 }
 
 func highestClaim(ctx context.Context, db *DB) (uint64, error) {
-	type highest struct {
-		Claim uint64 `ch:"claim"`
-	}
-	rows, err := all[highest](ctx, db, "SELECT max(claim) AS claim FROM projector_owners")
+	highest, err := readClaim(ctx, db)
+	return highest.Claim, err
+}
+
+// claimRow is the highest claim on the tables.
+type claimRow struct {
+	Claim uint64 `ch:"claim"`
+	Owner string `ch:"owner"`
+}
+
+func readClaim(ctx context.Context, db *DB) (claimRow, error) {
+	rows, err := all[claimRow](ctx, db, "SELECT max(o.claim) AS claim, argMax(o.owner, o.claim) AS owner FROM projector_owners AS o")
 	if err != nil {
-		return 0, fmt.Errorf("read the claims on the tables: %w", err)
+		return claimRow{}, fmt.Errorf("read the claims on the tables: %w", err)
 	}
-	return rows[0].Claim, nil
+	return rows[0], nil
+}
+
+// held returns [ErrSuperseded] where somebody has claimed the tables since, or a rebuild has put
+// others in their place.
+func (c *claim) held(ctx context.Context) error {
+	highest, err := readClaim(ctx, c.db)
+	if err != nil {
+		return err
+	}
+	if highest.Claim != c.number || highest.Owner != c.owner {
+		return fmt.Errorf("%s: %w (claim %d, ours %d)", c.db.database, ErrSuperseded, highest.Claim, c.number)
+	}
+	if c.guard != nil {
+		return c.guard.held(ctx)
+	}
+	return nil
 }
 
 // ledger notes under a claim how far the tables are with one stream.
@@ -97,12 +123,8 @@ func (l *ledger) note(ctx context.Context, b *batch) error {
 	if err := l.write(ctx, b, false); err != nil {
 		return err
 	}
-	highest, err := highestClaim(ctx, l.db)
-	if err != nil {
-		return err
-	}
-	if highest != l.number {
-		return fmt.Errorf("%s: %w (claim %d, ours %d)", l.stream, ErrSuperseded, highest, l.number)
+	if err := l.held(ctx); err != nil {
+		return fmt.Errorf("%s: %w", l.stream, err)
 	}
 	return nil
 }

@@ -32,8 +32,9 @@ type Projector struct {
 	log    *slog.Logger
 	models []model
 	counts map[string]*Counts
-	pauses chan chan struct{} // a request to stop following until the channel closes
-	active atomic.Bool        // Run follows
+	pauses chan chan struct{}    // a request to stop following until the channel closes
+	active atomic.Bool           // Run follows
+	claim  atomic.Pointer[claim] // that of Run; nil before it has one
 }
 
 // Counts are what a projector has done with one stream. All are safe to read at any time.
@@ -75,6 +76,7 @@ func (p *Projector) Counts(stream string) *Counts { return p.counts[stream] }
 func (p *Projector) Run(ctx context.Context) error {
 	p.active.Store(true)
 	defer p.active.Store(false)
+	defer p.claim.Store(nil)
 	pause := 50 * time.Millisecond
 	for ctx.Err() == nil {
 		resume, err := p.session(ctx)
@@ -104,7 +106,7 @@ func (p *Projector) session(ctx context.Context) (resume chan struct{}, err erro
 	err = p.s.DB.Migrate(ctx)
 	if errors.Is(err, ErrOutdated) {
 		p.log.Info("tables are rebuilt", "why", err)
-		err = p.rebuild(ctx, func(context.Context) (func(), error) { return func() {}, nil }) // we fill nothing meanwhile
+		err = p.rebuild(ctx, nil, func(context.Context) (func(), error) { return func() {}, nil }) // we fill nothing meanwhile
 	}
 	if err != nil {
 		return nil, err
@@ -113,6 +115,7 @@ func (p *Projector) session(ctx context.Context) (resume chan struct{}, err erro
 	if err != nil {
 		return nil, err
 	}
+	p.claim.Store(claim)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -79,7 +80,7 @@ func TestProjectorIsExactlyOnceOverCrashes(t *testing.T) {
 	awaitPosition(t, db, stream.Output, 48)
 	stop()
 	p := NewProjector(Settings{DB: whole, Log: broker.Log})
-	if err := p.fill(t.Context(), whole); err != nil {
+	if err := p.fill(t.Context(), whole, nil); err != nil {
 		t.Fatal(err)
 	}
 	sameTables(t, db, whole)
@@ -121,7 +122,7 @@ func TestProjectorCompletesHalfABatch(t *testing.T) {
 	awaitPosition(t, db, stream.Output, 4)
 	stop()
 	whole := openTest(t)
-	if err := NewProjector(Settings{DB: whole, Log: broker.Log}).fill(t.Context(), whole); err != nil {
+	if err := NewProjector(Settings{DB: whole, Log: broker.Log}).fill(t.Context(), whole, nil); err != nil {
 		t.Fatal(err)
 	}
 	sameTables(t, db, whole)
@@ -233,6 +234,43 @@ func TestOutdatedTablesAreRebuilt(t *testing.T) {
 	}
 }
 
+// Two processes of a new release start on tables of the old one: the later one rebuilds, and the
+// other, in the middle of a batch, gives way without a row in the new tables.
+func TestOneOfTwoRebuilds(t *testing.T) {
+	t.Parallel()
+	broker, db := eventtest.Start(t), openTest(t)
+	lab := story(t, broker, 1)
+	if err := db.exec(t.Context(), "INSERT INTO migrations (name, sha256, at) VALUES ('0055_measurements', 'other', now64(6) + 1)"); err != nil {
+		t.Fatal(err)
+	}
+	var once sync.Once
+	noted, release, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	first := NewProjector(Settings{DB: db, Log: broker.Log, After: func(step string) {
+		if step == "noted" {
+			once.Do(func() { close(noted) })
+			<-release
+		}
+	}})
+	ctx, cancel := context.WithTimeout(t.Context(), eventtest.Patience)
+	defer cancel()
+	go func() { ended <- first.Run(ctx) }()
+	select {
+	case <-noted:
+	case <-ctx.Done():
+		t.Fatal("the first projector did not begin")
+	}
+	_, stop := project(t, broker, db)
+	defer stop()
+	awaitPosition(t, db, stream.Lab, lab)
+	close(release)
+	if err := <-ended; !errors.Is(err, ErrSuperseded) {
+		t.Errorf("the first projector: %v; want ErrSuperseded", err)
+	}
+	if got, want := text(t, db, "SELECT count(), uniqExact(seq) FROM events WHERE stream = 'LAB'"), fmt.Sprint(lab, " ", lab); got != want {
+		t.Errorf("events, different events: %s; want %s", got, want)
+	}
+}
+
 // A process that died in the middle of the swap left no tables under their name.
 func TestMigrateFinishesASwap(t *testing.T) {
 	t.Parallel()
@@ -256,7 +294,7 @@ func TestMigrateFinishesASwap(t *testing.T) {
 	if err := next.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := NewProjector(Settings{DB: next, Log: broker.Log}).fill(t.Context(), next); err != nil {
+	if err := NewProjector(Settings{DB: next, Log: broker.Log}).fill(t.Context(), next, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := server.exec(t.Context(), "RENAME DATABASE "+quoteName(db.database)+" TO "+quoteName(oldName(db.database))); err != nil {

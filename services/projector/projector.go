@@ -81,6 +81,7 @@ func standBy(ctx context.Context, d Deps, db *projections.DB) error {
 	tick := time.NewTicker(patience / looks)
 	defer tick.Stop()
 	stood := map[string]uint64{}
+	rebuilt := uint64(0)
 	still := map[string]int{} // looks at which a stream's tables stood where they had stood before
 	for {
 		select {
@@ -88,6 +89,11 @@ func standBy(ctx context.Context, d Deps, db *projections.DB) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
+		rebuild, err := db.Rebuilding(ctx)
+		if err != nil || rebuild != rebuilt {
+			clear(still)
+		}
+		rebuilt = rebuild
 		for _, name := range []string{stream.Lab, stream.Results, stream.Output} {
 			at, err := db.Position(ctx, name)
 			last, lastErr := d.Log.Last(ctx, name)
