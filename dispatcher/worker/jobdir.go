@@ -44,10 +44,11 @@ type job struct {
 	dir string
 	record
 
-	kills    bool // SIGKILL was sent
-	gone     bool // its process has ended, and that has to be settled
-	dirty    bool // record is not on disk as it is here
-	unwanted bool // to be discarded once its courier has stopped
+	after    afterwards // of a process that left no result
+	kills    bool       // SIGKILL was sent
+	gone     bool       // its process has ended, and that has to be settled
+	dirty    bool       // record is not on disk as it is here
+	unwanted bool       // to be discarded once its courier has stopped
 }
 
 // board names what the job's lease fences; lives says that a process may be running; save writes

@@ -127,11 +127,18 @@ func (s *supervisor) end(j *job) {
 		if tail := lastBytes(filepath.Join(j.dir, jobproc.StderrFile), 1000); tail != "" {
 			verdict.Error += ": " + tail
 		}
-		if n, err := jobproc.KillMarked(j.dir); n > 0 || err != nil {
-			s.Logger.Warn("job left consoles behind", "job", j.Job, "killed", n, "error", err)
-		}
 		if j.kills {
 			verdict.Error = "the job's process did not end when asked to and was killed"
+		}
+		if !j.after.begun {
+			if n, err := jobproc.KillMarked(j.dir); n > 0 || err != nil {
+				s.Logger.Warn("job left consoles behind", "job", j.Job, "killed", n, "error", err)
+			}
+			s.powerOff(j)
+			return
+		}
+		if j.after.said != "" {
+			verdict.Error += "; " + j.after.said
 		}
 	}
 	s.conclude(j, verdict)
@@ -143,11 +150,13 @@ func (s *supervisor) conclude(j *job, v order.Verdict) {
 	// Opening it also cuts off a line that a crash left half written; a courier sends what is left.
 	dir := filepath.Join(j.dir, jobproc.SpoolDir)
 	spool, err := output.OpenSpool(dir)
+	sent, unread := output.Sent(dir)
 	if err == nil {
+		err = s.logAfterwards(j, spool, sent)
 		v.Lines = spool.Lines()
-		err = spool.Close()
+		err = errors.Join(err, spool.Close())
 	}
-	if sent, unread := output.Sent(dir); unread == nil {
+	if unread == nil {
 		v.Lines = max(v.Lines, sent) // a loss of power may have taken the end of what was sent
 	}
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 )
 
 // The steps of a cancel, from the time it was asked for: SIGTERM at once, again from againAfter,
-// and SIGKILL to all of the job's processes from killAfter. The last two wait at least for as long
-// as the job's own plan allows for powering its device off.
+// and SIGKILL to all of the job's processes from killAfter. The last two each wait at least for as
+// long as the job's own plan allows for powering its device off.
 const (
 	againAfter = 60 * time.Second
 	killAfter  = 120 * time.Second
@@ -194,7 +194,7 @@ func (s *supervisor) act() (wake time.Time) {
 			wake = now.Add(soon)
 		case j.Phase == taken && s.ready && !s.busy(j):
 			s.start(j)
-		case j.Phase == running && !j.Cancel.IsZero():
+		case j.Phase == running && !j.Cancel.IsZero() && !j.after.begun:
 			if next := s.escalate(j, now); !next.IsZero() && next.Before(wake) {
 				wake = next
 			}
@@ -228,7 +228,9 @@ func (s *supervisor) escalate(j *job, now time.Time) (next time.Time) {
 	}
 	since := now.Sub(j.Cancel)
 	final := jobproc.FinalizeTime(j.dir)
-	again, kill := max(againAfter, final), max(killAfter, final)
+	// A cleanup that hangs ends at the second signal, and only then the device is switched off.
+	again := max(againAfter, final)
+	kill := again + max(killAfter-againAfter, final)
 	if since >= kill {
 		if !j.kills {
 			j.kills = true
