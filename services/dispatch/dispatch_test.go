@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"strata/events"
@@ -496,6 +497,9 @@ func (l *testLab) next(t testing.TB) order.Order {
 		})
 	}
 	m, err := l.orders.Next(jetstream.FetchMaxWait(eventtest.Patience))
+	for errors.Is(err, nats.ErrNoResponders) { // the consumer is known a moment before it answers
+		m, err = l.orders.Next(jetstream.FetchMaxWait(eventtest.Patience))
+	}
 	if err != nil {
 		t.Fatalf("pull the next order: %v; recorded:\n%s", err, eventtest.Story(t, l.Log, stream.Lab))
 	}
