@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -98,6 +99,8 @@ func TestCloseEndsTheWholeGroup(t *testing.T) {
 // has been given.
 func TestConsoleEndsWithItsOwner(t *testing.T) {
 	if file := os.Getenv("STRATA_TEST_CONSOLE"); file != "" {
+		// As a job's process does: where it began with HUP ignored (nohup), its children do not.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 		c, _ := start(t, "echo $$ >"+file+"; exec sleep 1000")
 		_, _ = c.ExpectText(t.Context(), "never") // until the kill
 		return
