@@ -59,12 +59,15 @@ func (a Artefact) action(s *pipeline.Session) (pipeline.Action, error) {
 		return nil, pipeline.Blamef(pipeline.Job, "Invalid deploy action: 'url' of '%s': %w", a.Key, err)
 	}
 	f := fetch{artefact: a, url: shown(text, u), host: u.Host, path: u.Path}
+	var allowed []string
 	for _, scheme := range schemes() {
 		if slices.Contains(scheme.names, u.Scheme) {
 			return scheme.action(f), nil
 		}
+		allowed = append(allowed, scheme.names...)
 	}
-	return nil, pipeline.Blamef(pipeline.Job, "Unsupported url protocol scheme: %s", u.Scheme)
+	return nil, pipeline.Blamef(pipeline.Job, "Unsupported url protocol scheme: %s ('url' of '%s' is '%s', allowed schemes are %s)",
+		u.Scheme, a.Key, u.Redacted(), strings.Join(allowed, ", "))
 }
 
 // shown returns a URL as plans and logs show it: without an empty host, query or fragment, as LAVA

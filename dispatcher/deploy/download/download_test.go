@@ -48,7 +48,7 @@ func TestDownload(t *testing.T) {
 		{"no suffix to lose", "/rootfs", gz, "compression: gz", "rootfs", content, "", ""},
 		{"zip stays", "/x.zip", content, "compression: zip", "x.zip", content, "", ""},
 		{"checksums", "/a.gz", gz, "compression: gz, md5sum: " + hex.EncodeToString(md[:]) + ", sha256sum: " + sum(gz), "a", content, "", ""},
-		{"wrong checksum", "/a.gz", gz, "compression: gz, sha256sum: " + sum(content), "", nil, pipeline.Job, "sha256 for 'URL/a.gz' does not match."},
+		{"wrong checksum", "/a.gz", gz, "compression: gz, sha256sum: " + sum(content), "", nil, pipeline.Job, "sha256 for 'URL/a.gz' does not match. wanted " + sum(content) + ", got " + sum(gz)},
 		{"not compressed", "/a.gz", content, "compression: gz", "", nil, pipeline.Job, "Decompression subprocess exited with non-zero code"},
 		{"cut short by whoever packed it", "/a.xz", packed(t, archive.XZ)[:len(packed(t, archive.XZ))/2], "compression: xz", "", nil, pipeline.Job, "Decompression subprocess exited with non-zero code"},
 		{"not there", "/missing", nil, "", "", nil, pipeline.Infrastructure, "Unable to download 'URL/missing': the server answered 404"},
@@ -288,9 +288,10 @@ func TestValidate(t *testing.T) {
 func TestPlanRefuses(t *testing.T) {
 	t.Parallel()
 	for params, want := range map[string]string{
-		"{}":                 "Invalid deploy action: 'url' is missing for 'image'",
-		"{url: 'ftp://x/y'}": "Unsupported url protocol scheme: ftp",
-		"{url: 'noscheme'}":  "Unsupported url protocol scheme: ",
+		"{}":                         "Invalid deploy action: 'url' is missing for 'image'",
+		"{url: 'ftp://x/y'}":         "Unsupported url protocol scheme: ftp ('url' of 'image' is 'ftp://x/y', allowed schemes are http, https, file, scp, rclone, downloads)",
+		"{url: 'noscheme'}":          "Unsupported url protocol scheme:  ('url' of 'image' is 'noscheme', allowed schemes are http",
+		"{url: 'ftp://me:hush@x/y'}": "'ftp://me:xxxxx@x/y'",
 	} {
 		j := newJob(t, "", "")
 		j.params = parse(t, params)

@@ -158,7 +158,7 @@ func (f fetch) verify(s *pipeline.Session, n, size int64, given []checksum) erro
 			s.Log.Error("%s", text)
 			s.Log.Info("actual  : %s", actual)
 			s.Log.Info("expected: %s", c.want)
-			return pipeline.Blame(pipeline.Job, errors.New(text))
+			return pipeline.Blamef(pipeline.Job, "%s wanted %s, got %s", text, c.want, actual)
 		}
 	}
 	return nil
