@@ -124,8 +124,8 @@ func TestGitDefinition(t *testing.T) {
 		{name: "no yaml", keys: "path: tests/broken.yaml", class: pipeline.Job, text: "line"},
 		{name: "no name", keys: "path: tests/nameless.yaml", class: pipeline.Job, text: "metadata"},
 		{name: "a file of the worker", keys: "path: tests/passwd.yaml", class: pipeline.Job, text: "Unable to find test definition YAML"},
-		{name: "no such branch", keys: "path: x, branch: none", class: pipeline.Infrastructure, text: "Unable to fetch git repository", tries: 5},
-		{name: "no such revision", keys: "path: x, revision: abcdef", class: pipeline.Infrastructure, text: "Unable to fetch git repository", tries: 5},
+		{name: "no such branch", keys: "path: x, branch: none", class: pipeline.Infrastructure, text: "Remote branch none not found in upstream origin", tries: 5},
+		{name: "no such revision", keys: "path: x, revision: abcdef", class: pipeline.Infrastructure, text: "invalid reference: abcdef", tries: 5},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -143,7 +143,11 @@ func TestGitDefinition(t *testing.T) {
 				if !strings.Contains(err.Error(), tt.text) {
 					t.Errorf("error %q, want %q in it", err, tt.text)
 				}
-				if tt.tries > 0 && !strings.Contains(j.text(), "Unable to fetch git repository 'file://"+repo.dir+"': 6 of 6 attempts.") {
+				const short = "Unable to fetch git repository 'file://"
+				if tt.tries > 0 && !strings.HasPrefix(err.Error(), short+repo.dir+"': git: ") {
+					t.Errorf("error %q does not begin with the short text", err)
+				}
+				if _, words, _ := strings.Cut(j.text(), short+repo.dir+"': 6 of 6 attempts. "); tt.tries > 0 && !strings.Contains(words, tt.text) {
 					t.Errorf("log:\n%s", j.text())
 				}
 				return
@@ -159,6 +163,22 @@ func TestGitDefinition(t *testing.T) {
 				t.Errorf("result: %v, commit %q", got, j.runs[0].Commit)
 			}
 		})
+	}
+}
+
+// What git printed stands in an error that others than the log show: without secrets, even without the half of one that the limit left.
+func TestLastWordsOfGit(t *testing.T) {
+	t.Parallel()
+	log := output.New(output.Settings{Now: time.Now, Write: func(events.Record) error { return nil }})
+	log.Mask("hush-hush")
+	for printed, want := range map[string]string{
+		"": "", "Cloning into 'x'...\n\nfatal: a\r\nb\n": "fatal: a; b", "1\n2\n3\n4\n5\n": "2; 3; 4; 5",
+		strings.Repeat("é", 300):     strings.Repeat("é", 200),
+		"fatal: no hush-hush here\n": "fatal: no " + output.Masked + " here", "hush-hush" + strings.Repeat("x", 395): output.Masked[len(output.Masked)-5:] + strings.Repeat("x", 395),
+	} {
+		if got := lastWords(log, printed); got != want {
+			t.Errorf("lastWords(%q) = %q, want %q", printed, got, want)
+		}
 	}
 }
 

@@ -3,12 +3,14 @@ package overlay
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"strata/dispatcher/output"
 	"strata/dispatcher/pipeline"
 	"strata/dispatcher/urlrule"
 )
@@ -113,9 +115,9 @@ func (c *clone) run(ctx context.Context) (string, error) {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		c.s.Log.Error("Unable to fetch git repository '%s': %d of %d attempts.", c.url, try, gitTries)
+		c.s.Log.Error("Unable to fetch git repository '%s': %d of %d attempts. %s", c.url, try, gitTries, err)
 		if try == gitTries {
-			return "", pipeline.Blamef(pipeline.Infrastructure, "Unable to fetch git repository '%s'", c.url)
+			return "", pipeline.Blamef(pipeline.Infrastructure, "Unable to fetch git repository '%s': %w", c.url, err)
 		}
 		if err := c.wait(ctx, gitPause); err != nil {
 			return "", err
@@ -186,9 +188,23 @@ func (c *clone) git(ctx context.Context, args ...string) (string, error) {
 		for line := range strings.Lines(errs.String()) {
 			c.s.Log.Debug(">> %s", strings.TrimRight(line, "\r\n"))
 		}
-		return errs.String(), err
+		return errs.String(), fmt.Errorf("git: %w: %s", err, lastWords(c.s.Log, errs.String()))
 	}
 	return out.String(), nil
+}
+
+// lastWords returns the end of what git printed, in one line and without secrets. The reason stands in one of the last few
+// lines: advice may follow it, and before it come remarks on progress.
+func lastWords(log *output.Logger, printed string) string {
+	const lines, limit = 4, 400
+	var words []string
+	for line := range strings.Lines(log.Hide(printed)) { // before the cut, which may halve a secret
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "Cloning into ") {
+			words = append(words, line)
+		}
+	}
+	text := strings.ToValidUTF8(strings.Join(words[max(0, len(words)-lines):], "; "), "?")
+	return strings.ToValidUTF8(text[max(0, len(text)-limit):], "")
 }
 
 // expand replaces $NAME and ${NAME} by the worker's variables; unknown ones stay.
