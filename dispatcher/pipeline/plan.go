@@ -178,7 +178,7 @@ func (p *planner) method(b block) (Method, error) {
 		}
 	}
 	if best == nil {
-		return Method{}, Blamef(Job, "None of the %s strategies accepted your job: %s", b.kind, strings.Join(refusals, "; "))
+		return Method{}, Blamef(Job, "%sNone of the %s strategies accepted your job: %s", unknown(b, table), b.kind, strings.Join(refusals, "; "))
 	}
 	return *best, nil
 }

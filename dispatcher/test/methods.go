@@ -10,11 +10,11 @@ import (
 // would take, the one of the highest priority has it.
 func Methods() []pipeline.Method {
 	return []pipeline.Method{
-		{Name: "docker", Priority: 10, Accepts: has("docker", "definitions"), Action: newDocker, Test: dockerNeeds},
-		{Name: "multinode", Priority: 2, Accepts: multinode, Action: newMultinode, Test: multinodeNeeds},
+		{Name: "docker", Words: []string{"docker"}, Priority: 10, Accepts: has("docker", "definitions"), Action: newDocker, Test: dockerNeeds},
+		{Name: "multinode", Words: []string{"role"}, Priority: 2, Accepts: multinode, Action: newMultinode, Test: multinodeNeeds},
 		{Name: "interactive", Accepts: has("interactive"), Action: newInteractive, Test: needsNothing},
 		{Name: "monitors", Accepts: has("monitors"), Action: newMonitors, Test: needsNothing},
-		{Name: "shell", Accepts: has("definitions"), Action: newShell, Test: shellNeeds},
+		{Name: "shell", Words: []string{"definitions"}, Accepts: has("definitions"), Action: newShell, Test: shellNeeds},
 		{Name: "services", Accepts: has("services"), Action: newServices, Test: needsNothing},
 	}
 }
