@@ -69,13 +69,11 @@ func TestDeviceStory(t *testing.T) {
 	if err := c.Call(ctx, "device-types.remove", api.DeviceType{DeviceType: "qemu"}, nil); !api.HasCode(err, api.Conflict) {
 		t.Errorf("remove a type with a device: got %v, want a conflict", err)
 	}
-	call(t, c, "workers.remove", api.WorkerRequest{Worker: "lab1.example.com"}, nil)
-	d = api.Device{}
-	call(t, c, "devices.show", api.DeviceRequest{Device: "q1"}, &d)
-	if d.Worker != "" {
-		t.Errorf("q1 after its worker was removed: hangs on %q, want none", d.Worker)
-	}
 	call(t, c, "devices.remove", api.DeviceRequest{Device: "q1"}, nil)
+	call(t, c, "workers.remove", api.WorkerRequest{Worker: "lab1.example.com"}, nil)
+	if err := c.Call(ctx, "workers.show", api.WorkerRequest{Worker: "lab1.example.com"}, nil); !api.HasCode(err, api.NotFound) {
+		t.Errorf("show lab1 after its removal: got %v, want not-found", err)
+	}
 	call(t, c, "device-types.remove", api.DeviceType{DeviceType: "qemu"}, nil)
 
 	for _, r := range eventtest.Facts(t, b.Log, stream.Lab) {

@@ -1,9 +1,7 @@
 package api_test
 
 import (
-	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -154,43 +152,5 @@ func TestListJobs(t *testing.T) {
 	call(t, c, "jobs.list", api.JobsRequest{All: true}, &all)
 	if len(all.Jobs) != 4 || all.Away == "" {
 		t.Errorf("all jobs without ClickHouse: got %d, away %q; want 4 and why the rest is missing", len(all.Jobs), all.Away)
-	}
-}
-
-// TestRemoveWorkerWithManyDevices removes a worker with more devices than one batch holds.
-func TestRemoveWorkerWithManyDevices(t *testing.T) {
-	t.Parallel()
-	b, c := start(t)
-	call(t, c, "workers.register", api.WorkerRequest{Worker: "w1"}, nil)
-	const devices = 2*stream.MaxBatch + 1
-	var facts []events.Event
-	for n := range devices {
-		facts = append(facts, events.DeviceAdded{Device: events.DeviceName(fmt.Sprint("q", n)), DeviceType: "qemu", Worker: "w1"})
-	}
-	for batch := range slices.Chunk(facts, stream.MaxBatch) {
-		b.Append(t, batch...)
-	}
-	last := events.DeviceName(fmt.Sprint("q", devices-1))
-	deadline, stop := context.WithTimeout(t.Context(), eventtest.Patience)
-	defer stop()
-	for c.Call(deadline, "devices.show", api.DeviceRequest{Device: last}, nil) != nil { // not folded yet
-		if deadline.Err() != nil {
-			t.Fatal("the last device was not seen")
-		}
-	}
-	call(t, c, "workers.remove", api.WorkerRequest{Worker: "w1"}, nil)
-	moved, removed := 0, 0
-	for _, r := range eventtest.Facts(t, b.Log, stream.Lab) {
-		switch r.Event.(type) {
-		case events.DeviceMoved:
-			if moved++; removed > 0 {
-				t.Errorf("%v after the worker was removed", r.Event)
-			}
-		case events.WorkerRemoved:
-			removed++
-		}
-	}
-	if moved != devices || removed != 1 {
-		t.Errorf("%d devices moved, %d workers removed, want %d and 1", moved, removed, devices)
 	}
 }

@@ -77,6 +77,35 @@ func TestWhy(t *testing.T) {
 	}
 }
 
+// TestRemovable refuses to remove a worker that is in use, and says what to do about it.
+func TestRemovable(t *testing.T) {
+	offline := events.WorkerWentOffline{Worker: "w1", At: noon}
+	tests := []struct {
+		name  string
+		given []events.Event
+		want  string
+	}{
+		{"offline, another's device", append(device("q1", events.Good, "w2", ""), offline), ""},
+		{"online", nil, "worker w1 is online; end its process there and wait until it is Offline first"},
+		{"a device", append(device("q1", events.Good, "w1", ""), offline),
+			"worker w1 has device q1; `strata devices move q1 WORKER` or `strata devices remove q1` first"},
+		{"online, two devices", append(device("q2", events.Bad, "w1", ""), device("q1", events.Good, "w1", "")...),
+			"worker w1 is online and has device q1 and 1 more; `strata devices move q1 WORKER` or `strata devices remove q1` first, then end its process there and wait until it is Offline"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := fold(basics(tt.given...))
+			err, got := removable(s, s.Worker("w1")), ""
+			if err != nil {
+				got = err.Error()
+			}
+			if got != tt.want || err != nil && !HasCode(err, Conflict) {
+				t.Errorf("remove w1: got %v, want the conflict %q", err, tt.want)
+			}
+		})
+	}
+}
+
 func pinnedTo(job events.JobID, d events.DeviceName) events.JobSubmitted {
 	return events.JobSubmitted{Job: job, Display: job.String(), User: "alice", At: noon, DeviceType: "qemu", Device: d, JobTimeout: 60}
 }

@@ -2,11 +2,11 @@ package api
 
 import (
 	"context"
+	"fmt"
 
 	"strata/events"
 	"strata/events/access"
 	"strata/events/lab"
-	"strata/events/stream"
 )
 
 // listWorkers answers with all workers, by name.
@@ -119,42 +119,52 @@ func (a *api) setWorkerHealth(ctx context.Context, who caller, in WorkerRequest)
 	})
 }
 
-// removeWorker takes a worker without running jobs out of the lab. Its token is worth nothing from
-// then on. Its devices go first, where one batch does not hold all; should a job come onto one of the
-// last meanwhile, the worker stays with those, and the caller is told.
+// removeWorker takes a worker that is offline and has no devices out of the lab. Its token is worth
+// nothing from then on.
 func (a *api) removeWorker(ctx context.Context, who caller, in WorkerRequest) (none, error) {
-	for {
-		more := false
-		err := a.record(ctx, who, func(s *lab.State) (facts []events.Event, err error) {
-			facts, more, err = decideRemoval(s, who, in.Worker)
-			return facts, err
-		})
-		if err != nil || !more {
-			return none{}, err
+	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		w, err := theWorker(s, who, in.Worker)
+		if err != nil {
+			return nil, err
 		}
-	}
+		if err := removable(s, w); err != nil {
+			return nil, err
+		}
+		return []events.Event{events.WorkerRemoved{Worker: w.Name, By: who.user}}, nil
+	})
 }
 
-// decideRemoval returns the next batch of facts that take a worker out of the lab, and whether more
-// have to follow.
-func decideRemoval(s *lab.State, who caller, name events.WorkerName) (facts []events.Event, more bool, err error) {
-	w, err := theWorker(s, who, name)
-	if err != nil {
-		return nil, false, err
-	}
+// removable refuses to remove a worker that is in use, and says what to do first: to remove one is as
+// easily a slip of the name as a wish, and its devices would stand still without a word.
+func removable(s *lab.State, w *lab.Worker) error {
+	var first events.DeviceName
+	devices := 0
 	for d := range s.Devices() {
 		if d.Worker != w.Name {
 			continue
 		}
 		if d.State != lab.DeviceIdle {
-			return nil, false, refuse(Conflict, "worker %s runs job %d on device %s; cancel that first", w.Name, d.Job, d.Name)
+			return refuse(Conflict, "worker %s runs job %d on device %s; cancel that first", w.Name, d.Job, d.Name)
 		}
-		facts = append(facts, events.DeviceMoved{Device: d.Name, By: who.user})
+		if devices++; devices == 1 {
+			first = d.Name
+		}
 	}
-	if len(facts) >= stream.MaxBatch {
-		return facts[:stream.MaxBatch], true, nil
+	const stop = "end its process there and wait until it is Offline"
+	rest := ""
+	if devices > 1 {
+		rest = fmt.Sprintf(" and %d more", devices-1)
 	}
-	return append(facts, events.WorkerRemoved{Worker: w.Name, By: who.user}), false, nil
+	move := fmt.Sprintf("device %s%s; `strata devices move %s WORKER` or `strata devices remove %s`", first, rest, first, first)
+	switch {
+	case devices > 0 && w.State == lab.Online:
+		return refuse(Conflict, "worker %s is online and has %s first, then %s", w.Name, move, stop)
+	case devices > 0:
+		return refuse(Conflict, "worker %s has %s first", w.Name, move)
+	case w.State == lab.Online:
+		return refuse(Conflict, "worker %s is online; %s first", w.Name, stop)
+	}
+	return nil
 }
 
 // changeWorker records what decide wants of a worker that is there, and answers with it.

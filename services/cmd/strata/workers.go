@@ -124,7 +124,7 @@ func (a *app) workerRemove() *cobra.Command {
 	return &cobra.Command{
 		Use:     "remove WORKER",
 		Short:   "Take a worker out of the lab",
-		Long:    "Take a worker without running jobs out of the lab. Its devices hang on none then, and its token is worth nothing.",
+		Long:    "Take a worker out of the lab that is offline and that no devices hang on. Its token is worth nothing then.",
 		Example: "  strata workers remove lab2",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
