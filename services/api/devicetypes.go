@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"strata/events"
 	"strata/events/lab"
+	dictionaries "strata/schemas/device"
 )
 
 // listDeviceTypes answers with all device types, by name, with their devices and waiting jobs
@@ -98,7 +100,7 @@ func (a *api) configureDeviceType(ctx context.Context, who caller, in DeviceType
 	return a.showDeviceType(ctx, who, in)
 }
 
-// removeDeviceType takes a device type without devices out of the lab.
+// removeDeviceType takes a device type out of the lab that has no devices and that nothing extends.
 func (a *api) removeDeviceType(ctx context.Context, who caller, in DeviceType) (none, error) {
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		if err := allow(s, who, lab.Administer, events.DeviceType, string(in.DeviceType)); err != nil {
@@ -112,8 +114,34 @@ func (a *api) removeDeviceType(ctx context.Context, who caller, in DeviceType) (
 				return nil, refuse(Conflict, "device %s is of type %s; remove its devices first", d.Name, in.DeviceType)
 			}
 		}
+		if err := unextended(s, in.DeviceType); err != nil {
+			return nil, err
+		}
 		return []events.Event{events.DeviceTypeRemoved{DeviceType: in.DeviceType, By: who.user}}, nil
 	})
+}
+
+// unextended refuses to remove a device type whose template others build on: they would no longer
+// render, and the health check that a dictionary gets by what it extends would be gone.
+func unextended(s *lab.State, name events.DeviceTypeName) error {
+	extends := func(text string) bool {
+		if !strings.Contains(text, string(name)) {
+			return false // parsing a whole lab's dictionaries takes long
+		}
+		parent, ok := dictionaries.Extends([]byte(text))
+		return ok && parent == string(name)
+	}
+	for t := range s.DeviceTypes() {
+		if t.Name != name && extends(t.Template) {
+			return refuse(Conflict, "the template of device type %s extends %s; give it another template (`strata device-types configure %s --template FILE`) or remove it first", t.Name, name, t.Name)
+		}
+	}
+	for d := range s.Devices() {
+		if extends(d.Dictionary) {
+			return refuse(Conflict, "the dictionary of device %s extends %s; give it another (`strata devices configure %s FILE`) or remove the device first", d.Name, name, d.Name)
+		}
+	}
+	return nil
 }
 
 // listTags answers with all tags, by name.

@@ -106,6 +106,37 @@ func TestRemovable(t *testing.T) {
 	}
 }
 
+// TestUnextended refuses to remove a type that a template or a dictionary is built on.
+func TestUnextended(t *testing.T) {
+	const child = "{% extends 'kvm-base.jinja2' %}\n"
+	typed := func(name events.DeviceTypeName, template string) []events.Event {
+		return []events.Event{events.DeviceTypeAdded{DeviceType: name}, events.DeviceTypeConfigured{
+			DeviceType: name, Template: template, HealthFrequency: 24, HealthDenominator: events.Hours}}
+	}
+	tests := []struct {
+		name  string
+		given []events.Event
+		want  string
+	}{
+		{"nothing", typed("other", "{% extends 'base.jinja2' %}"), ""},
+		{"only named", device("q1", events.Good, "", "# kvm-base\na: 1"), ""},
+		{"a longer name", device("q1", events.Good, "", "{% extends 'kvm-base2.jinja2' %}"), ""},
+		{"a template", typed("other", child), "the template of device type other extends kvm-base;"},
+		{"a dictionary", device("q1", events.Good, "", child), "the dictionary of device q1 extends kvm-base;"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err, got := unextended(fold(basics(append(typed("kvm-base", "a: 1"), tt.given...)...)), "kvm-base"), ""
+			if err != nil {
+				got = err.Error()
+			}
+			if (got == "") != (tt.want == "") || !strings.HasPrefix(got, tt.want) || err != nil && !HasCode(err, Conflict) {
+				t.Errorf("remove kvm-base: got %v, want the conflict %q", err, tt.want)
+			}
+		})
+	}
+}
+
 func pinnedTo(job events.JobID, d events.DeviceName) events.JobSubmitted {
 	return events.JobSubmitted{Job: job, Display: job.String(), User: "alice", At: noon, DeviceType: "qemu", Device: d, JobTimeout: 60}
 }

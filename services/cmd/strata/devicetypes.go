@@ -93,7 +93,7 @@ func (a *app) deviceTypeRemove() *cobra.Command {
 	return &cobra.Command{
 		Use:     "remove TYPE",
 		Short:   "Take a device type without devices out of the lab",
-		Long:    "Take a device type without devices out of the lab.",
+		Long:    "Take a device type out of the lab that has no devices, and whose template nothing extends.",
 		Example: "  strata device-types remove beaglebone-black",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
