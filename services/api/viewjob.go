@@ -82,7 +82,7 @@ func why(s *lab.State, id events.JobID) string {
 		return "it is being withdrawn from the queue"
 	}
 	want := s.Resolve(j.DeviceType)
-	var all, tagless, unwell, offline, busy, bare, free int
+	var all, tagless, unwell, loose, offline, busy, bare, free int
 	for d := range s.Devices() {
 		if j.PinDevice != "" && d.Name != j.PinDevice || j.PinDevice == "" && d.Type != want ||
 			j.PinWorker != "" && d.Worker != j.PinWorker {
@@ -95,7 +95,9 @@ func why(s *lab.State, id events.JobID) string {
 			tagless++
 		case d.Health == events.Bad || d.Health == events.Maintenance || d.Health == events.Retired:
 			unwell++
-		case w == nil || w.State != lab.Online || w.Health != events.WorkerActive:
+		case w == nil:
+			loose++
+		case w.State != lab.Online || w.Health != events.WorkerActive:
 			offline++
 		case d.Version == 0:
 			bare++
@@ -123,6 +125,7 @@ func why(s *lab.State, id events.JobID) string {
 	add(busy, "busy")
 	add(tagless, "without the tags asked for")
 	add(unwell, "Bad, in Maintenance or Retired")
+	add(loose, "on no worker")
 	add(offline, "on a worker that is offline or takes no jobs")
 	add(bare, "without a dictionary")
 	add(free, "free, being looked at now or kept for a health check")

@@ -52,7 +52,7 @@ func TestWhy(t *testing.T) {
 		{"pinned to a device that is not there", basics(pinned), 2, "device q9 is not in the lab"},
 		{"pinned to a worker without devices", basics(elsewhere), 2, "no device of type qemu hangs on worker w9"},
 		{"unwell", basics(device("q1", events.Bad, "w1", "a: 1")...), 1, "of 1 devices that fit: 1 Bad, in Maintenance or Retired"},
-		{"no worker", basics(device("q1", events.Good, "", "a: 1")...), 1, "1 on a worker that is offline or takes no jobs"},
+		{"no worker", basics(device("q1", events.Good, "", "a: 1")...), 1, "of 1 devices that fit: 1 on no worker"},
 		{"worker in Maintenance", join(basics(device("q1", events.Good, "w1", "a: 1")...),
 			[]events.Event{events.WorkerHealthSet{Worker: "w1", Health: events.WorkerMaintenance}}), 1, "1 on a worker that is offline or takes no jobs"},
 		{"worker offline", join(basics(device("q1", events.Good, "w1", "a: 1")...),

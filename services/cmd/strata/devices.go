@@ -72,7 +72,7 @@ func (a *app) deviceShow() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var d api.Device
 			return a.ask(cmd, "devices.show", api.DeviceRequest{Device: events.DeviceName(args[0])}, &d, func() error {
-				fmt.Fprintf(a.out, "%s is %s on worker %s, %s, health %s %s\n", d.Device, d.DeviceType, or(string(d.Worker)), d.State,
+				fmt.Fprintf(a.out, "%s is %s on %s, %s, health %s %s\n", d.Device, d.DeviceType, workerPhrase(d.Worker), d.State,
 					a.paint(a.out, healthColour(string(d.Health)), string(d.Health)), d.HealthReason)
 				if len(d.Tags) > 0 {
 					fmt.Fprintf(a.out, "tags: %s\n", join(d.Tags))
@@ -82,6 +82,14 @@ func (a *app) deviceShow() *cobra.Command {
 			})
 		},
 	}
+}
+
+// workerPhrase says where a device hangs: no name at all reads as if something were missing.
+func workerPhrase(w events.WorkerName) string {
+	if w == "" {
+		return "no worker"
+	}
+	return "worker " + string(w)
 }
 
 func (a *app) deviceAdd() *cobra.Command {

@@ -8,6 +8,12 @@ import (
 	"testing"
 )
 
+func TestWorkerPhrase(t *testing.T) {
+	if none, one := workerPhrase(""), workerPhrase("w1"); none != "no worker" || one != "worker w1" {
+		t.Errorf("got %q and %q, want no worker and worker w1", none, one)
+	}
+}
+
 func TestReadDictionary(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
