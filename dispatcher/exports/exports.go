@@ -108,8 +108,10 @@ func (s *Servers) startTFTP(ctx context.Context) bool {
 	if err != nil {
 		e.Fault = err.Error()
 		s.settings.Logger.Warn("TFTP cannot be served", "error", err)
+	} else if e.Dir == filepath.Join(s.settings.Dir, "tftp") {
+		s.settings.Logger.Info("TFTP served", "dir", e.Dir, "port", cmp.Or(e.Port, tftpPort))
 	} else if e.Dir != "" {
-		s.settings.Logger.Info("TFTP served", "dir", e.Dir, "path", e.Path, "port", e.Port)
+		s.settings.Logger.Info("TFTP served by the host's own server", "dir", e.Dir, "path", e.Path, "port", cmp.Or(e.Port, tftpPort))
 	}
 	s.mutex.Lock()
 	s.tftp = e

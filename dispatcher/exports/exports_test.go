@@ -70,6 +70,28 @@ func start(t *testing.T, s Settings) *Servers {
 	return servers
 }
 
+// The log says whose server shows the files, and its port in numbers.
+func TestTFTPLogged(t *testing.T) {
+	t.Parallel()
+	logged := func(s Settings) (*Servers, string) {
+		var out bytes.Buffer
+		s.Logger = slog.New(slog.NewTextHandler(&out, nil))
+		servers := start(t, s)
+		return servers, out.String()
+	}
+	servers, own := logged(Settings{Dir: t.TempDir(), TFTP: "127.0.0.1:0"})
+	e := servers.For("", "").TFTP
+	port := " port=" + strconv.Itoa(e.Port)
+	if !strings.Contains(own, `msg="TFTP served" dir=`) || !strings.Contains(own, port) {
+		t.Errorf("own server: %s", own)
+	}
+	// To another worker it is a server of the host.
+	_, theirs := logged(Settings{Dir: t.TempDir(), Worker: "w1", TFTPDir: e.Dir, TFTP: "127.0.0.1" + strings.Replace(port, " port=", ":", 1)})
+	if !strings.Contains(theirs, `msg="TFTP served by the host's own server" dir=`) || !strings.Contains(theirs, port) || !strings.Contains(theirs, "path=strata-w1") {
+		t.Errorf("a server of the host: %s", theirs)
+	}
+}
+
 func TestTFTP(t *testing.T) {
 	t.Parallel()
 	servers := start(t, Settings{Dir: t.TempDir(), TFTP: "127.0.0.1:0"})
