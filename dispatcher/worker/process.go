@@ -14,6 +14,7 @@ import (
 
 	"strata/dispatcher/output"
 	"strata/dispatcher/worker/jobproc"
+	"strata/events"
 	"strata/schemas/order"
 )
 
@@ -162,11 +163,23 @@ func (s *supervisor) conclude(j *job, v order.Verdict) {
 	if err != nil {
 		s.Logger.Error("lines of job cannot be counted", "job", j.Job, "error", err)
 	}
-	s.Logger.Info("job finished", "job", j.Job, "lease", j.Lease, "result", v.Result, "error_type", v.ErrorType, "lines", v.Lines)
+	s.Logger.Info("job finished", "job", j.Job, "lease", j.Lease, "health", healthOf(v), "error_type", v.ErrorType, "lines", v.Lines)
 	v.Error = order.Sentence(v.Error) // a report that no message could carry would stop all after it
 	s.report(j, order.Report{Claim: order.Finished, Verdict: &v})
 	j.Verdict = &v
 	s.settle(j)
+}
+
+// healthOf says how a job ended in the word that users know. The lab may still say Canceled of a job that
+// ended before its cancellation came here.
+func healthOf(v order.Verdict) events.JobHealth {
+	switch {
+	case v.Result == "pass":
+		return events.Complete
+	case v.ErrorType == string(events.CanceledError):
+		return events.Canceled
+	}
+	return events.Incomplete
 }
 
 // refuse reports that a job that was taken will not be run.
