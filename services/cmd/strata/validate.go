@@ -19,7 +19,8 @@ func (a *app) validateCommand() *cobra.Command {
 		Short: "Check job definitions against the schemas of their methods",
 		Long: `Check job definitions without a lab: every key of every deploy, boot, test and command method, and
 the rules between them, such as a timeout that is longer than the job's. "-" reads one from standard
-input. Each problem is printed as file:line:column: path: what is wrong and what is allowed.
+input. Each problem is printed as file:line:column: path: what is wrong and what is allowed; one of the
+file as a whole, such as its size, has no line and column.
 
 Without --strict unknown keys pass, as they do on submission; with it they are refused too, and the
 nearest right spelling is named. This is advice: a lab's gate decides on submission, and knows less.
@@ -139,7 +140,7 @@ func (a *app) printVerdict(d verdict) error {
 		if path != "" {
 			path += ": "
 		}
-		if _, err := fmt.Fprintf(a.out, "%s:%d:%d: %s%s\n", d.File, p.Line, p.Column, path, p.Message); err != nil {
+		if _, err := fmt.Fprintf(a.out, "%s: %s%s\n", placeIn(d.File, p.Line, p.Column), path, p.Message); err != nil {
 			return err
 		}
 	}
@@ -147,7 +148,7 @@ func (a *app) printVerdict(d verdict) error {
 		return nil
 	}
 	if d.Gate != nil {
-		_, err := fmt.Fprintf(a.out, "%s:%d:%d: %s %s\n", d.File, d.Gate.Line, d.Gate.Column,
+		_, err := fmt.Fprintf(a.out, "%s: %s %s\n", placeIn(d.File, d.Gate.Line, d.Gate.Column),
 			a.paint(a.out, yellow, "note: a lab would refuse it on submission:"), d.Gate.Message)
 		if err != nil {
 			return err
@@ -155,4 +156,13 @@ func (a *app) printVerdict(d verdict) error {
 	}
 	_, err := fmt.Fprintf(a.out, "%s: %s\n", d.File, a.paint(a.out, green, "accepted"))
 	return err
+}
+
+// placeIn names a place in a file as editors understand it; what is wrong with the file as a whole has no
+// line, and gets none.
+func placeIn(file string, line, column int) string {
+	if line == 0 {
+		return file
+	}
+	return fmt.Sprintf("%s:%d:%d", file, line, column)
 }

@@ -25,6 +25,8 @@ func TestValidate(t *testing.T) {
 	part := file("part.yaml", head+"- boot: {method: qemu, auto_login: {login_prompt: l, username: u, timeout: 3}}\n")
 	extra := file("extra.yaml", head+"- boot: {method: qemu}\ncontext: {lab_variable: 3}\n")
 	definition := file("smoke.yaml", "metadata: {format: Lava-Test Test Definition 1.0, name: smoke}\nrun: {steps: [ls], step: []}\n")
+	top := file("top.yaml", head+"- boot: {method: qemu}\nunknown: 1\n")
+	big := file("big.yaml", head+strings.Repeat("#", 2<<20))
 	tests := []struct {
 		args []string
 		want int
@@ -36,6 +38,10 @@ func TestValidate(t *testing.T) {
 		{[]string{"--strict", odd}, exitFailed, odd + `:7:24: actions[0].boot.prompt: unknown key "prompt": did you mean prompts? allowed are`},
 		{[]string{good, bad}, exitFailed, bad + `:7:18: actions[0].boot.method: unknown method "qmu": did you mean qemu? allowed are`},
 		{[]string{part}, exitOK, "note: a lab would refuse it on submission: extra keys not allowed @ data['actions'][0]['boot']['auto_login']['timeout']"},
+		{[]string{top}, exitOK, top + ":8:1: note: a lab would refuse it on submission: extra keys not allowed @ data['unknown']\n" + top + ": accepted\n"},
+		{[]string{"--strict", top}, exitFailed, top + `:8:1: unknown: unknown key "unknown": allowed are actions, `},
+		{[]string{big}, exitFailed, big + ": job definition has 2097"},
+		{[]string{"--test-definition", big}, exitFailed, big + ": text has 2097"},
 		{[]string{extra}, exitFailed, `unknown key "lab_variable"`},
 		{[]string{"--context", "lab_variable", extra}, exitOK, "accepted"},
 		{[]string{"--test-definition", definition}, exitOK, "accepted"},
