@@ -217,20 +217,20 @@ func at(lines []string, i int) string {
 // corpusDir returns the directory of recorded data, or skips the test where there is none.
 func corpusDir(t *testing.T) string {
 	t.Helper()
-	if dir := os.Getenv("STRATA_CORPUS"); dir != "" {
-		return dir
-	}
-	root, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for root != "/" {
-		if _, err := os.Stat(filepath.Join(root, "go.work")); err == nil {
-			break
+	dir := os.Getenv("STRATA_CORPUS")
+	if dir == "" {
+		root, err := os.Getwd()
+		if err != nil {
+			t.Fatal(err)
 		}
-		root = filepath.Dir(root)
+		for root != "/" {
+			if _, err := os.Stat(filepath.Join(root, "go.work")); err == nil {
+				break
+			}
+			root = filepath.Dir(root)
+		}
+		dir = filepath.Join(root, "..", "shared")
 	}
-	dir := filepath.Join(root, "..", "shared")
 	if _, err := os.Stat(filepath.Join(dir, "corpus")); err != nil {
 		t.Skipf("SKIPPED: no recorded data in %s; set STRATA_CORPUS", dir)
 	}
