@@ -12,14 +12,14 @@ import (
 
 // connectADB is connect-adb: a shell on the device over adb.
 func connectADB() pipeline.Action {
-	return task{name: "connect-adb", about: "open a shell on the device with adb",
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "connect-adb", About: "open a shell on the device with adb",
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			if s.Device.Get("adb_serial_number").Text() == "" {
 				s.Invalid("device adb serial number missing")
 			}
 			return tool("adb")
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			if c := s.Console(); c != nil && c.Connected() {
 				s.Log.Debug("Already connected")
 				return nil
@@ -55,8 +55,8 @@ func open(s *pipeline.Session, argv, tags []string) error {
 
 // adbUnpack is adb-overlay-unpack: it pushes the overlay to the device.
 func adbUnpack() pipeline.Action {
-	return task{name: "adb-overlay-unpack", about: "push the overlay to the device with adb",
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "adb-overlay-unpack", About: "push the overlay to the device with adb",
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			file, ok := pipeline.Get(s, pipeline.OverlayFile)
 			if !ok {
 				s.Log.Debug("No overlay to push")

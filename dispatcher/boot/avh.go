@@ -25,8 +25,8 @@ func avh(pipeline.Data) pipeline.Action {
 // TODO: upload the package, make the instance and attach its console, once there is an account to
 // try it with. Until then validation refuses the job, instead of a device being waited for in vain.
 func callAVH() pipeline.Action {
-	return task{name: "call-avh", about: "make and start the virtual board",
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "call-avh", About: "make and start the virtual board",
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			if s.Job.Get("secrets", "avh_api_token").Text() == "" {
 				s.Invalid("[AVH] Missing 'avh_api_token' secret")
 			}

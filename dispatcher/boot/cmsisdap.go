@@ -37,15 +37,15 @@ func probeDisk(s *pipeline.Session) string {
 
 // flashCMSIS is flash-cmsis.
 func flashCMSIS() pipeline.Action {
-	return task{name: "flash-cmsis", about: "copy the images to the probe's disk", command: pipeline.Infrastructure,
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "flash-cmsis", About: "copy the images to the probe's disk", Broken: pipeline.Infrastructure,
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			needsBoardID(s)
 			if probeDisk(s) == "" {
 				s.Invalid("usb_mass_device unset")
 			}
 			return nil
 		},
-		run: runCMSIS}
+		Do: runCMSIS}
 }
 
 func runCMSIS(ctx context.Context, s *pipeline.Session) error {

@@ -86,8 +86,8 @@ func (a *depthchargeOverlay) writeArguments(s *pipeline.Session, table substitut
 // depthchargeStart is depthcharge-start: it waits until the loader runs.
 func depthchargeStart() pipeline.Action {
 	const method = "depthcharge"
-	return task{name: "depthcharge-start", about: "wait for depthcharge", timeout: pipeline.Infrastructure,
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "depthcharge-start", About: "wait for depthcharge", Late: pipeline.Infrastructure,
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			if parametersOf(s, method).Get("bootloader_prompt").Text() == "" {
 				s.Invalid("Missing bootloader prompt for device")
 			}
@@ -96,7 +96,7 @@ func depthchargeStart() pipeline.Action {
 			}
 			return nil
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			c, err := console(s)
 			if err != nil {
 				return err

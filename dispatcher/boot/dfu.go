@@ -28,14 +28,14 @@ func dfuImplementation(s *pipeline.Session) string {
 
 // enterDFU is enter-dfu: it has U-Boot offer its storage.
 func enterDFU() pipeline.Action {
-	return task{name: "enter-dfu", about: "have U-Boot offer its storage for firmware updates",
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "enter-dfu", About: "have U-Boot offer its storage for firmware updates",
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			if len(parametersOf(s, "dfu").Get("enter-commands").Texts()) == 0 {
 				s.Invalid("\"enter-commands\" is not defined")
 			}
 			return nil
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			c, err := console(s)
 			if err != nil {
 				return err
@@ -63,8 +63,8 @@ const dfuDone = "No error condition is present\nDone!\n"
 
 // flashDFU is flash-dfu.
 func flashDFU() pipeline.Action {
-	return task{name: "flash-dfu", about: "write the images with dfu-util",
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "flash-dfu", About: "write the images with dfu-util",
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			needsBoardID(s)
 			for _, key := range []string{"usb_vendor_id", "usb_product_id"} {
 				if text := s.Device.Get(key).Text(); text == "" || text == "0000" {
@@ -78,7 +78,7 @@ func flashDFU() pipeline.Action {
 			}
 			return tool(command)
 		},
-		run: runDFU,
+		Do: runDFU,
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 // EnterFastboot returns enter-fastboot-action: it brings a device that runs Android, or is in
 // fastboot mode already, to fastboot mode over USB.
 func EnterFastboot() pipeline.Action {
-	return task{name: "enter-fastboot-action", about: "restart the device into fastboot mode",
-		timeout: pipeline.Infrastructure, command: pipeline.Infrastructure,
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "enter-fastboot-action", About: "restart the device into fastboot mode",
+		Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure,
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			for _, key := range []string{"adb_serial_number", "fastboot_serial_number"} {
 				if serial := s.Device.Get(key).Text(); serial == "" || serial == unsetSerial {
 					s.Invalid("device %s unset", strings.ReplaceAll(key, "_", " "))
@@ -27,7 +27,7 @@ func EnterFastboot() pipeline.Action {
 			}
 			return tool("fastboot")
 		},
-		run: enterFastboot,
+		Do: enterFastboot,
 	}
 }
 
@@ -58,7 +58,7 @@ func enterFastboot(ctx context.Context, s *pipeline.Session) error {
 // UBootEnterFastboot returns uboot-enter-fastboot: U-Boot is stopped and told to offer fastboot.
 func UBootEnterFastboot() pipeline.Action {
 	l := loader{method: "u-boot", section: "deploy"}
-	return ubootFastboot{Retry: pipeline.Retry{Group: group("uboot-enter-fastboot", "have U-Boot offer fastboot",
+	return ubootFastboot{Retry: pipeline.Retry{Basic: group("uboot-enter-fastboot", "have U-Boot offer fastboot",
 		func(*pipeline.Step, *pipeline.Session) []pipeline.Action {
 			return []pipeline.Action{reset(), &interrupt{loader: l}}
 		})}, loader: l}

@@ -15,7 +15,7 @@ func acceptsFastboot(device, block pipeline.Data) (string, error) {
 
 // fastboot boots a device out of its fastboot mode, in the steps of its dictionary.
 func fastboot(pipeline.Data) pipeline.Action {
-	return fastbootBoot{pipeline.Retry{Group: pipeline.Group{
+	return fastbootBoot{pipeline.Retry{Basic: pipeline.Basic{
 		Title: "fastboot-boot", About: "boot the device out of fastboot mode", Fill: fillFastboot,
 	}}}
 }
@@ -91,9 +91,9 @@ func fastbootSequence(s *pipeline.Session) ([]pipeline.Action, error) {
 
 // fastbootCommands is fastboot-boot-commands: the block's own arguments for fastboot, one line each.
 func fastbootCommands() pipeline.Action {
-	return task{name: "fastboot-boot-commands", about: "run the block's fastboot commands",
-		timeout: pipeline.Infrastructure, command: pipeline.Infrastructure,
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "fastboot-boot-commands", About: "run the block's fastboot commands",
+		Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure,
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			for _, line := range s.Block().Get("commands").Texts() {
 				args, err := pipeline.Words(line)
 				if err != nil {
@@ -109,9 +109,9 @@ func fastbootCommands() pipeline.Action {
 
 // bootImage is boot-fastboot: it boots the image `boot` without writing it anywhere.
 func bootImage() pipeline.Action {
-	return task{name: "boot-fastboot", about: "boot the image boot with fastboot",
-		timeout: pipeline.Infrastructure, command: pipeline.Infrastructure,
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "boot-fastboot", About: "boot the image boot with fastboot",
+		Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure,
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			file, ok := pipeline.Get(s, pipeline.Artefact("boot"))
 			if !ok {
 				return pipeline.Blamef(pipeline.Job, "there is no image 'boot' to boot: deploy one with 'to: fastboot'")

@@ -66,8 +66,8 @@ func finished(s *pipeline.Session, out string) {
 
 // fastbootStep returns an action that runs fastboot with some arguments.
 func fastbootStep(name, about string, args ...string) pipeline.Action {
-	return task{name: name, about: about, timeout: pipeline.Infrastructure, command: pipeline.Infrastructure,
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: name, About: about, Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure,
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			out, err := Fastboot(ctx, s, nil, args...)
 			if err == nil {
 				finished(s, out)
@@ -87,8 +87,8 @@ func FastbootReboot(mode string) pipeline.Action {
 
 // WaitFastboot returns wait-device-boardid for a device in fastboot mode.
 func WaitFastboot() pipeline.Action {
-	return task{name: "wait-device-boardid", about: "wait for the device in fastboot mode", timeout: pipeline.Infrastructure,
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "wait-device-boardid", About: "wait for the device in fastboot mode", Late: pipeline.Infrastructure,
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			if infos := s.Device.Get("device_info").Items(); len(infos) > 0 && !infos[0].Get("wait_device_board_id").Bool(true) {
 				s.Log.Debug("the device dictionary says not to wait for the device")
 				return nil
@@ -109,8 +109,8 @@ func DetectFastboot(s *pipeline.Session) pipeline.Action {
 		return nil
 	}
 	pipeline.Put(s, detectPlanned, true)
-	return task{name: "detect-fastboot-device", about: "find the serial number of the only device in fastboot mode",
-		timeout: pipeline.Infrastructure, command: pipeline.Infrastructure, run: detectFastboot}
+	return pipeline.Basic{Title: "detect-fastboot-device", About: "find the serial number of the only device in fastboot mode",
+		Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure, Do: detectFastboot}
 }
 
 const (

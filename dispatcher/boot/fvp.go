@@ -110,8 +110,8 @@ func fvpArguments(arguments []string, files []pipeline.Image, name string) ([]st
 
 // checkFVP is check-fvp-version: it finds out which model it is, for the results.
 func checkFVP() pipeline.Action {
-	return task{name: "check-fvp-version", about: "ask the model for its version",
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "check-fvp-version", About: "ask the model for its version",
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			if s.Block().Get("console_string").Text() == "" {
 				s.Invalid("'console_string' is not set: the pattern of the line that tells the console's port")
 			}
@@ -121,5 +121,5 @@ func checkFVP() pipeline.Action {
 			_, err := container.Find(s)
 			return err
 		},
-		run: askFVPVersion}
+		Do: askFVPVersion}
 }

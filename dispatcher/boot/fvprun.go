@@ -201,8 +201,8 @@ func (a *runFVP) Cleanup(ctx context.Context, s *pipeline.Session) error {
 
 // connectFVP is fvp-serial-connect.
 func connectFVP() pipeline.Action {
-	return task{name: "fvp-serial-connect", about: "connect to the model's consoles",
-		run: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "fvp-serial-connect", About: "connect to the model's consoles",
+		Do: func(_ context.Context, s *pipeline.Session) error {
 			ports, ok := pipeline.Get(s, fvpConsoles)
 			name, ok2 := pipeline.Get(s, fvpContainer)
 			if !ok || !ok2 {
@@ -255,8 +255,8 @@ func inModel(s *pipeline.Session, argv ...string) error {
 
 // fvpApplication is run-fvp-erpc-app: a program beside the model that talks to it.
 func fvpApplication() pipeline.Action {
-	return task{name: "run-fvp-erpc-app", about: "run an application beside the model",
-		run: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "run-fvp-erpc-app", About: "run an application beside the model",
+		Do: func(_ context.Context, s *pipeline.Session) error {
 			label := s.Block().Get("erpc_app").Text()
 			name, _ := pipeline.Get(s, fvpContainer)
 			files, _ := fvpFiles(s, name)
@@ -271,8 +271,8 @@ func fvpApplication() pipeline.Action {
 
 // fvpShellCommands is run-fvp-shell-commands.
 func fvpShellCommands() pipeline.Action {
-	return task{name: "run-fvp-shell-commands", about: "run the block's commands in the model's container",
-		run: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "run-fvp-shell-commands", About: "run the block's commands in the model's container",
+		Do: func(_ context.Context, s *pipeline.Session) error {
 			return inModel(s, "sh", "-c", strings.Join(s.Block().Get("commands").Texts(), "; "))
 		}}
 }

@@ -25,7 +25,7 @@ func acceptsGDB(device, block pipeline.Data) (string, error) {
 func gdb(pipeline.Data) pipeline.Action {
 	return group("boot-gdb", "load an image with gdb and run it",
 		func(*pipeline.Step, *pipeline.Session) []pipeline.Action {
-			return []pipeline.Action{&gdbRun{Retry: pipeline.Retry{Group: group("boot-gdb-retry", "load an image with gdb and run it",
+			return []pipeline.Action{&gdbRun{Retry: pipeline.Retry{Basic: group("boot-gdb-retry", "load an image with gdb and run it",
 				func(_ *pipeline.Step, s *pipeline.Session) []pipeline.Action {
 					var actions []pipeline.Action
 					if switched(s) {

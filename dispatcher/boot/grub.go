@@ -45,7 +45,7 @@ func acceptsGrubSequence(device, block pipeline.Data) (string, error) {
 // grub boots a device with commands typed at GRUB.
 func grub(block pipeline.Data) pipeline.Action {
 	l := of(block)
-	return pipeline.Retry{Group: pipeline.Group{
+	return pipeline.Retry{Basic: pipeline.Basic{
 		Title: "grub-main-action", About: "boot with GRUB",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			efi := l.method == "grub-efi"
@@ -74,7 +74,7 @@ func afterInstaller(step *pipeline.Step, s *pipeline.Session) []pipeline.Action 
 
 // grubSequence runs the steps that the device's dictionary lists.
 func grubSequence(pipeline.Data) pipeline.Action {
-	return pipeline.Retry{Group: pipeline.Group{
+	return pipeline.Retry{Basic: pipeline.Basic{
 		Title: "grub-sequence-action", About: "boot in the steps of the device's GRUB",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			var actions []pipeline.Action

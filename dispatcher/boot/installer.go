@@ -55,8 +55,8 @@ func prepared(s *pipeline.Session) (pipeline.Installer, error) {
 
 // runInstaller is execute-installer-command.
 func runInstaller() pipeline.Action {
-	return task{name: "execute-installer-command", about: "start the installer in QEMU",
-		run: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "execute-installer-command", About: "start the installer in QEMU",
+		Do: func(_ context.Context, s *pipeline.Session) error {
 			m, err := prepared(s)
 			if err != nil {
 				return err
@@ -71,8 +71,8 @@ func runInstaller() pipeline.Action {
 
 // watchInstaller is monitor-installer-connection: it waits until the installer has ended.
 func watchInstaller() pipeline.Action {
-	return task{name: "monitor-installer-connection", about: "wait for the end of the installation",
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "monitor-installer-connection", About: "wait for the end of the installation",
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			c, err := console(s)
 			if err != nil {
 				return err
@@ -94,8 +94,8 @@ func watchInstaller() pipeline.Action {
 
 // bootInstalled is reboot-into-installed.
 func bootInstalled() pipeline.Action {
-	return task{name: "reboot-into-installed", about: "boot the installed system",
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "reboot-into-installed", About: "boot the installed system",
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			m, err := prepared(s)
 			if err != nil {
 				return err

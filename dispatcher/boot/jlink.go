@@ -30,8 +30,8 @@ func probeReset(s *pipeline.Session) []pipeline.Action {
 
 // flashJLink is flash-jlink.
 func flashJLink() pipeline.Action {
-	return task{name: "flash-jlink", about: "write the images with J-Link Commander",
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "flash-jlink", About: "write the images with J-Link Commander",
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			needsBoardID(s)
 			p := parametersOf(s, "jlink")
 			if core := s.Block().Get("coretype"); !core.IsNull() {
@@ -44,7 +44,7 @@ func flashJLink() pipeline.Action {
 			}
 			return tool(p.Get("command").Text())
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			script, err := jlinkScript(s)
 			if err != nil {
 				return err

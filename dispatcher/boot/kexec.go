@@ -23,8 +23,8 @@ func kexec(pipeline.Data) pipeline.Action {
 
 // callKexec is call-kexec.
 func callKexec() pipeline.Action {
-	return task{name: "call-kexec", about: "load the kernel with kexec and start it",
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "call-kexec", About: "load the kernel with kexec and start it",
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			if !s.Block().Has("boot_message") {
 				s.Invalid("Missing boot_message, what the new kernel prints first")
 			}
@@ -34,7 +34,7 @@ func callKexec() pipeline.Action {
 			}
 			return nil
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			c, err := console(s)
 			if err != nil {
 				return err

@@ -228,7 +228,7 @@ func planOn(t *testing.T, more, methods string, blocks []string, script string) 
 			Boot: boot.Methods(), Deploy: []pipeline.Method{{Name: "tftp",
 				Accepts: func(_, _ pipeline.Data) (string, error) { return "", nil },
 				Action:  func(pipeline.Data) pipeline.Action { return deployed{r.dir} }}},
-			Finalize: func() pipeline.Action { return pipeline.Group{Title: "finalize", Fill: nothing} },
+			Finalize: func() pipeline.Action { return pipeline.Basic{Title: "finalize", Fill: nothing} },
 		},
 	}
 	if err := os.MkdirAll(in.Dir, 0o755); err != nil {

@@ -8,7 +8,7 @@ import (
 // interactive tests.
 func bareLoader(block pipeline.Data) pipeline.Action {
 	l := of(block)
-	return pipeline.Retry{Group: pipeline.Group{
+	return pipeline.Retry{Basic: pipeline.Basic{
 		Title: "boot-bootloader-retry", About: "boot to the boot loader's prompt",
 		Fill: func(step *pipeline.Step, _ *pipeline.Session) error {
 			return addAll(step, []pipeline.Action{&loaderOverlay{loader: l, blockOnly: true}, toLoader(l, nil)})
@@ -32,7 +32,7 @@ func acceptsBareLoader(device, block pipeline.Data) (string, error) {
 // toLoader is boot-bootloader: reset the device and stop its boot loader. final is the pattern to
 // wait for at the end, nil for none.
 func toLoader(l loader, final func(s *pipeline.Session) string) pipeline.Action {
-	return pipeline.Group{
+	return pipeline.Basic{
 		Title: "boot-bootloader", About: "reset the device and stop at the boot loader's prompt",
 		Fill: func(step *pipeline.Step, _ *pipeline.Session) error {
 			var actions []pipeline.Action

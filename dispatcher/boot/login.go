@@ -20,7 +20,7 @@ const (
 // autoLogin returns auto-login-action: wait for the kernel (unless the console is one on which no
 // kernel starts), then login-action. Another attempt does not start the device again.
 func autoLogin(kernelStarts bool) pipeline.Action {
-	return &loginRetry{Retry: pipeline.Retry{Group: pipeline.Group{
+	return &loginRetry{Retry: pipeline.Retry{Basic: pipeline.Basic{
 		Title: "auto-login-action", About: "log in, watching the kernel's messages",
 		Fill: func(step *pipeline.Step, _ *pipeline.Session) error { return step.Add(login{}) },
 	}}, kernelStarts: kernelStarts}

@@ -7,7 +7,7 @@ import (
 
 // minimal attaches to a device that boots by itself, resetting it unless the block says not to.
 func minimal(pipeline.Data) pipeline.Action {
-	return pipeline.Retry{Group: pipeline.Group{
+	return pipeline.Retry{Basic: pipeline.Basic{
 		Title: "minimal-boot", About: "connect to the device and reset it",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			actions := []pipeline.Action{connect{}}

@@ -33,8 +33,8 @@ func connectShell() pipeline.Action {
 	entry := func(s *pipeline.Session) pipeline.Data {
 		return s.Device.Get("commands", "connections", s.Block().Get("connection").Text())
 	}
-	return task{name: "connect-shell", about: "connect to another console of the device", timeout: pipeline.Infrastructure,
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "connect-shell", About: "connect to another console of the device", Late: pipeline.Infrastructure,
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			name := s.Block().Get("connection").Text()
 			switch e := entry(s); {
 			case !s.Device.Get("commands", "connections").True():
@@ -46,7 +46,7 @@ func connectShell() pipeline.Action {
 			}
 			return nil
 		},
-		run: func(_ context.Context, s *pipeline.Session) error {
+		Do: func(_ context.Context, s *pipeline.Session) error {
 			if c := s.ConsoleOf(s.Namespace()); c != nil && c.Connected() {
 				s.Log.Debug("Already connected")
 				return nil

@@ -90,8 +90,8 @@ const nodebooterAPI = "http://localhost:12901"
 
 // configureNodebooter is configure-nodebooter: which device boots what.
 func configureNodebooter() pipeline.Action {
-	return task{name: "configure-nodebooter", about: "tell nodebooter what the device boots",
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "configure-nodebooter", About: "tell nodebooter what the device boots",
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			nics := []map[string]string{{"mac": s.Device.Get("environment", "DUT_MAC").Text()}}
 			for i := range 4 {
 				mac := s.Device.Get("environment", fmt.Sprintf("NIC%d_MAC", i)).Text()

@@ -16,8 +16,8 @@ func openocd(pipeline.Data) pipeline.Action {
 
 // flashOpenOCD is flash-openocd.
 func flashOpenOCD() pipeline.Action {
-	return task{name: "flash-openocd", about: "write the images with OpenOCD",
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "flash-openocd", About: "write the images with OpenOCD",
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			needsBoardID(s)
 			command := parametersOf(s, "openocd").Get("command").Text()
 			if command == "" {
@@ -25,7 +25,7 @@ func flashOpenOCD() pipeline.Action {
 			}
 			return tool(command)
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			commands, err := openocdCommands(s)
 			if err != nil {
 				return err

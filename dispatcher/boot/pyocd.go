@@ -24,13 +24,13 @@ func pyocd(pipeline.Data) pipeline.Action {
 
 // flashPyOCD is flash-pyocd.
 func flashPyOCD() pipeline.Action {
-	return task{name: "flash-pyocd", about: "write the images with pyOCD",
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "flash-pyocd", About: "write the images with pyOCD",
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			needsBoardID(s)
 			command := parametersOf(s, "pyocd").Get("command").TextOr("pyocd")
 			return tool(command)
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			p, images := parametersOf(s, "pyocd"), downloads(s)
 			if len(images) == 0 {
 				return pipeline.Blamef(pipeline.Job, "No pyocd command to execute: no image was deployed")

@@ -25,8 +25,8 @@ func qdl(pipeline.Data) pipeline.Action {
 
 // enterQDL is enter-qdl: commands of the worker that bring the device to its download mode.
 func enterQDL() pipeline.Action {
-	return task{name: "enter-qdl", about: "bring the device to its emergency download mode",
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "enter-qdl", About: "bring the device to its emergency download mode",
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			return power.Run(ctx, s, parametersOf(s, "qdl").Get("enter-commands"), "Unable to enter QDL mode: '%s' failed")
 		}}
 }
@@ -36,8 +36,8 @@ var qdlVersion = regexp.MustCompile(`(\d+)\.(\d+)`)
 
 // flashQDL is flash-qdl.
 func flashQDL() pipeline.Action {
-	return task{name: "flash-qdl", about: "write the system with qdl",
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "flash-qdl", About: "write the system with qdl",
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			if id := s.Device.Get("board_qdl_id").Text(); id == "" || id == "00000000" {
 				s.Invalid("[FLASH-QDL] board_qdl_id unset")
 			}
@@ -48,7 +48,7 @@ func flashQDL() pipeline.Action {
 			}
 			return tool("qdl")
 		},
-		run: runQDL,
+		Do: runQDL,
 	}
 }
 

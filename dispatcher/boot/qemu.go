@@ -28,10 +28,10 @@ func acceptsQEMU(device, block pipeline.Data) (string, error) {
 
 // qemu boots an emulator that the worker starts itself. The retry actions start it anew.
 func qemu(pipeline.Data) pipeline.Action {
-	return pipeline.Retry{Group: pipeline.Group{
+	return pipeline.Retry{Basic: pipeline.Basic{
 		Title: "boot-image-retry", About: "boot an image in QEMU, again if it fails",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
-			start := pipeline.Retry{Group: pipeline.Group{
+			start := pipeline.Retry{Basic: pipeline.Basic{
 				Title: "boot-qemu-image", About: "start QEMU",
 				Fill: func(step *pipeline.Step, _ *pipeline.Session) error { return step.Add(&execute{}) },
 			}}

@@ -37,8 +37,8 @@ func switchRecovery() pipeline.Action {
 		}
 		return s.Device.Get("actions", "deploy", "methods", "recovery", "commands", key)
 	}
-	return task{name: "switch-recovery", about: "switch the recovery mode with the lab's commands",
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "switch-recovery", About: "switch the recovery mode with the lab's commands",
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			switch text := s.Block().Get("commands").Text(); {
 			case text != "recovery" && text != "exit":
 				s.Invalid("Unable to find a recovery mode: 'commands' is '%s', but must be recovery or exit", text)
@@ -47,7 +47,7 @@ func switchRecovery() pipeline.Action {
 			}
 			return nil
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			return power.Run(ctx, s, commands(s), "Unable to switch the recovery mode: '%s' failed")
 		}}
 }

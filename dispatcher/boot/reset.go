@@ -10,7 +10,7 @@ import (
 // reset returns reset-device: a power cycle where the device can be switched, else a reboot typed
 // on its console.
 func reset() pipeline.Action {
-	return resetDevice{pipeline.Group{
+	return resetDevice{pipeline.Basic{
 		Title: "reset-device", About: "reset the device",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			if s.Device.Get("commands", "hard_reset").True() {
@@ -21,7 +21,7 @@ func reset() pipeline.Action {
 	}}
 }
 
-type resetDevice struct{ pipeline.Group }
+type resetDevice struct{ pipeline.Basic }
 
 // TimeoutClass blames the lab.
 func (resetDevice) TimeoutClass() pipeline.Class { return pipeline.Infrastructure }

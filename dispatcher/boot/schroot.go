@@ -15,8 +15,8 @@ func schroot(pipeline.Data) pipeline.Action {
 	entry := func(s *pipeline.Session) pipeline.Data {
 		return s.Device.Get("actions", "boot", "methods", "schroot")
 	}
-	return task{name: "schroot-login", about: "enter a chroot of the device",
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "schroot-login", About: "enter a chroot of the device",
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			name := s.Block().Get("schroot").Text()
 			switch known := entry(s).Get("name").Texts(); {
 			case name == "":
@@ -28,7 +28,7 @@ func schroot(pipeline.Data) pipeline.Action {
 			}
 			return nil
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			c, err := console(s)
 			if err != nil {
 				return err

@@ -91,14 +91,14 @@ func connectSSH(s *pipeline.Session) (*connection.Connection, error) {
 
 // copyOverlay is scp-deploy: it brings the overlay to the device.
 func copyOverlay() pipeline.Action {
-	return task{name: "scp-deploy", about: "copy the overlay over ssh", timeout: pipeline.Infrastructure,
-		validate: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "scp-deploy", About: "copy the overlay over ssh", Late: pipeline.Infrastructure,
+		Check: func(ctx context.Context, s *pipeline.Session) error {
 			if err := checkSSH(ctx, s); err != nil {
 				return err
 			}
 			return tool("scp")
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			file, ok := pipeline.Get(s, pipeline.OverlayFile)
 			results, ok2 := pipeline.Get(s, pipeline.ResultsDir)
 			if !ok || !ok2 {
@@ -133,8 +133,8 @@ func copyOverlay() pipeline.Action {
 
 // prepareSSH is prepare-ssh: the address of a guest comes in a message of its group.
 func prepareSSH() pipeline.Action {
-	return task{name: "prepare-ssh", about: "find the address of the device",
-		run: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "prepare-ssh", About: "find the address of the device",
+		Do: func(_ context.Context, s *pipeline.Session) error {
 			if !s.Block().Get("parameters").Has("hostID") {
 				return nil // the device's own
 			}
@@ -149,12 +149,12 @@ func prepareSSH() pipeline.Action {
 
 // sshConnection is ssh-connection.
 func sshConnection() pipeline.Action {
-	return task{name: "ssh-connection", about: "log in over ssh", timeout: pipeline.Infrastructure,
-		validate: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "ssh-connection", About: "log in over ssh", Late: pipeline.Infrastructure,
+		Check: func(ctx context.Context, s *pipeline.Session) error {
 			checkPrompts(s)
 			return checkSSH(ctx, s)
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			live := s.ConsoleOf(s.Namespace())
 			again := live != nil && live.Connected()
 			c, err := connectSSH(s)
@@ -174,8 +174,8 @@ func sshConnection() pipeline.Action {
 
 // sshUnpack is scp-overlay-unpack.
 func sshUnpack() pipeline.Action {
-	return task{name: "scp-overlay-unpack", about: "unpack the overlay on the device",
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "scp-overlay-unpack", About: "unpack the overlay on the device",
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			file, ok := pipeline.Get(s, pipeline.OverlayFile)
 			results, _ := pipeline.Get(s, pipeline.ResultsDir)
 			if !ok {

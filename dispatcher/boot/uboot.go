@@ -11,13 +11,13 @@ import (
 // uboot boots a device with commands typed at U-Boot.
 func uboot(block pipeline.Data) pipeline.Action {
 	l := of(block)
-	return pipeline.Retry{Group: pipeline.Group{
+	return pipeline.Retry{Basic: pipeline.Basic{
 		Title: "uboot-action", About: "boot with U-Boot",
 		Fill: func(step *pipeline.Step, _ *pipeline.Session) error {
 			return addAll(step, []pipeline.Action{
 				&fromMedia{name: "uboot-from-media", loader: l, kernelType: true},
 				&loaderOverlay{loader: l}, connect{},
-				pipeline.Group{
+				pipeline.Basic{
 					Title: "uboot-commands", About: "stop U-Boot, type the commands and log in",
 					Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 						return addAll(step, append(ubootCommands(step, s, l), tail(step, s)...))

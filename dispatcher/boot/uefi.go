@@ -9,7 +9,7 @@ import (
 // uefiShell boots a device with commands typed at the shell of its UEFI firmware.
 func uefiShell(block pipeline.Data) pipeline.Action {
 	l := of(block)
-	return pipeline.Retry{Group: pipeline.Group{
+	return pipeline.Retry{Basic: pipeline.Basic{
 		Title: "uefi-shell-main-action", About: "boot with the UEFI shell",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			actions := []pipeline.Action{&loaderOverlay{loader: l}, menuConnect{}, reset()}

@@ -11,7 +11,7 @@ import (
 
 // uefiMenu boots a device by way of the menus of its UEFI firmware.
 func uefiMenu(pipeline.Data) pipeline.Action {
-	return pipeline.Retry{Group: pipeline.Group{
+	return pipeline.Retry{Basic: pipeline.Basic{
 		Title: "uefi-menu-action", About: "boot by way of the firmware's menus",
 		Fill: func(step *pipeline.Step, _ *pipeline.Session) error {
 			actions := []pipeline.Action{&menuCommands{}}

@@ -48,7 +48,7 @@ const interruptLimit = 15
 
 // uuu writes images to an i.MX device with NXP's uuu, over USB in its serial download mode.
 func uuu(pipeline.Data) pipeline.Action {
-	return pipeline.Retry{Group: pipeline.Group{
+	return pipeline.Retry{Basic: pipeline.Basic{
 		Title: "uuu-boot-retry", About: "write images with uuu", Fill: fillUUU,
 	}}
 }
@@ -150,7 +150,7 @@ func (*uuuAction) Populate(step *pipeline.Step, s *pipeline.Session) error {
 // back to its download mode.
 func corruptMedia() pipeline.Action {
 	l := loader{"u-boot", "boot"}
-	return uuuUnless{Group: group("boot-corrupt-boot-media", "erase the boot media, so that the device falls back to its download mode",
+	return uuuUnless{Basic: group("boot-corrupt-boot-media", "erase the boot media, so that the device falls back to its download mode",
 		func(_ *pipeline.Step, s *pipeline.Session) []pipeline.Action {
 			var actions []pipeline.Action
 			if uuuOptions(s).Get("power_off_before_corrupt_boot_media").True() {

@@ -21,7 +21,7 @@ const (
 
 // uuuUnless is a group that does nothing where a check has found that there is no need.
 type uuuUnless struct {
-	pipeline.Group
+	pipeline.Basic
 	skip pipeline.Key[bool]
 	why  string
 }
@@ -44,7 +44,7 @@ func checkLoader() pipeline.Action {
 		})}
 }
 
-type loaderCheck struct{ pipeline.Group }
+type loaderCheck struct{ pipeline.Basic }
 
 // Run stops at the boot loader's prompt if there is one. That there is none is no failure.
 func (loaderCheck) Run(ctx context.Context, s *pipeline.Session) error {
@@ -178,9 +178,9 @@ const downloadWait, busy = "10", 5 * time.Second
 
 // checkDownloadMode is check-serial-availability.
 func checkDownloadMode() pipeline.Action {
-	return task{name: "check-serial-availability", about: "see whether the device is in its download mode",
-		timeout: pipeline.Infrastructure, command: pipeline.Infrastructure,
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "check-serial-availability", About: "see whether the device is in its download mode",
+		Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure,
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			if err := pipeline.Sleep(ctx, busy); err != nil {
 				return err
 			}
@@ -219,9 +219,9 @@ const endedByTimeout = 143
 
 // uuuBoot is uuu-boot: it runs the block's commands.
 func uuuBoot() pipeline.Action {
-	return task{name: "uuu-boot", about: "run the commands of uuu and bcu", timeout: pipeline.Infrastructure,
-		command: pipeline.Infrastructure,
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "uuu-boot", About: "run the commands of uuu and bcu", Late: pipeline.Infrastructure,
+		Broken: pipeline.Infrastructure,
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			paths, err := otgPaths(ctx, s)
 			if err != nil {
 				return err

@@ -16,10 +16,10 @@ import (
 
 // avh brings what a virtual device of a vendor's cloud boots to the worker, for upload.
 func avh(pipeline.Data) pipeline.Action {
-	return retried{task{name: "deploy-avh-retry", about: "prepare a firmware package, again if it fails",
-		fill: func(step *pipeline.Step, _ *pipeline.Session) error {
-			return step.Add(task{name: "deploy-avh", about: "make the firmware package of a virtual device",
-				fill: fillAVH, validate: validateAVH, run: packAVH})
+	return pipeline.Retry{Basic: pipeline.Basic{Title: "deploy-avh-retry", About: "prepare a firmware package, again if it fails",
+		Fill: func(step *pipeline.Step, _ *pipeline.Session) error {
+			return step.Add(pipeline.Basic{Title: "deploy-avh", About: "make the firmware package of a virtual device",
+				Fill: fillAVH, Check: validateAVH, Do: packAVH})
 		}}}
 }
 
@@ -161,15 +161,15 @@ func addToZip(z *zip.Writer, name, file string) error {
 
 // applyPackage returns apply-overlay-avh: the overlay goes into a disk image within the package.
 func applyPackage() pipeline.Action {
-	return task{name: "apply-overlay-avh", about: "put the overlay into the firmware package", timeout: pipeline.Infrastructure,
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "apply-overlay-avh", About: "put the overlay into the firmware package", Late: pipeline.Infrastructure,
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			params := s.Block().Get("fw_package")
 			if !params.Has("storage_file") || !params.Has("root_partition") {
 				s.Invalid("fw_package needs 'storage_file' and 'root_partition' for the overlay")
 			}
 			return nil
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			overlay, ok := pipeline.Get(s, pipeline.OverlayFile)
 			if !ok {
 				s.Log.Debug("No overlay to deploy")

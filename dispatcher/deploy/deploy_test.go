@@ -334,7 +334,7 @@ func (j *job) plan(t *testing.T) (*pipeline.Plan, error) {
 					return pipeline.TestInfo{NeedsDeployment: true, NeedsOverlay: true, HasShell: true}
 				}}},
 			Finalize: func() pipeline.Action {
-				return pipeline.Group{Title: "finalize", About: "test", Fill: func(*pipeline.Step, *pipeline.Session) error { return nil }}
+				return pipeline.Basic{Title: "finalize", About: "test", Fill: func(*pipeline.Step, *pipeline.Session) error { return nil }}
 			},
 		},
 	})

@@ -13,11 +13,11 @@ var dockerImage = regexp.MustCompile(`^[a-z0-9]+[a-z0-9._/:-]*[a-z0-9]+(:[a-zA-Z
 
 // docker pulls the image that a boot method will start.
 func docker(pipeline.Data) pipeline.Action {
-	return task{name: "deploy-docker", about: "pull a container's image",
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "deploy-docker", About: "pull a container's image",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			return add(step, environment(s), testOverlay(s))
 		},
-		validate: func(_ context.Context, s *pipeline.Session) error {
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			name, _ := container.ImageOf(s.Block().Get("image"))
 			if !dockerImage.MatchString(name) {
 				s.Invalid("image_name '%s' is invalid", name)
@@ -30,7 +30,7 @@ func docker(pipeline.Data) pipeline.Action {
 			pipeline.Put(s, pipeline.DockerImage, name)
 			return nil
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			remote := s.Device.Get("actions", "deploy", "methods", "docker", "options", "remote").Text()
 			if err := container.Pull(ctx, s, s.Block().Get("image"), remote); err != nil {
 				return err

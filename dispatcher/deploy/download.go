@@ -8,8 +8,8 @@ import (
 // plainDownload brings files to the worker and the device to fastboot, for tests that write the
 // files themselves.
 func plainDownload(pipeline.Data) pipeline.Action {
-	return task{name: "download-deploy", about: "download files for tests that write them",
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "download-deploy", About: "download files for tests that write them",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			where, err := place(step, s)
 			if err != nil {
 				return err

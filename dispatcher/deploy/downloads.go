@@ -15,8 +15,8 @@ import (
 // downloads brings files to a directory of the namespace, where containers and `downloads://` URLs
 // of later blocks find them.
 func downloads(pipeline.Data) pipeline.Action {
-	return task{name: "downloads", about: "download files for later blocks and containers",
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "downloads", About: "download files for later blocks and containers",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			if err := add(step, testOverlay(s)); err != nil {
 				return err
 			}
@@ -27,8 +27,8 @@ func downloads(pipeline.Data) pipeline.Action {
 			if !step.Block.Get("postprocess", "docker").True() {
 				return nil
 			}
-			return step.Add(task{name: "download-postprocess-docker", about: "work on the downloads in a container",
-				validate: validatePostprocess, run: postprocess})
+			return step.Add(pipeline.Basic{Title: "download-postprocess-docker", About: "work on the downloads in a container",
+				Check: validatePostprocess, Do: postprocess})
 		}}
 }
 

@@ -32,8 +32,8 @@ func acceptsFastboot(device, block pipeline.Data) (string, error) {
 
 // fastboot writes partitions of a board that is in its fastboot loader.
 func fastboot(pipeline.Data) pipeline.Action {
-	return task{name: "fastboot-deploy", about: "write images with fastboot", timeout: pipeline.Infrastructure,
-		command: pipeline.Infrastructure, fill: fillFastboot}
+	return pipeline.Basic{Title: "fastboot-deploy", About: "write images with fastboot", Late: pipeline.Infrastructure,
+		Broken: pipeline.Infrastructure, Fill: fillFastboot}
 }
 
 func fillFastboot(step *pipeline.Step, s *pipeline.Session) error {
@@ -72,8 +72,8 @@ func fillFastboot(step *pipeline.Step, s *pipeline.Session) error {
 	if err := intoFastboot(step, s); err != nil {
 		return err
 	}
-	return step.Add(task{name: "fastboot-flash-order-action", about: "write the images in the device's order",
-		timeout: pipeline.Infrastructure, command: pipeline.Infrastructure, fill: fillFlash})
+	return step.Add(pipeline.Basic{Title: "fastboot-flash-order-action", About: "write the images in the device's order",
+		Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure, Fill: fillFlash})
 }
 
 // intoFastboot adds the actions that bring the board to its fastboot loader.
@@ -151,9 +151,9 @@ func rebootAfter(how pipeline.Data) (pipeline.Action, error) {
 
 // flash returns fastboot-flash-action for one partition.
 func flash(partition string) pipeline.Action {
-	return task{name: "fastboot-flash-action", about: "write one partition", timeout: pipeline.Infrastructure,
-		command: pipeline.Infrastructure,
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "fastboot-flash-action", About: "write one partition", Late: pipeline.Infrastructure,
+		Broken: pipeline.Infrastructure,
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			file, ok := pipeline.Get(s, pipeline.Artefact(partition))
 			if !ok {
 				return pipeline.Blamef(pipeline.Job, "no file was downloaded for '%s'", partition)

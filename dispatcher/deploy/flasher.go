@@ -11,10 +11,10 @@ import (
 
 // flasher runs commands of the device's dictionary, which write the downloads to the board.
 func flasher(pipeline.Data) pipeline.Action {
-	return retried{task{name: "deploy-flasher-retry", about: "write images with the device's own commands, again if it fails",
-		fill: func(step *pipeline.Step, _ *pipeline.Session) error {
-			return step.Add(task{name: "deploy-flasher", about: "write images with the device's own commands",
-				command: pipeline.Infrastructure, fill: fillFlasher, validate: validateFlasher, run: runFlasher})
+	return pipeline.Retry{Basic: pipeline.Basic{Title: "deploy-flasher-retry", About: "write images with the device's own commands, again if it fails",
+		Fill: func(step *pipeline.Step, _ *pipeline.Session) error {
+			return step.Add(pipeline.Basic{Title: "deploy-flasher", About: "write images with the device's own commands",
+				Broken: pipeline.Infrastructure, Fill: fillFlasher, Check: validateFlasher, Do: runFlasher})
 		}}}
 }
 

@@ -4,8 +4,8 @@ import "strata/dispatcher/pipeline"
 
 // fvp brings images to the worker, for a model in a container.
 func fvp(pipeline.Data) pipeline.Action {
-	return task{name: "fvp-deploy", about: "download images for a fixed virtual platform",
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "fvp-deploy", About: "download images for a fixed virtual platform",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			where, err := place(step, s)
 			if err != nil {
 				return err

@@ -16,8 +16,8 @@ import (
 // applyImage returns apply-overlay-image: it unpacks the overlay into a file system image, or into
 // a partition of a disk image (root_partition, counted from 0).
 func applyImage(key string, partitioned bool) pipeline.Action {
-	return task{name: "apply-overlay-image", about: "put the overlay into an image", timeout: pipeline.Infrastructure,
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "apply-overlay-image", About: "put the overlay into an image", Late: pipeline.Infrastructure,
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			layout := imageLayout{}
 			if partitioned {
 				layout.partition = partitionOf(s, key)
@@ -28,9 +28,9 @@ func applyImage(key string, partitioned bool) pipeline.Action {
 
 // applySparse returns apply-overlay-sparse-image, for images as fastboot writes them.
 func applySparse(key string) pipeline.Action {
-	return task{name: "apply-overlay-sparse-image", about: "put the overlay into a sparse image", timeout: pipeline.Infrastructure,
-		command: pipeline.Infrastructure,
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "apply-overlay-sparse-image", About: "put the overlay into a sparse image", Late: pipeline.Infrastructure,
+		Broken: pipeline.Infrastructure,
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			return applyTo(ctx, s, key, imageLayout{sparse: true})
 		}}
 }

@@ -32,15 +32,15 @@ func acceptsInstaller(device, block pipeline.Data) (string, error) {
 
 // isoInstaller prepares the unattended installation of a system in an emulator.
 func isoInstaller(pipeline.Data) pipeline.Action {
-	return task{name: "deploy-iso-installer", about: "prepare an installation from an ISO",
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "deploy-iso-installer", About: "prepare an installation from an ISO",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			where, err := served(s)
 			if err != nil {
 				return err
 			}
 			images := step.Block.Get("images")
-			if err := step.Add(task{name: "prepare-empty-image", about: "make an empty disk",
-				validate: validateDisk, run: makeDisk}); err != nil {
+			if err := step.Add(pipeline.Basic{Title: "prepare-empty-image", About: "make an empty disk",
+				Check: validateDisk, Do: makeDisk}); err != nil {
 				return err
 			}
 			for _, key := range []string{"preseed", "iso"} {
@@ -49,8 +49,8 @@ func isoInstaller(pipeline.Data) pipeline.Action {
 				}
 			}
 			err = add(step,
-				task{name: "pull-installer-files", about: "take kernel and initrd out of the ISO", validate: validateISO, run: pullFiles},
-				task{name: "prepare-qemu-commands", about: "assemble the installer's command line", run: installerCommand},
+				pipeline.Basic{Title: "pull-installer-files", About: "take kernel and initrd out of the ISO", Check: validateISO, Do: pullFiles},
+				pipeline.Basic{Title: "prepare-qemu-commands", About: "assemble the installer's command line", Do: installerCommand},
 				testOverlay(s))
 			if err != nil {
 				return err

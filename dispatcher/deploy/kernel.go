@@ -16,16 +16,16 @@ import (
 
 // prepareKernel returns prepare-kernel, which makes of the kernel what the boot loader boots.
 func prepareKernel() pipeline.Action {
-	return task{name: "prepare-kernel", about: "prepare the kernel for the boot loader",
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "prepare-kernel", About: "prepare the kernel for the boot loader",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			methods := s.Device.Get("actions", "boot", "methods")
 			switch {
 			case methods.Has("u-boot"):
-				return step.Add(task{name: "uboot-prepare-kernel", about: "choose U-Boot's command, convert the kernel for it",
-					validate: validateUBootKernel, run: runUBootKernel})
+				return step.Add(pipeline.Basic{Title: "uboot-prepare-kernel", About: "choose U-Boot's command, convert the kernel for it",
+					Check: validateUBootKernel, Do: runUBootKernel})
 			case methods.Has("depthcharge"):
-				return step.Add(task{name: "prepare-fit", about: "pack kernel, device tree and ramdisk as one image",
-					run: packFIT})
+				return step.Add(pipeline.Basic{Title: "prepare-fit", About: "pack kernel, device tree and ramdisk as one image",
+					Do: packFIT})
 			}
 			return nil
 		}}

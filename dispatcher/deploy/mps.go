@@ -29,8 +29,8 @@ const recoveryKey = "recovery_image"
 
 // mps writes firmware and test programs to the disk of an Arm MPS board.
 func mps(pipeline.Data) pipeline.Action {
-	return task{name: "mps-deploy", about: "write images to the disk of an MPS board", fill: fillMPS,
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "mps-deploy", About: "write images to the disk of an MPS board", Fill: fillMPS,
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			images := s.Block().Get("images").Pairs()
 			for _, p := range images {
 				switch {
@@ -78,16 +78,16 @@ func fillMPS(step *pipeline.Step, s *pipeline.Session) error {
 	if s.Device.Get("actions", "deploy", "methods", "mps", "parameters", "hard-reboot").True() {
 		return add(step, unmount, power.Off())
 	}
-	reboot := task{name: "deploy-mps-reboot-txt", about: "tell the board to reboot",
-		timeout: pipeline.Infrastructure, command: pipeline.Infrastructure, run: writeReboot}
+	reboot := pipeline.Basic{Title: "deploy-mps-reboot-txt", About: "tell the board to reboot",
+		Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure, Do: writeReboot}
 	return add(step, reboot, unmount)
 }
 
 // testBinary returns deploy-mps-test-binary for one image.
 func testBinary(key string) pipeline.Action {
-	return task{name: "deploy-mps-test-binary", about: "copy a program to the board's disk",
-		timeout: pipeline.Infrastructure, command: pipeline.Infrastructure,
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "deploy-mps-test-binary", About: "copy a program to the board's disk",
+		Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure,
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			file, ok := pipeline.Get(s, pipeline.Artefact(key))
 			if !ok {
 				return pipeline.Blamef(pipeline.Bug, "no file was downloaded for '%s'", key)

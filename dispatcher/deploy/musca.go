@@ -26,8 +26,8 @@ func acceptsMusca(device, block pipeline.Data) (string, error) {
 
 // musca writes a program to the disk of an Arm Musca board, which flashes what it finds there.
 func musca(pipeline.Data) pipeline.Action {
-	return retried{task{name: "musca-deploy", about: "write a program to a Musca board, again if it fails",
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Retry{Basic: pipeline.Basic{Title: "musca-deploy", About: "write a program to a Musca board, again if it fails",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			where, err := place(step, s)
 			if err != nil {
 				return err
@@ -42,12 +42,12 @@ func musca(pipeline.Data) pipeline.Action {
 			// which it says how that went.
 			mount, unmount := mountTask("mount-musca-usbmsd", muscaDisk), unmountTask("unmount-musca-usbmsd")
 			return add(step, boot.Reset(), muscaWait(), mount,
-				task{name: "deploy-musca-test-binary", about: "copy the program to the board's disk", run: copyMusca},
+				pipeline.Basic{Title: "deploy-musca-test-binary", About: "copy the program to the board's disk", Do: copyMusca},
 				unmount, muscaWait(), mount,
-				task{name: "check-musca-flash", about: "look whether the board took the program", run: checkMusca},
+				pipeline.Basic{Title: "check-musca-flash", About: "look whether the board took the program", Do: checkMusca},
 				unmount)
 		},
-		validate: func(_ context.Context, s *pipeline.Session) error {
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			images := s.Block().Get("images")
 			if len(images.Pairs()) != 1 || !images.Has("test_binary") {
 				s.Invalid("musca-deploy needs exactly one image, 'test_binary', found %s", keysOf(images))
@@ -70,8 +70,8 @@ func muscaDisk(s *pipeline.Session) usb.Query {
 
 // muscaWait returns wait-musca-path.
 func muscaWait() pipeline.Action {
-	return task{name: "wait-musca-path", about: "wait for the board's disk",
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "wait-musca-path", About: "wait for the board's disk",
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			disk, err := (usb.System{}).Wait(ctx, muscaDisk(s))
 			if err != nil {
 				return err

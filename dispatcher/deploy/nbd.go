@@ -16,8 +16,8 @@ import (
 
 // nbd deploys a kernel and an initrd by TFTP, and a root disk that a server on the worker exports.
 func nbd(pipeline.Data) pipeline.Action {
-	return task{name: "nbd-deploy", about: "download files and serve a root disk over the network",
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "nbd-deploy", About: "download files and serve a root disk over the network",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			where, err := served(s)
 			if err != nil {
 				return err
@@ -38,10 +38,10 @@ func nbd(pipeline.Data) pipeline.Action {
 					return err
 				}
 			}
-			return step.Add(task{name: "xnbd-server-deploy", about: "start the server of the root disk", run: startNBD,
-				validate: validateNBD, clean: stopNBD})
+			return step.Add(pipeline.Basic{Title: "xnbd-server-deploy", About: "start the server of the root disk", Do: startNBD,
+				Check: validateNBD, Tidy: stopNBD})
 		},
-		validate: func(_ context.Context, s *pipeline.Session) error {
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			for _, key := range []string{"kernel", "initrd", "nbdroot"} {
 				if !s.Block().Has(key) {
 					s.Invalid("'%s' is missing in the deploy block", key)
@@ -54,7 +54,7 @@ func nbd(pipeline.Data) pipeline.Action {
 			}
 			return nil
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			if err := s.TFTPReady(); err != nil {
 				return err
 			}

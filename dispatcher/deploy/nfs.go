@@ -36,8 +36,8 @@ func acceptsNFS(device, block pipeline.Data) (string, error) {
 
 // qemuNFS brings images to the worker, and unpacks the one that the emulator mounts as its root.
 func qemuNFS(pipeline.Data) pipeline.Action {
-	return task{name: "deploy-qemu-nfs", about: "deploy images and an NFS root for QEMU",
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "deploy-qemu-nfs", About: "deploy images and an NFS root for QEMU",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			where, err := place(step, s)
 			if err != nil {
 				return err
@@ -50,18 +50,18 @@ func qemuNFS(pipeline.Data) pipeline.Action {
 			if err := where.images(step); err != nil {
 				return err
 			}
-			root := task{name: "qemu-nfs-deploy", about: "unpack the NFS root",
-				validate: func(_ context.Context, s *pipeline.Session) error {
+			root := pipeline.Basic{Title: "qemu-nfs-deploy", About: "unpack the NFS root",
+				Check: func(_ context.Context, s *pipeline.Session) error {
 					if !s.Block().Get("images").Has("nfsrootfs") {
 						s.Invalid("'images' has no 'nfsrootfs'")
 					}
 					checkPrefix(s, s.Block().Get("images", "nfsrootfs"))
 					return nil
 				},
-				run: func(ctx context.Context, s *pipeline.Session) error {
+				Do: func(ctx context.Context, s *pipeline.Session) error {
 					return extractRoot(ctx, s, s.Block().Get("images", "nfsrootfs"))
 				},
-				clean: unexport}
+				Tidy: unexport}
 			if err := step.Add(root); err != nil {
 				return err
 			}
@@ -76,8 +76,8 @@ func qemuNFS(pipeline.Data) pipeline.Action {
 
 // nfs unpacks a root file system that the board mounts.
 func nfs(pipeline.Data) pipeline.Action {
-	return task{name: "nfs-deploy", about: "deploy an NFS root",
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "nfs-deploy", About: "deploy an NFS root",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			where, err := place(step, s)
 			if err != nil {
 				return err
@@ -96,18 +96,18 @@ func nfs(pipeline.Data) pipeline.Action {
 
 // extractNFSRoot returns extract-nfsrootfs, which does nothing where the block has no nfsrootfs.
 func extractNFSRoot() pipeline.Action {
-	return task{name: "extract-nfsrootfs", about: "unpack the NFS root", timeout: pipeline.Infrastructure,
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "extract-nfsrootfs", About: "unpack the NFS root", Late: pipeline.Infrastructure,
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			checkPrefix(s, s.Block().Get("nfsrootfs"))
 			return nil
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			if !s.Block().Has("nfsrootfs") {
 				return nil
 			}
 			return extractRoot(ctx, s, s.Block().Get("nfsrootfs"))
 		},
-		clean: unexport}
+		Tidy: unexport}
 }
 
 // checkPrefix checks the directory within the archive that is the root.

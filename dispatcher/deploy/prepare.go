@@ -20,8 +20,8 @@ import (
 // what is added is collected while the children run, and compress-ramdisk writes it behind the
 // ramdisk that the job gave: device nodes and owners stay as they are, and nobody needs root.
 func prepareTFTP() pipeline.Action {
-	return task{name: "prepare-tftp-overlay", about: "put the overlay into what the device boots", timeout: pipeline.Infrastructure,
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "prepare-tftp-overlay", About: "put the overlay into what the device boots", Late: pipeline.Infrastructure,
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			err := add(step, extractNFSRoot(), parsePersistent(), extractRamdisk(), extractModules())
 			if err != nil {
 				return err
@@ -48,8 +48,8 @@ func prepareTFTP() pipeline.Action {
 
 // parsePersistent returns parse-persistent-nfs: it splits the address of a root that outlives jobs.
 func parsePersistent() pipeline.Action {
-	return task{name: "parse-persistent-nfs", about: "look for a root that outlives the job",
-		validate: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "parse-persistent-nfs", About: "look for a root that outlives the job",
+		Check: func(ctx context.Context, s *pipeline.Session) error {
 			address := s.Block().Get("persistent_nfs", "address")
 			if address.IsNull() {
 				return nil
@@ -70,7 +70,7 @@ func parsePersistent() pipeline.Action {
 			}
 			return c.Close()
 		},
-		run: nothing,
+		Do: nothing,
 	}
 }
 
@@ -89,14 +89,14 @@ const ramdiskKey pipeline.Key[*ramdisk] = "extract-overlay-ramdisk/extracted_ram
 
 // extractRamdisk returns extract-overlay-ramdisk, which checks what the job gave.
 func extractRamdisk() pipeline.Action {
-	return task{name: "extract-overlay-ramdisk", about: "look into the ramdisk", timeout: pipeline.Infrastructure,
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "extract-overlay-ramdisk", About: "look into the ramdisk", Late: pipeline.Infrastructure,
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			if header := s.Block().Get("ramdisk", "header"); !header.IsNull() && header.Text() != "u-boot" {
 				s.Invalid("ramdisk.header '%s' is not known, only u-boot is", header.Text())
 			}
 			return nil
 		},
-		run: func(_ context.Context, s *pipeline.Session) error {
+		Do: func(_ context.Context, s *pipeline.Session) error {
 			pipeline.Put(s, ramdiskKey, nil) // of an earlier attempt
 			file, ok := pipeline.Get(s, pipeline.Artefact("ramdisk"))
 			if !ok || !s.Block().Has("ramdisk") {
@@ -125,8 +125,8 @@ func extractRamdisk() pipeline.Action {
 // extractModules returns extract-modules: it adds kernel modules to the root file system and the
 // ramdisk.
 func extractModules() pipeline.Action {
-	return task{name: "extract-modules", about: "add the kernel's modules", timeout: pipeline.Infrastructure,
-		run: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "extract-modules", About: "add the kernel's modules", Late: pipeline.Infrastructure,
+		Do: func(_ context.Context, s *pipeline.Session) error {
 			file, ok := pipeline.Get(s, pipeline.Artefact("modules"))
 			if !ok || !s.Block().Has("modules") {
 				return nil
@@ -149,8 +149,8 @@ func extractModules() pipeline.Action {
 // applyTFTP returns apply-overlay-tftp: the overlay goes into the root file system that the device
 // mounts, or else into its ramdisk.
 func applyTFTP() pipeline.Action {
-	return task{name: "apply-overlay-tftp", about: "put the overlay into the root file system", timeout: pipeline.Infrastructure,
-		command: pipeline.Infrastructure, run: runApplyTFTP}
+	return pipeline.Basic{Title: "apply-overlay-tftp", About: "put the overlay into the root file system", Late: pipeline.Infrastructure,
+		Broken: pipeline.Infrastructure, Do: runApplyTFTP}
 }
 
 func runApplyTFTP(ctx context.Context, s *pipeline.Session) error {
@@ -227,8 +227,8 @@ func applyPersistent(ctx context.Context, s *pipeline.Session, overlay string) e
 
 // compressRamdisk returns compress-ramdisk: it writes the ramdisk with all that was added.
 func compressRamdisk() pipeline.Action {
-	return task{name: "compress-ramdisk", about: "write the ramdisk", timeout: pipeline.Infrastructure,
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "compress-ramdisk", About: "write the ramdisk", Late: pipeline.Infrastructure,
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			header := addHeader(s)
 			if s.Block().Has("ramdisk") && header != "" && header != "u-boot" && header != "raw" {
 				s.Invalid("ramdisk header of the device '%s' is not known: use u-boot or raw", header)
@@ -240,7 +240,7 @@ func compressRamdisk() pipeline.Action {
 			}
 			return nil
 		},
-		run: func(_ context.Context, s *pipeline.Session) error {
+		Do: func(_ context.Context, s *pipeline.Session) error {
 			disk, _ := pipeline.Get(s, ramdiskKey)
 			if disk == nil {
 				return nil

@@ -15,8 +15,8 @@ import (
 // configurePreseed returns configure-preseed-file: what an unattended installation does at its end
 // brings the overlay into the installed system.
 func configurePreseed() pipeline.Action {
-	return task{name: "configure-preseed-file", about: "let the installer take the overlay along", timeout: pipeline.Infrastructure,
-		run: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "configure-preseed-file", About: "let the installer take the overlay along", Late: pipeline.Infrastructure,
+		Do: func(_ context.Context, s *pipeline.Session) error {
 			file, ok := pipeline.Get(s, pipeline.Artefact("preseed"))
 			if !ok || !s.Block().Has("preseed") {
 				return nil

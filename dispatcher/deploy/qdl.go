@@ -13,8 +13,8 @@ import (
 
 // qdl unpacks a tarball of what the emergency download mode of Qualcomm boards writes.
 func qdl(pipeline.Data) pipeline.Action {
-	return task{name: "qdl-deploy", about: "prepare files for emergency download mode",
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "qdl-deploy", About: "prepare files for emergency download mode",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			if err := add(step, testOverlay(s)); err != nil {
 				return err
 			}
@@ -27,10 +27,10 @@ func qdl(pipeline.Data) pipeline.Action {
 			if !params.Get("apply-overlay").True() {
 				return nil
 			}
-			return step.Add(task{name: "apply-overlay-qdl", about: "put the overlay into an image of the tarball",
-				timeout: pipeline.Infrastructure, run: applyQDL})
+			return step.Add(pipeline.Basic{Title: "apply-overlay-qdl", About: "put the overlay into an image of the tarball",
+				Late: pipeline.Infrastructure, Do: applyQDL})
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			if err := s.RunChildren(ctx); err != nil {
 				return err
 			}

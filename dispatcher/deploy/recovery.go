@@ -9,8 +9,8 @@ import (
 
 // recovery brings images to the worker, for a board in its recovery mode that a test writes.
 func recovery(pipeline.Data) pipeline.Action {
-	return task{name: "deploy-recovery-mode", about: "download images for a board in recovery mode",
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "deploy-recovery-mode", About: "download images for a board in recovery mode",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			where, err := place(step, s)
 			if err != nil {
 				return err

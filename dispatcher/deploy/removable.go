@@ -31,8 +31,8 @@ func acceptsRemovable(device, block pipeline.Data) (string, error) {
 
 // removable writes an image to a medium of the board, by a system that runs on it.
 func removable(pipeline.Data) pipeline.Action {
-	return task{name: "storage-deploy", about: "write an image to a medium of the board", fill: fillRemovable,
-		validate: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "storage-deploy", About: "write an image to a medium of the board", Fill: fillRemovable,
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			if s.Block().Has("image") == s.Block().Has("images") {
 				s.Invalid("storage-deploy needs either 'image' or 'images' with an 'image'")
 			} else if s.Block().Has("images") && !s.Block().Get("images").Has("image") {
@@ -79,7 +79,7 @@ func fillRemovable(step *pipeline.Step, s *pipeline.Session) error {
 	default:
 		return add(step, environment(s)) // which its validation refuses
 	}
-	write := task{name: "dd-image", about: "write the image with the running system", validate: validateDD, run: runDD}
+	write := pipeline.Basic{Title: "dd-image", About: "write the image with the running system", Check: validateDD, Do: runDD}
 	return add(step, write, environment(s))
 }
 

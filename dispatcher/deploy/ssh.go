@@ -9,18 +9,18 @@ import (
 
 // ssh makes the overlay for a system that runs already, which the boot method copies there.
 func ssh(pipeline.Data) pipeline.Action {
-	return task{name: "scp-overlay", about: "prepare the overlay for a running system",
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
-			prepare := task{name: "prepare-scp-overlay", about: "prepare what is copied",
-				fill: func(step *pipeline.Step, _ *pipeline.Session) error {
+	return pipeline.Basic{Title: "scp-overlay", About: "prepare the overlay for a running system",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
+			prepare := pipeline.Basic{Title: "prepare-scp-overlay", About: "prepare what is copied",
+				Fill: func(step *pipeline.Step, _ *pipeline.Session) error {
 					return add(step,
-						task{name: "extract-rootfs", about: "unpack the root file system", timeout: pipeline.Infrastructure, run: nothing},
+						pipeline.Basic{Title: "extract-rootfs", About: "unpack the root file system", Late: pipeline.Infrastructure, Do: nothing},
 						extractModules())
 				},
-				run: prepareSCP}
+				Do: prepareSCP}
 			return add(step, overlay.New(), prepare, deviceEnv{})
 		},
-		validate: func(_ context.Context, s *pipeline.Session) error {
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			if !s.TestInfo().HasShell {
 				s.Invalid("deploying to ssh needs a test shell in the namespace '%s'", s.Namespace())
 			}

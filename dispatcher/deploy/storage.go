@@ -16,8 +16,8 @@ const mountPoint pipeline.Key[string] = "mount-vexpress-usbmsd/vexpress-fw/mount
 
 // mountTask mounts a board's disk, which comes over USB.
 func mountTask(name string, query func(s *pipeline.Session) usb.Query) pipeline.Action {
-	return task{name: name, about: "mount the board's disk", timeout: pipeline.Infrastructure, command: pipeline.Infrastructure,
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: name, About: "mount the board's disk", Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure,
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			// Again, though an action has waited for it: the node may be another one by now.
 			disk, err := (usb.System{}).Wait(ctx, query(s))
 			if err != nil {
@@ -36,14 +36,14 @@ func mountTask(name string, query func(s *pipeline.Session) usb.Query) pipeline.
 			pipeline.Put(s, mountPoint, dir)
 			return nil
 		},
-		clean: unmount,
+		Tidy: unmount,
 	}
 }
 
 // unmountTask unmounts it.
 func unmountTask(name string) pipeline.Action {
-	return task{name: name, about: "unmount the board's disk", timeout: pipeline.Infrastructure, command: pipeline.Infrastructure,
-		run: unmount}
+	return pipeline.Basic{Title: name, About: "unmount the board's disk", Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure,
+		Do: unmount}
 }
 
 // unmount unmounts the disk, if it is mounted.
@@ -76,8 +76,8 @@ func labelled(s *pipeline.Session) usb.Query {
 // extractRecovery returns extract-vexpress-recovery-image: it unpacks what restores a board's
 // firmware, a zip or a tar.
 func extractRecovery() pipeline.Action {
-	return task{name: "extract-vexpress-recovery-image", about: "unpack the recovery image", timeout: pipeline.Infrastructure,
-		run: func(_ context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "extract-vexpress-recovery-image", About: "unpack the recovery image", Late: pipeline.Infrastructure,
+		Do: func(_ context.Context, s *pipeline.Session) error {
 			file, ok := pipeline.Get(s, pipeline.Artefact("recovery_image"))
 			if !ok {
 				return pipeline.Blamef(pipeline.Bug, "no file was downloaded for 'recovery_image'")
@@ -99,9 +99,9 @@ const recoveryDir pipeline.Key[string] = "extract-vexpress-recovery-image/file/r
 
 // deployRecovery returns deploy-vexpress-recovery-image: it replaces what is on the board's disk.
 func deployRecovery() pipeline.Action {
-	return task{name: "deploy-vexpress-recovery-image", about: "copy the recovery image to the board's disk",
-		timeout: pipeline.Infrastructure, command: pipeline.Infrastructure,
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "deploy-vexpress-recovery-image", About: "copy the recovery image to the board's disk",
+		Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure,
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			dir, err := mounted(s)
 			if err != nil {
 				return err

@@ -10,9 +10,9 @@ import (
 
 // tftp puts what a boot loader fetches below the root of a TFTP server, and an NFS root beside it.
 func tftp(pipeline.Data) pipeline.Action {
-	return task{name: "tftp-deploy", about: "download files and deploy them for TFTP",
-		fill: fillTFTP, validate: validateTFTP,
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "tftp-deploy", About: "download files and deploy them for TFTP",
+		Fill: fillTFTP, Check: validateTFTP,
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			if err := s.TFTPReady(); err != nil {
 				return err
 			}

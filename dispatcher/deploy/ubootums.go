@@ -5,8 +5,8 @@ import "strata/dispatcher/pipeline"
 // ubootUMS brings a disk image to the worker, which the boot method writes to the board's storage
 // through U-Boot's mass storage gadget.
 func ubootUMS(pipeline.Data) pipeline.Action {
-	return task{name: "uboot-ums-deploy", about: "download an image for U-Boot's mass storage gadget",
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "uboot-ums-deploy", About: "download an image for U-Boot's mass storage gadget",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			where, err := place(step, s)
 			if err != nil {
 				return err

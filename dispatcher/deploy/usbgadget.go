@@ -21,16 +21,16 @@ func acceptsUSBGadget(device, block pipeline.Data) (string, error) {
 
 // usbGadget offers an image to the board as a USB stick, by a gadget of the worker.
 func usbGadget(pipeline.Data) pipeline.Action {
-	return task{name: "usbg-ms", about: "offer an image as a USB mass storage gadget",
-		timeout: pipeline.Infrastructure, command: pipeline.Infrastructure,
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "usbg-ms", About: "offer an image as a USB mass storage gadget",
+		Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure,
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			where, err := place(step, s)
 			if err != nil {
 				return err
 			}
 			return add(step, testOverlay(s), where.get("image", step.Block.Get("image")), environment(s))
 		},
-		run: func(ctx context.Context, s *pipeline.Session) error {
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			if err := s.RunChildren(ctx); err != nil {
 				return err
 			}
@@ -39,7 +39,7 @@ func usbGadget(pipeline.Data) pipeline.Action {
 			}
 			return gadget(ctx, s, "enable")
 		},
-		clean: func(ctx context.Context, s *pipeline.Session) error {
+		Tidy: func(ctx context.Context, s *pipeline.Session) error {
 			if !s.Ran() {
 				return nil
 			}

@@ -8,8 +8,8 @@ import (
 
 // uuu brings images to the worker, for NXP's universal update utility, which boots or writes them.
 func uuu(pipeline.Data) pipeline.Action {
-	return task{name: "uuu-deploy", about: "download images for the universal update utility",
-		fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	return pipeline.Basic{Title: "uuu-deploy", About: "download images for the universal update utility",
+		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			where, err := place(step, s)
 			if err != nil {
 				return err
@@ -39,7 +39,7 @@ func uuu(pipeline.Data) pipeline.Action {
 			}
 			return nil
 		},
-		validate: func(_ context.Context, s *pipeline.Session) error {
+		Check: func(_ context.Context, s *pipeline.Session) error {
 			if !s.Block().Get("images").Has("boot") {
 				s.Invalid("'boot' image is required, only found %s", keysOf(s.Block().Get("images")))
 			}

@@ -11,11 +11,11 @@ import (
 
 // vemsd restores the firmware of a Versatile Express board: its controller shows its disk over USB.
 func vemsd(pipeline.Data) pipeline.Action {
-	return retried{task{name: "vexpress-fw-deploy-retry", about: "restore a board's firmware, again if it fails",
-		timeout: pipeline.Infrastructure, command: pipeline.Infrastructure,
-		fill: func(step *pipeline.Step, _ *pipeline.Session) error {
-			return step.Add(task{name: "vexpress-fw-deploy", about: "restore a board's firmware", timeout: pipeline.Infrastructure,
-				command: pipeline.Infrastructure, fill: fillVExpress, validate: validateVExpress})
+	return pipeline.Retry{Basic: pipeline.Basic{Title: "vexpress-fw-deploy-retry", About: "restore a board's firmware, again if it fails",
+		Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure,
+		Fill: func(step *pipeline.Step, _ *pipeline.Session) error {
+			return step.Add(pipeline.Basic{Title: "vexpress-fw-deploy", About: "restore a board's firmware", Late: pipeline.Infrastructure,
+				Broken: pipeline.Infrastructure, Fill: fillVExpress, Check: validateVExpress})
 		}}}
 }
 
@@ -56,8 +56,8 @@ func validateVExpress(_ context.Context, s *pipeline.Session) error {
 
 // mccTask is a step at the console of the board's controller.
 func mccTask(name, about string, do func(ctx context.Context, s *pipeline.Session, c *connection.Connection) error) pipeline.Action {
-	return task{name: name, about: about, timeout: pipeline.Infrastructure, command: pipeline.Infrastructure,
-		run: func(ctx context.Context, s *pipeline.Session) error {
+	return pipeline.Basic{Title: name, About: about, Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure,
+		Do: func(ctx context.Context, s *pipeline.Session) error {
 			c := s.Console()
 			if c == nil {
 				return pipeline.Blamef(pipeline.Infrastructure, "there is no connection to the board's controller")

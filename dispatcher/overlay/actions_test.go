@@ -338,7 +338,7 @@ func (j *job) plan() (*pipeline.Plan, error) {
 				Test: func(pipeline.Data) pipeline.TestInfo {
 					return pipeline.TestInfo{NeedsDeployment: true, NeedsOverlay: true, HasShell: true}
 				}}},
-			Finalize: func() pipeline.Action { return pipeline.Group{Title: "finalize", About: "test", Fill: none} },
+			Finalize: func() pipeline.Action { return pipeline.Basic{Title: "finalize", About: "test", Fill: none} },
 		},
 	})
 }

@@ -47,27 +47,72 @@ type Downloader interface{ URL() string }
 // Describer says in a few words what an action does; the plan shows it.
 type Describer interface{ Description() string }
 
-// Group is an action that is nothing but its children.
-type Group struct {
-	Title string // its name
-	About string // its description
-	Fill  func(step *Step, s *Session) error
+// Basic is an action written as a table of what it does, for the many that are one small step or
+// nothing but their children. What is nil is not done, except that without Do the children run.
+type Basic struct {
+	Title, About string // its name and description
+	Late         Class  // whom its time-out is blamed on; "" for Job
+	Broken       Class  // whom a failing command of it is blamed on; "" for Job
+
+	Fill  func(step *Step, s *Session) error          // adds the children: see Parent
+	Check func(ctx context.Context, s *Session) error // see Validator
+	Do    func(ctx context.Context, s *Session) error
+	Tidy  func(ctx context.Context, s *Session) error // see Cleaner
 }
 
 // Name returns the title.
-func (g Group) Name() string { return g.Title }
+func (b Basic) Name() string { return b.Title }
 
-// Description returns what the group is about.
-func (g Group) Description() string { return g.About }
+// Description returns what the action is about.
+func (b Basic) Description() string { return b.About }
+
+// TimeoutClass returns whom a time-out is blamed on.
+func (b Basic) TimeoutClass() Class { return orJob(b.Late) }
+
+// CommandClass returns whom a failing command is blamed on.
+func (b Basic) CommandClass() Class { return orJob(b.Broken) }
+
+func orJob(class Class) Class {
+	if class == "" {
+		return Job
+	}
+	return class
+}
 
 // Populate adds the children.
-func (g Group) Populate(step *Step, s *Session) error { return g.Fill(step, s) }
+func (b Basic) Populate(step *Step, s *Session) error {
+	if b.Fill == nil {
+		return nil
+	}
+	return b.Fill(step, s)
+}
 
-// Run runs the children.
-func (g Group) Run(ctx context.Context, s *Session) error { return s.RunChildren(ctx) }
+// Validate checks the step.
+func (b Basic) Validate(ctx context.Context, s *Session) error {
+	if b.Check == nil {
+		return nil
+	}
+	return b.Check(ctx, s)
+}
 
-// Retry is a Group that is tried again when it fails.
-type Retry struct{ Group }
+// Run does the work.
+func (b Basic) Run(ctx context.Context, s *Session) error {
+	if b.Do == nil {
+		return s.RunChildren(ctx)
+	}
+	return b.Do(ctx, s)
+}
 
-// Retries marks the group as a Retrier.
+// Cleanup tidies up.
+func (b Basic) Cleanup(ctx context.Context, s *Session) error {
+	if b.Tidy == nil {
+		return nil
+	}
+	return b.Tidy(ctx, s)
+}
+
+// Retry is a Basic action whose children are tried again when it fails.
+type Retry struct{ Basic }
+
+// Retries marks the action as a Retrier.
 func (Retry) Retries() {}

@@ -160,7 +160,7 @@ func TestTestInformation(t *testing.T) {
 	accept := func(_, _ Data) (string, error) { return "", nil }
 	plan, err := Parse(Inputs{ID: "1", Job: definition, Device: device, Now: time.Now, Methods: Methods{
 		Deploy: []Method{{Accepts: accept, Action: func(Data) Action {
-			return Group{Title: "deploy", Fill: func(step *Step, s *Session) error {
+			return Basic{Title: "deploy", Fill: func(step *Step, s *Session) error {
 				shell, err := s.Constant("lava_test_sh_cmd", "posix")
 				if err != nil {
 					return err

@@ -306,7 +306,7 @@ func TestPanicBeforeTheRunIsABug(t *testing.T) {
 	if ClassOf(err) != Bug || !strings.Contains(err.Error(), "root: ") || !strings.Contains(log.text(), "run_test.go") {
 		t.Errorf("validate: %s %v, want a Bug of root, with the stack in the log", ClassOf(err), err)
 	}
-	_, log, err = parse(t, "actions:\n- boot: {}", "", Group{Title: "root", Fill: func(*Step, *Session) error { panic("boom") }})
+	_, log, err = parse(t, "actions:\n- boot: {}", "", Basic{Title: "root", Fill: func(*Step, *Session) error { panic("boom") }})
 	if ClassOf(err) != Bug || !strings.Contains(err.Error(), "boom") || !strings.Contains(log.text(), "run_test.go") {
 		t.Errorf("plan: %s %v, want a Bug, with the stack in the log", ClassOf(err), err)
 	}
@@ -501,7 +501,7 @@ func parse(t *testing.T, job, device string, root Action) (*Plan, *memory, error
 			return nil
 		}}),
 		Methods: Methods{Boot: []Method{method}, Deploy: []Method{method}, Test: []Method{method},
-			Command: func(Data) Action { return root }, Finalize: func() Action { return Group{Title: "finalize", Fill: func(*Step, *Session) error { return nil }} }},
+			Command: func(Data) Action { return root }, Finalize: func() Action { return Basic{Title: "finalize", Fill: func(*Step, *Session) error { return nil }} }},
 	})
 	if err == nil {
 		err = os.MkdirAll(plan.session.JobDir(), 0o755)

@@ -18,7 +18,7 @@ import (
 // newDocker returns lava-docker-test: a test shell in a container on the worker, beside the device,
 // for tests that drive it from outside (adb, fastboot, flashing tools).
 func newDocker(pipeline.Data) pipeline.Action {
-	return dockerTest{pipeline.Group{Title: "lava-docker-test", About: "run tests in a container of the worker",
+	return dockerTest{pipeline.Basic{Title: "lava-docker-test", About: "run tests in a container of the worker",
 		Fill: func(step *pipeline.Step, _ *pipeline.Session) error {
 			children := []pipeline.Action{setEnvironment{}, overlay.NewAlways()}
 			if step.Block.Get("docker", "disconnect_connection").True() || step.Block.Get("disconnect_connection").True() {
@@ -38,7 +38,7 @@ func newDocker(pipeline.Data) pipeline.Action {
 }
 
 // dockerTest is lava-docker-test.
-type dockerTest struct{ pipeline.Group }
+type dockerTest struct{ pipeline.Basic }
 
 // TimeoutClass is that of tests, which a job may skip.
 func (dockerTest) TimeoutClass() pipeline.Class { return pipeline.TestTimeout }

@@ -18,7 +18,7 @@ import (
 // newInteractive returns lava-test-interactive-retry: commands typed at a console that need not be
 // a shell's.
 func newInteractive(pipeline.Data) pipeline.Action {
-	return pipeline.Retry{Group: pipeline.Group{Title: "lava-test-interactive-retry", About: "Retry wrapper for lava-test-interactive",
+	return pipeline.Retry{Basic: pipeline.Basic{Title: "lava-test-interactive-retry", About: "Retry wrapper for lava-test-interactive",
 		Fill: func(step *pipeline.Step, _ *pipeline.Session) error { return step.Add(&interactive{}) }}}
 }
 

@@ -112,7 +112,7 @@ func (k kindStory) run(t *testing.T) {
 			return nil
 		}}),
 		Methods: pipeline.Methods{Test: plugged(near), Finalize: func() pipeline.Action {
-			return pipeline.Group{Title: "finalize", Fill: func(*pipeline.Step, *pipeline.Session) error { return nil }}
+			return pipeline.Basic{Title: "finalize", Fill: func(*pipeline.Step, *pipeline.Session) error { return nil }}
 		}},
 	})
 	if err != nil {
@@ -171,7 +171,7 @@ func plugged(stream io.ReadWriteCloser) []pipeline.Method {
 	for i := range methods {
 		inner := methods[i].Action
 		methods[i].Action = func(block pipeline.Data) pipeline.Action {
-			return pipeline.Group{Title: "outer", Fill: func(step *pipeline.Step, _ *pipeline.Session) error {
+			return pipeline.Basic{Title: "outer", Fill: func(step *pipeline.Step, _ *pipeline.Session) error {
 				if err := step.Add(plug{stream}); err != nil {
 					return err
 				}

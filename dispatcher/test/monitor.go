@@ -13,7 +13,7 @@ import (
 
 // newMonitors returns lava-test-monitor-retry: results found in what a device prints by itself.
 func newMonitors(pipeline.Data) pipeline.Action {
-	return pipeline.Retry{Group: pipeline.Group{Title: "lava-test-monitor-retry", About: "Retry wrapper for lava-test-monitor",
+	return pipeline.Retry{Basic: pipeline.Basic{Title: "lava-test-monitor-retry", About: "Retry wrapper for lava-test-monitor",
 		Fill: func(step *pipeline.Step, _ *pipeline.Session) error { return step.Add(&monitors{}) }}}
 }
 

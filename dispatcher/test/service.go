@@ -18,11 +18,11 @@ import (
 // newServices returns lava-test-services: programs that the worker runs in containers while the
 // job's tests run.
 func newServices(pipeline.Data) pipeline.Action {
-	return services{pipeline.Group{Title: "lava-test-services", About: "start services beside the tests",
+	return services{pipeline.Basic{Title: "lava-test-services", About: "start services beside the tests",
 		Fill: func(step *pipeline.Step, _ *pipeline.Session) error {
 			for _, d := range step.Block.Get("services").Items() {
 				one := &service{params: d}
-				if err := step.Add(pipeline.Retry{Group: pipeline.Group{Title: "lava-test-service-retry", About: "start a service, again if it fails",
+				if err := step.Add(pipeline.Retry{Basic: pipeline.Basic{Title: "lava-test-service-retry", About: "start a service, again if it fails",
 					Fill: func(step *pipeline.Step, _ *pipeline.Session) error { return step.Add(one) }}}); err != nil {
 					return err
 				}
@@ -32,7 +32,7 @@ func newServices(pipeline.Data) pipeline.Action {
 }
 
 // services is lava-test-services.
-type services struct{ pipeline.Group }
+type services struct{ pipeline.Basic }
 
 // serviceName is what a service may be called.
 var serviceName = regexp.MustCompile(`^[\w\d_-]+$`)

@@ -16,7 +16,7 @@ import (
 
 // newShell returns lava-test-retry with lava-test-shell in it.
 func newShell(pipeline.Data) pipeline.Action {
-	return pipeline.Retry{Group: pipeline.Group{Title: "lava-test-retry", About: "Retry wrapper for lava-test-shell",
+	return pipeline.Retry{Basic: pipeline.Basic{Title: "lava-test-retry", About: "Retry wrapper for lava-test-shell",
 		Fill: func(step *pipeline.Step, _ *pipeline.Session) error { return step.Add(&shell{}) }}}
 }
 

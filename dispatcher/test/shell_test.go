@@ -264,7 +264,7 @@ actions:
 			Boot:   []pipeline.Method{{Name: "x", Accepts: always, Action: func(pipeline.Data) pipeline.Action { return power{j, t} }}},
 			Test:   Methods(),
 			Finalize: func() pipeline.Action {
-				return pipeline.Group{Title: "finalize", About: "test", Fill: func(*pipeline.Step, *pipeline.Session) error { return nil }}
+				return pipeline.Basic{Title: "finalize", About: "test", Fill: func(*pipeline.Step, *pipeline.Session) error { return nil }}
 			},
 		},
 	})

@@ -30,7 +30,7 @@ type Artefact struct {
 // Retry returns the action download-retry for an artefact. It fails while planning where there is
 // no URL, or one of an unknown scheme.
 func Retry(a Artefact) pipeline.Action {
-	return pipeline.Retry{Group: pipeline.Group{Title: "download-retry", About: "download with retry",
+	return pipeline.Retry{Basic: pipeline.Basic{Title: "download-retry", About: "download with retry",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			// The scheme is looked at while planning, since the plan shows which action it is.
 			action, err := a.action(s)

@@ -361,7 +361,7 @@ func newJob(t *testing.T, from, params string) *job {
 }
 
 func (j *job) plan() (*pipeline.Plan, error) {
-	action := pipeline.Group{Title: "deploy-it", About: "test", Fill: func(step *pipeline.Step, s *pipeline.Session) error {
+	action := pipeline.Basic{Title: "deploy-it", About: "test", Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 		dir, err := s.Dir()
 		if err != nil {
 			return err
@@ -396,7 +396,7 @@ func (j *job) plan() (*pipeline.Plan, error) {
 			Deploy: []pipeline.Method{{Name: "x", Accepts: func(_, _ pipeline.Data) (string, error) { return "", nil },
 				Action: func(pipeline.Data) pipeline.Action { return action }}},
 			Finalize: func() pipeline.Action {
-				return pipeline.Group{Title: "finalize", About: "test", Fill: func(*pipeline.Step, *pipeline.Session) error { return nil }}
+				return pipeline.Basic{Title: "finalize", About: "test", Fill: func(*pipeline.Step, *pipeline.Session) error { return nil }}
 			},
 		},
 	})

@@ -1,83 +1,11 @@
 package deploy
 
 import (
-	"context"
-
 	"strata/dispatcher/boot"
 	"strata/dispatcher/deploy/download"
 	"strata/dispatcher/overlay"
 	"strata/dispatcher/pipeline"
 )
-
-// task is an action of a deploy method, written as a table of what it does: most of them are one
-// small step. What is nil is not done, except that a task without run runs its children.
-type task struct {
-	name, about string
-	timeout     pipeline.Class // of its time-out; "" for Job
-	command     pipeline.Class // of its commands' failures; "" for Job
-
-	fill     func(step *pipeline.Step, s *pipeline.Session) error // adds the children
-	validate func(ctx context.Context, s *pipeline.Session) error
-	run      func(ctx context.Context, s *pipeline.Session) error
-	clean    func(ctx context.Context, s *pipeline.Session) error
-}
-
-// Name returns the action's name.
-func (t task) Name() string { return t.name }
-
-// Description says what the action does.
-func (t task) Description() string { return t.about }
-
-// TimeoutClass returns whom a time-out is blamed on.
-func (t task) TimeoutClass() pipeline.Class { return orJob(t.timeout) }
-
-// CommandClass returns whom a failing command is blamed on.
-func (t task) CommandClass() pipeline.Class { return orJob(t.command) }
-
-func orJob(class pipeline.Class) pipeline.Class {
-	if class == "" {
-		return pipeline.Job
-	}
-	return class
-}
-
-// Populate adds the children.
-func (t task) Populate(step *pipeline.Step, s *pipeline.Session) error {
-	if t.fill == nil {
-		return nil
-	}
-	return t.fill(step, s)
-}
-
-// Validate checks the block.
-func (t task) Validate(ctx context.Context, s *pipeline.Session) error {
-	if t.validate == nil {
-		return nil
-	}
-	return t.validate(ctx, s)
-}
-
-// Run does the work.
-func (t task) Run(ctx context.Context, s *pipeline.Session) error {
-	if t.run == nil {
-		return s.RunChildren(ctx)
-	}
-	return t.run(ctx, s)
-}
-
-// Cleanup tidies up.
-func (t task) Cleanup(ctx context.Context, s *pipeline.Session) error {
-	if t.clean == nil {
-		return nil
-	}
-	return t.clean(ctx, s)
-}
-
-// retried is a task whose children are tried again.
-type retried struct{ task }
-
-// Retries marks the task as a Retrier.
-func (retried) Retries() {}
 
 // add appends children, leaving out those that are nil.
 func add(step *pipeline.Step, children ...pipeline.Action) error {
