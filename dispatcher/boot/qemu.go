@@ -139,7 +139,8 @@ func (e *execute) Run(_ context.Context, s *pipeline.Session) error {
 	if err != nil {
 		return pipeline.Blame(pipeline.Infrastructure, err)
 	}
-	c.Poweroff, c.Tags = true, []string{"qemu"}
+	// Without prompts nobody is at a shell that takes the word, such as on a microcontroller.
+	c.Poweroff, c.Tags = s.Block().Has("prompts"), []string{"qemu"}
 	s.Log.Debug("started a shell command")
 	s.SetConsole(c)
 	return nil
