@@ -72,7 +72,7 @@ func TestBadInputEndsTheJob(t *testing.T) {
 			if verdict.Health != events.Incomplete || verdict.ErrorType != tt.errorType || !strings.Contains(verdict.Error, tt.says) {
 				t.Errorf("verdict: %+v, want %s with %q", verdict, tt.errorType, tt.says)
 			}
-			job := resultsOf(t, log)["job"]
+			job := dispatchertest.ResultsOf(t, log)["job"]
 			if job["result"] != "fail" || job["error_type"] != string(tt.errorType) || job["error_msg"] != verdict.Error {
 				t.Errorf("result of the job: %v, want what the verdict says", job)
 			}
@@ -150,7 +150,7 @@ func TestFinalizeListensQuietly(t *testing.T) {
 	if verdict.Health != events.Complete {
 		t.Fatalf("verdict: %+v", verdict)
 	}
-	text := textOf(log)
+	text := dispatchertest.TextOf(log)
 	if n := strings.Count(text, "Listened to connection for namespace 'common' for up to 1s"); n != 1 {
 		t.Errorf("%d lines about listening, want 1:\n%s", n, text)
 	}
@@ -170,7 +170,19 @@ func TestValidateOnly(t *testing.T) {
 	if verdict.Health != events.Complete || !planned {
 		t.Errorf("verdict: %+v, planned %v", verdict, planned)
 	}
-	if text := textOf(log); strings.Contains(text, "Calling: ") {
+	if text := dispatchertest.TextOf(log); strings.Contains(text, "Calling: ") {
 		t.Errorf("a command ran:\n%s", text)
+	}
+}
+
+// qemuJob is a job for a kernel in QEMU.
+func qemuJob(t *testing.T, assets, command, login, overlay string) Job {
+	t.Helper()
+	definition := strings.NewReplacer("@ASSETS@", assets, "@APPEND@", command, "@LOGIN@", login, "@OVERLAY@", overlay).
+		Replace(string(mustRead(t, "testdata/qemu-job.yaml")))
+	return Job{
+		ID: "42", Definition: []byte(definition), Device: mustRead(t, "testdata/qemu-device.yaml"),
+		Dispatcher: []byte("dispatcher_ip: 127.0.0.1\n"),
+		Dir:        filepath.Join(t.TempDir(), "42"), Env: os.Environ(),
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"strata/dispatcher/dispatchertest"
 	"strata/dispatcher/output"
 	"strata/dispatcher/pipeline"
 	"strata/events"
@@ -20,7 +21,7 @@ import (
 // A job whose device is a plain shell on the worker runs as it ran with the reference: the same
 // actions begin and end in the same order, with the same results and the same verdict.
 func TestGoldenRuns(t *testing.T) {
-	corpus := filepath.Join(corpusDir(t), "corpus")
+	corpus := filepath.Join(dispatchertest.Corpus(t, "corpus"), "corpus")
 	for _, run := range []string{"01-basic", "02-infra-retry", "04-install-fail", "05-timeout", "06-panic", "08-monitor"} {
 		t.Run(run, func(t *testing.T) {
 			t.Parallel()

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"strata/dispatcher/dispatchertest"
 	"strata/dispatcher/output"
 	"strata/dispatcher/pipeline"
 	"strata/events"
@@ -25,7 +26,7 @@ const treesWanted = 120
 // A planned job equals the tree that the reference planned: names, levels, timeouts, attempts, URLs.
 func TestTreesOfTheCorpus(t *testing.T) {
 	t.Parallel()
-	corpus := filepath.Join(corpusDir(t), "corpus")
+	corpus := filepath.Join(dispatchertest.Corpus(t, "corpus"), "corpus")
 	templates := &device.Templates{Text: func(name string) (string, bool) {
 		text, err := os.ReadFile(filepath.Join(corpus, "device-types", name))
 		return string(text), err == nil
@@ -212,29 +213,6 @@ func at(lines []string, i int) string {
 		return lines[i]
 	}
 	return "(nothing)"
-}
-
-// corpusDir returns the directory of recorded data, or skips the test where there is none.
-func corpusDir(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("STRATA_CORPUS")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for root != "/" {
-			if _, err := os.Stat(filepath.Join(root, "go.work")); err == nil {
-				break
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "corpus")); err != nil {
-		t.Skipf("SKIPPED: no recorded data in %s; set STRATA_CORPUS", dir)
-	}
-	return dir
 }
 
 func mustRead(t *testing.T, file string) []byte {

@@ -11,11 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"strata/dispatcher/connection"
+	"strata/dispatcher/dispatchertest"
 	"strata/dispatcher/output"
 	"strata/dispatcher/pipeline"
 	"strata/events"
@@ -28,7 +28,7 @@ const address = "10.20.0.1"
 // TestPort69 serves real U-Boot from the port that it knows: first from our server, then from
 // tftpd-hpa, for two workers at once.
 func TestPort69(t *testing.T) {
-	if !inNetwork(t) {
+	if !dispatchertest.OwnNetwork(t, address) {
 		return
 	}
 	t.Run("ours", func(t *testing.T) {
@@ -199,39 +199,4 @@ func shared(t *testing.T) string {
 		}
 	}
 	return dir
-}
-
-// inNetwork runs the test again in a network of its own, where port 69 is free, and says whether this
-// is it.
-func inNetwork(t *testing.T) bool {
-	t.Helper()
-	const name = "STRATA_TEST_NETWORK"
-	if os.Getenv(name) != "" {
-		for _, args := range [][]string{{"link", "set", "lo", "up"}, {"addr", "add", address + "/24", "dev", "lo"}} {
-			if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-				t.Fatalf("ip %v: %v: %s", args, err, out)
-			}
-		}
-		return true
-	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skipf("NOT SHOWN: port 69: %v (Debian: iproute2)", err)
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=5m")
-	cmd.Env = append(os.Environ(), name+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	if os.Getuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
-	out, err := cmd.CombinedOutput()
-	if cmd.ProcessState == nil {
-		t.Skipf("NOT SHOWN: port 69: a network of its own: %v", err)
-	}
-	t.Logf("%s", out)
-	if err != nil {
-		t.Errorf("in a network of its own: %v", err)
-	}
-	return false
 }

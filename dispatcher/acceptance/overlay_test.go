@@ -1,27 +1,24 @@
-package dispatcher
+package acceptance
 
 import (
 	"bytes"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"strata/dispatcher/deploy/archive"
-	"strata/events"
+	"strata/dispatcher/dispatchertest"
 )
 
 // The kernel finds the overlay, however the ramdisk is packed, and on a drive of its own.
 func TestQEMUOverlays(t *testing.T) {
-	assets := qemuAssets(t)
+	assets := dispatchertest.Assets(t)
 	served := t.TempDir()
 	packRamdisks(t, filepath.Join(assets, "initramfs.cpio.gz"), served)
-	server := httptest.NewServer(http.FileServer(http.Dir(served)))
-	defer server.Close()
-	const appended = "overlays: {lava: true, extra: {url: 'SERVER/extra.txt', format: file, path: /opt/deep/extra.txt}}\n        format: cpio.newc"
+	site := serve(t, served)
+	const appended = "overlays: {lava: true, extra: {url: '@SERVER@/extra.txt', format: file, path: /opt/deep/extra.txt}}\n        format: cpio.newc"
 	tests := []struct{ name, file, overlays, stat string }{
 		{"plain", "initramfs.cpio", appended, "%u:%a"},
 		{"xz", "initramfs.cpio.xz", appended, "%u:%a"},
@@ -31,28 +28,18 @@ func TestQEMUOverlays(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			definition := strings.NewReplacer("ASSETS", assets, "SERVER", server.URL, "FILE", tt.file, "STAT", tt.stat, "OVERLAYS",
-				strings.ReplaceAll(tt.overlays, "SERVER", server.URL)).Replace(overlayJob)
-			log, verdict := runJob(t, Job{
-				ID: "43", Definition: []byte(definition), Device: mustRead(t, "testdata/qemu-device.yaml"),
-				Dispatcher: []byte("dispatcher_ip: 127.0.0.1\n"), Dir: filepath.Join(t.TempDir(), "43"), Env: os.Environ(),
-			})
-			if verdict.Health != events.Complete {
-				t.Fatalf("verdict: %+v\n%s", verdict, textOf(log))
-			}
-			results := resultsOf(t, log)
+			got := run(t, job{id: "43", definition: overlayJob, device: text(t, "../testdata/qemu-device.yaml"), values: map[string]string{
+				"ASSETS": assets, "FILE": tt.file, "STAT": tt.stat, "SERVER": site,
+				"OVERLAYS": strings.ReplaceAll(tt.overlays, "@SERVER@", site)}})
+			got.wantComplete(t)
 			extra := "pass"
 			if tt.overlays == "" {
 				extra = "fail"
 			}
-			for name, want := range map[string]string{
-				"owner": "pass", "helpers": "pass", "nodes": "pass", "extra": extra, "0_smoke": "pass",
-				"loud": "pass", "1_kmsg": "pass", "job": "pass"} {
-				if got := results[name]["result"]; got != want {
-					t.Errorf("result of %s: %v, want %s", name, got, want)
-				}
-			}
-			if guest := results["apply-overlay-guest"]; (guest != nil) != (tt.overlays == "") {
+			got.wantResults(t, map[string]string{
+				"owner": "pass", "helpers": "pass", "nodes": "pass", "extra": extra, "lava/0_smoke": "pass",
+				"loud": "pass", "lava/1_kmsg": "pass", "job": "pass"})
+			if guest := got.result(t, "apply-overlay-guest"); (guest != nil) != (tt.overlays == "") {
 				t.Errorf("result of apply-overlay-guest: %v", guest)
 			}
 		})
@@ -69,11 +56,11 @@ actions:
     to: tmpfs
     os: oe
     images:
-      kernel: {url: file://ASSETS/bzImage, image_arg: '-kernel {kernel} -append "console=ttyS0 panic=-1"'}
+      kernel: {url: file://@ASSETS@/bzImage, image_arg: '-kernel {kernel} -append "console=ttyS0 panic=-1"'}
       ramdisk:
-        url: SERVER/FILE
+        url: @SERVER@/@FILE@
         image_arg: -initrd {ramdisk} -no-reboot
-        OVERLAYS
+        @OVERLAYS@
 - boot: {method: qemu, media: tmpfs, prompts: ['/ # ', '~ # ']}
 - test:
     definitions:
@@ -84,7 +71,7 @@ actions:
         metadata: {format: Lava-Test Test Definition 1.0, name: smoke}
         run:
           steps:
-          - lava-test-case owner --shell test "$(stat -c STAT /lava-43/bin/lava-test-case)" = 0:755
+          - lava-test-case owner --shell test "$(stat -c @STAT@ /lava-43/bin/lava-test-case)" = 0:755
           - lava-test-case helpers --shell 'test "$(ls /lava-43/bin | wc -l)" -ge 22'
           - lava-test-case nodes --shell test -c /dev/console
           - lava-test-case extra --shell grep -q hello /opt/deep/extra.txt
