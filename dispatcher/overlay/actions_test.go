@@ -308,6 +308,7 @@ type job struct {
 	runs       []*Run
 	pauses     int
 	looked     func() // after each test block
+	methods    string // of the device, beside x: ", ssh: {}"
 }
 
 func newJob(t *testing.T, definition string) *job {
@@ -323,7 +324,7 @@ func (j *job) plan() (*pipeline.Plan, error) {
 	}})
 	accept := func(_, _ pipeline.Data) (string, error) { return "", nil }
 	none := func(*pipeline.Step, *pipeline.Session) error { return nil }
-	device, err := pipeline.ReadYAML([]byte("{hostname: d, constants: {failure_retry: 1, posix: {}}, actions: {deploy: {methods: {x: }}}}"))
+	device, err := pipeline.ReadYAML([]byte("{hostname: d, constants: {failure_retry: 1, posix: {}}, actions: {deploy: {methods: {x: " + j.methods + "}}}}"))
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,7 @@ type work struct {
 	root    string   // on the device
 	shell   string   // on the device
 	distro  string   // of the deployment data; empty where it has none
+	beside  []string // directories on the worker, below dir, that are packed beside the root
 	entries []*entry // the definitions
 }
 
@@ -73,7 +74,7 @@ func (c *create) Populate(step *pipeline.Step, s *pipeline.Session) error {
 	pipeline.Put(s, pipeline.TestShell, c.work.shell)
 	children := []pipeline.Action{multinode{}, &definitions{work: c.work}}
 	if s.Device.Get("actions", "deploy", "methods").Has("ssh") {
-		children = append([]pipeline.Action{sshAuthorize{}}, children...)
+		children = append([]pipeline.Action{sshAuthorize{c.work}}, children...)
 	}
 	// A container is handed the directory, not a tarball.
 	if step.Block.Get("to").Text() != "docker" && step.Section != "test" {
@@ -214,32 +215,6 @@ func (m multinode) Run(_ context.Context, s *pipeline.Session) error {
 		return pipeline.Blamef(pipeline.Configuration, "this dispatcher cannot run multinode jobs yet")
 	}
 	s.Log.Debug("skipped %s", m.Name())
-	return nil
-}
-
-// sshAuthorize lets the dispatcher log in by ssh to what it deploys.
-// TODO: put the device's key into the overlay, with the ssh deploy method.
-type sshAuthorize struct{}
-
-// Name returns ssh-authorize.
-func (sshAuthorize) Name() string { return "ssh-authorize" }
-
-// Description says what the action does.
-func (sshAuthorize) Description() string {
-	return "include public key in overlay and authorize root user"
-}
-
-// Validate refuses what cannot be done yet.
-func (sshAuthorize) Validate(_ context.Context, s *pipeline.Session) error {
-	if how := s.Block().Get("authorize"); !how.IsNull() {
-		s.Invalid("authorize: %s cannot be done yet", how.Text())
-	}
-	return nil
-}
-
-// Run says that there is nothing to do.
-func (sshAuthorize) Run(_ context.Context, s *pipeline.Session) error {
-	s.Log.Debug("No authorisation required.")
 	return nil
 }
 

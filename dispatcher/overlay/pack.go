@@ -24,7 +24,7 @@ func packInto(out *os.File, w *work) error {
 	if err != nil {
 		return err
 	}
-	if err := archive.Tar(packed, w.dir, w.local()); err != nil {
+	if err := archive.Tar(packed, w.dir, append([]string{w.local()}, w.beside...)...); err != nil {
 		return err
 	}
 	return packed.Close()

@@ -119,12 +119,21 @@ func extract(root *os.Root, in io.Reader, h *tar.Header, name string, strip int)
 	return nil // device nodes, sockets, the headers of pax and git
 }
 
-// Tar packs the directory tree below dir into w, with names relative to base, in the order of
+// Tar packs the directory trees below dirs into w, with names relative to base, each in the order of
 // names. Everything belongs to root. Files that are neither regular, directory nor link are left
 // out.
-func Tar(w io.Writer, base, dir string) error {
+func Tar(w io.Writer, base string, dirs ...string) error {
 	out := tar.NewWriter(w)
-	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+	for _, dir := range dirs {
+		if err := tarTree(out, base, dir); err != nil {
+			return fmt.Errorf("pack %s: %w", dir, err)
+		}
+	}
+	return out.Close()
+}
+
+func tarTree(out *tar.Writer, base, dir string) error {
+	return filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -162,10 +171,6 @@ func Tar(w io.Writer, base, dir string) error {
 		}
 		return copyFile(out, file)
 	})
-	if err != nil {
-		return fmt.Errorf("pack %s: %w", dir, err)
-	}
-	return out.Close()
 }
 
 func copyFile(w io.Writer, file string) error {
