@@ -14,6 +14,7 @@ import (
 // its text changes; a Templates may be used by several goroutines at once.
 type Templates struct {
 	// Text returns the text of a template, such as "base-uboot.jinja2", and whether there is one.
+	// For those that it does not know, Strata's own stand in ([OwnTemplate]); nil knows none.
 	Text func(name string) (text string, ok bool)
 
 	mu     sync.Mutex
@@ -83,10 +84,16 @@ func (t *Templates) Load(name, deviceType string, text []byte, context *yaml.Nod
 
 // load returns a parsed template.
 func (t *Templates) load(name string) (*jinja.Template, error) {
-	if t == nil || t.Text == nil {
+	if t == nil {
 		return nil, jinja.ErrMissing
 	}
-	text, ok := t.Text(name)
+	text, ok := "", false
+	if t.Text != nil {
+		text, ok = t.Text(name)
+	}
+	if !ok {
+		text, ok = OwnTemplate(name)
+	}
 	if !ok {
 		return nil, jinja.ErrMissing
 	}
