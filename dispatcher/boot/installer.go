@@ -39,7 +39,7 @@ func startMachine(s *pipeline.Session, command []string) error {
 	if err != nil {
 		return pipeline.Blame(pipeline.Infrastructure, err)
 	}
-	c.Poweroff, c.Tags = true, []string{"qemu"}
+	c.Farewell, c.Tags = connection.Poweroff, []string{"qemu"}
 	s.SetConsole(c)
 	return nil
 }

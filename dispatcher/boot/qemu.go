@@ -139,8 +139,10 @@ func (e *execute) Run(_ context.Context, s *pipeline.Session) error {
 	if err != nil {
 		return pipeline.Blame(pipeline.Infrastructure, err)
 	}
-	// Without prompts nobody is at a shell that takes the word, such as on a microcontroller.
-	c.Poweroff, c.Tags = s.Block().Has("prompts"), []string{"qemu"}
+	c.Tags = []string{"qemu"}
+	if s.Block().Has("prompts") { // else nobody is at a shell that takes the word, as on a microcontroller
+		c.Farewell = connection.Poweroff
+	}
 	s.Log.Debug("started a shell command")
 	s.SetConsole(c)
 	return nil

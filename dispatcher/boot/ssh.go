@@ -34,13 +34,15 @@ func sshMethod(s *pipeline.Session) pipeline.Data {
 
 // sshOptions returns the options of ssh and scp: the device's, and those without which a board with
 // a new key each time cannot be logged in to.
-func sshOptions(s *pipeline.Session) []string {
+func sshOptions(s *pipeline.Session) ([]string, error) {
 	argv := append([]string(nil), sshMethod(s).Get("options").Texts()...)
 	argv = append(argv, "-o", "UserKnownHostsFile=/dev/null", "-o", "StrictHostKeyChecking=no")
-	if key := sshMethod(s).Get("identity_file").Text(); key != "" {
-		argv = append(argv, "-i", key)
+	name := sshMethod(s).Get("identity_file").Text()
+	if name == "" {
+		return argv, nil
 	}
-	return argv
+	key, err := s.SSHIdentity(name)
+	return append(argv, "-i", key), err
 }
 
 // sshTarget returns user and host. A secondary connection's host comes by message.
@@ -82,11 +84,19 @@ func connectSSH(s *pipeline.Session) (*connection.Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	argv := append(append([]string{"ssh"}, sshOptions(s)...), "-p", sshPort(s), target)
+	options, err := sshOptions(s)
+	if err != nil {
+		return nil, err
+	}
+	argv := append(append([]string{"ssh"}, options...), "-p", sshPort(s), target)
 	if err := open(s, argv, []string{"ssh"}); err != nil {
 		return nil, err
 	}
-	return console(s)
+	c, err := console(s)
+	if err == nil {
+		c.Farewell = connection.Logout
+	}
+	return c, err
 }
 
 // copyOverlay is scp-deploy: it brings the overlay to the device.
@@ -122,7 +132,11 @@ func copyOverlay() pipeline.Action {
 			if err != nil {
 				return err
 			}
-			argv := append(append([]string{"scp"}, sshOptions(s)...), "-P", sshPort(s), file, target+":"+results)
+			options, err := sshOptions(s)
+			if err != nil {
+				return err
+			}
+			argv := append(append([]string{"scp"}, options...), "-P", sshPort(s), file, target+":"+results)
 			if err := s.Command(ctx, argv...); err != nil {
 				return err
 			}

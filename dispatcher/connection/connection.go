@@ -33,6 +33,12 @@ const (
 	poweroffGrace  = 5 * time.Second // for a machine that was asked to switch itself off
 )
 
+// What the other end may be told before it is ended.
+const (
+	Poweroff = "poweroff" // a machine of ours
+	Logout   = "logout"   // a login on somebody else's
+)
+
 // Settings says how to start a Connection.
 type Settings struct {
 	Command []string // program and arguments, no shell; the program is looked up in PATH
@@ -84,9 +90,8 @@ type Connection struct {
 	Prompts []string
 	// CheckChar is typed to make a prompt appear again: "#", a comment to any shell.
 	CheckChar string
-	// Poweroff says that the other end is a machine of ours, which is told to "poweroff" before it
-	// is ended.
-	Poweroff bool
+	// Farewell is what the other end is told before it is ended: Poweroff, Logout, or "" for nothing.
+	Farewell string
 	// Tags tell how to disconnect: "shell", "telnet", "ssh", "qemu".
 	Tags []string
 
@@ -281,10 +286,14 @@ func (c *Connection) end() {
 		return
 	default:
 	}
-	if c.Poweroff && !c.closed {
-		c.log.Text(events.Input, "", "poweroff")
-		_, _ = c.stream.Write([]byte("poweroff\n")) // a machine that cannot take it is ended below
-		if gone(poweroffGrace) {
+	if c.Farewell != "" && !c.closed {
+		c.log.Text(events.Input, "", c.Farewell)
+		_, _ = c.stream.Write([]byte(c.Farewell + "\n")) // who cannot take it is ended below
+		grace := endGrace // not every shell knows logout, and it ends with the connection anyway
+		if c.Farewell == Poweroff {
+			grace = poweroffGrace
+		}
+		if gone(grace) {
 			return
 		}
 	}
