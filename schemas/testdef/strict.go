@@ -22,12 +22,12 @@ func Shape() shape.Shape {
 	opt, req := shape.Optional, shape.Required
 	anything := shape.Optional("<name>", shape.Anything{}, "A shell variable.")
 	variables := shape.Map{Rest: &anything}
-	distro := shape.Optional("deps-<distro>", texts, "Packages to install on one distribution only.")
+	distro := shape.Optional("deps-<distro>", texts, "Packages to install on one distribution only.").Like("[iproute2]")
 	return shape.Named{Name: "testdef", Shape: shape.Map{Says: "a test definition", Keys: []shape.Key{
 		req("metadata", shape.Map{Keys: []shape.Key{
 			req("format", shape.Words{Format}, "What this file is."),
 			req("name", text, "Name of the test.").Like("smoke"),
-			opt("description", text, "What the test is about."),
+			opt("description", text, "What the test is about.").Like("Boots and looks around."),
 			opt("environment", texts, "Informational: kind of target.").Like("[lava-test-shell]"),
 			opt("devices", texts, "Informational: device types that the test runs on.").Like("[qemu]"),
 			opt("maintainer", texts, "Informational: who keeps the test.").Like("[lab@example.com]"),
@@ -43,9 +43,9 @@ func Shape() shape.Shape {
 					opt("branch", text, "Branch to clone.").Like("main"),
 					opt("destination", text, "Directory to clone into.").Like("tool"),
 				}}}}, "Repositories to clone beside the definition."),
-				opt("keys", texts, "Keys of package archives."),
+				opt("keys", texts, "Keys of package archives.").Like("[archive-keyring]"),
 				opt("steps", texts, "Shell lines to run before the test.").Like("[make]"),
-				opt("sources", texts, "Package archives to add."),
+				opt("sources", texts, "Package archives to add.").Like("['deb http://deb.example.com/debian stable main']"),
 			},
 		}, "What to install before the test."),
 		opt("parameters", variables, "Shell variables and their defaults.").Like("{ITERATIONS: '1'}"),
@@ -56,7 +56,7 @@ func Shape() shape.Shape {
 		opt("run", shape.Map{Keys: []shape.Key{
 			req("steps", texts, "Shell lines of the test.").Like("[lava-test-case uname --shell uname -a]"),
 		}}, "The test."),
-		opt("expected", texts, "Test cases that have to appear; one that does not is reported as failed."),
+		opt("expected", texts, "Test cases that have to appear; one that does not is reported as failed.").Like("[boot]"),
 	}}}
 }
 

@@ -87,7 +87,7 @@ var overlayTransfer = shape.Named{Name: "transfer_overlay", Shape: shape.Either{
 	shape.Map{Keys: []shape.Key{
 		required("download_command", text, "Command on the target that fetches the overlay from an address.").Like("wget -S --progress=dot:giga"),
 		required("unpack_command", text, "Command on the target that unpacks the overlay.").Like("tar -C / -xzf"),
-		optional("transfer_method", text, "How the overlay comes to the target: http, nfs or zmodem.").Otherwise("http"),
+		optional("transfer_method", text, "How the overlay comes to the target: http, nfs or zmodem.").Otherwise("http").Like("nfs"),
 	}},
 	shape.Map{Keys: []shape.Key{
 		required("transfer_method", shape.Words{"zmodem"}, "The overlay comes over the serial line."),
@@ -108,9 +108,9 @@ func resourceKeys() []shape.Key {
 		optional("headers", anyMapping, "HTTP headers to send; a value that names a token of the submitter is replaced by it.").Like("{PRIVATE-TOKEN: my-token}"),
 		optional("compression", shape.Either{shape.Words{"bz2", "gz", "xz", "zip", "zstd"}, shape.Nothing{}}, "How the file is compressed; it is unpacked while it is fetched.").Otherwise("not compressed").Like("gz"),
 		optional("archive", shape.Words{"tar"}, "The file is an archive; its directory is used."),
-		optional("md5sum", text, "MD5 of the file as it is fetched."),
-		optional("sha256sum", text, "SHA-256 of the file as it is fetched."),
-		optional("sha512sum", text, "SHA-512 of the file as it is fetched."),
+		optional("md5sum", text, "MD5 of the file as it is fetched: 32 hexadecimal digits.").Like("d41d8cd98f00b204e9800998ecf8427e"),
+		optional("sha256sum", text, "SHA-256 of the file as it is fetched: 64 hexadecimal digits.").Like("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+		optional("sha512sum", text, "SHA-512 of the file as it is fetched: 128 hexadecimal digits.").Like("cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e"),
 		optional("use_cache", boolean, "Fetch through the worker's cache.").Otherwise("true"),
 	}
 }
@@ -127,7 +127,7 @@ func resource(name string, extra ...shape.Key) shape.Shape {
 	}
 	overlaid := shape.Map{Says: "a mapping with url", Keys: slices.Concat(resourceKeys(), own, []shape.Key{
 		required("format", shape.Words{"cpio.newc", "ext4", "tar"}, "What the file is, so that overlays can be put into it.").Like("ext4"),
-		optional("partition", whole, "Partition that the overlays go into.").In("index from 0").Otherwise("the image is one file system"),
+		optional("partition", whole, "Partition that the overlays go into.").In("index from 0").Otherwise("the image is one file system").Like("1"),
 		optional("sparse", boolean, "The image is an Android sparse image.").Otherwise("false"),
 		optional("overlay_backend", overlayBackend, "Tool that writes into ext4.").Otherwise("auto"),
 		required("overlays", overlays, "What is put into the file after it was fetched.").Like("{lava: true}"),
@@ -166,14 +166,14 @@ var uniquify = optional("uniquify", boolean, "Give each file a directory of its 
 func actionKeys() []shape.Key {
 	return []shape.Key{
 		optional("namespace", namespace, "Label that joins the actions which share files and a connection.").Otherwise("common").Like("tlxc"),
-		optional("connection-namespace", text, "Namespace whose connection to the device is used.").Otherwise("the action's own"),
+		optional("connection-namespace", text, "Namespace whose connection to the device is used.").Otherwise("the action's own").Like("host"),
 		optional("protocols", anyMapping, "Calls of protocols that are made at named steps of the action.").Like("{lava-multinode: [{action: umount-retry, request: lava-sync, messageID: clients}]}"),
 		optional("role", texts, "Roles of a multinode job that run this action.").Like("[server]"),
 		optional("timeout", duration, "How long the whole action may take.").Otherwise("timeouts.action of the job").Like("{minutes: 5}"),
 		optional("timeouts", shape.Map{Rest: rest("<action>", duration, "How long this step may take.")}, "How long named steps of the action may take.").Like("{http-download: {minutes: 2}}"),
-		optional("repeat", count, "Run the action so many times.").In("runs").Otherwise("1"),
-		optional("failure_retry", count, "Run the action until it succeeds, at most so many times.").In("runs").Otherwise("1"),
-		optional("failure_retry_interval", count, "Pause between two of these runs.").In("seconds").Otherwise("1"),
+		optional("repeat", count, "Run the action so many times.").In("runs").Otherwise("1").Like("3"),
+		optional("failure_retry", count, "Run the action until it succeeds, at most so many times.").In("runs").Otherwise("1").Like("3"),
+		optional("failure_retry_interval", count, "Pause between two of these runs.").In("seconds").Otherwise("1").Like("10"),
 	}
 }
 

@@ -19,7 +19,7 @@ func bootKeys() []shape.Key {
 		optional("parameters", shape.Map{Keys: []shape.Key{
 			optional("bootloader-final-message", text, "Expression of what the bootloader prints last.").Like("Starting kernel"),
 			optional("kernel-start-message", text, "Expression of what the kernel prints first.").Like("Linux version [0-9]"),
-			optional("shutdown-message", text, "Expression of what the system prints when it goes down.").Like("reboot: Restarting system"),
+			optional("shutdown-message", text, "Expression of what the system prints when it goes down.").Like("'reboot: Restarting system'"),
 		}}, "Messages to wait for, in place of those of the device."),
 		optional("soft_reboot", textOrList, "Lines that restart the system, where no power control does.").Otherwise("those of the device").Like("[reboot]"),
 		optional("ignore_kernel_messages", boolean, "Do not end the boot at a panic or another message of the kernel.").Otherwise("false"),
@@ -39,7 +39,7 @@ func bootLoaders() []Method {
 	resetFlag := optional("reset", boolean, "Reset the device first.").Otherwise("true")
 	grub := []shape.Key{
 		commandSet, autoLogin(), prompts(), transferOverlay(), bootScript, resetFlag,
-		optional("boot_finished", textOrList, "Expressions of which one ends the boot, for an installer that leaves no shell.").Like("reboot: Power down"),
+		optional("boot_finished", textOrList, "Expressions of which one ends the boot, for an installer that leaves no shell.").Like("'reboot: Power down'"),
 		optional("expect_shell", boolean, "Wait for a shell at the end.").Otherwise("true"),
 	}
 	return []Method{
@@ -72,7 +72,7 @@ func bootLoaders() []Method {
 		{Kind: Boot, Name: "uefi-menu", Doc: "Walk through the menu of UEFI as the device dictionary says.",
 			Keys: []shape.Key{
 				optional("commands", text, "Name of a set of menu steps of the device dictionary.").Like("tftp"),
-				optional("line_separator", text, "What ends a line that is typed: dos or unix.").Otherwise("dos"),
+				optional("line_separator", text, "What ends a line that is typed: dos or unix.").Otherwise("dos").Like("unix"),
 				prompts(), autoLogin(),
 			}},
 	}
@@ -91,12 +91,12 @@ func bootSessions() []Method {
 				required("boot_message", text, "Expression of what the new kernel prints first.").Like("Booting Linux"),
 				prompts(), autoLogin(), transferOverlay(),
 				optional("deploy", boolean, "Fetch kernel, device tree and ramdisk to the device first.").Otherwise("false"),
-				optional("command", text, "Program that loads the kernel.").Otherwise("/sbin/kexec"),
+				optional("command", text, "Program that loads the kernel.").Otherwise("/sbin/kexec").Like("/usr/sbin/kexec"),
 				optional("kernel", text, "Path of the kernel on the device.").Like("/home/vmlinuz"),
-				optional("dtb", text, "Path of the device tree on the device."),
-				optional("initrd", text, "Path of the ramdisk on the device."),
+				optional("dtb", text, "Path of the device tree on the device.").Like("/home/board.dtb"),
+				optional("initrd", text, "Path of the ramdisk on the device.").Like("/home/initrd.gz"),
 				optional("options", texts, "Further options of the program.").Like("[--reuse-cmdline]"),
-				optional("kernel-config", text, "Path or address of the kernel's configuration, which is searched for kexec."),
+				optional("kernel-config", text, "Path or address of the kernel's configuration, which is searched for kexec.").Like("/proc/config.gz"),
 				optional("on_panic", boolean, "Load the kernel for a crash, and crash the running one.").Otherwise("false"),
 			}},
 		{Kind: Boot, Name: "minimal", Doc: "Power the device and connect: what it holds boots by itself.",

@@ -35,14 +35,9 @@ func definition(extraContext []string, actions shape.Shape) shape.Map {
 }
 
 func contextShape(extra []string) shape.Shape {
-	value := shape.Either{whole, text, shape.List{Of: shape.Either{whole, text}}}
 	names := slices.Concat(job.ContextNames(), extra)
 	slices.Sort(names)
-	m := shape.Map{Closed: true, Says: "a mapping of variables"}
-	for _, name := range slices.Compact(names) {
-		m.Keys = append(m.Keys, optional(name, value, ""))
-	}
-	return shape.Named{Name: "context", Shape: m}
+	return shape.Named{Name: "context", Shape: shape.Map{Closed: true, Says: "a mapping of variables", Keys: contextKeys(slices.Compact(names))}}
 }
 
 func timeouts() shape.Map {

@@ -40,13 +40,13 @@ func deployImages() []Method {
 			Keys: []shape.Key{
 				optional("options", shape.Map{Keys: []shape.Key{
 					optional("model", text, "Model of the virtual device.").Like("imx93"),
-					optional("api_endpoint", text, "Address of the service."),
-					optional("project_name", text, "Project that the device is made in.").Otherwise("Default Project"),
+					optional("api_endpoint", text, "Address of the service.").Like("https://app.avh.corellium.com/api"),
+					optional("project_name", text, "Project that the device is made in.").Otherwise("Default Project").Like("lab"),
 				}}, "Which virtual device, in place of what the device says."),
 			},
 			Forms: [][]shape.Key{
 				{required("images", images("avh-image", avhKeys()...), "Kernel, dtb and rootfs.")},
-				{required("fw_package", resource("avh-package", append(avhKeys(), optional("storage_file", text, "File inside the package that takes the test overlay."))...), "A firmware package.")},
+				{required("fw_package", resource("avh-package", append(avhKeys(), optional("storage_file", text, "File inside the package that takes the test overlay.").Like("rootfs.img"))...), "A firmware package.")},
 			}},
 		{Kind: Deploy, Name: "docker", Doc: "Pull a container image.",
 			Keys: []shape.Key{required("image", shape.Either{text, docker("name")}, "Image to pull, by name or with details.").Like("debian:13")}},
@@ -119,7 +119,7 @@ func deployMedia() []Method {
 				optional("download", transferTool("fetches the image"), "Program that fetches the image."),
 				optional("writer", transferTool("writes the image"), "Program that writes the image.").Otherwise("dd"),
 				optional("tool", shape.Map{Keys: []shape.Key{
-					required("prompts", texts, "Expressions of which one says that the image is written."),
+					required("prompts", texts, "Expressions of which one says that the image is written.").Like("['[0-9]+ bytes .* copied']"),
 				}}, "How the end of the writing shows."),
 				uniquify.Otherwise("true"),
 			}})

@@ -43,7 +43,7 @@ func deployFlash() []Method {
 				// LAVA's schema takes anything here that is not empty, so the parts cannot be checked.
 				required("qcomflash", shape.Filled{}, "Archive with the images: url as for other files, and apply-overlay.").Like("{url: 'https://example.com/image.qcomflash.tar.gz', compression: gz}"),
 				uniquify.Otherwise("false"),
-				optional("rootfs_image", text, "File in the archive that takes the test overlay.").Otherwise("rootfs.img"),
+				optional("rootfs_image", text, "File in the archive that takes the test overlay.").Otherwise("rootfs.img").Like("system.img"),
 			}},
 		{Kind: Deploy, Name: "recovery", Doc: "Fetch images for a board in recovery mode; a later test writes them.",
 			Keys: []shape.Key{required("images", images("resource"), "Files to fetch.")}},

@@ -85,7 +85,7 @@ func gitKeys() []shape.Key {
 func archiveKeys() []shape.Key {
 	return []shape.Key{
 		optional("compression", shape.Either{shape.Words{"bz2", "gz", "xz", "zip", "zstd"}, shape.Nothing{}}, "How the archive is compressed.").Like("gz"),
-		optional("headers", anyMapping, "HTTP headers to send; a value that names a token of the submitter is replaced by it."),
+		optional("headers", anyMapping, "HTTP headers to send; a value that names a token of the submitter is replaced by it.").Like("{PRIVATE-TOKEN: my-token}"),
 	}
 }
 
@@ -96,7 +96,7 @@ func gitDefinition() []shape.Key {
 
 func urlDefinition() []shape.Key {
 	repository := required("repository", text, "Archive to fetch.").Like("https://example.com/tests.tar.gz")
-	strip := optional("strip-components", whole, "Directories to leave out of the names in the archive.").In("levels").Otherwise("0")
+	strip := optional("strip-components", whole, "Directories to leave out of the names in the archive.").In("levels").Otherwise("0").Like("1")
 	return slices.Concat(definitionKeys("url", repository), archiveKeys(), []shape.Key{strip}, parameterKeys())
 }
 
@@ -110,7 +110,7 @@ func serviceKeys(from string) []shape.Key {
 		required("from", shape.Words{from}, "Where it comes from: git or url."),
 		required("repository", text, "Repository to clone, or archive to fetch.").Like("https://example.com/services.git"),
 		required("path", text, "Compose file inside what is fetched.").Like("docker-compose.yaml"),
-		optional("service", text, "Service of the compose file to start.").Otherwise("all"),
+		optional("service", text, "Service of the compose file to start.").Otherwise("all").Like("broker"),
 	}
 }
 
@@ -123,7 +123,7 @@ func interactive() shape.Map {
 		expected,
 		required("script", shape.List{Of: shape.Map{Says: "a step of the script", Keys: []shape.Key{
 			optional("command", shape.Either{text, shape.Nothing{}}, "Line to type; with nothing only the answer is awaited.").Like("dhcp"),
-			optional("delay", whole, "Pause.").In("seconds").Like("5"),
+			optional("delay", whole, "How long to wait before the next step.").In("seconds").Like("5"),
 			optional("lava-send", text, "Send a message to the other roles of the job.").Like("booted ip=10.0.0.1"),
 			optional("lava-sync", text, "Wait until all roles have come here.").Like("clients"),
 			optional("lava-wait", text, "Wait for a message of one other role.").Like("booted"),
