@@ -1,0 +1,102 @@
+package acceptance
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"testing"
+
+	"strata/events"
+)
+
+// atLoader stops a board at its U-Boot and types there.
+const atLoader = `
+job_name: at the boot loader
+device_type: vboard
+visibility: public
+timeouts: {job: {minutes: 5}, action: {minutes: 2}, connection: {minutes: 1}, actions: {bootloader-interrupt: {seconds: @PATIENCE@}}}
+actions:
+- boot: {method: bootloader, bootloader: u-boot, commands: [], prompts: ['=> ']}
+- test:
+    timeout: {seconds: @PATIENCE@}
+    interactive:
+    - name: console
+      prompts: ['=> ']
+      script:
+      - {name: version, command: version, successes: [{message: 'U-Boot 20\d\d\.\d\d'}]}
+      - {name: line, command: 'echo @LINE@', successes: [{message: '\n@LINE@\r'}]}
+      - {name: wait, command: sleep @SLEEP@}
+`
+
+// What a board does wrong while it is at its boot loader: the job ends with the right class of error,
+// within the time it was given, keeps what was tested before, and leaves the board without power.
+func TestBoardAtItsLoader(t *testing.T) {
+	t.Parallel()
+	const (
+		// Longer than the board's input buffer of 16 characters, which is emptied slowly.
+		long = "0123456789012345678901234567890123456789"
+		both = "version:pass line:pass"
+	)
+	tests := []struct {
+		name        string
+		fault, then []string // from the beginning, and once the board sleeps
+		line, delay string
+		slow        int // characters a second that the board takes
+		patience    string
+		class       events.ErrorType
+		says, cases string // the error's text, or one of the log's; the results
+	}{
+		{name: "no fault", says: "U-Boot 20", cases: both + " wait:pass"},
+		{name: "the line is dead", fault: []string{"mute"}, patience: "4", class: events.InfrastructureError,
+			says: "bootloader-interrupt timed out after 4 seconds"},
+		{name: "every third character is lost", fault: []string{"lose", "3"}, patience: "4", class: events.InfrastructureError,
+			says: "bootloader-interrupt timed out after 4 seconds"},
+		{name: "the power switch is stuck", fault: []string{"stuck"}, class: events.InfrastructureError, says: "Unable to reboot: "},
+		{name: "the power switch sticks later", then: []string{"stuck"}, says: "power switch does not answer", cases: both + " wait:pass"},
+		{name: "the console is dropped", then: []string{"cut"}, class: events.InfrastructureError, says: "Connection closed", cases: both},
+		{name: "the board hangs", then: []string{"freeze"}, patience: "8", class: events.TestError,
+			says: "lava-test-interactive timed out after", cases: both},
+		{name: "noise", then: []string{"inject", `\x00\xff\xfe noise \r\n`}, says: "\ufffd noise ", cases: both + " wait:pass"},
+		{name: "a slow board loses what is typed", line: long, slow: 20, patience: "8", class: events.TestError,
+			says: "lava-test-interactive timed out after", cases: "version:pass"},
+		{name: "a slow board is typed at slowly", line: long, slow: 2000, delay: "40", says: "with 40 millisecond of delay", cases: both + " wait:pass"},
+	}
+	boards := map[string]virtualBoard{}
+	for i, tt := range tests {
+		b := virtualUBoot(t)
+		b.In = tt.slow
+		boards[fmt.Sprint("b", i)] = b
+	}
+	r := newRack(t, boards)
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			name := fmt.Sprint("b", i)
+			values := r.values(name)
+			values["LINE"], values["PATIENCE"] = cmp.Or(tt.line, "as-it-should"), cmp.Or(tt.patience, "60")
+			values["DELAY"], values["SLEEP"] = cmp.Or(tt.delay, "0"), "2"
+			if tt.then != nil && tt.class != "" {
+				values["SLEEP"] = "1000"
+			}
+			if tt.fault != nil {
+				r.do(t, append([]string{"fault", name}, tt.fault...)...)
+			}
+			if tt.then != nil {
+				r.when(t, name, "sleep", append([]string{"fault", name}, tt.then...)...)
+			}
+			got := run(t, job{definition: atLoader, device: text(t, "testdata/vboard-device.yaml"), values: values})
+			if tt.class == "" {
+				got.wantComplete(t)
+			} else {
+				got.wantError(t, tt.class, tt.says)
+			}
+			got.wantText(t, tt.says)
+			if cases := got.cases(t, "0_console"); cases != tt.cases {
+				t.Errorf("the cases are %q, want %q\n%s", cases, tt.cases, got.text())
+			}
+			if status := r.do(t, "status", name); (status == "off") != !strings.Contains(tt.name, "switch sticks later") {
+				t.Errorf("the board is %s in the end", status)
+			}
+		})
+	}
+}
