@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -43,14 +43,47 @@ func kvmUnusable(device, modules string) error {
 
 func runtimeIsX86() bool { return hostArch() == "x86_64" || hostArch() == "i686" }
 
-// withoutKVM returns a command line that emulates the processor: the options that ask for KVM are
-// gone, and a processor that is the host's becomes the most capable one that QEMU can emulate.
-func withoutKVM(command []string) []string {
-	out := slices.DeleteFunc(slices.Clone(command), func(word string) bool { return word == "-enable-kvm" })
-	for i := 1; i < len(out); i++ {
-		if out[i-1] == "-cpu" && (out[i] == "host" || strings.HasPrefix(out[i], "host,")) {
-			out[i] = "max"
+// withoutKVM returns a command line that emulates the processor, and whether the one that it was made
+// of asks for KVM, be it as the first of several accelerators: QEMU takes the next only where the device
+// cannot be opened, and aborts over what fails later. A processor that is the host's becomes the most
+// capable one that QEMU can emulate.
+func withoutKVM(command []string) (out []string, asked bool) {
+	named := false // the machine's own option names the accelerator; QEMU takes no second
+	for i := 0; i < len(command); i++ {
+		word, value := command[i], ""
+		if i+1 < len(command) {
+			value = command[i+1]
 		}
+		switch strings.Replace(word, "--", "-", 1) { // options may have two dashes
+		case "-enable-kvm":
+			asked = true
+			continue
+		case "-accel":
+			first, _, _ := strings.Cut(value, ",")
+			asked = asked || first == "kvm"
+			i++
+			continue
+		case "-machine", "-M":
+			named = named || strings.Contains(value, "accel=")
+			asked = asked || accelKVM.MatchString(value)
+			out = append(out, word, accelKVM.ReplaceAllString(value, "accel=tcg"))
+			i++
+			continue
+		case "-cpu":
+			if value == "host" || strings.HasPrefix(value, "host,") {
+				value = "max"
+			}
+			out = append(out, word, value)
+			i++
+			continue
+		}
+		out = append(out, word)
 	}
-	return append(out, "-accel", "tcg")
+	if !named {
+		out = append(out, "-accel", "tcg")
+	}
+	return out, asked
 }
+
+// accelKVM finds the accelerators of a machine option where the first is KVM.
+var accelKVM = regexp.MustCompile(`\baccel=kvm[^,]*`)

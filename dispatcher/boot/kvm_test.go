@@ -3,7 +3,7 @@ package boot
 import (
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"testing"
 )
 
@@ -28,15 +28,23 @@ func TestKVMIsProbed(t *testing.T) {
 }
 
 func TestWithoutKVM(t *testing.T) {
-	in := []string{"qemu", "-cpu", "host", "-enable-kvm", "-m", "256", "-append", "-enable-kvm-not"}
-	want := []string{"qemu", "-cpu", "max", "-m", "256", "-append", "-enable-kvm-not", "-accel", "tcg"}
-	if got := withoutKVM(in); !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if got := withoutKVM([]string{"qemu", "-cpu", "host,-x"}); got[2] != "max" {
-		t.Errorf("a host with features: %q, want max", got[2])
-	}
-	if got := withoutKVM([]string{"qemu", "-cpu", "core2duo"}); got[2] != "core2duo" {
-		t.Errorf("a named processor: %q, want it kept", got[2])
+	for _, tt := range []struct {
+		in, want string
+		asked    bool
+	}{
+		{"qemu -cpu host -enable-kvm -m 256 -append -enable-kvm-not", "qemu -cpu max -m 256 -append -enable-kvm-not -accel tcg", true},
+		{"qemu --enable-kvm -cpu host,-x", "qemu -cpu max -accel tcg", true},
+		{"qemu -enable-kvm -cpu core2duo", "qemu -cpu core2duo -accel tcg", true},
+		{"qemu -accel kvm -accel tcg -cpu max", "qemu -cpu max -accel tcg", true},
+		{"qemu -accel kvm,dirty-ring-size=1024", "qemu -accel tcg", true},
+		{"qemu -M q35,accel=kvm:tcg,smm=off", "qemu -M q35,accel=tcg,smm=off", true},
+		{"qemu -machine accel=tcg", "qemu -machine accel=tcg", false},
+		{"qemu -accel tcg,thread=multi -cpu max", "qemu -cpu max -accel tcg", false},
+		{"qemu -machine virt -accel", "qemu -machine virt -accel tcg", false},
+	} {
+		got, asked := withoutKVM(strings.Fields(tt.in))
+		if strings.Join(got, " ") != tt.want || asked != tt.asked {
+			t.Errorf("%s: got %q, asked %v; want %q, %v", tt.in, got, asked, tt.want, tt.asked)
+		}
 	}
 }

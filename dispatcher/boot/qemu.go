@@ -124,10 +124,10 @@ func (e *execute) Run(_ context.Context, s *pipeline.Session) error {
 		return err
 	}
 	command = append(command, more...)
-	if slices.Contains(command, "-enable-kvm") {
+	if emulated, asked := withoutKVM(command); asked {
 		if why := kvmUnusable("/dev/kvm", "/sys/module"); why != nil {
 			s.Log.Warning("KVM cannot be used on this worker (%s): the machine is emulated, which is slower", why)
-			command = withoutKVM(command)
+			command = emulated
 		}
 	}
 	if guest, ok := pipeline.Get(s, pipeline.Guest); ok {
