@@ -19,6 +19,7 @@ func (p *Plan) Cleanup(ctx context.Context) error {
 	limit := min(p.Timeout, cleanupTimeout)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	s.part(ctx)
 	s.Log.Info("Cleaning after the job")
 	var failed error
 	for _, step := range p.Steps {

@@ -33,6 +33,7 @@ type Inputs struct {
 	Now        func() time.Time
 	Methods    Methods
 	Services   Services // what the worker has beside the devices
+	Protocols  []Protocol
 }
 
 // common is the namespace of blocks that name none.
@@ -277,6 +278,7 @@ type shared struct {
 	job       context.Context // ends when the job is canceled, and not when its time is up
 	dynamic   []Pair
 	environ   []Pair // set by actions, for tests
+	protocols []Protocol
 }
 
 // testNeeds is what the tests of a namespace ask of deploy and boot.

@@ -8,6 +8,9 @@ import (
 // attempt runs the step's action: once, or as often as a retry action may. end is when the step's
 // time is up.
 func (s *Session) attempt(ctx context.Context, end time.Time) error {
+	if err := s.requests(ctx); err != nil {
+		return err
+	}
 	if _, ok := s.Step.Action.(Retrier); !ok {
 		return s.once(ctx)
 	}

@@ -43,7 +43,7 @@ func newSession(in Inputs) *Session {
 		ID: in.ID, Job: in.Job, Device: in.Device, Dispatcher: in.Dispatcher, EnvDUT: in.EnvDUT,
 		Log: in.Log, Now: in.Now,
 		shared: &shared{
-			version: in.Version, dir: in.Dir, services: in.Services, job: context.Background(),
+			version: in.Version, dir: in.Dir, services: in.Services, protocols: in.Protocols, job: context.Background(),
 			tests:    map[string]testNeeds{},
 			values:   map[string]map[string]any{},
 			consoles: map[string]*connection.Connection{},

@@ -38,10 +38,8 @@ func (p *Plan) validate(ctx context.Context) error {
 	if err := p.namespaces(); err != nil {
 		return err
 	}
-	for _, name := range []string{"lava-multinode", "lava-xnbd"} {
-		if p.session.Job.Get("protocols").Has(name) {
-			return Blamef(Job, "protocol %s is not supported by this version", name)
-		}
+	if err := p.checkProtocols(); err != nil {
+		return err
 	}
 	for _, step := range p.Steps {
 		if step.Timeout > p.Timeout {
