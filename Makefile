@@ -33,9 +33,15 @@ demo: deps build ## run one real job: kernel in QEMU, live log, results, SQL; KE
 	@$(STRATA) demo $(if $(KEEP),--keep)
 
 # What tests need beyond what Strata itself does: shells and tools of images, a network of their own,
-# a boot loader.
+# machines of other architectures, boot loaders.
 TESTED_WITH := dash:dash bash:bash ip:iproute2 mke2fs:e2fsprogs qemu-img:qemu-utils \
+  qemu-system-aarch64:qemu-system-arm depmod:kmod openssl:openssl \
   /usr/lib/u-boot/qemu-x86/u-boot.rom:u-boot-qemu
+
+# What the slow tests need beyond that.
+TESTED_SLOWLY_WITH := podman:podman mmdebstrap:mmdebstrap runc:runc catatonit:catatonit \
+  qemu-system-riscv64:qemu-system-misc /usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin:opensbi \
+  make:make gcc-12:gcc-12 ld:binutils
 
 test-deps: deps
 	@.ci/install $(TESTED_WITH)
@@ -45,9 +51,9 @@ test: test-deps lint ## hold the house rules, then all tests of every module, th
 	$(GO) test -count 1 -run "TestCompatibility|TestDocumented" ./services/cmd/strata # docs/ lies outside the modules, so their results are cached
 	$(GO) test -race -timeout $(TEST_TIMEOUT) $(RACE)
 
-test-all: test ## tests, then those that need a container image (podman, mmdebstrap)
-	@.ci/install podman:podman mmdebstrap:mmdebstrap runc:runc catatonit:catatonit
-	STRATA_TEST_IMAGE=1 $(GO) test -timeout 60m -run Image -v ./services/cmd/strata
+test-all: test ## tests, then the slow ones too: machines of every kind, the container image
+	@.ci/install $(TESTED_SLOWLY_WITH)
+	STRATA_TEST_ALL=1 STRATA_TEST_IMAGE=1 STRATA_REQUIRE_BOOT=1 $(GO) test -p 1 -timeout 4h work
 
 race: deps ## run every test with the race detector; slow
 	$(GO) test -race -timeout 60m work

@@ -99,10 +99,7 @@ func (j job) render(t *testing.T) []byte {
 	if !device.IsTemplate(text) {
 		return text
 	}
-	types := &device.Templates{Text: func(name string) (string, bool) {
-		text, err := os.ReadFile(filepath.Join(dispatchertest.Root(t), "schemas/device/types", name))
-		return string(text), err == nil
-	}}
+	types := &device.Templates{Text: device.OwnTemplate}
 	var context *yaml.Node
 	if j.context != "" {
 		var err error
