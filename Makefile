@@ -40,7 +40,7 @@ TESTED_WITH := dash:dash bash:bash ip:iproute2 mke2fs:e2fsprogs qemu-img:qemu-ut
 
 # What the slow tests need beyond that.
 TESTED_SLOWLY_WITH := podman:podman mmdebstrap:mmdebstrap runc:runc catatonit:catatonit \
-  qemu-system-riscv64:qemu-system-misc /usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin:opensbi \
+  qemu-system-riscv64:qemu-system-misc \
   make:make gcc-12:gcc-12 ld:binutils
 
 test-deps: deps

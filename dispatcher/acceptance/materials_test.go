@@ -38,6 +38,7 @@ const virtio = "virtio_pci virtio_net virtio_blk virtio_mmio virtio_rng"
 //	kernel-ARCH     its boot file
 //	initramfs-ARCH  a busybox system that takes orders from the kernel command line (lab.login, lab.hang …)
 //	busybox-ARCH    the unpacked package
+//	debian-amd64    a Debian with systemd, root and lab with password lab: rootfs/, rootfs.tar, rootfs.ext4
 //
 // What is not in the cache is fetched and made, which wants the scripts of the recorded data: without
 // them the test is skipped.
@@ -61,6 +62,8 @@ func material(t *testing.T, name string) string {
 		return only(t, filepath.Join(material(t, "linux-"+arch), "boot/vmlinu[xz]-*"))
 	case "initramfs":
 		return initramfs(t, arch, modules{load: virtio})
+	case "debian":
+		return debianImage(t, arch)
 	}
 	packages, ok := packagesOf[name]
 	if !ok {
@@ -105,6 +108,21 @@ func (d debian) unpack(t *testing.T, name string) string {
 		}
 		defer lock(t, filepath.Join(filepath.Dir(dir), "deb-fetch.lock"))() // one state for each architecture
 		return command(append(append(args, dir), strings.Fields(d.names)...)...)
+	})
+}
+
+// debianImage returns a real system for a kernel: its tree, its tar, and its disk without partitions.
+// Tests must not write to it.
+func debianImage(t *testing.T, arch string) string {
+	t.Helper()
+	kernel := material(t, "linux-"+arch)
+	version := only(t, kernel+"/boot/vmlinu[xz]-*")
+	return cached(t, "debian-"+arch, filepath.Base(version), func(dir string) error {
+		dispatchertest.Need(t, "mmdebstrap:mmdebstrap", "mke2fs:e2fsprogs")
+		if os.Getuid() != 0 {
+			t.Skip("SKIPPED: a system with its own users is made by root")
+		}
+		return command(filepath.Join(dispatchertest.Corpus(t, "devices"), "devices/make-debian-image.sh"), "-k", kernel, dir)
 	})
 }
 
