@@ -3,9 +3,11 @@ package acceptance
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"strata/dispatcher/dispatchertest"
 	"strata/events"
 )
 
@@ -95,6 +97,111 @@ func TestBoardAtItsLoader(t *testing.T) {
 				t.Errorf("the cases are %q, want %q\n%s", cases, tt.cases, got.text())
 			}
 			if status := r.do(t, "status", name); (status == "off") != !strings.Contains(tt.name, "switch sticks later") {
+				t.Errorf("the board is %s in the end", status)
+			}
+		})
+	}
+}
+
+// inShell boots a board to its shell, fetches the tests over its network and runs them.
+const inShell = `
+job_name: in a shell
+device_type: vboard
+visibility: public
+timeouts: {job: {minutes: 10}, action: {minutes: 4}, connection: {minutes: 2}}
+actions:
+- deploy: {to: overlay, os: oe}
+- boot:
+    method: minimal
+    prompts: ['/ # ']
+    failure_retry: 2
+    transfer_overlay: {download_command: cd /tmp; wget, unpack_command: tar -C / -xzf}
+- test:
+    timeout: {seconds: @PATIENCE@}
+    definitions:
+    - from: inline
+      name: smoke
+      path: smoke.yaml
+      repository:
+        metadata: {format: Lava-Test Test Definition 1.0, name: smoke}
+        run:
+          steps:
+          - lava-test-case before --shell true
+          - echo now @SLEEP@; sleep @SLEEP@
+          - for i in 1 2 3 4 5 6 7 8 9; do lava-test-case number-$i --result pass --measurement $i --units pieces; done
+          - sleep @SLEEP@
+          - lava-test-case after --shell true
+`
+
+// What a board does wrong while it boots a system and runs tests in its shell.
+func TestBoardInItsShell(t *testing.T) {
+	t.Parallel()
+	const all = "after:pass before:pass number-1:pass number-2:pass number-3:pass number-4:pass number-5:pass number-6:pass " +
+		"number-7:pass number-8:pass number-9:pass"
+	tests := []struct {
+		name, at    string   // what the board prints
+		then        []string // when it has
+		over        string   // what it prints when no more characters are lost
+		slow        bool     // the board's line: 115200 baud, and an input buffer of 16 characters
+		rest        bool     // for `make test-all`
+		patience    string   // in seconds, of the tests
+		class       events.ErrorType
+		says, cases string
+	}{
+		{name: "the console is dropped at boot", at: "Linux version", then: []string{"cut"}, says: "Retrying: 2 minimal-boot", cases: all},
+		{name: "the console is dropped in a test", at: "now 1000", then: []string{"cut"}, class: events.InfrastructureError, says: "Connection closed",
+			cases: "before:pass"},
+		{name: "the board hangs in a test", at: "now 1000", then: []string{"freeze"}, patience: "16", class: events.TestError,
+			says: "lava-test-shell timed out after 16 seconds", cases: "before:pass"},
+		{name: "a flood", rest: true, at: "now 3", then: []string{"flood", "2000"}, says: "noise line 2000 of 2000", cases: all},
+		// Until one of the lines about the last number is whole.
+		{name: "characters are lost", at: "now 3", then: []string{"lose", "331"}, over: "number-9", says: "read from the device", cases: all},
+		{name: "a slow line", rest: true, slow: true, says: "with 2 millisecond of delay", cases: all},
+	}
+	boards := map[string]virtualBoard{}
+	for i, tt := range tests {
+		b := virtualLinux(t)
+		if tt.slow {
+			b.Out, b.In = 11520, 2000
+		}
+		boards[fmt.Sprint("b", i)] = b
+	}
+	r := newRack(t, boards)
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if tt.rest {
+				dispatchertest.Slow(t)
+			}
+			name := fmt.Sprint("b", i)
+			values := r.values(name)
+			values["PATIENCE"], values["SLEEP"] = cmp.Or(tt.patience, "120"), "1"
+			if tt.slow {
+				values["DELAY"] = "2"
+			}
+			if _, seconds, ok := strings.Cut(tt.at, "now "); ok {
+				values["SLEEP"] = seconds
+			}
+			if tt.then != nil {
+				r.when(t, name, tt.at, append([]string{"fault", name}, tt.then...)...)
+			}
+			if tt.over != "" {
+				r.when(t, name, tt.over, "fault", name, "lose", "0")
+			}
+			got := run(t, job{definition: inShell, device: text(t, "testdata/vboard-device.yaml"), values: values,
+				dispatcher: "dispatcher_ip: 10.0.2.2\n", web: "127.0.0.1:0"})
+			if tt.class == "" {
+				got.wantComplete(t)
+			} else {
+				got.wantError(t, tt.class, tt.says)
+			}
+			got.wantText(t, tt.says)
+			cases := strings.Fields(got.cases(t, "0_smoke"))
+			slices.Sort(cases) // those that were read from the device come last
+			if cases := strings.Join(cases, " "); cases != tt.cases {
+				t.Errorf("the cases are %q, want %q\n%s", cases, tt.cases, got.text())
+			}
+			if status := r.do(t, "status", name); status != "off" {
 				t.Errorf("the board is %s in the end", status)
 			}
 		})
