@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -120,6 +121,8 @@ func checkPrefix(s *pipeline.Session, params pipeline.Data) {
 		s.Invalid("prefix must not be an absolute path")
 	} else if !strings.HasSuffix(text, "/") {
 		s.Invalid("prefix must be a directory and end with /")
+	} else if !filepath.IsLocal(text) {
+		s.Invalid("prefix '%s' leads out of the archive", text)
 	}
 }
 
@@ -139,7 +142,9 @@ func extractRoot(ctx context.Context, s *pipeline.Session, params pipeline.Data)
 		return download.BlameContent(err)
 	}
 	if prefix := params.Get("prefix").Text(); prefix != "" {
-		root = filepath.Join(root, prefix)
+		if root, err = inside(root, prefix); err != nil {
+			return pipeline.Blamef(pipeline.Job, "prefix '%s': %w", prefix, err)
+		}
 		s.Log.Debug("Using prefix: %s", root)
 	}
 	if err := exports.NFS(ctx, s, root); err != nil {
@@ -154,6 +159,25 @@ func extractRoot(ctx context.Context, s *pipeline.Session, params pipeline.Data)
 	s.SetDynamic("NFS_ROOTFS", root)
 	s.SetDynamic("NFS_SERVER_IP", ip)
 	return nil
+}
+
+// inside returns the real path of what an archive that was unpacked to dir calls name. A link in the
+// archive may stand in its place, or in that of a directory above; one that leads out is an error,
+// because the worker's own files lie there.
+func inside(dir, name string) (string, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	if _, err := root.Stat(filepath.Clean(name)); err != nil {
+		return "", err
+	}
+	real, err := filepath.EvalSymlinks(filepath.Join(dir, name))
+	if err != nil {
+		return "", err
+	}
+	return real, nil
 }
 
 // unexport ends what extractRoot exported.

@@ -163,7 +163,7 @@ modules: {url: 'file://DIR/modules.tar'}
 		return nil
 	}
 	j.run(t)
-	for prefix, want := range map[string]string{"/abs/": "must not be an absolute path", "dir": "end with /"} {
+	for prefix, want := range map[string]string{"/abs/": "must not be an absolute path", "dir": "end with /", "../../": "leads out of the archive"} {
 		j.deploy = "{to: nfs, os: oe, nfsrootfs: {url: 'file://" + dir + "/root.tar', prefix: '" + prefix + "'}}"
 		p, err := j.plan(t)
 		if err != nil {

@@ -36,19 +36,18 @@ func AppendToTar(dst io.Writer, src io.ReadSeeker, layers ...Layer) error {
 
 // copyTar copies the entries of a layer as they are, below its root.
 func copyTar(out *tar.Writer, layer Layer) error {
-	content, err := Plain(layer.Tar)
+	in, err := openTar(layer.Tar, forArchives())
 	if err != nil {
 		return err
 	}
-	defer content.Close()
-	in := tar.NewReader(content)
+	defer in.Close()
 	for {
 		h, err := in.Next()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
-			return tarError(err)
+			return err
 		}
 		if layer.Root != "" {
 			dir := h.Typeflag == tar.TypeDir

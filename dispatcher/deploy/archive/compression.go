@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -89,17 +90,20 @@ func Reader(kind Compression, r io.Reader) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, out.explain(err)
 	}
+	out.dec = &ratioGuard{Reader: dec, packed: src.n.Load, limits: forFiles()}
 	return out, nil
 }
 
 // source remembers an error of the reader below, so that it is not taken for bad content.
 type source struct {
 	r   io.Reader
+	n   atomic.Int64 // bytes so far; zstd's decoder reads in a goroutine of its own
 	err error
 }
 
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
+	s.n.Add(int64(n))
 	if err != nil && err != io.EOF {
 		s.err = err
 	}
@@ -127,6 +131,9 @@ func (d *decoder) Close() error {
 }
 
 func (d *decoder) explain(err error) error {
+	if errors.Is(err, ErrFormat) {
+		return err // of the guard, which has said it all
+	}
 	// A network or disk that failed below looks like a damaged file from here.
 	if d.src.err != nil {
 		return d.src.err

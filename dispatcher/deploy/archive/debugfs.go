@@ -79,19 +79,18 @@ func (w *Injection) say(format string, names ...any) {
 
 // layer adds the entries of one tar.
 func (w *Injection) layer(layer Layer) error {
-	content, err := Plain(layer.Tar)
+	in, err := openTar(layer.Tar, forArchives())
 	if err != nil {
 		return err
 	}
-	defer content.Close()
-	in := tar.NewReader(content)
+	defer in.Close()
 	for {
 		h, err := in.Next()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
-			return tarError(err)
+			return err
 		}
 		name := path.Join(clean(layer.Root), clean(h.Name))
 		if name == "" {

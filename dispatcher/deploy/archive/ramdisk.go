@@ -28,6 +28,7 @@ type Ramdisk struct {
 	Compression Compression // of its last part
 	size        int64       // bytes as they are in the file
 	names       map[string]bool
+	budget      budget // what is left of it
 }
 
 // Has says whether the ramdisk has an entry of that path, which has no leading slash.
@@ -48,7 +49,7 @@ func ReadRamdisk(src io.Reader) (Ramdisk, error) {
 func readRamdisk(src io.Reader) (Ramdisk, error) {
 	count := &counter{r: src}
 	in := bufio.NewReaderSize(count, 64<<10)
-	disk := Ramdisk{names: map[string]bool{}}
+	disk := Ramdisk{names: map[string]bool{}, budget: budget{limits: forArchives()}}
 	// The kernel's own loop, in init/initramfs.c: skip zeros, take a plain archive or decompress one,
 	// begin again.
 	for parts := 0; ; parts++ {
@@ -101,6 +102,9 @@ func (d *Ramdisk) readArchive(in *bufio.Reader) error {
 		}
 		if d.Entries++; d.Entries > maxEntries {
 			return fmt.Errorf("%w: the ramdisk has more than %d files", ErrFormat, maxEntries)
+		}
+		if err := d.budget.member(h.name, int64(h.size)); err != nil {
+			return err
 		}
 		d.names[clean(h.name)] = true
 		if pos, err = skip(in, next, int64(h.size)); err != nil {
@@ -190,23 +194,22 @@ func AppendToRamdisk(dst io.Writer, src io.ReadSeeker, layers ...Layer) (Ramdisk
 
 // addLayer copies a tar's entries.
 func (d *Ramdisk) addLayer(out *cpioWriter, layer Layer) error {
-	content, err := Plain(layer.Tar)
+	in, err := openTar(layer.Tar, forArchives())
 	if err != nil {
 		return err
 	}
-	defer content.Close()
+	defer in.Close()
 	root := clean(layer.Root)
 	// Even an empty layer leaves the directory that it was for.
 	d.addParents(out, path.Join(root, "x"))
 	inodes := map[string]uint32{} // of the regular files of this layer, for hard links
-	in := tar.NewReader(content)
 	for {
 		h, err := in.Next()
 		if err == io.EOF {
 			return out.err
 		}
 		if err != nil {
-			return tarError(err)
+			return err
 		}
 		name := path.Join(root, clean(h.Name))
 		if name == "" || name == "." {

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"syscall"
 )
 
-// maxUnpacked bounds what a zip may become, against bombs.
+// maxUnpacked bounds what an archive may become, in bytes.
 const maxUnpacked = 64 << 30
 
 // Unpack unpacks a zip or a tar, compressed or not, into a directory.
@@ -37,56 +38,91 @@ func Unpack(dir, file string) error {
 
 // unzip unpacks a zip. Like Untar it never leaves the directory.
 func unzip(dir, file string) error {
-	z, err := zip.OpenReader(file)
+	in, err := os.Open(file)
 	if err != nil {
-		return fmt.Errorf("%w: zip: %w", ErrFormat, err)
+		return err
 	}
-	defer z.Close()
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	return unzipWithin(dir, in, info.Size(), forArchives())
+}
+
+func unzipWithin(dir string, in io.ReaderAt, size int64, l limits) error {
+	z, err := openZip(in, size)
+	if err != nil {
+		return err
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	left := int64(maxUnpacked)
+	u := unzipper{root: root, size: size, budget: budget{limits: l}}
 	for _, f := range z.File {
 		name := clean(f.Name)
 		if name == "" {
 			continue
 		}
-		if f.Mode().IsDir() {
+		err := u.budget.member(name, 0) // what sizes a zip claims is of no use: parts may overlap
+		if err == nil && f.Mode().IsDir() {
 			err = root.MkdirAll(name, 0o755)
-		} else if f.Mode().IsRegular() {
-			err = unzipOne(root, f, name, &left)
+		} else if err == nil && f.Mode().IsRegular() {
+			err = u.file(f, name)
 		}
 		if err != nil {
-			return fmt.Errorf("unpack %s: %w", f.Name, err)
+			return fmt.Errorf("unpack %s: %w", f.Name, nameError(err))
 		}
 	}
 	return nil
 }
 
-func unzipOne(root *os.Root, f *zip.File, name string, left *int64) error {
+// openZip reads the directory of a zip, within its limit.
+func openZip(in io.ReaderAt, size int64) (*zip.Reader, error) {
+	bounded := &boundedAt{ReaderAt: in}
+	bounded.left.Store(maxDirectory)
+	z, err := zip.NewReader(bounded, size)
+	if err != nil {
+		return nil, fmt.Errorf("%w: zip: %w", ErrFormat, err)
+	}
+	bounded.left.Store(math.MaxInt64) // the rest of the file is read piece by piece
+	return z, nil
+}
+
+// unzipper unpacks the files of one zip.
+type unzipper struct {
+	root   *os.Root
+	size   int64 // of the zip
+	out    int64 // bytes so far
+	budget budget
+}
+
+// file unpacks one file.
+func (u *unzipper) file(f *zip.File, name string) error {
 	if dir := path.Dir(name); dir != "." {
-		if err := root.MkdirAll(dir, 0o755); err != nil {
+		if err := u.root.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
 	}
-	in, err := f.Open()
+	content, err := f.Open()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	defer in.Close()
-	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	defer content.Close()
+	if err := u.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	out, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_EXCL, f.Mode().Perm()|0o600)
+	out, err := u.root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_EXCL, f.Mode().Perm()|0o600)
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(out, io.LimitReader(in, *left+1))
-	if *left -= n; *left < 0 {
-		err = fmt.Errorf("%w: the zip has more than %d bytes", ErrFormat, int64(maxUnpacked))
-	} else if err != nil {
+	in := &ratioGuard{Reader: content, packed: func() int64 { return u.size }, out: u.out, limits: u.budget.limits}
+	n, err := io.Copy(out, io.LimitReader(in, u.budget.bytes-u.out+1))
+	if u.out += n; u.out > u.budget.bytes {
+		err = fmt.Errorf("%w: the archive unpacks to more than %d bytes", ErrFormat, u.budget.bytes)
+	} else if err != nil && !errors.As(err, new(*fs.PathError)) { // which is of writing
 		err = fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	return errors.Join(err, out.Close())
@@ -113,31 +149,30 @@ func UntarAsIs(dir string, r io.Reader) error {
 	if os.Geteuid() != 0 {
 		return Untar(dir, r, 0)
 	}
-	content, err := Plain(r)
+	in, err := openTar(r, forArchives())
 	if err != nil {
 		return err
 	}
-	defer content.Close()
+	defer in.Close()
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("unpack: %w", err)
 	}
 	defer root.Close()
-	in := tar.NewReader(content)
 	for {
 		h, err := in.Next()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
-			return tarError(err)
+			return err
 		}
 		name := clean(h.Name)
 		if name == "" {
 			continue
 		}
 		if err := extractAsIs(root, in, h, name); err != nil {
-			return fmt.Errorf("unpack %s: %w", h.Name, err)
+			return fmt.Errorf("unpack %s: %w", h.Name, nameError(err))
 		}
 	}
 }

@@ -23,26 +23,30 @@ func tarError(err error) error {
 
 // Untar unpacks a tar, compressed or not, into the directory dir, which must exist, and takes the
 // first strip parts off each name. Entries can neither leave the directory nor, by a link in it,
-// reach out of it. Files are the caller's, with the modes of the tar; device nodes are left out.
+// reach out of it. Files are the caller's, with the modes of the tar; device nodes are left out. A tar
+// of too many members, bytes or directories, or one that is far smaller than its content, is bad content.
 func Untar(dir string, r io.Reader, strip int) error {
-	content, err := Plain(r)
+	in, err := openTar(r, forArchives())
 	if err != nil {
 		return err
 	}
-	defer content.Close()
+	defer in.Close()
+	return untar(dir, in, strip)
+}
+
+func untar(dir string, in *tarReader, strip int) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("unpack: %w", err)
 	}
 	defer root.Close()
-	in := tar.NewReader(content)
 	for {
 		h, err := in.Next()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
-			return tarError(err)
+			return err
 		}
 		name := stripped(h.Name, strip)
 		if name == "" {
