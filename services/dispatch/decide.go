@@ -37,9 +37,14 @@ func (s *state) decide(now time.Time, l limits) (p plan) {
 		}
 		soonest(ask)
 	}
+	told := map[events.Entity]bool{}
+	for _, e := range s.cascade() {
+		p.facts = append(p.facts, stream.Draft{Event: e})
+		told[e.About()] = true
+	}
 	for _, j := range s.openJobs() {
-		if !unfinished(j) {
-			continue
+		if !unfinished(j) || told[events.Entity{Kind: events.Job, ID: j.ID.String()}] {
+			continue // a batch holds one fact of a job
 		}
 		since, away := s.away(j, now, l)
 		if !away {

@@ -163,6 +163,11 @@ func (s *service) work(j *lab.Job) (order.Work, error) {
 	if err != nil {
 		return order.Work{}, err
 	}
+	if j.Part != nil {
+		if definition, err = s.withMembers(j, definition); err != nil {
+			return order.Work{}, err
+		}
+	}
 	w := order.Work{Display: j.Display, OutputLimit: s.OutputLimit, Traceparent: s.state.traces[j.ID]}
 	me := access.Principal{Role: access.Job, Job: j.ID, Lease: j.Run.Lease, Worker: j.Run.Worker}
 	if j.Part != nil {
@@ -190,14 +195,19 @@ func (s *service) work(j *lab.Job) (order.Work, error) {
 }
 
 // deviceConfig returns the configuration of the job's device, rendered with the job's context. A
-// guest has none.
+// guest has that of its host, cut down.
 func (s *service) deviceConfig(j *lab.Job, definition []byte) (string, error) {
-	if j.Run.Device == "" {
-		return "", nil
+	name := j.Run.Device
+	if j.Guest() {
+		host := s.hostOf(j)
+		if host == nil {
+			return "", &badJob{events.ConfigurationError, "no job of the group has a device for its guest"}
+		}
+		name = host.Run.Device
 	}
-	d := s.state.lab.Device(j.Run.Device)
+	d := s.state.lab.Device(name)
 	if d == nil {
-		return "", &badJob{events.ConfigurationError, fmt.Sprintf("device %s has been removed", j.Run.Device)}
+		return "", &badJob{events.ConfigurationError, fmt.Sprintf("device %s has been removed", name)}
 	}
 	bad := func(err error) error {
 		return &badJob{events.ConfigurationError, fmt.Sprintf("configuration of device %s, version %d: %v", d.Name, d.Version, err)}
@@ -213,6 +223,16 @@ func (s *service) deviceConfig(j *lab.Job, definition []byte) (string, error) {
 	}
 	// Loaded to be checked, and handed on as text: the worker loads it again.
 	if _, err := device.Load(config, nil); err != nil {
+		return "", bad(err)
+	}
+	if !j.Guest() {
+		return string(config), nil
+	}
+	whole, err := yaml.Parse(config)
+	if err == nil {
+		config, err = yaml.Write(guestConfig(whole))
+	}
+	if err != nil {
 		return "", bad(err)
 	}
 	return string(config), nil

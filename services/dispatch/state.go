@@ -26,6 +26,7 @@ type state struct {
 	refused  map[claim]bool         // refusals that are recorded, of jobs in open and late
 	late     map[events.JobID]*late // jobs that were over when somebody claimed something of them
 	outgoing []outgoing             // orders that judge and note asked for
+	stirred  map[string]bool        // multinode groups of which a part has ended, or is to end
 	live     bool                   // what is folded now happens while this process is there
 }
 
@@ -112,6 +113,7 @@ func newState(now time.Time) *state {
 	return &state{
 		lab: lab.New(), started: now, open: map[events.JobID]bool{}, traces: map[events.JobID]string{}, workers: map[events.WorkerName]*worker{},
 		sent: map[lease]sent{}, refused: map[claim]bool{}, late: map[events.JobID]*late{},
+		stirred: map[string]bool{},
 	}
 }
 
@@ -162,6 +164,9 @@ func (s *state) follow(r stream.Recorded, c lab.Changes) {
 
 // index keeps what this service remembers of a job beside the fold.
 func (s *state) index(j *lab.Job) {
+	if j.Part != nil && (j.Cancel != nil || j.State == lab.Finished) {
+		s.stirred[j.Part.Group] = true
+	}
 	if j.Run != nil && !j.Run.OutputComplete && s.lab.Job(j.ID) != nil {
 		s.open[j.ID] = true
 		return
