@@ -21,6 +21,7 @@ import (
 	"strata/dispatcher/deploy"
 	"strata/dispatcher/output"
 	"strata/dispatcher/pipeline"
+	"strata/dispatcher/protocol"
 	"strata/dispatcher/test"
 	"strata/events"
 )
@@ -41,6 +42,8 @@ type Job struct {
 	Now func() time.Time
 	// Services are the worker's servers and cache, where it has any.
 	Services pipeline.Services
+	// Ask reaches the job's multinode group; nil where there is no way to it.
+	Ask protocol.Ask
 	// Planned, if set, is told the plan once it is made.
 	Planned func(pipeline.Description)
 	// ValidateOnly ends the job after its validation.
@@ -112,7 +115,9 @@ func run(ctx context.Context, j Job) error {
 	}
 	err = plan.Validate(ctx)
 	if err == nil && !j.ValidateOnly {
-		err = plan.Run(ctx)
+		if err = plan.Agree(ctx); err == nil {
+			err = plan.Run(ctx)
+		}
 	}
 	// The cleanup must come to its end though ctx is over, unless somebody asks again.
 	cleaning, stop := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -180,6 +185,7 @@ func Plan(j Job) (plan *pipeline.Plan, err error) {
 		ID: j.ID, Version: j.Version,
 		Job: texts[0], Device: texts[1], Dispatcher: texts[2], EnvDUT: string(j.EnvDUT),
 		Env: j.Env, Dir: j.Dir, Log: j.Log, Now: j.Now, Methods: Methods(), Services: j.Services,
+		Protocols: protocol.Of(texts[0], j.Ask),
 	})
 }
 

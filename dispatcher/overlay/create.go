@@ -72,7 +72,7 @@ func (c *create) Populate(step *pipeline.Step, s *pipeline.Session) error {
 	// Planned here, because boot methods plan with them.
 	pipeline.Put(s, pipeline.ResultsDir, c.work.root)
 	pipeline.Put(s, pipeline.TestShell, c.work.shell)
-	children := []pipeline.Action{multinode{}, &definitions{work: c.work}}
+	children := []pipeline.Action{multinode{c.work}, &definitions{work: c.work}}
 	if s.Device.Get("actions", "deploy", "methods").Has("ssh") {
 		children = append([]pipeline.Action{sshAuthorize{c.work}}, children...)
 	}
@@ -195,27 +195,6 @@ func writeFile(file, content string, mode os.FileMode) error {
 		return err
 	}
 	return os.Chmod(file, mode)
-}
-
-// multinode adds the helpers of a multinode group.
-// TODO: the helpers themselves, with the multinode protocol.
-type multinode struct{}
-
-// Name returns lava-multinode-overlay.
-func (multinode) Name() string { return "lava-multinode-overlay" }
-
-// Description says what the action does.
-func (multinode) Description() string {
-	return "add lava scripts during deployment for multinode test shell use"
-}
-
-// Run says that there is nothing to do for a single device.
-func (m multinode) Run(_ context.Context, s *pipeline.Session) error {
-	if s.Job.Get("protocols").Has("lava-multinode") {
-		return pipeline.Blamef(pipeline.Configuration, "this dispatcher cannot run multinode jobs yet")
-	}
-	s.Log.Debug("skipped %s", m.Name())
-	return nil
 }
 
 // compress packs the overlay.

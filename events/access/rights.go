@@ -67,9 +67,8 @@ func (p Principal) Rights() Rights {
 			Subscribe: []string{inbox, "input." + p.Job.String()},
 		}
 		if p.Group != "" {
-			sync := "sync." + events.EscapeToken(p.Group)
-			r.Publish = append(r.Publish, sync)
-			r.Subscribe = append(r.Subscribe, sync)
+			// What the others ask it hears of services/multinode, as far as it concerns it.
+			r.Publish = append(r.Publish, "sync."+events.EscapeToken(p.Group))
 		}
 		return r
 	case Person:

@@ -11,6 +11,9 @@ import (
 
 	"strata/dispatcher"
 	"strata/dispatcher/output"
+	"strata/dispatcher/protocol"
+	"strata/events"
+	"strata/events/access"
 	"strata/schemas/order"
 )
 
@@ -25,6 +28,7 @@ type Job struct {
 	Log     *output.Logger  // what it writes is in the spool when it returns
 	Scratch string          // an empty directory for downloads and overlays, removed after the job
 	Again   <-chan struct{} // closed when a job that is canceled is asked to end once more
+	Ask     protocol.Ask    // reaches the job's multinode group; nil where it is in none
 }
 
 // Deps is what the process needs from outside.
@@ -85,6 +89,10 @@ func perform(ctx context.Context, j Job, task Task, d Deps) error {
 	}
 	defer bus.conn.Close()
 	bus.publisher.Grown = spool.Grown()
+	if group := j.Order.Work.Group; group != "" {
+		me := access.Principal{Role: access.Job, Job: events.JobID(j.Order.Job), Lease: events.Lease(j.Order.Lease)}
+		j.Ask = protocol.Bus{Conn: bus.conn, Group: group, Inbox: me.Inbox()}.Ask
+	}
 	sending, stop := context.WithCancel(context.Background()) // goes on when the job is canceled
 	defer stop()
 	said, sent := make(chan struct{}), make(chan struct{})

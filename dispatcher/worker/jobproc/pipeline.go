@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"strata/dispatcher"
@@ -26,9 +27,9 @@ func Pipeline(version string, now func() time.Time) func(context.Context, Job) o
 			return order.Verdict{Result: "fail", ErrorType: string(events.ConfigurationError), Error: err.Error()}
 		}
 		v := dispatcher.Run(ctx, dispatcher.Job{
-			ID: w.Display, Version: version, Definition: []byte(w.Definition.Inline), Device: []byte(w.Device.Inline),
+			ID: strconv.FormatUint(j.Order.Job, 10), Version: version, Definition: []byte(w.Definition.Inline), Device: []byte(w.Device.Inline),
 			Dispatcher: []byte(w.Dispatcher.Inline), EnvDUT: []byte(w.EnvDUT.Inline), Env: os.Environ(),
-			Dir: j.Scratch, Services: task.Services, Log: j.Log, Now: now, Again: j.Again,
+			Dir: j.Scratch, Services: task.Services, Log: j.Log, Now: now, Again: j.Again, Ask: j.Ask,
 			Planned: func(d pipeline.Description) { describe(j, d) },
 		})
 		result := "fail"
