@@ -22,15 +22,14 @@ const maxNamespace = 256
 // line is nearly all plain text, so cut measures the encoded length.
 const maxText = events.MaxRecordBytes - recordHead
 
-// Mask hides a secret in everything logged from now on. Of a secret of several lines, such as a
+// Mask hides a secret in everything logged from now on, as it is and in the forms that programs write
+// it in: quoted, in base64 (also amid other text, as in HTTP's authorization), in URLs. Of a secret of several lines, such as a
 // key file, each line of eight or more bytes is hidden too, because a console shows line by line.
 func (l *Logger) Mask(secret string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	add := func(s string) {
-		// As it is, and as Python's repr and Go's %q write it within quotes.
-		escaped := strings.ReplaceAll(s, `\`, `\\`)
-		for _, form := range []string{s, escaped, strings.ReplaceAll(escaped, `'`, `\'`), strings.ReplaceAll(escaped, `"`, `\"`)} {
+		for _, form := range written(s) {
 			if form != "" && !slices.Contains(l.secrets, form) {
 				l.secrets = append(l.secrets, form)
 			}
