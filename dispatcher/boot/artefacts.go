@@ -73,3 +73,15 @@ func words(d pipeline.Data) ([]string, error) {
 	}
 	return out, nil
 }
+
+// deployBlock returns the last deploy block of the namespace that is `to` a method, null for none.
+func deployBlock(s *pipeline.Session, to string) pipeline.Data {
+	var found pipeline.Data
+	for _, entry := range s.Job.Get("actions").Items() {
+		block := entry.Get("deploy")
+		if block.Get("to").Text() == to && block.Get("namespace").TextOr("common") == s.Namespace() {
+			found = block
+		}
+	}
+	return found
+}

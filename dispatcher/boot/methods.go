@@ -5,7 +5,7 @@ import "strata/dispatcher/pipeline"
 // Methods returns the boot methods in the order in which they are asked.
 func Methods() []pipeline.Method {
 	return []pipeline.Method{
-		{Name: "avh", Accepts: when("avh"), Action: avh},
+		{Name: "avh", Accepts: when("avh"), Action: avhBoot},
 		{Name: "barebox", Accepts: withCommands("barebox"), Action: barebox},
 		{Name: "bootloader", Accepts: acceptsBareLoader, Action: bareLoader},
 		{Name: "cmsis-dap", Accepts: when("cmsis-dap", methodHas("cmsis-dap", "usb_mass_device"), deviceHas("board_id")), Action: cmsisDAP},

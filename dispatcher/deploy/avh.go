@@ -9,7 +9,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"regexp"
 
+	"strata/dispatcher/boot"
 	"strata/dispatcher/deploy/archive"
 	"strata/dispatcher/pipeline"
 )
@@ -58,11 +61,6 @@ func fillAVH(step *pipeline.Step, s *pipeline.Session) error {
 	return nil
 }
 
-// avhModel is the model of the virtual device: the job's, else the dictionary's.
-func avhModel(s *pipeline.Session) string {
-	return s.Block().Get("options", "model").TextOr(s.Device.Get("actions", "deploy", "methods", "avh", "options", "model").Text())
-}
-
 func validateAVH(_ context.Context, s *pipeline.Session) error {
 	images := s.Block().Get("images")
 	if !s.Block().Has("fw_package") {
@@ -72,7 +70,7 @@ func validateAVH(_ context.Context, s *pipeline.Session) error {
 			}
 		}
 	}
-	if avhModel(s) == "" {
+	if boot.AVHOption(s, s.Block(), "model", "") == "" {
 		s.Invalid("'model' is neither in the block's options nor in the device dictionary")
 	}
 	if s.Job.Get("secrets", "avh_api_token").Text() == "" {
@@ -84,33 +82,51 @@ func validateAVH(_ context.Context, s *pipeline.Session) error {
 	return nil
 }
 
-// packAVH downloads, and makes the package that the vendor's service boots: a zip with a property
-// list that names what is in it.
+// packAVH downloads, checks that the account can have such a board, and makes the package that the
+// vendor's service boots: a zip with a property list that names what is in it.
 func packAVH(ctx context.Context, s *pipeline.Session) error {
 	if err := s.RunChildren(ctx); err != nil {
 		return err
 	}
-	if file, ok := pipeline.Get(s, pipeline.Artefact("fw_package")); ok && s.Block().Has("fw_package") {
-		pipeline.Put(s, firmwarePackage, file)
-		s.Result("success", file)
-		return nil
-	}
-	dir, err := s.Dir()
+	client, err := boot.AVHLogin(ctx, s, s.Block())
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(dir, fmt.Sprintf("%s-%s.zip", avhModel(s), s.ID))
-	out, err := os.Create(file)
+	board := boot.AVHBoard{Version: s.Step.Level, Build: s.ID}
+	if board.Model, board.Project, err = boot.AVHSelect(ctx, s, client, s.Block()); err != nil {
+		return err
+	}
+	file, ok := pipeline.Get(s, pipeline.Artefact("fw_package"))
+	if ok && s.Block().Has("fw_package") {
+		board.Version, board.Build, err = readPlist(file)
+	} else {
+		file, err = makePackage(s, board)
+	}
 	if err != nil {
-		return pipeline.Blame(pipeline.Infrastructure, err)
+		return err
 	}
-	err = writePackage(s, out)
-	if err = errors.Join(err, out.Close()); err != nil {
-		return pipeline.Blamef(pipeline.Infrastructure, "make the firmware package: %w", err)
-	}
-	pipeline.Put(s, firmwarePackage, file)
+	board.Package = file
+	pipeline.Put(s, boot.AVHPrepared, board)
 	s.Result("success", file)
 	return nil
+}
+
+// makePackage makes the package of the images.
+func makePackage(s *pipeline.Session, board boot.AVHBoard) (string, error) {
+	dir, err := s.Dir()
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, fmt.Sprintf("%s-%s.zip", filepath.Base(board.Model), s.ID))
+	out, err := os.Create(file)
+	if err != nil {
+		return "", pipeline.Blame(pipeline.Infrastructure, err)
+	}
+	err = writePackage(s, board, out)
+	if err = errors.Join(err, out.Close()); err != nil {
+		return "", pipeline.Blamef(pipeline.Infrastructure, "make the firmware package: %w", err)
+	}
+	return file, nil
 }
 
 // plist is the property list of a package.
@@ -124,13 +140,46 @@ const plist = `<?xml version="1.0" encoding="UTF-8"?>
 </dict></plist>
 `
 
-func writePackage(s *pipeline.Session, out io.Writer) error {
+// plistPair is one entry of a property list as a package has it: a key and a text.
+var plistPair = regexp.MustCompile(`<key>([^<]*)</key>\s*<string>([^<]*)</string>`)
+
+// maxPlist is how much of a property list is read, in bytes.
+const maxPlist = 64 << 10
+
+// readPlist returns what a ready package says of itself.
+func readPlist(file string) (version, build string, err error) {
+	z, err := zip.OpenReader(file)
+	if err != nil {
+		return "", "", pipeline.Blamef(pipeline.Job, "read the firmware package: %w", err)
+	}
+	defer z.Close()
+	in, err := z.Open("Info.plist")
+	if err != nil {
+		return "", "", pipeline.Blamef(pipeline.Job, "read the firmware package: %w", err)
+	}
+	defer in.Close()
+	text, err := io.ReadAll(io.LimitReader(in, maxPlist))
+	if err != nil {
+		return "", "", pipeline.Blamef(pipeline.Job, "read the firmware package: %w", err)
+	}
+	for _, pair := range plistPair.FindAllSubmatch(text, -1) {
+		switch value := html.UnescapeString(string(pair[2])); string(pair[1]) {
+		case "Version":
+			version = value
+		case "Build":
+			build = value
+		}
+	}
+	return version, build, nil
+}
+
+func writePackage(s *pipeline.Session, board boot.AVHBoard, out io.Writer) error {
 	z := zip.NewWriter(out)
 	w, err := z.Create("Info.plist")
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(w, plist, html.EscapeString(s.ID), html.EscapeString(avhModel(s)), s.Step.Level); err != nil {
+	if _, err := fmt.Fprintf(w, plist, html.EscapeString(board.Build), html.EscapeString(board.Model), board.Version); err != nil {
 		return err
 	}
 	for _, part := range [][2]string{{"kernel", "kernel"}, {"dtb", "devicetree"}, {"rootfs", "nand"}} {
@@ -186,7 +235,10 @@ func applyPackage() pipeline.Action {
 			if err := archive.Unpack(dir, file); err != nil {
 				return pipeline.Blame(classOfContent(err), err)
 			}
-			storage := filepath.Join(dir, filepath.Clean("/"+s.Block().Get("fw_package", "storage_file").Text()))
+			storage, err := inside(dir, strings.TrimLeft(s.Block().Get("fw_package", "storage_file").Text(), "/"))
+			if err != nil {
+				return pipeline.Blamef(pipeline.Job, "storage_file: %w", err)
+			}
 			layout := imageLayout{partition: partitionOf(s, "fw_package")}
 			if err := inject(ctx, s, storage, layout, overlay); err != nil {
 				return err
@@ -217,6 +269,3 @@ func repack(file, dir string) error {
 	}
 	return nil
 }
-
-// firmwarePackage is the package that the boot method uploads.
-const firmwarePackage pipeline.Key[string] = "deploy-avh/deploy-avh/avh"

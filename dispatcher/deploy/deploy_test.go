@@ -294,8 +294,12 @@ type job struct {
 	raw             bool   // look into the drive
 	device          string // more of the dictionary, in flow style
 	services        pipeline.Services
+	secrets         string                          // of the job, in flow style
+	dispatcher      string                          // more of the worker's configuration
 	check           func(s *pipeline.Session) error // instead of looking for a ramdisk
+	leave           func(s *pipeline.Session) error // looks at what was left, also without a test
 
+	log     []events.Record
 	images  []pipeline.Image
 	disk    archive.Ramdisk
 	guest   bool
@@ -319,15 +323,24 @@ func (j *job) plan(t *testing.T) (*pipeline.Plan, error) {
 		blocks = append(blocks, read("test: {definitions: [{from: inline, name: smoke, path: s.yaml, repository: {metadata: {format: x, name: s}}}]}"))
 	}
 	accept := func(_, _ pipeline.Data) (string, error) { return "", nil }
+	if j.leave != nil {
+		blocks = append(blocks, read("command: {name: look}"))
+	}
 	return pipeline.Parse(pipeline.Inputs{
 		ID:         "9",
-		Job:        read("timeouts: {job: {minutes: 5}, action: {minutes: 1}}").With("actions", pipeline.Of(blocks)),
+		Job:        read("timeouts: {job: {minutes: 5}, action: {minutes: 1}}").With("actions", pipeline.Of(blocks)).With("secrets", read(j.secrets)),
 		Device:     read("{constants: {failure_retry: 1, posix: {lava_test_results_dir: /lava-%s, lava_test_sh_cmd: /bin/sh, lava_test_shell_file: x}}, actions: {deploy: {methods: " + j.methods + "}}" + j.device + "}"),
-		Dispatcher: read("{dispatcher_ip: 192.0.2.1, nfs_export_command: 'test -d {DIR}'}"), Dir: filepath.Join(t.TempDir(), "9"), Env: os.Environ(), Now: time.Now,
+		Dispatcher: read("{dispatcher_ip: 192.0.2.1, nfs_export_command: 'test -d {DIR}'" + j.dispatcher + "}"), Dir: filepath.Join(t.TempDir(), "9"), Env: os.Environ(), Now: time.Now,
 		Services: j.services,
-		Log:      output.New(output.Settings{Now: time.Now, Write: func(events.Record) error { return nil }}),
+		Log: output.New(output.Settings{Now: time.Now, Write: func(r events.Record) error {
+			j.log = append(j.log, r)
+			return nil
+		}}),
 		Methods: pipeline.Methods{
 			Deploy: Methods(),
+			Command: func(pipeline.Data) pipeline.Action {
+				return pipeline.Basic{Title: "look", Do: func(_ context.Context, s *pipeline.Session) error { return j.leave(s) }}
+			},
 			Test: []pipeline.Method{{Name: "t", Accepts: accept,
 				Action: func(pipeline.Data) pipeline.Action { return look{j} },
 				Test: func(pipeline.Data) pipeline.TestInfo {
@@ -338,6 +351,22 @@ func (j *job) plan(t *testing.T) (*pipeline.Plan, error) {
 			},
 		},
 	})
+}
+
+// whole plans, validates, runs and cleans up after a job.
+func (j *job) whole(t *testing.T) error {
+	t.Helper()
+	p, err := j.plan(t)
+	if err != nil {
+		return err
+	}
+	if err = p.Validate(t.Context()); err == nil {
+		err = p.Run(t.Context())
+	}
+	if failed := p.Cleanup(context.WithoutCancel(t.Context())); failed != nil {
+		t.Errorf("cleanup: %v", failed)
+	}
+	return err
 }
 
 // look takes what the deployment left, while the job's directory is there.

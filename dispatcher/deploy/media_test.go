@@ -3,6 +3,7 @@ package deploy
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,8 +13,10 @@ import (
 	"strings"
 	"testing"
 
+	"strata/dispatcher/boot"
 	"strata/dispatcher/connection"
 	"strata/dispatcher/deploy/archive"
+	"strata/dispatcher/dispatchertest"
 	"strata/dispatcher/pipeline"
 )
 
@@ -175,42 +178,54 @@ func (r readBack) Run(_ context.Context, s *pipeline.Session) error {
 	return err
 }
 
-// The firmware package of a virtual device names what is in it.
+// The firmware package of a virtual device names what is in it; one that is ready is taken as it is.
+// The service is asked whether the account can have such a board.
 func TestFirmwarePackage(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string][]byte{"k": []byte("kernel"), "d": []byte("tree"), "n": []byte("disk")})
-	j := &job{methods: "{avh: {options: {model: rpi4b}}}", noTest: true, deploy: strings.ReplaceAll(
-		"{to: avh, images: {kernel: {url: 'file://DIR/k'}, dtb: {url: 'file://DIR/d'}, rootfs: {url: 'file://DIR/n'}}}", "DIR", dir)}
-	p, err := j.plan(t)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Validate(t.Context()); err == nil || !strings.Contains(err.Error(), "avh_api_token") {
-		t.Errorf("without a token: %v", err)
-	}
-	into := t.TempDir()
-	var file string
-	root := p.Steps[0]
-	root.Children = append(root.Children, &pipeline.Step{Action: keep{&file, into}, Namespace: "common", Timeout: root.Timeout, Parent: root, Level: "1.9", Block: root.Block})
-	if err := p.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]string{"kernel": "kernel", "devicetree": "tree", "nand": "disk", "Info.plist": "<string>rpi4b</string>"} {
-		if text, err := os.ReadFile(filepath.Join(into, name)); err != nil || !strings.Contains(string(text), want) {
-			t.Errorf("%s: %q, %v", name, text, err)
+	service := dispatchertest.StartAVH(t)
+	ready := filepath.Join(dir, "fw.zip")
+	const images = "images: {kernel: {url: 'file://DIR/k'}, dtb: {url: 'file://DIR/d'}, rootfs: {url: 'file://DIR/n'}}"
+	for _, tt := range []struct{ name, block, secret, want string }{
+		{"images", images, dispatchertest.AVHToken, ""},
+		{"ready", "fw_package: {url: 'file://DIR/fw.zip'}", dispatchertest.AVHToken, ""},
+		{"no token", images, "", "no secret 'avh_api_token'"},
+		{"a wrong token", images, "wrong", "invalid token"},
+		{"another model", images + ", options: {model: pdp11}", dispatchertest.AVHToken, "AVH model 'pdp11' is not available, only ['rpi4b']"},
+		{"another project", images + ", options: {project_name: Secret}", dispatchertest.AVHToken, "AVH project 'Secret' is not one of the account's"},
+		{"no tree", "images: {kernel: {url: 'file://DIR/k'}, rootfs: {url: 'file://DIR/n'}}", dispatchertest.AVHToken, "'dtb' is missing"},
+	} {
+		j := &job{methods: "{avh: {options: {model: rpi4b, api_endpoint: '" + service.URL + "'}}}", noTest: true,
+			secrets: "{avh_api_token: '" + tt.secret + "'}", deploy: strings.ReplaceAll("{to: avh, "+tt.block+"}", "DIR", dir)}
+		into := t.TempDir()
+		var board boot.AVHBoard
+		j.leave = func(s *pipeline.Session) error {
+			board, _ = pipeline.Get(s, boot.AVHPrepared)
+			if tt.name == "images" { // what the next case has ready
+				text, err := os.ReadFile(board.Package)
+				if err = errors.Join(err, os.WriteFile(ready, text, 0o644)); err != nil {
+					return err
+				}
+			}
+			return archive.Unpack(into, board.Package)
+		}
+		err := j.whole(t)
+		if tt.want != "" {
+			if pipeline.ClassOf(err) != pipeline.Job || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s: %v of class %q, want Job with %q", tt.name, err, pipeline.ClassOf(err), tt.want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if board.Model != "rpi4b" || board.Project != "p-1" || board.Version != "1.1" || board.Build != "9" {
+			t.Errorf("%s: what boot is told: %+v", tt.name, board)
+		}
+		for name, want := range map[string]string{"kernel": "kernel", "devicetree": "tree", "nand": "disk", "Info.plist": "<string>rpi4b</string>"} {
+			if text, err := os.ReadFile(filepath.Join(into, name)); err != nil || !strings.Contains(string(text), want) {
+				t.Errorf("%s: %s: %q, %v", tt.name, name, text, err)
+			}
 		}
 	}
-}
-
-// keep unpacks the package while it is there.
-type keep struct {
-	file *string
-	into string
-}
-
-func (keep) Name() string { return "keep" }
-
-func (k keep) Run(_ context.Context, s *pipeline.Session) error {
-	*k.file, _ = pipeline.Get(s, firmwarePackage)
-	return archive.Unpack(k.into, *k.file)
 }
