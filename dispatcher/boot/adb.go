@@ -24,7 +24,7 @@ func connectADB() pipeline.Action {
 				s.Log.Debug("Already connected")
 				return nil
 			}
-			serial := s.Device.Get("adb_serial_number").Text()
+			serial := Device(s).Get("adb_serial_number").Text()
 			if err := s.Command(ctx, "adb", "start-server"); err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ func adbUnpack() pipeline.Action {
 			if err := unpackInto(dir, file); err != nil {
 				return pipeline.Blamef(pipeline.Infrastructure, "unpack the overlay: %w", err)
 			}
-			serial := s.Device.Get("adb_serial_number").Text()
+			serial := Device(s).Get("adb_serial_number").Text()
 			host := filepath.Join(dir, "data", "local", "tmp")
 			if err := s.Command(ctx, "adb", "-s", serial, "push", host, "/data/local"); err != nil {
 				return err

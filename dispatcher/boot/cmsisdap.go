@@ -57,6 +57,7 @@ func runCMSIS(ctx context.Context, s *pipeline.Session) error {
 	if err != nil {
 		return err
 	}
+	before := usb.PathStamp(probeDisk(s))
 	if err := s.Command(ctx, "mount", "-t", "vfat", probeDisk(s), dir); err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func runCMSIS(ctx context.Context, s *pipeline.Session) error {
 	if p.Get("skip_autoremount_wait").True() {
 		return nil
 	}
-	return checkProbe(ctx, s, dir)
+	return checkProbe(ctx, s, dir, before)
 }
 
 func copyAll(images []pipeline.Image, dir string) error {
@@ -101,10 +102,10 @@ func copyFile(to, from string) error {
 	return errors.Join(err, out.Sync(), out.Close())
 }
 
-// checkProbe waits until the probe shows its disk again, which it does when it has written the
-// flash, and reads there whether it could.
-func checkProbe(ctx context.Context, s *pipeline.Session, dir string) error {
-	if err := usb.WaitPath(ctx, probeDisk(s)); err != nil {
+// checkProbe waits until the probe shows its disk anew, which it does when it has written the
+// flash, and reads there whether it could. before is the stamp of the disk that was written.
+func checkProbe(ctx context.Context, s *pipeline.Session, dir, before string) error {
+	if err := usb.WaitPathAnother(ctx, probeDisk(s), before); err != nil {
 		return err
 	}
 	if err := s.Command(ctx, "mount", "-t", "vfat", probeDisk(s), dir); err != nil {

@@ -23,10 +23,20 @@ const unsetSerial = "0000000000"
 
 // FastbootSerial returns the device's serial number in fastboot mode, the detected one if any.
 func FastbootSerial(s *pipeline.Session) string {
-	if serial, ok := pipeline.Get(s, detectedSerial); ok {
-		return serial
+	return Device(s).Get("fastboot_serial_number").Text()
+}
+
+// Device returns the device dictionary with the serial number that was found out, where one was: in
+// fastboot mode, in adb and for the containers of tests it is the same board.
+func Device(s *pipeline.Session) pipeline.Data {
+	serial, ok := pipeline.Get(s, detectedSerial)
+	if !ok {
+		return s.Device
 	}
-	return s.Device.Get("fastboot_serial_number").Text()
+	id := pipeline.Of(serial)
+	board := pipeline.Of([]pipeline.Pair{{Key: "board_id", Value: id}})
+	return s.Device.With("fastboot_serial_number", id).With("adb_serial_number", id).With("board_id", id).
+		With("device_info", pipeline.Of([]pipeline.Data{board}))
 }
 
 // Fastboot runs fastboot with the device's serial number before the arguments and its
@@ -95,7 +105,7 @@ func WaitFastboot() pipeline.Action {
 			}
 			serial := FastbootSerial(s)
 			s.Log.Debug("Waiting for USB device %s", serial)
-			_, err := usb.System{}.Wait(ctx, usb.Query{"SUBSYSTEM": "usb", "ID_SERIAL_SHORT": serial})
+			_, err := usb.Of(s).Wait(ctx, usb.Query{"SUBSYSTEM": "usb", "ID_SERIAL_SHORT": serial})
 			return offWhenLate(ctx, s, err)
 		}}
 }

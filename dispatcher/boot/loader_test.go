@@ -160,6 +160,7 @@ type ran struct {
 	log []events.Record
 	err error
 	dir string // what was deployed
+	job string // the job's own directory
 }
 
 const loaderDevice = `
@@ -167,7 +168,7 @@ hostname: board01
 constants:
   posix: {lava_test_sh_cmd: /bin/sh, lava_test_results_dir: /lava-%%s, lava_test_shell_file: ~/.bashrc}
   barebox: {interrupt-prompt: 'Hit m for menu or any other key to stop autoboot', interrupt-character: ' ', final-message: 'Starting kernel'}
-  u-boot: {interrupt-prompt: 'Hit any key to stop autoboot', interrupt-character: ' ', interrupt_ctrl_list: [], interrupt-newline: true,
+  u-boot: {interrupt-prompt: 'Hit any key to stop autoboot', interrupt-character: ' ', interrupt_ctrl_list: [], interrupt-newline: true, dfu-download: 'DOWNLOAD \.\.\. OK\r\nCtrl\+C to exit \.\.\.',
     final-message: 'Starting kernel', error-messages: ['Bad Linux ARM64 Image magic!', 'Retry time exceeded; starting again', 'TIMEOUT', 'Retry count exceeded', 'File not found']}
   grub: {interrupt-prompt: 'for a command-line', interrupt-character: 'c', interrupt-newline: false, error-messages: ["error: file '(.*)' not found"]}
   grub-efi: {interrupt-prompt: 'for a command-line', interrupt-character: 'c', error-messages: []}
@@ -206,7 +207,32 @@ func planAfter(t *testing.T, methods string, blocks []string, script string) ran
 // planOn is planAfter for a device with more keys.
 func planOn(t *testing.T, more, methods string, blocks []string, script string) ran {
 	t.Helper()
-	r := ran{dir: t.TempDir()}
+	return bench{more: more, methods: methods, blocks: blocks, script: script}.run(t)
+}
+
+// bench is a job of boot blocks on a device whose console plays a script. Its texts are YAML in
+// flow style, without the braces around them.
+type bench struct {
+	more, methods string   // of the device: keys at its top, and its boot methods
+	deploy        string   // keys of the block that stands for a deploy, beside those that are always there
+	blocks        []string // boot blocks
+	script        string
+	job           string                    // more keys of the definition
+	dispatcher    string                    // more of the worker's configuration
+	shell         bool                      // a test wants a shell
+	env           []string                  // more of the job's environment
+	leave         func(s *pipeline.Session) // what the deploy leaves beside what is always there
+	check         func(s *pipeline.Session) // looks at the end, before the cleanup
+}
+
+// run runs the job.
+func (b bench) run(t *testing.T) ran {
+	t.Helper()
+	r := ran{dir: t.TempDir(), job: filepath.Join(t.TempDir(), "7")}
+	methods, script, blocks := b.methods, b.script, b.blocks
+	if b.check != nil {
+		blocks = append(slices.Clone(blocks), "method: look")
+	}
 	read := func(text string) pipeline.Data {
 		d, err := pipeline.ReadYAML([]byte(text))
 		if err != nil {
@@ -215,19 +241,27 @@ func planOn(t *testing.T, more, methods string, blocks []string, script string) 
 		return d
 	}
 	in := pipeline.Inputs{
-		ID: "7", Dir: filepath.Join(t.TempDir(), "7"), Now: time.Now, Env: os.Environ(),
+		ID: "7", Dir: r.job, Now: time.Now, Env: append(os.Environ(), b.env...),
 		Job: read("timeouts: {job: {minutes: 8}, action: {minutes: " + minutes(script) + "}, connection: {seconds: 2}}\n" +
-			"actions: [{deploy: {to: tftp, os: oe, kernel: {url: x}, images: }}, {boot: {" + strings.Join(blocks, "}}, {boot: {") + "}}]\n"),
-		Device:     merge(read(fmt.Sprintf(loaderDevice, consoleOf(t, script), methods)), read("{"+more+"}")),
-		Dispatcher: read("dispatcher_ip: 10.3.2.1"),
+			"actions: [{deploy: {to: tftp, os: oe, kernel: {url: x}, images: " + also(b.deploy) + "}}, {boot: {" + strings.Join(blocks, "}}, {boot: {") + "}}" +
+			testBlock(b.shell) + "]\n" + b.job),
+		Device:     merge(read(fmt.Sprintf(loaderDevice, consoleOf(t, script), methods)), read("{"+b.more+"}")),
+		Dispatcher: read("{dispatcher_ip: 10.3.2.1" + also(b.dispatcher) + "}"),
 		Log: output.New(output.Settings{Now: time.Now, Write: func(record events.Record) error {
 			r.log = append(r.log, record)
 			return nil
 		}}),
 		Methods: pipeline.Methods{
-			Boot: boot.Methods(), Deploy: []pipeline.Method{{Name: "tftp",
-				Accepts: func(_, _ pipeline.Data) (string, error) { return "", nil },
-				Action:  func(pipeline.Data) pipeline.Action { return deployed{r.dir} }}},
+			Boot: append(boot.Methods(), pipeline.Method{Name: "look",
+				Accepts: func(_, block pipeline.Data) (string, error) {
+					return strings.TrimPrefix(block.Get("method").Text(), "look"), nil
+				},
+				Action: func(pipeline.Data) pipeline.Action { return step("look", b.check) }}),
+			Deploy: []pipeline.Method{{Name: "tftp", Accepts: always,
+				Action: func(pipeline.Data) pipeline.Action { return deployed{r.dir, b.leave} }}},
+			Test: []pipeline.Method{{Name: "shell", Accepts: always,
+				Action: func(pipeline.Data) pipeline.Action { return step("shell", nil) },
+				Test:   func(pipeline.Data) pipeline.TestInfo { return pipeline.TestInfo{HasShell: true} }}},
 			Finalize: func() pipeline.Action { return pipeline.Basic{Title: "finalize", Fill: nothing} },
 		},
 	}
@@ -277,8 +311,38 @@ func merge(to, more pipeline.Data) pipeline.Data {
 
 func nothing(*pipeline.Step, *pipeline.Session) error { return nil }
 
+func always(_, _ pipeline.Data) (string, error) { return "", nil }
+
+// step returns an action that does something small.
+func step(name string, do func(s *pipeline.Session)) pipeline.Action {
+	return pipeline.Basic{Title: name, Do: func(_ context.Context, s *pipeline.Session) error {
+		if do != nil {
+			do(s)
+		}
+		return nil
+	}}
+}
+
+// also puts a comma before keys, if there are any.
+func also(keys string) string {
+	if keys == "" {
+		return ""
+	}
+	return ", " + keys
+}
+
+func testBlock(wanted bool) string {
+	if !wanted {
+		return ""
+	}
+	return ", {test: {}}"
+}
+
 // deployed stands for a TFTP deploy: it leaves what one leaves.
-type deployed struct{ dir string }
+type deployed struct {
+	dir  string
+	more func(s *pipeline.Session)
+}
 
 func (deployed) Name() string { return "tftp-deploy" }
 
@@ -303,5 +367,8 @@ func (d deployed) Run(_ context.Context, s *pipeline.Session) error {
 	pipeline.Put(s, pipeline.OverlayFile, filepath.Join(s.JobDir(), "compress-overlay-1", "overlay-1.2.tar.gz"))
 	pipeline.Put(s, pipeline.OverlayDir, "/srv/lava-overlay-1")
 	pipeline.Put(s, pipeline.ResultsDir, "/lava-7")
+	if d.more != nil {
+		d.more(s)
+	}
 	return nil
 }

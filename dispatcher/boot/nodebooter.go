@@ -85,7 +85,7 @@ func (a *runNodebooter) Cleanup(ctx context.Context, s *pipeline.Session) error 
 	return nil
 }
 
-// nodebooterAPI is where nodebooter is configured.
+// nodebooterAPI is where nodebooter is configured, unless the method's parameter `api` says otherwise.
 const nodebooterAPI = "http://localhost:12901"
 
 // configureNodebooter is configure-nodebooter: which device boots what.
@@ -105,7 +105,8 @@ func configureNodebooter() pipeline.Action {
 				return pipeline.Blamef(pipeline.Job, "there is no image 'boot' to boot")
 			}
 			nics[0]["image"] = "/data/" + base(boot)
-			return postJSON(ctx, nodebooterAPI+"/config", map[string]any{"nics": nics})
+			api := parametersOf(s, "nodebooter").Get("api").TextOr(nodebooterAPI)
+			return postJSON(ctx, api+"/config", map[string]any{"nics": nics})
 		}}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"strata/dispatcher/connection"
+	"strata/dispatcher/container"
 	"strata/dispatcher/pipeline"
 	"strata/schemas/python"
 )
@@ -44,6 +45,7 @@ func qemu(pipeline.Data) pipeline.Action {
 type execute struct {
 	command []string // QEMU and its options, without the images
 	version string
+	name    string // of the container, if it runs in one
 }
 
 // Name returns the action's name.
@@ -66,22 +68,17 @@ func (e *execute) Validate(ctx context.Context, s *pipeline.Session) error {
 		s.Invalid("Non existing architecture specified in context arch parameter. Please check the device configuration for available options.")
 		return nil
 	}
-	if s.Block().Has("docker") {
-		s.Invalid("QEMU in a container is not supported by this version")
-		return nil
-	}
 	method := s.Block().Get("method").Text()
 	if !offers(s.Device, method) {
 		s.Invalid("Unknown boot method '%s'", method)
 		return nil
 	}
 	parameters := s.Device.Get("actions", "boot", "methods", method, "parameters")
-	binary := strings.TrimSpace(parameters.Get("command").Text())
-	path, err := exec.LookPath(binary)
+	program, err := e.program(ctx, s, strings.TrimSpace(parameters.Get("command").Text()))
 	if err != nil {
-		return pipeline.Blamef(pipeline.Infrastructure, "Cannot find command '%s' in $PATH", binary)
+		return err
 	}
-	e.command = []string{path}
+	e.command = program[len(program)-1:]
 	options := append(parameters.Get("options").Texts(), parameters.Get("extra").Texts()...)
 	for _, text := range options {
 		words, err := pipeline.Words(text)
@@ -95,15 +92,67 @@ func (e *execute) Validate(ctx context.Context, s *pipeline.Session) error {
 		e.command = append(e.command, "--append", fmt.Sprintf("console=%s root=/dev/nfs %s rw %s",
 			a.Get("console").Text(), a.Get("nfsrootargs").Text(), a.Get("ipargs").Text()))
 	}
-	out, err := exec.CommandContext(ctx, path, "--version").Output()
+	cmd := exec.CommandContext(ctx, program[0], append(program[1:], "--version")...)
+	cmd.Env = s.Env()
+	out, err := cmd.Output()
 	if err != nil {
-		return pipeline.Blamef(pipeline.Infrastructure, "ask %s for its version: %w", path, err)
+		return pipeline.Blamef(pipeline.Infrastructure, "ask %s for its version: %w", e.command[0], err)
 	}
 	if m := qemuVersion.FindSubmatch(out); m != nil {
 		e.version = string(m[1])
 	}
 	s.Log.Info("qemu: %s, host architecture %s, job architecture %s", e.version, hostArch(), arch)
 	return nil
+}
+
+// program returns the words that run the emulator: its file on the worker, or its name in the
+// container that the block's docker asks for.
+func (e *execute) program(ctx context.Context, s *pipeline.Session, binary string) ([]string, error) {
+	docker := s.Block().Get("docker")
+	if !docker.True() {
+		path, err := exec.LookPath(binary)
+		if err != nil {
+			return nil, pipeline.Blamef(pipeline.Infrastructure, "Cannot find command '%s' in $PATH", binary)
+		}
+		return []string{path}, nil
+	}
+	engine, err := container.Find(s)
+	if err != nil {
+		return nil, err
+	}
+	if err := container.Pull(ctx, s, docker, ""); err != nil {
+		return nil, err
+	}
+	image, _ := container.ImageOf(docker)
+	return []string{engine, "run", "--rm", image, docker.Get("binary").TextOr(binary)}, nil
+}
+
+// contained returns the words before the emulator's own that run it in a container. It has the
+// worker's network, because jobs name ports and bridges of that, and the files of the job under
+// their own names.
+func (e *execute) contained(s *pipeline.Session) ([]string, error) {
+	engine, err := container.Find(s)
+	if err != nil {
+		return nil, err
+	}
+	docker := s.Block().Get("docker")
+	e.name = container.Name(s, "lava")
+	if own := docker.Get("container_name").Text(); own != "" {
+		e.name = own + "-lava-" + s.ID
+	}
+	argv := []string{engine, "run", "--interactive", "--tty", "--rm", "--init", "--name=" + e.name, "--hostname=lava",
+		"--network=host", "--cap-add=NET_ADMIN"}
+	devices := docker.Get("devices").Texts()
+	for _, node := range []string{"/dev/kvm", "/dev/net/tun"} {
+		if exists(node) {
+			devices = append(devices, node)
+		}
+	}
+	for _, node := range devices {
+		argv = append(argv, "--device="+node)
+	}
+	image, _ := container.ImageOf(docker)
+	return append(argv, "--mount=type=bind,source="+s.JobDir()+",destination="+s.JobDir(), image), nil
 }
 
 // Run starts the emulator. A machine that an earlier block or attempt started is ended first.
@@ -134,6 +183,13 @@ func (e *execute) Run(_ context.Context, s *pipeline.Session) error {
 		s.Log.Info("Extending command line for qcow2 test overlay")
 		command = append(command, guestDrive(s, guest)...)
 	}
+	if s.Block().Get("docker").True() {
+		around, err := e.contained(s)
+		if err != nil {
+			return err
+		}
+		command = append(around, command...)
+	}
 	s.Log.Info("Boot command: %s", strings.Join(command, " "))
 	c, err := connection.Start(connection.Settings{Command: command, Env: s.Env(), Log: s.Log})
 	if err != nil {
@@ -149,7 +205,13 @@ func (e *execute) Run(_ context.Context, s *pipeline.Session) error {
 }
 
 // Cleanup ends the machine, so that another attempt finds its images and ports free.
-func (*execute) Cleanup(_ context.Context, s *pipeline.Session) error {
+func (e *execute) Cleanup(ctx context.Context, s *pipeline.Session) error {
+	if e.name != "" {
+		defer func() {
+			container.Stop(ctx, s, e.name)
+			e.name = ""
+		}()
+	}
 	c := s.ConsoleOf(s.Namespace())
 	if c == nil || !slices.Contains(c.Tags, "qemu") {
 		return nil

@@ -68,7 +68,7 @@ func (t Tool) command(ctx context.Context, s *pipeline.Session) ([]string, error
 		}
 	}
 	if t.Serial != "" {
-		node, err := t.node(ctx)
+		node, err := t.node(ctx, s)
 		if err != nil {
 			return nil, err
 		}
@@ -78,10 +78,10 @@ func (t Tool) command(ctx context.Context, s *pipeline.Session) ([]string, error
 }
 
 // node returns the device's node below /dev/bus/usb.
-func (t Tool) node(ctx context.Context) (string, error) {
+func (t Tool) node(ctx context.Context, s *pipeline.Session) (string, error) {
 	limited, cancel := context.WithTimeout(ctx, nodeWait)
 	defer cancel()
-	d, err := usb.System{}.Wait(limited, usb.Query{"SUBSYSTEM": "usb", "ID_SERIAL_SHORT": t.Serial})
+	d, err := usb.Of(s).Wait(limited, usb.Query{"SUBSYSTEM": "usb", "ID_SERIAL_SHORT": t.Serial})
 	if err != nil && ctx.Err() == nil {
 		return "", pipeline.Blamef(pipeline.Infrastructure, "no USB device with serial number %s came within %s", t.Serial, nodeWait)
 	}

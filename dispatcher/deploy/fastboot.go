@@ -108,20 +108,24 @@ func fillFlash(step *pipeline.Step, s *pipeline.Session) error {
 			order = append(order, p.Key)
 		}
 	}
+	// The board has just been started where its power can be switched.
+	fresh := s.Device.Get("commands", "hard_reset").True()
 	for _, name := range order {
-		if err := add(step, boot.WaitFastboot(), flash(name)); err != nil {
+		if err := add(step, boot.WaitFastboot(), flash(name, fresh)); err != nil {
 			return err
 		}
 		reboot, err := rebootAfter(images.Get(name, "reboot"))
 		if err != nil {
 			return err
 		}
+		// One flag for all images, as in LAVA: the loader's prompt is waited for where the last of them
+		// reboots. Dictionaries have a prompt that comes once a start, so only the first flash after one
+		// waits.
+		fresh = reboot != nil
+		pipeline.Put(s, rebooted, fresh)
 		if reboot == nil {
 			continue
 		}
-		// LAVA keeps one flag for all images, so a prompt is waited for only where the last of them
-		// rebooted. A flash that follows a reboot is what the prompt is there for.
-		pipeline.Put(s, rebooted, true)
 		if err := add(step, reboot, feedback.Read(true, false)); err != nil {
 			return err
 		}
@@ -129,7 +133,7 @@ func fillFlash(step *pipeline.Step, s *pipeline.Session) error {
 	return nil
 }
 
-// rebooted says that an image of the block asks for a reboot.
+// rebooted says that the last image of the block asks for a reboot.
 const rebooted pipeline.Key[bool] = "fastboot-flash-action/interrupt/reboot"
 
 // rebootAfter returns the action for an image's `reboot`, nil where there is none.
@@ -149,8 +153,9 @@ func rebootAfter(how pipeline.Data) (pipeline.Action, error) {
 	return nil, pipeline.Blamef(pipeline.Job, "reboot: '%s' is none of hard-reset, fastboot-reboot, fastboot-reboot-bootloader, fastboot-reboot-fastboot", how.Text())
 }
 
-// flash returns fastboot-flash-action for one partition.
-func flash(partition string) pipeline.Action {
+// flash returns fastboot-flash-action for one partition; fresh says that the board starts just
+// before it.
+func flash(partition string, fresh bool) pipeline.Action {
 	return pipeline.Basic{Title: "fastboot-flash-action", About: "write one partition", Late: pipeline.Infrastructure,
 		Broken: pipeline.Infrastructure,
 		Do: func(ctx context.Context, s *pipeline.Session) error {
@@ -163,8 +168,10 @@ func flash(partition string) pipeline.Action {
 				s.Log.Debug("'%s' is not written: the device boots it over USB", partition)
 				return nil
 			}
-			if err := promptAfterReboot(ctx, s); err != nil {
-				return err
+			if fresh {
+				if err := promptAfterReboot(ctx, s); err != nil {
+					return err
+				}
 			}
 			s.Log.Info("Handling %s", partition)
 			if _, err := boot.Fastboot(ctx, s, []string{file}, "flash", partition, file); err != nil {

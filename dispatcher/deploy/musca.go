@@ -41,9 +41,9 @@ func musca(pipeline.Data) pipeline.Action {
 			// The board takes the program when its disk is unmounted, and comes back with a new disk, on
 			// which it says how that went.
 			mount, unmount := mountTask("mount-musca-usbmsd", muscaDisk), unmountTask("unmount-musca-usbmsd")
-			return add(step, boot.Reset(), muscaWait(), mount,
+			return add(step, boot.Reset(), muscaWait(false), mount,
 				pipeline.Basic{Title: "deploy-musca-test-binary", About: "copy the program to the board's disk", Do: copyMusca},
-				unmount, muscaWait(), mount,
+				unmount, muscaWait(true), mount,
 				pipeline.Basic{Title: "check-musca-flash", About: "look whether the board took the program", Do: checkMusca},
 				unmount)
 		},
@@ -68,14 +68,24 @@ func muscaDisk(s *pipeline.Session) usb.Query {
 	return q
 }
 
-// muscaWait returns wait-musca-path.
-func muscaWait() pipeline.Action {
+// muscaSeen is the stamp of the disk that the program was copied to.
+const muscaSeen pipeline.Key[string] = "wait-musca-path/stamp"
+
+// muscaWait returns wait-musca-path: for the disk, or for it to come back changed, which it does
+// when the board has taken what was on it.
+func muscaWait(changed bool) pipeline.Action {
 	return pipeline.Basic{Title: "wait-musca-path", About: "wait for the board's disk",
 		Do: func(ctx context.Context, s *pipeline.Session) error {
-			disk, err := (usb.System{}).Wait(ctx, muscaDisk(s))
+			old := ""
+			if changed {
+				old, _ = pipeline.Get(s, muscaSeen)
+			}
+			system := usb.Of(s)
+			disk, err := system.WaitAnother(ctx, muscaDisk(s), old)
 			if err != nil {
 				return err
 			}
+			pipeline.Put(s, muscaSeen, system.Stamp(disk))
 			s.Log.Debug("found %s", disk.Node)
 			return nil
 		}}

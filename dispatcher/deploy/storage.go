@@ -19,7 +19,7 @@ func mountTask(name string, query func(s *pipeline.Session) usb.Query) pipeline.
 	return pipeline.Basic{Title: name, About: "mount the board's disk", Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure,
 		Do: func(ctx context.Context, s *pipeline.Session) error {
 			// Again, though an action has waited for it: the node may be another one by now.
-			disk, err := (usb.System{}).Wait(ctx, query(s))
+			disk, err := usb.Of(s).Wait(ctx, query(s))
 			if err != nil {
 				return err
 			}

@@ -195,8 +195,8 @@ func (d *dockerShell) command(s *pipeline.Session) ([]string, error) {
 		}
 	}
 	// What of the device is on USB now: one that comes later, in another mode, is not seen inside.
-	for _, q := range usb.BoardQueries(s.Device) {
-		for _, d := range (usb.System{}).Find(q) {
+	for _, q := range usb.BoardQueries(boot.Device(s)) {
+		for _, d := range usb.Of(s).Find(q) {
 			if d.Node != "" {
 				argv = append(argv, "--device="+d.Node)
 			}

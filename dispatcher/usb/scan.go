@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"strata/dispatcher/pipeline"
@@ -14,6 +15,10 @@ import (
 
 // System is where the kernel and udev tell of devices. The zero System is the worker's own.
 type System struct{ Root string } // "" for /
+
+// Of returns the System of a job's worker. A worker in a container sees the host's /sys and
+// /run/udev below another directory, which usb_root of its configuration names.
+func Of(s *pipeline.Session) System { return System{Root: s.Dispatcher.Get("usb_root").Text()} }
 
 // again is how long a wait sleeps between two looks.
 const again = 500 * time.Millisecond
@@ -127,6 +132,60 @@ func (s System) Wait(ctx context.Context, q Query) (Device, error) {
 		}
 		if err := pause(ctx); err != nil {
 			return Device{}, err
+		}
+	}
+}
+
+// Stamp tells one appearance of a device from the next: a disk that went and came back, or whose
+// medium changed, has another. It is empty where the kernel and udev tell nothing.
+func (s System) Stamp(d Device) string {
+	// The kernel counts disks and their media since 5.15; udev writes its file anew with each event.
+	seq, _ := os.ReadFile(filepath.Join(d.Path, "diskseq"))
+	stamp := strings.TrimSpace(string(seq))
+	file := filepath.Join("/", s.Root, "run/udev/data", "b"+d.Properties["MAJOR"]+":"+d.Properties["MINOR"])
+	if info, err := os.Stat(file); err == nil {
+		stamp += " " + info.ModTime().String()
+	}
+	return stamp
+}
+
+// WaitAnother returns the first device that matches and has another stamp than old; with an empty
+// old it is Wait.
+func (s System) WaitAnother(ctx context.Context, q Query, old string) (Device, error) {
+	for {
+		for _, d := range s.Find(q) {
+			if old == "" || s.Stamp(d) != old {
+				return d, nil
+			}
+		}
+		if err := pause(ctx); err != nil {
+			return Device{}, err
+		}
+	}
+}
+
+// PathStamp is Stamp for a path such as a link below /dev/disk/by-id, empty where it is not there.
+// udev makes the link anew when the device comes back.
+func PathStamp(path string) string {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return ""
+	}
+	stamp := info.ModTime().String()
+	if at, ok := info.Sys().(*syscall.Stat_t); ok {
+		stamp += fmt.Sprint(" ", at.Ino)
+	}
+	return stamp
+}
+
+// WaitPathAnother waits until a path is there with another stamp than old.
+func WaitPathAnother(ctx context.Context, path, old string) error {
+	for {
+		if now := PathStamp(path); now != "" && now != old {
+			return nil
+		}
+		if err := pause(ctx); err != nil {
+			return err
 		}
 	}
 }

@@ -104,7 +104,7 @@ func (w wait) Run(ctx context.Context, s *pipeline.Session) error {
 	}
 	for _, q := range queries {
 		s.Log.Debug("%s", describe("udev device", q))
-		d, err := (System{}).Wait(ctx, q)
+		d, err := Of(s).Wait(ctx, q)
 		if err != nil {
 			return err
 		}
