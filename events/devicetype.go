@@ -29,6 +29,7 @@ type DeviceTypeConfigured struct {
 	HealthCheck       string         `json:"health_check,omitempty"` // the check's job definition; empty: has none
 	Template          string         `json:"template,omitempty"`     // Jinja2 text of the type, at most 256 KiB
 	By                UserName       `json:"by"`
+	Comment           string         `json:"comment,omitempty"` // why
 }
 
 // DeviceTypeRemoved records that a device type left the lab. Written by services/api, for a type

@@ -151,6 +151,30 @@ func TestOwnTypesStandBack(t *testing.T) {
 	}
 }
 
+// The page on our types has each of them, and the board that it shows is a valid one.
+func TestOwnTypesDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "device-types.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range OwnTypes() {
+		if !strings.Contains(string(page), "\n| `"+kind+"` |") {
+			t.Errorf("docs/device-types.md has no row for %s", kind)
+		}
+	}
+	_, rest, _ := strings.Cut(string(page), "```jinja\n")
+	example, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("docs/device-types.md shows no dictionary")
+	}
+	text := renderOwn(t, "u-boot", example, "")
+	checkValid(t, "the example", text)
+	if !strings.Contains(string(text), `"0x88080000"`) {
+		t.Errorf("the example's address is not in\n%s", text)
+	}
+}
+
 // renderOwn renders a dictionary with nothing but our own types.
 func renderOwn(t *testing.T, kind, dictionary, context string) []byte {
 	t.Helper()

@@ -124,6 +124,24 @@ func Extends(text []byte) (name string, ok bool) {
 	return strings.TrimSuffix(name, ".jinja2"), ok
 }
 
+// TypeOf names the device type that a dictionary is for: what it says for LAVA's sync (sync_to_lava),
+// else the template that it extends. ok is false where it says neither.
+func TypeOf(text []byte) (name string, ok bool) {
+	template, err := jinja.Parse("dictionary", string(text))
+	if err != nil {
+		return "", false
+	}
+	if v, set := template.Assigned("sync_to_lava"); set {
+		if d, is := v.(*jinja.Dict); is {
+			if kind, has := d.Get("device_type"); has {
+				name, ok = kind.(string)
+				return name, ok && name != ""
+			}
+		}
+	}
+	return Extends(text)
+}
+
 // value turns a node into what a template works on.
 func value(n *yaml.Node) any {
 	switch n.Kind {

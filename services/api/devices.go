@@ -6,6 +6,7 @@ import (
 
 	"strata/events"
 	"strata/events/lab"
+	dictionaries "strata/schemas/device"
 )
 
 // Limits of what a person may set, as LAVA has them.
@@ -77,6 +78,9 @@ func (a *api) addDevice(ctx context.Context, who caller, in DeviceRequest) (Devi
 		}
 		var facts []events.Event
 		kind := s.Resolve(in.DeviceType)
+		if err := renders(s, in.Device, kind, in.Dictionary); err != nil {
+			return nil, err
+		}
 		if s.DeviceType(kind) == nil {
 			facts = append(facts, events.DeviceTypeAdded{DeviceType: kind, By: who.user})
 		}
@@ -103,12 +107,29 @@ func (a *api) configureDevice(ctx context.Context, who caller, in DeviceRequest)
 	if err := in.check(); err != nil {
 		return Device{}, err
 	}
-	return a.changeDevice(ctx, who, in, func(_ *lab.State, d *lab.Device) ([]events.Event, error) {
+	return a.changeDevice(ctx, who, in, func(s *lab.State, d *lab.Device) ([]events.Event, error) {
 		if d.Dictionary == in.Dictionary {
 			return nil, nil
 		}
+		if err := renders(s, d.Name, d.Type, in.Dictionary); err != nil {
+			return nil, err
+		}
 		return []events.Event{events.DeviceConfigured{Device: d.Name, Dictionary: in.Dictionary, By: who.user, Comment: in.Reason}}, nil
 	})
+}
+
+// renders refuses a template that gives no valid configuration with the lab's device types; the error
+// names template and line. Rendered YAML is taken as it is: the lab finds out about it as it does where
+// a type changes later, and gives the device no jobs.
+func renders(s *lab.State, name events.DeviceName, kind events.DeviceTypeName, dictionary string) error {
+	if !dictionaries.IsTemplate([]byte(dictionary)) {
+		return nil
+	}
+	types := dictionaries.Templates{Text: s.Template}
+	if _, err := types.Load(string(name), string(kind), []byte(dictionary), nil); err != nil {
+		return &Error{Code: Invalid, Field: "dictionary", Message: err.Error()}
+	}
+	return nil
 }
 
 // moveDevice hangs a device on another worker. A device that runs a job stays where it is: the job

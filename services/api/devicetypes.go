@@ -8,6 +8,7 @@ import (
 	"strata/events"
 	"strata/events/lab"
 	dictionaries "strata/schemas/device"
+	"strata/schemas/jinja"
 )
 
 // listDeviceTypes answers with all device types, by name, with their devices and waiting jobs
@@ -79,6 +80,9 @@ func (a *api) configureDeviceType(ctx context.Context, who caller, in DeviceType
 	}
 	if len(in.Template) > maxDictionaryBytes {
 		return DeviceType{}, &Error{Code: Invalid, Field: "template", Message: "template is larger than 256 KiB"}
+	}
+	if _, err := jinja.Parse(string(in.DeviceType)+suffix, in.Template); err != nil {
+		return DeviceType{}, &Error{Code: Invalid, Field: "template", Message: err.Error()}
 	}
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		if err := allow(s, who, lab.Administer, events.DeviceType, string(in.DeviceType)); err != nil {

@@ -31,11 +31,15 @@ func verbs() map[string]handler {
 		"devices.untag":     verb((*api).untagDevice),
 		"devices.health":    verb((*api).setDeviceHealth),
 		"devices.remove":    verb((*api).removeDevice),
+		"devices.import":    verb((*api).importDevices),
+		"devices.config":    verb((*api).deviceVersions),
 
 		"device-types.list":      verb((*api).listDeviceTypes),
 		"device-types.show":      verb((*api).showDeviceType),
 		"device-types.configure": verb((*api).configureDeviceType),
 		"device-types.remove":    verb((*api).removeDeviceType),
+		"device-types.import":    verb((*api).importDeviceTypes),
+		"device-types.config":    verb((*api).deviceTypeVersions),
 
 		"tags.list":   verb((*api).listTags),
 		"tags.add":    verb((*api).addTag),

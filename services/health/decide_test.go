@@ -122,7 +122,7 @@ func TestDecide(t *testing.T) {
 		{"the check left the queue", []any{worker(), board("q1"), checked(events.Hours, 24), check(5, "q1"), events.JobWithdrawn{Job: 5}}, "Good→Bad (health-check [5] canceled)"},
 		{"invalid configuration", []any{worker(), board("q1"), events.DeviceConfigured{Device: "q1", Dictionary: "colour: blue"}}, "Good→Bad (Invalid device configuration: load device configuration: line 1, column 1: colour: unknown key)"},
 		{"invalid configuration, worker away", []any{board("q1"), events.DeviceConfigured{Device: "q1", Dictionary: "colour: blue"}}, ""},
-		{"a template that is missing", []any{worker(), board("q1"), extends}, "Good→Bad (Invalid device configuration: render dictionary of q1: "},
+		{"a template that is missing", []any{worker(), board("q1"), events.DeviceConfigured{Device: "q1", Dictionary: "{% extends 'nowhere.jinja2' %}\n"}}, "Good→Bad (Invalid device configuration: render dictionary of q1: "},
 		{"a template", []any{worker(), board("q1"), checked(events.Hours, 24), set("q1", events.Good), template("hostname: {{ scheduled_device_name }}\n"), extends}, ""},
 		{"a template that comes later", []any{worker(), board("q1"), checked(events.Hours, 24), extends, template("hostname: {{ scheduled_device_name }}\n")}, ""},
 		{"a template that is broken later", []any{worker(), board("q1"), checked(events.Hours, 24), template("hostname: q1\n"), extends, template("colour: blue\n")}, "Good→Bad (Invalid device configuration: load device configuration: "},

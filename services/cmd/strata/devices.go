@@ -42,7 +42,8 @@ holds them. The subcommands add devices, give them dictionaries, move, tag and r
 	}
 	cmd.AddCommand(a.deviceShow(), a.deviceAdd(), a.deviceConfigure(), a.deviceMove(), a.deviceHealth(),
 		a.deviceTag("tag", "devices.tag", "Give a device a tag"), a.deviceTag("untag", "devices.untag", "Take a tag from a device"),
-		a.deviceRemove(), a.deviceRender())
+		a.deviceRemove(), a.deviceRender(),
+		a.devicesImport(), a.versionsCommand("device", "devices", "devices.config"))
 	return cmd
 }
 
@@ -132,7 +133,7 @@ func (a *app) deviceConfigure() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "configure DEVICE FILE",
 		Short:   "Give a device a dictionary",
-		Long:    "Give a device a new dictionary. Earlier versions stay in the log: `strata events device/NAME` shows who changed it when.",
+		Long:    "Give a device a new dictionary. Earlier versions stay: `strata devices config NAME` shows who changed it when.",
 		Example: "  strata devices configure qemu01 qemu01.yaml --reason 'more memory'",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -31,7 +31,8 @@ func (a *app) deviceTypesCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.AddCommand(a.deviceTypeShow(), a.deviceTypeConfigure(), a.deviceTypeRemove())
+	cmd.AddCommand(a.deviceTypeShow(), a.deviceTypeConfigure(), a.deviceTypeRemove(),
+		a.deviceTypesImport(), a.versionsCommand("device type", "device-types", "device-types.config"))
 	return cmd
 }
 
