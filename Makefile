@@ -35,12 +35,12 @@ demo: deps build ## run one real job: kernel in QEMU, live log, results, SQL; KE
 # What tests need beyond what Strata itself does: shells and tools of images, a network of their own,
 # machines of other architectures, boot loaders.
 TESTED_WITH := dash:dash bash:bash ip:iproute2 mke2fs:e2fsprogs qemu-img:qemu-utils \
-  qemu-system-aarch64:qemu-system-arm depmod:kmod openssl:openssl \
+  qemu-system-aarch64:qemu-system-arm depmod:kmod openssl:openssl telnet:telnet \
   /usr/lib/u-boot/qemu-x86/u-boot.rom:u-boot-qemu
 
 # What the slow tests need beyond that.
 TESTED_SLOWLY_WITH := podman:podman mmdebstrap:mmdebstrap runc:runc catatonit:catatonit \
-  qemu-system-riscv64:qemu-system-misc \
+  qemu-system-riscv64:qemu-system-misc mkimage:u-boot-tools \
   make:make gcc-12:gcc-12 ld:binutils
 
 test-deps: deps
