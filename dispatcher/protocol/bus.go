@@ -19,14 +19,13 @@ const askAgain = 20 * time.Second
 // Bus asks a group over the bus.
 type Bus struct {
 	Conn  *nats.Conn // under the job's credential
-	Group string
-	Inbox string // prefix of subjects on which the job may listen
+	Inbox string     // prefix of subjects on which the job may listen
 }
 
 // Ask publishes the request until it is answered. It is stored at most once in the mind of who
 // answers: every copy has the same number.
-func (b Bus) Ask(ctx context.Context, r multinode.Request) (multinode.Answer, error) {
-	subject, err := multinode.Subject(b.Group)
+func (b Bus) Ask(ctx context.Context, group string, r multinode.Request) (multinode.Answer, error) {
+	subject, err := multinode.Subject(group)
 	if err != nil {
 		return multinode.Answer{}, err
 	}

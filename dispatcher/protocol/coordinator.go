@@ -27,13 +27,12 @@ type Coordinator struct {
 	Host  string        `json:"coordinator_hostname"`
 	Port  int           `json:"port"`
 	Delay time.Duration `json:"-"` // between two questions
-	Group string        `json:"-"`
 }
 
 // ReadCoordinator reads the settings of a file in LAVA's JSON form. A file that is not there is a
 // fault of the lab, one that cannot be read a wrong configuration.
-func ReadCoordinator(file, group string) (Coordinator, error) {
-	c := Coordinator{Host: "localhost", Port: 3079, Group: group}
+func ReadCoordinator(file string) (Coordinator, error) {
+	c := Coordinator{Host: "localhost", Port: 3079}
 	text, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -55,6 +54,18 @@ func ReadCoordinator(file, group string) (Coordinator, error) {
 	return c, nil
 }
 
+// ByCoordinator returns an Ask that reads the settings when it is first needed: most jobs of a machine
+// without a coordinator are in no group.
+func ByCoordinator(file string) Ask {
+	return func(ctx context.Context, group string, r multinode.Request) (multinode.Answer, error) {
+		c, err := ReadCoordinator(file)
+		if err != nil {
+			return multinode.Answer{}, err
+		}
+		return c.Ask(ctx, group, r)
+	}
+}
+
 // word is what a request is called in the coordinator's protocol.
 func word(op multinode.Op) string {
 	switch op {
@@ -70,10 +81,10 @@ func word(op multinode.Op) string {
 
 // Ask asks until the coordinator says something other than "wait". One that cannot be reached is
 // asked again: it may be starting.
-func (c Coordinator) Ask(ctx context.Context, r multinode.Request) (multinode.Answer, error) {
+func (c Coordinator) Ask(ctx context.Context, group string, r multinode.Request) (multinode.Answer, error) {
 	question := map[string]any{
 		"port": c.Port, "blocksize": 4096, "poll_delay": c.Delay.Seconds(), "host": c.Host, "hostname": c.Host,
-		"client_name": r.Client, "group_name": c.Group, "role": r.Role, "request": word(r.Op),
+		"client_name": r.Client, "group_name": group, "role": r.Role, "request": word(r.Op),
 	}
 	if r.Size > 0 {
 		question["group_size"] = r.Size

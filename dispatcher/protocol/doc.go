@@ -17,8 +17,8 @@ import (
 	"strata/schemas/multinode"
 )
 
-// Ask asks the job's group something and returns when it is answered, or when ctx ends.
-type Ask func(ctx context.Context, r multinode.Request) (multinode.Answer, error)
+// Ask asks a group something and returns when it is answered, or when ctx ends.
+type Ask func(ctx context.Context, group string, r multinode.Request) (multinode.Answer, error)
 
 // Of returns the protocols of a job. ask may be nil: then a multinode job is refused when it is
 // validated.

@@ -160,7 +160,7 @@ func (m *Multinode) call(ctx context.Context, r multinode.Request, limit time.Du
 	r.Version, r.Client, r.Role, r.Number = multinode.Version, m.client, m.role, strconv.Itoa(m.number)
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	a, err := m.ask(limited, r)
+	a, err := m.ask(limited, m.settings.Get("target_group").Text(), r)
 	switch {
 	case err == nil:
 		return a, nil

@@ -18,10 +18,11 @@ type Config struct {
 
 // Listen is where `strata up` serves. Port 0 takes a free one; an empty address does not listen.
 type Listen struct {
-	HTTP    string // pages, APIs, /metrics and /healthz
-	NATS    string // the bus
-	SQL     string // ClickHouse's HTTP interface of the embedded engine
-	Metrics string // /metrics and /healthz of a process that serves no HTTP otherwise
+	HTTP        string // pages, APIs, /metrics and /healthz
+	NATS        string // the bus
+	SQL         string // ClickHouse's HTTP interface of the embedded engine
+	Coordinator string // LAVA's multinode protocol, for dispatchers of LAVA; no password guards it
+	Metrics     string // /metrics and /healthz of a process that serves no HTTP otherwise
 }
 
 // Broker says how to reach and use a NATS server. URL is empty where strata runs its own.
@@ -104,6 +105,7 @@ func (c *Config) settings() []setting {
 		{key: "listen.http", about: "address of pages and APIs; port 0 takes a free one", into: &c.Listen.HTTP},
 		{key: "listen.nats", about: "address of the embedded broker", into: &c.Listen.NATS},
 		{key: "listen.sql", about: "address of the embedded ClickHouse engine", into: &c.Listen.SQL},
+		{key: "listen.coordinator", about: "address of LAVA's multinode protocol (port 3079 there); empty is closed, and nobody is asked for a password", into: &c.Listen.Coordinator},
 		{key: "listen.metrics", about: "address of /metrics and /healthz of a process without HTTP otherwise", into: &c.Listen.Metrics},
 		{key: "broker.url", about: "NATS server to use; empty runs one", into: &c.Broker.URL},
 		{key: "broker.token", about: "token that names this process to the broker", into: &c.Broker.Token},

@@ -52,7 +52,7 @@ func start(t *testing.T, b *eventtest.Broker) (address string, stop func()) {
 // bus is a member over the bus, coordinator one over LAVA's protocol.
 func bus(t *testing.T, b *eventtest.Broker, client string) asker {
 	t.Helper()
-	p := protocol.Bus{Conn: b.Connect(t), Group: groupID, Inbox: "_INBOX_job." + client + ".1"}
+	p := protocol.Bus{Conn: b.Connect(t), Inbox: "_INBOX_job." + client + ".1"}
 	return asker{t, p.Ask, client, "r" + client, new(int)}
 }
 
@@ -66,7 +66,7 @@ func coordinator(t *testing.T, address, client string) asker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := protocol.Coordinator{Host: host, Port: n, Delay: 5 * time.Millisecond, Group: groupID}
+	c := protocol.Coordinator{Host: host, Port: n, Delay: 5 * time.Millisecond}
 	return asker{t, c.Ask, client, "r" + client, new(int)}
 }
 
@@ -87,7 +87,7 @@ func (a asker) later(r m.Request) <-chan string {
 	go func() {
 		ctx, cancel := context.WithTimeout(a.t.Context(), time.Minute)
 		defer cancel()
-		got, err := a.ask(ctx, r)
+		got, err := a.ask(ctx, groupID, r)
 		if err != nil {
 			c <- "error: " + err.Error()
 			return

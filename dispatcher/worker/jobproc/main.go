@@ -89,9 +89,9 @@ func perform(ctx context.Context, j Job, task Task, d Deps) error {
 	}
 	defer bus.conn.Close()
 	bus.publisher.Grown = spool.Grown()
-	if group := j.Order.Work.Group; group != "" {
+	if j.Order.Work.Group != "" {
 		me := access.Principal{Role: access.Job, Job: events.JobID(j.Order.Job), Lease: events.Lease(j.Order.Lease)}
-		j.Ask = protocol.Bus{Conn: bus.conn, Group: group, Inbox: me.Inbox()}.Ask
+		j.Ask = protocol.Bus{Conn: bus.conn, Inbox: me.Inbox()}.Ask
 	}
 	sending, stop := context.WithCancel(context.Background()) // goes on when the job is canceled
 	defer stop()

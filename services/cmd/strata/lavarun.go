@@ -18,6 +18,7 @@ import (
 	"strata/dispatcher/exports"
 	"strata/dispatcher/output"
 	"strata/dispatcher/pipeline"
+	"strata/dispatcher/protocol"
 	"strata/events"
 	"strata/schemas/yaml"
 )
@@ -33,7 +34,7 @@ func (a *app) lavaRunCommand() *cobra.Command {
 		Long: `Run one job with the arguments, output files and exit status of LAVA's lava-run, for programs that
 call it (tuxrun among them). Called through a link named lava-run the binary is this command.
 
-The log goes to standard error, a YAML mapping a line. DIR receives logs.yaml, description.yaml and
+The log goes to standard error, a YAML mapping a line, or with --url to a LAVA server. DIR receives logs.yaml, description.yaml and
 result.yaml. The exit status is 0 where the job passed, and 1 in every other case.`,
 		Example: "  ln -s strata /usr/local/bin/lava-run\n  lava-run --job-id 1 --output-dir out --device qemu.yaml job.yaml",
 		Hidden:  true,
@@ -47,9 +48,9 @@ result.yaml. The exit status is 0 where the job passed, and 1 in every other cas
 	f.StringVar(&r.id, "job-id", "", "number of the job, a text")
 	f.StringVar(&r.dir, "output-dir", "", "directory of the log and the result")
 	f.BoolVar(&r.validate, "validate", false, "stop after the validation")
-	f.StringVar(&r.url, "url", "", "not supported: a LAVA server that takes the log")
-	f.StringVar(&r.jobToken, "token", "", "not used without --url; masked in the log")
-	f.Float64("job-log-interval", 5, "not used without --url")
+	f.StringVar(&r.url, "url", "", "LAVA server that takes the log, in place of standard error")
+	f.StringVar(&r.jobToken, "token", "", "token of the job on that server; masked in the log")
+	f.Float64Var(&r.interval, "job-log-interval", 5, "seconds between two posts of the log at most")
 	f.StringVar(&r.device, "device", "", "file of the rendered device")
 	f.StringVar(&r.dispatcher, "dispatcher", "", "file of the worker's configuration")
 	f.StringVar(&r.envDUT, "env-dut", "", "file of the target's environment")
@@ -65,13 +66,18 @@ result.yaml. The exit status is 0 where the job passed, and 1 in every other cas
 type lavaRun struct {
 	id, dir, device, dispatcher, envDUT, definition string
 	url, jobToken                                   string
+	interval                                        float64 // seconds
 	validate, noSudo                                bool
 }
 
 // lavaRun runs one job and leaves LAVA's files.
 func (a *app) lavaRun(ctx context.Context, r lavaRun) error {
+	to := ""
 	if r.url != "" {
-		return misuse("--url %q: logs are sent to no LAVA server; leave it out and read them from standard error", r.url)
+		var err error
+		if to, err = lavaLogURL(r.url, r.id); err != nil {
+			return err
+		}
 	}
 	if os.Geteuid() != 0 && !r.noSudo {
 		return errors.New("lava-run wants root for jobs that mount or flash; --skip-sudo-warning runs it as you are")
@@ -80,7 +86,7 @@ func (a *app) lavaRun(ctx context.Context, r lavaRun) error {
 		return fmt.Errorf("make output directory: %w", err)
 	}
 	j := dispatcher.Job{ID: r.id, Version: version, Env: append(os.Environ(), "LAVA_JOB_ID="+r.id), Now: a.now,
-		ValidateOnly: r.validate}
+		ValidateOnly: r.validate, Ask: protocol.ByCoordinator(protocol.CoordinatorFile)}
 	for _, f := range []struct {
 		file string
 		into *[]byte
@@ -100,6 +106,9 @@ func (a *app) lavaRun(ctx context.Context, r lavaRun) error {
 	}
 	defer logs.Close() // each write is checked
 	w := &lavaLog{file: logs, out: a.err}
+	if to != "" {
+		w.out = io.Discard // the server has it
+	}
 	j.Log = output.New(output.Settings{Now: a.now, Write: w.write})
 	j.Log.Mask(r.jobToken)
 	scratch, err := os.MkdirTemp("", "lava-run-")
@@ -125,7 +134,10 @@ func (a *app) lavaRun(ctx context.Context, r lavaRun) error {
 	running, again, stop := dispatcher.Signals(context.WithoutCancel(ctx))
 	defer stop()
 	j.Again = again
-	v := dispatcher.Run(running, j)
+	v, err := a.runAndSend(running, j, r, to)
+	if err != nil {
+		return err
+	}
 	if err := errors.Join(notKept, writeResult(filepath.Join(r.dir, "result.yaml"), w.last)); err != nil {
 		return err
 	}
@@ -133,6 +145,46 @@ func (a *app) lavaRun(ctx context.Context, r lavaRun) error {
 		return errQuiet
 	}
 	return nil
+}
+
+// runAndSend runs the job and sends its log to the server, where there is one. A job that was deleted
+// there ends; a server that is away is waited for until somebody interrupts.
+func (a *app) runAndSend(ctx context.Context, j dispatcher.Job, r lavaRun, to string) (dispatcher.Verdict, error) {
+	if to == "" {
+		return dispatcher.Run(ctx, j), nil
+	}
+	file, err := os.Open(filepath.Join(r.dir, "logs.yaml"))
+	if err != nil {
+		return dispatcher.Verdict{}, fmt.Errorf("read log: %w", err)
+	}
+	defer file.Close()
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	// Sent to the end though the job was canceled; a second signal ends that too.
+	sending, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	ended, sent := make(chan struct{}), make(chan error, 1)
+	sender := &lavaSender{to: to, token: r.jobToken, errs: a.err, wait: pipeline.Sleep,
+		interval: time.Duration(r.interval * float64(time.Second))}
+	go func() {
+		err := sender.run(sending, file, ended)
+		if errors.Is(err, errUnknownJob) {
+			stop(pipeline.CanceledBy{Text: "The job was deleted on the lava-server"})
+		}
+		sent <- err
+	}()
+	v := dispatcher.Run(running, j)
+	close(ended)
+	select {
+	case err = <-sent:
+	case <-j.Again:
+		leave()
+		err = <-sent
+	}
+	if err != nil && !errors.Is(err, errUnknownJob) && !errors.Is(err, context.Canceled) {
+		return v, err
+	}
+	return v, nil
 }
 
 // lavaLog writes records as LAVA does: a mapping a line on standard error, and a list in a file.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"strata/services/dispatch"
 	"strata/services/health"
 	"strata/services/ingestion"
+	"strata/services/multinode"
 	"strata/services/projector"
 	"strata/services/scheduling"
 	"strata/services/submission"
@@ -65,6 +67,13 @@ func services() []service {
 		{"ingestion", "turns output into results", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return ingestion.Run(ctx, ingestion.Deps{Log: log, Now: s.now, Logger: l})
 		}},
+		{"multinode", "lets the jobs of a multinode group talk to each other", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
+			door, err := s.coordinator()
+			if err != nil {
+				return err
+			}
+			return multinode.Run(ctx, multinode.Deps{Log: log, Now: s.now, Logger: l, Listen: door})
+		}},
 		{"health", "frees devices after jobs, and has them checked", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return health.Run(ctx, health.Deps{Log: log, Now: s.now, Logger: l, Metrics: &s.metrics.counts.health})
 		}},
@@ -88,6 +97,18 @@ func (s surroundings) refuse() string {
 		return err.Error()
 	}
 	return ""
+}
+
+// coordinator opens the port of LAVA's multinode protocol, where one is configured.
+func (s surroundings) coordinator() (net.Listener, error) {
+	if s.config.Listen.Coordinator == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", s.config.Listen.Coordinator)
+	if err != nil {
+		return nil, fmt.Errorf("listen for LAVA's multinode protocol (listen.coordinator): %w", err)
+	}
+	return l, nil
 }
 
 // history opens the way to ClickHouse, where there is one.
