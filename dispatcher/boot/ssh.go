@@ -71,6 +71,11 @@ func checkSSH(_ context.Context, s *pipeline.Session) error {
 	if host := sshMethod(s).Get("host").Text(); strings.HasPrefix(host, "-") || net.ParseIP(host) == nil && strings.ContainsAny(host, " /@") {
 		s.Invalid("the host of the device's ssh method is %s, which is no host", python.Quote(host))
 	}
+	if name := sshMethod(s).Get("identity_file").Text(); filepath.IsAbs(name) { // the worker's own is made when it is needed
+		if _, err := s.SSHIdentity(name); err != nil {
+			return err
+		}
+	}
 	return tool("ssh")
 }
 

@@ -95,6 +95,9 @@ type Connection struct {
 	// Tags tell how to disconnect: "shell", "telnet", "ssh", "qemu".
 	Tags []string
 
+	// Watch, if set, is told each line of the active console once it is logged.
+	Watch func(line string)
+
 	log     *output.Logger
 	window  int
 	stream  io.ReadWriteCloser
@@ -220,7 +223,11 @@ func (c *Connection) logLines(ahead int) {
 func (c *Connection) logLine(line string) {
 	line = strings.TrimSuffix(strings.TrimSuffix(line, "\r"), "\r")
 	level, namespace := c.level()
-	c.log.Text(level, namespace, unescaped(line))
+	line = unescaped(line)
+	c.log.Text(level, namespace, line)
+	if c.Watch != nil && level == events.Target {
+		c.Watch(line)
+	}
 }
 
 // level returns what lines are logged as.
@@ -289,7 +296,7 @@ func (c *Connection) end() {
 	if c.Farewell != "" && !c.closed {
 		c.log.Text(events.Input, "", c.Farewell)
 		_, _ = c.stream.Write([]byte(c.Farewell + "\n")) // who cannot take it is ended below
-		grace := endGrace // not every shell knows logout, and it ends with the connection anyway
+		grace := endGrace                                // not every shell knows logout, and it ends with the connection anyway
 		if c.Farewell == Poweroff {
 			grace = poweroffGrace
 		}
