@@ -12,6 +12,8 @@ import (
 	"strata/dispatcher/feedback"
 	"strata/dispatcher/output"
 	"strata/dispatcher/pipeline"
+	"strata/dispatcher/protocol"
+	"strata/schemas/multinode"
 	"strata/schemas/python"
 )
 
@@ -176,11 +178,39 @@ func (p *player) item(ctx context.Context, item pipeline.Data) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	case item.Has("lava-send"), item.Has("lava-wait"), item.Has("lava-wait-all"), item.Has("lava-sync"):
-		// TODO: with the multinode protocol.
-		return pipeline.Blamef(pipeline.Configuration, "this dispatcher cannot send messages to a multinode group yet")
+	case item.Has("lava-send"):
+		return p.ask(ctx, protocol.Send, item.Get("lava-send").Text())
+	case item.Has("lava-wait"):
+		return p.ask(ctx, protocol.Wait, item.Get("lava-wait").Text())
+	case item.Has("lava-wait-all"):
+		// The role is named: "ready role=server".
+		return p.ask(ctx, protocol.WaitAll, strings.Replace(item.Get("lava-wait-all").Text(), " role=", " ", 1))
+	case item.Has("lava-sync"):
+		return p.ask(ctx, protocol.Sync, item.Get("lava-sync").Text())
 	case item.Has("command"):
 		return p.command(ctx, item)
+	}
+	return nil
+}
+
+// ask asks the multinode group. What a message brings fills the placeholders of later commands.
+func (p *player) ask(ctx context.Context, word protocol.Word, args string) error {
+	group := protocol.In(p.s)
+	if group == nil {
+		return pipeline.Blamef(pipeline.Job, "lava-%s in an interactive script needs a multinode job",
+			strings.ReplaceAll(strings.ToLower(string(word)), "_", "-"))
+	}
+	a, err := group.Call(ctx, p.s, word, args)
+	if err != nil {
+		return err
+	}
+	if a.Outcome != multinode.Done {
+		return pipeline.Blamef(pipeline.Test, "LAVA_%s %s: %s", word, args, a.Reason)
+	}
+	for _, sent := range a.Messages {
+		for _, pair := range sent.Message {
+			p.fill = p.fill.With("{"+pair.Key+"}", pipeline.Of(pair.Value))
+		}
 	}
 	return nil
 }

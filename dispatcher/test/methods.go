@@ -11,7 +11,7 @@ import (
 func Methods() []pipeline.Method {
 	return []pipeline.Method{
 		{Name: "docker", Words: []string{"docker"}, Priority: 10, Accepts: has("docker", "definitions"), Action: newDocker, Test: dockerNeeds},
-		{Name: "multinode", Words: []string{"role"}, Priority: 2, Accepts: multinode, Action: newMultinode, Test: multinodeNeeds},
+		{Name: "multinode", Words: []string{"role"}, Priority: 2, Accepts: acceptsMultinode, Action: newMultinode, Test: multinodeNeeds},
 		{Name: "interactive", Accepts: has("interactive"), Action: newInteractive, Test: needsNothing},
 		{Name: "monitors", Accepts: has("monitors"), Action: newMonitors, Test: needsNothing},
 		{Name: "shell", Words: []string{"definitions"}, Accepts: has("definitions"), Action: newShell, Test: shellNeeds},
@@ -31,8 +31,8 @@ func has(keys ...string) func(device, block pipeline.Data) (string, error) {
 	}
 }
 
-// multinode accepts the blocks of a part of a multinode job.
-func multinode(_, block pipeline.Data) (string, error) {
+// acceptsMultinode accepts the blocks of a part of a multinode job.
+func acceptsMultinode(_, block pipeline.Data) (string, error) {
 	switch {
 	case !block.Has("role"):
 		return `"role" not in parameters`, nil
