@@ -8,17 +8,41 @@ import (
 	"strata/schemas/yaml"
 )
 
-// tokenVariable is where a worker may have been given its token.
-const tokenVariable = "STRATA_TOKEN"
+// passed are the variables of a worker's own environment that commands of jobs get: where programs,
+// certificates, proxies and the container engine are, who they run as, and their language. A name that
+// ends in * stands for all that begin so. Everything else, such as a credential that the service
+// manager gave the worker, is not theirs.
+func passed() []string {
+	return []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TZ", "LANG", "LANGUAGE", "LC_*", "TMPDIR", "XDG_RUNTIME_DIR",
+		"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY",
+		"SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO",
+		"DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "CONTAINER_HOST", "CONTAINERS_*"}
+}
 
-// processEnv returns the environment of a job's process as env.yaml shapes it: `purge: true` begins
-// with nothing instead of the worker's own environment, the names under `removes` are dropped, those
-// under `overrides` set. Without a text the worker's own environment is passed on. The worker's token
-// never is: commands of jobs run in this environment.
+// harmless returns those of the variables that jobs may see.
+func harmless(env []string) (out []string) {
+	for _, entry := range env {
+		name, _, _ := strings.Cut(entry, "=")
+		if slices.ContainsFunc(passed(), func(p string) bool {
+			prefix, many := strings.CutSuffix(p, "*")
+			return name == p || many && strings.HasPrefix(name, prefix)
+		}) {
+			out = append(out, entry)
+		}
+	}
+	return out
+}
+
+// processEnv returns the environment of a job's process, and so of the commands that a device
+// dictionary names, as env.yaml shapes it. It begins with what is harmless of the worker's own
+// environment, with nothing for `purge: true`, and with all of it for `purge: false`, which is what LAVA
+// does when nothing is said; then the names under `removes` are dropped, those under `overrides` set.
+// The settings of strata itself, among them the worker's token, are never passed on.
 func processEnv(text string, own []string) ([]string, error) {
-	own = unset(slices.Clone(own), tokenVariable)
+	own = slices.DeleteFunc(slices.Clone(own), func(entry string) bool { return strings.HasPrefix(entry, "STRATA_") })
+	env := harmless(own)
 	if strings.TrimSpace(text) == "" {
-		return own, nil
+		return env, nil
 	}
 	doc, err := yaml.Parse([]byte(text))
 	if err != nil {
@@ -27,9 +51,10 @@ func processEnv(text string, own []string) ([]string, error) {
 	if !doc.Empty() && doc.Kind != yaml.Map {
 		return nil, fmt.Errorf("read env.yaml: is a %s, want a mapping with purge, removes and overrides", doc.Kind)
 	}
-	env := own
-	if purge, _ := doc.Get("purge").AsBool(); purge {
+	if purge, said := doc.Get("purge").AsBool(); purge {
 		env = nil
+	} else if said {
+		env = own
 	}
 	if removes := doc.Get("removes"); !removes.Empty() {
 		for _, item := range removes.Items {

@@ -7,20 +7,23 @@ import (
 )
 
 func TestProcessEnv(t *testing.T) {
-	own := []string{"HOME=/root", "PATH=/bin", "PATHS=/x"}
+	harmless := []string{"HOME=/root", "PATH=/bin", "LC_TIME=C", "https_proxy=http://proxy:3128"}
+	own := append([]string{"PATHS=/x", "PDU_PASSWORD=secret"}, harmless...)
 	given := append([]string{"STRATA_TOKEN=strata1_x"}, own...) // which nobody gets
 	tests := []struct {
 		name, text string
 		want       []string
 		err        string
 	}{
-		{"nothing said", "", own, ""},
-		{"nothing but a comment", "# none", own, ""},
+		{"nothing said", "", harmless, ""},
+		{"nothing but a comment", "# none", harmless, ""},
 		{"purge", "purge: true", nil, ""},
 		{"purge in old words", "purge: yes", nil, ""},
 		{"no purge", "purge: false", own, ""},
-		{"removes", "removes: [PATH, NONE]", []string{"HOME=/root", "PATHS=/x"}, ""},
-		{"overrides", "overrides: {PATH: /usr/bin, LANG: C.UTF-8}", []string{"HOME=/root", "PATHS=/x", "PATH=/usr/bin", "LANG=C.UTF-8"}, ""},
+		{"removes", "removes: [PATH, NONE]", []string{"HOME=/root", "LC_TIME=C", "https_proxy=http://proxy:3128"}, ""},
+		{"no purge, but removes", "purge: false\nremoves: [PDU_PASSWORD]", append([]string{"PATHS=/x"}, harmless...), ""},
+		{"overrides", "overrides: {PATH: /usr/bin, LANG: C.UTF-8}",
+			[]string{"HOME=/root", "LC_TIME=C", "https_proxy=http://proxy:3128", "PATH=/usr/bin", "LANG=C.UTF-8"}, ""},
 		{"scalars stand as written", "purge: true\noverrides: {MODE: 010, ON: yes, RATE: 1.50, NONE: ''}",
 			[]string{"MODE=010", "ON=yes", "RATE=1.50", "NONE="}, ""},
 		{"all of it", "purge: true\nremoves: [LANG]\noverrides:\n  LANG: C", []string{"LANG=C"}, ""},

@@ -37,6 +37,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	// As a service manager gives a worker credentials; see TestEnvironment.
+	if err := os.Setenv("PDU_PASSWORD", "workers-own"); err != nil {
+		panic(err)
+	}
 	os.Exit(m.Run())
 }
 

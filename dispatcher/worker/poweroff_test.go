@@ -29,6 +29,7 @@ func TestPowersOffAfterADeadJob(t *testing.T) {
 		{"several commands", "say hello\ncrash", fmt.Sprintf("power_off: [touch %s2, touch %s3]", off, off),
 			"the worker switched the device off", []string{off + "2", off + "3"}},
 		{"a command that fails", "say hello\ncrash", "power_off: /bin/false", "the worker could not switch the device off: exit status 1", nil},
+		{"not with the worker's credentials", "say hello\ncrash", "power_off: sh -c 'test -z \"$PDU_PASSWORD\" && touch " + off + "6'", "the worker switched the device off", []string{off + "6"}},
 		{"no power", "say hello\ncrash", "hard_reset: touch " + off + "4", "", nil},
 		{"a job that ended by itself", "say hello\nfail x", "power_off: touch " + off + "5", "", nil},
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"strata/dispatcher/worker"
+	"strata/events"
 	"strata/events/access"
 	"strata/events/stream"
 	"strata/schemas/order"
@@ -413,9 +414,19 @@ func TestEnvironment(t *testing.T) {
 	if got, want := l.lines(t, 1), []string{"HOME=", "PLACE=lab"}; !slices.Equal(got, want) {
 		t.Errorf("environment: got %q, want %q", got, want)
 	}
-	o.Job, o.Lease, o.Work.Env.Inline = 2, 8, "purge: [true"
+	// A credential of the worker is not the jobs', unless the lab says so.
+	for i, tt := range []struct{ env, want string }{{"", ""}, {"overrides: {PLACE: lab}", ""}, {"purge: false", "workers-own"}} {
+		o.Job, o.Lease = uint64(i+2), uint64(i+8)
+		o.Work.Definition.Inline, o.Work.Env.Inline = "env PDU_PASSWORD", tt.env
+		l.publish(t, o)
+		l.await(t, order.SpoolEmpty, o.Job, o.Lease)
+		if got, want := l.lines(t, events.JobID(o.Job)), []string{"PDU_PASSWORD=" + tt.want}; !slices.Equal(got, want) {
+			t.Errorf("with env.yaml %q: got %q, want %q", tt.env, got, want)
+		}
+	}
+	o.Job, o.Lease, o.Work.Env.Inline = 6, 12, "purge: [true"
 	l.publish(t, o)
-	if v := l.await(t, order.Finished, 2, 8).Verdict; v.ErrorType != "Configuration" {
+	if v := l.await(t, order.Finished, 6, 12).Verdict; v.ErrorType != "Configuration" {
 		t.Errorf("with a bad env.yaml: got %+v, want Configuration", *v)
 	}
 }
