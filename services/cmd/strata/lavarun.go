@@ -175,8 +175,15 @@ func (a *app) runAndSend(ctx context.Context, j dispatcher.Job, r lavaRun, to st
 	}()
 	v := dispatcher.Run(running, j)
 	close(ended)
+	interrupted := ctx.Done()
+	if ctx.Err() != nil {
+		interrupted = nil // that was for the job
+	}
 	select {
 	case err = <-sent:
+	case <-interrupted:
+		leave()
+		err = <-sent
 	case <-j.Again:
 		leave()
 		err = <-sent

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -63,15 +64,61 @@ func TestLavaRun(t *testing.T) {
 	}
 }
 
+// TestLavaRunAsProgram starts the binary through a link, with the arguments in the form and order that
+// tuxrun gives, and reads standard error as tuxrun does: a YAML mapping a line, and nothing else.
+func TestLavaRunAsProgram(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, lavaRunName)
+	if err := os.Symlink(self, link); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{
+		"--device", write(t, dir, "device.yaml", "commands: {users: {relay: {do: /bin/echo relayed}}}\nactions: {deploy: {methods: }, boot: {methods: }}\n"),
+		"--dispatcher", write(t, dir, "dispatcher.yaml", "dispatcher_ip: 127.0.0.1\n"),
+		"--env-dut", write(t, dir, "env-dut.yaml", "overrides: {A: b}\n"),
+		"--job-id", "1", "--output-dir", filepath.Join(dir, "output"),
+	}
+	if os.Geteuid() != 0 {
+		args = append(args, "--skip-sudo-warning")
+	}
+	job := write(t, dir, "definition.yaml", "job_name: local\nvisibility: public\ntimeouts: {job: {minutes: 5}, action: {minutes: 5}}\nactions:\n- command: {name: relay}\n")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, link, append(args, job)...)
+	cmd.Env, cmd.Dir = append(os.Environ(), asStrata+"=1"), dir
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil || stdout.Len() > 0 {
+		t.Errorf("%v, standard output %q\n%s", err, stdout.String(), stderr.String())
+	}
+	seen := map[string]bool{}
+	for scanner := bufio.NewScanner(&stderr); scanner.Scan(); {
+		line, err := yaml.Parse(scanner.Bytes())
+		if err != nil || !line.Is(yaml.Map) || !line.Has("dt") || !line.Has("lvl") || !line.Has("msg") {
+			t.Errorf("%q is no record (%v)", scanner.Text(), err)
+			continue
+		}
+		seen[line.Get("lvl").TextOr("")] = true
+	}
+	if !seen["info"] || !seen["results"] {
+		t.Errorf("levels seen: %v", seen)
+	}
+}
+
 func TestLavaRunMisuse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var stderr bytes.Buffer
 	a := &app{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &stderr, env: func(string) string { return "" }, now: time.Now}
 	for want, args := range map[string][]string{
-		"no LAVA server": {"--url", "http://lava", "--job-id", "1", "--output-dir", dir, "--device", "d", "j"},
-		"device":         {"--job-id", "1", "--output-dir", dir, "j"},
-		"no such file":   {"--skip-sudo-warning", "--job-id", "1", "--output-dir", dir, "--device", "none.yaml", "none.yaml"},
+		"address of a LAVA server": {"--url", "lava", "--job-id", "1", "--output-dir", dir, "--device", "d", "j"},
+		"device":                   {"--job-id", "1", "--output-dir", dir, "j"},
+		"no such file":             {"--skip-sudo-warning", "--job-id", "1", "--output-dir", dir, "--device", "none.yaml", "none.yaml"},
 	} {
 		stderr.Reset()
 		if got := a.run(context.Background(), append([]string{lavaRunName}, args...)); got == 0 || !strings.Contains(stderr.String(), want) {
