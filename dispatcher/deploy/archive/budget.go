@@ -101,6 +101,10 @@ func (t *tarReader) Next() (*tar.Header, error) {
 	if err != nil {
 		return nil, tarError(err)
 	}
+	// A file with holes (tar -S makes such members) and a contiguous one are files like any other.
+	if h.Typeflag == tar.TypeGNUSparse || h.Typeflag == tar.TypeCont {
+		h.Typeflag, h.Format = tar.TypeReg, tar.FormatUnknown
+	}
 	// The size counts the holes of a sparse member too, which take no room in the archive at all.
 	return h, t.budget.member(h.Name, h.Size)
 }
