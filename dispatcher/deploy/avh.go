@@ -9,8 +9,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"regexp"
+	"strings"
 
 	"strata/dispatcher/boot"
 	"strata/dispatcher/deploy/archive"

@@ -296,9 +296,12 @@ type job struct {
 	services        pipeline.Services
 	secrets         string                          // of the job, in flow style
 	dispatcher      string                          // more of the worker's configuration
+	env             []string                        // more of the job's environment
+	script          string                          // of the device's console
 	check           func(s *pipeline.Session) error // instead of looking for a ramdisk
 	leave           func(s *pipeline.Session) error // looks at what was left, also without a test
 
+	dir     string // the job's own
 	log     []events.Record
 	images  []pipeline.Image
 	disk    archive.Ramdisk
@@ -323,6 +326,10 @@ func (j *job) plan(t *testing.T) (*pipeline.Plan, error) {
 		blocks = append(blocks, read("test: {definitions: [{from: inline, name: smoke, path: s.yaml, repository: {metadata: {format: x, name: s}}}]}"))
 	}
 	accept := func(_, _ pipeline.Data) (string, error) { return "", nil }
+	j.dir = filepath.Join(t.TempDir(), "9")
+	if err := os.Mkdir(j.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if j.leave != nil {
 		blocks = append(blocks, read("command: {name: look}"))
 	}
@@ -330,7 +337,7 @@ func (j *job) plan(t *testing.T) (*pipeline.Plan, error) {
 		ID:         "9",
 		Job:        read("timeouts: {job: {minutes: 5}, action: {minutes: 1}}").With("actions", pipeline.Of(blocks)).With("secrets", read(j.secrets)),
 		Device:     read("{constants: {failure_retry: 1, posix: {lava_test_results_dir: /lava-%s, lava_test_sh_cmd: /bin/sh, lava_test_shell_file: x}}, actions: {deploy: {methods: " + j.methods + "}}" + j.device + "}"),
-		Dispatcher: read("{dispatcher_ip: 192.0.2.1, nfs_export_command: 'test -d {DIR}'" + j.dispatcher + "}"), Dir: filepath.Join(t.TempDir(), "9"), Env: os.Environ(), Now: time.Now,
+		Dispatcher: read("{dispatcher_ip: 192.0.2.1, nfs_export_command: 'test -d {DIR}'" + j.dispatcher + "}"), Dir: j.dir, Env: append(os.Environ(), j.env...), Now: time.Now,
 		Services: j.services,
 		Log: output.New(output.Settings{Now: time.Now, Write: func(r events.Record) error {
 			j.log = append(j.log, r)

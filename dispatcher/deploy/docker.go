@@ -2,7 +2,9 @@ package deploy
 
 import (
 	"context"
+	"os/exec"
 	"regexp"
+	"strings"
 
 	"strata/dispatcher/container"
 	"strata/dispatcher/pipeline"
@@ -17,25 +19,42 @@ func docker(pipeline.Data) pipeline.Action {
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			return add(step, environment(s), testOverlay(s))
 		},
-		Check: func(_ context.Context, s *pipeline.Session) error {
+		Check: func(ctx context.Context, s *pipeline.Session) error {
 			name, _ := container.ImageOf(s.Block().Get("image"))
 			if !dockerImage.MatchString(name) {
 				s.Invalid("image_name '%s' is invalid", name)
 				return nil
 			}
-			if _, err := container.Find(s); err != nil {
+			engine, err := container.Find(s)
+			if err != nil {
 				return err
 			}
+			argv := []string{engine}
+			if remote := dockerRemote(s); remote != "" {
+				argv = append(argv, "--host", remote)
+			}
+			// For the log: which engine, here or elsewhere, runs the device. Podman alone has no server.
+			cmd := exec.CommandContext(ctx, argv[0], append(argv[1:], "version")...)
+			cmd.Env = s.Env()
+			out, err := cmd.Output()
+			if err != nil {
+				s.Log.Warning("%s: %s", pipeline.ReprList(cmd.Args), err)
+			}
+			s.Log.Debug("%s", strings.TrimSpace(string(out)))
 			// Boot asks for it while validating too.
 			pipeline.Put(s, pipeline.DockerImage, name)
 			return nil
 		},
 		Do: func(ctx context.Context, s *pipeline.Session) error {
-			remote := s.Device.Get("actions", "deploy", "methods", "docker", "options", "remote").Text()
-			if err := container.Pull(ctx, s, s.Block().Get("image"), remote); err != nil {
+			if err := container.Pull(ctx, s, s.Block().Get("image"), dockerRemote(s)); err != nil {
 				return err
 			}
 			return s.RunChildren(ctx)
 		},
 	}
+}
+
+// dockerRemote returns where the engine is, "" for the worker's own.
+func dockerRemote(s *pipeline.Session) string {
+	return s.Device.Get("actions", "deploy", "methods", "docker", "options", "remote").Text()
 }
