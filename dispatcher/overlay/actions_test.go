@@ -303,6 +303,7 @@ func TestDefinitionsAreChecked(t *testing.T) {
 type job struct {
 	dir, root  string
 	definition pipeline.Data
+	dispatcher pipeline.Data
 	env        []string
 	log        []events.Record
 	runs       []*Run
@@ -330,7 +331,7 @@ func (j *job) plan() (*pipeline.Plan, error) {
 	}
 	j.definition = j.definition.With("timeouts", pipeline.Of([]pipeline.Pair{}))
 	return pipeline.Parse(pipeline.Inputs{
-		ID: "7", Job: j.definition, Device: device, Dispatcher: pipeline.Of([]pipeline.Pair{{Key: "dispatcher_ip", Value: pipeline.Of("192.0.2.1")}}),
+		ID: "7", Job: j.definition, Device: device, Dispatcher: j.dispatcher.With("dispatcher_ip", pipeline.Of("192.0.2.1")),
 		Env: append(os.Environ(), append(j.env, "GIT_CONFIG_NOSYSTEM=1", "HOME="+j.root)...), Dir: j.dir, Log: logger, Now: time.Now,
 		Methods: pipeline.Methods{
 			Deploy: []pipeline.Method{{Name: "x", Accepts: accept, Action: func(pipeline.Data) pipeline.Action { return patient{New().(*create), j} }}},

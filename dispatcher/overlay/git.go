@@ -3,6 +3,7 @@ package overlay
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -90,6 +91,8 @@ type clone struct {
 	shallow   bool
 	history   bool // keep .git
 	recursive bool
+	rules     urlrule.Rules
+	held      []string // options that hold git to the rules
 	wait      func(context.Context, time.Duration) error
 }
 
@@ -99,13 +102,12 @@ func newClone(s *pipeline.Session, url string) *clone {
 
 // run clones, several times if need be, and returns the commit that is checked out.
 func (c *clone) run(ctx context.Context) (string, error) {
-	rules, err := urlrule.Read(c.s.Dispatcher)
-	if err != nil {
+	var err error
+	if c.rules, err = urlrule.Read(c.s.Dispatcher); err != nil {
 		return "", err
 	}
-	// git connects by itself, so the addresses are looked up here.
-	if err := rules.CheckHost(ctx, c.url); err != nil {
-		return "", pipeline.Blame(pipeline.Job, err)
+	if c.held, err = hold(ctx, c.rules, c.url); err != nil {
+		return "", err
 	}
 	for try := 1; ; try++ {
 		commit, err := c.once(ctx)
@@ -114,6 +116,9 @@ func (c *clone) run(ctx context.Context) (string, error) {
 		}
 		if ctx.Err() != nil {
 			return "", ctx.Err()
+		}
+		if errors.As(err, new(*urlrule.Forbidden)) {
+			return "", pipeline.Blame(pipeline.Job, err) // of a submodule
 		}
 		c.s.Log.Error("Unable to fetch git repository '%s': %d of %d attempts. %s", c.url, try, gitTries, err)
 		if try == gitTries {
@@ -140,6 +145,11 @@ func (c *clone) once(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
+	if c.recursive && !c.rules.None() {
+		if err := c.submodules(ctx, c.dir, 0); err != nil {
+			return "", err
+		}
+	}
 	commit, err := c.git(ctx, "-C", c.dir, "rev-parse", "HEAD")
 	if err != nil {
 		return "", err
@@ -159,8 +169,8 @@ func (c *clone) clone(ctx context.Context, shallow bool) (string, error) {
 	if err := os.RemoveAll(c.dir); err != nil {
 		return "", err
 	}
-	args := []string{"clone"}
-	if c.recursive {
+	args := append(append([]string(nil), c.held...), "clone")
+	if c.recursive && c.rules.None() {
 		args = append(args, "--recurse-submodules")
 	}
 	if c.branch != "" {

@@ -46,7 +46,9 @@ func Private() []netip.Prefix {
 	for _, text := range []string{
 		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
 		"192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4",
-		"::/128", "::1/128", "64:ff9b::/96", "64:ff9b:1::/48", "fc00::/7", "fe80::/10", "ff00::/8",
+		"fc00::/7", "fe80::/10", "ff00::/8",
+		// These carry an address of IPv4, which a gateway may take out; :: and ::1 are in the first.
+		"::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16",
 	} {
 		all = append(all, netip.MustParsePrefix(text))
 	}
@@ -127,7 +129,7 @@ func prefixes(texts []string) ([]netip.Prefix, error) {
 // Check says why a URL may not be fetched, by its text; nil where it may. A repository may be written
 // as git does, user@host:path.
 func (r Rules) Check(text string) error {
-	if r.schemes == nil && r.hosts == nil && r.deny == nil && !r.private {
+	if r.None() {
 		return nil
 	}
 	scheme, host, err := parts(text)
@@ -186,23 +188,32 @@ func (r Rules) Control(_, address string, _ syscall.RawConn) error {
 	return r.address(at.Addr())
 }
 
-// CheckHost is Check that also looks up the host's addresses, for programs that connect by themselves.
-func (r Rules) CheckHost(ctx context.Context, text string) error {
+// None says that everything is allowed.
+func (r Rules) None() bool {
+	return r.schemes == nil && r.hosts == nil && r.deny == nil && !r.private
+}
+
+// DeniesPrivate says whether private addresses are denied.
+func (r Rules) DeniesPrivate() bool { return r.private }
+
+// CheckHost is Check that also looks up the host's addresses, for programs that connect by themselves. It
+// returns them, all of which may be asked; none where addresses do not matter.
+func (r Rules) CheckHost(ctx context.Context, text string) ([]netip.Addr, error) {
 	if err := r.Check(text); err != nil || !r.private {
-		return err
+		return nil, err
 	}
 	_, host, err := parts(text)
 	if err != nil || host == "" {
-		return err
+		return nil, err
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		return fmt.Errorf("look up '%s': %w", host, err)
+		return nil, fmt.Errorf("look up '%s': %w", host, err)
 	}
 	for _, addr := range addrs {
 		if err := r.address(addr); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return addrs, nil
 }

@@ -82,12 +82,13 @@ func TestAddresses(t *testing.T) {
 	}{
 		{"8.8.8.8:443", true}, {"127.0.0.1:80", false}, {"169.254.169.254:80", false}, {"[::1]:80", false},
 		{"[::ffff:10.0.0.1]:80", false}, {"[fe80::1%eth0]:80", false}, {"[2001:db8::1]:80", true}, {"nonsense", false},
+		{"[::127.0.0.1]:80", false}, {"[2002:7f00:1::]:80", false}, {"[64:ff9b::a00:1]:80", false}, {"0.0.0.0:80", false}, {"[::]:80", false},
 	} {
 		if err := r.Control("tcp", tt.address, nil); (err == nil) != tt.allowed {
 			t.Errorf("%s: %v, want allowed %t", tt.address, err, tt.allowed)
 		}
 	}
-	if err := r.CheckHost(t.Context(), "http://localhost/x"); err == nil || !strings.Contains(err.Error(), "private address") {
+	if _, err := r.CheckHost(t.Context(), "http://localhost/x"); err == nil || !strings.Contains(err.Error(), "private address") {
 		t.Errorf("localhost: %v", err)
 	}
 }

@@ -174,6 +174,16 @@ func (f fetch) check(s *pipeline.Session) {
 	}
 }
 
+// allowed says why the worker's rules do not let a program that connects by itself fetch the file.
+func (f fetch) allowed(ctx context.Context, s *pipeline.Session) error {
+	rules, err := urlrule.Read(s.Dispatcher)
+	if err == nil {
+		_, err = rules.CheckHost(ctx, f.url)
+		err = pipeline.Blame(pipeline.Job, err)
+	}
+	return err
+}
+
 // deliver tells later actions where the file is. A tar is unpacked first, and its directory is
 // what they get.
 func (f fetch) deliver(s *pipeline.Session) error {

@@ -348,6 +348,7 @@ type job struct {
 	dir        string
 	params     pipeline.Data
 	dispatcher pipeline.Data
+	secrets    pipeline.Data
 	services   pipeline.Services
 	log        []events.Record
 	waits      []time.Duration
@@ -391,7 +392,7 @@ func (j *job) plan() (*pipeline.Plan, error) {
 		return nil, err
 	}
 	return pipeline.Parse(pipeline.Inputs{
-		ID: "1", Job: definition, Device: device, Dispatcher: j.dispatcher, Services: j.services, Dir: j.dir, Log: logger, Now: time.Now,
+		ID: "1", Job: definition.With("secrets", j.secrets), Device: device, Dispatcher: j.dispatcher, Services: j.services, Dir: j.dir, Log: logger, Now: time.Now,
 		Methods: pipeline.Methods{
 			Deploy: []pipeline.Method{{Name: "x", Accepts: func(_, _ pipeline.Data) (string, error) { return "", nil },
 				Action: func(pipeline.Data) pipeline.Action { return action }}},

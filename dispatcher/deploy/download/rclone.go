@@ -5,15 +5,21 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"strata/dispatcher/pipeline"
+	"strata/dispatcher/urlrule"
 )
 
 // rcloneDownload copies a file from a storage that rclone knows: rclone://remote/path.
 type rcloneDownload struct{ fetch }
 
 func newRclone(f fetch) pipeline.Action { return rcloneDownload{f} }
+
+// remoteName is what rclone calls a remote. What begins with a colon is none, but makes one on the spot,
+// and with a dash it is an option.
+var remoteName = regexp.MustCompile(`^[\w.+@][\w.+@ -]*$`)
 
 // Name returns rclone-download.
 func (rcloneDownload) Name() string { return "rclone-download" }
@@ -24,8 +30,21 @@ func (rcloneDownload) Description() string { return "use rclone to download the 
 // Validate asks for the file's size.
 func (d rcloneDownload) Validate(ctx context.Context, s *pipeline.Session) error {
 	d.check(s)
-	if d.host == "" {
+	if !remoteName.MatchString(d.host) {
 		s.Invalid("'%s' names no remote of rclone", d.url)
+		return nil
+	}
+	rules, err := urlrule.Read(s.Dispatcher)
+	if err == nil {
+		err = pipeline.Blame(pipeline.Job, rules.Check(d.url))
+	}
+	if err != nil {
+		return err
+	}
+	// A remote of the job's own may be any server, or the worker's disk.
+	secrets := s.Job.Get("secrets")
+	if !rules.None() && (secrets.Has("rclone_config") || secrets.Has("rclone_env")) {
+		s.Invalid("the lab's url_rules do not allow a configuration of rclone in a job")
 		return nil
 	}
 	if _, err := d.size(ctx, s); err != nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"strata/dispatcher/deploy/archive"
+	"strata/dispatcher/dispatchertest"
 	"strata/dispatcher/pipeline"
 )
 
@@ -92,5 +93,32 @@ func TestSizeLimit(t *testing.T) {
 		if !want {
 			j.wantNothingLeft(t)
 		}
+	}
+}
+
+// Programs that connect by themselves are not started for what the rules forbid.
+func TestURLRulesOfPrograms(t *testing.T) {
+	started := filepath.Join(t.TempDir(), "started")
+	dispatchertest.Programs(t, "*) : >"+started+"; echo 1;;", "ssh", "rclone")
+	for _, tt := range []struct{ name, url, rules, secrets, want string }{
+		{"scp to a private address", "scp://localhost/f", "{private: deny}", "", "private address"},
+		{"a remote made on the spot", "rclone://:local/etc/passwd", "{}", "", "invalid port"},
+		{"an option", "rclone://-v/etc/passwd", "{}", "", "names no remote of rclone"},
+		{"a scheme", "rclone://lab/f", "{schemes: [https]}", "", "schemes https only"},
+		{"a remote of the job's own", "rclone://mine/f", "{private: deny}", "{rclone_config: '[mine]'}", "do not allow a configuration of rclone"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			j := newJob(t, tt.url, "")
+			j.dispatcher = parse(t, "url_rules: "+tt.rules)
+			if tt.secrets != "" {
+				j.secrets = parse(t, tt.secrets)
+			}
+			if err := j.validate(t); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v, want %q", err, tt.want)
+			}
+			if _, err := os.Stat(started); err == nil {
+				t.Error("the program was started")
+			}
+		})
 	}
 }

@@ -30,6 +30,9 @@ func (d scpDownload) Validate(ctx context.Context, s *pipeline.Session) error {
 		s.Invalid("'%s' names no host", d.url)
 		return nil
 	}
+	if err := d.allowed(ctx, s); err != nil {
+		return err
+	}
 	if _, err := d.size(ctx, s); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -49,6 +52,9 @@ func (d scpDownload) size(ctx context.Context, s *pipeline.Session) (int64, erro
 
 // Run copies the file.
 func (d scpDownload) Run(ctx context.Context, s *pipeline.Session) error {
+	if err := d.allowed(ctx, s); err != nil {
+		return err
+	}
 	size, err := d.size(ctx, s)
 	if err != nil {
 		if ctx.Err() != nil {
