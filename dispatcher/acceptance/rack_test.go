@@ -152,16 +152,27 @@ func daemon(t *testing.T, ready func() bool, name string, args ...string) {
 			t.Logf("%s said:\n%s", name, said.String())
 		}
 	})
-	soon := time.NewTicker(20 * time.Millisecond)
-	defer soon.Stop()
-	late := time.After(time.Minute)
-	for !ready() {
+	await(t, name+" to be ready", func() bool {
 		select {
-		case <-soon.C:
 		case <-ended:
 			t.Fatalf("%s ended: %s", name, said.String())
+		default:
+		}
+		return ready()
+	})
+}
+
+// await asks until the answer is yes.
+func await(t *testing.T, what string, yes func() bool) {
+	t.Helper()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	late := time.After(time.Minute)
+	for !yes() {
+		select {
+		case <-again.C:
 		case <-late:
-			t.Fatalf("%s is not ready after a minute", name)
+			t.Fatalf("waiting for %s took more than a minute", what)
 		}
 	}
 }
