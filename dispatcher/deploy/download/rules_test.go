@@ -102,7 +102,7 @@ func TestURLRulesOfPrograms(t *testing.T) {
 	dispatchertest.Programs(t, "*) : >"+started+"; echo 1;;", "ssh", "rclone")
 	for _, tt := range []struct{ name, url, rules, secrets, want string }{
 		{"scp to a private address", "scp://localhost/f", "{private: deny}", "", "private address"},
-		{"a remote made on the spot", "rclone://:local/etc/passwd", "{}", "", "invalid port"},
+		{"a remote with settings of the job's own", "rclone://lab,type=local/etc/passwd", "{}", "", "names no remote of rclone"},
 		{"an option", "rclone://-v/etc/passwd", "{}", "", "names no remote of rclone"},
 		{"a scheme", "rclone://lab/f", "{schemes: [https]}", "", "schemes https only"},
 		{"a remote of the job's own", "rclone://mine/f", "{private: deny}", "{rclone_config: '[mine]'}", "do not allow a configuration of rclone"},
