@@ -167,8 +167,15 @@ func (e *execute) Run(_ context.Context, s *pipeline.Session) error {
 	s.Result("qemu_version", e.version)
 	s.Result("host_arch", hostArch())
 	s.Result("job_arch", s.Job.Get("context", "arch").Text())
-	command := slices.Clone(e.command)
-	more, err := images(s)
+	replace, err := placeholders(s)
+	if err != nil {
+		return err
+	}
+	var command []string
+	for _, word := range e.command { // the dictionary's own arguments may name the NFS root
+		command = append(command, replace.Replace(word))
+	}
+	more, err := images(s, replace)
 	if err != nil {
 		return err
 	}
@@ -223,9 +230,9 @@ func (e *execute) Cleanup(ctx context.Context, s *pipeline.Session) error {
 	return nil
 }
 
-// images returns the words for what was downloaded: each image's argument, with {label} replaced
-// by its file after splitting, so that a path needs no quotes.
-func images(s *pipeline.Session) ([]string, error) {
+// placeholders replaces {label} by the file of what was downloaded, and names the NFS root where there
+// is one.
+func placeholders(s *pipeline.Session) (*strings.Replacer, error) {
 	downloads, _ := pipeline.Get(s, pipeline.Images)
 	var pairs []string
 	for _, image := range downloads {
@@ -238,7 +245,13 @@ func images(s *pipeline.Session) ([]string, error) {
 		}
 		pairs = append(pairs, "{NFS_SERVER_IP}", ip, "{NFSROOTFS}", root)
 	}
-	replace := strings.NewReplacer(pairs...)
+	return strings.NewReplacer(pairs...), nil
+}
+
+// images returns the words for what was downloaded: each image's argument, with its placeholders
+// replaced after splitting, so that a path needs no quotes.
+func images(s *pipeline.Session, replace *strings.Replacer) ([]string, error) {
+	downloads, _ := pipeline.Get(s, pipeline.Images)
 	var words []string
 	for _, image := range downloads {
 		split, err := pipeline.Words(image.Arg)
