@@ -152,8 +152,9 @@ func TestRunner(t *testing.T) {
 			shellEnv := "SHELL=/bin/sh"
 			got, _ := run(t, argv, stage, line, "PATH="+os.Getenv("PATH"), shellEnv)
 			got = regexp.MustCompile(`in .*/results/1_ok-\d+`).ReplaceAllString(got, "in RESULTS")
-			want := "<LAVA_TEST_RUNNER INSTALL_FAIL>\ninstalled\nin RESULTS\n<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=a RESULT=pass>\n" +
-				"last\n<LAVA_TEST_RUNNER EXIT>\n"
+			want := "<LAVA_TEST_RUNNER INSTALL_FAIL>\n<STRATA_SUM 0_bad 0 4294967295 install>\n" +
+				"installed\nin RESULTS\n<STRATA_NEXT 1_ok 1 49>\n<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=a RESULT=pass>\n<STRATA_SUM 1_ok 1 2785336184 1>\n" +
+				"last\n<STRATA_SUM 2_last 0 4294967295 0>\n<LAVA_TEST_RUNNER EXIT>\n"
 			if got != want {
 				t.Errorf("got  %q\nwant %q", got, want)
 			}
@@ -169,6 +170,14 @@ func TestRunner(t *testing.T) {
 				}
 				if text, err := os.ReadFile(files[0]); err != nil || string(text) != content {
 					t.Errorf("%s: %q, error %v, want %q", pattern, text, err, content)
+				}
+			}
+			// What a run signalled can be asked for again.
+			list := filepath.Join(bin, "lava-test-signals") + " " + filepath.Join(stage, "signals", "1_ok")
+			all := "<STRATA_LIST 1 2785336184 49 TESTCASE TEST_CASE_ID=a RESULT=pass>\n<STRATA_LIST END 1>\n"
+			for args, want := range map[string]string{"": all, " 1": all, " 2 3": "<STRATA_LIST END 1>\n"} {
+				if got, _ := run(t, argv, stage, list+args, "PATH="+os.Getenv("PATH")); got != want {
+					t.Errorf("list%s:\n got %q\nwant %q", args, got, want)
 				}
 			}
 			// After a reboot nothing runs twice, and the dispatcher still hears the end.

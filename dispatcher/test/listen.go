@@ -18,6 +18,8 @@ const (
 	exitMark  = `<LAVA_TEST_RUNNER EXIT>`
 	errorMark = `<LAVA_TEST_RUNNER INSTALL_FAIL>`
 	signal    = `<LAVA_SIGNAL_(\S+) ([^>]+)>`
+	// What only our helpers send; see ledger.
+	numberMark = `<STRATA_(NEXT|SUM) ([^>\r\n]*)>`
 )
 
 // listener follows one test shell.
@@ -27,6 +29,7 @@ type listener struct {
 	action  *shell
 	stage   int
 	runs    []*overlay.Run // the definitions of the namespace
+	root    string         // of the overlay, on the device
 	poll    time.Duration  // between looks at other consoles
 	hear    time.Duration  // how long another console is listened to
 	marks   []connection.Pattern
@@ -35,6 +38,12 @@ type listener struct {
 	pending output.Fields // the result of a run that does not come to its end
 	started time.Time     // of the run, or of the listening
 	set     string        // the open test set
+
+	begun         []*running
+	coming        *announced // nil where nothing is announced
+	unsure        bool       // what announced it was broken
+	installFailed bool       // the device has said so, of the run that it is in
+	lastRun       bool       // the stage's last run is over: only the runner's end is to come
 }
 
 // running is the run that the device is in.
@@ -46,12 +55,18 @@ type running struct {
 	fixup   map[string]string
 	expect  *expectation // nil where nothing is expected
 	report  strings.Builder
+	ledger
+	over     bool   // it has said that it came to its end
+	owes     bool   // the report of expected cases, until the device's list was read
+	startSet string // the test set that was open when it began
+	endSet   string // and when it ended
 }
 
 // listen takes what the device sends until the runner ends.
 func (l *listener) listen(ctx context.Context) error {
 	l.started = l.s.Now()
 	err := l.loop(ctx)
+	l.settle(ctx, err == nil)
 	// However the loop ended, the run that the device was in must not vanish from the results.
 	if len(l.pending) > 0 {
 		l.s.Log.Error("Marking unfinished test run as failed")
@@ -76,6 +91,10 @@ func (l *listener) loop(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return err
+		case kind == nothing && l.lastRun:
+			l.s.Log.Warning("The end of the runner was not heard whole")
+			l.set = ""
+			return nil
 		case kind == nothing:
 			l.listenElsewhere(ctx)
 		case kind == exit:
@@ -83,13 +102,16 @@ func (l *listener) loop(ctx context.Context) error {
 			l.set = ""
 			return nil
 		case kind == installFailed:
-			// The runner goes on with the next definition, and so do we: the block fails at its end.
-			l.s.Log.Error("Unable to start stage %d. Read the log for more details.", l.stage)
-			l.s.Fail("Unable to start test stage %d", l.stage)
-			l.pending = output.Fields{
-				{Key: "definition", Value: "lava"}, {Key: "case", Value: stageName(l.stage)}, {Key: "result", Value: "fail"}}
+			l.failInstall()
 		case kind == signaled:
 			err = l.signal(ctx, m)
+		case kind == numbered:
+			err = l.numbering(m)
+		case kind == asked:
+			var stop bool
+			if stop, err = l.ask(ctx, m); stop {
+				return err
+			}
 		case kind == matched:
 			err = l.match(m)
 		}
@@ -99,6 +121,16 @@ func (l *listener) loop(ctx context.Context) error {
 	}
 }
 
+// failInstall notes that a definition could not be installed. The runner goes on with the next one, and
+// so do we: the block fails at its end.
+func (l *listener) failInstall() {
+	l.installFailed = true
+	l.s.Log.Error("Unable to start stage %d. Read the log for more details.", l.stage)
+	l.s.Fail("Unable to start test stage %d", l.stage)
+	l.pending = output.Fields{
+		{Key: "definition", Value: "lava"}, {Key: "case", Value: stageName(l.stage)}, {Key: "result", Value: "fail"}}
+}
+
 // kind is what next found.
 type kind int
 
@@ -106,6 +138,8 @@ const (
 	exit kind = iota
 	installFailed
 	signaled
+	numbered
+	asked
 	matched
 	nothing // within the poll interval
 )
@@ -113,7 +147,7 @@ const (
 // compileMarks compiles what the device sends; the order is that of kind.
 func compileMarks() ([]connection.Pattern, error) {
 	var patterns []connection.Pattern
-	for _, text := range []string{exitMark, errorMark, signal} {
+	for _, text := range []string{exitMark, errorMark, signal, numberMark, askMark} {
 		p, err := connection.Compile(text, 0)
 		if err != nil {
 			return nil, err
@@ -130,7 +164,11 @@ func (l *listener) next(ctx context.Context) (connection.Match, kind, error) {
 		patterns = append(slices.Clone(patterns), *l.run.pattern)
 	}
 	// The poll interval bounds how long the consoles of other namespaces go unread.
-	limited, cancel := context.WithTimeout(ctx, l.poll)
+	poll := l.poll
+	if l.lastRun {
+		poll = min(poll, readSilence)
+	}
+	limited, cancel := context.WithTimeout(ctx, poll)
 	defer cancel()
 	m, err := l.console.Expect(limited, patterns...)
 	switch {

@@ -89,8 +89,9 @@ func (a *shell) over(ctx context.Context, s *pipeline.Session, console *connecti
 	if err != nil {
 		return err
 	}
+	root, _ := pipeline.GetFrom(s, namespace, pipeline.ResultsDir)
 	l := &listener{
-		s: s, console: console, action: a, stage: stage, runs: runs, marks: marks,
+		root: root, s: s, console: console, action: a, stage: stage, runs: runs, marks: marks,
 		poll: min(s.Step.Timeout, s.Step.Connection), hear: hear,
 	}
 	s.Log.Info("Test shell timeout: %ds (minimum of the action and connection timeout)", int(l.poll/time.Second))

@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +20,19 @@ func (l *listener) signal(ctx context.Context, m connection.Match) error {
 	name, _ := m.Group("1")
 	text, _ := m.Group("2")
 	args := strings.Fields(text)
+	if !l.whole(m, name) {
+		if name == "STARTRUN" {
+			if err := l.startNext(); err != nil {
+				return err
+			}
+		}
+		if inner, kind, ok := l.within(m.Text); ok && kind == numbered {
+			return l.numbering(inner)
+		} else if ok {
+			return l.signal(ctx, inner)
+		}
+		return nil
+	}
 	l.s.Log.Debug("Received signal: <%s> %s", name, strings.Join(args, " "))
 	switch name {
 	case "STARTRUN":
@@ -57,7 +71,9 @@ func (l *listener) startRun(args []string) error {
 	if len(args) < 2 {
 		return pipeline.Blamef(pipeline.Test, "STARTRUN without a test definition and its UUID: %q", strings.Join(args, " "))
 	}
-	r := &running{suite: args[0], uuid: args[1]}
+	r := &running{suite: args[0], uuid: args[1], ledger: newLedger(), startSet: l.set}
+	l.coming, l.lastRun = nil, false
+	l.begun = append(l.begun, r)
 	l.started = l.s.Now()
 	l.s.Log.Info("Starting test lava.%s (%s)", r.suite, r.uuid)
 	// A device may run definitions that no job gave it; their cases count all the same.
@@ -84,6 +100,17 @@ func (l *listener) startRun(args []string) error {
 		r.expect = expect(r.def.Expected)
 	}
 	return r.arm(l.s)
+}
+
+// startNext begins the run whose turn it is, because what began it came broken. A runner takes the
+// definitions of its stage in their order.
+func (l *listener) startNext() error {
+	for _, def := range l.runs {
+		if def.Stage == l.stage && !slices.ContainsFunc(l.begun, func(r *running) bool { return r.suite == def.Name }) {
+			return l.missedStart(def.Name)
+		}
+	}
+	return nil
 }
 
 // arm makes ready what finds results in ordinary output.
@@ -121,7 +148,13 @@ func (l *listener) endRun() {
 		l.s.Log.Error("ENDRUN without a STARTRUN before it")
 		return
 	}
-	if r.expect != nil {
+	r.over, r.endSet = true, l.set
+	l.lastRun = r.numbers && l.isLast(r.suite)
+	switch {
+	case r.expect == nil:
+	case len(r.missing()) > 0 || len(r.stray) > 0 || l.coming != nil:
+		r.owes = true // the device's list may have what seems to be missing
+	default:
 		r.expect.report(l.s, r.suite, l.set)
 	}
 	l.s.Log.Info("Ending use of test pattern.")
