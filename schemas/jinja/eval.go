@@ -96,6 +96,9 @@ func (r *rendering) dict(e *DictExpr, s *scope) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := r.weigh(e, k); err != nil { // a tuple is looked up by what it prints
+			return nil, err
+		}
 		if !d.Set(k, v) {
 			return nil, r.fail(e, "%s cannot be a dictionary's key", typeName(k))
 		}
@@ -232,6 +235,9 @@ func (r *rendering) binary(e *Binary, s *scope) (any, error) {
 	case "and", "or":
 		return right, nil
 	case "~":
+		if err := r.weigh(e, left, right); err != nil {
+			return nil, err
+		}
 		return r.joined(e, Str(left), Str(right))
 	}
 	for _, v := range []any{left, right} {
@@ -336,6 +342,9 @@ func (r *rendering) compare(e *Compare, s *scope) (any, error) {
 }
 
 func (r *rendering) holds(e *Compare, op string, left, right any) (bool, error) {
+	if err := r.weigh(e, left, right); err != nil {
+		return false, err
+	}
 	switch op {
 	case "==":
 		return equal(left, right), nil
@@ -426,6 +435,9 @@ func (r *rendering) index(e *Index, s *scope) (any, error) {
 		return nil, err
 	}
 	key, err := r.eval(e.Key, s)
+	if err == nil {
+		err = r.weigh(e, key)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -546,6 +558,9 @@ func (r *rendering) callExpr(e *Call, s *scope) (any, error) {
 	}
 	if !ok {
 		return nil, r.fail(e, "%s cannot be called", typeName(f))
+	}
+	if err := r.weigh(e, args...); err != nil {
+		return nil, err
 	}
 	v, err := call(args, named)
 	if err != nil {

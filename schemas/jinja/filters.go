@@ -84,9 +84,12 @@ func (r *rendering) filter(e *FilterExpr, s *scope) (any, error) {
 		return nil, err
 	}
 	if list, err := items(of); err == nil {
-		if err := r.spend(e, len(list)/16); err != nil {
+		if err := r.spend(e, len(list)/perStep); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.weigh(e, append([]any{of}, args...)...); err != nil {
+		return nil, err
 	}
 	v, err := filters[e.Name](call{of, args, named, r.bytes})
 	if err != nil {

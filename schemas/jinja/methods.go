@@ -81,6 +81,9 @@ func (r *rendering) test(e *TestExpr, s *scope) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.weigh(e, append([]any{of}, args...)...); err != nil {
+		return nil, err
+	}
 	v, err := tests[e.Name](call{of: of, args: args})
 	if err != nil {
 		return nil, r.placed(e, fmt.Errorf("test %s: %w", e.Name, err))
@@ -113,7 +116,7 @@ func (r *rendering) attribute(n interface{ Line() int }, of any, name string, s 
 		}
 	case List:
 		if m := listMethod(v, name); m != nil {
-			return m, nil
+			return m, r.weigh(n, v) // the methods compare all of it
 		}
 	}
 	return Undefined{fmt.Sprintf("%s has no attribute %q", typeName(of), name)}, nil

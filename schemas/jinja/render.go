@@ -111,6 +111,7 @@ type rendering struct {
 	depthLeft int
 	bytes     int
 	name      string // of the template being rendered, for errors
+	weights   map[any]int
 }
 
 func (r *rendering) fail(n interface{ Line() int }, format string, args ...any) error {
@@ -195,6 +196,9 @@ func (r *rendering) node(n Node, s *scope, out *strings.Builder) error {
 		}
 		v, err := r.eval(n.Value, s)
 		if err != nil {
+			return err
+		}
+		if err := r.weigh(n, v); err != nil {
 			return err
 		}
 		return r.write(n, out, Str(v))
