@@ -36,10 +36,12 @@ demo: deps build ## run one real job: kernel in QEMU, live log, results, SQL; KE
 # machines of other architectures, boot loaders.
 TESTED_WITH := dash:dash bash:bash ip:iproute2 mke2fs:e2fsprogs qemu-img:qemu-utils \
   qemu-system-aarch64:qemu-system-arm depmod:kmod openssl:openssl telnet:telnet \
-  /usr/lib/u-boot/qemu-x86/u-boot.rom:u-boot-qemu
+  /usr/lib/u-boot/qemu-x86/u-boot.rom:u-boot-qemu arm-none-eabi-gcc:gcc-arm-none-eabi curl:curl \
+  podman:podman runc:runc catatonit:catatonit pdudaemon:pdudaemon ser2net:ser2net \
+  ipmi_sim:openipmi ipmitool:ipmitool socat:socat /usr/lib/ipxe/qemu/pxe-virtio.rom:ipxe-qemu
 
 # What the slow tests need beyond that.
-TESTED_SLOWLY_WITH := podman:podman mmdebstrap:mmdebstrap runc:runc catatonit:catatonit \
+TESTED_SLOWLY_WITH := mmdebstrap:mmdebstrap \
   qemu-system-riscv64:qemu-system-misc mkimage:u-boot-tools \
   make:make gcc-12:gcc-12 ld:binutils
 
