@@ -55,6 +55,11 @@ func (l *listener) ask(ctx context.Context, m connection.Match) (stop bool, err 
 	l.s.Log.Debug("Handling signal <LAVA_%s %s>", api, args)
 	a, err := group.Call(ctx, l.s, word, args)
 	name := "multinode-" + strings.ToLower(api) + "-" + strings.ToLower(id)
+	if err == nil && a.Outcome == multinode.Gone {
+		// It would be silent until the time is up: the same end, sooner and with a reason.
+		l.s.Log.Error("LAVA_%s %s: %s", api, args, a.Reason)
+		err = pipeline.Blamef(pipeline.MultinodeTimeout, "protocol lava-multinode timed out")
+	}
 	switch {
 	case err != nil && pipeline.ClassOf(err) == pipeline.MultinodeTimeout:
 		l.s.Log.Warning("Sync error in multinode signal: %s %s", err, api)

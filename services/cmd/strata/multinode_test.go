@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"strata/services/api"
+)
+
+// A shell on the worker, as a device: what a job installs goes below @ROOT@.
+const shellDevice = `
+constants:
+  posix: {lava_test_sh_cmd: /bin/sh, lava_test_results_dir: @ROOT@/lava-%s, lava_test_shell_file: ~/.bashrc}
+  shutdown-message: 'The system is going down for reboot NOW'
+  kernel-start-message: ''
+  default-shell-prompt: 'lava-test: # '
+  failure_retry: 1
+commands: {connect: "env PS1='shell:# ' bash --norc --noprofile -i", hard_reset: /bin/true, power_off: /bin/true}
+actions:
+  deploy: {methods: {overlay: , ssh: {identity_file: ''}}, connections: {serial: }}
+  boot: {connections: {serial: }, methods: {minimal: }}
+`
+
+const groupJob = `
+job_name: two that talk
+visibility: public
+timeouts: {job: {minutes: 5}, action: {minutes: 3}, connection: {minutes: 2}}
+protocols:
+  lava-multinode:
+    timeout: {minutes: 2}
+    roles:
+      server: {device_type: shell, count: 1}
+      client: {device_type: shell, count: 2}
+actions:
+- deploy: {role: [server, client], to: overlay, os: debian}
+- boot:
+    role: [server, client]
+    method: minimal
+    prompts: ['shell:# ']
+    transfer_overlay: {download_command: cd @ROOT@ && busybox wget -q, unpack_command: tar -C / -xzf}
+- test:
+    role: [server]
+    definitions:
+    - from: inline
+      name: talk
+      path: inline/talk.yaml
+      repository:
+        metadata: {format: Lava-Test Test Definition 1.0, name: talk}
+        run:
+          steps:
+          - test "$(lava-role)" = server && lava-test-case role --result pass
+          - test "$(lava-group client | wc -l)" = 2 && lava-test-case group --result pass
+          - lava-send ready ip=10.0.0.1 note=abc
+          - lava-wait-all hello client
+          - lava-sync both
+          - lava-wait nobody-sends-this
+          - lava-test-case never --result pass
+- test:
+    role: [client]
+    definitions:
+    - from: inline
+      name: talk
+      path: inline/talk.yaml
+      repository:
+        metadata: {format: Lava-Test Test Definition 1.0, name: talk}
+        run:
+          steps:
+          - lava-wait ready
+          - lava-send hello name=$(lava-self)
+          - lava-sync both
+`
+
+// TestMultinode runs a group of three on three shells of the worker: they exchange messages and meet.
+// The server then waits for what nobody sends: once the others are over the group says so, and the
+// run ends, long before its time is up.
+func TestMultinode(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("busybox"); err != nil {
+		t.Skipf("SKIPPED: %v (Debian: busybox-static)", err)
+	}
+	w := newWorld(t)
+	w.up(t, "--listen-sql", "", "--worker", "w1")
+	root := filepath.Join(w.dir, "root")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.must(t, "workers", "configure", "w1", "--dispatcher", write(t, w.dir, "dispatcher.yaml", "dispatcher_ip: 127.0.0.1\n"))
+	for _, name := range []string{"sh1", "sh2", "sh3"} {
+		dict := write(t, w.dir, name+".yaml", strings.ReplaceAll(shellDevice, "@ROOT@", root))
+		w.must(t, "devices", "add", name, "--type", "shell", "--worker", "w1", "--dict", dict, "--health", "Good")
+	}
+	job := write(t, w.dir, "group.yaml", strings.ReplaceAll(groupJob, "@ROOT@", "$(mktemp -d)"))
+	number := regexp.MustCompile(`\d+`).FindString(w.must(t, "submit", job))
+	var parts []api.Job
+	eventually(t, "all jobs of the group are over", func() bool {
+		parts = nil
+		for n := 1; n <= 5; n++ { // the parts' own numbers have gaps
+			status, text := w.strata(t, "show", strconv.Itoa(n), "--json")
+			var j api.Job
+			if status == exitOK && json.Unmarshal([]byte(text), &j) == nil && j.State == "Finished" && strings.HasPrefix(j.Display, number+".") {
+				parts = append(parts, j)
+			}
+		}
+		return len(parts) == 3
+	})
+	for i, p := range parts {
+		log := w.must(t, "logs", p.Job.String())
+		if string(p.Health) != "Complete" {
+			t.Errorf("job %s is %s: %s\n%s", p.Display, p.Health, p.Error, lastOf(log))
+			continue
+		}
+		results := w.must(t, "results", p.Job.String())
+		want := []string{"role", "group", "multinode-send-ready", "multinode-wait_all-hello", "multinode-sync-both",
+			"multinode-wait-nobody-sends-this"}
+		if i > 0 {
+			want = []string{"multinode-wait-ready", "multinode-send-hello", "multinode-sync-both"}
+			if !strings.Contains(log, ":note=abc") {
+				t.Errorf("job %s has not heard the note\n%s", p.Display, lastOf(log))
+			}
+		}
+		if strings.Contains(results, "never") {
+			t.Errorf("job %s went on after its group was silent\n%s", p.Display, results)
+		}
+		for _, name := range want {
+			verdict := "pass"
+			if strings.Contains(name, "nobody") {
+				verdict = "fail"
+			}
+			if !regexp.MustCompile(regexp.QuoteMeta(name) + `\s.*` + verdict).MatchString(results) {
+				t.Errorf("job %s: no %s with %s in\n%s\n%s", p.Display, name, verdict, results, lastOf(log))
+			}
+		}
+	}
+}
