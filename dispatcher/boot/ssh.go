@@ -13,10 +13,6 @@ import (
 	"strata/schemas/python"
 )
 
-// SSHHost is the address that a multinode message brought for a connection to another job's
-// device (prepare-scp-overlay).
-const SSHHost pipeline.Key[string] = "prepare-scp-overlay/host"
-
 // sshLogin logs in to a running system over ssh: the device itself, or a guest on the device of
 // another job of the group.
 func sshLogin(pipeline.Data) pipeline.Action {
@@ -45,11 +41,13 @@ func sshOptions(s *pipeline.Session) ([]string, error) {
 	return append(argv, "-i", key), err
 }
 
-// sshTarget returns user and host. A secondary connection's host comes by message.
+// sshTarget returns user and host. The host of another job's device comes by a multinode message: the
+// block names the message and the key in it.
 func sshTarget(s *pipeline.Session) (string, error) {
 	host := sshMethod(s).Get("host").Text()
-	if own, ok := pipeline.Get(s, SSHHost); ok {
-		host = own
+	if id := s.Block().Get("parameters", "hostID").Text(); id != "" {
+		message, _ := pipeline.Get(s, pipeline.ProtocolData("lava-multinode", id))
+		host = pipeline.Of(message).Get(s.Block().Get("parameters", "host_key").Text()).Text()
 	}
 	if host == "" {
 		return "", pipeline.Blamef(pipeline.Job, "Unable to retrieve the address of the device - missing ssh deploy?")
