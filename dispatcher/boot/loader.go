@@ -37,8 +37,11 @@ func (l loader) errorMessages(s *pipeline.Session) []string {
 }
 
 // sendLine types a line with the end that the loader takes: firmware wants a carriage return, unless
-// its line_separator is unix.
+// its line_separator is unix. iPXE polls its console, and loses characters that come meanwhile.
 func (l loader) sendLine(ctx context.Context, s *pipeline.Session, c *connection.Connection, line string) error {
+	if l.method == "ipxe" {
+		return closedIsLab(c.SendEchoed(ctx, line, s.Step.CharDelay))
+	}
 	if l.method != "uefi" && l.method != "uefi-menu" || lineSeparator(s, l) == "unix" {
 		return s.SendLine(ctx, c, line)
 	}
