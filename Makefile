@@ -42,7 +42,9 @@ TESTED_WITH := dash:dash bash:bash ip:iproute2 mke2fs:e2fsprogs qemu-img:qemu-ut
 
 # What the slow tests need beyond that.
 TESTED_SLOWLY_WITH := mmdebstrap:mmdebstrap \
-  qemu-system-riscv64:qemu-system-misc mkimage:u-boot-tools \
+  qemu-system-riscv64:qemu-system-misc mkimage:u-boot-tools mkfs.vfat:dosfstools \
+  /usr/share/OVMF/OVMF_CODE.fd:ovmf /usr/share/qemu-efi-aarch64/QEMU_EFI.fd:qemu-efi-aarch64 \
+  /usr/lib/grub/x86_64-efi:grub-efi-amd64-bin /usr/sbin/in.tftpd:tftpd-hpa \
   make:make gcc-12:gcc-12 ld:binutils
 
 test-deps: deps

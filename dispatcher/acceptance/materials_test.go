@@ -15,7 +15,7 @@ import (
 )
 
 // packagesOf names what is unpacked under a name: linux-NAME holds boot/vmlinuz-*, lib/modules and
-// device trees, busybox-NAME a busybox without libraries.
+// device trees, busybox-NAME a busybox without libraries, grub-NAME the modules of GRUB.
 var packagesOf = map[string]debian{
 	"linux-amd64":         {arch: "amd64", names: "linux-image-cloud-amd64", meta: true},
 	"linux-amd64-generic": {arch: "amd64", names: "linux-image-amd64", meta: true},
@@ -23,6 +23,7 @@ var packagesOf = map[string]debian{
 	"linux-arm64-generic": {arch: "arm64", names: "linux-image-arm64", meta: true},
 	"linux-armhf":         {arch: "armhf", names: "linux-image-armmp", meta: true},
 	"linux-riscv64":       {arch: "riscv64", names: "linux-image-riscv64", meta: true},
+	"grub-arm64":          {arch: "arm64", names: "grub-efi-arm64-bin"},
 	"busybox-amd64":       {arch: "amd64", names: "busybox-static"},
 	"busybox-arm64":       {arch: "arm64", names: "busybox-static"},
 	"busybox-armhf":       {arch: "armhf", names: "busybox-static"},
