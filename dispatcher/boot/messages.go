@@ -75,6 +75,13 @@ func watch(ctx context.Context, s *pipeline.Session, c *connection.Connection, p
 		patterns = append(patterns, r.start)
 	}
 	patterns = append(patterns, prompts...)
+	// What the table lacks is named in the log only: results are what clients know.
+	c.Watch = func(line string) {
+		if f, ok := output.FindingIn(line); ok && !f.Listed {
+			s.Log.Warning("%s kernel '%s': %s", s.Step.Name(), f.Kind, f.Text)
+		}
+	}
+	defer func() { c.Watch = nil }()
 	var out outcome
 	for {
 		s.Log.Debug("[%s] Waiting for messages, (timeout %s)", s.Step.Name(), pipeline.Clock(s.Remaining(ctx).Round(time.Second)))

@@ -95,7 +95,7 @@ func (a *shell) over(ctx context.Context, s *pipeline.Session, console *connecti
 		poll: min(s.Step.Timeout, s.Step.Connection), hear: hear,
 	}
 	s.Log.Info("Test shell timeout: %ds (minimum of the action and connection timeout)", int(l.poll/time.Second))
-	return l.listen(ctx)
+	return watched(ctx, s, console, l.listen)
 }
 
 // checkLimit is how long sourcing the environment may take.
