@@ -38,7 +38,8 @@ TESTED_WITH := dash:dash bash:bash ip:iproute2 mke2fs:e2fsprogs qemu-img:qemu-ut
   qemu-system-aarch64:qemu-system-arm depmod:kmod openssl:openssl telnet:telnet \
   /usr/lib/u-boot/qemu-x86/u-boot.rom:u-boot-qemu arm-none-eabi-gcc:gcc-arm-none-eabi curl:curl \
   podman:podman runc:runc catatonit:catatonit pdudaemon:pdudaemon ser2net:ser2net \
-  ipmi_sim:openipmi ipmitool:ipmitool socat:socat /usr/lib/ipxe/qemu/pxe-virtio.rom:ipxe-qemu
+  ipmi_sim:openipmi ipmitool:ipmitool socat:socat /usr/lib/ipxe/qemu/pxe-virtio.rom:ipxe-qemu \
+  grub-mknetdir:grub-common /usr/lib/grub/i386-pc:grub-pc-bin
 
 # What the slow tests need beyond that.
 TESTED_SLOWLY_WITH := mmdebstrap:mmdebstrap \
