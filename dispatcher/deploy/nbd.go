@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 
 	"strata/dispatcher/exports"
@@ -69,7 +68,7 @@ func nbd(pipeline.Data) pipeline.Action {
 }
 
 // nbdServer is the running server's process.
-const nbdServer pipeline.Key[*exec.Cmd] = "xnbd-server-deploy/process"
+const nbdServer pipeline.Key[*exports.NBD] = "xnbd-server-deploy/process"
 
 func validateNBD(_ context.Context, s *pipeline.Session) error {
 	if _, err := exec.LookPath("nbd-server"); err != nil {
@@ -81,7 +80,7 @@ func validateNBD(_ context.Context, s *pipeline.Session) error {
 	return nil
 }
 
-// startNBD starts nbd-server in the foreground, as a child of the job, so that it cannot outlive it.
+// startNBD has a server of the host's export the root disk.
 func startNBD(ctx context.Context, s *pipeline.Session) error {
 	file, ok := pipeline.Get(s, pipeline.Artefact("nbdroot"))
 	if !ok {
@@ -95,18 +94,18 @@ func startNBD(ctx context.Context, s *pipeline.Session) error {
 	if err != nil {
 		return err
 	}
-	// Its own configuration would start other exports and a default port.
-	pid := filepath.Join(s.JobDir(), "nbd-server-"+port+".pid")
-	cmd := exec.Command("nbd-server", port, file, "-d", "-p", pid)
-	cmd.Env = s.Env()
-	s.Log.Debug("Calling: %s", pipeline.ReprList(cmd.Args))
-	if err := cmd.Start(); err != nil {
-		return pipeline.Blamef(pipeline.Infrastructure, "start nbd-server: %w", err)
+	dir, err := s.Dir()
+	if err != nil {
+		return err
 	}
-	pipeline.Put(s, nbdServer, cmd)
+	server := &exports.NBD{Port: port, File: file, Dir: dir}
+	pipeline.Put(s, nbdServer, server)
+	if err := server.Start(ctx, s.Command); err != nil {
+		return err
+	}
 	pipeline.Put(s, pipeline.NBDServer, ip)
 	pipeline.Put(s, pipeline.NBDPort, port)
-	return exports.AwaitNBD(ctx, port)
+	return nil
 }
 
 // nbdPort returns the port that the protocol's call has set, or the configured one. `auto`, which is
@@ -137,14 +136,8 @@ func nbdPort(s *pipeline.Session) (string, error) {
 }
 
 func stopNBD(_ context.Context, s *pipeline.Session) error {
-	cmd, ok := pipeline.Get(s, nbdServer)
-	if !ok || cmd == nil {
-		return nil
+	if server, ok := pipeline.Get(s, nbdServer); ok {
+		server.Stop()
 	}
-	pipeline.Put(s, nbdServer, nil)
-	if err := cmd.Process.Kill(); err != nil {
-		s.Log.Debug("nbd-server had ended: %s", err)
-	}
-	_ = cmd.Wait() // it was killed
 	return nil
 }
