@@ -32,6 +32,7 @@ func TestTreesOfTheCorpus(t *testing.T) {
 		return string(text), err == nil
 	}}
 	equal, missing := 0, []string{}
+	recorded := blames(t, filepath.Dir(corpus))
 	for _, c := range treeCases(t, corpus) {
 		definition, dictionary, err := c.inputs(corpus, templates)
 		if errors.Is(err, os.ErrNotExist) {
@@ -50,6 +51,7 @@ func TestTreesOfTheCorpus(t *testing.T) {
 			t.Errorf("%s: plan: %v", c.tree, err)
 			continue
 		}
+		checkBlame(t, plan.Steps, recorded)
 		got, want := projectNodes(plan.Describe().Pipeline), projectTree(readYAML(t, filepath.Join(corpus, c.tree)))
 		if diff := firstDifferent(got, want); diff != "" {
 			t.Errorf("%s: %s", c.tree, diff)

@@ -29,6 +29,10 @@ func (connect) Validate(_ context.Context, s *pipeline.Session) error {
 		s.Invalid("Device not configured to support serial connection.")
 		return nil
 	}
+	if commands := s.Device.Get("commands"); commands.Get("must_use_connection").True() && commands.Get("connect").True() && !commands.Has("connections") {
+		s.Invalid("Device has must_use_connection set, but only a single 'connect' and no 'connections'")
+		return nil
+	}
 	text, _ := primary(s.Device)
 	if text == "" {
 		s.Invalid("Unable to connect to device: no connection command is configured")

@@ -15,15 +15,9 @@ func acceptsFastboot(device, block pipeline.Data) (string, error) {
 
 // fastboot boots a device out of its fastboot mode, in the steps of its dictionary.
 func fastboot(pipeline.Data) pipeline.Action {
-	return fastbootBoot{pipeline.Retry{Basic: pipeline.Basic{
-		Title: "fastboot-boot", About: "boot the device out of fastboot mode", Fill: fillFastboot,
-	}}}
+	return pipeline.Retry{Basic: pipeline.Basic{Title: "fastboot-boot", About: "boot the device out of fastboot mode",
+		Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure, Fill: fillFastboot}}
 }
-
-type fastbootBoot struct{ pipeline.Retry }
-
-// TimeoutClass blames the lab.
-func (fastbootBoot) TimeoutClass() pipeline.Class { return pipeline.Infrastructure }
 
 func fillFastboot(step *pipeline.Step, s *pipeline.Session) error {
 	var actions []pipeline.Action

@@ -10,7 +10,7 @@ import (
 // reset returns reset-device: a power cycle where the device can be switched, else a reboot typed
 // on its console.
 func reset() pipeline.Action {
-	return resetDevice{pipeline.Basic{
+	return pipeline.Basic{
 		Title: "reset-device", About: "reset the device",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {
 			if s.Device.Get("commands", "hard_reset").True() {
@@ -18,13 +18,8 @@ func reset() pipeline.Action {
 			}
 			return step.Add(&softReboot{})
 		},
-	}}
+	}
 }
-
-type resetDevice struct{ pipeline.Basic }
-
-// TimeoutClass blames the lab.
-func (resetDevice) TimeoutClass() pipeline.Class { return pipeline.Infrastructure }
 
 // softReboot is send-reboot-commands.
 type softReboot struct{ commands []string }
@@ -34,9 +29,6 @@ func (*softReboot) Name() string { return "send-reboot-commands" }
 
 // Description says what the action does.
 func (*softReboot) Description() string { return "type commands that reboot the device" }
-
-// TimeoutClass blames the lab.
-func (*softReboot) TimeoutClass() pipeline.Class { return pipeline.Infrastructure }
 
 // Validate chooses the commands: the block's, the device's, or what usually works.
 func (r *softReboot) Validate(_ context.Context, s *pipeline.Session) error {

@@ -86,9 +86,6 @@ func (*menuSelector) Name() string { return "uefi-menu-selector" }
 // Description says what the action does.
 func (*menuSelector) Description() string { return "choose in the firmware's menus" }
 
-// CommandClass blames the lab for a device command that fails.
-func (*menuSelector) CommandClass() pipeline.Class { return pipeline.Infrastructure }
-
 // Validate checks the menu's description.
 func (*menuSelector) Validate(_ context.Context, s *pipeline.Session) error {
 	_, err := menuOf(menuParameters(s))

@@ -92,9 +92,6 @@ func intoFastboot(step *pipeline.Step, s *pipeline.Session) error {
 
 // fillFlash adds what writes each image: those that the device has an order for first.
 func fillFlash(step *pipeline.Step, s *pipeline.Session) error {
-	if err := step.Add(feedback.Read(true, false)); err != nil {
-		return err
-	}
 	// The partition table must be there before what it describes, so boards have an order.
 	images := step.Block.Get("images")
 	var order []string
@@ -108,33 +105,31 @@ func fillFlash(step *pipeline.Step, s *pipeline.Session) error {
 			order = append(order, p.Key)
 		}
 	}
-	// The board has just been started where its power can be switched.
-	fresh := s.Device.Get("commands", "hard_reset").True()
+	// One flag for all images, as in LAVA: the loader's prompt is waited for where the last of them
+	// reboots. It comes once a start, so only the first flash after one waits, and nothing else may read
+	// the console before.
+	waits := fastbootPrompt(s) != "" && len(order) > 0 && images.Get(order[len(order)-1]).Has("reboot")
+	if err := step.Add(feedback.Read(!waits, false)); err != nil {
+		return err
+	}
+	fresh := s.Device.Get("commands", "hard_reset").True() // it has just been started
 	for _, name := range order {
-		if err := add(step, boot.WaitFastboot(), flash(name, fresh)); err != nil {
+		if err := add(step, boot.WaitFastboot(), flash(name, waits && fresh)); err != nil {
 			return err
 		}
 		reboot, err := rebootAfter(images.Get(name, "reboot"))
 		if err != nil {
 			return err
 		}
-		// One flag for all images, as in LAVA: the loader's prompt is waited for where the last of them
-		// reboots. Dictionaries have a prompt that comes once a start, so only the first flash after one
-		// waits.
-		fresh = reboot != nil
-		pipeline.Put(s, rebooted, fresh)
-		if reboot == nil {
+		if fresh = reboot != nil; !fresh {
 			continue
 		}
-		if err := add(step, reboot, feedback.Read(true, false)); err != nil {
+		if err := add(step, reboot, feedback.Read(!waits, false)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// rebooted says that the last image of the block asks for a reboot.
-const rebooted pipeline.Key[bool] = "fastboot-flash-action/interrupt/reboot"
 
 // rebootAfter returns the action for an image's `reboot`, nil where there is none.
 func rebootAfter(how pipeline.Data) (pipeline.Action, error) {
@@ -153,9 +148,8 @@ func rebootAfter(how pipeline.Data) (pipeline.Action, error) {
 	return nil, pipeline.Blamef(pipeline.Job, "reboot: '%s' is none of hard-reset, fastboot-reboot, fastboot-reboot-bootloader, fastboot-reboot-fastboot", how.Text())
 }
 
-// flash returns fastboot-flash-action for one partition; fresh says that the board starts just
-// before it.
-func flash(partition string, fresh bool) pipeline.Action {
+// flash returns fastboot-flash-action for one partition, which may wait for the loader's prompt first.
+func flash(partition string, waits bool) pipeline.Action {
 	return pipeline.Basic{Title: "fastboot-flash-action", About: "write one partition", Late: pipeline.Infrastructure,
 		Broken: pipeline.Infrastructure,
 		Do: func(ctx context.Context, s *pipeline.Session) error {
@@ -168,8 +162,8 @@ func flash(partition string, fresh bool) pipeline.Action {
 				s.Log.Debug("'%s' is not written: the device boots it over USB", partition)
 				return nil
 			}
-			if fresh {
-				if err := promptAfterReboot(ctx, s); err != nil {
+			if waits {
+				if err := awaitPrompt(ctx, s); err != nil {
 					return err
 				}
 			}
@@ -182,14 +176,18 @@ func flash(partition string, fresh bool) pipeline.Action {
 		}}
 }
 
-// promptAfterReboot waits for what the loader prints when it is up again.
-func promptAfterReboot(ctx context.Context, s *pipeline.Session) error {
-	prompt := s.Device.Get("actions", "deploy", "methods", "fastboot", "parameters", "interrupt_prompt").Text()
-	if again, _ := pipeline.Get(s, rebooted); !again || prompt == "" || s.Console() == nil {
+// fastbootPrompt is what the loader prints when it is up, "" where the dictionary does not say.
+func fastbootPrompt(s *pipeline.Session) string {
+	return s.Device.Get("actions", "deploy", "methods", "fastboot", "interrupt_prompt").Text()
+}
+
+// awaitPrompt waits for it.
+func awaitPrompt(ctx context.Context, s *pipeline.Session) error {
+	c := s.Console()
+	if c == nil {
 		return nil
 	}
-	c := s.Console()
-	s.SetPrompts(c, []string{prompt})
+	s.SetPrompts(c, []string{fastbootPrompt(s)})
 	_, err := s.Wait(ctx, c)
 	return err
 }

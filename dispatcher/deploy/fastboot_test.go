@@ -8,8 +8,40 @@ import (
 	"testing"
 
 	"strata/dispatcher/deploy/archive"
+	"strata/dispatcher/dispatchertest"
 	"strata/dispatcher/pipeline"
 )
+
+// A loader that says when it is up is waited for once a start, if the last image restarts it.
+func TestFastbootPrompt(t *testing.T) {
+	dispatchertest.Programs(t, "fastboot*) echo Finished.;;", "fastboot")
+	dir := folder(t, map[string][]byte{"a": nil, "b": nil, "c": nil})
+	for _, tt := range []struct {
+		name, reboots string // of a, b and c
+		waits         int
+	}{
+		{"the last restarts", ", reboot: hard-reset|, |, reboot: hard-reset", 2},
+		{"the last does not", ", reboot: hard-reset|, reboot: hard-reset|, ", 0},
+		{"none does", ", |, |, ", 0},
+	} {
+		more := strings.Split(tt.reboots, "|")
+		images := ""
+		for i, name := range []string{"a", "b", "c"} {
+			images += name + ": {url: 'file://" + dir + "/" + name + "'" + more[i] + "}, "
+		}
+		console := dispatchertest.Console(t, strings.Repeat("print Android Fastboot mode\n", 2)+"hang")
+		j := &job{noTest: true, deploy: "{to: fastboot, images: {" + images + "}}", dispatcher: ", usb_root: '" + dispatchertest.USB(t) + "'",
+			device: ", constants: {failure_retry: 1, default-shell-prompt: '# '}, fastboot_serial_number: SER1, adb_serial_number: SER1, fastboot_options: [], flash_cmds_order: [a, b, c]" +
+				", commands: {connect: '" + console + "', hard_reset: 'true'}, actions: {deploy: {methods: {fastboot: {interrupt_prompt: Android Fastboot mode}}}, boot: {connections: {serial: }}}"}
+		j.leave = func(*pipeline.Session) error { return nil }
+		if err := j.whole(t); err != nil {
+			t.Errorf("%s: %v\n%s", tt.name, err, dispatchertest.TextOf(j.log))
+		}
+		if got := strings.Count(dispatchertest.TextOf(j.log), "fastboot-flash-action: Wait for prompt ['Android Fastboot mode']"); got != tt.waits {
+			t.Errorf("%s: waited %d times for the prompt, want %d", tt.name, got, tt.waits)
+		}
+	}
+}
 
 // The board's partitions are written in the order of its dictionary, the rest after them; a sparse
 // image gets the overlay first. The program that talks to the board is a stand-in.

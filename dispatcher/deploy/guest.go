@@ -28,9 +28,6 @@ func (guest) Description() string { return "prepare a qcow2 drive containing the
 // TimeoutClass blames the lab.
 func (guest) TimeoutClass() pipeline.Class { return pipeline.Infrastructure }
 
-// CommandClass blames the lab for what its tools do.
-func (guest) CommandClass() pipeline.Class { return pipeline.Infrastructure }
-
 func guestSize(s *pipeline.Session) int {
 	return s.Device.Get("actions", "deploy", "methods", "image", "parameters", "guest", "size").Int(0)
 }

@@ -150,7 +150,7 @@ func extractModules() pipeline.Action {
 // mounts, or else into its ramdisk.
 func applyTFTP() pipeline.Action {
 	return pipeline.Basic{Title: "apply-overlay-tftp", About: "put the overlay into the root file system", Late: pipeline.Infrastructure,
-		Broken: pipeline.Infrastructure, Do: runApplyTFTP}
+		Do: runApplyTFTP}
 }
 
 func runApplyTFTP(ctx context.Context, s *pipeline.Session) error {

@@ -77,6 +77,7 @@ func labelled(s *pipeline.Session) usb.Query {
 // firmware, a zip or a tar.
 func extractRecovery() pipeline.Action {
 	return pipeline.Basic{Title: "extract-vexpress-recovery-image", About: "unpack the recovery image", Late: pipeline.Infrastructure,
+		Broken: pipeline.Infrastructure,
 		Do: func(_ context.Context, s *pipeline.Session) error {
 			file, ok := pipeline.Get(s, pipeline.Artefact("recovery_image"))
 			if !ok {

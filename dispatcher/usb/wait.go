@@ -2,6 +2,7 @@ package usb
 
 import (
 	"context"
+	"time"
 
 	"strata/dispatcher/pipeline"
 )
@@ -12,6 +13,7 @@ type wait struct {
 	class       pipeline.Class
 	skip        func(s *pipeline.Session) bool
 	queries     func(s *pipeline.Session) ([]Query, error)
+	settle      func(s *pipeline.Session) time.Duration // to pause after the device came; nil for none
 }
 
 // WaitBoard returns wait-device-boardid: the board with the serial number of the dictionary.
@@ -44,6 +46,9 @@ func WaitSerial() pipeline.Action {
 				"ID_MODEL_ID":     set(s.Device.Get("usb_product_id").Text(), "0000"),
 				"ID_USB_DRIVER":   s.Device.Get("usb_serial_driver").TextOr("cdc_acm"),
 			}}, nil
+		},
+		settle: func(s *pipeline.Session) time.Duration {
+			return time.Duration(s.Device.Get("usb_sleep").Float(0) * float64(time.Second))
 		}}
 }
 
@@ -110,5 +115,9 @@ func (w wait) Run(ctx context.Context, s *pipeline.Session) error {
 		}
 		s.Log.Debug("found %s %s", d.Path, d.Node)
 	}
-	return nil
+	if w.settle == nil {
+		return nil
+	}
+	// The node may be there before a program can open it.
+	return pipeline.Sleep(ctx, w.settle(s))
 }
