@@ -20,6 +20,7 @@ import (
 type labBoard struct {
 	t       *testing.T
 	machine []string // what runs while the power is on, with the console on its standard streams
+	before  func()   // if set, is waited for before the power comes
 
 	running sync.WaitGroup
 	mutex   sync.Mutex
@@ -131,6 +132,9 @@ func (b *labBoard) outlet(c net.Conn) {
 		b.off()
 	case "reset":
 		b.off()
+		if b.before != nil {
+			b.before()
+		}
 		err = b.on()
 	case "on":
 		err = b.on()

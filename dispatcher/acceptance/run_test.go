@@ -35,6 +35,8 @@ type job struct {
 	envDUT     string // environment of the shells on devices, YAML
 	values     map[string]string
 	tftp       string   // where the worker serves TFTP, such as ":69"; "" is nowhere
+	tftpDir    string   // directory of a TFTP server of the host, which is used in place of ours
+	worker     string   // the worker's name; "w1" where it is ""
 	web        string   // where it serves HTTP, such as "127.0.0.1:0"; "" is nowhere
 	env        []string // beside the test's own
 }
@@ -52,7 +54,7 @@ func run(t *testing.T, j job) outcome {
 	id := cmp.Or(j.id, "42")
 	dir := filepath.Join(t.TempDir(), id)
 	servers, err := exports.Start(t.Context(), exports.Settings{
-		Dir: t.TempDir(), Worker: "w1", TFTP: j.tftp, Web: j.web,
+		Dir: t.TempDir(), Worker: cmp.Or(j.worker, "w1"), TFTP: j.tftp, TFTPDir: j.tftpDir, Web: j.web,
 		Folder: func(name string) string {
 			if name != id {
 				return ""
