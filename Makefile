@@ -17,7 +17,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # ST1005 wants error strings in lower case; those of jobs are LAVA's words, which its users match on.
 CHECKS := inherit,-ST1005
 
-.PHONY: help demo build test test-all race bench faults generate lint deps test-deps clean
+.PHONY: help demo build test test-all race fuzz bench faults generate lint deps test-deps clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,8 @@ test-deps: deps
 test: test-deps lint ## hold the house rules, then all tests of every module, the pure ones with the race detector too
 	$(GO) test -timeout $(TEST_TIMEOUT) work
 	$(GO) test -count 1 -run "TestCompatibility|TestDocumented" ./services/cmd/strata # docs/ lies outside the modules, so their results are cached
+	$(GO) test -count 1 ./schemas/job/reference # the same
+	@$(MAKE) --no-print-directory fuzz
 	$(GO) test -race -timeout $(TEST_TIMEOUT) $(RACE)
 
 test-all: test ## tests, then the slow ones too: machines of every kind, the container image
@@ -62,6 +64,10 @@ test-all: test ## tests, then the slow ones too: machines of every kind, the con
 
 race: deps ## run every test with the race detector; slow
 	$(GO) test -race -timeout 60m work
+
+FUZZ_SECONDS ?= 3
+fuzz: ## fuzz every parser, FUZZ_SECONDS each; FUZZ=name picks some of them
+	@GO="$(GO)" FUZZ="$(FUZZ)" .ci/fuzz $(FUZZ_SECONDS)
 
 AREA ?= foundation
 bench: ## measure; AREA=foundation picks the figures, docs/measurements.md says what they mean

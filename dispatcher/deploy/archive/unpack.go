@@ -17,7 +17,9 @@ import (
 const maxUnpacked = 64 << 30
 
 // Unpack unpacks a zip or a tar, compressed or not, into a directory.
-func Unpack(dir, file string) error {
+func Unpack(dir, file string) error { return unpackWithin(dir, file, forArchives()) }
+
+func unpackWithin(dir, file string, l limits) error {
 	in, err := os.Open(file)
 	if err != nil {
 		return err
@@ -28,28 +30,24 @@ func Unpack(dir, file string) error {
 		return fmt.Errorf("%w: the archive is empty", ErrFormat)
 	}
 	if string(head) == "PK\x03\x04" {
-		return unzip(dir, file)
+		info, err := in.Stat()
+		if err != nil {
+			return err
+		}
+		return unzipWithin(dir, in, info.Size(), l)
 	}
 	if _, err := in.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	return Untar(dir, in, 0)
-}
-
-// unzip unpacks a zip. Like Untar it never leaves the directory.
-func unzip(dir, file string) error {
-	in, err := os.Open(file)
+	t, err := openTar(in, l)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
-		return err
-	}
-	return unzipWithin(dir, in, info.Size(), forArchives())
+	defer t.Close()
+	return untar(dir, t, 0)
 }
 
+// unzipWithin unpacks a zip of size bytes. Like Untar it never leaves the directory.
 func unzipWithin(dir string, in io.ReaderAt, size int64, l limits) error {
 	z, err := openZip(in, size)
 	if err != nil {
