@@ -90,17 +90,17 @@ func pdudaemon(t *testing.T, r rack) string {
 	return address
 }
 
-// ser2net serves a terminal by telnet and returns the port.
+// ser2net serves a terminal by telnet, configured as docs/add-a-board.md says, and returns the port.
 func ser2net(t *testing.T, terminal string) (port string) {
 	t.Helper()
+	_, config, found := strings.Cut(text(t, filepath.Join(dispatchertest.Root(t), "docs", "add-a-board.md")), "```yaml\n")
+	config, _, _ = strings.Cut(config, "```")
+	if !found || !strings.Contains(config, "localhost,2001") {
+		t.Fatalf("docs/add-a-board.md has no configuration of ser2net, but %q", config)
+	}
 	port = fmt.Sprint(freePort(t))
+	config = strings.NewReplacer("localhost,2001", "127.0.0.1,"+port, "/dev/serial/by-id/usb-FTDI_board1", terminal).Replace(config)
 	file := filepath.Join(t.TempDir(), "ser2net.yaml")
-	config := strings.NewReplacer("PORT", port, "TTY", terminal).Replace(`%YAML 1.1
----
-connection: &board
-  accepter: telnet(rfc2217=true),tcp,127.0.0.1,PORT
-  connector: serialdev,TTY,115200n81,local
-`)
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
