@@ -27,7 +27,8 @@ const (
 	defaultMaxRead = 2000
 	chunkBytes     = 4096            // of one read
 	chunksWaiting  = 16              // read but not looked at; then the terminal has to wait
-	maxUnmatched   = 4 << 20         // bytes kept before a match
+	maxUnmatched   = 512 << 10       // bytes that are always kept before a match, of at most twice as many
+	keptBytes      = 64 << 10        // of a buffer that is nearly empty again
 	maxLine        = 16 << 10        // a line that is longer is logged in parts
 	endGrace       = time.Second     // between SIGTERM and SIGKILL
 	poweroffGrace  = 5 * time.Second // for a machine that was asked to switch itself off
@@ -46,12 +47,14 @@ type Settings struct {
 	Dir     string   // working directory; "" inherits
 	MaxRead int      // characters; the search window is twice that. 0: 2000
 	Log     *output.Logger
+	// Terminal says that the stream of New is a terminal: it keeps what is not read at once.
+	Terminal bool
 }
 
 // Match is where a wait ended.
 type Match struct {
 	Index  int    // of the pattern
-	Before string // unmatched text before it: complete up to 4 MiB
+	Before string // unmatched text before it: complete up to 512 KiB
 	Text   string // what matched
 	Groups []Group
 }
@@ -107,10 +110,15 @@ type Connection struct {
 	work    sync.WaitGroup
 
 	unmatched []byte // text that no Expect has consumed
-	fresh     int    // bytes at its end that no Expect has searched
-	unlogged  []byte // text that is not in the log yet
-	feedback  string // namespace that lines are logged for, while draining
+	position  int64  // bytes that were ever taken: the position of the end of unmatched
+	scanner   *scanner
+	fresh     int      // bytes at its end that no Expect has searched
+	lines     []string // of one search, for the log
+	unlogged  []byte   // text that is not in the log yet
+	feedback  string   // namespace that lines are logged for, while draining
 	closed    bool
+	gathers   bool               // the stream keeps what is not read meanwhile
+	typed     chan struct{}      // told when something is typed; holds one
 	patterns  map[string]Pattern // compiled by ExpectText
 }
 
@@ -129,13 +137,36 @@ func Start(s Settings) (*Connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %q on a terminal: %w", s.Command, err)
 	}
-	c := open(terminal, s)
+	s.Terminal = true
+	stream, err := interruptible(terminal)
+	if err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // it was killed
+		return nil, fmt.Errorf("start %q on a terminal: %w", s.Command, err)
+	}
+	c := open(stream, s)
 	c.process, c.ended = cmd, make(chan struct{})
 	c.work.Go(func() {
 		_ = cmd.Wait() // the status says nothing: QEMU ends with 0 after a panic as well
 		close(c.ended)
 	})
 	return c, nil
+}
+
+// interruptible returns the file of a terminal such that closing it ends a read: a program that left
+// the session may hold the other end for ever. It takes the file.
+func interruptible(terminal *os.File) (*os.File, error) {
+	defer terminal.Close()
+	fd, err := syscall.Dup(int(terminal.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	syscall.CloseOnExec(fd)
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		syscall.Close(fd)
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), terminal.Name()), nil
 }
 
 // New returns a connection over a stream that is there already.
@@ -147,6 +178,7 @@ func open(stream io.ReadWriteCloser, s Settings) *Connection {
 	}
 	c := &Connection{
 		CheckChar: "#", Tags: []string{"shell"},
+		gathers: s.Terminal, typed: make(chan struct{}, 1),
 		log: s.Log, window: 2 * s.MaxRead, stream: stream,
 		chunks: make(chan string, chunksWaiting), patterns: map[string]Pattern{},
 	}
@@ -159,7 +191,7 @@ func open(stream io.ReadWriteCloser, s Settings) *Connection {
 func (c *Connection) read() {
 	defer close(c.chunks)
 	var rest []byte
-	buf := make([]byte, chunkBytes)
+	buf, reads := make([]byte, chunkBytes), 0
 	for {
 		n, err := c.stream.Read(buf)
 		if n > 0 {
@@ -171,9 +203,12 @@ func (c *Connection) read() {
 				}
 			}
 			if whole > 0 {
-				c.chunks <- strings.ToValidUTF8(string(rest[:whole]), "\uFFFD")
+				c.chunks <- decode(rest[:whole])
 			}
 			rest = append(rest[:0], rest[whole:]...)
+		}
+		if n > 0 && n < chunkBytes/4 && err == nil {
+			reads = c.linger(reads + 1)
 		}
 		if err != nil { // a terminal ends with EIO, a stream with EOF
 			if len(rest) > 0 {
@@ -184,6 +219,38 @@ func (c *Connection) read() {
 	}
 }
 
+// A console that talks on by itself comes in pieces of a few bytes, each of which costs a read and a
+// search: a thousand of them keep a machine busy. After some pieces reading waits for more to gather in
+// the terminal, so little that no countdown of a boot loader is missed, until something is typed.
+const (
+	piecesAtOnce = 16
+	gather       = 80 * time.Millisecond
+)
+
+// linger waits after a small piece, the how manyth since something was typed, and returns how many it
+// is now.
+func (c *Connection) linger(pieces int) int {
+	if !c.gathers || pieces < piecesAtOnce {
+		return pieces
+	}
+	t := time.NewTimer(gather)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return pieces
+	case <-c.typed:
+		return 0
+	}
+}
+
+// hurry ends the gathering: somebody waits for an answer.
+func (c *Connection) hurry() {
+	select {
+	case c.typed <- struct{}{}:
+	default:
+	}
+}
+
 // Connected says whether the other end was there when last looked at.
 func (c *Connection) Connected() bool { return !c.closed }
 
@@ -191,9 +258,10 @@ func (c *Connection) Connected() bool { return !c.closed }
 func (c *Connection) take(chunk string) {
 	c.unmatched = append(c.unmatched, chunk...)
 	c.unlogged = append(c.unlogged, chunk...)
+	c.position += int64(len(chunk))
 	c.fresh += len(chunk)
-	if over := len(c.unmatched) - maxUnmatched; over > maxUnmatched/4 {
-		c.unmatched = append([]byte(nil), c.unmatched[over:]...)
+	if over := len(c.unmatched) - maxUnmatched; over >= maxUnmatched { // seldom: all of it is moved
+		c.unmatched = c.unmatched[:copy(c.unmatched, c.unmatched[over:])]
 		c.fresh = min(c.fresh, len(c.unmatched))
 	}
 }
@@ -202,32 +270,38 @@ func (c *Connection) take(chunk string) {
 // to the end of the line in which these begin, if that end has come.
 func (c *Connection) logLines(ahead int) {
 	reach := max(len(c.unlogged)-ahead, 0)
-	start := 0
-	for start < reach {
-		i := bytes.IndexByte(c.unlogged[start:], '\n')
-		if i < 0 {
-			break
+	end := bytes.LastIndexByte(c.unlogged[:reach], '\n') + 1
+	if reach < len(c.unlogged) {
+		if i := bytes.IndexByte(c.unlogged[reach:], '\n'); i >= 0 && end < reach {
+			end = reach + i + 1
 		}
-		c.logLine(string(c.unlogged[start : start+i]))
-		start += i + 1
 	}
-	c.unlogged = append(c.unlogged[:0], c.unlogged[start:]...)
+	c.lines = c.lines[:0]
+	for line := range strings.Lines(string(c.unlogged[:end])) {
+		c.lines = append(c.lines, withoutEnd(line[:len(line)-1]))
+	}
+	if len(c.lines) > 0 {
+		level, namespace := c.level()
+		c.log.Texts(level, namespace, c.lines)
+		for _, line := range c.lines {
+			if c.Watch != nil && level == events.Target {
+				c.Watch(line)
+			}
+		}
+	}
+	c.unlogged = append(c.unlogged[:0], c.unlogged[end:]...)
 	if len(c.unlogged) > maxLine && ahead == 0 {
 		level, namespace := c.level()
-		c.unlogged = []byte(c.log.Part(level, namespace, unescaped(string(c.unlogged))))
+		body := strings.TrimRight(string(c.unlogged), "\r") // these may belong to the end of the line
+		end := string(c.unlogged[len(body):])
+		c.unlogged = append([]byte(c.log.Part(level, namespace, unescaped(body))), end...)
 	}
 }
 
-// logLine logs one line without its end. Of a double carriage return, which terminals behind
+// withoutEnd returns a line as it is logged. Of a double carriage return, which terminals behind
 // terminals make, both belong to the end.
-func (c *Connection) logLine(line string) {
-	line = strings.TrimSuffix(strings.TrimSuffix(line, "\r"), "\r")
-	level, namespace := c.level()
-	line = unescaped(line)
-	c.log.Text(level, namespace, line)
-	if c.Watch != nil && level == events.Target {
-		c.Watch(line)
-	}
+func withoutEnd(line string) string {
+	return unescaped(strings.TrimSuffix(strings.TrimSuffix(line, "\r"), "\r"))
 }
 
 // level returns what lines are logged as.
@@ -247,6 +321,7 @@ func (c *Connection) Close() error {
 	if c.process != nil {
 		c.end()
 	}
+	c.hurry()
 	err := c.stream.Close()
 	for chunk := range c.chunks {
 		c.take(chunk)
@@ -254,7 +329,8 @@ func (c *Connection) Close() error {
 	c.work.Wait()
 	c.logLines(0)
 	if len(c.unlogged) > 0 {
-		c.logLine(string(c.unlogged))
+		level, namespace := c.level()
+		c.log.Text(level, namespace, withoutEnd(string(c.unlogged)))
 		c.unlogged = nil
 	}
 	c.closed = true

@@ -95,6 +95,34 @@ func TestCloseEndsTheWholeGroup(t *testing.T) {
 	}
 }
 
+// A child that left the session keeps the terminal open, which must not keep the job.
+func TestCloseWithAChildThatStays(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("setsid"); err != nil {
+		t.Skip("SKIPPED: no setsid")
+	}
+	file := filepath.Join(t.TempDir(), "pid")
+	c, _ := start(t, "setsid sh -c 'echo $$ >"+file+"; exec sleep 1000' & while [ ! -s "+file+" ]; do :; done; echo ready; cat")
+	expect(t, c, within(t), "ready")
+	done := make(chan error, 1)
+	go func() { done <- c.Close() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-within(t).Done():
+		t.Error("still closing")
+	}
+	pid, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := strconv.Atoi(strings.TrimSpace(string(pid))); err == nil {
+		_ = syscall.Kill(n, syscall.SIGKILL)
+	}
+}
+
 // A console ends with its owner, however that one ends: nobody may hold a board that another job
 // has been given.
 func TestConsoleEndsWithItsOwner(t *testing.T) {

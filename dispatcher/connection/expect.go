@@ -58,11 +58,23 @@ func (c *Connection) search(patterns []Pattern) (Match, bool, error) {
 	for from < len(c.unmatched) && from > 0 && !utf8.RuneStart(c.unmatched[from]) {
 		from++
 	}
-	window := string(c.unmatched[from:])
-	ascii := isASCII(window)
+	start := c.position - int64(len(c.unmatched)-from)
+	if !c.scanner.serves(patterns) {
+		c.scanner = newScanner(patterns)
+	}
+	c.scanner.scan(c.unmatched[from:], c.position)
+	var window string
+	var ascii bool
 	var best found
 	index := -1
 	for i, p := range patterns {
+		if !c.scanner.may(i, start) {
+			continue
+		}
+		if window == "" {
+			window = string(c.unmatched[from:])
+			ascii = isASCII(window)
+		}
 		f, ok, err := p.find(window, ascii)
 		if err != nil {
 			return Match{}, false, err
@@ -83,9 +95,18 @@ func (c *Connection) search(patterns []Pattern) (Match, bool, error) {
 		Groups: best.groups,
 	}
 	c.unmatched = append(c.unmatched[:0], c.unmatched[from+best.end:]...)
+	c.scanner.forget(c.position - int64(len(c.unmatched)))
+	c.shrink()
 	c.fresh = len(c.unmatched)
 	c.logLines(len(c.unmatched))
 	return m, true, nil
+}
+
+// shrink gives back the memory that a flood took.
+func (c *Connection) shrink() {
+	if cap(c.unmatched) > keptBytes && len(c.unmatched) < keptBytes/4 {
+		c.unmatched = append(make([]byte, 0, keptBytes/2), c.unmatched...)
+	}
 }
 
 func isASCII(s string) bool {
@@ -117,6 +138,7 @@ func (c *Connection) Drain(ctx context.Context, limit time.Duration, namespace s
 		}
 		c.logLines(0)
 		c.unmatched, c.fresh = c.unmatched[:0], 0
+		c.shrink()
 		switch {
 		case came:
 			return true, nil

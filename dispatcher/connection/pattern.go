@@ -3,6 +3,7 @@ package connection
 import (
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 	"time"
@@ -22,10 +23,14 @@ type Pattern struct {
 	full *regexp2.Regexp
 	// names of the groups by the number they have in fast, where that is set.
 	names []string
+	bytes bool // fast gives what Python gives on any text, not only on ASCII
+	last  bool // ends with a $, which in Python stands before a last newline too
+	// literals are texts of which every match holds at least one; nil where none are known.
+	literals []string
 }
 
 // matchLimit is how long the backtracking engine may take for one search.
-const matchLimit = 5 * time.Second
+const matchLimit = 2 * time.Second
 
 // Flags change how a pattern matches.
 type Flags int
@@ -56,13 +61,18 @@ func Compile(text string, flags Flags) (Pattern, error) {
 	}
 	full.MatchTimeout = matchLimit
 	p := Pattern{text: text, full: full}
-	if !t.special && !(t.dollar && flags&Multiline == 0) {
+	p.last = t.dollar && flags&Multiline == 0 && !t.special && endsOnce(prefix+text)
+	if !t.special && (p.last || !t.dollar || flags&Multiline != 0) {
 		if p.fast, err = regexp.Compile(prefix + text); err != nil {
 			p.fast = nil // a construct that only the other engine knows
 		}
 	}
+	if !t.special {
+		p.literals = literals(prefix + text)
+	}
 	if p.fast != nil {
 		p.names = p.fast.SubexpNames()
+		p.bytes = !unicodeMatters.MatchString(text)
 	}
 	return p, nil
 }
@@ -97,28 +107,27 @@ func (p Pattern) Search(text string) (string, bool, error) {
 
 // find returns the first match in a window. ascii says that the window holds only ASCII.
 func (p Pattern) find(window string, ascii bool) (found, bool, error) {
-	if ascii && p.fast != nil {
-		at := p.fast.FindStringSubmatchIndex(window)
-		if at == nil {
-			return found{}, false, nil
+	if p.fast != nil && (ascii || p.bytes) {
+		f, ok := p.findFast(window)
+		shorter, cut := strings.CutSuffix(window, "\n")
+		if !p.last || !cut {
+			return f, ok, nil
 		}
-		f := found{start: at[0], end: at[1]}
-		for i := 1; i < len(p.names); i++ {
-			g := Group{Name: p.names[i]}
-			if g.Name == "" {
-				g.Name = strconv.Itoa(i)
-			}
-			if at[2*i] >= 0 {
-				g.Text, g.Valid = window[at[2*i]:at[2*i+1]], true
-			}
-			f.groups = append(f.groups, g)
+		g, before := p.findFast(shorter)
+		switch {
+		case !before || ok && f.start < g.start:
+			return f, ok, nil
+		case !ok || g.start < f.start:
+			return g, true, nil
 		}
-		return f, true, nil
+		// Both match at one place: which of them wins depends on how greedy the pattern is.
 	}
 	runes := []rune(window)
 	m, err := p.full.FindRunesMatch(runes)
 	if err != nil {
-		return found{}, false, fmt.Errorf("search for '%s': %w", p.text, err)
+		// The engine says how long it searched, and the whole text, which is a console's.
+		return found{}, false, fmt.Errorf("The regular expression '%s' takes more than %s to search %d characters of the console: "+
+			"write it without repetitions within repetitions", p.text, matchLimit, len(runes))
 	}
 	if m == nil {
 		return found{}, false, nil
@@ -129,6 +138,50 @@ func (p Pattern) find(window string, ascii bool) (found, bool, error) {
 		f.groups = append(f.groups, Group{g.Name, g.String(), len(g.Captures) > 0})
 	}
 	return f, true, nil
+}
+
+// findFast returns the first match that Go's own engine finds.
+func (p Pattern) findFast(window string) (found, bool) {
+	at := p.fast.FindStringSubmatchIndex(window)
+	if at == nil {
+		return found{}, false
+	}
+	f := found{start: at[0], end: at[1]}
+	for i := 1; i < len(p.names); i++ {
+		g := Group{Name: p.names[i]}
+		if g.Name == "" {
+			g.Name = strconv.Itoa(i)
+		}
+		if at[2*i] >= 0 {
+			g.Text, g.Valid = window[at[2*i]:at[2*i+1]], true
+		}
+		f.groups = append(f.groups, g)
+	}
+	return f, true
+}
+
+// unicodeMatters finds what means something else for Python where a text is not ASCII: classes of
+// characters, word boundaries, flags.
+var unicodeMatters = regexp.MustCompile(`\\[wWdDsSbB]|\(\?[aiLmsux-]`)
+
+// endsOnce says whether the only end of the text that an expression asks for is its own last part.
+func endsOnce(text string) bool {
+	re, err := syntax.Parse(text, syntax.Perl)
+	if err != nil || re.Op != syntax.OpConcat || re.Sub[len(re.Sub)-1].Op != syntax.OpEndText {
+		return false
+	}
+	ends := 0
+	var count func(*syntax.Regexp)
+	count = func(re *syntax.Regexp) {
+		if re.Op == syntax.OpEndText {
+			ends++
+		}
+		for _, sub := range re.Sub {
+			count(sub)
+		}
+	}
+	count(re)
+	return ends == 1
 }
 
 // translation is a Python expression as the backtracking engine wants it.

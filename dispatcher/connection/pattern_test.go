@@ -21,6 +21,13 @@ func TestPythonDialect(t *testing.T) {
 		{"reference to a name", `(?P<q>['"]).*?(?P=q)`, 0, `say "it's" now`, `"it's"`, `q="`},
 		{"reference to a number", `(a)(b)\2\1`, 0, "abba", "abba", ""},
 		{"dollar before a last newline", `end$`, 0, "the end\n", "end", ""},
+		{"dollar before a last newline, greedy", `e.*$`, 0, "the end\n", "e end\n", ""},
+		{"dollar before a last newline, not greedy", `e.*?$`, 0, "the end\n", "e end", ""},
+		{"dollar, the earlier match wins", `(end|d\n)$`, 0, "the end\n", "end", "1=end"},
+		{"dollar at one of two ends", `x$|nd`, 0, "end\n", "nd", ""},
+		{"dot, not ASCII", `gr..e`, 0, "die größe", "größe", ""},
+		{"class of others, not ASCII", `<([^>]+)>`, 0, "<größe>", "<größe>", "1=größe"},
+		{"digit, not ASCII", `ü\d`, 0, "ü٣", "ü٣", ""},
 		{"dollar in the middle", `end$`, 0, "end\nx", "-", ""},
 		{"dollar, multi-line", `end$`, Multiline, "end\nx", "end", ""},
 		{"caret, multi-line", `^x`, Multiline, "a\nx", "x", ""},
@@ -60,6 +67,26 @@ func TestPythonDialect(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is no UTF-8 becomes as many replacement characters as Python makes of it.
+func TestDecode(t *testing.T) {
+	for in, want := range map[string]string{
+		"größe":            "größe",
+		"a\xffb":           "a\uFFFDb",
+		"\xff\xfe":         "\uFFFD\uFFFD",
+		"\xe2\x82x":        "\uFFFDx", // the beginning of a character counts once
+		"\xf0\x9f\x98":     "\uFFFD",
+		"\xe0\x80\x80":     "\uFFFD\uFFFD\uFFFD", // an overlong form is no beginning
+		"\xed\xa0\x80":     "\uFFFD\uFFFD\uFFFD", // half a surrogate pair is none either
+		"\xc3(":            "\uFFFD(",
+		"\xf4\x90\x80\x80": "\uFFFD\uFFFD\uFFFD\uFFFD",
+		"\x00\x1b[0m":      "\x00\x1b[0m",
+	} {
+		if got := decode([]byte(in)); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
 	}
 }
 

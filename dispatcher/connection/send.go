@@ -54,6 +54,7 @@ func (c *Connection) write(ctx context.Context, text string) error {
 	if c.closed {
 		return ErrClosed
 	}
+	c.hurry()
 	done := make(chan error, 1)
 	c.work.Go(func() {
 		_, err := c.stream.Write([]byte(text))

@@ -57,6 +57,15 @@ func newLimiter(limit int64) limiter {
 
 func cost(r events.Record) int64 { return int64(len(r.Message)) + recordCost }
 
+// below counts a record that comes before the limit is reached, and says whether it does.
+func (l *limiter) below(r events.Record) bool {
+	if l.seen+cost(r) > l.limit {
+		return false
+	}
+	l.seen += cost(r)
+	return true
+}
+
 // admit returns the records to write now that r has come, in order. next is the number that the
 // next record would have.
 func (l *limiter) admit(r events.Record, next uint64) []events.Record {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"strata/events"
 )
@@ -66,6 +67,45 @@ func (l *Logger) Text(level events.Level, namespace, text string) {
 	l.text(level, namespace, l.mask(text), false)
 }
 
+// Texts logs lines that came at once, each as a record, with one time.
+func (l *Logger) Texts(level events.Level, namespace string, lines []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	namespace, _ = cut(namespace, maxNamespace)
+	at, size := l.stamp(), 0
+	for _, line := range lines {
+		size += len(line) + len(`""`)
+	}
+	// One piece of memory for all: a flood makes a million lines a second.
+	room := make([]byte, 0, size)
+	for _, line := range lines {
+		line = l.mask(line)
+		from := len(room)
+		if wide, ok := appendPlain(room, line); ok && len(wide)-from <= maxText {
+			room = wide
+			l.putAt(events.Record{Level: level, Namespace: namespace, Message: room[from:len(room):len(room)]}, at)
+			continue
+		}
+		l.text(level, namespace, line, false)
+	}
+}
+
+// appendPlain appends a text as JSON, if that needs no more than quotes and backslashes.
+func appendPlain(to []byte, text string) ([]byte, bool) {
+	to = append(to, '"')
+	from := 0
+	for i := 0; i < len(text); i++ {
+		switch b := text[i]; {
+		case b == '"' || b == '\\':
+			to = append(append(to, text[from:i]...), '\\')
+			from = i
+		case b < ' ' || b >= utf8.RuneSelf:
+			return nil, false
+		}
+	}
+	return append(append(to, text[from:]...), '"'), true
+}
+
 // Part logs the beginning of a text whose end is still to come, marked as continued, and returns
 // what of it has to wait for more: an unfinished character, or what may be the beginning of a secret.
 // The caller logs that with what comes after it.
@@ -124,21 +164,39 @@ func (l *Logger) text(level events.Level, namespace, text string, more bool) {
 
 // put numbers and writes one record, unless the output limit keeps it back.
 func (l *Logger) put(r events.Record) {
+	l.putAt(r, l.stamp())
+}
+
+func (l *Logger) putAt(r events.Record, at time.Time) {
 	if l.err != nil {
 		return
 	}
-	r.Time = l.now().UTC().Truncate(time.Microsecond)
+	r.Time = at
+	if l.limit.below(r) {
+		l.writeOne(r)
+		return
+	}
 	l.writeAll(l.limit.admit(r, l.next))
 }
 
+// stamp is the time of a record.
+func (l *Logger) stamp() time.Time { return l.now().UTC().Truncate(time.Microsecond) }
+
 func (l *Logger) writeAll(records []events.Record) {
 	for _, r := range records {
-		if l.err = l.write(r); l.err != nil {
-			close(l.failed)
+		if !l.writeOne(r) {
 			return
 		}
-		l.next++
 	}
+}
+
+func (l *Logger) writeOne(r events.Record) bool {
+	if l.err = l.write(r); l.err != nil {
+		close(l.failed)
+		return false
+	}
+	l.next++
+	return true
 }
 
 // Finish writes what the output limit kept back. Call it before the last records of a job, and
@@ -151,7 +209,7 @@ func (l *Logger) Finish() {
 	}
 	records := l.limit.finish()
 	if len(records) > 0 {
-		records[0].Time = l.now().UTC().Truncate(time.Microsecond)
+		records[0].Time = l.stamp()
 	}
 	l.writeAll(records)
 }
