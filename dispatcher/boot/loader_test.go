@@ -217,10 +217,11 @@ type bench struct {
 	deploy        string   // keys of the block that stands for a deploy, beside those that are always there
 	blocks        []string // boot blocks
 	script        string
-	job           string                    // more keys of the definition
-	dispatcher    string                    // more of the worker's configuration
-	shell         bool                      // a test wants a shell
-	env           []string                  // more of the job's environment
+	job           string   // more keys of the definition
+	dispatcher    string   // more of the worker's configuration
+	shell         bool     // a test wants a shell
+	env           []string // more of the job's environment
+	services      pipeline.Services
 	leave         func(s *pipeline.Session) // what the deploy leaves beside what is always there
 	check         func(s *pipeline.Session) // looks at the end, before the cleanup
 }
@@ -241,7 +242,7 @@ func (b bench) run(t *testing.T) ran {
 		return d
 	}
 	in := pipeline.Inputs{
-		ID: "7", Dir: r.job, Now: time.Now, Env: append(os.Environ(), b.env...),
+		ID: "7", Dir: r.job, Now: time.Now, Env: append(os.Environ(), b.env...), Services: b.services,
 		Job: read("timeouts: {job: {minutes: 8}, action: {minutes: " + minutes(script) + "}, connection: {seconds: 2}}\n" +
 			"actions: [{deploy: {to: tftp, os: oe, kernel: {url: x}, images: " + also(b.deploy) + "}}, {boot: {" + strings.Join(blocks, "}}, {boot: {") + "}}" +
 			testBlock(b.shell) + "]\n" + b.job),

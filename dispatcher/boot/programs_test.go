@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,6 +36,10 @@ gdb*) exec $CONSOLE;;
 umount*) [ -z "$PROBE" ] || { rm "$PROBE"; : >"$PROBE"; };;
 docker*--version*) echo "QEMU emulator version 9.1.2"; echo "Fast Models [11.27.19]";;
 'docker run --rm --detach'*) ;;
+'docker run --rm --init --name'*fastboot*) echo Finished.;;
+'docker run --rm --init --name'*) ;;
+'machine '*-kernel*) exec $CONSOLE;;
+'machine '*) exec $TELNET;;
 'docker exec'*telnet*) exec $TELNET;;
 'docker exec'*) exec $CONSOLE;;
 'docker run --rm --privileged'*) ;;
@@ -56,8 +61,8 @@ type methodRun struct {
 // of the job, and blame whoever is to blame when it fails.
 func TestPrograms(t *testing.T) {
 	dispatchertest.Programs(t, answers, "JLinkExe", "pyocd", "openocd", "dfu-util", "qdl", "uuu", "bcu", "timeout", "fastboot", "adb",
-		"gdb-multiarch", "docker", "mount", "umount", "bmaptool", "power")
-	for _, tt := range slices.Concat(probes(t), downloadModes(), uuuRuns(), containers(t)) {
+		"gdb-multiarch", "docker", "mount", "umount", "bmaptool", "power", "machine")
+	for _, tt := range slices.Concat(probes(t), downloadModes(), uuuRuns(), androids(t), sessions(), containers(t)) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			record := dispatchertest.NewCalls(t)
@@ -103,7 +108,7 @@ func TestPrograms(t *testing.T) {
 func sortConsoles(calls []string) {
 	for i := 0; i < len(calls); {
 		end := i
-		for end < len(calls) && strings.HasPrefix(calls[end], "docker exec") {
+		for end < len(calls) && (strings.HasPrefix(calls[end], "docker exec") || strings.HasPrefix(calls[end], "adb -s SER1 ")) {
 			end++
 		}
 		slices.Sort(calls[i:end])
@@ -241,10 +246,64 @@ func uuuRuns() []methodRun {
 		{name: "uuu that fails", bench: bench{more: board, methods: uboot(""), blocks: []string{"method: uuu, commands: [{bcu: reset usb}, {uuu: bad}]"}},
 			class: pipeline.Infrastructure, says: "Unable to run: ['uuu', '-m', '1:2', '-m', '3:4', 'bad']", calls: []string{"bcu reset usb", otg + "bad"}},
 		{name: "uuu in the device's container", bench: bench{more: board, deploy: "images: {boot: {url: x}}", leave: boots, methods: uboot(", docker_image: 'uuu:1'"), blocks: []string{"method: uuu, commands: [{bcu: reset usb}, {uuu: '-b sd {boot}'}]"}},
-			calls: []string{contained + "--mount=type=bind,source=/b,destination=/b uuu:1 bcu reset usb -board=evk -id=2-1.3",
+			calls: []string{"docker pull uuu:1", contained + "--mount=type=bind,source=/b,destination=/b uuu:1 bcu reset usb -board=evk -id=2-1.3",
 				contained + "--mount=type=bind,source=/b,destination=/b uuu:1 " + otg + "-b sd /b/imx.bin", contained + "--mount=type=bind,source=/b,destination=/b uuu:1 bcu lsftdi", contained + "--mount=type=bind,source=/b,destination=/b uuu:1 bcu deinit"}},
 		{name: "bcu without a board", bench: bench{more: board, methods: "u-boot: {parameters: {bootloader_prompt: '=>'}}, uuu: {options: {usb_otg_path: '1:2', bcu_board_name: evk, bcu_board_id: ''}}",
 			blocks: []string{"method: uuu, commands: [{bcu: reset usb}]"}}, class: pipeline.Job, says: "bcu_board_id '' do not respect bcu format"},
+	}
+}
+
+// androids are devices that fastboot and adb talk to.
+func androids(t *testing.T) []methodRun {
+	const bare = board + ", commands: {connect: cat}"
+	overlay := func(s *pipeline.Session) {
+		dir, file := filepath.Join(s.JobDir(), "tree"), filepath.Join(s.JobDir(), "overlay.tar.gz")
+		err := os.MkdirAll(filepath.Join(dir, "data/local/tmp/lava-7"), 0o755)
+		if err == nil {
+			err = exec.Command("tar", "-C", dir, "-czf", file, "data").Run()
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		pipeline.Put(s, pipeline.OverlayFile, file)
+	}
+	viaUBoot := "actions: {deploy: {methods: {u-boot: {parameters: {bootloader_prompt: '=>', fastboot: {commands: [fastboot usb 0]}}}}}, boot: {connections: {serial: }, methods: {fastboot: [boot]}}}"
+	const contained = "docker run --rm --init --name lava-7-2.%d-* --mount=type=bind,source=@/boot,destination=@/boot --device=/dev/x --device=/dev/bus/usb/001/008 fb:1 fastboot -s SER1 boot @/boot/imx-boot.bin -u"
+	return []methodRun{
+		{name: "android by adb", bench: bench{more: bare, methods: "fastboot: [boot, reboot]", leave: overlay, blocks: []string{"method: fastboot, prompts: ['sh# ']"}}, consoles: map[string]string{"CONSOLE": "prompt sh# \nhang"},
+			calls: []string{"adb start-server", "adb devices", "adb -s SER1 reboot-bootloader", "fastboot -s SER1 boot @/boot/imx-boot.bin -u", "fastboot -s SER1 reboot -u", "adb start-server",
+				"adb -s SER1 push %/adb-overlay-unpack-*/data/local/tmp /data/local", "adb -s SER1 shell", "adb -s SER1 shell /system/bin/chmod -R 0777 /lava-7", "adb -s SER1 wait-for-device"},
+			says: `"status":"Finished. Total time: 0.1s"`},
+		{name: "fastboot in a container", bench: bench{more: board + ", fastboot_via_uboot: true, " + viaUBoot, blocks: []string{"method: fastboot, docker: {image: 'fb:1', devices: [/dev/x, '/dev/y:/dev/z']}"},
+			script: "print Hit any key to stop autoboot\nwait ^ $\nprompt => \nwait ^fastboot usb 0$\nhang"},
+			calls: []string{"docker pull fb:1", fmt.Sprintf(contained, 4)}},
+		{name: "a serial number that is found out", bench: bench{more: strings.Replace(board, "fastboot_serial_number: SER1", "fastboot_serial_number: '0000000000', fastboot_auto_detection: true", 1), methods: "fastboot: [reboot]", blocks: []string{"method: fastboot"}},
+			calls: []string{"fastboot devices", "fastboot -s SER1 reboot -u"}, says: "Detected fastboot device 'SER1'"},
+	}
+}
+
+// sessions are methods that go on from a system, a boot loader or a machine that runs.
+func sessions() []methodRun {
+	installed := pipeline.Installer{Command: []string{"machine", "-kernel", "k", "-initrd", "i", "-drive", "file=x,media=cdrom", "-no-reboot", "-drive", "file=hd.img"}, Append: "auto=true url", Prompts: []string{"reboot: Power down"}}
+	const quiet = "method: minimal, prompts: ['sh# '], parameters: {kernel-start-message: ''}"
+	return []methodRun{
+		{name: "qemu-iso", bench: bench{more: board, leave: func(s *pipeline.Session) { pipeline.Put(s, pipeline.InstallerRun, installed) }, blocks: []string{"method: qemu-iso, media: img, prompts: ['sh# ']"}},
+			consoles: map[string]string{"CONSOLE": "print Installing\nprint reboot: Power down", "TELNET": "print Loading initial ramdisk\nprint Linux version 6\nprompt sh# \nwait ^$\nprompt sh# \nwait poweroff"},
+			calls:    []string{"machine -kernel k -initrd i -drive file=x,media=cdrom -no-reboot -drive file=hd.img -append auto=true url", "machine -drive file=hd.img"}},
+		{name: "qemu-iso without an installer", bench: bench{blocks: []string{"method: qemu-iso, media: img, prompts: ['sh# ']"}}, class: pipeline.Job, says: "there is no installer: deploy one with 'to: iso-installer'"},
+		{name: "schroot", bench: bench{methods: "minimal: , schroot: {name: unstable, command: schroot -c}", blocks: []string{quiet, "method: schroot, schroot: unstable"},
+			script: "prompt sh# \nwait ^schroot -c unstable$\nprompt (unstable)root# \nhang"}, says: "Logging into unstable schroot"},
+		{name: "schroot that is not there", bench: bench{methods: "minimal: , schroot: {name: unstable}", blocks: []string{quiet, "method: schroot, schroot: 'a;b'"}}, class: pipeline.Job, says: "'a;b' is not one of the device's schroots: ['unstable']"},
+		{name: "grub by a sequence", bench: bench{more: "actions: {deploy: {methods: {fastboot: {interrupt_prompt: Android Fastboot mode, interrupt_string: ' '}}}, boot: {connections: {serial: }, methods: {grub: {sequence: [wait-fastboot-interrupt]}}}}",
+			blocks: []string{"method: grub, commands: installed, prompts: ['sh# ']"}, script: "print Android Fastboot mode\nwait ^ $\nprint Linux version 6\nprompt sh# \nhang"}},
+		{name: "grub by an unknown sequence", bench: bench{methods: "grub: {sequence: [jump]}", blocks: []string{"method: grub, commands: installed"}}, class: pipeline.Configuration, says: "grub sequence: 'jump' is not known"},
+		{name: "u-boot from second media", bench: bench{blocks: []string{"method: u-boot, commands: sata, kernel: /boot/Image, ramdisk: /boot/initrd, dtb: /boot/a.dtb, kernel_type: zimage, root_uuid: UUID=1, boot_part: 2, prompts: ['sh# ']"},
+			methods: "u-boot: {parameters: {bootloader_prompt: '=>'}, sata: {commands: ['load 0:{ROOT_PART} {KERNEL_ADDR} {KERNEL}', 'setenv root {ROOT}', '{BOOTX}']}}",
+			script:  "print Hit any key to stop autoboot\nwait ^ $\nprompt => \nwait ^load 0:2 0x8000 /boot/Image$\nprompt => \nwait ^setenv root UUID=1$\nprompt => \nwait ^bootz 0x8000 0x8200 0x8300$\nprint Starting kernel\nprint Linux version 6\nprompt sh# \nhang"}},
+		{name: "u-boot from second media, an unknown kernel", bench: bench{methods: "u-boot: {parameters: {bootloader_prompt: '=>'}, sata: {commands: [a]}}",
+			blocks: []string{"method: u-boot, commands: sata, kernel: k, kernel_type: elf, root_uuid: u, boot_part: 2, prompts: ['sh# ']"}}, class: pipeline.Job, says: "Unknown kernel_type 'elf'"},
+		{name: "kexec with files of the job", bench: bench{methods: "minimal: ", services: pipeline.Services{Web: pipeline.Export{Dir: "/"}}, blocks: []string{quiet, "method: kexec, boot_message: bye, kernel: /tmp/k, deploy: {kernel: {url: x}}, prompts: ['sh# ']"},
+			script: "prompt sh# \nwait ^wget http://10.3.2.1/.*/kernel/zImage -O /tmp/k$\nprompt sh# \nwait ^/sbin/kexec --load /tmp/k$\nprompt sh# \nwait ^/sbin/kexec -e$\nprint bye\nprint Linux version 6\nprompt sh# \nwait ^$\nprompt sh# \nhang"}},
 	}
 }
 

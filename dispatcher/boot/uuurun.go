@@ -123,7 +123,7 @@ func uuuImage(s *pipeline.Session) string {
 }
 
 // uuuProgram returns the words that run uuu or bcu, in a container or not.
-func uuuProgram(s *pipeline.Session, argv ...string) ([]string, error) {
+func uuuProgram(ctx context.Context, s *pipeline.Session, argv ...string) ([]string, error) {
 	image := uuuImage(s)
 	if image == "" {
 		return argv, nil
@@ -136,6 +136,15 @@ func uuuProgram(s *pipeline.Session, argv ...string) ([]string, error) {
 	remote, err := pipeline.Words(uuuOptions(s).Get("remote_options").Text())
 	if err != nil {
 		return nil, pipeline.Blamef(pipeline.Configuration, "uuu remote_options: %w", err)
+	}
+	docker := s.Block().Get("docker")
+	if !docker.True() {
+		docker = pipeline.Of(image)
+	}
+	if len(remote) == 0 { // an engine elsewhere fetches what it lacks by itself
+		if err := container.Once(ctx, s, docker, ""); err != nil {
+			return nil, err
+		}
 	}
 	out = append(append(out, remote...), "run", "--rm", "--privileged", "--volume=/dev:/dev", "--net=host", "-e", "DISABLE_SUMMARY=true")
 	for _, i := range downloads(s) {
@@ -196,7 +205,7 @@ func checkDownloadMode() pipeline.Action {
 			for _, path := range paths {
 				argv = append(argv, "-m", path)
 			}
-			program, err := uuuProgram(s, append(argv, boot)...)
+			program, err := uuuProgram(ctx, s, append(argv, boot)...)
 			if err != nil {
 				return err
 			}
@@ -263,7 +272,7 @@ func runUUU(ctx context.Context, s *pipeline.Session, paths []string, c uuuComma
 	for _, path := range paths {
 		argv = append(argv, "-m", path)
 	}
-	program, err := uuuProgram(s, append(argv, args...)...)
+	program, err := uuuProgram(ctx, s, append(argv, args...)...)
 	if err != nil {
 		return err
 	}
@@ -292,7 +301,7 @@ func runBCU(ctx context.Context, s *pipeline.Session, text string) error {
 		return pipeline.Blamef(pipeline.Job, "bcu command '%s': %w", text, err)
 	}
 	args = append(append([]string{"bcu"}, args...), "-board="+options.Get("bcu_board_name").Text(), "-id="+id)
-	program, err := uuuProgram(s, args...)
+	program, err := uuuProgram(ctx, s, args...)
 	if err != nil {
 		return err
 	}

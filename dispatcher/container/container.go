@@ -98,6 +98,19 @@ func Pull(ctx context.Context, s *pipeline.Session, image pipeline.Data, remote 
 	return err
 }
 
+// Once is Pull for containers that live for one command: the namespace's first pulls, the others run
+// what that has brought.
+func Once(ctx context.Context, s *pipeline.Session, image pipeline.Data, remote string) error {
+	name, _ := ImageOf(image)
+	key := pipeline.Key[bool]("container/pulled/" + remote + "/" + name)
+	if pulled, _ := pipeline.Get(s, key); pulled {
+		return nil
+	}
+	err := Pull(ctx, s, image, remote)
+	pipeline.Put(s, key, err == nil)
+	return err
+}
+
 // logIn logs in to a registry. The password goes by standard input, where no list of processes
 // shows it.
 func logIn(ctx context.Context, s *pipeline.Session, command []string, login pipeline.Data) error {

@@ -52,6 +52,9 @@ func (t Tool) command(ctx context.Context, s *pipeline.Session) ([]string, error
 	if err != nil {
 		return nil, err
 	}
+	if err := Once(ctx, s, docker, ""); err != nil {
+		return nil, err
+	}
 	image, _ := ImageOf(docker)
 	// No name is used twice: a container that is being removed still has its own.
 	argv := []string{engine, "run", "--rm", "--init", "--name", Name(s, "lava") + "-" + uuid.NewString()[:8]}
