@@ -18,6 +18,7 @@ import (
 
 	"strata/dispatcher/boot"
 	"strata/dispatcher/command"
+	"strata/dispatcher/connection"
 	"strata/dispatcher/deploy"
 	"strata/dispatcher/output"
 	"strata/dispatcher/pipeline"
@@ -48,6 +49,9 @@ type Job struct {
 	Planned func(pipeline.Description)
 	// ValidateOnly ends the job after its validation.
 	ValidateOnly bool
+	// Failed, if set, is called when the job has failed and its device is still as it was then: on,
+	// with the console of the last action, which is nil where there is none.
+	Failed func(ctx context.Context, err error, console *connection.Connection)
 	// Again, if set, is closed when a canceled job is asked once more to end: the cleanup stops too.
 	Again <-chan struct{}
 }
@@ -118,6 +122,9 @@ func run(ctx context.Context, j Job) error {
 		if err = plan.Agree(ctx); err == nil {
 			err = plan.Run(ctx)
 		}
+	}
+	if err != nil && j.Failed != nil && ctx.Err() == nil {
+		j.Failed(ctx, err, plan.Console())
 	}
 	// The cleanup must come to its end though ctx is over, unless somebody asks again.
 	cleaning, stop := context.WithCancelCause(context.WithoutCancel(ctx))

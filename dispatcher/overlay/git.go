@@ -39,6 +39,9 @@ func (gitRepo) Description() string { return "apply git repository of tests to t
 
 // Validate checks what can be known without the repository.
 func (a gitRepo) Validate(_ context.Context, s *pipeline.Session) error {
+	if _, kept := keptTree(s, a.entry.Job); kept {
+		return nil
+	}
 	if _, err := exec.LookPath("git"); err != nil {
 		return pipeline.Blamef(pipeline.Infrastructure, "git is not installed on the worker: %w", err)
 	}
@@ -94,6 +97,7 @@ type clone struct {
 	rules     urlrule.Rules
 	held      []string // options that hold git to the rules
 	wait      func(context.Context, time.Duration) error
+	kept      *pipeline.KeptTree // what a bundle has in its place; nil: nothing
 }
 
 func newClone(s *pipeline.Session, url string) *clone {
@@ -102,6 +106,9 @@ func newClone(s *pipeline.Session, url string) *clone {
 
 // run clones, several times if need be, and returns the commit that is checked out.
 func (c *clone) run(ctx context.Context) (string, error) {
+	if c.kept != nil {
+		return c.unpackKept(*c.kept)
+	}
 	var err error
 	if c.rules, err = urlrule.Read(c.s.Dispatcher); err != nil {
 		return "", err
@@ -242,5 +249,8 @@ func cloneOf(s *pipeline.Session, params pipeline.Data, dir string) *clone {
 	c.shallow = params.Get("shallow").Bool(true) && c.revision == ""
 	c.history = params.Get("history").Bool(true)
 	c.recursive = params.Get("recursive").Bool(false)
+	if tree, ok := keptTree(s, params); ok {
+		c.kept = &tree
+	}
 	return c
 }

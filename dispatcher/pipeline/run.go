@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"strata/dispatcher/connection"
 	"strata/dispatcher/output"
 	"strata/events"
 )
@@ -29,6 +30,9 @@ type CanceledBy struct{ Text string }
 
 // Error returns the text.
 func (c CanceledBy) Error() string { return c.Text }
+
+// Console returns the console that was used last, nil where there is none.
+func (p *Plan) Console() *connection.Connection { return p.session.Current() }
 
 // Run carries the plan out, without Validate and Cleanup.
 func (p *Plan) Run(ctx context.Context) error {

@@ -20,7 +20,21 @@ type Services struct {
 	// State is the worker's own directory, where it keeps the orders of all jobs. What lies below it is
 	// no job's to read by a URL. Empty where there is none, as under `strata run`.
 	State string `json:"state,omitempty"`
+	// Kept stands in for the network where a job is run again from a bundle; else nil.
+	Kept *Kept `json:"-"`
 }
+
+// Kept is what another run of the job fetched, as files of this machine.
+type Kept struct {
+	Files map[string]string       // by URL, as plans show it
+	Trees map[Repository]KeptTree // of repositories with test definitions
+}
+
+// Repository names the state of a git repository in the words of a job definition.
+type Repository struct{ URL, Branch, Revision string }
+
+// KeptTree is a repository's content at a commit.
+type KeptTree struct{ File, Commit string } // File is a tar
 
 // Export is a directory whose files a server shows to devices.
 type Export struct {

@@ -62,7 +62,11 @@ func (a Artefact) action(s *pipeline.Session) (pipeline.Action, error) {
 	var allowed []string
 	for _, scheme := range schemes() {
 		if slices.Contains(scheme.names, u.Scheme) {
-			return scheme.action(f), nil
+			action := scheme.action(f)
+			if instead, ok := kept(s, f, action); ok {
+				return instead, nil
+			}
+			return action, nil
 		}
 		allowed = append(allowed, scheme.names...)
 	}

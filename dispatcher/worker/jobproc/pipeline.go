@@ -2,13 +2,17 @@ package jobproc
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"strata/dispatcher"
 	"strata/dispatcher/pipeline"
+	"strata/dispatcher/reproduce"
 	"strata/events"
 	"strata/schemas/order"
 )
@@ -26,6 +30,7 @@ func Pipeline(version string, now func() time.Time) func(context.Context, Job) o
 		if err != nil {
 			return order.Verdict{Result: "fail", ErrorType: string(events.ConfigurationError), Error: err.Error()}
 		}
+		j.Log.Debug("%s", inputs(w))
 		v := dispatcher.Run(ctx, dispatcher.Job{
 			ID: strconv.FormatUint(j.Order.Job, 10), Version: version, Definition: []byte(w.Definition.Inline), Device: []byte(w.Device.Inline),
 			Dispatcher: []byte(w.Dispatcher.Inline), EnvDUT: []byte(w.EnvDUT.Inline), Env: os.Environ(),
@@ -38,6 +43,21 @@ func Pipeline(version string, now func() time.Time) func(context.Context, Job) o
 		}
 		return order.Verdict{Result: result, ErrorType: string(v.ErrorType), Error: v.Error}
 	}
+}
+
+// inputs is the line of the log that says what the job was given, so that a bundle made of it later can
+// prove that it has the same.
+func inputs(w *order.Work) string {
+	var parts []string
+	for _, in := range []struct{ name, text string }{
+		{"definition", w.Definition.Inline}, {"device", w.Device.Inline}, {"dispatcher", w.Dispatcher.Inline},
+		{"env", w.Env.Inline}, {"env-dut", w.EnvDUT.Inline},
+	} {
+		if in.text != "" {
+			parts = append(parts, fmt.Sprintf("%s sha256 %x", in.name, sha256.Sum256([]byte(in.text))))
+		}
+	}
+	return reproduce.InputsPrefix + strings.Join(parts, ", ")
 }
 
 // describe leaves the plan for the worker, which must know how long the clean-up may take.

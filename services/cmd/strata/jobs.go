@@ -64,6 +64,7 @@ ClickHouse; where that is away the list says so and shows what is current.`,
 	f.StringVar(&in.State, "state", "", "jobs in this state only: "+strings.Join(jobStates, ", "))
 	f.StringVar(&in.Device, "device", "", "jobs of this device or device type only")
 	f.IntVar(&in.Limit, "limit", 50, "at most so many")
+	cmd.AddCommand(a.bundleCommand())
 	return cmd
 }
 

@@ -48,6 +48,11 @@ func (d dictionary) render(a *app, context *yaml.Node) ([]byte, error) {
 			return nil, misuse("--context: expected a mapping, found a %s", context.Kind)
 		}
 	}
+	return d.renderText(text, context)
+}
+
+// renderText renders a dictionary that has been read already; file only names it.
+func (d dictionary) renderText(text string, context *yaml.Node) ([]byte, error) {
 	templates := &device.Templates{Text: d.template}
 	rendered, err := templates.Render(d.name, d.kind, []byte(text), context)
 	if err != nil {

@@ -8,35 +8,54 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"strata/dispatcher"
+	"strata/dispatcher/connection"
 	"strata/dispatcher/exports"
 	"strata/dispatcher/output"
+	"strata/dispatcher/pipeline"
+	"strata/dispatcher/reproduce"
 	"strata/events"
 	"strata/schemas/device"
 	"strata/schemas/job"
+	"strata/schemas/yaml"
 )
 
 func (a *app) runCommand() *cobra.Command {
 	var r localRun
 	cmd := &cobra.Command{
-		Use:   "run JOB.yaml --device DEVICE.yaml",
+		Use:   "run JOB.yaml --device DEVICE.yaml | BUNDLE.tar",
 		Short: "Run a job on a device with no lab at all",
 		Long: `Run a job definition on the device that a dictionary describes: no broker, no services, no
 database. The log goes to standard output as it arrives; the exit status is 0 when the job is
-Complete. --validate ends after the plan has been checked, and touches no device.`,
-		Example: "  strata run job.yaml --device qemu01.yaml\n  strata run job.yaml --device board.yaml --validate",
-		Args:    cobra.ExactArgs(1),
+Complete. --validate ends after the plan has been checked, and touches no device.
+
+A bundle of ` + "`strata jobs bundle`" + ` is run again with the files that it holds, on the device that it ran on or
+on yours (--device); at the end stands what differs from the recorded run. --until stops behind an
+action, named or by its level (` + "`strata plan`" + ` shows both). --shell-on-failure gives you the device as it
+was when the job failed: what you type goes to its console, until the end of your input (Ctrl-D);
+where there is no console it is a shell in the job's directory.`,
+		Example: "  strata run job.yaml --device qemu01.yaml\n  strata run job.yaml --device board.yaml --validate\n" +
+			"  strata run job42.tar --device mine.yaml --until login-action --shell-on-failure",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.definition = args[0]
+			if isBundle(args[0]) {
+				return a.runBundle(cmd.Context(), r)
+			}
+			if r.device == "" {
+				return misuse(`required flag "device" not set: the device that %s is to run on`, args[0])
+			}
 			return a.runLocal(cmd.Context(), r)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&r.device, "device", "", "file with the device's dictionary")
+	f.StringVar(&r.device, "device", "", "file with the device's dictionary, or with what it renders to")
+	f.StringSliceVar(&r.types, "device-types", nil, "folders with device-type templates, with commas between them")
 	f.StringVar(&r.dispatcher, "dispatcher", "", "file with the worker's configuration for jobs (dispatcher.yaml)")
 	f.StringVar(&r.envDUT, "env-dut", "", "file with the environment of shells on the device")
 	f.StringVar(&r.dir, "dir", "", "scratch directory, emptied first (default: a new one, removed afterwards)")
@@ -46,15 +65,21 @@ Complete. --validate ends after the plan has been checked, and touches no device
 	f.StringVar(&r.exports.Cache.Dir, "cache", defaultCache(), "directory of downloads that jobs share; empty keeps none")
 	f.BoolVar(&r.validate, "validate", false, "plan and check only")
 	f.BoolVar(&r.failOnTest, "fail-on-test", false, "exit with 1 when a test case failed")
-	_ = cmd.MarkFlagRequired("device") // fails only for a flag that is not there
+	f.StringVar(&r.until, "until", "", "stop behind this action")
+	f.BoolVar(&r.shell, "shell-on-failure", false, "type at the device when the job has failed, before it is switched off")
 	return cmd
 }
 
 // localRun is what `strata run` was told.
 type localRun struct {
 	definition, device, dispatcher, envDUT, dir string
-	validate, failOnTest                        bool
+	types                                       []string // folders of device-type templates
+	until                                       string   // name or level of the last action
+	validate, failOnTest, shell                 bool
 	exports                                     exports.Settings
+
+	kept *pipeline.Kept     // what a bundle has in the network's place
+	seen *reproduce.Outcome // is told the log, if set
 }
 
 // cacheLimit is how many bytes of downloads are kept.
@@ -71,7 +96,7 @@ func defaultCache() string {
 
 // runLocal runs one job in this process.
 func (a *app) runLocal(ctx context.Context, r localRun) error {
-	j := dispatcher.Job{ID: "0", Version: version, Env: os.Environ(), Now: a.now, ValidateOnly: r.validate}
+	j := dispatcher.Job{ID: "0"}
 	for _, f := range []struct {
 		file string
 		into *[]byte
@@ -82,9 +107,33 @@ func (a *app) runLocal(ctx context.Context, r localRun) error {
 		}
 		*f.into = []byte(text)
 	}
+	var err error
+	if j.Device, err = a.renderOwn(r, j); err != nil {
+		return err
+	}
 	if err := checkTexts(r, j); err != nil {
 		return err
 	}
+	return a.execute(ctx, r, j)
+}
+
+// renderOwn renders the device that the command line names, where it is a dictionary.
+func (a *app) renderOwn(r localRun, j dispatcher.Job) ([]byte, error) {
+	if !device.IsTemplate(j.Device) {
+		return j.Device, nil
+	}
+	var context *yaml.Node
+	if root, err := yaml.Parse(j.Definition); err == nil { // a definition that is wrong is refused by the gate
+		context = root.Get("context")
+	}
+	d := dictionary{file: r.device, types: r.types, name: strings.TrimSuffix(filepath.Base(r.device), templateSuffix)}
+	d.kind, _ = device.TypeOf(j.Device)
+	return d.renderText(string(j.Device), context)
+}
+
+// execute runs a job to its end, or to where it was to stop.
+func (a *app) execute(ctx context.Context, r localRun, j dispatcher.Job) error {
+	j.Version, j.Env, j.Now, j.ValidateOnly = version, os.Environ(), a.now, r.validate
 	if r.dir == "" {
 		dir, err := os.MkdirTemp("", "strata-run-")
 		if err != nil {
@@ -107,15 +156,38 @@ func (a *app) runLocal(ctx context.Context, r localRun) error {
 		defer stop()
 		j.Services = offer
 	}
+	j.Services.Kept = r.kept
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	last := &lastAction{wanted: r.until, stop: cancel}
+	if r.until != "" {
+		j.Planned = last.planned
+	}
+	if r.shell {
+		j.Failed = func(ctx context.Context, err error, c *connection.Connection) { a.deviceShell(ctx, err, c, r.dir) }
+	}
 	line, failed := uint64(0), 0
 	j.Log = output.New(output.Settings{Now: a.now, Write: func(rec events.Record) error {
 		if rec.Level == events.Results && failedCase(rec.Message) {
 			failed++
 		}
+		if r.seen != nil {
+			r.seen.Add(rec)
+		}
+		last.saw(rec)
 		line++
 		return a.printRecord(line-1, rec)
 	}})
 	v := dispatcher.Run(ctx, j)
+	if last.unknown {
+		return misuse("--until %s: the plan has no such action; `strata plan` shows them", r.until)
+	}
+	if last.reached && v.ErrorType == events.CanceledError {
+		if !a.json {
+			fmt.Fprintf(a.out, "\njob was stopped behind %s, as asked\n", r.until)
+		}
+		return nil
+	}
 	if !a.json {
 		fmt.Fprintf(a.out, "\njob is %s\n", a.paint(a.out, healthColour(string(v.Health)), string(v.Health)))
 	}
