@@ -2,6 +2,9 @@ package boot
 
 import (
 	"context"
+	"regexp"
+	"slices"
+	"strings"
 
 	"strata/dispatcher/connection"
 	"strata/dispatcher/pipeline"
@@ -47,6 +50,27 @@ func (l loader) sendLine(ctx context.Context, s *pipeline.Session, c *connection
 	}
 	s.Log.Debug("Sending line: %s", python.Quote(line))
 	return closedIsLab(c.Send(ctx, line+"\r\n", s.Step.CharDelay))
+}
+
+// wait waits for the console's prompts. iPXE ends its lines after 80 characters, be it in the middle of
+// an error message or of the echo before the prompt.
+func wait(ctx context.Context, s *pipeline.Session, c *connection.Connection, method string) (connection.Match, error) {
+	if method != "ipxe" {
+		return s.Wait(ctx, c)
+	}
+	return s.WaitAs(ctx, c, wrapped(c.Prompts))
+}
+
+// wrapped returns patterns that match texts with a line end anywhere in them. What is more than a text
+// stays as it is.
+func wrapped(patterns []string) []string {
+	out := slices.Clone(patterns)
+	for i, p := range patterns {
+		if regexp.QuoteMeta(p) == p {
+			out[i] = strings.Join(strings.Split(p, ""), `(?:\r?\n)?`)
+		}
+	}
+	return out
 }
 
 // lineSeparator returns "unix", "dos" or "".

@@ -99,8 +99,8 @@ func (a *loaderCommands) finalMessage(s *pipeline.Session) string {
 
 // wait waits for the first of the console's prompts. Any other is a message of the loader that
 // says why it cannot go on.
-func (*loaderCommands) wait(ctx context.Context, s *pipeline.Session, c *connection.Connection, errors []string) error {
-	m, err := s.Wait(ctx, c)
+func (a *loaderCommands) wait(ctx context.Context, s *pipeline.Session, c *connection.Connection, errors []string) error {
+	m, err := wait(ctx, s, c, a.loader.method)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (l *loginRetry) attempt(ctx context.Context, s *pipeline.Session, c *connec
 	}
 	if start != "" {
 		s.SetPrompts(c, append([]string{start}, errorMessages...))
-		m, err := s.Wait(ctx, c)
+		m, err := wait(ctx, s, c, s.Block().Get("method").Text())
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,13 @@ func (s *Session) Wait(ctx context.Context, c *connection.Connection) (connectio
 	return s.Expect(ctx, c, c.Prompts)
 }
 
+// WaitAs is Wait with other patterns in place of the console's prompts, one for one: those that match
+// what the console makes of the texts.
+func (s *Session) WaitAs(ctx context.Context, c *connection.Connection, patterns []string) (connection.Match, error) {
+	s.announce(ctx, c)
+	return s.Expect(ctx, c, patterns)
+}
+
 // Expect waits for patterns on a console, and gives errors their class: a closed connection is the
 // lab's fault, a pattern that does not compile the test's. The context's error passes as it is.
 func (s *Session) Expect(ctx context.Context, c *connection.Connection, patterns []string) (connection.Match, error) {
