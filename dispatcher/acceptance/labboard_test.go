@@ -183,6 +183,13 @@ func (b *labBoard) off() {
 	}
 }
 
+// powered says whether the machine has power.
+func (b *labBoard) powered() bool {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.cmd != nil
+}
+
 // said is the console's way from the machine to its client.
 type said struct{ *labBoard }
 

@@ -2,10 +2,13 @@ package acceptance
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"strings"
 	"testing"
 
 	"strata/dispatcher/dispatchertest"
+	"strata/events"
 )
 
 // workerIP is the worker's address in the network of a test. An emulator's user network reaches it,
@@ -30,6 +33,31 @@ func TestUBootARM(t *testing.T) {
 func TestUBootRISCV64(t *testing.T) {
 	dispatchertest.Slow(t)
 	bootsUBoot(t, "riscv64")
+}
+
+// A kernel without a ramdisk panics and resets the board at once, before it has printed the end of its
+// report. The boot loader's countdown shows that nothing more will come.
+func TestUBootPanicAndReset(t *testing.T) {
+	dispatchertest.Slow(t)
+	device := strings.Replace(text(t, "testdata/uboot-x86-device.jinja2"), " 0 {RAMDISK_ADDR} ${initrd_size}", "", 1)
+	if got, board := runsUBoot(t, "x86", device); got != nil {
+		got.wantError(t, events.JobError, "Kernel panic - not syncing")
+		got.wantResults(t, map[string]string{"kernel-messages": "fail", "power-off": "pass"})
+		got.wantText(t, "VFS: Unable to mount root fs", "Starting kernel")
+		if n := strings.Count(got.text(), "Starting kernel ..."); n != 1 || board.starts != 1 {
+			t.Errorf("%d kernels were started after %d power cycles, want one each", n, board.starts)
+		}
+	}
+}
+
+// A file that the server does not have is known from U-Boot's message, at once.
+func TestUBootMissingFile(t *testing.T) {
+	dispatchertest.Slow(t)
+	device := text(t, "testdata/uboot-x86-device.jinja2") + "{% set uboot_tftp_commands = ['tftp {KERNEL_ADDR} {KERNEL}.no'] %}\n"
+	if got, _ := runsUBoot(t, "x86", device); got != nil {
+		got.wantError(t, events.InfrastructureError, "matched a bootloader error message: 'File not found'")
+		got.wantText(t, "TFTP error: 'File not found' (1)")
+	}
 }
 
 // ubootBoard is a machine whose U-Boot works.
@@ -87,32 +115,44 @@ func (b ubootBoard) values(t *testing.T) (dir string, values map[string]string) 
 	return materials(t, values["KERNEL"], values["RAMDISK"]), values
 }
 
-// bootsUBoot runs a job on a board.
+// bootsUBoot runs a job on a board, which must end well.
 func bootsUBoot(t *testing.T, name string) {
+	t.Helper()
+	got, device := runsUBoot(t, name, text(t, fmt.Sprintf("testdata/uboot-%s-device.jinja2", name)))
+	if got == nil {
+		return
+	}
+	got.wantComplete(t)
+	got.wantResults(t, map[string]string{"0_smoke/uname": "pass", "0_smoke/machine": "pass", "0_smoke/jobs-own": "pass",
+		"pdu-reboot": "pass", "kernel-messages": "pass", "login-action": "pass", "power-off": "pass", "job": "pass"})
+	got.wantText(t, append(ubootBoards[name].says, "Hit any key to stop autoboot", "TFTP from server "+workerIP, "Bytes transferred = ",
+		"Starting kernel", "Linux version ")...)
+	if device.starts != 1 {
+		t.Errorf("the power came %d times, want once", device.starts)
+	}
+}
+
+// runsUBoot runs a job on a board with this dictionary; nil where it ran in another process. However it
+// ends, it leaves no file behind and no power on.
+func runsUBoot(t *testing.T, name, dictionary string) (*outcome, *labBoard) {
 	t.Helper()
 	b := ubootBoards[name]
 	dir, values := b.values(t) // here: there is no way out of a network of its own
 	if !dispatchertest.OwnNetwork(t, workerIP) {
-		return
+		return nil, nil
 	}
 	values["SITE"] = serve(t, dir)
 	device, lines := newLabBoard(t, append(emulated(b.machine...), "-netdev", "user,id=n0")...)
-	for k, v := range lines {
-		values[k] = v
-	}
+	maps.Copy(values, lines)
 	got := run(t, job{
-		definition: text(t, "testdata/uboot-job.yaml"), device: text(t, fmt.Sprintf("testdata/uboot-%s-device.jinja2", name)),
+		definition: text(t, "testdata/uboot-job.yaml"), device: dictionary,
 		dispatcher: "dispatcher_ip: " + workerIP + "\n", tftp: ":69", values: values,
 	})
-	got.wantComplete(t)
-	got.wantResults(t, map[string]string{"0_smoke/uname": "pass", "0_smoke/machine": "pass", "0_smoke/jobs-own": "pass",
-		"pdu-reboot": "pass", "kernel-messages": "pass", "login-action": "pass", "power-off": "pass", "job": "pass"})
-	got.wantText(t, append(b.says, "Hit any key to stop autoboot", "TFTP from server "+workerIP, "Bytes transferred = ",
-		"Starting kernel", "Linux version ")...)
 	if left, err := os.ReadDir(got.services.TFTP.Dir); err != nil || len(left) != 0 {
 		t.Errorf("the job's files stay on the TFTP server: %v, %v", left, err)
 	}
-	if device.starts != 1 || device.cmd != nil {
-		t.Errorf("the power came %d times, want once; on at the end: %v", device.starts, device.cmd != nil)
+	if device.powered() {
+		t.Error("the power is on at the end")
 	}
+	return &got, device
 }

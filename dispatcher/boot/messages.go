@@ -132,6 +132,7 @@ func capture(ctx context.Context, s *pipeline.Session, c *connection.Connection,
 	s.Log.Debug("Setting prompt string to %s", pipeline.ReprList(patterns))
 	limited := ctx
 	if r.fatal {
+		patterns = append(patterns, restarts(s)...)
 		limit := min(s.Step.Connection, s.Remaining(ctx)*9/10)
 		var cancel context.CancelFunc
 		limited, cancel = context.WithTimeout(ctx, limit)
@@ -156,6 +157,18 @@ func capture(ctx context.Context, s *pipeline.Session, c *connection.Connection,
 		f.kind = kindOf(f.message)
 	}
 	return f, ended, "", nil
+}
+
+// restarts returns what shows that a device has started again: its boot loader's countdown, or a
+// kernel's first line. A kernel that resets at once after a panic never prints the end of its report.
+func restarts(s *pipeline.Session) (patterns []string) {
+	constants := s.Device.Get("constants")
+	for _, sign := range []pipeline.Data{constants.Get(s.Block().Get("method").Text(), "interrupt-prompt"), constants.Get("kernel-start-message")} {
+		if text := sign.Text(); text != "" {
+			patterns = append(patterns, text)
+		}
+	}
+	return patterns
 }
 
 // restOfLine returns what has come of the line in which a report began.
