@@ -73,9 +73,11 @@ func wrapped(patterns []string) []string {
 	return out
 }
 
-// lineSeparator returns "unix", "dos" or "".
+// lineSeparator returns "unix", "dos" or "": the block's, or that of the device's method. Some
+// dictionaries have one among the method's parameters, where LAVA never looked; their devices have
+// always been typed at with CR LF.
 func lineSeparator(s *pipeline.Session, l loader) string {
-	return first(s.Block().Get("line_separator").Text(), l.entry(s).Get("line_separator").Text(), l.parameters(s).Get("line_separator").Text())
+	return first(s.Block().Get("line_separator").Text(), l.entry(s).Get("line_separator").Text())
 }
 
 // atPrompt says that the loader stands at its prompt, and that nobody need wait for it.

@@ -128,7 +128,7 @@ func runDD(ctx context.Context, s *pipeline.Session) error {
 	device := "/dev/disk/by-id/" + medium(s).Get("uuid").Text()
 	replace := strings.NewReplacer("{DOWNLOAD_URL}", url, "{DEVICE}", device)
 	block := s.Block()
-	command := "dd of='" + device + "' bs=4M"
+	command := strings.TrimSpace("dd of='" + device + "' bs=4M " + block.Get("tool", "flags").Text())
 	start, done := block.Get("download", "prompt").Text(), []string{`[0-9]+\+[0-9]+ records out`, `[0-9]+ bytes \(.*\) copied`}
 	if writer := block.Get("writer"); writer.True() {
 		command = writer.Get("tool").Text() + " " + replace.Replace(writer.Get("options").Text())
