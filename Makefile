@@ -39,14 +39,18 @@ TESTED_WITH := dash:dash bash:bash ip:iproute2 mke2fs:e2fsprogs qemu-img:qemu-ut
   /usr/lib/u-boot/qemu-x86/u-boot.rom:u-boot-qemu arm-none-eabi-gcc:gcc-arm-none-eabi curl:curl \
   podman:podman runc:runc catatonit:catatonit pdudaemon:pdudaemon ser2net:ser2net \
   ipmi_sim:openipmi ipmitool:ipmitool socat:socat /usr/lib/ipxe/qemu/pxe-virtio.rom:ipxe-qemu \
-  grub-mknetdir:grub-common /usr/lib/grub/i386-pc:grub-pc-bin
+  grub-mknetdir:grub-common /usr/lib/grub/i386-pc:grub-pc-bin \
+  ssh:openssh-client dropbear:dropbear-bin sfdisk:fdisk fastboot:fastboot nbd-server:nbd-server rpcbind:rpcbind \
+  ganesha.nfsd:nfs-ganesha /usr/lib/x86_64-linux-gnu/ganesha/libfsalvfs.so:nfs-ganesha-vfs
 
 # What the slow tests need beyond that.
 TESTED_SLOWLY_WITH := mmdebstrap:mmdebstrap \
   qemu-system-riscv64:qemu-system-misc mkimage:u-boot-tools mkfs.vfat:dosfstools \
   /usr/share/OVMF/OVMF_CODE.fd:ovmf /usr/share/qemu-efi-aarch64/QEMU_EFI.fd:qemu-efi-aarch64 \
   /usr/lib/grub/x86_64-efi:grub-efi-amd64-bin /usr/sbin/in.tftpd:tftpd-hpa \
-  make:make gcc-12:gcc-12 ld:binutils
+  make:make gcc-12:gcc-12 ld:binutils \
+  mkbootimg:mkbootimg img2simg:android-sdk-libsparse-utils sgdisk:gdisk \
+  aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu bison:bison flex:flex bc:bc patch:patch /usr/include/openssl/evp.h:libssl-dev
 
 test-deps: deps
 	@.ci/install $(TESTED_WITH)
