@@ -27,7 +27,7 @@ const (
 	defaultMaxRead = 2000
 	chunkBytes     = 4096            // of one read
 	chunksWaiting  = 16              // read but not looked at; then the terminal has to wait
-	maxUnmatched   = 512 << 10       // bytes that are always kept before a match, of at most twice as many
+	maxUnmatched   = 256 << 10       // bytes that are always kept before a match, of at most twice as many
 	keptBytes      = 64 << 10        // of a buffer that is nearly empty again
 	maxLine        = 16 << 10        // a line that is longer is logged in parts
 	endGrace       = time.Second     // between SIGTERM and SIGKILL
@@ -54,7 +54,7 @@ type Settings struct {
 // Match is where a wait ended.
 type Match struct {
 	Index  int    // of the pattern
-	Before string // unmatched text before it: complete up to 512 KiB
+	Before string // unmatched text before it: complete up to 256 KiB
 	Text   string // what matched
 	Groups []Group
 }
@@ -106,16 +106,16 @@ type Connection struct {
 	stream  io.ReadWriteCloser
 	process *exec.Cmd
 	ended   chan struct{} // closed when the process has ended; nil without one
-	chunks  chan string   // what was read and not looked at; closed at the end of the stream
+	spares  chan []byte   // buffers of chunks that were taken
+	chunks  chan []byte   // what was read and not looked at; closed at the end of the stream
 	work    sync.WaitGroup
 
 	unmatched []byte // text that no Expect has consumed
 	position  int64  // bytes that were ever taken: the position of the end of unmatched
 	scanner   *scanner
-	fresh     int      // bytes at its end that no Expect has searched
-	lines     []string // of one search, for the log
-	unlogged  []byte   // text that is not in the log yet
-	feedback  string   // namespace that lines are logged for, while draining
+	fresh     int    // bytes at its end that no Expect has searched
+	unlogged  []byte // text that is not in the log yet
+	feedback  string // namespace that lines are logged for, while draining
 	closed    bool
 	gathers   bool               // the stream keeps what is not read meanwhile
 	typed     chan struct{}      // told when something is typed; holds one
@@ -180,7 +180,7 @@ func open(stream io.ReadWriteCloser, s Settings) *Connection {
 		CheckChar: "#", Tags: []string{"shell"},
 		gathers: s.Terminal, typed: make(chan struct{}, 1),
 		log: s.Log, window: 2 * s.MaxRead, stream: stream,
-		chunks: make(chan string, chunksWaiting), patterns: map[string]Pattern{},
+		chunks: make(chan []byte, chunksWaiting), spares: make(chan []byte, 2), patterns: map[string]Pattern{},
 	}
 	c.work.Go(c.read)
 	return c
@@ -190,32 +190,52 @@ func open(stream io.ReadWriteCloser, s Settings) *Connection {
 // replacement characters.
 func (c *Connection) read() {
 	defer close(c.chunks)
-	var rest []byte
-	buf, reads := make([]byte, chunkBytes), 0
+	rest, reads := 0, 0 // bytes of an unfinished character, at the start of the buffer
+	buf := make([]byte, chunkBytes)
 	for {
-		n, err := c.stream.Read(buf)
-		if n > 0 {
-			rest = append(rest, buf[:n]...)
-			whole := len(rest)
-			for i := 1; i < utf8.UTFMax && i <= len(rest); i++ {
-				if tail := rest[len(rest)-i:]; utf8.RuneStart(tail[0]) && !utf8.FullRune(tail) {
-					whole = len(rest) - i
-				}
+		n, err := c.stream.Read(buf[rest:])
+		text := buf[:rest+n]
+		rest = unfinished(text)
+		if whole := text[:len(text)-rest]; len(whole) > 0 && n > 0 {
+			tail := text[len(whole):]
+			buf = append(c.spare(), tail...)[:chunkBytes]
+			if !utf8.Valid(whole) {
+				whole = []byte(decode(whole))
 			}
-			if whole > 0 {
-				c.chunks <- decode(rest[:whole])
-			}
-			rest = append(rest[:0], rest[whole:]...)
+			c.chunks <- whole
 		}
 		if n > 0 && n < chunkBytes/4 && err == nil {
 			reads = c.linger(reads + 1)
 		}
 		if err != nil { // a terminal ends with EIO, a stream with EOF
-			if len(rest) > 0 {
-				c.chunks <- "\uFFFD"
+			if rest > 0 {
+				c.chunks <- []byte("\uFFFD")
 			}
 			return
 		}
+	}
+}
+
+// unfinished returns how many bytes at the end of text are the beginning of a character.
+func unfinished(text []byte) int {
+	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
+		if tail := text[len(text)-i:]; utf8.RuneStart(tail[0]) {
+			if utf8.FullRune(tail) {
+				return 0
+			}
+			return i
+		}
+	}
+	return 0
+}
+
+// spare returns an empty buffer for a chunk.
+func (c *Connection) spare() []byte {
+	select {
+	case b := <-c.spares:
+		return b[:0]
+	default:
+		return make([]byte, 0, chunkBytes)
 	}
 }
 
@@ -224,7 +244,7 @@ func (c *Connection) read() {
 // the terminal, so little that no countdown of a boot loader is missed, until something is typed.
 const (
 	piecesAtOnce = 16
-	gather       = 80 * time.Millisecond
+	gather       = 125 * time.Millisecond
 )
 
 // linger waits after a small piece, the how manyth since something was typed, and returns how many it
@@ -255,11 +275,17 @@ func (c *Connection) hurry() {
 func (c *Connection) Connected() bool { return !c.closed }
 
 // take adds a chunk to what waits for a match and for the log.
-func (c *Connection) take(chunk string) {
+func (c *Connection) take(chunk []byte) {
 	c.unmatched = append(c.unmatched, chunk...)
 	c.unlogged = append(c.unlogged, chunk...)
 	c.position += int64(len(chunk))
 	c.fresh += len(chunk)
+	if cap(chunk) == chunkBytes {
+		select {
+		case c.spares <- chunk:
+		default:
+		}
+	}
 	if over := len(c.unmatched) - maxUnmatched; over >= maxUnmatched { // seldom: all of it is moved
 		c.unmatched = c.unmatched[:copy(c.unmatched, c.unmatched[over:])]
 		c.fresh = min(c.fresh, len(c.unmatched))
@@ -276,18 +302,9 @@ func (c *Connection) logLines(ahead int) {
 			end = reach + i + 1
 		}
 	}
-	c.lines = c.lines[:0]
-	for line := range strings.Lines(string(c.unlogged[:end])) {
-		c.lines = append(c.lines, withoutEnd(line[:len(line)-1]))
-	}
-	if len(c.lines) > 0 {
+	if end > 0 {
 		level, namespace := c.level()
-		c.log.Texts(level, namespace, c.lines)
-		for _, line := range c.lines {
-			if c.Watch != nil && level == events.Target {
-				c.Watch(line)
-			}
-		}
+		c.log.Console(level, namespace, c.unlogged[:end])
 	}
 	c.unlogged = append(c.unlogged[:0], c.unlogged[end:]...)
 	if len(c.unlogged) > maxLine && ahead == 0 {
@@ -296,12 +313,6 @@ func (c *Connection) logLines(ahead int) {
 		end := string(c.unlogged[len(body):])
 		c.unlogged = append([]byte(c.log.Part(level, namespace, unescaped(body))), end...)
 	}
-}
-
-// withoutEnd returns a line as it is logged. Of a double carriage return, which terminals behind
-// terminals make, both belong to the end.
-func withoutEnd(line string) string {
-	return unescaped(strings.TrimSuffix(strings.TrimSuffix(line, "\r"), "\r"))
 }
 
 // level returns what lines are logged as.
@@ -330,7 +341,7 @@ func (c *Connection) Close() error {
 	c.logLines(0)
 	if len(c.unlogged) > 0 {
 		level, namespace := c.level()
-		c.log.Text(level, namespace, withoutEnd(string(c.unlogged)))
+		c.log.Console(level, namespace, append(c.unlogged, '\n'))
 		c.unlogged = nil
 	}
 	c.closed = true

@@ -110,7 +110,12 @@ func (c *Connection) shrink() {
 }
 
 func isASCII(s string) bool {
-	for i := 0; i < len(s); i++ {
+	for ; len(s) >= 8; s = s[8:] {
+		if (s[0]|s[1]|s[2]|s[3]|s[4]|s[5]|s[6]|s[7])&utf8.RuneSelf != 0 {
+			return false
+		}
+	}
+	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return false
 		}
@@ -130,7 +135,7 @@ func (c *Connection) Drain(ctx context.Context, limit time.Duration, namespace s
 	defer cancel()
 	for wait := !came; ; wait = false {
 		chunk, ok := c.next(part, wait)
-		if chunk != "" {
+		if len(chunk) > 0 {
 			came = true
 			c.take(chunk)
 			c.logLines(0)
@@ -152,24 +157,24 @@ func (c *Connection) Drain(ctx context.Context, limit time.Duration, namespace s
 	}
 }
 
-// next returns the next chunk, "" if there is none: without waiting, or until ctx ends. ok is false
+// next returns the next chunk, none if there is none: without waiting, or until ctx ends. ok is false
 // at the end of the stream.
-func (c *Connection) next(ctx context.Context, wait bool) (chunk string, ok bool) {
+func (c *Connection) next(ctx context.Context, wait bool) (chunk []byte, ok bool) {
 	if ctx.Err() != nil {
-		return "", true // a console that never pauses would be read for ever
+		return nil, true // a console that never pauses would be read for ever
 	}
 	if !wait {
 		select {
 		case chunk, ok = <-c.chunks:
 			return chunk, ok
 		default:
-			return "", true
+			return nil, true
 		}
 	}
 	select {
 	case chunk, ok = <-c.chunks:
 		return chunk, ok
 	case <-ctx.Done():
-		return "", true
+		return nil, true
 	}
 }

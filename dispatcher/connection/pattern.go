@@ -6,6 +6,7 @@ import (
 	"regexp/syntax"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dlclark/regexp2"
@@ -20,13 +21,32 @@ import (
 type Pattern struct {
 	text string
 	fast *regexp.Regexp // nil where the dialects differ
-	full *regexp2.Regexp
+	full *backtracker
 	// names of the groups by the number they have in fast, where that is set.
 	names []string
 	bytes bool // fast gives what Python gives on any text, not only on ASCII
 	last  bool // ends with a $, which in Python stands before a last newline too
 	// literals are texts of which every match holds at least one; nil where none are known.
 	literals []string
+}
+
+// backtracker is the second engine, compiled when it is first needed: most patterns never need it, and
+// it takes more memory than all else of a console.
+type backtracker struct {
+	text    string
+	options regexp2.RegexOptions
+	once    sync.Once
+	engine  *regexp2.Regexp
+	err     error
+}
+
+func (b *backtracker) compiled() (*regexp2.Regexp, error) {
+	b.once.Do(func() {
+		if b.engine, b.err = regexp2.Compile(b.text, b.options); b.err == nil {
+			b.engine.MatchTimeout = matchLimit
+		}
+	})
+	return b.engine, b.err
 }
 
 // matchLimit is how long the backtracking engine may take for one search.
@@ -55,16 +75,17 @@ func Compile(text string, flags Flags) (Pattern, error) {
 		options |= regexp2.Multiline
 		prefix += "(?m)"
 	}
-	full, err := regexp2.Compile(t.text, regexp2.RegexOptions(options))
-	if err != nil {
-		return Pattern{}, fmt.Errorf("Invalid regular expression '%s': %w", text, err)
-	}
-	full.MatchTimeout = matchLimit
-	p := Pattern{text: text, full: full}
+	p := Pattern{text: text, full: &backtracker{text: t.text, options: regexp2.RegexOptions(options)}}
+	var err error
 	p.last = t.dollar && flags&Multiline == 0 && !t.special && endsOnce(prefix+text)
 	if !t.special && (p.last || !t.dollar || flags&Multiline != 0) {
 		if p.fast, err = regexp.Compile(prefix + text); err != nil {
 			p.fast = nil // a construct that only the other engine knows
+		}
+	}
+	if p.fast == nil {
+		if _, err := p.full.compiled(); err != nil {
+			return Pattern{}, fmt.Errorf("Invalid regular expression '%s': %w", text, err)
 		}
 	}
 	if !t.special {
@@ -123,7 +144,11 @@ func (p Pattern) find(window string, ascii bool) (found, bool, error) {
 		// Both match at one place: which of them wins depends on how greedy the pattern is.
 	}
 	runes := []rune(window)
-	m, err := p.full.FindRunesMatch(runes)
+	full, err := p.full.compiled()
+	if err != nil {
+		return found{}, false, fmt.Errorf("Invalid regular expression '%s': %w", p.text, err)
+	}
+	m, err := full.FindRunesMatch(runes)
 	if err != nil {
 		// The engine says how long it searched, and the whole text, which is a console's.
 		return found{}, false, fmt.Errorf("The regular expression '%s' takes more than %s to search %d characters of the console: "+

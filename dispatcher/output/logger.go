@@ -1,6 +1,8 @@
 package output
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -67,34 +69,57 @@ func (l *Logger) Text(level events.Level, namespace, text string) {
 	l.text(level, namespace, l.mask(text), false)
 }
 
-// Texts logs lines that came at once, each as a record, with one time.
-func (l *Logger) Texts(level events.Level, namespace string, lines []string) {
+// Console logs what a console said in whole lines, each as a record, with one time. The end of a line is
+// a newline with up to two carriage returns before it, as terminals behind terminals make them; escape
+// characters, which would act on a reader's own terminal, are left out, and nothing else. The text may be
+// changed afterwards.
+func (l *Logger) Console(level events.Level, namespace string, text []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	namespace, _ = cut(namespace, maxNamespace)
-	at, size := l.stamp(), 0
-	for _, line := range lines {
-		size += len(line) + len(`""`)
+	at := l.stamp()
+	if len(l.secrets) > 0 || bytes.IndexByte(text, '\x1b') >= 0 {
+		for line := range bytes.Lines(text) {
+			l.text(level, namespace, l.mask(strings.ReplaceAll(string(withoutEnd(line)), "\x1b", "")), false)
+		}
+		return
 	}
 	// One piece of memory for all: a flood makes a million lines a second.
-	room := make([]byte, 0, size)
-	for _, line := range lines {
-		line = l.mask(line)
+	room := make([]byte, 0, len(text)+2*bytes.Count(text, newline))
+	for line := range bytes.Lines(text) {
+		line = withoutEnd(line)
 		from := len(room)
 		if wide, ok := appendPlain(room, line); ok && len(wide)-from <= maxText {
 			room = wide
 			l.putAt(events.Record{Level: level, Namespace: namespace, Message: room[from:len(room):len(room)]}, at)
 			continue
 		}
-		l.text(level, namespace, line, false)
+		l.text(level, namespace, string(line), false)
 	}
 }
 
+var newline = []byte("\n")
+
+// withoutEnd returns a line without what ends it.
+func withoutEnd(line []byte) []byte {
+	line = bytes.TrimSuffix(line, newline)
+	for range 2 {
+		if n := len(line); n > 0 && line[n-1] == '\r' {
+			line = line[:n-1]
+		}
+	}
+	return line
+}
+
 // appendPlain appends a text as JSON, if that needs no more than quotes and backslashes.
-func appendPlain(to []byte, text string) ([]byte, bool) {
+func appendPlain(to, text []byte) ([]byte, bool) {
 	to = append(to, '"')
 	from := 0
 	for i := 0; i < len(text); i++ {
+		if i+8 <= len(text) && plain(binary.LittleEndian.Uint64(text[i:])) {
+			i += 7
+			continue
+		}
 		switch b := text[i]; {
 		case b == '"' || b == '\\':
 			to = append(append(to, text[from:i]...), '\\')
@@ -104,6 +129,14 @@ func appendPlain(to []byte, text string) ([]byte, bool) {
 		}
 	}
 	return append(append(to, text[from:]...), '"'), true
+}
+
+// plain says whether each of eight bytes stands for itself in JSON. A byte is found to be less than
+// another by the bit that their difference borrows; with a high bit set nothing is plain anyway.
+func plain(w uint64) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quotes, slashes := w^ones*'"', w^ones*'\\'
+	return (w|(w-ones*' ')|(quotes-ones)|(slashes-ones))&highs == 0
 }
 
 // Part logs the beginning of a text whose end is still to come, marked as continued, and returns
