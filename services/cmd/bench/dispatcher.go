@@ -25,6 +25,22 @@ func dispatching() []measure {
 			"A hundred jobs of one worker at once deploy the same file of 16 MiB from a web server that names its version, " +
 				"through a cache that is empty before. Counted is how often the server sends the file."},
 			{"time of these 100 jobs", "s", 0, true, "Until the last of them has its copy, checked."}}, sharedDownload},
+		{[]figure{{"console matching", "MB/s", 200, false,
+			"A boot log of 64 MB through a connection, with the 20 patterns of LAVA armed (kernel messages, prompts, signals), each " +
+				"line logged to a log that is not stored: bytes by the processor time of the whole process."},
+			{"console matching by pexpect", "MB/s", 0, false,
+				"The beginning of the same log through python3-pexpect, with the same patterns and window, nothing logged; 0 where it is not installed."}}, matching},
+		{[]figure{{"1000 consoles at 115200 baud", "% of a core", 10, true,
+			"A thousand terminals, fed with a boot log in pieces of 10 ms by a thread that does not count, each with the same patterns armed " +
+				"and its lines logged to a log that is not stored: processor time by the time that the lines take at that speed."},
+			{"memory of a console", "KiB", 0, true, "What the process holds more with these consoles than without, by their number."}}, consoles},
+		{[]figure{{"rendering of all device types", "s", 2, true,
+			"Each recorded device type is rendered once, its templates read and parsed: processor time."},
+			{"device types rendered", "types", 0, false, "How many those are."}}, rendering},
+		{[]figure{{"planning a job", "ms", 5, true,
+			"The recorded jobs with a device of their own, from the texts of job and device to the plan: processor time, the mean."},
+			{"planning the slowest of them", "ms", 0, true, "The longest of them."},
+			{"jobs planned", "jobs", 0, false, "How many those are."}}, planning},
 	}
 }
 

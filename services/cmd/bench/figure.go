@@ -176,11 +176,17 @@ type sizes struct {
 	// facts that were made for the measurement: a lab does not record a million in two minutes.
 	aged bool
 	rest time.Duration // until a lab that does nothing is idle
+
+	consoleBytes int           // of a console that is searched
+	consoles     int           // that talk at once
+	talk         time.Duration // for how long
 }
 
 var (
 	full = sizes{submissions: 5000, orders: 200, devices: 1000, queued: 100_000, decisions: 5000, lines: 1000,
-		jobs: 4, jobLines: 250_000, facts: 1_000_000, aged: true, rest: 10 * time.Second}
+		jobs: 4, jobLines: 250_000, facts: 1_000_000, aged: true, rest: 10 * time.Second,
+		consoleBytes: 64 << 20, consoles: 1000, talk: 5 * time.Second}
 	small = sizes{submissions: 40, orders: 3, devices: 10, queued: 100, decisions: 20, lines: 30,
-		jobs: 2, jobLines: 1000, facts: 700, rest: time.Second}
+		jobs: 2, jobLines: 1000, facts: 700, rest: time.Second,
+		consoleBytes: 1 << 20, consoles: 10, talk: time.Second}
 )
