@@ -189,7 +189,7 @@ func TestBoardInItsShell(t *testing.T) {
 				r.when(t, name, tt.over, "fault", name, "lose", "0")
 			}
 			got := run(t, job{definition: inShell, device: text(t, "testdata/vboard-device.yaml"), values: values,
-				dispatcher: "dispatcher_ip: 10.0.2.2\n", web: "127.0.0.1:0"})
+				dispatcher: "{}", web: "127.0.0.1:0"})
 			if tt.class == "" {
 				got.wantComplete(t)
 			} else {

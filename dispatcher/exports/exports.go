@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -87,7 +88,30 @@ func (s *Servers) For(folder, scratch string) pipeline.Services {
 	if web.Fault == "" {
 		web.Dir, web.Path = scratch, strings.Trim(webPrefix, "/")+"/"+folder
 	}
-	return pipeline.Services{TFTP: s.tftp, Web: web, Cache: s.settings.Cache}
+	return pipeline.Services{TFTP: s.tftp, Web: web, Cache: s.settings.Cache, Address: s.settings.address()}
+}
+
+// emulatedLoopback is what a device in QEMU's user network calls the loopback of this machine.
+const emulatedLoopback = "10.0.2.2"
+
+// address returns where devices find the servers, "" where one of these listens on every address.
+func (s Settings) address() (found string) {
+	for _, listen := range []string{s.Web, s.TFTP} {
+		if listen == "" {
+			continue
+		}
+		host, _, err := net.SplitHostPort(listen)
+		ip, parsed := netip.ParseAddr(host)
+		switch {
+		case err != nil || parsed != nil || ip.IsUnspecified():
+			return ""
+		case ip.IsLoopback(): // only emulators' devices reach it at all
+			found = emulatedLoopback
+		default:
+			found = ip.String()
+		}
+	}
+	return found
 }
 
 // Forget removes what a job left on the TFTP server. Folder is what the job's own is called there:

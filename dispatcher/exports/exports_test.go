@@ -271,6 +271,25 @@ func TestNothingAsked(t *testing.T) {
 	}
 }
 
+// Devices are told an address at which somebody listens.
+func TestAddress(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ tftp, web, want string }{
+		{"", "", ""},
+		{":69", ":8070", ""},
+		{":69", "127.0.0.1:0", ""},
+		{"0.0.0.0:69", "", ""},
+		{"127.0.0.1:69", "127.0.0.1:0", "10.0.2.2"},
+		{"", "[::1]:0", "10.0.2.2"},
+		{"192.0.2.9:69", "192.0.2.9:80", "192.0.2.9"},
+		{"lab.example.com:69", "", ""},
+	} {
+		if got := (Settings{TFTP: tt.tftp, Web: tt.web}).address(); got != tt.want {
+			t.Errorf("address of TFTP on %q and HTTP on %q: %q, want %q", tt.tftp, tt.web, got, tt.want)
+		}
+	}
+}
+
 func TestHPADirectory(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

@@ -9,9 +9,9 @@ import (
 )
 
 // DispatcherIP returns the worker's address for a protocol ("http", "nfs", "tftp" or "" for none),
-// as devices reach it: the configured one, else the first IPv4 address of the interface that has
-// the default route, else 127.0.0.1, which devices in an emulator's user network reach. A configured
-// one may carry a port; one that is no host or host:port is a Configuration error.
+// as devices reach it: the configured one, else that of its servers where they listen on one address
+// only, else the first IPv4 address of the interface that has the default route, else 127.0.0.1. A
+// configured one may carry a port; one that is no host or host:port is a Configuration error.
 func (s *Session) DispatcherIP(protocol string) (string, error) {
 	for _, key := range []string{"dispatcher_" + protocol + "_ip", "dispatcher_ip"} {
 		ip := s.Dispatcher.Get(key).Text()
@@ -22,6 +22,9 @@ func (s *Session) DispatcherIP(protocol string) (string, error) {
 		if strings.ContainsAny(ip, " \t\r\n/\\'\"`$;") {
 			return "", Blamef(Configuration, "%s: %q is neither a host nor host:port", key, ip)
 		}
+		return ip, nil
+	}
+	if ip := s.shared.services.Address; ip != "" {
 		return ip, nil
 	}
 	return DefaultIP(), nil

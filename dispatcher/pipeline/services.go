@@ -17,6 +17,8 @@ type Services struct {
 	TFTP  Export `json:"tftp,omitzero"`
 	Web   Export `json:"web,omitzero"`
 	Cache Store  `json:"cache,omitzero"`
+	// Address is where devices find servers that do not listen everywhere; "" is the worker's own.
+	Address string `json:"address,omitempty"`
 	// State is the worker's own directory, where it keeps the orders of all jobs. What lies below it is
 	// no job's to read by a URL. Empty where there is none, as under `strata run`.
 	State string `json:"state,omitempty"`

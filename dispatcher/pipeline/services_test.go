@@ -93,6 +93,16 @@ func TestWebURL(t *testing.T) {
 	}
 }
 
+// Where the worker's servers listen on one address, devices are told that, unless the lab knows better.
+func TestAddressOfServers(t *testing.T) {
+	t.Parallel()
+	for dispatcher, want := range map[string]string{"{}": "10.0.2.2", "dispatcher_ip: 192.0.2.1": "192.0.2.1"} {
+		if ip, err := served(t, dispatcher, Services{Address: "10.0.2.2"}).DispatcherIP("http"); ip != want || err != nil {
+			t.Errorf("address with %s: %q, %v; want %s", dispatcher, ip, err, want)
+		}
+	}
+}
+
 func TestDefaultAddressIsNotEmpty(t *testing.T) {
 	t.Parallel()
 	s := served(t, "{}", Services{})
