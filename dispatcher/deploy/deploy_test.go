@@ -296,6 +296,7 @@ type job struct {
 	services        pipeline.Services
 	secrets         string                          // of the job, in flow style
 	dispatcher      string                          // more of the worker's configuration
+	limit           string                          // more of that, for methodRun
 	env             []string                        // more of the job's environment
 	script          string                          // of the device's console
 	check           func(s *pipeline.Session) error // instead of looking for a ramdisk

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -46,6 +47,51 @@ func installerRuns(t *testing.T) []methodRun {
 				"lzma --keep --stdout ",
 				"mkimage -D -I dts -O dtb -p 2048 -f auto -A arm64 -O linux -T kernel -C lzma -d ",
 			},
+		},
+		{
+			name: "a device tree behind the kernel, as a uImage",
+			tftp: true,
+			job: job{
+				noTest: true,
+				device: ", parameters: {bootm: {kernel: '0x80200000'}, text_offset: '0x80008000'}, actions: {deploy: {methods: {tftp: }, parameters: {append_dtb: true, use_xip: true, mkimage_arch: arm}}, boot: {methods: {u-boot: }}}",
+				deploy: "{to: tftp, kernel: {url: 'file://DIR/app.axf', type: zimage}, dtb: {url: 'file://DIR/preseed.cfg'}}",
+				leave: func(s *pipeline.Session) error {
+					kernel, _ := pipeline.Get(s, pipeline.Artefact("kernel"))
+					text, err := os.ReadFile(filepath.Join(filepath.Dir(kernel), "uImage"))
+					if err != nil || len(text) != archive.UBootHeader+8 {
+						return fmt.Errorf("the kernel has %d bytes: %w", len(text), err)
+					}
+					// Load address and entry point are the fifth and sixth word of the header.
+					load, entry := binary.BigEndian.Uint32(text[16:]), binary.BigEndian.Uint32(text[20:])
+					if string(text[archive.UBootHeader:]) != "appd-i x" || load != 0x80008000 || entry != load+archive.UBootHeader {
+						return fmt.Errorf("%q is loaded at %#x and begins at %#x", text[archive.UBootHeader:], load, entry)
+					}
+					return nil
+				},
+			},
+		},
+		{
+			name: "a kernel that the device cannot load",
+			tftp: true,
+			job: job{
+				noTest: true,
+				device: ", parameters: {}, actions: {deploy: {methods: {tftp: }, parameters: {mkimage_arch: arm}}, boot: {methods: {u-boot: }}}",
+				deploy: "{to: tftp, kernel: {url: 'file://DIR/app.axf', type: image}}",
+			},
+			class: pipeline.Job,
+			says:  "the device has no load addresses for bootm (parameters.bootm)",
+		},
+		{
+			name: "a file that is too big for TFTP",
+			tftp: true,
+			job: job{
+				noTest: true,
+				limit:  ", tftp_size_limit: 3",
+				device: ", actions: {deploy: {methods: {tftp: }}, boot: {methods: {}}}",
+				deploy: "{to: tftp, kernel: {url: 'file://DIR/app.axf'}}",
+			},
+			class: pipeline.Job,
+			says:  "Unable to send 'kernel' over tftp, file too big (3 > 3)",
 		},
 		{
 			name: "persistent nfs",

@@ -229,3 +229,37 @@ func TestFirmwarePackage(t *testing.T) {
 		}
 	}
 }
+
+// The overlay goes into the disk image within a package that is ready.
+func TestOverlayInFirmwarePackage(t *testing.T) {
+	t.Parallel()
+	files, service := methodFiles(t), dispatchertest.StartAVH(t)
+	from := filepath.Join(files, "package")
+	if err := os.Mkdir(from, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	disk, err := os.ReadFile(filepath.Join(files, "root.ext4"))
+	info := []byte("<plist><dict><key>Version</key><string>2.3</string><key>Build</key>\n<string>77</string></dict></plist>")
+	err = errors.Join(err, os.WriteFile(filepath.Join(from, "virtio_0"), disk, 0o644), os.WriteFile(filepath.Join(from, "Info.plist"), info, 0o644))
+	if err = errors.Join(err, repack(filepath.Join(files, "fw.zip"), from)); err != nil {
+		t.Fatal(err)
+	}
+	j := &job{methods: "{avh: {options: {model: rpi4b, api_endpoint: '" + service.URL + "'}}}", secrets: "{avh_api_token: " + dispatchertest.AVHToken + "}",
+		deploy: "{to: avh, os: oe, fw_package: {url: 'file://" + files + "/fw.zip', storage_file: virtio_0, root_partition: 0}}"}
+	into := t.TempDir()
+	j.check = func(s *pipeline.Session) error {
+		board, _ := pipeline.Get(s, boot.AVHPrepared)
+		if board.Version != "2.3" || board.Build != "77" {
+			return fmt.Errorf("what boot is told: %+v", board)
+		}
+		return archive.Unpack(into, board.Package)
+	}
+	// A file system without a partition table has no partition 0.
+	if err := j.whole(t); pipeline.ClassOf(err) != pipeline.Job {
+		t.Errorf("no partition table: %v of class %q, want Job", err, pipeline.ClassOf(err))
+	}
+	j.deploy = "{to: avh, os: oe, fw_package: {url: 'file://" + files + "/fw.zip', storage_file: virtio_0}}"
+	if err := j.whole(t); pipeline.ClassOf(err) != pipeline.Job || !strings.Contains(err.Error(), "'storage_file' and 'root_partition'") {
+		t.Errorf("no partition named: %v", err)
+	}
+}

@@ -60,7 +60,7 @@ func TestMethodsRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			j := tt.job
-			j.dispatcher = ", container_engine: docker, usb_root: '" + root + "'"
+			j.dispatcher = ", container_engine: docker, usb_root: '" + root + "'" + j.limit
 			j.env = []string{record.Env(), "DISK=" + disk, "SEQ=" + dispatchertest.DiskSeq(root), "FAIL=" + tt.fail}
 			if tt.tftp {
 				j.services.TFTP = pipeline.Export{Dir: t.TempDir(), Path: "lab"}

@@ -86,6 +86,26 @@ func downloadRuns() []methodRun {
 			calls: []string{"adb start-server", "adb devices", "fastboot -s SER2 reboot-bootloader"},
 		},
 		{
+			name: "downloads with steps",
+			job: job{
+				noTest:  true,
+				methods: "{}",
+				deploy:  "{to: downloads, " + image + ", postprocess: {docker: {image: 'deb:1', steps: [make it], devices: [/dev/x]}}}",
+				leave:   stepsWritten,
+			},
+			calls: []string{"docker pull deb:1", "docker run --rm --name lava-9-1.2 --workdir /lava-downloads --mount type=bind,source=@/downloads/common,destination=/lava-downloads"},
+		},
+		{
+			name: "downloads without steps",
+			job: job{
+				noTest:  true,
+				methods: "{}",
+				deploy:  "{to: downloads, " + image + ", postprocess: {docker: {image: 'deb:1'}}}",
+			},
+			class: pipeline.Job,
+			says:  "postprocess.docker has no steps",
+		},
+		{
 			name: "docker",
 			job: job{
 				noTest:  true,
@@ -284,4 +304,14 @@ func imageRuns() []methodRun {
 			says:  "'images' has no 'nfsrootfs'",
 		},
 	}
+}
+
+// stepsWritten checks the script that a container works with.
+func stepsWritten(s *pipeline.Session) error {
+	text, err := os.ReadFile(filepath.Join(s.JobDir(), "downloads", "common", "postprocess.sh"))
+	want := "#!/bin/sh\nexec 2>&1\nset -ex\nexport LAVA_JOB_ID='9'\nexport LAVA_DISPATCHER_IP='192.0.2.1'\nexport LAVA_DISPATCHER_PREFIX=''\nmake it\n"
+	if string(text) != want {
+		return fmt.Errorf("the script is %q: %w", text, err)
+	}
+	return nil
 }
