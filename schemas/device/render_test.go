@@ -97,6 +97,22 @@ func TestIsTemplateAndExtends(t *testing.T) {
 	}
 }
 
+func TestTypeOf(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"{% extends 'bbb.jinja2' %}": "bbb",
+		"{% set sync_to_lava = {'device_type': 'board', 'worker': 'w'} %}{% extends 'bbb.jinja2' %}": "board",
+		"{% set sync_to_lava = {'worker': 'w'} %}{% extends 'bbb.jinja2' %}":                         "bbb",
+		"{% set sync_to_lava = {'device_type': 3} %}{% extends 'bbb.jinja2' %}":                      "",
+		"{% if a %}{% extends 'a.jinja2' %}{% else %}{% extends 'b.jinja2' %}{% endif %}":            "",
+		"hostname: a": "", "{% if %}": "",
+	} {
+		if got, ok := TypeOf([]byte(text)); got != want || ok != (want != "") {
+			t.Errorf("TypeOf(%q): %q, %v; want %q", text, got, ok, want)
+		}
+	}
+}
+
 // TestRecordedDictionaries loads every recorded dictionary through the one door of the lab.
 func TestRecordedDictionaries(t *testing.T) {
 	t.Parallel()

@@ -104,6 +104,11 @@ func TestRefusals(t *testing.T) {
 		{"devices.add", api.DeviceRequest{Device: "q1", DeviceType: "qemu", Health: "Fine"}, api.Invalid, "allowed are Good"},
 		{"workers.health", api.WorkerRequest{Worker: "w", Health: "Fine"}, api.Invalid, "allowed are Active"},
 		{"device-types.configure", api.DeviceType{DeviceType: "q", HealthDenominator: "days"}, api.Invalid, "hours or jobs"},
+		{"device-types.configure", api.DeviceType{DeviceType: "q", Template: "a\n{% if %}"}, api.Invalid, "q.jinja2:2: want a value"},
+		{"devices.add", api.DeviceRequest{Device: "q1", DeviceType: "qemu", Dictionary: "{% extends 'none.jinja2' %}"}, api.Invalid, `q1.jinja2:1: template "none.jinja2"`},
+		{"devices.config", api.ConfigRequest{Name: "q9"}, api.NotFound, "no device q9"},
+		{"device-types.config", api.ConfigRequest{Name: "q9"}, api.NotFound, "no device type q9"},
+		{"jobs.inputs", api.JobRequest{Job: 7}, api.NotFound, "no job 7; the newest is 0"},
 	}
 	for _, tt := range tests {
 		err := c.Call(t.Context(), tt.verb, tt.in, nil)

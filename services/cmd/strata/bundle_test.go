@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"strata/dispatcher/reproduce"
-	"strata/services/api"
 )
 
 // panicking is a console on which a kernel boots and dies.
@@ -73,11 +72,18 @@ func TestBundle(t *testing.T) {
 	if status != exitFailed || !strings.Contains(text, "Kernel panic - not syncing") {
 		t.Fatalf("the job did not panic: status %d\n%s", status, text)
 	}
+	// The board is another one by now: the bundle has what the job ran with.
+	write(t, w.dir, "board.jinja2", "{% extends 'u-boot.jinja2' %}\n{% set baud_rate = 9600 %}\n")
+	write(t, w.dir, "b1.jinja2", "{% extends 'board.jinja2' %}\n{% set connection_command = '/bin/false' %}\n")
+	w.must(t, "device-types", "configure", "board", "--template", template)
+	w.must(t, "devices", "configure", "b1", dictionary)
 	bundle := filepath.Join(w.dir, "job.tar")
 	if said := w.must(t, "jobs", "bundle", "1", "-o", bundle, "--with-artefacts"); !strings.Contains(said, "1 of 1 downloads, 1 test repositories") {
 		t.Errorf("bundle: %s", said)
+	} else if strings.Contains(said, "is not the one that the job ran with") {
+		t.Errorf("the bundle has another configuration: %s", said)
 	}
-	// Dictionary and template change, server and repository go: none of them is asked again.
+	// Server and repository go: none of them is asked again.
 	files.Close()
 	if err := os.RemoveAll(repository); err != nil {
 		t.Fatal(err)
@@ -105,8 +111,12 @@ func TestBundle(t *testing.T) {
 		t.Errorf("the run differs:\n%s", text)
 	}
 	rerun(t, w, bundle)
-	var j api.Job
-	w.ask(t, &j, "show", "1")
+	// Without the files there is still a bundle, which says what it lacks.
+	thin := filepath.Join(w.dir, "thin.tar")
+	if status, said := w.strata(t, "jobs", "bundle", "1", "-o", thin); status != exitFailed ||
+		!strings.Contains(said, "the tests of "+repository+" at ") || !strings.Contains(said, "1 files that the job fetched are not in "+thin) {
+		t.Errorf("bundle without the repository: %d, %s", status, said)
+	}
 	if status, text := w.strata(t, "jobs", "bundle", "99", "-o", bundle); status != exitFailed || !strings.Contains(text, "no job 99") {
 		t.Errorf("bundle of no job: %d, %s", status, text)
 	}
