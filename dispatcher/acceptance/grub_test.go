@@ -72,6 +72,8 @@ var firmwareBoards = map[string]firmwareBoard{
 // network returns the options of a card that offers a boot file of dir, if any.
 func network(dir, file string) []string {
 	netdev := "user,id=n0"
+	// The boot loader comes from the emulator's own TFTP server, which stands for the lab's network; what
+	// the job deploys comes from the worker's.
 	if file != "" {
 		netdev += ",tftp=" + dir + ",bootfile=" + file
 	}
@@ -86,6 +88,7 @@ func (b firmwareBoard) start(t *testing.T, options ...string) (*labBoard, map[st
 		if arg != pflash+"file=@VARS@" {
 			continue
 		}
+		// The firmware keeps its boot entries there: each board has a copy of its own.
 		vars, err := os.ReadFile(ovmf + "OVMF_VARS.fd")
 		if err != nil {
 			t.Fatal(err)
@@ -118,6 +121,7 @@ func (b firmwareBoard) grubTree(t *testing.T) (dir string) {
 	if err := command("grub-mknetdir", "--net-directory="+dir, "--subdir=grub", "-d", modules); err != nil {
 		t.Fatal(err)
 	}
+	// A menu without entries is what GRUB's prompt is entered by.
 	for name, content := range map[string]string{"grub.cfg": text(t, "testdata/grub.cfg"), b.platform + "/none.cfg": "", "none.cfg": ""} {
 		if err := os.WriteFile(filepath.Join(dir, "grub", name), []byte(content), 0o644); err != nil {
 			t.Fatal(err)

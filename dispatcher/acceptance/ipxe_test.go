@@ -26,6 +26,7 @@ func TestIPXEScript(t *testing.T) {
 	if got := bootsIPXE(t, "{% set use_bootscript = True %}"); got != nil {
 		got.wantComplete(t)
 		got.wantResults(t, bootedByIPXE)
+		// The script has the names of the files; only its own is typed.
 		got.wantText(t, "Sending line: 'chain tftp://"+workerIP+"/42/", "script.ipxe", "Linux version ")
 		if strings.Contains(got.text(), "Sending line: 'kernel ") {
 			t.Error("the commands were typed beside the script")
@@ -36,6 +37,7 @@ func TestIPXEScript(t *testing.T) {
 // A network without an answer is the lab's fault and costs no more than iPXE's own patience.
 func TestIPXEWithoutNetwork(t *testing.T) {
 	dispatchertest.Slow(t)
+	// A hub with nothing else on it: the card has a link, and nobody answers.
 	if got := bootsIPXE(t, "", "-netdev", "hubport,id=n0,hubid=0", "-device", "virtio-net-pci,netdev=n0"); got != nil {
 		got.wantError(t, events.InfrastructureError, "matched a bootloader error message: 'No configuration methods succeeded' (1)")
 	}

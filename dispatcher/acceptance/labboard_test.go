@@ -158,6 +158,7 @@ func (b *labBoard) on() error {
 	}
 	cmd := exec.Command(b.machine[0], b.machine[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// A writer of ours, not a pipe that somebody must read: Wait then waits for the last of the output.
 	cmd.Stdout = said{b}
 	cmd.Stderr = cmd.Stdout
 	keys, err := cmd.StdinPipe()
@@ -173,6 +174,7 @@ func (b *labBoard) on() error {
 
 // off takes the power from the machine and waits until it has ended.
 func (b *labBoard) off() {
+	// Not held while waiting: the last of the output goes through the same mutex.
 	b.mutex.Lock()
 	cmd := b.cmd
 	b.cmd, b.keys = nil, nil

@@ -28,6 +28,7 @@ func TestTFTPServerOfHost(t *testing.T) {
 	}
 	root := hostTFTP(t, program)
 	site := serve(t, dir)
+	// Both have the number 42, as jobs of two labs may.
 	var deployed sync.WaitGroup
 	deployed.Add(2)
 	t.Run("at once", func(t *testing.T) {

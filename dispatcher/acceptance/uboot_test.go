@@ -72,11 +72,15 @@ type ubootBoard struct {
 
 // ubootBoards are by the name of their device dictionary.
 var ubootBoards = map[string]ubootBoard{
+	// Of QEMU's cards this build knows only the e1000. Linux is started by zboot, which no kernel type
+	// of LAVA stands for: the dictionary has the command.
 	"x86": {
 		machine: []string{"qemu-system-x86_64", "-M", "pc", "-m", "512", "-bios", "/usr/lib/u-boot/qemu-x86/u-boot.rom", "-device", "e1000,netdev=n0"},
 		needs:   []string{"qemu-system-x86_64:qemu-system-x86", "/usr/lib/u-boot/qemu-x86/u-boot.rom:u-boot-qemu"},
 		image:   "image", uname: "x86_64", says: []string{"zboot 0x1000000 0 0x10000000 ${initrd_size}"},
 	},
+	// Its own device tree is U-Boot's too, so that none is deployed; one that was made for other
+	// options of the emulator ends in a silent reset.
 	"arm64": {
 		machine: []string{"qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57", "-m", "512", "-bios", "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
 			"-device", "virtio-net-pci,netdev=n0"},
@@ -89,6 +93,7 @@ var ubootBoards = map[string]ubootBoard{
 		needs: []string{"qemu-system-arm:qemu-system-arm", "/usr/lib/u-boot/qemu_arm/u-boot.bin:u-boot-qemu"},
 		arch:  "armhf", image: "zimage", uname: "armv7l", says: []string{"bootz 0x40400000 0x44000000 ${fdtcontroladdr}", "Loading init Ramdisk from Legacy Image"},
 	},
+	// U-Boot runs under the emulator's OpenSBI, which Linux needs; it sees cards on virtio-mmio only.
 	"riscv64": {
 		machine: []string{"qemu-system-riscv64", "-M", "virt", "-m", "512", "-kernel", "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin",
 			"-device", "virtio-net-device,netdev=n0"},
@@ -97,7 +102,8 @@ var ubootBoards = map[string]ubootBoard{
 	},
 }
 
-// emulated completes the command of a machine whose console is its serial port.
+// emulated completes the command of a machine whose console is its serial port. It may reset itself as
+// often as it likes: that is what boards do.
 func emulated(machine ...string) []string {
 	return append(machine, "-accel", "tcg", "-nodefaults", "-display", "none", "-serial", "stdio")
 }

@@ -67,6 +67,8 @@ func bootsUEFI(t *testing.T, b firmwareBoard, method string, card func() []strin
 		options = card()
 	}
 	options[len(options)-1] += ",romfile=" // the firmware has a driver; the card's own would take it for itself
+	// The shell loads files from the network only onto a disk. Named first, it keeps the firmware from
+	// trying every card before its own shell.
 	disk := filepath.Join(t.TempDir(), "esp.img")
 	if err := command("mkfs.vfat", "-C", "-F", "32", disk, "98304"); err != nil {
 		t.Fatal(err)
@@ -74,6 +76,7 @@ func bootsUEFI(t *testing.T, b firmwareBoard, method string, card func() []strin
 	_, lines := b.start(t, append(options, "-drive", "if=none,id=d0,format=raw,file="+disk, "-device", "virtio-blk-pci,drive=d0,bootindex=1",
 		"-boot", "menu=on,splash-time=10000")...)
 	maps.Copy(values, lines)
+	// The console is reset twice; a key that comes before the second is thrown away with what was there.
 	values["SITE"], values["METHOD"], values["EARLY"] = serve(t, dir), method, `(\x1b\[=3h.*){2}\x1b\[01;01H`
 	got := run(t, job{
 		definition: text(t, "testdata/grub-job.yaml"), device: text(t, "testdata/uefi-device.jinja2"),

@@ -43,6 +43,7 @@ func (c *Connection) SendEchoed(ctx context.Context, text string, delay time.Dur
 		if err := c.SendControl(ctx, 'u'); err != nil {
 			return err
 		}
+		// What still comes is of the line that is gone.
 		if _, err := c.Drain(ctx, echoPatience/10, ""); err != nil {
 			return err
 		}
@@ -77,7 +78,7 @@ func (c *Connection) typeEchoed(ctx context.Context, text string, delay time.Dur
 		case ctx.Err() != nil:
 			return false, ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
-			return false, nil
+			return false, nil // lost, on the way there or back
 		case err != nil:
 			return false, fmt.Errorf("read what was typed: %w", err)
 		}
@@ -89,7 +90,7 @@ func (c *Connection) typeEchoed(ctx context.Context, text string, delay time.Dur
 func echoOf(text string) (Pattern, error) {
 	const moves = `(?:[\r\n\x08]|\x1b\[[0-9;?]*[A-Za-z])*`
 	var b strings.Builder
-	b.WriteString(`^ ?`)
+	b.WriteString(`^ ?`) // the blank is the prompt's, whose pattern may end before it
 	for _, r := range text {
 		b.WriteString(moves + regexp.QuoteMeta(string(r)))
 	}
