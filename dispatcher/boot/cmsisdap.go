@@ -15,6 +15,10 @@ import (
 )
 
 // cmsisDAP writes a microcontroller's flash by copying to the disk that its CMSIS-DAP probe shows.
+//
+// There is no program to ask: the probe takes a file that is written to its disk, and when that is
+// unmounted it flashes, takes the disk away and shows a new one, on which FAIL.TXT says what went
+// wrong. So the disk before and the disk after must be told apart, though both have one name.
 func cmsisDAP(pipeline.Data) pipeline.Action {
 	return retried("boot-cmsis-retry", "copy the images to the disk of a CMSIS-DAP probe",
 		func(_ *pipeline.Step, s *pipeline.Session) []pipeline.Action {

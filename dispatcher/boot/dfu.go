@@ -11,6 +11,10 @@ import (
 
 // dfu writes images to a device in its firmware update mode (USB DFU class), which U-Boot or the
 // board itself offers.
+//
+// Each image is one call of dfu-util, which names the part of the device that it goes to (--alt).
+// The last call resets the device, so that it starts what was written, unless the dictionary says
+// that a reset over USB does not work there.
 func dfu(pipeline.Data) pipeline.Action {
 	return retried("boot-dfu-retry", "write images over USB with dfu-util",
 		func(_ *pipeline.Step, s *pipeline.Session) []pipeline.Action {

@@ -13,6 +13,10 @@ import (
 )
 
 // docker runs the deployed container: the shell in it is the device.
+//
+// The container is the console: its terminal is ours, and it lives as long as the connection. The
+// overlay is a mount, so nothing has to be copied in, and what tests leave there is the worker's to
+// read. Its name has the job and the level in it, which keeps two jobs and two attempts apart.
 func docker(pipeline.Data) pipeline.Action {
 	return retried("boot-docker", "run a container",
 		func(step *pipeline.Step, s *pipeline.Session) []pipeline.Action {

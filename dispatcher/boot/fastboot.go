@@ -14,6 +14,10 @@ func acceptsFastboot(device, block pipeline.Data) (string, error) {
 }
 
 // fastboot boots a device out of its fastboot mode, in the steps of its dictionary.
+//
+// How the device comes to be in that mode depends on what the lab has: U-Boot's console, a power
+// supply that is switched, or adb into the Android that still runs. The device is waited for before
+// each step, because it leaves the bus and comes back with every restart.
 func fastboot(pipeline.Data) pipeline.Action {
 	return pipeline.Retry{Basic: pipeline.Basic{Title: "fastboot-boot", About: "boot the device out of fastboot mode",
 		Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure, Fill: fillFastboot}}

@@ -18,6 +18,11 @@ func acceptsFVP(device, block pipeline.Data) (string, error) {
 const fvpContainer pipeline.Key[string] = "run-fvp/fvp/container"
 
 // fvp runs one of Arm's models (Fixed Virtual Platforms) in a container.
+//
+// The model prints which TCP ports its serial ports listen on, in any order and different each time.
+// Each line is waited for by a pattern with a group PORT; then a telnet inside the container connects
+// to the one that is the console, and to the others, which are read on the side and logged under
+// names of their own.
 func fvp(pipeline.Data) pipeline.Action {
 	return retried("boot-fvp", "run a model and log in",
 		func(step *pipeline.Step, s *pipeline.Session) []pipeline.Action {

@@ -22,6 +22,10 @@ func acceptsGDB(device, block pipeline.Data) (string, error) {
 }
 
 // gdb loads an image into a microcontroller with gdb and lets it run.
+//
+// gdb is a console of its own beside the device's: its prompt is waited for after each command of the
+// dictionary's set, and the last thing typed is continue. The device's serial port is connected
+// before, so that nothing of what the program prints is lost.
 func gdb(pipeline.Data) pipeline.Action {
 	return group("boot-gdb", "load an image with gdb and run it",
 		func(*pipeline.Step, *pipeline.Session) []pipeline.Action {

@@ -19,6 +19,10 @@ func acceptsInstaller(_, block pipeline.Data) (string, error) {
 }
 
 // installer runs an installer from an ISO image in QEMU, and then what it installed.
+//
+// The installer asks nothing: its answers are a preseed file, and that it has ended shows in one of a
+// few lines, good or bad, on its console. The second machine has the same disk, without the kernel and
+// the disc that the first was started with.
 func installer(pipeline.Data) pipeline.Action {
 	return retried("boot-installer-iso", "install a system from an ISO image and boot it",
 		func(*pipeline.Step, *pipeline.Session) []pipeline.Action {

@@ -13,6 +13,10 @@ import (
 )
 
 // jlink writes a microcontroller's flash with SEGGER's J-Link Commander.
+//
+// The console is connected before the flash is written: the program starts by itself at the end of
+// the script, and boards without an operating system say what they have to say within milliseconds.
+// Several probes on one worker are told apart by the serial number, board_id.
 func jlink(pipeline.Data) pipeline.Action {
 	return retried("boot-jlink-image", "write the images with a J-Link probe",
 		func(_ *pipeline.Step, s *pipeline.Session) []pipeline.Action {

@@ -10,6 +10,10 @@ import (
 )
 
 // kexec has a running Linux start another kernel.
+//
+// There is no reset and no boot loader between the two: the console stays, and what shows that the
+// old kernel has let go is a message that the block names. With on_panic the new kernel is started by
+// a crash of the old one, as a crash dump would be.
 func kexec(pipeline.Data) pipeline.Action {
 	return retried("kexec-boot", "start another kernel out of the running one",
 		func(step *pipeline.Step, _ *pipeline.Session) []pipeline.Action {

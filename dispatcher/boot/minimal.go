@@ -6,6 +6,10 @@ import (
 )
 
 // minimal attaches to a device that boots by itself, resetting it unless the block says not to.
+//
+// It is what devices without a boot loader to speak to have: microcontrollers, boards that boot from
+// their own flash, systems that another block has started. The console is connected before the reset,
+// so that the first line of the boot is in the log.
 func minimal(pipeline.Data) pipeline.Action {
 	return pipeline.Retry{Basic: pipeline.Basic{
 		Title: "minimal-boot", About: "connect to the device and reset it",

@@ -6,6 +6,10 @@ import (
 )
 
 // musca boots a Musca board, whose serial port comes over the USB of its debug probe.
+//
+// The port vanishes with the power and comes back under a node that may be another, so it is waited
+// for by its serial number after the reset and connected to only then. A shell may be expected without
+// prompts here, because LAVA's method does.
 func musca(pipeline.Data) pipeline.Action {
 	return retried("musca-boot", "reset the board and connect to its serial port",
 		func(step *pipeline.Step, s *pipeline.Session) []pipeline.Action {

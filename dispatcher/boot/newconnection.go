@@ -21,6 +21,9 @@ func acceptsNewConnection(_, block pipeline.Data) (string, error) {
 }
 
 // newConnection opens another of the device's consoles, beside the primary one.
+//
+// It wants a namespace of its own: a namespace has one console, and opening this one in the primary's
+// would leave the primary's unread, so that the program behind it blocks when its buffer is full.
 func newConnection(pipeline.Data) pipeline.Action {
 	return retried("secondary-shell-action", "connect to another console of the device",
 		func(step *pipeline.Step, s *pipeline.Session) []pipeline.Action {

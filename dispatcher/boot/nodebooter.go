@@ -15,6 +15,10 @@ import (
 
 // nodebooter boots a device over the network with Google's nodebooter, which runs in a container and
 // answers the device's DHCP and HTTP requests.
+//
+// The container has the worker's network, because DHCP is broadcast on the interface that the device
+// hangs on. It is told over its HTTP interface which of the device's network interfaces, by MAC
+// address, boots which image, before the device is reset and asks.
 func nodebooter(pipeline.Data) pipeline.Action {
 	return retried("boot-nodebooter", "boot over the network with nodebooter",
 		func(step *pipeline.Step, _ *pipeline.Session) []pipeline.Action {

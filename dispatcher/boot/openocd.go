@@ -7,6 +7,9 @@ import (
 )
 
 // openocd writes a microcontroller's flash with OpenOCD.
+//
+// One call per image, since the dictionary's commands speak of one {BINARY}. The dictionary says which probe by board_selection_cmd, since
+// each kind of probe has a command of its own for that.
 func openocd(pipeline.Data) pipeline.Action {
 	return retried("boot-openocd-image", "write the images with OpenOCD",
 		func(_ *pipeline.Step, s *pipeline.Session) []pipeline.Action {

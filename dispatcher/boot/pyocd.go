@@ -6,7 +6,11 @@ import (
 	"strata/dispatcher/pipeline"
 )
 
-// pyocd writes a microcontroller's flash with pyOCD. The action stands twice in the plan, as in
+// pyocd writes a microcontroller's flash with pyOCD.
+//
+// Where the power can be switched the probe is started afresh first: one that was left in the middle
+// of a transfer may not answer. An image with image_arg is given by that, one without by its
+// path. The action stands twice in the plan, as in
 // LAVA's, whose readers count on it.
 func pyocd(pipeline.Data) pipeline.Action {
 	const name, about = "boot-pyocd-image", "write the images with pyOCD"

@@ -16,6 +16,10 @@ import (
 const QDLDir pipeline.Key[string] = "qdl-deploy/qdl-directory/directory"
 
 // qdl writes a system to a Qualcomm device in its emergency download mode.
+//
+// The mode is in the processor's ROM, so it works on a device whose flash is empty or broken; commands
+// of the lab bring the device into it. There it shows itself under another serial number than its
+// system's, board_qdl_id.
 func qdl(pipeline.Data) pipeline.Action {
 	return retried("boot-qdl-retry", "write a system in emergency download mode",
 		func(*pipeline.Step, *pipeline.Session) []pipeline.Action {

@@ -28,6 +28,11 @@ func acceptsQEMU(device, block pipeline.Data) (string, error) {
 }
 
 // qemu boots an emulator that the worker starts itself. The retry actions start it anew.
+//
+// The emulator's own terminal is the console, so there is nothing to connect to. Its command line is
+// the dictionary's options, then each download's image_arg, then the drive with the test overlay. The
+// first part is assembled while validating, where a wrong architecture or a missing program is told
+// before anything is downloaded.
 func qemu(pipeline.Data) pipeline.Action {
 	return pipeline.Retry{Basic: pipeline.Basic{
 		Title: "boot-image-retry", About: "boot an image in QEMU, again if it fails",

@@ -21,6 +21,9 @@ func acceptsRecovery(device, block pipeline.Data) (string, error) {
 }
 
 // recovery switches a device to its recovery mode, or out of it, while it has no power.
+//
+// The mode is a matter of boot switches or of a relay on them, which a board reads once when it is
+// switched on. What is written in that mode is a later block's business.
 func recovery(pipeline.Data) pipeline.Action {
 	return group("recovery-boot", "switch the device to or from its recovery mode",
 		func(*pipeline.Step, *pipeline.Session) []pipeline.Action {

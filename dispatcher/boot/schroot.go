@@ -11,6 +11,9 @@ import (
 )
 
 // schroot enters a chroot on a system that the job is logged in to.
+//
+// The name stands in a command line of the device's shell, so it is held to the dictionary's list and
+// to characters that mean nothing to a shell.
 func schroot(pipeline.Data) pipeline.Action {
 	entry := func(s *pipeline.Session) pipeline.Data {
 		return s.Device.Get("actions", "boot", "methods", "schroot")

@@ -47,6 +47,10 @@ func uuuOptions(s *pipeline.Session) pipeline.Data {
 const interruptLimit = 15
 
 // uuu writes images to an i.MX device with NXP's uuu, over USB in its serial download mode.
+//
+// A device falls into that mode when its boot media hold nothing bootable. Where the lab has no relay
+// on the boot switches, U-Boot is stopped on the console and erases the media itself, and the reset
+// after that ends in the mode. bcu, the board control utility, sets the switches where the board can.
 func uuu(pipeline.Data) pipeline.Action {
 	return pipeline.Retry{Basic: pipeline.Basic{
 		Title: "uuu-boot-retry", About: "write images with uuu", Fill: fillUUU,

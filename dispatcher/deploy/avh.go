@@ -18,6 +18,10 @@ import (
 )
 
 // avh brings what a virtual device of a vendor's cloud boots to the worker, for upload.
+//
+// The upload itself is the boot method's, which makes a new instance for each attempt. But model and
+// project are asked for here, after the downloads: a job that asks for a board that the account does
+// not have ends before anything is made that costs money.
 func avh(pipeline.Data) pipeline.Action {
 	return pipeline.Retry{Basic: pipeline.Basic{Title: "deploy-avh-retry", About: "prepare a firmware package, again if it fails",
 		Fill: func(step *pipeline.Step, _ *pipeline.Session) error {

@@ -14,6 +14,9 @@ import (
 var dockerImage = regexp.MustCompile(`^[a-z0-9]+[a-z0-9._/:-]*[a-z0-9]+(:[a-zA-Z0-9_]+[a-zA-Z0-9._-]*)?$`)
 
 // docker pulls the image that a boot method will start.
+//
+// The pull is a deploy of its own so that its time counts as one, and so that a job with several
+// boots pulls once. The overlay is left as a directory, which the container mounts: there is no tarball.
 func docker(pipeline.Data) pipeline.Action {
 	return pipeline.Basic{Title: "deploy-docker", About: "pull a container's image",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {

@@ -7,6 +7,9 @@ import (
 
 // plainDownload brings files to the worker and the device to fastboot, for tests that write the
 // files themselves.
+//
+// The device comes first and the files after it, as in LAVA: a device that does not come up is found
+// out before gigabytes are fetched for it.
 func plainDownload(pipeline.Data) pipeline.Action {
 	return pipeline.Basic{Title: "download-deploy", About: "download files for tests that write them",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {

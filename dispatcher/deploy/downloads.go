@@ -14,6 +14,10 @@ import (
 
 // downloads brings files to a directory of the namespace, where containers and `downloads://` URLs
 // of later blocks find them.
+//
+// The files lie under their own names in one directory, unless the block says uniquify: steps in a
+// container name them as the job's author knows them. What the steps make lies there too, and is a
+// file of the namespace like any other.
 func downloads(pipeline.Data) pipeline.Action {
 	return pipeline.Basic{Title: "downloads", About: "download files for later blocks and containers",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {

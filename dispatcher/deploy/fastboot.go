@@ -31,6 +31,10 @@ func acceptsFastboot(device, block pipeline.Data) (string, error) {
 }
 
 // fastboot writes partitions of a board that is in its fastboot loader.
+//
+// All images are prepared before the board is touched, so that it need not wait in its loader for
+// downloads. The board is waited for before each image, because a restart between two of them,
+// which the new partition table or loader may need, takes it off the bus.
 func fastboot(pipeline.Data) pipeline.Action {
 	return pipeline.Basic{Title: "fastboot-deploy", About: "write images with fastboot", Late: pipeline.Infrastructure,
 		Broken: pipeline.Infrastructure, Fill: fillFastboot}

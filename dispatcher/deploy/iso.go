@@ -31,6 +31,10 @@ func acceptsInstaller(device, block pipeline.Data) (string, error) {
 }
 
 // isoInstaller prepares the unattended installation of a system in an emulator.
+//
+// The installer's kernel and initrd are taken out of the ISO and started directly, because the boot
+// menu on the disc would ask; its answers come by TFTP. The disk to install on is an empty sparse file,
+// and the overlay a drive of its own, which the installed system mounts.
 func isoInstaller(pipeline.Data) pipeline.Action {
 	return pipeline.Basic{Title: "deploy-iso-installer", About: "prepare an installation from an ISO",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {

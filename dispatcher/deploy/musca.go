@@ -25,6 +25,9 @@ func acceptsMusca(device, block pipeline.Data) (string, error) {
 }
 
 // musca writes a program to the disk of an Arm Musca board, which flashes what it finds there.
+//
+// The console is let go of first: the debug probe that shows the disk is the serial port too, so the
+// port goes away with the reset.
 func musca(pipeline.Data) pipeline.Action {
 	return pipeline.Retry{Basic: pipeline.Basic{Title: "musca-deploy", About: "write a program to a Musca board, again if it fails",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {

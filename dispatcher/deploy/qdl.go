@@ -12,6 +12,10 @@ import (
 )
 
 // qdl unpacks a tarball of what the emergency download mode of Qualcomm boards writes.
+//
+// The tarball has the programmer that is sent to the board's ROM, the XML files that say what goes
+// where, and the images. The overlay goes into one of the images, after unpacking and before anything
+// is written; where that image is sparse it is made plain for that and sparse again.
 func qdl(pipeline.Data) pipeline.Action {
 	return pipeline.Basic{Title: "qdl-deploy", About: "prepare files for emergency download mode",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {

@@ -8,6 +8,9 @@ import (
 )
 
 // recovery brings images to the worker, for a board in its recovery mode that a test writes.
+//
+// With serial among the method's tags the console is connected already, so that what the board says
+// in that mode is in the log.
 func recovery(pipeline.Data) pipeline.Action {
 	return pipeline.Basic{Title: "deploy-recovery-mode", About: "download images for a board in recovery mode",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {

@@ -20,6 +20,10 @@ func acceptsUSBGadget(device, block pipeline.Data) (string, error) {
 }
 
 // usbGadget offers an image to the board as a USB stick, by a gadget of the worker.
+//
+// The worker needs a USB device port for that, such as some single-board computers have. The gadget is taken away
+// before it is set up, because one that an aborted job left would still show the old image, and again
+// at the end, so that the next job's board finds no stick that it did not ask for.
 func usbGadget(pipeline.Data) pipeline.Action {
 	return pipeline.Basic{Title: "usbg-ms", About: "offer an image as a USB mass storage gadget",
 		Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure,

@@ -7,6 +7,10 @@ import (
 )
 
 // uuu brings images to the worker, for NXP's universal update utility, which boots or writes them.
+//
+// Nothing is written here: the boot method of the same name calls the utility, with the commands of
+// the job. An image `boot` must be among the images, because that is what shows whether the device is
+// in its download mode.
 func uuu(pipeline.Data) pipeline.Action {
 	return pipeline.Basic{Title: "uuu-deploy", About: "download images for the universal update utility",
 		Fill: func(step *pipeline.Step, s *pipeline.Session) error {

@@ -10,6 +10,11 @@ import (
 )
 
 // vemsd restores the firmware of a Versatile Express board: its controller shows its disk over USB.
+//
+// The controller is a small computer of its own that starts before the board and can be stopped on the
+// same serial line. Everything on the disk is replaced, since files of another firmware version beside
+// the new ones have the controller load a mixture. Boards that keep part of their firmware in flash
+// have that erased as well.
 func vemsd(pipeline.Data) pipeline.Action {
 	return pipeline.Retry{Basic: pipeline.Basic{Title: "vexpress-fw-deploy-retry", About: "restore a board's firmware, again if it fails",
 		Late: pipeline.Infrastructure, Broken: pipeline.Infrastructure,
