@@ -302,16 +302,29 @@ func (c *Connection) logLines(ahead int) {
 			end = reach + i + 1
 		}
 	}
-	if end > 0 {
-		level, namespace := c.level()
-		c.log.Console(level, namespace, c.unlogged[:end])
-	}
+	c.logText(c.unlogged[:end])
 	c.unlogged = append(c.unlogged[:0], c.unlogged[end:]...)
 	if len(c.unlogged) > maxLine && ahead == 0 {
 		level, namespace := c.level()
 		body := strings.TrimRight(string(c.unlogged), "\r") // these may belong to the end of the line
 		end := string(c.unlogged[len(body):])
 		c.unlogged = append([]byte(c.log.Part(level, namespace, unescaped(body))), end...)
+	}
+}
+
+// logText logs whole lines. Who watches is told of each before the next one is logged, so that what they
+// log of it stands beside it.
+func (c *Connection) logText(text []byte) {
+	level, namespace := c.level()
+	if c.Watch == nil || c.feedback != "" {
+		if len(text) > 0 {
+			c.log.Console(level, namespace, text)
+		}
+		return
+	}
+	for line := range bytes.Lines(text) {
+		c.log.Console(level, namespace, line)
+		c.Watch(strings.ReplaceAll(strings.TrimRight(string(line), "\r\n"), "\x1b", ""))
 	}
 }
 
@@ -340,8 +353,7 @@ func (c *Connection) Close() error {
 	c.work.Wait()
 	c.logLines(0)
 	if len(c.unlogged) > 0 {
-		level, namespace := c.level()
-		c.log.Console(level, namespace, append(c.unlogged, '\n'))
+		c.logText(append(c.unlogged, '\n'))
 		c.unlogged = nil
 	}
 	c.closed = true

@@ -120,3 +120,26 @@ func TestCatastrophicPatterns(t *testing.T) {
 func quiet() *output.Logger {
 	return output.New(output.Settings{Now: time.Now, Write: func(events.Record) error { return nil }})
 }
+
+// Who watches is told of each line before the next one is logged, and of no other console's lines.
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	rec := &recorder{}
+	log := output.New(output.Settings{Now: time.Now, Write: func(e events.Record) error {
+		rec.records = append(rec.records, e)
+		return nil
+	}})
+	c := New(&pieces{r: rand.New(rand.NewPCG(1, 1)), rest: "one\r\n\x1b[1mtwo\r\r\nthree\r\n"}, Settings{Log: log})
+	defer c.Close()
+	c.Watch = func(line string) { log.Warning("saw %s", line) }
+	if _, err := c.ExpectText(within(t), "never"); !errors.Is(err, ErrClosed) {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range rec.records {
+		got = append(got, string(r.Message))
+	}
+	if want := `"one" "saw one" "[1mtwo" "saw [1mtwo" "three" "saw three"`; strings.Join(got, " ") != want {
+		t.Errorf("log:\n got %s\nwant %s", strings.Join(got, " "), want)
+	}
+}

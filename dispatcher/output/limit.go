@@ -1,6 +1,7 @@
 package output
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -145,11 +146,23 @@ func (l *limiter) finish() []events.Record {
 	return out
 }
 
+// What the log shows of a signal: the console's line, and that it was received.
+var (
+	signalText   = []byte("<LAVA_SIGNAL_TESTCASE ")
+	receivedText = []byte(`"Received signal: `)
+)
+
 // room says whether a record beyond the limit passes because of what it is, and takes the room for it.
 func (l *limiter) room(r events.Record) bool {
 	used, bound := &l.errors, int64(errorBytes)
 	switch r.Level {
 	case events.Results:
+		used, bound = &l.results, resultBytes
+	case events.Debug, events.Target:
+		// The lines that results point at.
+		if !bytes.Contains(r.Message, signalText) && !bytes.HasPrefix(r.Message, receivedText) {
+			return false
+		}
 		used, bound = &l.results, resultBytes
 	case events.Error, events.Exception, events.EventText:
 	default:

@@ -228,6 +228,8 @@ type job struct {
 	status      string // of sourcing the environment; "0" where empty
 	timeout     int    // of the test block, in seconds
 	commands    []string
+	speak       func(io.Writer) // says more, in place of says
+	limit       int64           // of the output; 0 is the usual one
 
 	typed []string
 	log   []events.Record
@@ -251,14 +253,14 @@ actions:
         metadata: {format: Lava-Test Test Definition 1.0, name: smoke}
         %s
 `, j.timeout, j.entry, j.file)
+	log := output.New(output.Settings{Now: time.Now, Limit: j.limit, Write: func(r events.Record) error {
+		j.log = append(j.log, r)
+		return nil
+	}})
 	p, err := pipeline.Parse(pipeline.Inputs{
 		ID: "7", Job: read(t, definition), Device: read(t, device), Env: os.Environ(),
 		Dispatcher: read(t, "dispatcher_ip: 192.0.2.1"), Dir: filepath.Join(t.TempDir(), "7"),
-		Log: output.New(output.Settings{Now: time.Now, Write: func(r events.Record) error {
-			j.log = append(j.log, r)
-			return nil
-		}}),
-		Now: time.Now,
+		Log: log, Now: time.Now,
 		Methods: pipeline.Methods{
 			Deploy: []pipeline.Method{{Name: "x", Accepts: always, Action: func(pipeline.Data) pipeline.Action { return overlay.New() }}},
 			Boot:   []pipeline.Method{{Name: "x", Accepts: always, Action: func(pipeline.Data) pipeline.Action { return power{j, t} }}},
@@ -272,6 +274,7 @@ actions:
 		t.Fatal(err)
 	}
 	err = p.Run(t.Context())
+	log.Finish()
 	if failed := p.Cleanup(context.Background()); failed != nil {
 		t.Error(failed)
 	}
@@ -334,6 +337,9 @@ func (j *job) talk(console io.ReadWriteCloser) {
 			say("<LAVA_SIGNAL_RETRUNCODE " + status + ">\nboard # ")
 		case strings.Contains(line, "lava-test-runner"):
 			say(j.says)
+			if j.speak != nil {
+				j.speak(console)
+			}
 			if !j.stays {
 				console.Close()
 				return
