@@ -13,7 +13,7 @@ func bootEmulators() []Method {
 					optional("normal", text, "Command line of the kernel.").Like("console=ttyLP0,115200"),
 					optional("restore", text, "Command line of the kernel when the device restores itself.").Like("console=ttyLP0,115200 single"),
 				}}, "Command lines of the kernel."),
-				optional("docker", docker("image"), "Container that carries the console."),
+				optional("docker", docker("image"), "Taken for jobs that have it, and not needed: the console is reached without a container."),
 				autoLogin(),
 			}},
 		{Kind: Boot, Name: "docker", Doc: "Start the container that was deployed.",
