@@ -85,7 +85,7 @@ func (a *app) lavaRun(ctx context.Context, r lavaRun) error {
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return fmt.Errorf("make output directory: %w", err)
 	}
-	j := dispatcher.Job{ID: r.id, Version: version, Env: append(os.Environ(), "LAVA_JOB_ID="+r.id), Now: a.now,
+	j := dispatcher.Job{ID: r.id, Version: version, Env: append(callersEnv(os.Environ()), "LAVA_JOB_ID="+r.id), Now: a.now,
 		ValidateOnly: r.validate, Ask: protocol.ByCoordinator(protocol.CoordinatorFile)}
 	for _, f := range []struct {
 		file string

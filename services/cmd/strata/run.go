@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,6 +95,12 @@ func defaultCache() string {
 	return filepath.Join(dir, "strata", "downloads")
 }
 
+// callersEnv is the environment of a job's commands where no lab gives it: the caller's, but for the
+// settings of strata itself, which may hold a token.
+func callersEnv(env []string) []string {
+	return slices.DeleteFunc(env, func(entry string) bool { return strings.HasPrefix(entry, "STRATA_") })
+}
+
 // runLocal runs one job in this process.
 func (a *app) runLocal(ctx context.Context, r localRun) error {
 	j := dispatcher.Job{ID: "0"}
@@ -133,7 +140,7 @@ func (a *app) renderOwn(r localRun, j dispatcher.Job) ([]byte, error) {
 
 // execute runs a job to its end, or to where it was to stop.
 func (a *app) execute(ctx context.Context, r localRun, j dispatcher.Job) error {
-	j.Version, j.Env, j.Now, j.ValidateOnly = version, os.Environ(), a.now, r.validate
+	j.Version, j.Env, j.Now, j.ValidateOnly = version, callersEnv(os.Environ()), a.now, r.validate
 	if r.dir == "" {
 		dir, err := os.MkdirTemp("", "strata-run-")
 		if err != nil {

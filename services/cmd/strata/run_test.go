@@ -34,3 +34,15 @@ func TestRun(t *testing.T) {
 		}
 	}
 }
+
+// Commands of a device see the caller's variables, but no token of strata.
+func TestRunKeepsTheToken(t *testing.T) {
+	t.Setenv("STRATA_TOKEN", "strata1_of-the-caller")
+	t.Setenv("PDU_HOST", "pdu.example.com")
+	dir, w := t.TempDir(), newWorld(t)
+	device := write(t, dir, "device.yaml", "commands: {users: {relay: {do: \"sh -c 'echo token=$STRATA_TOKEN host=$PDU_HOST'\"}}}\nactions: {deploy: {methods: }, boot: {methods: }}\n")
+	definition := write(t, dir, "job.yaml", "job_name: relay\ndevice_type: x\nvisibility: public\ntimeouts: {job: {minutes: 5}}\nactions: [command: {name: relay}]\n")
+	if status, text := w.strata(t, "run", definition, "--device", device); status != exitOK || !strings.Contains(text, ">> token= host=pdu.example.com") {
+		t.Errorf("status %d:\n%s", status, text)
+	}
+}
