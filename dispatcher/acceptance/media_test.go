@@ -16,8 +16,8 @@ func TestSecondMedia(t *testing.T) {
 
 func TestSecondMediaUSB(t *testing.T) {
 	dispatchertest.Slow(t)
-	mediaBoots(t, "arm64-generic", "usb", "usb-LAB1", "virtio_pci virtio_net virtio_rng xhci_pci uas usb-storage sd_mod ext4",
-		[]string{"-device", "qemu-xhci", "-device", "usb-storage,drive=media,serial=LAB1"})
+	mediaBoots(t, "arm64-generic", "usb", "usb-LAB1", "virtio_pci virtio_net virtio_rng ehci_pci usb-storage sd_mod ext4",
+		[]string{"-device", "usb-ehci,id=usb", "-device", "usb-storage,bus=usb.0,drive=media,serial=LAB1"})
 }
 
 // mediaBoots runs the job for a medium, known by an id to udev, with the drivers that it wants.
