@@ -51,6 +51,9 @@ actions:
 func TestBundle(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("git"); err != nil {
+		if os.Getenv("STRATA_REQUIRE_BOOT") != "" {
+			t.Fatal(err)
+		}
 		t.Skip("SKIPPED, reproduction is not tested: there is no git")
 	}
 	w := newWorld(t)

@@ -97,11 +97,11 @@ func (a *app) completions(root *cobra.Command) {
 		}
 	}
 	newest, device, worker := a.someJobs(true), a.someDevices(), a.someWorkers()
-	for _, path := range []string{"show", "logs", "results"} {
+	for _, path := range []string{"show", "logs", "results", "jobs bundle"} {
 		set(path, arguments(newest))
 	}
 	set("cancel", a.someJobs(false))
-	for _, path := range []string{"devices show", "devices remove", "devices tag", "devices untag"} {
+	for _, path := range []string{"devices show", "devices remove", "devices tag", "devices untag", "devices config"} {
 		set(path, arguments(device))
 	}
 	set("devices health", arguments(device, words("Good", "Unknown", "Looping", "Bad", "Maintenance", "Retired")))
@@ -123,5 +123,6 @@ func (a *app) completions(root *cobra.Command) {
 	flag("submit", "level", levels)
 	flag("jobs", "state", words(jobStates...))
 	flag("jobs", "device", device)
+	flag("devices import", "worker", worker)
 	_ = root.RegisterFlagCompletionFunc("color", words("auto", "always", "never"))
 }

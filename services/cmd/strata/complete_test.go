@@ -20,6 +20,7 @@ func TestCompletion(t *testing.T) {
 		"show ":                   ":4",
 		"devices show q1 ":        ":4",
 		"devices health q1 Good ": ":4",
+		"jobs bundle 1 -o a ":     ":4",
 		"logs 1 --level ":         "target\nresults\ninput",
 	} {
 		status, text := w.strata(t, append([]string{"__complete"}, strings.Split(line, " ")...)...)
