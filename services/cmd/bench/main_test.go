@@ -66,6 +66,24 @@ func TestFoundation(t *testing.T) {
 	}
 }
 
+// TestConsoles measures consoles with small loads: each figure is there, and none is nothing.
+func TestConsoles(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "strata")
+	if err := os.WriteFile(binary, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var out, progress bytes.Buffer
+	code := run(t.Context(), []string{"-area", "dispatcher", "-only", "console", "-quick", "-runs", "1", "-strata", binary, "-dir", t.TempDir()}, &out, &progress)
+	if code != 0 {
+		t.Fatalf("exit status %d, want 0\n%s", code, progress.String())
+	}
+	for _, name := range []string{"console matching\t", "1000 consoles at 115200 baud\t"} {
+		if !strings.Contains(out.String(), name) || strings.Contains(out.String(), name+"0\t") {
+			t.Errorf("no figure %q:\n%s", name, out.String())
+		}
+	}
+}
+
 func TestExitStatus(t *testing.T) {
 	tests := []struct {
 		args []string
