@@ -108,3 +108,46 @@ func TestBoardQueries(t *testing.T) {
 		t.Errorf("queries %q: a hub above the board and what is unset are not asked for", got)
 	}
 }
+
+// A disk that comes back is another one: its stamp has changed, though its names have not.
+func TestStamps(t *testing.T) {
+	t.Parallel()
+	s := board(t)
+	query := Query{"ID_FS_LABEL": "BOARD"}
+	disk, err := s.Wait(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := s.Stamp(disk)
+	if old == "" {
+		t.Fatal("a disk that udev knows has no stamp")
+	}
+	soon, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := s.WaitAnother(soon, query, old); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a disk that stayed: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(disk.Path, "diskseq"), []byte("6\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := s.WaitAnother(t.Context(), query, old); err != nil || d.Node != disk.Node {
+		t.Errorf("a disk that came back: %v, %v", d, err)
+	}
+	link := filepath.Join(t.TempDir(), "by-id")
+	if got := PathStamp(link); got != "" {
+		t.Errorf("a link that is not there has the stamp %q", got)
+	}
+	if err := os.Symlink("sdx", link); err != nil {
+		t.Fatal(err)
+	}
+	first := PathStamp(link)
+	if err := WaitPathAnother(soon, link, first); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a link that stayed: %v", err)
+	}
+	if err := errors.Join(os.Symlink("sdy", link+".new"), os.Rename(link+".new", link)); err != nil {
+		t.Fatal(err)
+	}
+	if err := WaitPathAnother(t.Context(), link, first); err != nil {
+		t.Errorf("a link that was made anew: %v", err)
+	}
+}
