@@ -138,11 +138,6 @@ func serve(t *testing.T, dir string) (address string) {
 // text returns all messages of the log, one a line, as JSON.
 func (o outcome) text() string { return dispatchertest.TextOf(o.log) }
 
-// console returns what the device printed, line by line.
-func (o outcome) console() string {
-	return dispatchertest.TextOf(slices.DeleteFunc(slices.Clone(o.log), func(r events.Record) bool { return r.Level != events.Target }))
-}
-
 // result returns the last result of a case, named as in wantResults; nil where there is none.
 func (o outcome) result(t *testing.T, name string) map[string]any {
 	t.Helper()
