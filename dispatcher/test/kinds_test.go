@@ -83,7 +83,7 @@ func TestInteractive(t *testing.T) {
 			says: map[string]string{"echo =>": "ok\n"}, want: []string{"error Matched a prompt (was expecting a success): '=> '", named("e", "fail"), passed}},
 		{name: "no wait for the prompt", block: script("{command: boot, name: b, successes: [{message: Starting}], wait_for_prompt: false}"),
 			says: map[string]string{"boot": "Starting\nMUTE"}, want: []string{named("b", "pass"), passed}},
-		{name: "multinode", block: script("{lava-send: 'a b=c'}"), want: []string{failed}, class: pipeline.Configuration, text: "cannot send messages"},
+		{name: "multinode", block: script("{lava-send: 'a b=c'}"), want: []string{failed}, class: pipeline.Job, text: "lava-send in an interactive script needs a multinode job"},
 	} {
 		t.Run(tt.name, tt.run)
 	}
