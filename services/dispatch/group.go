@@ -75,17 +75,9 @@ func guestConfig(host *yaml.Node) *yaml.Node {
 // it fails or is canceled; and a guest has nowhere to run once its host is over.
 func (s *state) cascade() (facts []events.Event) {
 	for _, id := range slices.Sorted(maps.Keys(s.stirred)) {
-		parts := s.lab.Group(id)
-		before := len(facts)
-		for _, p := range parts {
-			if p.State == lab.Finished || p.Cancel != nil {
-				continue
-			}
-			if from, why := ends(p, parts); from != nil {
-				facts = append(facts, events.JobCancelCascaded{Job: p.ID, From: from.ID, Reason: why})
-			}
-		}
-		if len(facts) == before {
+		more := Cascade(s.lab.Group(id))
+		facts = append(facts, more...)
+		if len(more) == 0 {
 			delete(s.stirred, id) // what was found is looked for again once it is recorded
 		}
 	}
