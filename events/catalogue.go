@@ -99,6 +99,9 @@ func catalogue() []definition {
 		define[WorkerConfigured]("worker.configured", APIService),
 		define[WorkerHealthSet]("worker.health-set", APIService),
 		define[WorkerRemoved]("worker.removed", APIService),
+		define[SchedulingPolicySet]("scheduling-policy.set", APIService),
+		define[ReservationMade]("reservation.made", APIService),
+		define[ReservationEnded]("reservation.ended", APIService),
 	}
 }
 

@@ -38,12 +38,15 @@ const (
 	Tag        Kind = "tag"
 	Scheduling Kind = "scheduling" // one entity without an id: the rounds of all schedulers
 	Result     Kind = "result"     // a job's results, in RESULTS
+
+	Policy      Kind = "policy" // one entity without an id: how the queue is ordered
+	Reservation Kind = "reservation"
 )
 
 // Entity is what a fact is about: a kind and an id within the kind.
 type Entity struct {
 	Kind Kind
-	ID   string // as users write it; "" for [Scheduling]
+	ID   string // as users write it; "" for [Scheduling] and [Policy]
 }
 
 // Event is a fact. Every struct in the catalogue implements it by value.
