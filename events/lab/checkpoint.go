@@ -14,15 +14,17 @@ const Format = "lab.v1"
 
 // snapshot is the shape of "lab.v1".
 type snapshot struct {
-	Through uint64        `json:"through"`
-	Rounds  uint64        `json:"rounds,omitempty"`
-	Types   []*DeviceType `json:"types,omitempty"`
-	Tags    []*Tag        `json:"tags,omitempty"`
-	Workers []*Worker     `json:"workers,omitempty"`
-	Devices []*Device     `json:"devices,omitempty"`
-	Jobs    []*Job        `json:"jobs,omitempty"`
-	Past    []Past        `json:"past,omitempty"` // the oldest first
-	Gone    []goneEntity  `json:"gone,omitempty"`
+	Through uint64         `json:"through"`
+	Rounds  uint64         `json:"rounds,omitempty"`
+	Types   []*DeviceType  `json:"types,omitempty"`
+	Tags    []*Tag         `json:"tags,omitempty"`
+	Workers []*Worker      `json:"workers,omitempty"`
+	Devices []*Device      `json:"devices,omitempty"`
+	Jobs    []*Job         `json:"jobs,omitempty"`
+	Past    []Past         `json:"past,omitempty"` // the oldest first
+	Gone    []goneEntity   `json:"gone,omitempty"`
+	Took    []durationSnap `json:"took,omitempty"`
+	Came    []arrivalSnap  `json:"came,omitempty"`
 }
 
 type goneEntity struct {
@@ -47,6 +49,7 @@ func (s *State) Encode() ([]byte, error) {
 		snap.Gone = append(snap.Gone, goneEntity{e.Kind, e.ID, seq})
 	}
 	slices.SortFunc(snap.Gone, func(a, b goneEntity) int { return int(int64(a.Seq) - int64(b.Seq)) })
+	snap.Took, snap.Came = s.durations.snap()
 	data, err := json.Marshal(snap)
 	if err != nil {
 		return nil, fmt.Errorf("encode checkpoint of the lab: %w", err)
@@ -94,6 +97,7 @@ func Decode(format string, data []byte) (*State, error) {
 	for _, g := range snap.Gone {
 		s.gone[events.Entity{Kind: g.Kind, ID: g.ID}] = g.Seq
 	}
+	s.durations.restore(snap.Took, snap.Came)
 	return s, nil
 }
 

@@ -105,6 +105,9 @@ func (s *State) evolveJob(id events.JobID, seq uint64, at time.Time, e events.Ev
 	case events.JobStarted:
 		c.Devices = s.deviceAfter(e.Device, seq, at, e, j)
 	case events.JobFinished:
+		if d := s.devices[e.Device]; d != nil && j.Run != nil && !j.HealthCheck {
+			s.durations.ran(seq, j, d.Type, at)
+		}
 		c.Devices = s.ended(e.Device, seq, at, e, j)
 	case events.JobReturned:
 		c.Devices = s.ended(e.Device, seq, at, e, j)
@@ -138,6 +141,9 @@ func (s *State) evolveAbsent(id events.JobID, seq uint64, e events.Event) Change
 		j.Seq = seq
 		s.jobs[id] = j
 		s.join(j)
+		if !j.HealthCheck {
+			s.durations.came(s.Resolve(j.DeviceType), j.SubmittedAt, j.Priority)
+		}
 		c := Changes{Job: j}
 		if j.HealthCheck {
 			c.Devices = s.deviceAfter(j.PinDevice, seq, e.At, e, j)

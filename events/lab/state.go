@@ -12,35 +12,37 @@ import (
 
 // State is the lab after the facts that it was given. The zero State is not usable; see [New].
 type State struct {
-	through uint64 // sequence of the last fact that was followed
-	rounds  uint64 // of the last RoundDecided
-	jobs    map[events.JobID]*Job
-	groups  map[string]*group
-	past    past
-	devices map[events.DeviceName]*Device
-	types   map[events.DeviceTypeName]*DeviceType
-	aliases map[string]events.DeviceTypeName
-	workers map[events.WorkerName]*Worker
-	tags    map[events.TagName]*Tag
-	gone    map[events.Entity]uint64             // last fact of what was removed, or never was there
-	checks  map[events.JobID][]events.DeviceName // devices that wait for this health check
-	names   map[string]string                    // one copy of each name that many jobs repeat
+	through   uint64 // sequence of the last fact that was followed
+	rounds    uint64 // of the last RoundDecided
+	jobs      map[events.JobID]*Job
+	groups    map[string]*group
+	past      past
+	devices   map[events.DeviceName]*Device
+	types     map[events.DeviceTypeName]*DeviceType
+	aliases   map[string]events.DeviceTypeName
+	workers   map[events.WorkerName]*Worker
+	tags      map[events.TagName]*Tag
+	gone      map[events.Entity]uint64             // last fact of what was removed, or never was there
+	checks    map[events.JobID][]events.DeviceName // devices that wait for this health check
+	durations durations
+	names     map[string]string // one copy of each name that many jobs repeat
 }
 
 // New returns the lab before its first fact.
 func New() *State {
 	return &State{
-		jobs:    map[events.JobID]*Job{},
-		groups:  map[string]*group{},
-		past:    newPast(),
-		devices: map[events.DeviceName]*Device{},
-		types:   map[events.DeviceTypeName]*DeviceType{},
-		aliases: map[string]events.DeviceTypeName{},
-		workers: map[events.WorkerName]*Worker{},
-		tags:    map[events.TagName]*Tag{},
-		gone:    map[events.Entity]uint64{},
-		checks:  map[events.JobID][]events.DeviceName{},
-		names:   map[string]string{},
+		jobs:      map[events.JobID]*Job{},
+		groups:    map[string]*group{},
+		past:      newPast(),
+		devices:   map[events.DeviceName]*Device{},
+		types:     map[events.DeviceTypeName]*DeviceType{},
+		aliases:   map[string]events.DeviceTypeName{},
+		workers:   map[events.WorkerName]*Worker{},
+		tags:      map[events.TagName]*Tag{},
+		gone:      map[events.Entity]uint64{},
+		checks:    map[events.JobID][]events.DeviceName{},
+		durations: newDurations(),
+		names:     map[string]string{},
 	}
 }
 
