@@ -48,6 +48,7 @@ type api struct {
 	state   *lab.State
 	changed chan struct{} // closed, and made anew, when facts have been folded
 	turn    chan struct{} // room for the one request that records
+	travels chan struct{} // room for requests about the past
 }
 
 // caller is who asked.
@@ -62,7 +63,7 @@ func Run(ctx context.Context, d Deps) error {
 	a := &api{
 		log: d.Log, conn: d.Log.Conn(), now: d.Now, logger: d.Logger, key: d.Key,
 		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), changed: make(chan struct{}),
-		turn: make(chan struct{}, 1),
+		turn: make(chan struct{}, 1), travels: make(chan struct{}, travels),
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup

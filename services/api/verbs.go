@@ -61,6 +61,7 @@ func flows() map[string]opener {
 	return map[string]opener{
 		"jobs.log": (*api).openLog,
 		"events":   (*api).openEvents,
+		"at":       (*api).openAt,
 		"sql":      (*api).openSQL,
 	}
 }

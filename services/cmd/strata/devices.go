@@ -14,16 +14,17 @@ import (
 )
 
 func (a *app) devicesCommand() *cobra.Command {
+	var at string
 	cmd := &cobra.Command{
 		Use:   "devices",
 		Short: "List devices, and change them",
 		Long: `List the devices of the lab: their state (Idle, Reserved, Running), their health, and the job that
 holds them. The subcommands add devices, give them dictionaries, move, tag and remove them.`,
-		Example: "  strata devices\n  strata devices add qemu01 --type qemu --worker lab1 --dict qemu01.yaml\n  strata devices health qemu01 Maintenance --reason 'new cable'",
+		Example: "  strata devices\n  strata devices add qemu01 --type qemu --worker lab1 --dict qemu01.yaml\n  strata devices health qemu01 Maintenance --reason 'new cable'\n  strata devices --at 'yesterday 10:00'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var all []api.Device
-			return a.ask(cmd, "devices.list", struct{}{}, &all, func() error {
+			return a.askAt(cmd, at, "devices.list", struct{}{}, &all, func() error {
 				if len(all) == 0 {
 					a.say("no devices yet; `strata devices add` adds one")
 				}
@@ -40,6 +41,7 @@ holds them. The subcommands add devices, give them dictionaries, move, tag and r
 			})
 		},
 	}
+	atFlag(cmd, &at)
 	cmd.AddCommand(a.deviceShow(), a.deviceAdd(), a.deviceConfigure(), a.deviceMove(), a.deviceHealth(),
 		a.deviceTag("tag", "devices.tag", "Give a device a tag"), a.deviceTag("untag", "devices.untag", "Take a tag from a device"),
 		a.deviceRemove(), a.deviceRender(),
@@ -64,7 +66,8 @@ func (a *app) ask(cmd *cobra.Command, verb string, in, out any, human func() err
 }
 
 func (a *app) deviceShow() *cobra.Command {
-	return &cobra.Command{
+	var at string
+	cmd := &cobra.Command{
 		Use:     "show DEVICE",
 		Short:   "Show one device and its dictionary",
 		Long:    "Show one device: its state and health with the reason, its tags, and the dictionary that it has.",
@@ -72,7 +75,7 @@ func (a *app) deviceShow() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var d api.Device
-			return a.ask(cmd, "devices.show", api.DeviceRequest{Device: events.DeviceName(args[0])}, &d, func() error {
+			return a.askAt(cmd, at, "devices.show", api.DeviceRequest{Device: events.DeviceName(args[0])}, &d, func() error {
 				fmt.Fprintf(a.out, "%s is %s on %s, %s, health %s %s\n", d.Device, d.DeviceType, workerPhrase(d.Worker), d.State,
 					a.paint(a.out, healthColour(string(d.Health)), string(d.Health)), d.HealthReason)
 				if len(d.Tags) > 0 {
@@ -83,6 +86,8 @@ func (a *app) deviceShow() *cobra.Command {
 			})
 		},
 	}
+	atFlag(cmd, &at)
+	return cmd
 }
 
 // workerPhrase says where a device hangs: no name at all reads as if something were missing.

@@ -10,6 +10,7 @@ import (
 )
 
 func (a *app) deviceTypesCommand() *cobra.Command {
+	var at string
 	cmd := &cobra.Command{
 		Use:     "device-types",
 		Short:   "List device types, and change them",
@@ -18,7 +19,7 @@ func (a *app) deviceTypesCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var all []api.DeviceType
-			return a.ask(cmd, "device-types.list", struct{}{}, &all, func() error {
+			return a.askAt(cmd, at, "device-types.list", struct{}{}, &all, func() error {
 				var rows [][]string
 				for _, t := range all {
 					counts := ""
@@ -31,6 +32,7 @@ func (a *app) deviceTypesCommand() *cobra.Command {
 			})
 		},
 	}
+	atFlag(cmd, &at)
 	cmd.AddCommand(a.deviceTypeShow(), a.deviceTypeConfigure(), a.deviceTypeRemove(),
 		a.deviceTypesImport(), a.versionsCommand("device type", "device-types", "device-types.config"))
 	return cmd

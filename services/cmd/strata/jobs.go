@@ -13,6 +13,7 @@ import (
 )
 
 func (a *app) jobsCommand() *cobra.Command {
+	var at string
 	var in api.JobsRequest
 	cmd := &cobra.Command{
 		Use:   "jobs",
@@ -31,8 +32,8 @@ ClickHouse; where that is away the list says so and shows what is current.`,
 			}
 			defer done()
 			var out api.Jobs
-			if err := c.Call(cmd.Context(), "jobs.list", in, &out); err != nil {
-				return explain(err)
+			if err := a.callAt(cmd.Context(), c, at, "jobs.list", in, &out); err != nil {
+				return err
 			}
 			if a.json {
 				return a.printJSON(out)
@@ -64,6 +65,7 @@ ClickHouse; where that is away the list says so and shows what is current.`,
 	f.StringVar(&in.State, "state", "", "jobs in this state only: "+strings.Join(jobStates, ", "))
 	f.StringVar(&in.Device, "device", "", "jobs of this device or device type only")
 	f.IntVar(&in.Limit, "limit", 50, "at most so many")
+	atFlag(cmd, &at)
 	cmd.AddCommand(a.bundleCommand())
 	return cmd
 }
@@ -80,7 +82,8 @@ func status(j api.Job) string {
 }
 
 func (a *app) showCommand() *cobra.Command {
-	return &cobra.Command{
+	var at string
+	cmd := &cobra.Command{
 		Use:   "show JOB",
 		Short: "Show one job",
 		Long: `Show all that the lab knows of one job: where it stands, why it waits, on which device it ran, and
@@ -98,8 +101,8 @@ how it ended.`,
 			}
 			defer done()
 			var j api.Job
-			if err := c.Call(cmd.Context(), "jobs.show", api.JobRequest{Job: job}, &j); err != nil {
-				return explain(err)
+			if err := a.callAt(cmd.Context(), c, at, "jobs.show", api.JobRequest{Job: job}, &j); err != nil {
+				return err
 			}
 			if a.json {
 				return a.printJSON(j)
@@ -108,6 +111,8 @@ how it ended.`,
 			return nil
 		},
 	}
+	atFlag(cmd, &at)
+	return cmd
 }
 
 // printJob writes a job as a list of what is known.

@@ -10,6 +10,7 @@ import (
 )
 
 func (a *app) workersCommand() *cobra.Command {
+	var at string
 	cmd := &cobra.Command{
 		Use:   "workers",
 		Short: "List workers, and change them",
@@ -19,7 +20,7 @@ its process connects with.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var all []api.Worker
-			return a.ask(cmd, "workers.list", struct{}{}, &all, func() error {
+			return a.askAt(cmd, at, "workers.list", struct{}{}, &all, func() error {
 				var rows [][]string
 				for _, w := range all {
 					limit := "-"
@@ -33,6 +34,7 @@ its process connects with.`,
 			})
 		},
 	}
+	atFlag(cmd, &at)
 	cmd.AddCommand(a.workerRegister(), a.workerConfigure(), a.workerHealth(), a.workerRemove())
 	return cmd
 }
