@@ -53,7 +53,7 @@ var filters = map[string]func(call) (any, error){
 	"yaml_quote":              yamlQuote,
 	"upper":                   textFilter(strings.ToUpper),
 	"lower":                   textFilter(strings.ToLower),
-	"trim":                    textFilter(strings.TrimSpace),
+	"trim":                    trimFilter,
 	"capitalize":              textFilter(capitalize),
 	"title":                   textFilter(title),
 	"length":                  lengthFilter,
@@ -127,6 +127,10 @@ func joinFilter(c call) (any, error) {
 
 // indentFilter indents all lines but the first; blank lines only where it is told to.
 func indentFilter(c call) (any, error) {
+	text, ok := c.of.(string)
+	if !ok {
+		return nil, fmt.Errorf("want a text, not %s", typeName(c.of))
+	}
 	margin := "    "
 	switch w := c.arg(0, "width", int64(4)).(type) {
 	case int64:
@@ -137,7 +141,7 @@ func indentFilter(c call) (any, error) {
 	case string:
 		margin = w
 	}
-	lines := strings.Split(Str(c.of), "\n")
+	lines := strings.Split(text, "\n")
 	size := 0
 	for i, line := range lines {
 		if i == 0 && !truth(c.arg(1, "first", false)) || i > 0 && line == "" && !truth(c.arg(2, "blank", false)) {
@@ -286,6 +290,15 @@ func textFilter(f func(string) string) func(call) (any, error) {
 	return func(c call) (any, error) { return f(Str(c.of)), nil }
 }
 
+// trimFilter cuts white space, or the characters that it is given, off both ends.
+func trimFilter(c call) (any, error) {
+	if c.arg(0, "chars", nil) == nil {
+		return strings.TrimSpace(Str(c.of)), nil
+	}
+	cut, err := c.text(0, "chars", "")
+	return strings.Trim(Str(c.of), cut), err
+}
+
 func capitalize(s string) string {
 	runes := []rune(strings.ToLower(s))
 	if len(runes) > 0 {
@@ -294,10 +307,20 @@ func capitalize(s string) string {
 	return string(runes)
 }
 
+// title is the filter: a word begins after white space, a hyphen or an opening bracket.
 func title(s string) string {
+	return titled(s, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("-([{<", r) })
+}
+
+// titleMethod is Python's str.title: a word begins after whatever is no letter.
+func titleMethod(s string) string {
+	return titled(s, func(r rune) bool { return !unicode.IsLetter(r) })
+}
+
+func titled(s string, begins func(before rune) bool) string {
 	start := true
 	return strings.Map(func(r rune) rune {
-		defer func() { start = strings.ContainsRune(" \t\n-([{<", r) }()
+		defer func() { start = begins(r) }()
 		if start {
 			return unicode.ToUpper(r)
 		}

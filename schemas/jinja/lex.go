@@ -308,7 +308,7 @@ func (l *lexer) raw(mark string, trimLeft *bool) error {
 			stop := len(l.text) - len(inner) + end + 2
 			l.addText(body, l.text[l.pos:stop])
 			*trimLeft = inner[end-1] == '-'
-			if !*trimLeft {
+			if !*trimLeft && inner[end-1] != '+' {
 				l.skipNewline()
 			}
 			return nil

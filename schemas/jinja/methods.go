@@ -37,8 +37,13 @@ var tests = map[string]func(call) (bool, error){
 	"equalto": func(c call) (bool, error) { return equal(c.of, c.arg(0, "other", nil)), nil },
 	"eq":      func(c call) (bool, error) { return equal(c.of, c.arg(0, "other", nil)), nil },
 	"ne":      func(c call) (bool, error) { return !equal(c.of, c.arg(0, "other", nil)), nil },
-	"lower":   func(c call) (bool, error) { s := Str(c.of); return s == strings.ToLower(s), nil },
-	"upper":   func(c call) (bool, error) { s := Str(c.of); return s == strings.ToUpper(s), nil },
+	"lower":   func(c call) (bool, error) { return hasCase(Str(c.of), strings.ToLower), nil },
+	"upper":   func(c call) (bool, error) { return hasCase(Str(c.of), strings.ToUpper), nil },
+}
+
+// hasCase reports whether s has letters and all of them are in the case that fold gives.
+func hasCase(s string, fold func(string) string) bool {
+	return s == fold(s) && strings.ToLower(s) != strings.ToUpper(s)
 }
 
 func testKnown(name string) bool { return tests[name] != nil }
@@ -179,7 +184,7 @@ func listMethod(l List, name string) any {
 
 func (r *rendering) textMethod(s, name string) any {
 	plain := map[string]func(string) string{
-		"upper": strings.ToUpper, "lower": strings.ToLower, "capitalize": capitalize, "title": title,
+		"upper": strings.ToUpper, "lower": strings.ToLower, "capitalize": capitalize, "title": titleMethod,
 	}
 	if f := plain[name]; f != nil {
 		return function(func([]any, map[string]any) (any, error) { return f(s), nil })

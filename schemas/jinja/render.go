@@ -72,6 +72,7 @@ type scope struct {
 	outer *scope
 	names map[string]any
 	top   bool // sets reach the context
+	inSet bool // within {% set x %}…{% endset %}: output is a value, which a child keeps
 	of    *blockCall
 	ctx   *context
 }
@@ -83,7 +84,7 @@ type blockCall struct {
 }
 
 func (s *scope) inner() *scope {
-	return &scope{outer: s, names: map[string]any{}, of: s.of, ctx: s.ctx}
+	return &scope{outer: s, names: map[string]any{}, inSet: s.inSet, of: s.of, ctx: s.ctx}
 }
 
 func (s *scope) set(name string, v any) {
@@ -180,8 +181,10 @@ func (r *rendering) nodes(nodes []Node, s *scope, out *strings.Builder) error {
 	return nil
 }
 
-// extended reports whether output at this place is dropped: a child's text outside of blocks.
-func (s *scope) extended() bool { return s.of == nil && s.ctx.parent != nil }
+// extended reports whether output at this place is dropped: a child's text outside of blocks. As in
+// Jinja2 that is text and {{ }} only: includes and filter sections of a child are written, and so is
+// a block which stands in a for, a filter, a with or a set, where it is no mere override.
+func (s *scope) extended() bool { return s.of == nil && s.ctx.parent != nil && !s.inSet }
 
 func (r *rendering) node(n Node, s *scope, out *strings.Builder) error {
 	switch n := n.(type) {
@@ -219,20 +222,17 @@ func (r *rendering) node(n Node, s *scope, out *strings.Builder) error {
 		}
 		return r.nodes(n.Body, inner, out)
 	case *Block:
-		if s.extended() {
+		if s.top && s.extended() {
 			return nil
 		}
 		return r.call(n, n.Name, 0, s, n.Scoped, out)
 	case *Extends:
 		return r.extends(n, s)
 	case *Include:
-		if s.extended() {
-			return nil
-		}
 		return r.include(n, s, out)
 	case *FilterSection:
-		text, err := r.captured(n.Body, s)
-		if err != nil || s.extended() {
+		text, err := r.captured(n.Body, s.inner())
+		if err != nil {
 			return err
 		}
 		v, err := r.section(n.Filter, text, s)
@@ -244,10 +244,10 @@ func (r *rendering) node(n Node, s *scope, out *strings.Builder) error {
 	return r.fail(n, "cannot render %T", n)
 }
 
-// captured renders nodes into a text of their own, in a scope of their own.
+// captured renders nodes into a text of their own.
 func (r *rendering) captured(nodes []Node, s *scope) (string, error) {
 	var b strings.Builder
-	err := r.nodes(nodes, s.inner(), &b)
+	err := r.nodes(nodes, s, &b)
 	return b.String(), err
 }
 
@@ -372,7 +372,9 @@ func (r *rendering) setNode(n *Set, s *scope) error {
 		}
 		return r.assign(n, n.Targets, v, s)
 	}
-	text, err := r.captured(n.Body, s)
+	inner := s.inner()
+	inner.inSet = true
+	text, err := r.captured(n.Body, inner)
 	if err != nil {
 		return err
 	}
