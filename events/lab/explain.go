@@ -12,6 +12,7 @@ type Obstacle string
 
 // The obstacles, in the order in which they are looked for: the first one that there is is told.
 const (
+	WrongType     Obstacle = "wrong-type"     // the job is pinned to it, but asks for another type
 	WrongWorker   Obstacle = "wrong-worker"   // the job is pinned to another worker
 	MissingTags   Obstacle = "missing-tags"   // it lacks tags that the job asks for
 	HiddenType    Obstacle = "hidden-type"    // its type is hidden, which stops all scheduling
@@ -99,7 +100,7 @@ func (s *State) fitsType(j *Job, d *Device) bool {
 
 // couldTake says that a device could be given to a job some day as both are set up now.
 func (s *State) couldTake(j *Job, d *Device) bool {
-	return s.fitsType(j, d) && (j.PinWorker == "" || d.Worker == j.PinWorker) && d.HasTags(j.Tags)
+	return s.fitsType(j, d) && d.Type == s.Resolve(j.DeviceType) && (j.PinWorker == "" || d.Worker == j.PinWorker) && d.HasTags(j.Tags)
 }
 
 // candidate says why a device is not the job's.
@@ -108,6 +109,8 @@ func (s *State) candidate(j *Job, d *Device, now time.Time, held map[events.Work
 	w, t := s.workers[d.Worker], s.types[d.Type]
 	jobs, checks := Takes(d, t, now)
 	switch {
+	case d.Type != s.Resolve(j.DeviceType):
+		c.Obstacle = WrongType
 	case j.PinWorker != "" && d.Worker != j.PinWorker:
 		c.Obstacle = WrongWorker
 	case !d.HasTags(j.Tags):
@@ -163,10 +166,7 @@ type shape struct {
 }
 
 func (s *State) shapeOf(j *Job) shape {
-	k := shape{device: j.PinDevice, worker: j.PinWorker}
-	if j.PinDevice == "" {
-		k.typ = s.Resolve(j.DeviceType)
-	}
+	k := shape{typ: s.Resolve(j.DeviceType), device: j.PinDevice, worker: j.PinWorker}
 	for _, t := range j.Tags {
 		k.tags += string(t) + "\x00"
 	}

@@ -76,7 +76,7 @@ func (a *api) showJob(ctx context.Context, who caller, in JobRequest) (Job, erro
 		return a.unchecked(ctx, in.Job)
 	}
 	if j.State == lab.Submitted.String() {
-		a.read(func(s *lab.State) { j.Why = why(s, in.Job) })
+		a.read(func(s *lab.State) { j.Why = why(s, in.Job, a.now()) })
 	}
 	return j, nil
 }

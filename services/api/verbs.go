@@ -19,6 +19,7 @@ func verbs() map[string]handler {
 		"jobs.list":     verb((*api).listJobs),
 		"jobs.show":     verb((*api).showJob),
 		"jobs.results":  verb((*api).results),
+		"jobs.why":      verb((*api).whyJob),
 		"jobs.inputs":   verb((*api).jobInputs),
 		"jobs.cancel":   verb((*api).cancelJob),
 		"jobs.priority": verb((*api).setPriority),

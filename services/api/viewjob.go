@@ -1,8 +1,6 @@
 package api
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"strata/events"
@@ -69,65 +67,4 @@ func moment(t time.Time) *time.Time {
 	}
 	t = t.UTC()
 	return &t
-}
-
-// why says in a sentence what a queued job waits for: the devices that could take it, and what each
-// kind of them lacks.
-func why(s *lab.State, id events.JobID) string {
-	j := s.Job(id)
-	if j == nil || j.State != lab.Submitted {
-		return ""
-	}
-	if j.Cancel != nil {
-		return "it is being withdrawn from the queue"
-	}
-	want := s.Resolve(j.DeviceType)
-	var all, tagless, unwell, loose, offline, busy, bare, free int
-	for d := range s.Devices() {
-		if j.PinDevice != "" && d.Name != j.PinDevice || j.PinDevice == "" && d.Type != want ||
-			j.PinWorker != "" && d.Worker != j.PinWorker {
-			continue
-		}
-		all++
-		w := s.Worker(d.Worker)
-		switch {
-		case !d.HasTags(j.Tags):
-			tagless++
-		case d.Health == events.Bad || d.Health == events.Maintenance || d.Health == events.Retired:
-			unwell++
-		case w == nil:
-			loose++
-		case w.State != lab.Online || w.Health != events.WorkerActive:
-			offline++
-		case d.Version == 0:
-			bare++
-		case d.State != lab.DeviceIdle:
-			busy++
-		default:
-			free++
-		}
-	}
-	if all == 0 {
-		switch {
-		case j.PinDevice != "":
-			return fmt.Sprintf("device %s is not in the lab", j.PinDevice)
-		case j.PinWorker != "":
-			return fmt.Sprintf("no device of type %s hangs on worker %s", want, j.PinWorker)
-		}
-		return fmt.Sprintf("the lab has no device of type %s", want)
-	}
-	var parts []string
-	add := func(n int, what string) {
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, what))
-		}
-	}
-	add(busy, "busy")
-	add(tagless, "without the tags asked for")
-	add(unwell, "Bad, in Maintenance or Retired")
-	add(loose, "on no worker")
-	add(offline, "on a worker that is offline or takes no jobs")
-	add(bare, "without a dictionary")
-	add(free, "free, being looked at now or kept for a health check")
-	return fmt.Sprintf("of %d devices that fit: %s", all, strings.Join(parts, ", "))
 }

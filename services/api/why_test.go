@@ -69,7 +69,7 @@ func TestWhy(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := why(fold(tt.given), tt.job)
+			got := why(fold(tt.given), tt.job, noon)
 			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
 				t.Errorf("why job %d waits: got %q, want %q", tt.job, got, tt.want)
 			}

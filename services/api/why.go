@@ -1,0 +1,185 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"strata/events"
+	"strata/events/lab"
+)
+
+// Why is why a job waits: what was found, and the same in sentences.
+type Why struct {
+	lab.Explanation
+	Summary  string       `json:"summary"`           // one sentence
+	Devices  []string     `json:"devices,omitempty"` // a sentence for each candidate
+	Estimate lab.Estimate `json:"estimate,omitzero"` // when it may start
+	Over     string       `json:"over,omitempty"`    // of a job that does not wait: what it does instead
+}
+
+// whyJob says why a job waits.
+func (a *api) whyJob(ctx context.Context, who caller, in JobRequest) (Why, error) {
+	if err := a.mayJob(who, lab.View, in.Job); err != nil {
+		return Why{}, err
+	}
+	var w Why
+	waits := false
+	a.read(func(s *lab.State) {
+		if w.Explanation, waits = s.Explain(in.Job, a.now()); waits {
+			w = explained(s, w.Explanation)
+			w.Estimate = s.Estimate(in.Job, a.now())
+		}
+	})
+	if waits {
+		return w, nil
+	}
+	j, err := a.showJob(ctx, who, in)
+	if err != nil {
+		return Why{}, err
+	}
+	w.Job, w.Display, w.DeviceType = j.Job, j.Display, j.DeviceType
+	w.Over = "it waits no more: " + strings.ToLower(strings.TrimSpace(j.State+" "+string(j.Health)))
+	if j.Device != "" {
+		w.Over += " on " + string(j.Device)
+	}
+	return w, nil
+}
+
+// explained puts an explanation into words.
+func explained(s *lab.State, e lab.Explanation) Why {
+	w := Why{Explanation: e, Summary: summary(s, e)}
+	for _, c := range e.Candidates {
+		w.Devices = append(w.Devices, string(c.Device)+": "+obstacle(c))
+	}
+	return w
+}
+
+// why says in a sentence what a queued job waits for, empty for one that does not.
+func why(s *lab.State, id events.JobID, now time.Time) string {
+	e, waits := s.Explain(id, now)
+	if !waits {
+		return ""
+	}
+	return summary(s, e)
+}
+
+// summary counts the candidates by what stands between.
+func summary(s *lab.State, e lab.Explanation) string {
+	if e.Leaving {
+		return "it is being withdrawn from the queue"
+	}
+	j := s.Job(e.Job)
+	fitting := e.Candidates[:0:0]
+	for _, c := range e.Candidates {
+		if c.Obstacle != lab.WrongWorker {
+			fitting = append(fitting, c)
+		}
+	}
+	if len(fitting) == 0 {
+		switch {
+		case j.PinDevice != "":
+			return fmt.Sprintf("device %s is not in the lab", j.PinDevice)
+		case j.PinWorker != "":
+			return fmt.Sprintf("no device of type %s hangs on worker %s", e.DeviceType, j.PinWorker)
+		}
+		return fmt.Sprintf("the lab has no device of type %s", e.DeviceType)
+	}
+	counts := map[string]int{}
+	for _, c := range fitting {
+		counts[kind(c.Obstacle)]++
+	}
+	var parts []string
+	for _, what := range kinds {
+		if n := counts[what]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+		}
+	}
+	text := fmt.Sprintf("of %d devices that fit: %s", len(fitting), strings.Join(parts, ", "))
+	if n := e.Place - 1; n > 0 {
+		text += fmt.Sprintf("; %d jobs stand before it", n)
+	}
+	if len(e.Parts) > 1 {
+		text += fmt.Sprintf("; it starts when all %d jobs of its group that wait can", len(e.Parts))
+	}
+	return text
+}
+
+// kinds are the words under which candidates are counted, in the order of a summary.
+var kinds = [...]string{"busy", "without the tags asked for", "Bad, in Maintenance or Retired", "on no worker",
+	"on a worker that is offline or takes no jobs", "on a worker that has as many devices in use as it may",
+	"without a dictionary", "of another type", "of a hidden type", "kept for a health check", "free, being looked at now"}
+
+// kind returns the words for an obstacle.
+func kind(o lab.Obstacle) string {
+	switch o {
+	case lab.Busy:
+		return kinds[0]
+	case lab.MissingTags:
+		return kinds[1]
+	case lab.BadHealth:
+		return kinds[2]
+	case lab.NoWorker:
+		return kinds[3]
+	case lab.WorkerOffline, lab.WorkerHealth:
+		return kinds[4]
+	case lab.WorkerFull:
+		return kinds[5]
+	case lab.NoDictionary:
+		return kinds[6]
+	case lab.WrongType:
+		return kinds[7]
+	case lab.HiddenType:
+		return kinds[8]
+	case lab.CheckPending:
+		return kinds[9]
+	}
+	return kinds[10]
+}
+
+// obstacle says of one device why it is not the job's.
+func obstacle(c lab.Candidate) string {
+	because := func(text, reason string) string {
+		if reason == "" {
+			return text
+		}
+		return text + " (" + reason + ")"
+	}
+	switch c.Obstacle {
+	case "":
+		return "free, being looked at now"
+	case lab.Busy:
+		if c.Since.IsZero() {
+			return fmt.Sprintf("is being released after job %d", c.Job)
+		}
+		return fmt.Sprintf("job %d has it since %s", c.Job, c.Since.UTC().Format(time.RFC3339))
+	case lab.MissingTags:
+		tags := make([]string, len(c.Missing))
+		for i, t := range c.Missing {
+			tags[i] = string(t)
+		}
+		return "lacks the tag " + strings.Join(tags, ", ")
+	case lab.BadHealth:
+		return because("is "+string(c.Health), c.Reason)
+	case lab.NoWorker:
+		return "hangs on no worker"
+	case lab.WorkerOffline:
+		return fmt.Sprintf("its worker %s is offline since %s", c.Worker, c.Since.UTC().Format(time.RFC3339))
+	case lab.WorkerHealth:
+		return fmt.Sprintf("its worker %s is in %s", c.Worker, c.Reason)
+	case lab.WorkerFull:
+		return fmt.Sprintf("its worker %s has %d devices in use, its limit", c.Worker, c.Limit)
+	case lab.NoDictionary:
+		return "has no dictionary yet"
+	case lab.WrongType:
+		return "is of another type"
+	case lab.WrongWorker:
+		return fmt.Sprintf("hangs on worker %s, not on the one asked for", c.Worker)
+	case lab.HiddenType:
+		return "its device type is hidden, which stops its jobs"
+	case lab.CheckPending:
+		return because("its health check comes first", c.Reason)
+	}
+	return string(c.Obstacle)
+}
