@@ -23,6 +23,7 @@ type snapshot struct {
 	Jobs    []*Job         `json:"jobs,omitempty"`
 	Past    []Past         `json:"past,omitempty"` // the oldest first
 	Gone    []goneEntity   `json:"gone,omitempty"`
+	Rules   *rulesSnap     `json:"rules,omitempty"`
 	Took    []durationSnap `json:"took,omitempty"`
 	Came    []arrivalSnap  `json:"came,omitempty"`
 }
@@ -50,6 +51,7 @@ func (s *State) Encode() ([]byte, error) {
 	}
 	slices.SortFunc(snap.Gone, func(a, b goneEntity) int { return int(int64(a.Seq) - int64(b.Seq)) })
 	snap.Took, snap.Came = s.durations.snap()
+	snap.Rules = s.rules.snap()
 	data, err := json.Marshal(snap)
 	if err != nil {
 		return nil, fmt.Errorf("encode checkpoint of the lab: %w", err)
@@ -98,6 +100,7 @@ func Decode(format string, data []byte) (*State, error) {
 		s.gone[events.Entity{Kind: g.Kind, ID: g.ID}] = g.Seq
 	}
 	s.durations.restore(snap.Took, snap.Came)
+	s.rules.restore(snap.Rules)
 	return s, nil
 }
 

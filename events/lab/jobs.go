@@ -96,6 +96,7 @@ func (s *State) evolveJob(id events.JobID, seq uint64, at time.Time, e events.Ev
 	if next.Run != nil && next.Run != j.Run {
 		next.Run.Device, next.Run.Worker = keep(s, next.Run.Device), keep(s, next.Run.Worker)
 	}
+	s.account(j, &next, at)
 	*j = next
 	if !fits {
 		return Changes{}
@@ -141,6 +142,7 @@ func (s *State) evolveAbsent(id events.JobID, seq uint64, e events.Event) Change
 		j.Seq = seq
 		s.jobs[id] = j
 		s.join(j)
+		s.want(j, j.SubmittedAt)
 		if !j.HealthCheck {
 			s.durations.came(s.Resolve(j.DeviceType), j.SubmittedAt, j.Priority)
 		}

@@ -26,6 +26,7 @@ type State struct {
 	checks    map[events.JobID][]events.DeviceName // devices that wait for this health check
 	durations durations
 	names     map[string]string // one copy of each name that many jobs repeat
+	rules     rules
 }
 
 // New returns the lab before its first fact.
@@ -43,6 +44,7 @@ func New() *State {
 		checks:    map[events.JobID][]events.DeviceName{},
 		durations: newDurations(),
 		names:     map[string]string{},
+		rules:     newRules(),
 	}
 }
 
@@ -83,6 +85,10 @@ func (s *State) Anticipate(seq uint64, at time.Time, e events.Event) Changes {
 		return s.evolveTag(events.TagName(about.ID), seq, e)
 	case events.Scheduling:
 		s.rounds = seq
+	case events.Policy:
+		s.evolvePolicy(seq, at, e)
+	case events.Reservation:
+		s.evolveReservation(seq, at, e)
 	}
 	return Changes{}
 }
@@ -118,6 +124,12 @@ func (s *State) Seq(about events.Entity) uint64 {
 		}
 	case events.Scheduling:
 		return s.rounds
+	case events.Policy:
+		return s.rules.policy.Seq
+	case events.Reservation:
+		if r := s.rules.reservation(about.ID); r != nil {
+			return r.Seq
+		}
 	}
 	return s.gone[about]
 }
@@ -148,6 +160,12 @@ func (s *State) AgedOut(about events.Entity) {
 		}
 	case events.Scheduling:
 		s.rounds = 0
+	case events.Policy:
+		s.rules.policy.Seq = 0
+	case events.Reservation:
+		if r := s.rules.reservation(about.ID); r != nil {
+			r.Seq = 0
+		}
 	}
 	delete(s.gone, about)
 }
