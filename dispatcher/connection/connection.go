@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -47,8 +48,7 @@ type Settings struct {
 	Dir     string   // working directory; "" inherits
 	MaxRead int      // characters; the search window is twice that. 0: 2000
 	Log     *output.Logger
-	// Terminal says that the stream of New is a terminal: it keeps what is not read at once.
-	Terminal bool
+	Tables  *Tables // nil: its own
 }
 
 // Match is where a wait ended.
@@ -117,9 +117,9 @@ type Connection struct {
 	unlogged  []byte // text that is not in the log yet
 	feedback  string // namespace that lines are logged for, while draining
 	closed    bool
-	gathers   bool               // the stream keeps what is not read meanwhile
-	typed     chan struct{}      // told when something is typed; holds one
-	patterns  map[string]Pattern // compiled by ExpectText
+	terminal  *terminal     // the stream, where it is one
+	typed     chan struct{} // told when something is typed; holds one
+	tables    *Tables
 }
 
 // Start runs the command on a new pseudo-terminal of 24 × 80, in a session of its own.
@@ -133,18 +133,16 @@ func Start(s Settings) (*Connection, error) {
 	}
 	cmd := exec.Command(path, s.Command[1:]...)
 	cmd.Env, cmd.Dir = s.Env, s.Dir
-	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
+	near, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
 	if err != nil {
 		return nil, fmt.Errorf("start %q on a terminal: %w", s.Command, err)
 	}
-	s.Terminal = true
-	stream, err := interruptible(terminal)
+	c, err := OnTerminal(near, s)
 	if err != nil {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // it was killed
 		return nil, fmt.Errorf("start %q on a terminal: %w", s.Command, err)
 	}
-	c := open(stream, s)
 	c.process, c.ended = cmd, make(chan struct{})
 	c.work.Go(func() {
 		_ = cmd.Wait() // the status says nothing: QEMU ends with 0 after a panic as well
@@ -153,34 +151,30 @@ func Start(s Settings) (*Connection, error) {
 	return c, nil
 }
 
-// interruptible returns the file of a terminal such that closing it ends a read: a program that left
-// the session may hold the other end for ever. It takes the file.
-func interruptible(terminal *os.File) (*os.File, error) {
-	defer terminal.Close()
-	fd, err := syscall.Dup(int(terminal.Fd()))
+// New returns a connection over a stream that is there already.
+func New(stream io.ReadWriteCloser, s Settings) *Connection { return open(stream, nil, s) }
+
+// OnTerminal returns a connection over our side of a pseudo-terminal, which it takes: the file is closed.
+func OnTerminal(near *os.File, s Settings) (*Connection, error) {
+	t, err := newTerminal(near)
 	if err != nil {
 		return nil, err
 	}
-	syscall.CloseOnExec(fd)
-	if err := syscall.SetNonblock(fd, true); err != nil {
-		syscall.Close(fd)
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), terminal.Name()), nil
+	return open(t, t, s), nil
 }
 
-// New returns a connection over a stream that is there already.
-func New(stream io.ReadWriteCloser, s Settings) *Connection { return open(stream, s) }
-
-func open(stream io.ReadWriteCloser, s Settings) *Connection {
+func open(stream io.ReadWriteCloser, t *terminal, s Settings) *Connection {
 	if s.MaxRead <= 0 {
 		s.MaxRead = defaultMaxRead
 	}
+	if s.Tables == nil {
+		s.Tables = NewTables()
+	}
 	c := &Connection{
 		CheckChar: "#", Tags: []string{"shell"},
-		gathers: s.Terminal, typed: make(chan struct{}, 1),
+		terminal: t, typed: make(chan struct{}, 1),
 		log: s.Log, window: 2 * s.MaxRead, stream: stream,
-		chunks: make(chan []byte, chunksWaiting), spares: make(chan []byte, 2), patterns: map[string]Pattern{},
+		chunks: make(chan []byte, chunksWaiting), spares: make(chan []byte, 2), tables: s.Tables,
 	}
 	c.work.Go(c.read)
 	return c
@@ -190,10 +184,12 @@ func open(stream io.ReadWriteCloser, s Settings) *Connection {
 // replacement characters.
 func (c *Connection) read() {
 	defer close(c.chunks)
-	rest, reads := 0, 0 // bytes of an unfinished character, at the start of the buffer
+	rest := 0 // bytes of an unfinished character, at the start of the buffer
+	pauses := pauser{typed: c.typed}
 	buf := make([]byte, chunkBytes)
 	for {
 		n, err := c.stream.Read(buf[rest:])
+		full := n == len(buf)-rest
 		text := buf[:rest+n]
 		rest = unfinished(text)
 		if whole := text[:len(text)-rest]; len(whole) > 0 && n > 0 {
@@ -204,8 +200,8 @@ func (c *Connection) read() {
 			}
 			c.chunks <- whole
 		}
-		if n > 0 && n < chunkBytes/4 && err == nil {
-			reads = c.linger(reads + 1)
+		if c.terminal != nil && err == nil {
+			pauses.after(n, c.terminal.quiet, full)
 		}
 		if err != nil { // a terminal ends with EIO, a stream with EOF
 			if rest > 0 {
@@ -239,30 +235,6 @@ func (c *Connection) spare() []byte {
 	}
 }
 
-// A console that talks on by itself comes in pieces of a few bytes, each of which costs a read and a
-// search: a thousand of them keep a machine busy. After some pieces reading waits for more to gather in
-// the terminal, so little that no countdown of a boot loader is missed, until something is typed.
-const (
-	piecesAtOnce = 16
-	gather       = 125 * time.Millisecond
-)
-
-// linger waits after a small piece, the how manyth since something was typed, and returns how many it
-// is now.
-func (c *Connection) linger(pieces int) int {
-	if !c.gathers || pieces < piecesAtOnce {
-		return pieces
-	}
-	t := time.NewTimer(gather)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return pieces
-	case <-c.typed:
-		return 0
-	}
-}
-
 // hurry ends the gathering: somebody waits for an answer.
 func (c *Connection) hurry() {
 	select {
@@ -276,6 +248,9 @@ func (c *Connection) Connected() bool { return !c.closed }
 
 // take adds a chunk to what waits for a match and for the log.
 func (c *Connection) take(chunk []byte) {
+	if len(c.unmatched)+len(chunk) > cap(c.unmatched) { // append would move it four times as often
+		c.unmatched = slices.Grow(c.unmatched, max(len(chunk), cap(c.unmatched)))
+	}
 	c.unmatched = append(c.unmatched, chunk...)
 	c.unlogged = append(c.unlogged, chunk...)
 	c.position += int64(len(chunk))

@@ -11,6 +11,9 @@ import (
 // ones the first. It returns ctx's error when ctx ends first, with nothing consumed, and ErrClosed
 // when the other end is gone.
 func (c *Connection) Expect(ctx context.Context, patterns ...Pattern) (Match, error) {
+	if c.scanner == nil || !c.scanner.serves(patterns) {
+		c.scanner = &scanner{table: c.tables.of(patterns), seen: make([]int64, len(patterns))}
+	}
 	if len(c.unmatched) > 0 {
 		if m, ok, err := c.search(patterns); ok || err != nil {
 			return m, err
@@ -33,19 +36,14 @@ func (c *Connection) Expect(ctx context.Context, patterns ...Pattern) (Match, er
 	}
 }
 
-// ExpectText compiles patterns, once a connection, and expects them.
+// ExpectText compiles patterns, each once, and expects them.
 func (c *Connection) ExpectText(ctx context.Context, patterns ...string) (Match, error) {
 	compiled := make([]Pattern, len(patterns))
 	for i, text := range patterns {
-		p, ok := c.patterns[text]
-		if !ok {
-			var err error
-			if p, err = Compile(text, 0); err != nil {
-				return Match{}, err
-			}
-			c.patterns[text] = p
+		var err error
+		if compiled[i], err = c.tables.compile(text); err != nil {
+			return Match{}, err
 		}
-		compiled[i] = p
 	}
 	return c.Expect(ctx, compiled...)
 }
@@ -59,9 +57,6 @@ func (c *Connection) search(patterns []Pattern) (Match, bool, error) {
 		from++
 	}
 	start := c.position - int64(len(c.unmatched)-from)
-	if !c.scanner.serves(patterns) {
-		c.scanner = newScanner(patterns)
-	}
 	c.scanner.scan(c.unmatched[from:], c.position)
 	var window string
 	var ascii bool

@@ -60,19 +60,23 @@ func shortest(texts []string) int {
 	return len(slices.MinFunc(texts, func(a, b string) int { return len(a) - len(b) }))
 }
 
-// scanner finds in one pass over a stream which of many patterns may match: an automaton (that of
-// Aho and Corasick) over the literals of all of them. Consoles say megabytes that match nothing, and
-// the engines look only where a literal was seen.
-type scanner struct {
+// table is an automaton (that of Aho and Corasick) over the literals of many patterns.
+type table struct {
 	patterns []Pattern
 	classes  [256]uint8 // bytes that no literal holds are one class
 	width    int        // of a row: the number of classes
 	next     []uint32   // row + class → row; rows are multiples of width
 	accepts  uint32     // rows from here on end a literal
 	ends     [][]int    // of these rows: the patterns
-	seen     []int64    // by pattern: where in the stream a literal ended last; 0 for nowhere
-	row      uint32
-	at       int64 // up to where the stream was scanned
+}
+
+// scanner finds in one pass over a stream which of the patterns of a table may match. Consoles say
+// megabytes that match nothing, and the engines look only where a literal was seen.
+type scanner struct {
+	*table
+	seen []int64 // by pattern: where in the stream a literal ended last; 0 for nowhere
+	row  uint32
+	at   int64 // up to where the stream was scanned
 }
 
 // node is a state while the automaton is made.
@@ -82,8 +86,8 @@ type node struct {
 	ends []int
 }
 
-func newScanner(patterns []Pattern) *scanner {
-	s := &scanner{patterns: slices.Clone(patterns), seen: make([]int64, len(patterns)), width: 1}
+func newTable(patterns []Pattern) *table {
+	s := &table{patterns: slices.Clone(patterns), width: 1}
 	nodes := []node{{}}
 	for i, p := range patterns {
 		for _, text := range p.literals {
@@ -132,7 +136,7 @@ func link(nodes []node) (order []int32) {
 }
 
 // layOut writes the states as rows, those that end a literal last.
-func (s *scanner) layOut(nodes []node, order []int32) {
+func (s *table) layOut(nodes []node, order []int32) {
 	slices.SortStableFunc(order[1:], func(a, b int32) int { return min(len(nodes[a].ends), 1) - min(len(nodes[b].ends), 1) })
 	rows := make([]uint32, len(nodes))
 	s.accepts = uint32(len(nodes) * s.width)
@@ -153,8 +157,8 @@ func (s *scanner) layOut(nodes []node, order []int32) {
 	}
 }
 
-// serves says whether the scanner was made for these patterns.
-func (s *scanner) serves(patterns []Pattern) bool {
+// serves says whether the table was made for these patterns.
+func (s *table) serves(patterns []Pattern) bool {
 	return s != nil && slices.EqualFunc(s.patterns, patterns, func(a, b Pattern) bool { return a.full == b.full })
 }
 
