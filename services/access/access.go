@@ -47,8 +47,9 @@ type Deps struct {
 	Lifetime time.Duration // of what is answered; 0 is an hour
 	// Remote refuses connections without a credential even from this machine.
 	Remote bool
-	// Ready is closed once callers are answered; nil where nobody waits for that.
-	Ready chan<- struct{}
+	// Ready is called once callers are answered, each time that the service starts; nil where nobody
+	// waits for that.
+	Ready func()
 }
 
 // Run answers until ctx ends. Before it has read the lab it answers nobody, so that no one is
@@ -75,7 +76,7 @@ func Run(ctx context.Context, d Deps) error {
 			return time.Time{}, fmt.Errorf("listen for logins: %w", err)
 		}
 		if d.Ready != nil {
-			close(d.Ready)
+			d.Ready()
 		}
 		return time.Time{}, nil
 	}

@@ -57,7 +57,7 @@ func start(t *testing.T) guarded {
 	ready, done := make(chan struct{}), make(chan error, 1)
 	ctx, stop := context.WithCancel(context.Background())
 	go func() {
-		done <- service.Run(ctx, service.Deps{Log: b.Log, Key: key, Now: time.Now, Logger: slog.New(slog.DiscardHandler), Ready: ready})
+		done <- service.Run(ctx, service.Deps{Log: b.Log, Key: key, Now: time.Now, Logger: slog.New(slog.DiscardHandler), Ready: func() { close(ready) }})
 	}()
 	t.Cleanup(func() {
 		stop()

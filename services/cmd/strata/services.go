@@ -37,6 +37,7 @@ type surroundings struct {
 	dsn     string       // of ClickHouse; empty: there is none
 	room    func() error // why no new submissions are taken, or nil
 	metrics *metrics
+	open    func() // called once people, workers and jobs are let in; may be nil
 }
 
 // service is a row of the table of services.
@@ -51,7 +52,7 @@ type service struct {
 func services() []service {
 	return []service{
 		{"access", "lets workers, jobs and people in, each with their own rights", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
-			return access.Run(ctx, access.Deps{Log: log, Key: s.key, Now: s.now, Logger: l})
+			return access.Run(ctx, access.Deps{Log: log, Key: s.key, Now: s.now, Logger: l, Ready: s.open})
 		}},
 		{"submission", "checks definitions that were published, and numbers their parts", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return submission.Run(ctx, submission.Deps{Log: log, Logger: l, Rules: job.Rules{ExtraContext: s.config.Jobs.ExtraContext},

@@ -203,7 +203,9 @@ func (l *running) run(ctx context.Context) error {
 	}
 	serviceCtx, stop := context.WithCancel(ctx)
 	defer func() { stop(); l.super.wait() }()
-	s := surroundings{config: l.config, log: log, key: l.key, logger: l.logger, now: l.app.now, dsn: dsn, room: l.room, metrics: l.metrics}
+	opened := make(chan struct{})
+	s := surroundings{config: l.config, log: log, key: l.key, logger: l.logger, now: l.app.now, dsn: dsn, room: l.room, metrics: l.metrics,
+		open: sync.OnceFunc(func() { close(opened) })}
 	s.start(serviceCtx, l.super, picked)
 	l.super.start(serviceCtx, "broker", func(ctx context.Context) error { l.broker.keep(ctx, l.room); return ctx.Err() })
 
@@ -213,6 +215,12 @@ func (l *running) run(ctx context.Context) error {
 	}
 	defer observation.stop(l.logger)
 	if len(l.flags.services) == 0 {
+		// Who knocks before somebody answers is left standing at the door for seconds.
+		select {
+		case <-opened:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		if err := untilAnswers(ctx, conn, l.broker.url()); err != nil {
 			return err
 		}
