@@ -56,6 +56,8 @@ func catalogue() []definition {
 		define[JobSubmitted]("job.submitted", SubmissionService),
 		define[JobRejected]("job.rejected", SubmissionService),
 		define[DefinitionSplit]("definition.split", SubmissionService),
+		define[JobRetried]("job.retried", SubmissionService),
+		define[JobRetryDropped]("job.retry-dropped", SubmissionService),
 
 		define[RoundDecided]("round.decided", SchedulingService),
 		define[JobScheduled]("job.scheduled", SchedulingService),
@@ -66,7 +68,6 @@ func catalogue() []definition {
 		define[JobFinished]("job.finished", DispatchService),
 		define[JobReturned]("job.returned", DispatchService),
 		define[JobCancelCascaded]("job.cancel-cascaded", DispatchService),
-		define[JobRetried]("job.retried", DispatchService),
 		define[ReportRefused]("report.refused", DispatchService),
 		define[JobOutputEnded]("job.output-ended", DispatchService),
 		define[WorkerWentOnline]("worker.went-online", DispatchService),

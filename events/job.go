@@ -53,6 +53,13 @@ type Membership struct {
 	HostRole  string `json:"host_role,omitempty"` // of a guest: the role, of one part, whose device it runs on
 }
 
+// Attempt says of a job that it repeats another one, which ended by the lab's fault.
+type Attempt struct {
+	Of    JobID        `json:"of"`    // the first attempt
+	N     int          `json:"n"`     // from 2
+	Avoid []DeviceName `json:"avoid"` // devices that failed it, and are not to be tried again
+}
+
 // JobSubmitted records that a definition passed the gate and waits for a device.
 // Written by services/submission.
 type JobSubmitted struct {
@@ -72,6 +79,8 @@ type JobSubmitted struct {
 	JobTimeout   Seconds           `json:"job_timeout"`             // timeouts.job, at least 1
 	Metadata     map[string]string `json:"metadata,omitempty"`      // job metadata; values that are not text as JSON
 	Part         *Membership       `json:"part,omitempty"`          // nil for a single-node job
+	Retries      int               `json:"retries,omitempty"`       // further attempts that may follow an end which is the lab's fault: 0 or 1
+	Attempt      *Attempt          `json:"attempt,omitempty"`       // nil for a first attempt
 	Source       Source            `json:"source"`
 }
 
@@ -170,12 +179,19 @@ type JobCancelCascaded struct {
 	Reason string `json:"reason"`
 }
 
-// JobRetried records on a job's first attempt that a further attempt was submitted. Written by
-// services/dispatch.
+// JobRetried records on a job's first attempt that a further attempt was submitted. It stands behind
+// that one's JobSubmitted in the same batch. Written by services/submission.
 type JobRetried struct {
 	Job     JobID `json:"job"` // the first attempt
 	As      JobID `json:"as"`
 	Attempt int   `json:"attempt"` // from 2
+}
+
+// JobRetryDropped records that a job which was to be retried is not, and its end stands. Written by
+// services/submission.
+type JobRetryDropped struct {
+	Job    JobID  `json:"job"`    // the first attempt
+	Reason string `json:"reason"` // such as "no other device of type qemu could take it"
 }
 
 // ReportRefused records a claim of a worker that dispatch did not believe. Written by
@@ -239,6 +255,7 @@ func (e JobFinished) About() Entity        { return aboutJob(e.Job) }
 func (e JobReturned) About() Entity        { return aboutJob(e.Job) }
 func (e JobCancelCascaded) About() Entity  { return aboutJob(e.Job) }
 func (e JobRetried) About() Entity         { return aboutJob(e.Job) }
+func (e JobRetryDropped) About() Entity    { return aboutJob(e.Job) }
 func (e ReportRefused) About() Entity      { return aboutJob(e.Job) }
 func (e JobOutputEnded) About() Entity     { return aboutJob(e.Job) }
 func (e JobPrioritySet) About() Entity     { return aboutJob(e.Job) }

@@ -271,6 +271,8 @@ func jobTransitionRows(f fact) []jobTransitionRow {
 		r.Reason = e.Reason
 	case events.JobRetried:
 		r.Reason = fmt.Sprintf("attempt %d is job %d", e.Attempt, e.As)
+	case events.JobRetryDropped:
+		r.Reason = e.Reason
 	case events.ReportRefused:
 		r.Reason = e.Claim + ": " + e.Reason
 		run("", e.Worker, e.Lease)

@@ -162,13 +162,16 @@ func randomFact(r *rand.Rand, seq uint64) events.Event {
 	lease := events.Lease(r.IntN(4))
 	health := []events.DeviceHealth{events.Good, events.Unknown, events.Bad, events.Looping, events.Maintenance}[r.IntN(5)]
 	facts := []events.Event{
-		events.JobSubmitted{Job: job, Device: device, HealthCheck: r.IntN(3) == 0, At: noon, DeviceType: "qemu"},
+		events.JobSubmitted{Job: job, Device: device, HealthCheck: r.IntN(3) == 0, At: noon, DeviceType: "qemu", Retries: r.IntN(2)},
+		events.JobSubmitted{Job: job + 1, Retries: 1, Attempt: &events.Attempt{Of: job, N: 2, Avoid: []events.DeviceName{device}}},
+		events.JobFinished{Job: job, Device: device, Lease: lease, Health: events.Incomplete, ErrorType: events.BugError, At: noon},
 		events.JobRejected{Job: job}, events.JobScheduled{Job: job, Device: device, Worker: worker, Lease: lease},
 		events.DeviceReserved{Device: device, Job: job, Lease: lease}, events.JobWithdrawn{Job: job},
 		events.JobStarted{Job: job, Device: device, Lease: lease, At: noon},
 		events.JobFinished{Job: job, Device: device, Lease: lease, Health: events.Complete, At: noon},
 		events.JobReturned{Job: job, Device: device, Lease: lease}, events.JobCancelRequested{Job: job},
-		events.JobCancelCascaded{Job: job}, events.JobRetried{Job: job}, events.JobAnnotated{Job: job},
+		events.JobCancelCascaded{Job: job}, events.JobRetried{Job: job, As: job + 1}, events.JobRetryDropped{Job: job, Reason: "x"},
+		events.JobAnnotated{Job: job},
 		events.JobPrioritySet{Job: job, Priority: r.IntN(100)}, events.JobRemoved{Job: job},
 		events.JobOutputComplete{Job: job, Lease: lease}, events.ReportRefused{Job: job},
 		events.DeviceReleased{Device: device, Job: job, Lease: lease, CheckDue: r.IntN(2) == 0},

@@ -35,6 +35,7 @@ type Device struct {
 	State         DeviceState           `json:"state"`
 	Job           events.JobID          `json:"job,omitempty"`      // that holds it; 0 when Idle
 	Lease         events.Lease          `json:"lease,omitempty"`    // highest so far; the holder's unless Idle
+	FaultsInRow   int                   `json:"faults,omitempty"`   // users' jobs that ended by the lab's fault since one did not, or a check or a person spoke
 	Checking      bool                  `json:"checking,omitempty"` // that job is a health check
 	IdleSince     time.Time             `json:"idle_since"`
 	Check         Check                 `json:"check"`
@@ -158,6 +159,9 @@ func (d Device) afterJob(e events.Event, j *Job) (Device, bool) {
 			d.JobsSince++
 		}
 	case events.JobFinished:
+		if counted, fits := d.countFault(e, j); fits {
+			return counted, true
+		}
 		if !d.Checking || j == nil || d.Job != e.Job || d.Lease != e.Lease {
 			return d, false
 		}
@@ -175,7 +179,25 @@ func (d Device) afterJob(e events.Event, j *Job) (Device, bool) {
 
 func (d Device) setHealth(h events.DeviceHealth, seq uint64, reason string) Device {
 	d.Health, d.HealthSeq, d.DueSeq, d.HealthReason = h, seq, seq, reason
+	if h != events.Unknown {
+		d.FaultsInRow = 0 // a check or a person has spoken
+	}
 	return d
+}
+
+// countFault counts the ends of users' jobs by the lab's fault, one after the other.
+func (d Device) countFault(e events.JobFinished, j *Job) (Device, bool) {
+	switch {
+	case d.Checking || j == nil || d.Job != e.Job || d.Lease != e.Lease:
+		return d, false
+	case LabsFault(e.ErrorType):
+		d.FaultsInRow++
+	case d.FaultsInRow > 0 && (e.Health == events.Complete || e.ErrorType == events.JobError || e.ErrorType == events.TestError):
+		d.FaultsInRow = 0 // the job got as far as its own faults
+	default:
+		return d, false
+	}
+	return d, true
 }
 
 func (d Device) tag(t events.TagName) (Device, bool) {

@@ -59,11 +59,14 @@ type Job struct {
 	Part         *events.Membership    `json:"part,omitempty"`
 	Source       events.Source         `json:"source"`
 	State        JobState              `json:"state"`
-	Cancel       *Cancel               `json:"cancel,omitempty"` // who wants it to end; nil: nobody
-	Run          *Run                  `json:"run,omitempty"`    // nil while it has no device
-	End          *End                  `json:"end,omitempty"`    // nil until Finished
-	RetriedAs    events.JobID          `json:"retried_as,omitempty"`
-	Removed      bool                  `json:"removed,omitempty"` // its definition, output and results were erased
+	Cancel       *Cancel               `json:"cancel,omitempty"`      // who wants it to end; nil: nobody
+	Run          *Run                  `json:"run,omitempty"`         // nil while it has no device
+	End          *End                  `json:"end,omitempty"`         // nil until Finished
+	Retries      int                   `json:"retries,omitempty"`     // attempts that may follow this one, see [Job.OwesRetry]
+	Attempt      *events.Attempt       `json:"attempt,omitempty"`     // nil for a first attempt
+	RetriedAs    events.JobID          `json:"retried_as,omitempty"`  // the attempt that follows; 0: none
+	NotRetried   string                `json:"not_retried,omitempty"` // why none follows although one might
+	Removed      bool                  `json:"removed,omitempty"`     // its definition, output and results were erased
 }
 
 // Cancel is the wish that a job end.
@@ -130,6 +133,7 @@ func (s *State) submitted(e events.JobSubmitted) *Job {
 		DeviceType: keep(s, e.DeviceType), PinDevice: keep(s, e.Device), PinWorker: keep(s, e.Worker),
 		Priority: e.Priority, Visibility: e.Visibility, HealthCheck: e.HealthCheck,
 		QueueTimeout: e.QueueTimeout, JobTimeout: e.JobTimeout, Part: e.Part, Source: e.Source,
+		Retries: e.Retries, Attempt: e.Attempt,
 	}
 	for _, t := range e.Tags {
 		j.Tags = append(j.Tags, keep(s, t))
@@ -183,7 +187,15 @@ func (j Job) After(at time.Time, e events.Event) (Job, bool) {
 	case events.JobPrioritySet:
 		j.Priority = e.Priority
 	case events.JobRetried:
+		if !j.OwesRetry() {
+			return j, false
+		}
 		j.RetriedAs = e.As
+	case events.JobRetryDropped:
+		if !j.OwesRetry() {
+			return j, false
+		}
+		j.NotRetried = e.Reason
 	case events.JobOutputComplete:
 		if j.Run == nil || j.Run.Lease != e.Lease || j.Run.OutputComplete {
 			return j, false
@@ -236,9 +248,9 @@ func (j Job) finish(at time.Time, e events.JobFinished) (Job, bool) {
 }
 
 // cancel notes the first wish that a job end. One in the queue stays there until it is withdrawn;
-// one that holds a device waits for its worker.
+// one that holds a device waits for its worker; one that is over and to be retried is not.
 func (j Job) cancel(c Cancel) (Job, bool) {
-	if j.Cancel != nil || j.State == Finished {
+	if j.Cancel != nil || j.State == Finished && !j.OwesRetry() {
 		return j, false
 	}
 	j.Cancel = &c
@@ -271,6 +283,8 @@ func jobOf(e events.Event) (events.JobID, bool) {
 	case events.JobCancelCascaded:
 		return e.Job, true
 	case events.JobRetried:
+		return e.Job, true
+	case events.JobRetryDropped:
 		return e.Job, true
 	case events.JobOutputEnded:
 		return e.Job, true

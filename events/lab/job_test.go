@@ -38,6 +38,9 @@ func jobFacts() map[string]events.Event {
 		"priority set":      events.JobPrioritySet{Job: 1, Priority: 90},
 		"annotated":         events.JobAnnotated{Job: 1},
 		"retried":           events.JobRetried{Job: 1, As: 9, Attempt: 2},
+		"retry dropped":     events.JobRetryDropped{Job: 1, Reason: "no other device"},
+		"finished, owing":   events.JobFinished{Job: 1, Device: "q1", Lease: lease, Health: events.Incomplete, ErrorType: events.InfrastructureError, At: noon},
+		"submitted, once":   submitOnce(1),
 		"refused":           events.ReportRefused{Job: 1},
 		"output":            events.JobOutputComplete{Job: 1, Lease: lease},
 		"output, stale":     events.JobOutputComplete{Job: 1, Lease: stale},
@@ -68,6 +71,9 @@ func jobStories() map[string][]string {
 		"finished, output":         {"submitted", "scheduled", "started", "finished", "output"},
 		"running, output":          {"submitted", "scheduled", "started", "output"},
 		"over":                     {"submitted", "scheduled", "started", "finished", "released", "output"},
+		"owing":                    {"submitted, once", "scheduled", "started", "finished, owing"},
+		"owing, else over":         {"submitted, once", "scheduled", "started", "finished, owing", "released", "output"},
+		"owing, canceled":          {"submitted, once", "scheduled", "started", "finished, owing", "cancel requested"},
 		"withdrawn":                {"submitted", "withdrawn"},
 		"submitted, was returned":  {"submitted", "scheduled", "returned"},
 		"submitted, was canceling": {"submitted", "scheduled", "cancel requested", "returned"},
@@ -80,22 +86,30 @@ func jobTable() map[string]map[string]string {
 	queued := map[string]string{
 		"scheduled": "Scheduled", "scheduled, others": "Scheduled", "withdrawn": "gone Canceled",
 		"cancel requested": "Submitted", "cancel, 2nd wish": "Submitted", "cancel cascaded": "Submitted",
-		"removed": "Submitted", "priority set": "Submitted", "retried": "Submitted",
+		"removed": "Submitted", "priority set": "Submitted",
 	}
 	unwanted := map[string]string{
 		"scheduled": "Canceling", "scheduled, others": "Canceling", "withdrawn": "gone Canceled",
-		"removed": "Submitted", "priority set": "Submitted", "retried": "Submitted",
+		"removed": "Submitted", "priority set": "Submitted",
 	}
 	ended := func(also map[string]string) map[string]string {
-		also["removed"], also["priority set"], also["retried"] = "Finished Complete", "Finished Complete", "Finished Complete"
+		also["removed"], also["priority set"] = "Finished Complete", "Finished Complete"
 		if _, known := also["known"]; !known {
 			also["spool empty"] = "Finished Complete"
 		}
 		delete(also, "known")
 		return also
 	}
+	// What ends the owing lets a job go that is over otherwise.
+	owing := func(also map[string]string, settled string) map[string]string {
+		for _, settles := range []string{"retried", "retry dropped", "cancel requested", "cancel, 2nd wish", "cancel cascaded", "removed"} {
+			also[settles] = settled
+		}
+		also["priority set"], also["spool empty"] = "Finished Incomplete", "Finished Incomplete"
+		return also
+	}
 	return map[string]map[string]string{
-		"absent":                   {"submitted": "Submitted", "rejected": "gone Rejected"},
+		"absent":                   {"submitted": "Submitted", "submitted, once": "Submitted", "rejected": "gone Rejected"},
 		"refused":                  {},
 		"over":                     {},
 		"withdrawn":                {},
@@ -104,37 +118,41 @@ func jobTable() map[string]map[string]string {
 		"submitted, canceled":      unwanted,
 		"submitted, was canceling": unwanted,
 		"scheduled": {
-			"started": "Running", "finished": "Finished Complete", "finished, badly": "Finished Incomplete",
+			"started": "Running", "finished": "Finished Complete", "finished, badly": "Finished Incomplete", "finished, owing": "Finished Incomplete",
 			"lines known": "Finished Complete", "finished, oddly": "Finished Incomplete", "returned": "Submitted", "cancel requested": "Canceling",
 			"cancel, 2nd wish": "Canceling", "cancel cascaded": "Canceling", "removed": "Canceling",
-			"priority set": "Scheduled", "retried": "Scheduled", "output": "Scheduled",
+			"priority set": "Scheduled", "output": "Scheduled",
 		},
 		"running": {
-			"finished": "Finished Complete", "finished, badly": "Finished Incomplete",
+			"finished": "Finished Complete", "finished, badly": "Finished Incomplete", "finished, owing": "Finished Incomplete",
 			"lines known": "Finished Complete", "finished, oddly": "Finished Incomplete", "cancel requested": "Canceling",
 			"cancel, 2nd wish": "Canceling", "cancel cascaded": "Canceling", "removed": "Canceling",
-			"priority set": "Running", "retried": "Running", "output": "Running",
+			"priority set": "Running", "output": "Running",
 		},
 		"running, output": {
-			"finished": "Finished Complete", "finished, badly": "Finished Incomplete",
+			"finished": "Finished Complete", "finished, badly": "Finished Incomplete", "finished, owing": "Finished Incomplete",
 			"lines known": "Finished Complete", "finished, oddly": "Finished Incomplete", "cancel requested": "Canceling",
 			"cancel, 2nd wish": "Canceling", "cancel cascaded": "Canceling", "removed": "Canceling",
-			"priority set": "Running", "retried": "Running",
+			"priority set": "Running",
 		},
 		"canceling, not started": {
-			"started": "Canceling", "finished": "Finished Canceled", "finished, badly": "Finished Canceled",
+			"started": "Canceling", "finished": "Finished Canceled", "finished, badly": "Finished Canceled", "finished, owing": "Finished Canceled",
 			"lines known": "Finished Canceled", "finished, oddly": "Finished Canceled", "returned": "Submitted", "removed": "Canceling",
-			"priority set": "Canceling", "retried": "Canceling", "output": "Canceling",
+			"priority set": "Canceling", "output": "Canceling",
 		},
 		"canceling, started": {
-			"finished": "Finished Canceled", "finished, badly": "Finished Canceled",
+			"finished": "Finished Canceled", "finished, badly": "Finished Canceled", "finished, owing": "Finished Canceled",
 			"lines known": "Finished Canceled", "finished, oddly": "Finished Canceled", "removed": "Canceling",
-			"priority set": "Canceling", "retried": "Canceling", "output": "Canceling",
+			"priority set": "Canceling", "output": "Canceling",
 		},
 		"finished":           ended(map[string]string{"released": "Finished Complete", "output": "Finished Complete"}),
 		"finished, lines":    ended(map[string]string{"released": "Finished Complete", "output": "Finished Complete", "known": ""}),
 		"finished, released": ended(map[string]string{"output": "gone Complete"}),
-		"finished, output":   ended(map[string]string{"released": "gone Complete"}),
+		"owing":              owing(map[string]string{"released": "Finished Incomplete", "output": "Finished Incomplete"}, "Finished Incomplete"),
+		"owing, else over":   owing(map[string]string{}, "gone Incomplete"),
+		"owing, canceled": {"released": "Finished Incomplete", "output": "Finished Incomplete", "spool empty": "Finished Incomplete",
+			"removed": "Finished Incomplete", "priority set": "Finished Incomplete"},
+		"finished, output": ended(map[string]string{"released": "gone Complete"}),
 	}
 }
 
@@ -267,6 +285,13 @@ func TestPastIsBounded(t *testing.T) {
 func submit(id events.JobID) events.JobSubmitted {
 	return events.JobSubmitted{Job: id, Display: fmt.Sprint(id), User: "alice", Name: "smoke", At: noon,
 		DeviceType: "qemu", Priority: 50, JobTimeout: 600, Source: events.Source{Sequence: uint64(id)}}
+}
+
+// submitOnce submits a job that may be retried.
+func submitOnce(id events.JobID) events.JobSubmitted {
+	e := submit(id)
+	e.Retries = 1
+	return e
 }
 
 // tell folds a story of job 1 in a lab with its device, and returns the next sequence.

@@ -178,7 +178,13 @@ func (s *State) leave(j *Job) {
 		return
 	}
 	if j.Part == nil {
+		if j.OwesRetry() || s.jobs[j.RetriedAs] != nil {
+			return // its further attempt is a part of its story
+		}
 		s.forget(j)
+		if j.Attempt != nil && s.jobs[j.Attempt.Of] != nil {
+			s.leave(s.jobs[j.Attempt.Of])
+		}
 		return
 	}
 	g := s.groups[j.Part.Group]

@@ -73,11 +73,14 @@ func AfterJob(d *Device, j *Job) (to events.DeviceHealth, reason string, said bo
 	if d.Health != events.Good && d.Health != events.Unknown {
 		return d.Health, "", false
 	}
-	switch j.End.ErrorType {
-	case events.BugError, events.ConfigurationError, events.InfrastructureError:
-		return events.Unknown, fmt.Sprintf("Infrastructure error after [%d]", j.ID), true
+	if !LabsFault(j.End.ErrorType) {
+		return d.Health, "", false
 	}
-	return d.Health, "", false
+	reason = fmt.Sprintf("Infrastructure error after [%d]", j.ID)
+	if d.FaultsInRow > 1 {
+		reason += fmt.Sprintf(", %d in a row", d.FaultsInRow)
+	}
+	return events.Unknown, reason, true
 }
 
 func afterCheck(d *Device, j *Job) (to events.DeviceHealth, reason string, said bool) {

@@ -15,8 +15,8 @@
 // are acknowledged after the facts that they led to are recorded. Two of this service may run at once:
 // the expected sequence of each job decides whose fact stands, and a doubled order is harmless.
 //
-// The cascades of a multinode job (JobCancelCascaded, the timeout of a gang) and retries belong here
-// too; they come with the Lab release, in files of their own.
+// The cascades of a multinode job (JobCancelCascaded, the timeout of a gang) belong here too. A job
+// that ended by the lab's fault is retried by services/submission, which makes jobs out of texts.
 //
 // decide and judge are pure; what they ask for is done in orders.go.
 package dispatch
