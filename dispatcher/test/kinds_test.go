@@ -16,6 +16,7 @@ import (
 	"strata/dispatcher/connection"
 	"strata/dispatcher/output"
 	"strata/dispatcher/pipeline"
+	"strata/dispatcher/protocol"
 	"strata/events"
 )
 
@@ -30,7 +31,8 @@ type kindStory struct {
 	class pipeline.Class
 	text  string
 
-	patience int // seconds of the connection's timeout, 60 where it is 0
+	patience int          // seconds of the connection's timeout, 60 where it is 0
+	ask      protocol.Ask // of a job in a group
 }
 
 func TestMonitors(t *testing.T) {
@@ -103,8 +105,12 @@ func (k kindStory) run(t *testing.T) {
 	if k.patience == 0 {
 		k.patience = 60
 	}
+	text := "timeouts: {job: {minutes: 5}, action: {minutes: 2}, connection: {seconds: " + strconv.Itoa(k.patience) + "}}\nactions: [{test: {" + k.block + "}}]\n"
+	if k.ask != nil {
+		text += group
+	}
 	plan, err := pipeline.Parse(pipeline.Inputs{
-		ID: "7", Job: read(t, "{timeouts: {job: {minutes: 5}, action: {minutes: 2}, connection: {seconds: "+strconv.Itoa(k.patience)+"}}, actions: [{test: {"+k.block+"}}]}"),
+		ID: "7", Job: read(t, text), Protocols: protocol.Of(read(t, text), k.ask),
 		Device: read(t, "{constants: {failure_retry: 1}, actions: {boot: {methods: {}}}}"), Dispatcher: read(t, "dispatcher_ip: 192.0.2.1"),
 		Dir: filepath.Join(t.TempDir(), "7"), Now: time.Now,
 		Log: output.New(output.Settings{Now: time.Now, Write: func(r events.Record) error {

@@ -19,6 +19,7 @@ import (
 	"strata/dispatcher/output"
 	"strata/dispatcher/overlay"
 	"strata/dispatcher/pipeline"
+	"strata/dispatcher/protocol"
 	"strata/events"
 )
 
@@ -230,6 +231,7 @@ type job struct {
 	commands    []string
 	speak       func(io.Writer) // says more, in place of says
 	limit       int64           // of the output; 0 is the usual one
+	ask         protocol.Ask    // of a job in a group
 
 	typed []string
 	log   []events.Record
@@ -253,6 +255,11 @@ actions:
         metadata: {format: Lava-Test Test Definition 1.0, name: smoke}
         %s
 `, j.timeout, j.entry, j.file)
+	var protocols []pipeline.Protocol
+	if j.ask != nil {
+		definition += group
+		protocols = protocol.Of(read(t, definition), j.ask)
+	}
 	log := output.New(output.Settings{Now: time.Now, Limit: j.limit, Write: func(r events.Record) error {
 		j.log = append(j.log, r)
 		return nil
@@ -260,7 +267,7 @@ actions:
 	p, err := pipeline.Parse(pipeline.Inputs{
 		ID: "7", Job: read(t, definition), Device: read(t, device), Env: os.Environ(),
 		Dispatcher: read(t, "dispatcher_ip: 192.0.2.1"), Dir: filepath.Join(t.TempDir(), "7"),
-		Log: log, Now: time.Now,
+		Log: log, Now: time.Now, Protocols: protocols,
 		Methods: pipeline.Methods{
 			Deploy: []pipeline.Method{{Name: "x", Accepts: always, Action: func(pipeline.Data) pipeline.Action { return overlay.New() }}},
 			Boot:   []pipeline.Method{{Name: "x", Accepts: always, Action: func(pipeline.Data) pipeline.Action { return power{j, t} }}},
@@ -272,6 +279,11 @@ actions:
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if j.ask != nil {
+		if err = protocols[0].Validate(&pipeline.Session{ID: "7"}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	err = p.Run(t.Context())
 	log.Finish()
