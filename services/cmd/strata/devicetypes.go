@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -55,15 +56,16 @@ func (a *app) deviceTypeShow() *cobra.Command {
 }
 
 func (a *app) deviceTypeConfigure() *cobra.Command {
-	var in api.DeviceType
+	var in api.DeviceType // what the flags say; only the flags that were given count
 	var template, check string
 	cmd := &cobra.Command{
 		Use:   "configure TYPE",
 		Short: "Add a device type, or change its settings",
-		Long: `Set all settings of a device type, which is added where it is new. What no flag names gets its
-default: the settings are replaced as a whole.`,
-		Example: "  strata device-types configure qemu --template qemu.jinja2 --health-check check.yaml --health-hours 12",
-		Args:    cobra.ExactArgs(1),
+		Long: `Change settings of a device type, which is added where it is new. What no flag names stays as it is, or
+gets its default in a new type; an empty value, such as --health-check "", takes a setting away.`,
+		Example: "  strata device-types configure qemu --template qemu.jinja2 --health-check check.yaml --health-hours 12\n" +
+			"  strata device-types configure qemu --no-health-checks",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.DeviceType = events.DeviceTypeName(args[0])
 			var err error
@@ -73,23 +75,65 @@ default: the settings are replaced as a whole.`,
 			if in.HealthCheck, err = a.readText(check); err != nil {
 				return err
 			}
-			var t api.DeviceType
-			return a.ask(cmd, "device-types.configure", in, &t, func() error {
-				_, err := fmt.Fprintf(a.out, "device type %s configured\n", t.DeviceType)
+			c, done, err := a.client()
+			if err != nil {
 				return err
-			})
+			}
+			defer done()
+			// The lab replaces the settings as a whole: a type that lost its template to a change of its
+			// health check would take its devices out.
+			var t api.DeviceType
+			err = c.Call(cmd.Context(), "device-types.show", api.DeviceType{DeviceType: in.DeviceType}, &t)
+			var refused *api.Error
+			switch {
+			case errors.As(err, &refused) && refused.Code == api.NotFound:
+				t = in
+			case err != nil:
+				return explain(err)
+			default:
+				given(cmd.Flags().Changed, in, &t)
+			}
+			var now api.DeviceType
+			if err := c.Call(cmd.Context(), "device-types.configure", t, &now); err != nil {
+				return explain(err)
+			}
+			if a.json {
+				return a.printJSON(now)
+			}
+			_, err = fmt.Fprintf(a.out, "device type %s configured\n", now.DeviceType)
+			return err
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&in.Description, "description", "", "a sentence about it")
 	f.StringVar(&in.Architecture, "architecture", "", "such as arm64")
-	f.StringSliceVar(&in.Aliases, "alias", nil, "other names that jobs may ask for")
+	f.StringSliceVar(&in.Aliases, "alias", nil, "other names that jobs may ask for, all of them")
 	f.BoolVar(&in.Hidden, "hidden", false, "not shown, and takes no jobs")
 	f.StringVar(&template, "template", "", "file with the type's Jinja2 template")
 	f.StringVar(&check, "health-check", "", "file with the job definition that proves a device")
 	f.IntVar(&in.HealthFrequency, "health-hours", 24, "hours between health checks")
 	f.BoolVar(&in.HealthDisabled, "no-health-checks", false, "check nothing by itself")
 	return cmd
+}
+
+// given puts the settings whose flags were given in place of those that a device type has.
+func given(changed func(flag string) bool, in api.DeviceType, t *api.DeviceType) {
+	for flag, set := range map[string]func(){
+		"description":  func() { t.Description = in.Description },
+		"architecture": func() { t.Architecture = in.Architecture },
+		"alias":        func() { t.Aliases = in.Aliases },
+		"hidden":       func() { t.Hidden = in.Hidden },
+		"template":     func() { t.Template = in.Template },
+		"health-check": func() { t.HealthCheck = in.HealthCheck },
+		"health-hours": func() {
+			t.HealthFrequency, t.HealthDenominator = in.HealthFrequency, in.HealthDenominator
+		},
+		"no-health-checks": func() { t.HealthDisabled = in.HealthDisabled },
+	} {
+		if changed(flag) {
+			set()
+		}
+	}
 }
 
 func (a *app) deviceTypeRemove() *cobra.Command {

@@ -134,6 +134,14 @@ func versions(t *testing.T, w *world, devices, types string) {
 	if got := w.must(t, "device-types", "config", "board", "--version", "3"); !strings.HasPrefix(got, "description: a board\nhealth_frequency: 12 hours\n--- template\n") {
 		t.Errorf("version 3 of board:\n%s", got)
 	}
+	// What no flag names stays: a type that lost its template to its health check would break its devices.
+	w.must(t, "device-types", "configure", "board", "--health-check", write(t, w.dir, "check.yaml", "job_name: check\n"))
+	w.must(t, "device-types", "configure", "board", "--description", "")
+	var board api.DeviceType
+	w.ask(t, &board, "device-types", "show", "board")
+	if board.HealthFrequency != 12 || board.HealthCheck != "job_name: check\n" || !strings.Contains(board.Template, "missing.thing") || board.Description != "" {
+		t.Errorf("board, configured flag by flag: %+v", board)
+	}
 }
 
 // TestImportCorpus moves LAVA's own folders: all types and dictionaries that the corpus has.
