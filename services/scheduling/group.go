@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"strata/events"
@@ -20,19 +21,33 @@ func (r *round) contendGroup(id string) *contender {
 	if len(parts) == 0 || len(parts) < parts[0].Part.Size {
 		return nil
 	}
-	c := &contender{parts: parts, id: parts[0].ID}
-	waits := false
+	waits, some, all := false, false, true
 	for _, p := range parts {
 		if r.leaving[p.ID] || r.s.unwanted[p.ID] {
 			return nil
 		}
-		waits = waits || p.State == lab.Submitted
-		c.priority = max(c.priority, p.Priority)
+		if p.State != lab.Submitted {
+			continue
+		}
+		waits = true
+		if !p.Guest() {
+			free := len(r.s.kind(r.s.queued[p.ID].typ).free) > 0
+			some, all = some || free, all && free
+		}
 	}
-	if !waits {
+	// One that cannot start now matters only where it keeps devices back.
+	tooLarge := 2*len(parts) > stream.MaxBatch-1
+	if !waits || !all && !tooLarge && !(some && r.aged(parts)) {
 		return nil
 	}
+	c := &contender{parts: parts}
+	c.rank = r.rank(c)
 	return c
+}
+
+// aged says that a group has waited for so long that devices are kept back for it.
+func (r *round) aged(parts []*lab.Job) bool {
+	return r.s.lab.Policy().Aged(parts[0].SubmittedAt, r.now)
 }
 
 // placeGroup schedules all waiting parts of a group or none; false where the batch has no room
@@ -56,8 +71,14 @@ func (r *round) placeGroup(c *contender) (fits bool) {
 		}
 		return !r.more
 	}
+	if _, capped := r.standings.Capped(c.parts[0], len(waiting)); capped {
+		return true
+	}
 	devices := r.assign(waiting)
 	if devices == nil && len(waiting) > 0 {
+		if r.aged(c.parts) {
+			r.keepBack(waiting)
+		}
 		return true
 	}
 	runs := map[events.JobID]*lab.Run{} // of the parts that have a device, now or before
@@ -83,6 +104,7 @@ func (r *round) placeGroup(c *contender) (fits bool) {
 		r.facts = append(r.facts, events.JobScheduled{Job: g.ID, Worker: hosts[i].Worker, Lease: hosts[i].Lease})
 		r.room--
 		r.scheduled++
+		r.leaving[g.ID] = true
 	}
 	return true
 }
@@ -99,56 +121,109 @@ func host(g *lab.Job, parts []*lab.Job, runs map[events.JobID]*lab.Run) *lab.Run
 }
 
 // assign finds a device for each part, all different and within the limits of their workers; nil
-// where there is none, or where the search takes too long. Parts with the fewest candidates choose
-// first.
+// where there is none, or where the search takes too long.
 func (r *round) assign(parts []*lab.Job) []*lab.Device {
 	candidates := make([][]*lab.Device, len(parts))
-	order := make([]int, len(parts))
 	for i, p := range parts {
-		order[i] = i
-		k := r.s.kind(r.s.queued[p.ID].typ)
-		sh := &shape{device: p.PinDevice, worker: p.PinWorker, tags: p.Tags}
-		for _, d := range k.free {
-			if (sh.device == "" || sh.device == d.Name) && r.suits(d, sh) && r.open(d) {
-				candidates[i] = append(candidates[i], d)
-			}
+		candidates[i] = r.candidates(p)
+	}
+	return r.match(candidates, r.open)
+}
+
+// candidates are the free devices that a part may have, best first.
+func (r *round) candidates(p *lab.Job) (all []*lab.Device) {
+	k := r.s.kind(r.s.queued[p.ID].typ)
+	sh := &shape{device: p.PinDevice, worker: p.PinWorker, tags: p.Tags}
+	for _, d := range k.free {
+		if (sh.device == "" || sh.device == d.Name) && r.suits(d, sh) && r.open(d) && r.permits(d, p) {
+			all = append(all, d)
 		}
-		slices.SortFunc(candidates[i], byChoice)
+	}
+	slices.SortFunc(all, byChoice(r.s.rareTags(k.name)))
+	return all
+}
+
+// keepBack keeps free devices from the jobs that stand behind a group in this round: it has waited
+// for long, and would never find as many devices free at once as it needs. Groups do so in the order
+// of their ranks and hold nothing from one round to the next, so none waits for another in a circle.
+// One that its lab cannot serve even with all devices free keeps nothing.
+func (r *round) keepBack(parts []*lab.Job) {
+	candidates := make([][]*lab.Device, len(parts))
+	for i, p := range parts {
+		candidates[i] = append(r.candidates(p), r.hopes(p)...)
+	}
+	isFree := func(d *lab.Device) bool { return d.State == lab.DeviceIdle }
+	for _, d := range r.match(candidates, func(d *lab.Device) bool { return !r.taken[d.Name] && (!isFree(d) || r.open(d)) }) {
+		if isFree(d) {
+			r.taken[d.Name] = true
+			r.extra[d.Worker]++
+		}
+	}
+}
+
+// hopes are the devices that hold a job now and may be a part's after it, in order of their names.
+func (r *round) hopes(p *lab.Job) (all []*lab.Device) {
+	k := r.s.kind(r.s.queued[p.ID].typ)
+	for _, name := range slices.Sorted(maps.Keys(k.devices)) {
+		d := r.s.lab.Device(name)
+		if d.State == lab.DeviceIdle || (d.Health != events.Good && d.Health != events.Unknown) || !r.s.lab.Worker(d.Worker).Usable() ||
+			(p.PinDevice != "" && p.PinDevice != name) || (p.PinWorker != "" && p.PinWorker != d.Worker) || !d.HasTags(p.Tags) {
+			continue
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// match finds a device for each part among its candidates, all different; nil where there is none, or
+// where the search takes too long. Parts with the fewest candidates choose first.
+func (r *round) match(candidates [][]*lab.Device, open func(*lab.Device) bool) []*lab.Device {
+	order := make([]int, len(candidates))
+	for i := range order {
+		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return len(candidates[a]) - len(candidates[b]) })
-	chosen := make([]*lab.Device, len(parts))
-	tries := 0
-	if !r.choose(order, candidates, chosen, &tries) {
-		chosen = nil
+	m := &matching{r: r, candidates: candidates, open: open, chosen: make([]*lab.Device, len(candidates))}
+	if !m.choose(order) {
+		return nil
 	}
-	for _, d := range chosen { // the search left its marks; give sets them again
+	for _, d := range m.chosen { // the search left its marks; who uses the devices sets them again
 		delete(r.taken, d.Name)
 		r.extra[d.Worker]--
 	}
-	return chosen
+	return m.chosen
+}
+
+// matching is a search in the making.
+type matching struct {
+	r          *round
+	candidates [][]*lab.Device
+	open       func(*lab.Device) bool
+	chosen     []*lab.Device
+	tries      int
 }
 
 // choose fills chosen for the parts in order, by trying; what it marks as taken stays marked where
 // it succeeds.
-func (r *round) choose(order []int, candidates [][]*lab.Device, chosen []*lab.Device, tries *int) bool {
+func (m *matching) choose(order []int) bool {
 	if len(order) == 0 {
 		return true
 	}
-	for _, d := range candidates[order[0]] {
-		if *tries++; *tries > maxTries {
+	for _, d := range m.candidates[order[0]] {
+		if m.tries++; m.tries > maxTries {
 			return false
 		}
-		if !r.open(d) {
+		if !m.open(d) {
 			continue
 		}
-		r.taken[d.Name] = true
-		r.extra[d.Worker]++
-		chosen[order[0]] = d
-		if r.choose(order[1:], candidates, chosen, tries) {
+		m.r.taken[d.Name] = true
+		m.r.extra[d.Worker]++
+		m.chosen[order[0]] = d
+		if m.choose(order[1:]) {
 			return true
 		}
-		delete(r.taken, d.Name)
-		r.extra[d.Worker]--
+		delete(m.r.taken, d.Name)
+		m.r.extra[d.Worker]--
 	}
 	return false
 }

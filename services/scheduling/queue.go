@@ -14,9 +14,10 @@ type entry struct {
 	typ      events.DeviceTypeName // resolved: no alias
 	priority int                   // as it was ranked; the job's own may have moved on
 	deadline time.Time             // zero: waits for ever
-	shape    *shape                // nil for a part of a group
+	lane     *lane                 // nil for a part of a group
 	trace    string                // W3C traceparent of its submission
-	rank     int                   // place in the shape's heap
+	rank     int                   // place in the lane's heap
+	ageRank  int                   // place in its heap of those that can be raised; -1: in none
 	dueRank  int                   // place in the heap of deadlines
 }
 
@@ -37,6 +38,11 @@ type pile struct {
 
 func byRank() *pile {
 	return &pile{less: before, place: func(e *entry) *int { return &e.rank }}
+}
+
+// byAge is the order in which waiting raises jobs.
+func byAge() *pile {
+	return &pile{less: func(a, b *entry) bool { return a.job.ID < b.job.ID }, place: func(e *entry) *int { return &e.ageRank }}
 }
 
 func byDeadline() *pile {

@@ -3,7 +3,6 @@ package scheduling
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"strata/events"
@@ -24,31 +23,28 @@ type state struct {
 	onWorker  map[events.WorkerName]map[events.DeviceName]bool
 	held      map[events.WorkerName]int // devices of the worker that hold a job
 	touched   map[events.DeviceTypeName]bool
+	split     split     // what the lanes of the queue tell apart
+	clock     time.Time // up to when the turns of time have touched their types
 }
 
 // kind is a device type in the index.
 type kind struct {
+	name    events.DeviceTypeName
 	shapes  map[string]*shape // those that jobs wait in
 	free    map[events.DeviceName]*lab.Device
 	devices map[events.DeviceName]bool
 	groups  map[string]int // multinode groups with parts of this type in the queue, and how many
-}
-
-// shape is what a job asks of its device beside the type. Jobs of one shape have the same
-// candidates.
-type shape struct {
-	check  bool // health checks
-	device events.DeviceName
-	worker events.WorkerName
-	tags   []events.TagName
-	queue  *pile
+	rare    []events.TagName
+	counted bool // rare is that of the devices as they are
 }
 
 // place is where a device was when it was indexed.
 type place struct {
-	typ    events.DeviceTypeName
-	worker events.WorkerName
-	held   bool
+	typ     events.DeviceTypeName
+	worker  events.WorkerName
+	held    bool
+	tags    []events.TagName
+	retired bool
 }
 
 // newState returns the index over a lab; everything in it counts as just changed.
@@ -63,6 +59,7 @@ func newState(l *lab.State, scheduler string) *state {
 		onWorker:  map[events.WorkerName]map[events.DeviceName]bool{},
 		held:      map[events.WorkerName]int{},
 		touched:   map[events.DeviceTypeName]bool{},
+		split:     splitOf(l),
 	}
 	for d := range l.Devices() {
 		s.indexDevice(d)
@@ -88,6 +85,7 @@ func (s *state) anticipate(r stream.Recorded) {
 func (s *state) index(r stream.Recorded, fold func(uint64, time.Time, events.Event) lab.Changes) {
 	var aliases []string
 	about := r.Event.About()
+	ended := s.lab.Reservation(reservationOf(r.Event))
 	if about.Kind == events.DeviceType {
 		aliases = s.aliases(events.DeviceTypeName(about.ID))
 	}
@@ -98,7 +96,16 @@ func (s *state) index(r stream.Recorded, fold func(uint64, time.Time, events.Eve
 	for _, d := range c.Devices {
 		s.indexDevice(d)
 	}
+	if s.lab.Policy().Caps != nil && isEnd(r.Event) {
+		s.touchCapped()
+	}
 	switch about.Kind {
+	case events.Policy:
+		s.newPolicy()
+	case events.Reservation:
+		s.touchReserved(ended)
+		s.touchReserved(s.lab.Reservation(reservationOf(r.Event)))
+		s.resplit(splitOf(s.lab))
 	case events.Worker:
 		for d := range s.onWorker[events.WorkerName(about.ID)] {
 			s.indexDevice(s.lab.Device(d))
@@ -135,7 +142,7 @@ func (s *state) resolveAgain() {
 func (s *state) kind(typ events.DeviceTypeName) *kind {
 	k := s.kinds[typ]
 	if k == nil {
-		k = &kind{shapes: map[string]*shape{}, free: map[events.DeviceName]*lab.Device{},
+		k = &kind{name: typ, shapes: map[string]*shape{}, free: map[events.DeviceName]*lab.Device{},
 			devices: map[events.DeviceName]bool{}, groups: map[string]int{}}
 		s.kinds[typ] = k
 	}
@@ -185,11 +192,13 @@ func (s *state) indexChecks(d *lab.Device) {
 	if sh == nil {
 		return
 	}
-	for _, e := range sh.queue.entries {
-		if e.job.Cancel != nil || orphan(s.lab, e.job) != "" {
-			s.unwanted[e.job.ID] = true
-		} else {
-			delete(s.unwanted, e.job.ID)
+	for _, ln := range sh.lanes {
+		for _, e := range ln.ranked.entries {
+			if e.job.Cancel != nil || orphan(s.lab, e.job) != "" {
+				s.unwanted[e.job.ID] = true
+			} else {
+				delete(s.unwanted, e.job.ID)
+			}
 		}
 	}
 }
@@ -231,13 +240,7 @@ func (s *state) enqueue(j *lab.Job, trace string) {
 		k.groups[j.Part.Group]++
 		return
 	}
-	key := shapeKey(j)
-	e.shape = k.shapes[key]
-	if e.shape == nil {
-		e.shape = &shape{check: j.HealthCheck, device: j.PinDevice, worker: j.PinWorker, tags: j.Tags, queue: byRank()}
-		k.shapes[key] = e.shape
-	}
-	e.shape.queue.add(e)
+	s.lane(k, j).add(e, s.lab.Policy())
 }
 
 // drop takes a job out of the queue.
@@ -248,32 +251,13 @@ func (s *state) drop(e *entry) {
 		s.deadlines.remove(e)
 	}
 	k := s.kind(e.typ)
-	if e.shape == nil {
+	if e.lane == nil {
 		if k.groups[e.job.Part.Group]--; k.groups[e.job.Part.Group] == 0 {
 			delete(k.groups, e.job.Part.Group)
 		}
 		return
 	}
-	e.shape.queue.remove(e)
-	if e.shape.queue.Len() == 0 {
-		delete(k.shapes, shapeKey(e.job))
-	}
-}
-
-// shapeKey is equal for jobs that ask for the same of a device. Names have no NUL.
-func shapeKey(j *lab.Job) string {
-	if len(j.Tags) == 0 && j.PinDevice == "" && j.PinWorker == "" && !j.HealthCheck {
-		return ""
-	}
-	parts := []string{"job", string(j.PinDevice), string(j.PinWorker)}
-	if j.HealthCheck {
-		parts[0] = "check"
-	}
-	tags := slices.Sorted(slices.Values(j.Tags))
-	for _, t := range slices.Compact(tags) {
-		parts = append(parts, string(t))
-	}
-	return strings.Join(parts, "\x00")
+	k.remove(e)
 }
 
 // indexDevice says anew where a device is, whether it holds a job and whether it is free.
@@ -285,10 +269,15 @@ func (s *state) indexDevice(d *lab.Device) {
 		s.unplace(d, was)
 	}
 	if gone {
+		s.recount(was.typ)
 		delete(s.places, d.Name)
 		return
 	}
-	is := place{d.Type, d.Worker, d.State != lab.DeviceIdle}
+	is := place{d.Type, d.Worker, d.State != lab.DeviceIdle, d.Tags, d.Health == events.Retired}
+	if !known || was.typ != is.typ || was.retired != is.retired || !slices.Equal(was.tags, is.tags) {
+		s.recount(was.typ)
+		s.recount(is.typ)
+	}
 	s.places[d.Name] = is
 	k := s.kind(d.Type)
 	k.devices[d.Name] = true
