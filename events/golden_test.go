@@ -183,6 +183,7 @@ func fill(v reflect.Value, name string) {
 		reflect.TypeFor[events.DeviceHealth]():   events.Good,
 		reflect.TypeFor[events.WorkerHealth]():   events.WorkerActive,
 		reflect.TypeFor[events.Denominator]():    events.Hours,
+		reflect.TypeFor[events.Kind]():           events.Device,
 	}
 	if s, ok := samples[v.Type()]; ok {
 		v.Set(reflect.ValueOf(s))

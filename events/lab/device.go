@@ -43,6 +43,14 @@ type Device struct {
 	LastCheckAt   time.Time             `json:"last_check_at,omitzero"` // when that one was submitted
 	JobsSince     int                   `json:"jobs_since,omitempty"`   // started on it since, health checks not counted
 	DueSeq        uint64                `json:"due_seq"`                // of the last fact that may have made a check due
+	// FirstCheck spreads the first checks of devices that were imported: of those where it is not 0, at most
+	// so many are checked at once. It is 0 once the device has had a check here.
+	FirstCheck  int                 `json:"first_check,omitempty"`
+	Hardware    string              `json:"hardware,omitempty"` // revision of the board
+	Owner       events.UserName     `json:"owner,omitempty"`    // who has it on the desk
+	OwnerGroup  events.GroupName    `json:"owner_group,omitempty"`
+	Permissions []events.Permission `json:"permissions,omitempty"` // of groups
+	Imported    map[string]string   `json:"imported,omitempty"`    // settings that the last import took, as digests
 }
 
 // Check is the gate that a device stands behind while a health check is to come: it takes nothing
@@ -85,6 +93,17 @@ func (d Device) After(seq uint64, at time.Time, e events.Event, j *Job) (Device,
 		return d.untag(e.Tag)
 	case events.TagRemoved:
 		return d.untag(e.Tag)
+	case events.DeviceDescribed:
+		d.Description, d.Hardware, d.Owner, d.OwnerGroup = e.Description, e.Hardware, e.Owner, e.OwnerGroup
+	case events.PermissionsSet:
+		d.Permissions = e.Permissions
+	case events.ObjectImported:
+		d.Imported = e.Settings
+	case events.DeviceCheckCarried:
+		if e.At.After(d.LastCheckAt) {
+			d.LastCheck, d.LastCheckAt, d.JobsSince = 0, e.At, e.JobsSince
+		}
+		d.FirstCheck, d.DueSeq = e.AtOnce, seq
 	case events.DeviceHealthSet:
 		d = d.setHealth(e.Health, seq, e.Reason)
 		d.Check.Due = false // the rules say anew whether one is
@@ -165,7 +184,7 @@ func (d Device) afterJob(e events.Event, j *Job) (Device, bool) {
 		if !d.Checking || j == nil || d.Job != e.Job || d.Lease != e.Lease {
 			return d, false
 		}
-		d.LastCheck, d.LastCheckAt, d.JobsSince = j.ID, j.SubmittedAt, 0
+		d.LastCheck, d.LastCheckAt, d.JobsSince, d.FirstCheck = j.ID, j.SubmittedAt, 0, 0
 	case events.JobReturned:
 		if !d.Checking || d.Job != e.Job || d.Lease != e.Lease {
 			return d, false

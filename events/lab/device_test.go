@@ -24,6 +24,10 @@ func deviceFacts() map[string]events.Event {
 		"set Maintenance":   events.DeviceHealthSet{Device: "q1", Health: events.Maintenance},
 		"changed":           events.DeviceHealthChanged{Device: "q1", From: events.Good, To: events.Bad},
 		"changed, too late": events.DeviceHealthChanged{Device: "q1", From: events.Unknown, To: events.Good},
+		"described":         events.DeviceDescribed{Device: "q1", Owner: "alice"},
+		"permitted":         events.PermissionsSet{Kind: events.Device, Name: "q1"},
+		"imported":          events.ObjectImported{Kind: events.Device, Name: "q1"},
+		"check carried":     events.DeviceCheckCarried{Device: "q1", At: noon},
 		"reserved":          events.DeviceReserved{Device: "q1", Job: 1, Lease: 8},
 		"reserved, check":   events.DeviceReserved{Device: "q1", Job: 2, Lease: 8},
 		"reserved, stale":   events.DeviceReserved{Device: "q1", Job: 1, Lease: 7},
@@ -68,7 +72,7 @@ func deviceStates() map[string]Device {
 }
 
 // always fits in every state, and what it changes is told by the field tests below.
-var always = []string{"configured", "moved", "tagged", "untagged", "tag removed", "set Maintenance", "changed"}
+var always = []string{"configured", "moved", "tagged", "untagged", "tag removed", "set Maintenance", "changed", "described", "permitted", "imported", "check carried"}
 
 // deviceTable gives the facts that fit in each state beside those that always do, and the state
 // and gate that they lead to.

@@ -21,6 +21,8 @@ type DeviceType struct {
 	HealthDisabled    bool                  `json:"health_disabled,omitempty"`
 	HealthCheck       string                `json:"health_check,omitempty"` // text of the job definition
 	Template          string                `json:"template,omitempty"`
+	Permissions       []events.Permission   `json:"permissions,omitempty"` // of groups
+	Imported          map[string]string     `json:"imported,omitempty"`    // settings that the last import took, as digests
 }
 
 // Checks says that devices of the type have health checks: a definition is there and not disabled.
@@ -56,6 +58,14 @@ func (s *State) evolveType(name events.DeviceTypeName, seq uint64, e events.Even
 	case events.DeviceTypeConfigured:
 		if t != nil {
 			s.configure(t, seq, e)
+		}
+	case events.PermissionsSet:
+		if t != nil {
+			t.Permissions = e.Permissions
+		}
+	case events.ObjectImported:
+		if t != nil {
+			t.Imported = e.Settings
 		}
 	case events.DeviceTypeRemoved:
 		if t != nil {
@@ -101,6 +111,8 @@ type Tag struct {
 	Name        events.TagName `json:"name"`
 	Seq         uint64         `json:"seq"` // of the last fact about it
 	Description string         `json:"description,omitempty"`
+	// Imported is what the last import took, as digests.
+	Imported map[string]string `json:"imported,omitempty"`
 }
 
 // evolveTag folds a fact about a tag; devices lose one that is removed.
@@ -114,6 +126,13 @@ func (s *State) evolveTag(name events.TagName, seq uint64, e events.Event) (c Ch
 			delete(s.gone, e.About())
 		}
 		t.Seq, t.Description = seq, e.Description
+	case events.ObjectImported:
+		t := s.tags[name]
+		if t == nil {
+			s.gone[e.About()] = seq
+			break
+		}
+		t.Seq, t.Imported = seq, e.Settings
 	case events.TagRemoved:
 		delete(s.tags, name)
 		s.gone[e.About()] = seq

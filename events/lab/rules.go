@@ -21,7 +21,7 @@ func Takes(d *Device, t *DeviceType, now time.Time) (jobs, checks bool) {
 		return false, true
 	}
 	_, due := CheckDue(d, t, now)
-	return !due, true
+	return !due || d.waitsForFirst(), true
 }
 
 // mayCheck says that a device of that health gets health checks.
@@ -38,7 +38,7 @@ func CheckDue(d *Device, t *DeviceType, now time.Time) (reason string, due bool)
 	switch {
 	case d.Health != events.Good:
 		return "health is " + string(d.Health), true
-	case d.LastCheck == 0:
+	case !d.checked():
 		return "never checked", true
 	case t.HealthDenominator == events.Jobs && d.JobsSince >= t.HealthFrequency:
 		return fmt.Sprintf("%d jobs since the last check", d.JobsSince), true
@@ -53,10 +53,28 @@ func CheckDue(d *Device, t *DeviceType, now time.Time) (reason string, due bool)
 // NextCheck is the time after which the hours of a device's health check are over; zero where it
 // does not hang on the time.
 func NextCheck(d *Device, t *DeviceType) time.Time {
-	if !t.Checks() || d.Health != events.Good || d.LastCheck == 0 || t.HealthDenominator == events.Jobs {
+	if !t.Checks() || d.Health != events.Good || !d.checked() || t.HealthDenominator == events.Jobs {
 		return time.Time{}
 	}
 	return d.LastCheckAt.Add(time.Duration(t.HealthFrequency) * time.Hour)
+}
+
+// checked says that the device has had a health check, here or in the lab that it was imported from.
+func (d *Device) checked() bool { return d.LastCheck != 0 || !d.LastCheckAt.IsZero() }
+
+// waitsForFirst says that a device, Good in the lab that it came from, waits for its turn to be checked here:
+// it goes on taking jobs, as it did there.
+func (d *Device) waitsForFirst() bool {
+	return d.FirstCheck > 0 && d.Health == events.Good && !d.Check.Due && d.Check.Job == 0
+}
+
+// HoldsFirst says whether the first check of an imported device has to wait, because as many of them are
+// under way as may be at once. pending is their number; see [Device.FirstPending].
+func (d *Device) HoldsFirst(pending int) bool { return d.FirstCheck > 0 && pending >= d.FirstCheck }
+
+// FirstPending says that the device's first check since its import has been asked for and is not over.
+func (d *Device) FirstPending() bool {
+	return d.FirstCheck > 0 && (d.Check.Job != 0 || d.Check.Due || d.Checking)
 }
 
 // AfterJob says what the end of job j means for the health of the device that it ran on. Where said

@@ -32,6 +32,9 @@ type Worker struct {
 	// Maintenance, and Retired: its devices follow, see [Cascade].
 	ActivatedSeq uint64 `json:"activated_seq,omitempty"`
 	RetiredSeq   uint64 `json:"retired_seq,omitempty"`
+
+	Permissions []events.Permission `json:"permissions,omitempty"` // of groups
+	Imported    map[string]string   `json:"imported,omitempty"`    // settings that the last import took, as digests
 }
 
 // Usable says that devices on the worker may be given jobs: it is Online and Active.
@@ -51,6 +54,10 @@ func (w Worker) After(seq uint64, at time.Time, e events.Event) (Worker, bool) {
 	case events.WorkerConfigured:
 		w.Description, w.JobLimit = e.Description, e.JobLimit
 		w.Dispatcher, w.Env, w.EnvDUT = e.Dispatcher, e.Env, e.EnvDUT
+	case events.PermissionsSet:
+		w.Permissions = e.Permissions
+	case events.ObjectImported:
+		w.Imported = e.Settings
 	case events.WorkerHealthSet:
 		switch {
 		case e.Health == events.WorkerActive && w.Health != events.WorkerRetired:

@@ -59,8 +59,11 @@ func (s *Source) event(b *bytes.Buffer, e events.Entry, used map[string]bool) {
 	if about.Kind != events.Scheduling {
 		subject += ".<" + string(about.Kind) + ">"
 	}
-	if about.Kind == events.Result {
+	switch about.Kind {
+	case events.Result:
 		subject = "result.<job>"
+	case "":
+		subject = "<kind>.<name>"
 	}
 	fmt.Fprintf(b, "\n### %s\n\n%s\n\n`%s`, on `%s`.\n\n", e.Name, s.docs[e.Type.Name()], e.Schema(), subject)
 	s.table(b, e.Type, used)
