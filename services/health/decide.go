@@ -15,8 +15,9 @@ type plan struct {
 	facts  []events.Event // at most one batch; those of one device stand together
 	checks []request      // health checks to publish, after the facts are recorded
 	seen   []events.DeviceName
-	wake   time.Time // when the next check is due by its hours; zero: none is
-	more   bool      // the batch was full
+	held   []events.DeviceName // imported devices whose first check waits for others' to end
+	wake   time.Time           // when the next check is due by its hours; zero: none is
+	more   bool                // the batch was full
 }
 
 // request asks for the health check of a device.
@@ -41,6 +42,7 @@ func decide(s *state, now time.Time) plan {
 	}
 	slices.Sort(wanted)
 	seen := map[events.DeviceName]bool{}
+	first := firstChecks{s: s}
 	for _, name := range wanted {
 		if len(p.facts)+2 > stream.MaxBatch {
 			p.more = true
@@ -52,10 +54,13 @@ func decide(s *state, now time.Time) plan {
 		if d == nil {
 			continue
 		}
-		if facts := judge(s, d, now); len(facts) > 0 {
+		if facts := judge(s, d, &first, now); len(facts) > 0 {
 			p.facts = append(p.facts, facts...)
-		} else if r, due := checkDue(s, d, now); due {
+		} else if r, due := checkDue(s, d, now); due && first.hold(d) {
+			p.held = append(p.held, name)
+		} else if due {
 			p.checks = append(p.checks, r)
+			first.begin(d)
 		} else {
 			p.wake = earliest(p.wake, s.nextCheck(name))
 		}
@@ -77,11 +82,11 @@ func earliest(a, b time.Time) time.Time {
 
 // judge returns the facts that a device asks for: its release with what the job's end says of it,
 // or a health that follows from something else. What is left after these facts is found at the next look.
-func judge(s *state, d *lab.Device, now time.Time) []events.Event {
+func judge(s *state, d *lab.Device, first *firstChecks, now time.Time) []events.Event {
 	if d.State != lab.DeviceIdle {
 		j := s.lab.Job(d.Job)
 		if j == nil || j.State == lab.Finished || j.Run == nil || j.Run.Lease != d.Lease {
-			return release(s, d, j, now)
+			return release(s, d, j, first, now)
 		}
 	}
 	change := events.DeviceHealthChanged{Device: d.Name, From: d.Health}
@@ -114,7 +119,7 @@ func able(s *state, d *lab.Device) bool {
 
 // release frees a device. j is the job that held it: Finished, or Submitted again, or nil where
 // that has left the queue since.
-func release(s *state, d *lab.Device, j *lab.Job, now time.Time) []events.Event {
+func release(s *state, d *lab.Device, j *lab.Job, first *firstChecks, now time.Time) []events.Event {
 	var facts []events.Event
 	free := *d
 	if j != nil && j.State == lab.Finished && j.Run != nil && j.Run.Lease == d.Lease {
@@ -124,6 +129,12 @@ func release(s *state, d *lab.Device, j *lab.Job, now time.Time) []events.Event 
 		}
 	}
 	_, due := lab.CheckDue(&free, s.lab.DeviceType(d.Type), now)
+	if due && free.Health == events.Good && first.hold(d) {
+		due = false // it goes on taking jobs until its turn
+	}
+	if due {
+		first.begin(d)
+	}
 	return append(facts, events.DeviceReleased{Device: d.Name, Job: d.Job, Lease: d.Lease, CheckDue: due && d.Check.Job == 0})
 }
 

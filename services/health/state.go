@@ -14,6 +14,7 @@ type state struct {
 	lab   *lab.State
 	look  map[events.DeviceName]mark
 	next  map[events.DeviceName]time.Time    // when the hours of an idle device's check are over
+	held  map[events.DeviceName]bool         // imported devices whose first check waits for others' to end
 	asked map[events.DeviceName]events.JobID // checks that were published and that no fact tells of yet
 	valid map[events.DeviceName]verdict      // what is known of configurations; saves reading them again
 	types device.Templates
@@ -35,7 +36,7 @@ type verdict struct {
 
 // newState returns the state over a lab, with every device to be looked at.
 func newState(l *lab.State) *state {
-	s := &state{lab: l, look: map[events.DeviceName]mark{}, next: map[events.DeviceName]time.Time{},
+	s := &state{lab: l, look: map[events.DeviceName]mark{}, next: map[events.DeviceName]time.Time{}, held: map[events.DeviceName]bool{},
 		asked: map[events.DeviceName]events.JobID{}, valid: map[events.DeviceName]verdict{}}
 	s.types.Text = func(name string) (string, bool) { return s.lab.Template(name) }
 	for d := range l.Devices() {
@@ -71,6 +72,11 @@ func (s *state) mark(r stream.Recorded, c lab.Changes) {
 		}
 	}
 	switch e := r.Event.(type) {
+	case events.JobFinished, events.JobRejected, events.JobWithdrawn, events.DeviceHealthSet, events.DeviceHealthChanged, events.DeviceRemoved:
+		for name := range s.held { // one of those that they wait for may have ended
+			s.look[name] = m
+		}
+		clear(s.held)
 	case events.JobSubmitted:
 		if s.asked[e.Device] == e.Job {
 			delete(s.asked, e.Device) // the device waits for it from here on
@@ -110,10 +116,13 @@ func (s *state) configError(d *lab.Device) error {
 
 // settle notes that devices have been looked at and that nothing was left to do for them.
 func (s *state) settle(p plan) {
+	for _, name := range p.held {
+		s.held[name] = true
+	}
 	for _, name := range p.seen {
 		delete(s.look, name)
 		delete(s.next, name)
-		if at := s.nextCheck(name); !at.IsZero() {
+		if at := s.nextCheck(name); !at.IsZero() && !s.held[name] { // what is held waits for facts, not for the time
 			s.next[name] = at
 		}
 	}
