@@ -28,7 +28,7 @@ func Methods() []pipeline.Method {
 		{Name: "pyocd", Accepts: when("pyocd", deviceHas("board_id")), Action: pyocd},
 		{Name: "qdl", Accepts: when("qdl", deviceHas("board_qdl_id")), Action: qdl},
 		{Name: "qemu", Words: []string{"qemu", "qemu-nfs", "monitor"}, Accepts: acceptsQEMU, Action: qemu},
-		{Name: "qemu-iso", Words: []string{"qemu"}, Accepts: acceptsInstaller, Action: installer},
+		{Name: "qemu-iso", Accepts: acceptsInstaller, Action: installer},
 		{Name: "recovery", Accepts: acceptsRecovery, Action: recovery},
 		{Name: "schroot", Accepts: containing("schroot"), Action: schroot},
 		{Name: "ssh", Accepts: containing("ssh"), Action: sshLogin},
