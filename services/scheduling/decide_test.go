@@ -210,6 +210,8 @@ func more(s *state, given ...any) {
 			fold(s, []events.Event{g})
 		case []events.Event:
 			fold(s, g)
+		case pause:
+			s.settle()
 		}
 	}
 }

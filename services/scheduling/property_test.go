@@ -45,10 +45,11 @@ type world struct {
 	now       time.Time
 	nextJob   events.JobID
 	scheduled int
+	rules     bool // people set policies and reserve devices
 }
 
 func newWorld(seed uint64) *world {
-	w := &world{r: rand.New(rand.NewPCG(seed, 7)), now: noon, nextJob: 1}
+	w := &world{r: rand.New(rand.NewPCG(seed, 7)), now: noon, nextJob: 1, rules: seed%2 == 1}
 	w.s = after(worker("w1", 0), worker("w2", 2), worker("w3", 1), checked("bbb"))
 	for i := range 9 {
 		d := device(events.DeviceName(fmt.Sprint("q", i)), w.typ(), w.worker())
@@ -87,6 +88,10 @@ func (w *world) anyJob(so func(*lab.Job) bool) *lab.Job {
 // happen makes one thing happen that can happen in a lab.
 func (w *world) happen() {
 	w.now = w.now.Add(time.Duration(w.r.IntN(30)) * time.Second)
+	if w.rules && w.r.IntN(12) == 0 {
+		w.layDown()
+		return
+	}
 	switch w.r.IntN(12) {
 	case 0, 1, 2:
 		w.submit()
@@ -113,7 +118,7 @@ func (w *world) happen() {
 }
 
 func (w *world) submit() {
-	e := job(w.nextJob, typ(w.typ()), prio(w.r.IntN(3)*10))
+	e := job(w.nextJob, typ(w.typ()), prio(w.r.IntN(3)*10), by(w.user()), runs(events.Seconds(1+w.r.IntN(900))))
 	w.nextJob++
 	e.At = w.now
 	switch w.r.IntN(6) {
@@ -135,7 +140,7 @@ func (w *world) submitGroup() {
 	group, size := fmt.Sprint("g", w.nextJob), 2+w.r.IntN(3)
 	parent := w.nextJob
 	for i := range size {
-		e := part(w.nextJob, size, typ(w.typ()), role("client"))
+		e := part(w.nextJob, size, typ(w.typ()), role("client"), by("carol"))
 		e.Part.Group, e.Part.Parent, e.At = group, parent, w.now
 		if i == 0 {
 			e.Part.Role = "server"
@@ -218,7 +223,7 @@ func (w *world) checkDecision(t *testing.T, d decision) {
 		switch {
 		case dev.State != lab.DeviceIdle || !l.Worker(dev.Worker).Usable():
 			t.Fatalf("job %d given %s, which is %s on a worker that is %+v", j.ID, dev.Name, dev.State, l.Worker(dev.Worker))
-		case j.HealthCheck && !checks || !j.HealthCheck && !jobs:
+		case j.HealthCheck && !checks || !j.HealthCheck && !jobs && l.Holder(j.User, dev, w.now) == nil:
 			t.Fatalf("job %d (check: %v) given %s, which takes jobs %v, checks %v", j.ID, j.HealthCheck, dev.Name, jobs, checks)
 		case !matches(l, j, dev):
 			t.Fatalf("job %+v given %+v, which does not match", j, dev)
@@ -236,6 +241,7 @@ func (w *world) checkDecision(t *testing.T, d decision) {
 			t.Fatalf("group %s is scheduled in part", g)
 		}
 	}
+	w.checkRules(t, given)
 	w.checkOrder(t, d, given)
 }
 
@@ -255,6 +261,9 @@ func (w *world) checkOrder(t *testing.T, d decision, given map[events.DeviceName
 		got, dev := given[name], w.s.lab.Device(name)
 		for j := range w.s.lab.Jobs() {
 			if j.State != lab.Submitted || left[j.ID] || j.Part != nil || got.Part != nil || j.HealthCheck || !matches(w.s.lab, j, dev) {
+				continue
+			}
+			if !w.better(j, got, dev) {
 				continue
 			}
 			if !got.HealthCheck && (j.Priority > got.Priority || j.Priority == got.Priority && j.ID < got.ID) {
