@@ -103,6 +103,7 @@ func catalogue() []definition {
 		define[WorkerRegistered]("worker.registered", APIService),
 		define[WorkerConfigured]("worker.configured", APIService),
 		define[WorkerHealthSet]("worker.health-set", APIService),
+		define[WorkerTokenRotated]("worker.token-rotated", APIService),
 		define[WorkerRemoved]("worker.removed", APIService),
 		define[SchedulingPolicySet]("scheduling-policy.set", APIService),
 		define[ReservationMade]("reservation.made", APIService),

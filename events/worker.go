@@ -19,8 +19,8 @@ type WorkerRegistered struct {
 	By          UserName   `json:"by"`
 }
 
-// WorkerConfigured records all settings of a worker; each fact replaces the one before. Written by
-// services/api.
+// WorkerConfigured records all settings of a worker; each fact replaces the one before, and versions
+// count from 1 in the order of these facts. Written by services/api.
 type WorkerConfigured struct {
 	Worker      WorkerName `json:"worker"`
 	Description string     `json:"description,omitempty"`
@@ -29,6 +29,7 @@ type WorkerConfigured struct {
 	Env         string     `json:"env,omitempty"`        // text of env.yaml
 	EnvDUT      string     `json:"env_dut,omitempty"`    // text of env-dut.yaml
 	By          UserName   `json:"by"`
+	Comment     string     `json:"comment,omitempty"`
 }
 
 // WorkerHealthSet records what a person wants of a worker. Written by services/api.
@@ -39,11 +40,20 @@ type WorkerHealthSet struct {
 	By     UserName     `json:"by"`
 }
 
-// WorkerRemoved records that a worker left the lab. Written by services/api, for a worker without
-// running jobs only.
+// WorkerTokenRotated records that the tokens which a worker was given so far are worth nothing any
+// more; the next one that it is given carries the number of this fact. Written by services/api.
+type WorkerTokenRotated struct {
+	Worker WorkerName `json:"worker"`
+	By     UserName   `json:"by"`
+	Reason string     `json:"reason,omitempty"`
+}
+
+// WorkerRemoved records that a worker left the lab, and with it the worth of its tokens. A job that
+// it still runs is ended by services/dispatch. Written by services/api.
 type WorkerRemoved struct {
 	Worker WorkerName `json:"worker"`
 	By     UserName   `json:"by"`
+	Reason string     `json:"reason,omitempty"`
 }
 
 // WorkerWentOnline records that a worker is present, has reported the leases it runs and has ended
@@ -54,16 +64,18 @@ type WorkerWentOnline struct {
 	At      time.Time  `json:"at"`
 }
 
-// WorkerWentOffline records that a worker's presence expired. Written by services/dispatch.
+// WorkerWentOffline records that a worker's presence expired, or why one that is present is given no
+// jobs. Of a worker that is Offline already it tells a new reason. Written by services/dispatch.
 type WorkerWentOffline struct {
 	Worker WorkerName `json:"worker"`
 	At     time.Time  `json:"at"`
 	Reason string     `json:"reason"` // such as "no sign for 15s", "stopped"
 }
 
-func (e WorkerRegistered) About() Entity  { return aboutWorker(e.Worker) }
-func (e WorkerConfigured) About() Entity  { return aboutWorker(e.Worker) }
-func (e WorkerHealthSet) About() Entity   { return aboutWorker(e.Worker) }
-func (e WorkerRemoved) About() Entity     { return aboutWorker(e.Worker) }
-func (e WorkerWentOnline) About() Entity  { return aboutWorker(e.Worker) }
-func (e WorkerWentOffline) About() Entity { return aboutWorker(e.Worker) }
+func (e WorkerRegistered) About() Entity   { return aboutWorker(e.Worker) }
+func (e WorkerConfigured) About() Entity   { return aboutWorker(e.Worker) }
+func (e WorkerHealthSet) About() Entity    { return aboutWorker(e.Worker) }
+func (e WorkerTokenRotated) About() Entity { return aboutWorker(e.Worker) }
+func (e WorkerRemoved) About() Entity      { return aboutWorker(e.Worker) }
+func (e WorkerWentOnline) About() Entity   { return aboutWorker(e.Worker) }
+func (e WorkerWentOffline) About() Entity  { return aboutWorker(e.Worker) }

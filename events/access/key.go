@@ -24,6 +24,10 @@ const keyBytes = 32
 // the auth callout does not concern.
 const ServiceUser = "strata"
 
+// SystemUser is the user name under which services/access connects to the broker's system account,
+// with the services' password. There it ends connections; it reads and writes no stream.
+const SystemUser = "strata-system"
+
 // Account is the broker's one account, in which all streams are.
 const Account = "STRATA"
 

@@ -31,6 +31,7 @@ const Local events.UserName = "local"
 type Principal struct {
 	Role   Role              `json:"r"`
 	Worker events.WorkerName `json:"w,omitempty"` // of a worker; of a job: the worker it runs on
+	Serial uint64            `json:"s,omitempty"` // of a worker: which of its tokens this is, see lab.Worker.TokenSeq
 	Job    events.JobID      `json:"j,omitempty"`
 	Lease  events.Lease      `json:"l,omitempty"` // under which the job runs
 	Group  string            `json:"g,omitempty"` // multinode group of the job
@@ -53,8 +54,8 @@ func (p Principal) String() string {
 const prefix = "strata1_"
 
 // Token returns a principal's token: the prefix, what it claims and the signature. It does not
-// expire: the responder asks the lab whether the worker is still registered and the job's output
-// still open.
+// expire: the responder asks the lab whether this is the token that the worker has now, and whether
+// the job's output is still open.
 func (k Key) Token(p Principal) string {
 	claims, err := json.Marshal(p)
 	if err != nil {

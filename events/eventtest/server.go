@@ -1,16 +1,22 @@
 package eventtest
 
-import "github.com/nats-io/nats-server/v2/server"
+import (
+	"github.com/nats-io/nats-server/v2/server"
+
+	"strata/events/access"
+)
 
 // Callout returns what [Options].Server needs for a broker that asks a responder for the rights of
-// everybody but one user: in one account, with answers signed by issuer (a public account key).
+// everybody but one user: in one account, with answers signed by issuer (a public account key). The
+// password is also that of [access.SystemUser] in the system account.
 func Callout(issuer, account, user, password string) func(*server.Options) {
 	return func(o *server.Options) {
-		lab := server.NewAccount(account)
-		o.Accounts = []*server.Account{lab, server.NewAccount("SYS")}
+		lab, system := server.NewAccount(account), server.NewAccount("SYS")
+		o.Accounts = []*server.Account{lab, system}
 		o.SystemAccount = "SYS"
-		o.Users = []*server.User{{Username: user, Password: password, Account: lab}}
-		o.AuthCallout = &server.AuthCallout{Issuer: issuer, Account: account, AuthUsers: []string{user}}
+		o.Users = []*server.User{{Username: user, Password: password, Account: lab},
+			{Username: access.SystemUser, Password: password, Account: system}}
+		o.AuthCallout = &server.AuthCallout{Issuer: issuer, Account: account, AuthUsers: []string{user, access.SystemUser}}
 	}
 }
 

@@ -21,13 +21,21 @@ type Worker struct {
 	Seq         uint64              `json:"seq"` // of the last fact about it
 	Description string              `json:"description,omitempty"`
 	State       WorkerState         `json:"state"`
-	StateAt     time.Time           `json:"state_at"` // since when
+	StateAt     time.Time           `json:"state_at"`               // since when
+	StateReason string              `json:"state_reason,omitempty"` // why it is Offline
 	Health      events.WorkerHealth `json:"health"`
-	JobLimit    int                 `json:"job_limit,omitempty"` // devices held at once; 0: no limit
-	Version     string              `json:"version,omitempty"`   // of its binary, when it was last Online
-	Dispatcher  string              `json:"dispatcher,omitempty"`
-	Env         string              `json:"env,omitempty"`
-	EnvDUT      string              `json:"env_dut,omitempty"`
+	// HealthReason and HealthBy are those of the person who set the health last.
+	HealthReason string          `json:"health_reason,omitempty"`
+	HealthBy     events.UserName `json:"health_by,omitempty"`
+	JobLimit     int             `json:"job_limit,omitempty"` // devices held at once; 0: no limit
+	Version      string          `json:"version,omitempty"`   // of its binary, when it was last Online
+	Dispatcher   string          `json:"dispatcher,omitempty"`
+	Env          string          `json:"env,omitempty"`
+	EnvDUT       string          `json:"env_dut,omitempty"`
+	Configured   int             `json:"configured,omitempty"` // version of its settings, from 1; 0: has had none
+	// TokenSeq is that of the fact since which its tokens count: it was registered, or they were
+	// rotated. A token carries this number, see access.Principal.
+	TokenSeq uint64 `json:"token_seq,omitempty"`
 	// ActivatedSeq and RetiredSeq are those of the last facts that made it Active out of Active or
 	// Maintenance, and Retired: its devices follow, see [Cascade].
 	ActivatedSeq uint64 `json:"activated_seq,omitempty"`
@@ -45,7 +53,7 @@ func (w *Worker) Usable() bool {
 // NewWorker is a worker after its first fact: Offline and Active.
 func NewWorker(seq uint64, at time.Time, e events.WorkerRegistered) Worker {
 	return Worker{Name: e.Worker, Seq: seq, Description: e.Description, State: Offline, StateAt: at,
-		Health: events.WorkerActive}
+		Health: events.WorkerActive, TokenSeq: seq}
 }
 
 // After returns the worker after a fact about it, and whether the fact fitted.
@@ -54,6 +62,7 @@ func (w Worker) After(seq uint64, at time.Time, e events.Event) (Worker, bool) {
 	case events.WorkerConfigured:
 		w.Description, w.JobLimit = e.Description, e.JobLimit
 		w.Dispatcher, w.Env, w.EnvDUT = e.Dispatcher, e.Env, e.EnvDUT
+		w.Configured++
 	case events.PermissionsSet:
 		w.Permissions = e.Permissions
 	case events.ObjectImported:
@@ -65,17 +74,19 @@ func (w Worker) After(seq uint64, at time.Time, e events.Event) (Worker, bool) {
 		case e.Health == events.WorkerRetired:
 			w.RetiredSeq = seq
 		}
-		w.Health = e.Health
+		w.Health, w.HealthReason, w.HealthBy = e.Health, e.Reason, e.By
+	case events.WorkerTokenRotated:
+		w.TokenSeq = seq
 	case events.WorkerWentOnline:
-		w.Version = e.Version
+		w.Version, w.StateReason = e.Version, ""
 		if w.State != Online {
 			w.State, w.StateAt = Online, at
 		}
 	case events.WorkerWentOffline:
-		if w.State == Offline {
-			return w, false
+		w.StateReason = e.Reason
+		if w.State != Offline {
+			w.State, w.StateAt = Offline, at
 		}
-		w.State, w.StateAt = Offline, at
 	default: // WorkerRegistered again
 		return w, false
 	}

@@ -16,6 +16,7 @@ func TestWorkerTransitions(t *testing.T) {
 		"set Retired":     events.WorkerHealthSet{Worker: "w1", Health: events.WorkerRetired},
 		"online":          events.WorkerWentOnline{Worker: "w1", Version: "1.2"},
 		"offline":         events.WorkerWentOffline{Worker: "w1"},
+		"token rotated":   events.WorkerTokenRotated{Worker: "w1"},
 		"removed":         events.WorkerRemoved{Worker: "w1"},
 	}
 	states := map[string][]string{

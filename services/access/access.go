@@ -6,8 +6,8 @@
 // signed by the key's account key. A connection from the same machine without a credential is the
 // person `local`.
 //
-// A worker is let in while it is registered, a job's process from the order on until the job's output is
-// complete. Rights end when the JWT expires, at the latest after [Deps.Lifetime]: then the broker closes
+// A worker is let in with the token that it was given last, while it is registered, a job's process from
+// the order on until the job's output is complete. Rights end when the JWT expires, at the latest after [Deps.Lifetime]: then the broker closes
 // the connection and the client comes back to ask anew. Any number of these services may run;
 // one of them answers.
 package access
@@ -47,6 +47,9 @@ type Deps struct {
 	Lifetime time.Duration // of what is answered; 0 is an hour
 	// Remote refuses connections without a credential even from this machine.
 	Remote bool
+	// System is a connection to the broker's system account, see [SystemOptions]: through it the
+	// connections of workers are cut whose token is revoked. nil: they end with their rights.
+	System *nats.Conn
 	// Ready is called once callers are answered, each time that the service starts; nil where nobody
 	// waits for that.
 	Ready func()
@@ -62,9 +65,17 @@ func Run(ctx context.Context, d Deps) error {
 	if err != nil {
 		return err
 	}
-	r := &responder{Deps: d, issuer: issuer, lab: lab.New()}
+	r := &responder{Deps: d, issuer: issuer, lab: lab.New(), revoked: make(chan struct{}, 1)}
+	ctx, stop := context.WithCancel(ctx)
+	var cutting sync.WaitGroup
+	defer cutting.Wait()
+	defer stop()
+	if d.System != nil {
+		cutting.Go(func() { r.cutWhenAsked(ctx) })
+	}
 	var sub *nats.Subscription
 	act := func(time.Time) (time.Time, error) {
+		r.askForCut()
 		if sub != nil {
 			return time.Time{}, nil
 		}
@@ -98,6 +109,9 @@ type responder struct {
 
 	mu  sync.RWMutex
 	lab *lab.State
+
+	stale   bool          // a fact has revoked a token, and no cut was asked for since; of the driver's goroutine
+	revoked chan struct{} // asks for a cut
 }
 
 // fold, save and load are the driver's; logins are answered beside them, so the lab has a lock.
@@ -105,6 +119,7 @@ func (r *responder) fold(rec stream.Recorded) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lab.Evolve(rec.Seq, rec.Time, rec.Event)
+	r.stale = r.stale || revokes(rec.Event)
 }
 
 func (r *responder) save() ([]byte, error) {
@@ -179,8 +194,11 @@ func (r *responder) welcome(p access.Principal) error {
 	case access.Worker:
 		r.mu.RLock()
 		defer r.mu.RUnlock()
-		if r.lab.Worker(p.Worker) == nil {
+		switch w := r.lab.Worker(p.Worker); {
+		case w == nil:
 			return fmt.Errorf("%s is not registered", p)
+		case w.TokenSeq != p.Serial:
+			return fmt.Errorf("%s has another token now: this one was revoked, or was given out a moment ago", p)
 		}
 		return nil
 	case access.Job:
@@ -225,7 +243,7 @@ func (r *responder) open(p access.Principal) (bool, error) {
 func (r *responder) permit(userKey string, p access.Principal) (string, error) {
 	rights := p.Rights()
 	c := jwt.NewUserClaims(userKey)
-	c.Name = p.String()
+	c.Name = bearer(p)
 	c.Audience = access.Account
 	c.Expires = r.Now().Add(r.Lifetime).Unix()
 	c.Permissions = jwt.Permissions{

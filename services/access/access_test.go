@@ -56,8 +56,13 @@ func start(t *testing.T) guarded {
 	b.Append(t, running(43, 8)...)
 	ready, done := make(chan struct{}), make(chan error, 1)
 	ctx, stop := context.WithCancel(context.Background())
+	system, err := nats.Connect(b.URL, service.SystemOptions(key)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(system.Close)
 	go func() {
-		done <- service.Run(ctx, service.Deps{Log: b.Log, Key: key, Now: time.Now, Logger: slog.New(slog.DiscardHandler), Ready: func() { close(ready) }})
+		done <- service.Run(ctx, service.Deps{Log: b.Log, Key: key, Now: time.Now, Logger: slog.New(slog.DiscardHandler), System: system, Ready: func() { close(ready) }})
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -99,8 +104,9 @@ func (g guarded) as(t *testing.T, p access.Principal) (nc *nats.Conn, refused <-
 }
 
 var (
-	worker1 = access.Principal{Role: access.Worker, Worker: "w1"}
-	worker2 = access.Principal{Role: access.Worker, Worker: "lab2.example.com"}
+	// Their tokens have the numbers of the facts that registered them.
+	worker1 = access.Principal{Role: access.Worker, Worker: "w1", Serial: 1}
+	worker2 = access.Principal{Role: access.Worker, Worker: "lab2.example.com", Serial: 2}
 	job42   = access.Principal{Role: access.Job, Job: 42, Lease: 7, Worker: "w1", Group: "g.1"}
 	local   = access.Principal{Role: access.Person, User: access.Local}
 )

@@ -81,7 +81,11 @@ func (a *api) workerToken(ctx context.Context, who caller, in WorkerRequest) (Wo
 	if err != nil {
 		return Worker{}, err
 	}
-	w.Token = a.key.Token(access.Principal{Role: access.Worker, Worker: in.Worker})
+	a.read(func(s *lab.State) {
+		if known := s.Worker(in.Worker); known != nil {
+			w.Token = a.key.Token(access.Principal{Role: access.Worker, Worker: in.Worker, Serial: known.TokenSeq})
+		}
+	})
 	return w, nil
 }
 

@@ -127,9 +127,14 @@ func (b *broker) InProcessConn() (net.Conn, error) {
 	return s.InProcessConn()
 }
 
+// dial returns a connection inside the process.
+func (b *broker) dial(options ...nats.Option) (*nats.Conn, error) {
+	return nats.Connect(b.url(), append([]nats.Option{nats.InProcessServer(b)}, options...)...)
+}
+
 // connect returns a connection inside the process, with the rights of the services.
 func (b *broker) connect(options ...nats.Option) (*nats.Conn, error) {
-	return nats.Connect(b.url(), append([]nats.Option{nats.InProcessServer(b),
+	return b.dial(append([]nats.Option{
 		nats.UserInfo(access.ServiceUser, b.settings.Key.Password()), nats.CustomInboxPrefix(access.ServiceInbox),
 		nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond),
 		// The client library would write to standard error, past the log.

@@ -114,7 +114,7 @@ func TestComposeBroker(t *testing.T) {
 		t.Errorf("nats.conf: JetStream %t, sync always %t, max payload %d, store %q; want true, true, 8 MiB, /data",
 			o.JetStream, o.SyncAlways, o.MaxPayload, o.StoreDir)
 	}
-	if a := o.AuthCallout; a == nil || a.Account != access.Account || !slices.Equal(a.AuthUsers, []string{access.ServiceUser}) || a.Issuer != values["STRATA_ISSUER"] {
+	if a := o.AuthCallout; a == nil || a.Account != access.Account || !slices.Equal(a.AuthUsers, []string{access.ServiceUser, access.SystemUser}) || a.Issuer != values["STRATA_ISSUER"] {
 		t.Errorf("nats.conf: auth callout is %+v, want that of services/access", o.AuthCallout)
 	}
 }

@@ -112,7 +112,8 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 	if env := a.env("STRATA_CLICKHOUSE_DSN"); env != "" {
 		dsn = env
 	}
-	s := surroundings{config: c, log: log, key: key, logger: logger, now: a.now, dsn: dsn, metrics: m,
+	dial := func(o ...nats.Option) (*nats.Conn, error) { return nats.Connect(withoutUser(server), o...) }
+	s := surroundings{config: c, dial: dial, log: log, key: key, logger: logger, now: a.now, dsn: dsn, metrics: m,
 		room: roomIn(c.Data, c.Space.Server)}
 	s.start(ctx, super, picked)
 	super.wait()

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"strata/events"
 	keys "strata/events/access"
 	"strata/events/stream"
@@ -30,7 +32,8 @@ import (
 // surroundings is what every service of a process is started with.
 type surroundings struct {
 	config  config.Config
-	log     *stream.Log // of no writer; each service gets its own
+	dial    func(...nats.Option) (*nats.Conn, error) // a further connection to the same broker
+	log     *stream.Log                              // of no writer; each service gets its own
 	key     keys.Key
 	logger  *slog.Logger
 	now     func() time.Time
@@ -52,7 +55,12 @@ type service struct {
 func services() []service {
 	return []service{
 		{"access", "lets workers, jobs and people in, each with their own rights", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
-			return access.Run(ctx, access.Deps{Log: log, Key: s.key, Now: s.now, Logger: l, Ready: s.open})
+			system, err := s.dial(access.SystemOptions(s.key)...)
+			if err != nil {
+				return fmt.Errorf("connect to the broker's system account: %w", err)
+			}
+			defer system.Close()
+			return access.Run(ctx, access.Deps{Log: log, Key: s.key, Now: s.now, Logger: l, System: system, Ready: s.open})
 		}},
 		{"submission", "checks definitions that were published, and numbers their parts", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return submission.Run(ctx, submission.Deps{Log: log, Logger: l, Rules: job.Rules{ExtraContext: s.config.Jobs.ExtraContext},

@@ -204,7 +204,7 @@ func (l *running) run(ctx context.Context) error {
 	serviceCtx, stop := context.WithCancel(ctx)
 	defer func() { stop(); l.super.wait() }()
 	opened := make(chan struct{})
-	s := surroundings{config: l.config, log: log, key: l.key, logger: l.logger, now: l.app.now, dsn: dsn, room: l.room, metrics: l.metrics,
+	s := surroundings{config: l.config, dial: l.broker.dial, log: log, key: l.key, logger: l.logger, now: l.app.now, dsn: dsn, room: l.room, metrics: l.metrics,
 		open: sync.OnceFunc(func() { close(opened) })}
 	s.start(serviceCtx, l.super, picked)
 	l.super.start(serviceCtx, "broker", func(ctx context.Context) error { l.broker.keep(ctx, l.room); return ctx.Err() })
