@@ -49,6 +49,7 @@ type Jobs struct {
 	WorkerLossLimit time.Duration // a job whose worker is away longer ends, Infrastructure
 	OutputLimit     int64         // bytes of log records that a job may write
 	QueueTimeout    time.Duration // of jobs that name none; 0 waits for ever
+	Retry           bool          // a job that ends by the lab's fault is tried once elsewhere, where it does not say
 	ExtraContext    []string      // further names that a job's context may set (LAVA's EXTRA_CONTEXT_VARIABLES)
 }
 
@@ -121,6 +122,7 @@ func (c *Config) settings() []setting {
 		{key: "jobs.worker_loss_limit", about: "a job whose worker is away longer ends, Infrastructure", into: &c.Jobs.WorkerLossLimit},
 		{key: "jobs.output_limit", about: "bytes of log that a job may write", into: &c.Jobs.OutputLimit, size: true},
 		{key: "jobs.queue_timeout", about: "how long a job that does not say waits for a device; 0 is for ever", into: &c.Jobs.QueueTimeout},
+		{key: "jobs.retry_infrastructure", about: "try a job that ends by the lab's fault once more, on another device, where it does not say", into: &c.Jobs.Retry},
 		{key: "jobs.extra_context", about: "further names that a job's context may set", into: &c.Jobs.ExtraContext},
 		{key: "space.server", about: "free space below which submissions are refused", into: &c.Space.Server, size: true},
 		{key: "space.worker", about: "free space below which a worker takes no orders", into: &c.Space.Worker, size: true},

@@ -52,7 +52,7 @@ func (g *Gate) Check(text []byte) (*Definition, []*Problem) {
 	if problems := g.schema(nil, root); problems != nil {
 		return nil, problems
 	}
-	for _, check := range []func(*yaml.Node) *Problem{checkRevisions, g.checkRoles, g.checkNotify} {
+	for _, check := range []func(*yaml.Node) *Problem{checkRevisions, g.checkRoles, g.checkNotify, checkOwn} {
 		if p := check(root); p != nil {
 			return nil, []*Problem{p}
 		}
