@@ -36,6 +36,9 @@ func TestDecide(t *testing.T) {
 		{"pinned to a device", []any{worker("w1", 0), q1, q2, job(1, pin("q2"))}, "1→q2"},
 		{"pinned to a device of another type", []any{worker("w1", 0), q1, job(1, typ("bbb"), pin("q1"))}, ""},
 		{"pinned to a worker", []any{worker("w1", 0), worker("w2", 0), q1, device("q3", "qemu", "w2"), job(1, onWorker("w2"))}, "1→q3"},
+		{"a further attempt goes elsewhere", []any{worker("w1", 0), q1, q2, job(1, avoiding("q1"))}, "1→q2"},
+		{"a further attempt waits", []any{worker("w1", 0), q1, job(1, avoiding("q1")), job(2)}, "2→q1"},
+		{"attempts that failed on different devices", []any{worker("w1", 0), q1, q2, job(1, avoiding("q1")), job(2, avoiding("q2"))}, "1→q2 2→q1"},
 		{"pinned elsewhere", []any{worker("w1", 0), q1, job(1, pin("q9")), job(2)}, "2→q1"},
 		{"all tags", []any{worker("w1", 0), q1, device("q2", "qemu", "w1", "ssd"), device("q3", "qemu", "w1", "ssd", "usb"), job(1, tags("usb", "ssd"))}, "1→q3"},
 		{"a tag that no device has", []any{worker("w1", 0), device("q2", "qemu", "w1", "ssd"), job(1, tags("ssd", "hdmi"))}, ""},
@@ -270,6 +273,9 @@ func typ(t events.DeviceTypeName) func(*events.JobSubmitted) {
 func prio(p int) func(*events.JobSubmitted) { return func(e *events.JobSubmitted) { e.Priority = p } }
 func pin(d events.DeviceName) func(*events.JobSubmitted) {
 	return func(e *events.JobSubmitted) { e.Device = d }
+}
+func avoiding(d ...events.DeviceName) func(*events.JobSubmitted) {
+	return func(e *events.JobSubmitted) { e.Attempt = &events.Attempt{Of: 90, N: 2, Avoid: d} }
 }
 func onWorker(w events.WorkerName) func(*events.JobSubmitted) {
 	return func(e *events.JobSubmitted) { e.Worker = w }

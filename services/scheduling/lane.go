@@ -15,6 +15,7 @@ type shape struct {
 	device events.DeviceName
 	worker events.WorkerName
 	tags   []events.TagName
+	avoid  []events.DeviceName // that failed an earlier attempt
 	lanes  map[laneKey]*lane
 }
 
@@ -59,6 +60,9 @@ func (s *state) lane(k *kind, j *lab.Job) *lane {
 	sh := k.shapes[key]
 	if sh == nil {
 		sh = &shape{check: j.HealthCheck, device: j.PinDevice, worker: j.PinWorker, tags: j.Tags, lanes: map[laneKey]*lane{}}
+		if j.Attempt != nil {
+			sh.avoid = j.Attempt.Avoid
+		}
 		k.shapes[key] = sh
 	}
 	lk := s.split.key(j)
@@ -98,7 +102,7 @@ func (k *kind) remove(e *entry) {
 
 // shapeKey is equal for jobs that ask for the same of a device. Names have no NUL.
 func shapeKey(j *lab.Job) string {
-	if len(j.Tags) == 0 && j.PinDevice == "" && j.PinWorker == "" && !j.HealthCheck {
+	if len(j.Tags) == 0 && j.PinDevice == "" && j.PinWorker == "" && !j.HealthCheck && j.Attempt == nil {
 		return ""
 	}
 	parts := []string{"job", string(j.PinDevice), string(j.PinWorker)}
@@ -108,6 +112,11 @@ func shapeKey(j *lab.Job) string {
 	tags := slices.Sorted(slices.Values(j.Tags))
 	for _, t := range slices.Compact(tags) {
 		parts = append(parts, string(t))
+	}
+	if j.Attempt != nil {
+		for _, d := range j.Attempt.Avoid {
+			parts = append(parts, "", string(d)) // no tag is empty, so this is none
+		}
 	}
 	return strings.Join(parts, "\x00")
 }

@@ -141,7 +141,7 @@ func (r *round) next(c *cursor) *entry {
 // suits says that a free device may be given to jobs of a shape, whoever submitted them; reservations
 // are not looked at.
 func (r *round) suits(d *lab.Device, sh *shape) bool {
-	if sh.worker != "" && d.Worker != sh.worker || !d.HasTags(sh.tags) {
+	if sh.worker != "" && d.Worker != sh.worker || !d.HasTags(sh.tags) || slices.Contains(sh.avoid, d.Name) {
 		return false
 	}
 	if sh.check {
