@@ -16,6 +16,9 @@ import (
 // judge returns why a request has to be rejected, nothing where it becomes a job. It looks things
 // up in LAVA's order (lava_scheduler_app/models.py, from_yaml_and_user); the first problem ends it.
 func (s *state) judge(r *request, refusal string) []*job.Problem {
+	if r.retryOf != 0 {
+		return s.judgeRetry(r)
+	}
 	if refusal != "" && !r.check { // a check is the lab's own work, and its device would be Bad without
 		return []*job.Problem{job.At(nil, refusal)}
 	}
@@ -224,7 +227,10 @@ func (s *state) decide(r *request, problems []*job.Problem, queueTimeout time.Du
 			rejected.Problems = append(rejected.Problems,
 				events.Problem{Message: cut(p.Message, maxMessage), Path: cut(p.Path, maxPath), Line: p.Line, Column: p.Column})
 		}
-		return []events.Event{rejected}
+		return append([]events.Event{rejected}, s.dropWith(r, rejected.Message)...)
+	}
+	if r.retryOf != 0 {
+		return s.decideRetry(r)
 	}
 	d := r.def
 	submitted := events.JobSubmitted{
@@ -245,6 +251,7 @@ func (s *state) decide(r *request, problems []*job.Problem, queueTimeout time.Du
 	if r.pin != "" {
 		submitted.Device = r.pin
 	}
+	submitted.Retries = s.retries(r)
 	if r.check {
 		submitted.DeviceType, submitted.Worker, submitted.Tags = s.lab.Device(r.pin).Type, "", nil
 	}

@@ -36,9 +36,8 @@ func newInbox(d Deps) *inbox {
 // read fills the queue from a number on until ctx ends.
 func (in *inbox) read(ctx context.Context, from uint64) {
 	err := in.d.Log.FollowSubmissions(ctx, from, func(s stream.Submission, _ uint64) error {
-		if s.Parent != 0 {
-			// A part is decided with its submission. TODO: retries (part.<P>.r<n>), with JobRetried.
-			return nil
+		if s.Parent != 0 && !isRetry(s) {
+			return nil // a part is decided with its submission
 		}
 		r := newRequest(s, in.gate)
 		if err := in.hold(ctx, r); err != nil {

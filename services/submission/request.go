@@ -30,6 +30,10 @@ type request struct {
 	source events.Source
 	check  bool              // a health check
 	pin    events.DeviceName // by header
+	// retryOf is the job of which this is a further attempt; 0: none.
+	retryOf events.JobID
+	// retries is how often the job itself wants to be tried again; nil: it does not say.
+	retries *int
 
 	problems []*job.Problem  // found before the lab was asked
 	def      *job.Definition // nil where there are problems
@@ -60,6 +64,10 @@ func newRequest(s stream.Submission, gate *job.Gate) *request {
 	digest := sha256.Sum256(s.Text)
 	r := &request{job: s.Job, user: s.User, at: s.At, trace: traceOf(s),
 		source: events.Source{Sequence: uint64(s.Job), SHA256: hex.EncodeToString(digest[:]), Bytes: len(s.Text)}}
+	if isRetry(s) {
+		r.readRetry(s)
+		return r
+	}
 	if p := r.readHeaders(s); p != nil {
 		r.problems = []*job.Problem{p}
 		return r
@@ -73,6 +81,9 @@ func newRequest(s stream.Submission, gate *job.Gate) *request {
 		return r
 	}
 	r.metadata = r.def.MetadataTexts()
+	if n, said := r.def.Retries(); said {
+		r.retries = &n
+	}
 	r.weight = len(s.Text)
 	if r.def.Multinode() && !r.check {
 		r.splitParts()
@@ -176,6 +187,9 @@ func (r *request) splitParts() {
 
 // facts is how many facts decide the request, at most.
 func (r *request) facts() int {
+	if r.retryOf != 0 {
+		return 2
+	}
 	if len(r.parts) == 0 {
 		return 1
 	}

@@ -21,21 +21,34 @@ type state struct {
 	// early are sequences of facts about jobs that are not decided, such as a cancel that was
 	// faster. Mostly nil.
 	early map[events.Entity]uint64
+	owing map[events.JobID]bool // jobs that are to be retried, and are not yet
+	retry bool                  // jobs that do not say are
 }
 
 // newState is what is known before the first fact.
-func newState() *state { return &state{lab: lab.New()} }
+func newState() *state { return &state{lab: lab.New(), owing: map[events.JobID]bool{}} }
 
 // evolve folds a fact.
 func (s *state) evolve(r stream.Recorded) {
-	s.lab.Evolve(r.Seq, r.Time, r.Event)
+	s.noteOwing(s.lab.Evolve(r.Seq, r.Time, r.Event).Job)
 	s.advance(r.Event)
 }
 
 // anticipate folds a fact that this instance has just recorded.
 func (s *state) anticipate(r stream.Recorded) {
-	s.lab.Anticipate(r.Seq, r.Time, r.Event)
+	s.noteOwing(s.lab.Anticipate(r.Seq, r.Time, r.Event).Job)
 	s.advance(r.Event)
+}
+
+// noteOwing notes whether a job that changed is to be retried.
+func (s *state) noteOwing(j *lab.Job) {
+	switch {
+	case j == nil:
+	case j.OwesRetry():
+		s.owing[j.ID] = true
+	default:
+		delete(s.owing, j.ID)
+	}
 }
 
 // advance moves the position. A part has the number of its own text, which stands behind
@@ -51,9 +64,14 @@ func (s *state) advance(e events.Event) {
 	}
 }
 
-// expected is the sequence that a decision's fact must find as its job's last: 0, as it is the
-// first one.
-func (s *state) expected(about events.Entity) uint64 { return s.early[about] }
+// expected is the sequence that a decision's fact must find as its job's last: that of the first
+// attempt where the fact is about its retry, else 0, as it is the first one.
+func (s *state) expected(about events.Entity) uint64 {
+	if seq := s.lab.Seq(about); seq != 0 {
+		return seq
+	}
+	return s.early[about]
+}
 
 // snapshot is the shape of "submission.v1".
 type snapshot struct {
@@ -85,5 +103,9 @@ func (s *state) load(name string, data []byte) error {
 		return err
 	}
 	s.lab, s.position = l, snap.Position
+	clear(s.owing)
+	for j := range l.Jobs() {
+		s.noteOwing(j)
+	}
 	return nil
 }

@@ -22,6 +22,8 @@ type Deps struct {
 	Rules  job.Rules // of the gate
 	// QueueTimeout is how long a job waits that does not say; 0 is for ever.
 	QueueTimeout time.Duration
+	// Retry has jobs that do not say tried once more, elsewhere, where they end by the lab's fault.
+	Retry bool
 	// Refuse returns why the lab takes no submissions at the moment, such as a full disk, or "".
 	// Health checks are taken all the same. Nil never refuses.
 	Refuse func() string
@@ -32,6 +34,7 @@ type Deps struct {
 type Counts struct {
 	Submitted atomic.Uint64 // jobs, each part of a multinode job one
 	Rejected  atomic.Uint64
+	Retried   atomic.Uint64 // jobs that got a further attempt; it counts as submitted, too
 	Conflicts atomic.Uint64 // batches that another instance was faster with
 	Position  atomic.Uint64 // the last submission that is decided
 }
@@ -46,7 +49,8 @@ func Run(ctx context.Context, d Deps) error {
 		d.Counts = new(Counts)
 	}
 	ctx, stop := context.WithCancel(ctx)
-	sv := &service{Deps: d, s: newState(), inbox: newInbox(d)}
+	sv := &service{Deps: d, s: newState(), inbox: newInbox(d), published: map[events.JobID]bool{}}
+	sv.s.retry = d.Retry
 	defer sv.reading.Wait()
 	defer stop()
 	return d.Log.Run(ctx, stream.Driver{
@@ -69,10 +73,27 @@ type service struct {
 	pending []*request // read, in order, and not decided by this instance
 	barrier uint64     // sequence of LAB that has to be folded before they are decided
 	lost    bool       // the last batch was not recorded, or it is not known whether
+
+	published map[events.JobID]bool // jobs that are to be retried and the text of whose attempt is on the bus
 }
 
-// act decides about what was read, batch after batch.
+// act has jobs retried that ended by the lab's fault, and decides about what was read.
 func (sv *service) act(ctx context.Context, now time.Time) (wake time.Time, err error) {
+	retryErr := sv.retryOwed(ctx)
+	wake, err = sv.decideRead(ctx, now)
+	if retryErr == nil || err != nil {
+		return wake, err
+	}
+	// What cannot be retried now, because the bus takes nothing, keeps nobody else waiting.
+	soon, err := sv.later(ctx, now, retryErr)
+	if wake.IsZero() || soon.Before(wake) {
+		wake = soon
+	}
+	return wake, err
+}
+
+// decideRead decides about what was read, batch after batch.
+func (sv *service) decideRead(ctx context.Context, now time.Time) (wake time.Time, err error) {
 	if !sv.begun {
 		sv.begun = true
 		from := sv.s.position + 1
@@ -151,15 +172,21 @@ func (sv *service) learn(ctx context.Context) error {
 	var jobs []events.Entity
 	for _, r := range sv.pending {
 		jobs = append(jobs, events.Entity{Kind: events.Job, ID: r.job.String()})
+		if r.retryOf != 0 { // its first attempt is told of it in the same batch
+			jobs = append(jobs, events.Entity{Kind: events.Job, ID: r.retryOf.String()})
+		}
 	}
 	last, err := sv.Log.LastSeqs(ctx, jobs)
 	if err != nil {
 		return fmt.Errorf("look for facts of undecided jobs: %w", err)
 	}
 	sv.lost = false
-	for _, seq := range last {
-		if seq > sv.s.lab.Through() {
+	for about, seq := range last {
+		switch {
+		case seq > sv.s.lab.Through():
 			sv.barrier, sv.lost = max(sv.barrier, seq), true
+		case seq == 0 && sv.s.lab.Seq(about) > 0:
+			sv.s.lab.AgedOut(about)
 		}
 	}
 	sv.s.early = last
@@ -237,6 +264,11 @@ func (sv *service) tell(e events.Event) {
 	case events.JobSubmitted:
 		sv.Counts.Submitted.Add(1)
 		sv.Logger.Debug("job submitted", "job", e.Job, "user", e.User, "device_type", e.DeviceType)
+	case events.JobRetried:
+		sv.Counts.Retried.Add(1)
+		sv.Logger.Info("job retried", "job", e.Job, "as", e.As, "attempt", e.Attempt)
+	case events.JobRetryDropped:
+		sv.Logger.Info("job not retried", "job", e.Job, "reason", e.Reason)
 	case events.JobRejected:
 		sv.Counts.Rejected.Add(1)
 		sv.Logger.Info("job rejected", "job", e.Job, "user", e.User, "reason", e.Message)

@@ -64,7 +64,7 @@ func services() []service {
 		}},
 		{"submission", "checks definitions that were published, and numbers their parts", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return submission.Run(ctx, submission.Deps{Log: log, Logger: l, Rules: job.Rules{ExtraContext: s.config.Jobs.ExtraContext},
-				QueueTimeout: s.config.Jobs.QueueTimeout, Refuse: s.refuse, Counts: &s.metrics.counts.submission})
+				QueueTimeout: s.config.Jobs.QueueTimeout, Retry: s.config.Jobs.Retry, Refuse: s.refuse, Counts: &s.metrics.counts.submission})
 		}},
 		{"scheduling", "gives waiting jobs their devices", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return scheduling.Run(ctx, scheduling.Deps{Log: log, Now: s.now, Logger: l, Instance: instance(), Metrics: &s.metrics.counts.scheduling})
