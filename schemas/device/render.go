@@ -16,6 +16,9 @@ type Templates struct {
 	// Text returns the text of a template, such as "base-uboot.jinja2", and whether there is one.
 	// For those that it does not know, Strata's own stand in ([OwnTemplate]); nil knows none.
 	Text func(name string) (text string, ok bool)
+	// File is what errors call the dictionary: a file that somebody wrote. The device's name with
+	// ".jinja2" where it is empty, which is what LAVA calls the file.
+	File string
 
 	mu     sync.Mutex
 	parsed map[string]parsedTemplate
@@ -62,13 +65,20 @@ func (t *Templates) Render(name, deviceType string, text []byte, context *yaml.N
 	if deviceType != "" {
 		vars["scheduled_device_type"] = deviceType
 	}
-	dictionary, err := jinja.Parse(name+".jinja2", string(text))
+	file, of := name+".jinja2", " of "+name
+	if t != nil && t.File != "" {
+		file = t.File
+	}
+	if name == "" {
+		of = ""
+	}
+	dictionary, err := jinja.Parse(file, string(text))
 	if err != nil {
-		return nil, fmt.Errorf("parse dictionary of %s: %w", name, err)
+		return nil, fmt.Errorf("parse dictionary%s: %w", of, err)
 	}
 	out, err := jinja.Environment{Load: t.load}.Render(dictionary, vars)
 	if err != nil {
-		return nil, fmt.Errorf("render dictionary of %s: %w", name, err)
+		return nil, fmt.Errorf("render dictionary%s: %w", of, err)
 	}
 	return []byte(out), nil
 }

@@ -98,3 +98,29 @@ func TestRenderDevice(t *testing.T) {
 		t.Errorf("as text: status %d, said %q", status, text)
 	}
 }
+
+// TestRenderRefusals gives what cannot be rendered: the error says which file, which line and why.
+func TestRenderRefusals(t *testing.T) {
+	t.Parallel()
+	w, dir := newWorld(t), t.TempDir()
+	for _, tt := range []struct {
+		text, types, want string
+		status            int
+	}{
+		{"{% set a = 1 %}\n{{ b.c }}", dir, "board.jinja2:2: 'b' is undefined", exitFailed},
+		{"{% if %}", dir, "board.jinja2:1: want a value", exitFailed},
+		{"- {{ 1 }}", dir, "renders to a list, expected a mapping", exitFailed},
+		{"", dir, "renders to a null, expected a mapping", exitFailed},
+		{"a: {{ 1 }}", dir + "/none", "--device-types: ", exitMisuse},
+		{"a: {{ 1 }}", dir + "/board.jinja2", "board.jinja2 is no folder", exitMisuse},
+	} {
+		file := filepath.Join(dir, "board.jinja2")
+		if err := os.WriteFile(file, []byte(tt.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		status, said := w.strata(t, "devices", "render", file, "--device-types", tt.types)
+		if status != tt.status || !strings.Contains(said, tt.want) {
+			t.Errorf("%q with %s: status %d, said %q, want %d and %q", tt.text, tt.types, status, said, tt.status, tt.want)
+		}
+	}
+}

@@ -53,7 +53,15 @@ func (d dictionary) render(a *app, context *yaml.Node) ([]byte, error) {
 
 // renderText renders a dictionary that has been read already; file only names it.
 func (d dictionary) renderText(text string, context *yaml.Node) ([]byte, error) {
-	templates := &device.Templates{Text: d.template}
+	for _, dir := range d.types {
+		// Strata's own templates would stand in for what is not found there, and nobody would see it.
+		if info, err := os.Stat(dir); err != nil {
+			return nil, misuse("--device-types: %w", err)
+		} else if !info.IsDir() {
+			return nil, misuse("--device-types: %s is no folder", dir)
+		}
+	}
+	templates := &device.Templates{Text: d.template, File: filepath.Base(d.file)}
 	rendered, err := templates.Render(d.name, d.kind, []byte(text), context)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.file, err)
@@ -96,6 +104,9 @@ is handed, or with --json its data. An error names the template and the line.`,
 			root, err := yaml.ParseWithin(text, yaml.Limits{Bytes: device.MaxBytes})
 			if err != nil {
 				return fmt.Errorf("%s renders to no YAML: %w", d.file, err)
+			}
+			if !root.Is(yaml.Map) {
+				return fmt.Errorf("%s renders to a %s, expected a mapping", d.file, root.Kind)
 			}
 			if !a.json {
 				_, err := a.out.Write(append(text, '\n'))
