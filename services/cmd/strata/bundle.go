@@ -36,7 +36,7 @@ and passwords in URLs and commands. Look into the file before you give it away a
 		Example: "  strata jobs bundle 42 -o job42.tar --with-artefacts\n  strata run job42.tar --device mine.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			job, err := parseJob(args[0])
+			job, err := a.jobOf(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -33,6 +35,54 @@ func parseJob(text string) (events.JobID, error) {
 		return 0, misuse("%q is not a job number: write it like 42", text)
 	}
 	return events.JobID(n), nil
+}
+
+// jobOf reads a job's number as lists show it: "42", or "40.1" for a part of a multinode job, which the
+// lab is asked for.
+func (a *app) jobOf(ctx context.Context, text string) (events.JobID, error) {
+	whole, _, part := strings.Cut(text, ".")
+	job, err := parseJob(whole)
+	if err != nil || !part {
+		return job, err
+	}
+	c, done, err := a.client()
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	parts, err := partsOf(ctx, c, job)
+	if err != nil {
+		return 0, explain(err)
+	}
+	for _, id := range parts {
+		var j api.Job
+		if err := c.Call(ctx, "jobs.show", api.JobRequest{Job: id}, &j); err != nil {
+			return 0, explain(err)
+		}
+		if j.Display == strings.TrimPrefix(text, "#") {
+			return id, nil
+		}
+	}
+	return 0, fmt.Errorf("there is no job %s", text)
+}
+
+// partsOf returns the jobs that a submission was split into, in order; none where it is one job.
+func partsOf(ctx context.Context, c api.Client, job events.JobID) ([]events.JobID, error) {
+	var parts []events.JobID
+	in := api.EventsRequest{Entity: events.Entity{Kind: events.Job, ID: job.String()}.String()}
+	err := c.Stream(ctx, "events", in, func(m *nats.Msg) error {
+		var f struct {
+			Data events.DefinitionSplit `json:"data"`
+		}
+		if err := json.Unmarshal(m.Data, &f); err != nil {
+			return nil // another fact, whose fields have other shapes
+		}
+		if len(f.Data.Parts) > 0 {
+			parts = f.Data.Parts
+		}
+		return nil
+	})
+	return parts, err
 }
 
 // explain adds to an error what a person can do about it.

@@ -28,9 +28,32 @@ type followed struct {
 	failOnTest bool           // failed test cases are a failure too
 }
 
-// follow shows what becomes of a job until it is over and its log read, and returns errQuiet
-// where it did not end well.
+// follow shows what becomes of a job until it is over and its log read, then the same of each further
+// part of a multinode job, and returns errQuiet where one did not end well.
 func (a *app) follow(ctx context.Context, c api.Client, job events.JobID, how followed) error {
+	ended := a.followOne(ctx, c, job, how)
+	if ended != nil && !errors.Is(ended, errQuiet) {
+		return ended
+	}
+	parts, err := partsOf(ctx, c, job)
+	if err != nil {
+		return err
+	}
+	for _, part := range parts {
+		if part == job {
+			continue
+		}
+		err := a.followOne(ctx, c, part, how)
+		if err != nil && !errors.Is(err, errQuiet) {
+			return err
+		}
+		ended = errors.Join(ended, err)
+	}
+	return ended
+}
+
+// followOne follows one job, or one part of a multinode job.
+func (a *app) followOne(ctx context.Context, c api.Client, job events.JobID, how followed) error {
 	f := &follower{app: a, levels: how.levels, finished: make(chan struct{}), lines: make(chan struct{}, 1)}
 	followCtx, cancel := context.WithCancelCause(ctx)
 	var group sync.WaitGroup
@@ -202,6 +225,7 @@ func sentence(e api.Fact, raw []byte) string {
 			Lines     uint64       `json:"lines"`
 			Cases     uint64       `json:"cases"`
 			By        string       `json:"by"`
+			Parts     []uint64     `json:"parts"`
 		} `json:"data"`
 	}
 	_ = json.Unmarshal(raw, &d) // what is missing reads as empty
@@ -209,6 +233,8 @@ func sentence(e api.Fact, raw []byte) string {
 	switch e.Name {
 	case "job.submitted":
 		return fmt.Sprintf("job %d submitted: %s", v.Job, v.Name)
+	case "definition.split":
+		return fmt.Sprintf("job %d is a group of %d jobs, which are shown one after the other: %v", v.Job, len(v.Parts), v.Parts)
 	case "job.rejected":
 		return fmt.Sprintf("job %d rejected: %s", v.Job, v.Message)
 	case "job.scheduled":

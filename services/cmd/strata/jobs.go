@@ -91,7 +91,7 @@ how it ended.`,
 		Example: "  strata show 42\n  strata show 42 --json | jq -r .health",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			job, err := parseJob(args[0])
+			job, err := a.jobOf(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -133,7 +133,11 @@ func (a *app) printJob(j api.Job) {
 		line("canceled by", strings.TrimSuffix(string(j.CanceledBy)+": "+j.CancelWhy, ": "))
 	}
 	for _, p := range j.Problems {
-		line("problem", fmt.Sprintf("line %d: %s %s", p.Line, p.Message, p.Path))
+		where := p.Path
+		if strings.Contains(p.Message, where) {
+			where = ""
+		}
+		line("problem", strings.TrimSpace(fmt.Sprintf("line %d: %s %s", p.Line, p.Message, where)))
 	}
 	line("user", string(j.User))
 	line("type", string(j.DeviceType))
@@ -187,7 +191,7 @@ device off and finishes as Canceled. The command does not wait for that.`,
 			}
 			defer done()
 			for _, arg := range args {
-				if in.Job, err = parseJob(arg); err != nil {
+				if in.Job, err = a.jobOf(cmd.Context(), arg); err != nil {
 					return err
 				}
 				var j api.Job
@@ -220,7 +224,7 @@ each came from. The suite "lava" holds the steps of the job's own pipeline.`,
 		Example: "  strata results 42\n  strata results 42 --suite 0_smoke --json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			job, err := parseJob(args[0])
+			job, err := a.jobOf(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -27,7 +27,7 @@ The levels are debug, info, warning, error, exception, input, target, feedback, 
   strata logs 42 --from 1200 --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			job, err := parseJob(args[0])
+			job, err := a.jobOf(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -73,7 +73,7 @@ func parseLevels(words []string) ([]events.Level, error) {
 	for _, w := range words {
 		l := events.Level(strings.TrimSpace(w))
 		if !slices.Contains(all, l) {
-			return nil, misuse("--level %s: allowed are %v", w, all)
+			return nil, misuse("--level %s: allowed are %s", w, strings.ReplaceAll(join(all), " ", ", "))
 		}
 		wanted = append(wanted, l)
 	}

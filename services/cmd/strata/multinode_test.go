@@ -76,6 +76,38 @@ actions:
           - lava-sync both
 `
 
+// Of this group the second part fails.
+const halfJob = `
+job_name: one that fails
+visibility: public
+timeouts: {job: {minutes: 5}, action: {minutes: 3}, connection: {minutes: 2}}
+protocols:
+  lava-multinode:
+    timeout: {minutes: 2}
+    roles:
+      a: {device_type: shell, count: 1}
+      b: {device_type: shell, count: 1}
+actions:
+- deploy: {role: [a, b], to: overlay, os: debian}
+- boot:
+    role: [a]
+    method: minimal
+    prompts: ['shell:# ']
+    transfer_overlay: {download_command: cd @ROOT@ && busybox wget -q, unpack_command: tar -C / -xzf}
+- boot:
+    role: [b]
+    method: minimal
+    prompts: ['shell:# ']
+    transfer_overlay: {download_command: 'false', unpack_command: tar -C / -xzf}
+- test:
+    role: [b]
+    definitions:
+    - from: inline
+      name: never
+      path: inline/never.yaml
+      repository: {metadata: {format: Lava-Test Test Definition 1.0, name: never}, run: {steps: [ls]}}
+`
+
 // TestMultinode runs a group of three on three shells of the worker: they exchange messages and meet.
 // The server then waits for what nobody sends: once the others are over the group says so, and the
 // run ends, long before its time is up.
@@ -109,6 +141,18 @@ func TestMultinode(t *testing.T) {
 		}
 		return len(parts) == 3
 	})
+	if status, text := w.strata(t, "show", number+".2", "--json"); status != exitOK || !strings.Contains(text, `"display":"`+number+`.2"`) {
+		t.Errorf("strata show %s.2: status %d, said %s", number, status, text)
+	}
+	if status, text := w.strata(t, "show", number+".7"); status != exitFailed || !strings.Contains(text, "there is no job "+number+".7") {
+		t.Errorf("strata show %s.7: status %d, said %s", number, status, text)
+	}
+	// Who follows a group hears of each part, and the worst of them counts.
+	half := write(t, w.dir, "half.yaml", strings.ReplaceAll(halfJob, "@ROOT@", "$(mktemp -d)"))
+	status, text := w.strata(t, "submit", half, "--follow")
+	if !regexp.MustCompile(`(?s)job \d+\.0 is Complete.*job \d+\.1 is Incomplete`).MatchString(text) || status != exitFailed {
+		t.Errorf("half a group: status %d\n%s", status, lastOf(text))
+	}
 	for i, p := range parts {
 		log := w.must(t, "logs", p.Job.String())
 		if string(p.Health) != "Complete" {

@@ -119,6 +119,7 @@ func TestSentence(t *testing.T) {
 		{"job.finished", `{"job":1,"health":"Incomplete","error_type":"Job","error":"no image"}`, "job 1 finished: Incomplete (Job: no image)"},
 		{"job.withdrawn", `{"job":1,"reason":"canceled by bob"}`, "job 1 withdrawn: canceled by bob"},
 		{"job.returned", `{"job":1,"reason":"no space"}`, "job 1 returned: no space"},
+		{"definition.split", `{"job":1,"parts":[1,3]}`, "job 1 is a group of 2 jobs, which are shown one after the other: [1 3]"},
 		{"job.annotated", `{"job":1}`, "job 1: job.annotated"},
 	}
 	for _, tt := range tests {

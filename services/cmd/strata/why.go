@@ -22,7 +22,7 @@ device type, took lately, and on how often more urgent jobs came.`,
 		Example: "  strata why 42\n  strata why 42 --json | jq .place",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			job, err := parseJob(args[0])
+			job, err := a.jobOf(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
