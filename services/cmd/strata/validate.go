@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -10,6 +11,7 @@ import (
 	"strata/schemas/job/strict"
 	"strata/schemas/shape"
 	"strata/schemas/testdef"
+	"strata/schemas/yaml"
 )
 
 func (a *app) validateCommand() *cobra.Command {
@@ -20,7 +22,8 @@ func (a *app) validateCommand() *cobra.Command {
 		Long: `Check job definitions without a lab: every key of every deploy, boot, test and command method, and
 the rules between them, such as a timeout that is longer than the job's. "-" reads one from standard
 input. Each problem is printed as file:line:column: path: what is wrong and what is allowed; one of the
-file as a whole, such as its size, has no line and column.
+file as a whole, such as its size, has no line and column. A file that calls itself a test definition
+(metadata: format) is checked as one; with --test-definition all are.
 
 Without --strict unknown keys pass, as they do on submission; with it they are refused too, and the
 nearest right spelling is named. This is advice: a lab's gate decides on submission, and knows less.
@@ -30,13 +33,13 @@ The exit status is 0 when all files are accepted, 1 when one is not, 2 when the 
 or a file cannot be read. Editors find the same schemas in schemas/job.schema.json.`,
 		Example: `  strata validate job.yaml
   strata validate --strict --json jobs/*.yaml
-  strata validate --strict --test-definition smoke.yaml`,
+  strata validate --strict smoke.yaml`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, files []string) error { return a.validate(v, files) },
 	}
 	f := cmd.Flags()
 	f.BoolVar(&v.strict, "strict", false, "refuse unknown keys")
-	f.BoolVar(&v.testdef, "test-definition", false, "the files are test definitions, not jobs")
+	f.BoolVar(&v.testdef, "test-definition", false, "all files are test definitions, whatever they call themselves")
 	f.StringSliceVar(&v.context, "context", nil, "further variables that a job's context may set, with commas between them")
 	return cmd
 }
@@ -109,8 +112,12 @@ func (v validation) checker() func(text []byte) verdict {
 			return d
 		}
 	}
+	definition := validation{strict: v.strict, testdef: true}.checker()
 	validator, gate := strict.New(v.context), job.NewGate(job.Rules{ExtraContext: v.context})
 	return func(text []byte) verdict {
+		if isDefinition(text) {
+			return definition(text)
+		}
 		d := verdict{Problems: []fileProblem{}}
 		for _, p := range validator.Check(text, mode) {
 			d.Problems = append(d.Problems, fileProblem{p.Line, p.Column, p.Path.String(), p.Message, p.Classic})
@@ -128,6 +135,15 @@ func (v validation) checker() func(text []byte) verdict {
 		})
 		return d
 	}
+}
+
+// isDefinition reports whether a text calls itself a test definition, and is no job.
+func isDefinition(text []byte) bool {
+	root, err := yaml.Parse(text)
+	if err != nil || root.Has("actions") || root.Has("job_name") {
+		return false
+	}
+	return strings.HasPrefix(root.Get("metadata", "format").TextOr(""), "Lava-Test ")
 }
 
 // printVerdict prints what was found in one file, a line for each problem.

@@ -25,6 +25,7 @@ func TestValidate(t *testing.T) {
 	part := file("part.yaml", head+"- boot: {method: qemu, auto_login: {login_prompt: l, username: u, timeout: 3}}\n")
 	extra := file("extra.yaml", head+"- boot: {method: qemu}\ncontext: {lab_variable: 3}\n")
 	definition := file("smoke.yaml", "metadata: {format: Lava-Test Test Definition 1.0, name: smoke}\nrun: {steps: [ls], step: []}\n")
+	plain := file("plain.yaml", "run: {steps: [ls]}\n")
 	top := file("top.yaml", head+"- boot: {method: qemu}\nunknown: 1\n")
 	big := file("big.yaml", head+strings.Repeat("#", 2<<20))
 	tests := []struct {
@@ -46,6 +47,9 @@ func TestValidate(t *testing.T) {
 		{[]string{"--context", "lab_variable", extra}, exitOK, "accepted"},
 		{[]string{"--test-definition", definition}, exitOK, "accepted"},
 		{[]string{"--test-definition", "--strict", definition}, exitFailed, `:2:20: run.step: unknown key "step": allowed is only steps`},
+		{[]string{good, definition}, exitOK, definition + ": accepted\n"}, // it says itself what it is
+		{[]string{"--strict", definition}, exitFailed, `:2:20: run.step: unknown key "step"`},
+		{[]string{plain}, exitFailed, `key "job_name" is missing`},
 		{[]string{filepath.Join(w.dir, "none.yaml")}, exitMisuse, "none.yaml: no such file"},
 		{nil, exitMisuse, "requires at least 1 arg"},
 	}
