@@ -81,6 +81,10 @@ func (a *app) deviceShow() *cobra.Command {
 				if len(d.Tags) > 0 {
 					fmt.Fprintf(a.out, "tags: %s\n", join(d.Tags))
 				}
+				if d.Version == 0 {
+					_, err := fmt.Fprintf(a.out, "no dictionary, so it takes no jobs: `strata devices configure %s FILE` gives it one\n", d.Device)
+					return err
+				}
 				_, err := fmt.Fprintf(a.out, "dictionary, version %d:\n%s\n", d.Version, d.Dictionary)
 				return err
 			})

@@ -69,6 +69,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	started := false // cobra's own complaints about flags and arguments come before this is set
 	root := a.root()
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := cmd.ValidateRequiredFlags(); err != nil {
+			return err // which cobra would find later
+		}
 		started = true
 		return a.settle()
 	}
@@ -84,7 +87,11 @@ func (a *app) run(ctx context.Context, args []string) int {
 	case errors.Is(err, errQuiet):
 		return exitFailed
 	case !started || errors.As(err, &wrong):
-		fmt.Fprintf(a.err, "strata: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
+		fmt.Fprintf(a.err, "strata: %v\n", err)
+		if !started && cmd.Runnable() {
+			fmt.Fprintf(a.err, "Usage: %s\n", cmd.UseLine())
+		}
+		fmt.Fprintf(a.err, "See `%s --help`.\n", cmd.CommandPath())
 		return exitMisuse
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitFailed // stopped by the person who started it

@@ -48,6 +48,12 @@ where there is no console it is a shell in the job's directory.`,
 			if isBundle(args[0]) {
 				return a.runBundle(cmd.Context(), r)
 			}
+			if _, err := os.Stat(args[0]); args[0] != "-" && err != nil {
+				return fmt.Errorf("read job definition: %w", err)
+			}
+			if strings.HasSuffix(args[0], ".tar") {
+				return fmt.Errorf("%s is not a bundle that `strata jobs bundle` wrote", args[0])
+			}
 			if r.device == "" {
 				return misuse(`required flag "device" not set: the device that %s is to run on`, args[0])
 			}

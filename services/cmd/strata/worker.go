@@ -55,6 +55,10 @@ holds the name and password of somebody who may.`,
 			if given("listen") || c.Listen.Metrics == "" {
 				c.Listen.Metrics = listen
 			}
+			// Tried at once: what is tried again and again would hide that the directory is wrong.
+			if err := os.MkdirAll(c.Data, 0o700); err != nil {
+				return fmt.Errorf("make the worker's data directory: %w", err)
+			}
 			if registers {
 				a.token, c.Broker.Token, c.Broker.TokenFile = "", "", ""
 			}
