@@ -214,7 +214,7 @@ func (p past) showJob(ctx context.Context, who caller, in JobRequest) (Job, erro
 		return Job{}, refuse(NotFound, "there was no job %d", in.Job)
 	}
 	if j.State == lab.Submitted.String() {
-		j.Why = why(p.state, in.Job)
+		j.Why = why(p.state, in.Job, p.at)
 	}
 	return j, nil
 }
