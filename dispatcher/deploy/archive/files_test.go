@@ -75,6 +75,38 @@ func TestUntar(t *testing.T) {
 	}
 }
 
+// What is unpacked over a tree replaces what stands there, and leaves links to directories as they are.
+func TestUntarOverATree(t *testing.T) {
+	t.Parallel()
+	for name, untar := range map[string]func(dir string, r io.Reader) error{
+		"as ours": func(dir string, r io.Reader) error { return Untar(dir, r, 0) }, "as it is": UntarAsIs,
+	} {
+		dir := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(dir, "usr/lib"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink("usr/lib", filepath.Join(dir, "lib")); err != nil {
+			t.Fatal(err)
+		}
+		packed := tarOf(t,
+			&tar.Header{Name: "lib/", Typeflag: tar.TypeDir, Mode: 0o755},
+			&tar.Header{Name: "lib/a", Typeflag: tar.TypeReg, Mode: 0o644, Size: 2, Linkname: "hi"},
+			&tar.Header{Name: "lib/b", Typeflag: tar.TypeLink, Linkname: "lib/a"},
+			&tar.Header{Name: "lib/c", Typeflag: tar.TypeSymlink, Linkname: "a"},
+			&tar.Header{Name: "lib/b", Typeflag: tar.TypeLink, Linkname: "lib/b"})
+		for pass := range 2 {
+			if err := untar(dir, bytes.NewReader(packed)); err != nil {
+				t.Fatalf("%s, pass %d: %v", name, pass+1, err)
+			}
+		}
+		for _, file := range []string{"a", "b", "c"} {
+			if got, err := os.ReadFile(filepath.Join(dir, "usr/lib", file)); err != nil || string(got) != "hi" {
+				t.Errorf("%s: usr/lib/%s: got %q, error %v, want hi", name, file, got, err)
+			}
+		}
+	}
+}
+
 // An archive from a stranger must not write outside of its directory.
 func TestUntarStaysInside(t *testing.T) {
 	t.Parallel()

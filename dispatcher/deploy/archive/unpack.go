@@ -177,11 +177,8 @@ func UntarAsIs(dir string, r io.Reader) error {
 
 // extractAsIs unpacks one entry and gives it its owner and mode.
 func extractAsIs(root *os.Root, in io.Reader, h *tar.Header, name string) error {
-	if info, err := root.Lstat(name); err == nil && info.IsDir() != (h.Typeflag == tar.TypeDir) {
-		// A link to a directory stays one; anything else that is in the way goes.
-		if h.Typeflag == tar.TypeDir && info.Mode()&fs.ModeSymlink != 0 {
-			return nil
-		}
+	if info, err := root.Lstat(name); err == nil && h.Typeflag == tar.TypeDir && info.Mode()&fs.ModeSymlink != 0 {
+		return nil // a link to a directory stays one
 	}
 	switch h.Typeflag {
 	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:

@@ -118,6 +118,13 @@ func extract(root *os.Root, in io.Reader, h *tar.Header, name string, strip int)
 		if target == "" {
 			return fmt.Errorf("%w: link to %s", ErrFormat, h.Linkname)
 		}
+		if target == name {
+			return nil
+		}
+		// As for files: what an archive or a layer brings replaces what is there.
+		if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 		return root.Link(target, name)
 	}
 	return nil // device nodes, sockets, the headers of pax and git
