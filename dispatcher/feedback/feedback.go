@@ -46,6 +46,9 @@ func (r read) Run(ctx context.Context, s *pipeline.Session) error {
 			continue
 		}
 		c := s.ConsoleOf(name)
+		if c == s.Console() && !r.repeat {
+			continue // it has two names: what is read now, actions wait for later
+		}
 		end := s.Now().Add(limit)
 		if c.Connected() {
 			// Once, and not for each read: a machine that goes down says it line by line.
