@@ -1,6 +1,7 @@
 package boot_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -104,6 +105,8 @@ func TestLogin(t *testing.T) {
 	}{
 		{"name and password", "print Linux version 6\nprompt board login: \nwait root\nprompt Password: \nwait pw\n" +
 			"prompt sh# \nwait sudo su\nprompt sh# \nwait id\nprompt sh# \nhang", "prompts: ['sh# ']\n    " + login, "", "sudo su"},
+		{"a command without an end", "print Linux version 6\nprompt board login: \nwait root\nprompt Password: \nwait pw\n" +
+			"prompt sh# \nwait sudo su\nhang", "prompts: ['sh# ']\n    " + login, events.JobError, "wait for prompt timed out"},
 		{"login incorrect", "print Linux version 6\nprompt board login: \nwait root\nprompt Password: \nwait pw\nprint Login incorrect\nhang",
 			"prompts: ['sh# ']\n    " + login, events.JobError, "Login incorrect"},
 		{"no password prompt", "print Linux version 6\nprompt board login: \nwait root\nprint Login timed out after 60 seconds\nhang",
@@ -128,7 +131,11 @@ func TestLogin(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			log, verdict := run(t, tt.script, tt.block)
+			j := job(t, tt.script, tt.block, "hard_reset: /bin/true, power_off: /bin/true")
+			if tt.errorType == "" { // what comes in the end may take long on a busy machine
+				j.Definition = bytes.Replace(j.Definition, []byte("connection: {seconds: 2}"), []byte("connection: {minutes: 1}"), 1)
+			}
+			log, verdict := runJob(t, j)
 			if verdict.ErrorType != tt.errorType {
 				t.Fatalf("verdict: %+v, want error type %q", verdict, tt.errorType)
 			}
@@ -226,7 +233,11 @@ func run(t *testing.T, script, block string) ([]events.Record, dispatcher.Verdic
 
 func runOn(t *testing.T, script, block, power string) ([]events.Record, dispatcher.Verdict) {
 	t.Helper()
-	j := job(t, script, block, power)
+	return runJob(t, job(t, script, block, power))
+}
+
+func runJob(t *testing.T, j dispatcher.Job) ([]events.Record, dispatcher.Verdict) {
+	t.Helper()
 	var log []events.Record
 	j.Log = output.New(output.Settings{Now: time.Now, Write: func(r events.Record) error {
 		log = append(log, r)

@@ -167,11 +167,23 @@ func (login) Run(ctx context.Context, s *pipeline.Session) error {
 		if err := s.SendLine(ctx, c, command); err != nil {
 			return err
 		}
-		if _, err := s.Wait(ctx, c); err != nil {
+		if err := waitBriefly(ctx, s, c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// waitBriefly waits for the prompt after a command: a shell that is there answers within the
+// connection's timeout, and one that does not must not take the time of the whole boot.
+func waitBriefly(ctx context.Context, s *pipeline.Session, c *connection.Connection) error {
+	limited, cancel := context.WithTimeout(ctx, s.Step.Connection)
+	defer cancel()
+	_, err := s.Wait(limited, c)
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		return pipeline.Blamef(pipeline.Job, "wait for prompt timed out")
+	}
+	return err
 }
 
 // waitForPrompt waits for one of the prompts and reports what the kernel said meanwhile.
