@@ -8,7 +8,6 @@ import (
 
 	"strata/dispatcher/connection"
 	"strata/dispatcher/pipeline"
-	"strata/schemas/python"
 )
 
 // loader is a boot loader that a device stops at.
@@ -48,8 +47,7 @@ func (l loader) sendLine(ctx context.Context, s *pipeline.Session, c *connection
 	if l.method != "uefi" && l.method != "uefi-menu" || lineSeparator(s, l) == "unix" {
 		return s.SendLine(ctx, c, line)
 	}
-	s.Log.Debug("Sending line: %s", python.Quote(line))
-	return closedIsLab(c.Send(ctx, line+"\r\n", s.Step.CharDelay))
+	return closedIsLab(c.SendLineEnding(ctx, line, "\r\n", s.Step.CharDelay))
 }
 
 // wait waits for the console's prompts. iPXE ends its lines after 80 characters, be it in the middle of

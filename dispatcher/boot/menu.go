@@ -115,6 +115,16 @@ type walker struct {
 	prompt string // what the first menu asks for a choice with
 	steps  []menuStep
 	boot   string // pattern of what shows that a system starts; "" for none
+	end    string // of the line that a number is typed as
+}
+
+// menuEnd returns what ends a line that is typed at the menus of a method: a newline, unless a
+// line_separator asks for CR LF. LAVA, where it has no effect there, types the newline as well.
+func menuEnd(s *pipeline.Session, method string) string {
+	if lineSeparator(s, loader{method, "boot"}) == "dos" {
+		return "\r\n"
+	}
+	return "\n"
 }
 
 // walk goes through the menus from the prompt on.
@@ -166,7 +176,7 @@ func (w walker) take(ctx context.Context, s *pipeline.Session, c *connection.Con
 		}
 		if number, ok := w.menu.number(screen, label); ok {
 			s.Log.Info("Selecting option %s (%s)", number, label)
-			return s.SendLine(ctx, c, number)
+			return closedIsLab(c.SendLineEnding(ctx, number, w.end, s.Step.CharDelay))
 		}
 	}
 	return pipeline.Blamef(pipeline.Job, "No selection was made")

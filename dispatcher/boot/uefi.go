@@ -48,7 +48,8 @@ func (shellMenu) walker(s *pipeline.Session) (walker, error) {
 		return walker{}, pipeline.Blamef(pipeline.Configuration, "uefi '%s': %w", name, err)
 	}
 	m, err := menuOf(p)
-	return walker{menu: m, prompt: p.Get("menu_prompt").Text(), steps: steps, boot: p.Get("menu_boot_message").Text()}, err
+	return walker{menu: m, prompt: p.Get("menu_prompt").Text(), steps: steps, boot: p.Get("menu_boot_message").Text(),
+		end: menuEnd(s, "uefi")}, err
 }
 
 // Validate checks that there is a way.

@@ -111,7 +111,8 @@ func (*menuSelector) Run(ctx context.Context, s *pipeline.Session) error {
 		return err
 	}
 	steps, _ := pipeline.Get(s, chosenSteps)
-	return walker{menu: m, prompt: p.Get("bootloader_prompt").Text(), steps: steps, boot: p.Get("boot_message").Text()}.walk(ctx, s, c)
+	return walker{menu: m, prompt: p.Get("bootloader_prompt").Text(), steps: steps, boot: p.Get("boot_message").Text(),
+		end: menuEnd(s, "uefi-menu")}.walk(ctx, s, c)
 }
 
 // grubMenu is grub-efi-menu-selector: it has the firmware start GRUB.
@@ -155,5 +156,5 @@ func (a *grubMenu) Run(ctx context.Context, s *pipeline.Session) error {
 	if err != nil {
 		return err
 	}
-	return walker{menu: m, prompt: menuParameters(s).Get("bootloader_prompt").Text(), steps: steps}.walk(ctx, s, c)
+	return walker{menu: m, prompt: menuParameters(s).Get("bootloader_prompt").Text(), steps: steps, end: menuEnd(s, "uefi-menu")}.walk(ctx, s, c)
 }

@@ -12,11 +12,16 @@ import (
 
 // SendLine types text and a newline. With delay > 0 it pauses that long after each character.
 func (c *Connection) SendLine(ctx context.Context, text string, delay time.Duration) error {
+	return c.SendLineEnding(ctx, text, "\n", delay)
+}
+
+// SendLineEnding is SendLine with another end of the line, such as the "\r\n" of firmware.
+func (c *Connection) SendLineEnding(ctx context.Context, text, end string, delay time.Duration) error {
 	if delay > 0 {
 		c.log.Debug("Sending with %d millisecond of delay", delay/time.Millisecond)
 	}
 	c.log.Debug("Sending line: %s", python.Quote(text))
-	return c.Send(ctx, text+"\n", delay)
+	return c.Send(ctx, text+end, delay)
 }
 
 // Send types text as it is, and logs it line by line as input.
