@@ -15,7 +15,7 @@ type Scenario struct {
 	Drain bool
 	// Next returns what comes from outside, in order of time; false behind the last.
 	Next func() (Input, bool)
-	// Outcome says how a job goes on the device that it got. It hangs on its arguments only.
+	// Outcome says how a job goes on the device that it got; it is asked once for each assignment.
 	Outcome func(j *lab.Job, d events.DeviceName) Outcome
 	// Repair is how long people take to set a device back to Unknown that went Bad under a job; nil
 	// or zero: they never do.

@@ -18,7 +18,7 @@ func TestYear(t *testing.T) {
 	t.Parallel()
 	s := Default()
 	s.Days, s.Jobs = 365, 100_000
-	r := run(t, s)
+	r := simulate(t, s)
 	j := r.Jobs
 	if j.Submitted != 100_000 || j.Submitted != j.Started+j.Withdrawn+j.Waiting || j.Started != j.Complete+j.Incomplete+j.Canceled+j.Running {
 		t.Errorf("jobs do not add up: %+v", j)
@@ -46,7 +46,7 @@ func TestSameBytes(t *testing.T) {
 		s := Default()
 		s.Seed, s.Days, s.Devices, s.Workers = seed, 7, 40, 3
 		s.Deaths = []Death{{Worker: "w2", At: s.Start.Add(50 * time.Hour), Back: s.Start.Add(60 * time.Hour)}}
-		text, err := json.Marshal(run(t, s))
+		text, err := json.Marshal(simulate(t, s))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,11 +107,11 @@ func TestDrain(t *testing.T) {
 	t.Parallel()
 	s := Default()
 	s.Days, s.Devices, s.Types, s.Workers, s.Load = 2, 10, 2, 1, 1.3
-	if r := run(t, s); r.Jobs.Waiting == 0 || r.Waits[0].Waiting != r.Jobs.Waiting || r.Waits[0].Oldest <= 0 || !r.Until.Equal(s.Start.Add(48*time.Hour)) {
+	if r := simulate(t, s); r.Jobs.Waiting == 0 || r.Waits[0].Waiting != r.Jobs.Waiting || r.Waits[0].Oldest <= 0 || !r.Until.Equal(s.Start.Add(48*time.Hour)) {
 		t.Errorf("under a load of 1.3 nobody waits at the end: %+v, %+v", r.Jobs, r.Waits[0])
 	}
 	s.Drain = true
-	if r := run(t, s); r.Jobs.Waiting != 0 || r.Jobs.Running != 0 || r.Jobs.Started != r.Jobs.Submitted {
+	if r := simulate(t, s); r.Jobs.Waiting != 0 || r.Jobs.Running != 0 || r.Jobs.Started != r.Jobs.Submitted {
 		t.Errorf("after draining: %+v", r.Jobs)
 	}
 }
@@ -173,7 +173,7 @@ func scenario(t *testing.T, s Synthetic) Scenario {
 	return sc
 }
 
-func run(t *testing.T, s Synthetic) Report {
+func simulate(t *testing.T, s Synthetic) Report {
 	t.Helper()
 	r, err := New(scenario(t, s)).Run()
 	if err != nil {
