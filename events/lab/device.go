@@ -32,6 +32,7 @@ type Device struct {
 	Health        events.DeviceHealth   `json:"health"`
 	HealthSeq     uint64                `json:"health_seq"`              // of the fact that set or confirmed it
 	HealthReason  string                `json:"health_reason,omitempty"` // as that fact gave it
+	HealthBy      events.UserName       `json:"health_by,omitempty"`     // who set it; [LavaHealth] where the lab did
 	State         DeviceState           `json:"state"`
 	Job           events.JobID          `json:"job,omitempty"`      // that holds it; 0 when Idle
 	Lease         events.Lease          `json:"lease,omitempty"`    // highest so far; the holder's unless Idle
@@ -40,7 +41,7 @@ type Device struct {
 	IdleSince     time.Time             `json:"idle_since"`
 	Check         Check                 `json:"check"`
 	LastCheck     events.JobID          `json:"last_check,omitempty"`   // the last health check that finished; 0: none
-	LastCheckAt   time.Time             `json:"last_check_at,omitzero"` // when that one was submitted
+	LastCheckAt   time.Time             `json:"last_check_at,omitzero"` // when that one ended, here or in the lab that it came from
 	JobsSince     int                   `json:"jobs_since,omitempty"`   // started on it since, health checks not counted
 	DueSeq        uint64                `json:"due_seq"`                // of the last fact that may have made a check due
 	// FirstCheck spreads the first checks of devices that were imported: of those where it is not 0, at most
@@ -105,7 +106,7 @@ func (d Device) After(seq uint64, at time.Time, e events.Event, j *Job) (Device,
 		}
 		d.FirstCheck, d.DueSeq = e.AtOnce, seq
 	case events.DeviceHealthSet:
-		d = d.setHealth(e.Health, seq, e.Reason)
+		d = d.setHealth(e.Health, seq, e.Reason, e.By)
 		d.Check.Due = false // the rules say anew whether one is
 		if d.Check.Failed != "" {
 			d.Check = Check{}
@@ -115,7 +116,7 @@ func (d Device) After(seq uint64, at time.Time, e events.Event, j *Job) (Device,
 		if e.From != d.Health {
 			return d, false
 		}
-		d = d.setHealth(e.To, seq, e.Reason)
+		d = d.setHealth(e.To, seq, e.Reason, LavaHealth)
 		if !mayCheck(d.Health) {
 			d.Check.Due = false
 		}
@@ -184,7 +185,8 @@ func (d Device) afterJob(e events.Event, j *Job) (Device, bool) {
 		if !d.Checking || j == nil || d.Job != e.Job || d.Lease != e.Lease {
 			return d, false
 		}
-		d.LastCheck, d.LastCheckAt, d.JobsSince, d.FirstCheck = j.ID, j.SubmittedAt, 0, 0
+		// LAVA counts from its submission, so that a check that takes long comes back too soon.
+		d.LastCheck, d.LastCheckAt, d.JobsSince, d.FirstCheck = j.ID, e.At, 0, 0
 	case events.JobReturned:
 		if !d.Checking || d.Job != e.Job || d.Lease != e.Lease {
 			return d, false
@@ -196,8 +198,8 @@ func (d Device) afterJob(e events.Event, j *Job) (Device, bool) {
 	return d, true
 }
 
-func (d Device) setHealth(h events.DeviceHealth, seq uint64, reason string) Device {
-	d.Health, d.HealthSeq, d.DueSeq, d.HealthReason = h, seq, seq, reason
+func (d Device) setHealth(h events.DeviceHealth, seq uint64, reason string, by events.UserName) Device {
+	d.Health, d.HealthSeq, d.DueSeq, d.HealthReason, d.HealthBy = h, seq, seq, reason, by
 	if h != events.Unknown {
 		d.FaultsInRow = 0 // a check or a person has spoken
 	}
@@ -245,7 +247,7 @@ func NewDevice(seq uint64, at time.Time, e events.DeviceAdded) Device {
 	if h == "" {
 		h = events.Unknown
 	}
-	d = d.setHealth(h, seq, "")
+	d = d.setHealth(h, seq, "", e.By)
 	d.Tags = slices.Clone(e.Tags)
 	slices.Sort(d.Tags)
 	d.Tags = slices.Compact(d.Tags)

@@ -220,7 +220,7 @@ func TestJobsSinceCheck(t *testing.T) {
 		fold(s, e,
 			events.JobScheduled{Job: id, Device: "q1", Lease: lease}, events.DeviceReserved{Device: "q1", Job: id, Lease: lease},
 			events.JobStarted{Job: id, Device: "q1", Lease: lease},
-			events.JobFinished{Job: id, Device: "q1", Lease: lease, Health: events.Complete},
+			events.JobFinished{Job: id, Device: "q1", Lease: lease, Health: events.Complete, At: at.Add(10 * time.Minute)},
 			events.DeviceReleased{Device: "q1", Job: id, Lease: lease})
 	}
 	run(1, false, noon)
@@ -228,8 +228,8 @@ func TestJobsSinceCheck(t *testing.T) {
 	run(3, false, noon)
 	run(4, false, noon)
 	d := s.Device("q1")
-	if d.LastCheck != 2 || !d.LastCheckAt.Equal(noon.Add(time.Hour)) || d.JobsSince != 2 {
-		t.Errorf("last check %d of %v and %d jobs since, want 2, 13:00, 2", d.LastCheck, d.LastCheckAt, d.JobsSince)
+	if d.LastCheck != 2 || !d.LastCheckAt.Equal(noon.Add(70*time.Minute)) || d.JobsSince != 2 {
+		t.Errorf("last check %d of %v and %d jobs since, want 2, its end at 13:10, 2", d.LastCheck, d.LastCheckAt, d.JobsSince)
 	}
 }
 

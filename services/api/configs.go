@@ -11,7 +11,8 @@ import (
 	"strata/events/lab"
 )
 
-// ConfigRequest asks for the versions that a device's dictionary, or the settings of a device type, have had.
+// ConfigRequest asks for the versions that a device's dictionary, or the settings of a device type or
+// worker, have had.
 type ConfigRequest struct {
 	Name  string `json:"name"`
 	Texts []int  `json:"texts,omitempty"` // numbers of the versions whose texts are wanted
@@ -85,6 +86,51 @@ func (a *api) deviceTypeVersions(ctx context.Context, _ caller, in ConfigRequest
 		}
 	}
 	return out.numbered(len(out.Versions), in.Texts)
+}
+
+// workerVersions answers with the versions of a worker's settings, to those who may change the worker: there
+// may be secrets in its files.
+func (a *api) workerVersions(ctx context.Context, who caller, in ConfigRequest) (Config, error) {
+	last := 0
+	var denied error
+	a.read(func(s *lab.State) {
+		var w *lab.Worker
+		if w, denied = theWorker(s, who, events.WorkerName(in.Name)); w != nil {
+			last = w.Configured
+		}
+	})
+	if denied != nil {
+		return Config{}, denied
+	}
+	facts, err := a.log.Load(ctx, events.Entity{Kind: events.Worker, ID: in.Name})
+	if err != nil {
+		return Config{}, err
+	}
+	out := Config{Name: in.Name, Versions: []ConfigVersion{}}
+	for _, r := range facts {
+		switch e := r.Event.(type) {
+		case events.WorkerConfigured:
+			out.Versions = append(out.Versions, ConfigVersion{Seq: r.Seq, Time: r.Time, By: e.By, Comment: e.Comment, Text: workerText(e)})
+		case events.WorkerRemoved:
+			out.Versions = out.Versions[:0] // another worker had the name
+		}
+	}
+	return out.numbered(max(last, len(out.Versions)), in.Texts)
+}
+
+// workerText writes the settings of a worker as one text, in which versions can be compared.
+func workerText(e events.WorkerConfigured) string {
+	var b strings.Builder
+	if e.Description != "" {
+		fmt.Fprintf(&b, "description: %s\n", e.Description)
+	}
+	fmt.Fprintf(&b, "job_limit: %d\n", e.JobLimit)
+	for _, part := range []struct{ file, text string }{{"dispatcher.yaml", e.Dispatcher}, {"env.yaml", e.Env}, {"env-dut.yaml", e.EnvDUT}} {
+		if part.text != "" {
+			fmt.Fprintf(&b, "--- %s\n%s\n", part.file, strings.TrimSuffix(part.text, "\n"))
+		}
+	}
+	return b.String()
 }
 
 // numbered gives the versions their numbers, the newest the last, and takes the texts away that nobody asked

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"strata/events"
 	"strata/events/lab"
@@ -46,7 +47,7 @@ func (a *api) showDevice(_ context.Context, _ caller, in DeviceRequest) (Device,
 func viewDevice(d *lab.Device, whole bool) Device {
 	v := Device{
 		Device: d.Name, DeviceType: d.Type, Worker: d.Worker, State: string(d.State), Health: d.Health,
-		HealthReason: d.HealthReason, Job: d.Job, Tags: slices.Clone(d.Tags), Description: d.Description, Version: d.Version,
+		HealthReason: d.HealthReason, HealthBy: d.HealthBy, Job: d.Job, Tags: slices.Clone(d.Tags), Description: d.Description, Version: d.Version,
 	}
 	if whole {
 		v.Dictionary = d.Dictionary
@@ -177,17 +178,50 @@ func (a *api) untagDevice(ctx context.Context, who caller, in DeviceRequest) (De
 }
 
 // setDeviceHealth records how well a person says a device is. Bad is among them: a person may know
-// before a check does.
+// before a check does. The job of a device that is retired is canceled with it: nobody is to touch the
+// device any more.
 func (a *api) setDeviceHealth(ctx context.Context, who caller, in DeviceRequest) (Device, error) {
 	if in.Health == "" {
 		return Device{}, &Error{Code: Invalid, Field: "health", Message: "health is missing"}
 	}
+	in.Health = spelled(in.Health, events.Good, events.Unknown, events.Looping, events.Bad, events.Maintenance, events.Retired)
 	if err := in.check(); err != nil {
 		return Device{}, err
 	}
-	return a.changeDevice(ctx, who, in, func(_ *lab.State, d *lab.Device) ([]events.Event, error) {
-		return []events.Event{events.DeviceHealthSet{Device: d.Name, Health: in.Health, Reason: in.Reason, By: who.user}}, nil
+	return a.changeDevice(ctx, who, in, func(s *lab.State, d *lab.Device) ([]events.Event, error) {
+		facts := []events.Event{events.DeviceHealthSet{Device: d.Name, Health: in.Health, Reason: in.Reason, By: who.user}}
+		if in.Health == events.Retired {
+			facts = append(facts, cancelOf(s, d, who, because("device "+string(d.Name)+" was retired", in.Reason))...)
+		}
+		return facts, nil
 	})
+}
+
+// spelled returns the word that a person meant, in whatever case it was written.
+func spelled[W ~string](word W, words ...W) W {
+	for _, w := range words {
+		if strings.EqualFold(string(w), string(word)) {
+			return w
+		}
+	}
+	return word
+}
+
+// cancelOf asks for the end of the job that holds a device, unless somebody has.
+func cancelOf(s *lab.State, d *lab.Device, who caller, why string) []events.Event {
+	j := s.Job(d.Job)
+	if d.Job == 0 || j == nil || j.State == lab.Finished || j.Cancel != nil {
+		return nil
+	}
+	return []events.Event{events.JobCancelRequested{Job: j.ID, By: who.user, Reason: why}}
+}
+
+// because adds a person's reason to what happened.
+func because(what, reason string) string {
+	if reason == "" {
+		return what
+	}
+	return what + ": " + reason
 }
 
 // removeDevice takes a device without a job out of the lab.

@@ -52,6 +52,7 @@ func verbs() map[string]handler {
 		"workers.register":  verb((*api).registerWorker),
 		"workers.token":     verb((*api).workerToken),
 		"workers.configure": verb((*api).configureWorker),
+		"workers.config":    verb((*api).workerVersions),
 		"workers.health":    verb((*api).setWorkerHealth),
 		"workers.remove":    verb((*api).removeWorker),
 	}

@@ -120,6 +120,7 @@ type Device struct {
 	State        string                `json:"state"` // Idle, Reserved, Running
 	Health       events.DeviceHealth   `json:"health"`
 	HealthReason string                `json:"health_reason,omitempty"` // why it is so, where that was said
+	HealthBy     events.UserName       `json:"health_by,omitempty"`     // who set it; lava-health where the lab did
 	Job          events.JobID          `json:"job,omitempty"`           // that holds it
 	Tags         []events.TagName      `json:"tags,omitempty"`
 	Description  string                `json:"description,omitempty"`
@@ -159,14 +160,27 @@ type DeviceType struct {
 // Worker is what the api tells of a worker.
 type Worker struct {
 	Worker      events.WorkerName   `json:"worker"`
-	State       string              `json:"state"` // Online, Offline
+	State       string              `json:"state"`                  // Online, Offline
+	StateReason string              `json:"state_reason,omitempty"` // why it is Offline
+	Since       time.Time           `json:"since"`                  // when it came or went
 	Health      events.WorkerHealth `json:"health"`
-	Description string              `json:"description,omitempty"`
-	JobLimit    int                 `json:"job_limit,omitempty"`
-	Version     string              `json:"version,omitempty"`
-	Devices     int                 `json:"devices"`
-	Running     int                 `json:"running"`         // devices that jobs hold
-	Token       string              `json:"token,omitempty"` // of register and token only
+	// HealthReason and HealthBy are those of the person who set the health last.
+	HealthReason string          `json:"health_reason,omitempty"`
+	HealthBy     events.UserName `json:"health_by,omitempty"`
+	Description  string          `json:"description,omitempty"`
+	JobLimit     int             `json:"job_limit,omitempty"`
+	Version      string          `json:"version,omitempty"`
+	Configured   int             `json:"configured,omitempty"` // version of its settings, from 1; 0: has had none
+	Devices      int             `json:"devices"`
+	Running      int             `json:"running"`         // devices that jobs hold
+	Token        string          `json:"token,omitempty"` // of register and token only
+
+	// Of show only: its devices by name, the jobs that run on it, and its files.
+	DeviceNames []events.DeviceName `json:"device_names,omitempty"`
+	Jobs        []events.JobID      `json:"jobs,omitempty"`
+	Dispatcher  string              `json:"dispatcher,omitempty"`
+	Env         string              `json:"env,omitempty"`
+	EnvDUT      string              `json:"env_dut,omitempty"`
 }
 
 // WorkerRequest names a worker, and says what is wanted of it.
@@ -179,6 +193,8 @@ type WorkerRequest struct {
 	EnvDUT      *string             `json:"env_dut,omitempty"`
 	Health      events.WorkerHealth `json:"health,omitempty"`
 	Reason      string              `json:"reason,omitempty"`
+	Force       bool                `json:"force,omitempty"`  // of remove: also one that is online, has devices or runs jobs
+	Rotate      bool                `json:"rotate,omitempty"` // of token: make those before worthless
 }
 
 // TagRequest names a tag.

@@ -7,6 +7,7 @@ import (
 	"strata/events"
 	"strata/events/access"
 	"strata/events/lab"
+	"strata/events/stream"
 )
 
 // listWorkers answers with all workers, by name.
@@ -32,26 +33,50 @@ func (a *api) listWorkers(_ context.Context, _ caller, _ none) ([]Worker, error)
 	return out, nil
 }
 
-// showWorker answers with one worker and its configuration.
-func (a *api) showWorker(ctx context.Context, who caller, in WorkerRequest) (Worker, error) {
-	all, err := a.listWorkers(ctx, who, none{})
-	for _, w := range all {
-		if w.Worker == in.Worker {
-			return w, err
+// showWorker answers with one worker, what hangs and runs on it, and to whom may change it its files.
+func (a *api) showWorker(_ context.Context, who caller, in WorkerRequest) (Worker, error) {
+	var out Worker
+	err := refuse(NotFound, "there is no worker %s", in.Worker)
+	a.read(func(s *lab.State) {
+		w := s.Worker(in.Worker)
+		if w == nil {
+			return
 		}
+		out, err = viewWorker(w), nil
+		if s.Can(who.user, lab.Change, events.Entity{Kind: events.Worker, ID: string(w.Name)}) {
+			out.Dispatcher, out.Env, out.EnvDUT = w.Dispatcher, w.Env, w.EnvDUT
+		}
+		for d := range s.Devices() {
+			if d.Worker != w.Name {
+				continue
+			}
+			out.Devices++
+			out.DeviceNames = append(out.DeviceNames, d.Name)
+			if d.State != lab.DeviceIdle {
+				out.Running++
+				out.Jobs = append(out.Jobs, d.Job)
+			}
+		}
+	})
+	if err != nil {
+		return Worker{}, err
 	}
-	return Worker{}, refuse(NotFound, "there is no worker %s", in.Worker)
+	return out, nil
 }
 
 func viewWorker(w *lab.Worker) Worker {
-	return Worker{Worker: w.Name, State: string(w.State), Health: w.Health, Description: w.Description,
-		JobLimit: w.JobLimit, Version: w.Version}
+	return Worker{Worker: w.Name, State: string(w.State), StateReason: w.StateReason, Since: w.StateAt,
+		Health: w.Health, HealthReason: w.HealthReason, HealthBy: w.HealthBy, Description: w.Description,
+		JobLimit: w.JobLimit, Version: w.Version, Configured: w.Configured}
 }
 
 // registerWorker puts a worker into the lab and answers with its token. Asking for one that is
 // there already answers with its token again, so that a machine may register at every start.
 func (a *api) registerWorker(ctx context.Context, who caller, in WorkerRequest) (Worker, error) {
 	if err := checkName("worker", string(in.Worker), maxNameBytes); err != nil {
+		return Worker{}, err
+	}
+	if err := in.checkDescription(); err != nil {
 		return Worker{}, err
 	}
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
@@ -69,13 +94,31 @@ func (a *api) registerWorker(ctx context.Context, who caller, in WorkerRequest) 
 	return a.workerToken(ctx, who, in)
 }
 
+// checkDescription refuses one that is longer than LAVA's.
+func (in WorkerRequest) checkDescription() error {
+	if in.Description != nil && len([]rune(*in.Description)) > maxDescriptionRunes {
+		return &Error{Code: Invalid, Field: "description", Message: "description is longer than 200 characters"}
+	}
+	return nil
+}
+
 // workerToken answers with the token that a worker's process connects with. It is the same at each
-// asking: it is signed, not stored.
+// asking, for it is signed, not stored, until somebody asks for another: then those before are worth
+// nothing, and whoever is connected with one is cut off.
 func (a *api) workerToken(ctx context.Context, who caller, in WorkerRequest) (Worker, error) {
 	var denied error
 	a.read(func(s *lab.State) { denied = allow(s, who, lab.Administer, events.Worker, string(in.Worker)) })
 	if denied != nil {
 		return Worker{}, denied
+	}
+	if in.Rotate {
+		in.Rotate = false
+		_, err := a.changeWorker(ctx, who, in, func(w *lab.Worker) ([]events.Event, error) {
+			return []events.Event{events.WorkerTokenRotated{Worker: w.Name, By: who.user, Reason: in.Reason}}, nil
+		})
+		if err != nil {
+			return Worker{}, err
+		}
 	}
 	w, err := a.showWorker(ctx, who, in)
 	if err != nil {
@@ -94,6 +137,12 @@ func (a *api) configureWorker(ctx context.Context, who caller, in WorkerRequest)
 	if in.JobLimit != nil && *in.JobLimit < 0 {
 		return Worker{}, &Error{Code: Invalid, Field: "job_limit", Message: "job_limit must be 0 (none) or more"}
 	}
+	if err := in.checkDescription(); err != nil {
+		return Worker{}, err
+	}
+	if err := in.checkWorkerFiles(); err != nil {
+		return Worker{}, err
+	}
 	return a.changeWorker(ctx, who, in, func(w *lab.Worker) ([]events.Event, error) {
 		e := events.WorkerConfigured{Worker: w.Name, Description: w.Description, JobLimit: w.JobLimit,
 			Dispatcher: w.Dispatcher, Env: w.Env, EnvDUT: w.EnvDUT, By: who.user}
@@ -106,26 +155,74 @@ func (a *api) configureWorker(ctx context.Context, who caller, in WorkerRequest)
 		if e == was {
 			return nil, nil
 		}
+		e.Comment = in.Reason
 		return []events.Event{e}, nil
 	})
 }
 
-// setWorkerHealth records what a person wants of a worker.
+// setWorkerHealth records what a person wants of a worker. One that is retired takes its devices along, and
+// the jobs of those are canceled.
 func (a *api) setWorkerHealth(ctx context.Context, who caller, in WorkerRequest) (Worker, error) {
+	in.Health = spelled(in.Health, events.WorkerActive, events.WorkerMaintenance, events.WorkerRetired)
 	switch in.Health {
 	case events.WorkerActive, events.WorkerMaintenance, events.WorkerRetired:
 	default:
 		return Worker{}, &Error{Code: Invalid, Field: "health", Message: "health is " + string(in.Health) +
 			", allowed are Active, Maintenance, Retired"}
 	}
-	return a.changeWorker(ctx, who, in, func(w *lab.Worker) ([]events.Event, error) {
-		return []events.Event{events.WorkerHealthSet{Worker: w.Name, Health: in.Health, Reason: in.Reason, By: who.user}}, nil
-	})
+	recorded := false
+	err := a.inBatches(ctx, who, in.Worker, func(s *lab.State, w *lab.Worker) ([]events.Event, error) {
+		var facts []events.Event
+		if !recorded {
+			facts = append(facts, events.WorkerHealthSet{Worker: w.Name, Health: in.Health, Reason: in.Reason, By: who.user})
+		}
+		if in.Health != events.WorkerRetired {
+			return facts, nil
+		}
+		why := because("worker "+string(w.Name)+" was retired", in.Reason)
+		for d := range s.Devices() {
+			// A device that is Bad or Retired stays as it is, and so does its job.
+			if d.Worker == w.Name && d.Health != events.Bad && d.Health != events.Retired {
+				facts = append(facts, cancelOf(s, d, who, why)...)
+			}
+		}
+		return facts, nil
+	}, func() { recorded = true })
+	if err != nil {
+		return Worker{}, err
+	}
+	return a.showWorker(ctx, who, in)
+}
+
+// inBatches records what decide wants of a worker, in as many batches as it takes: decide is asked again
+// after each that was full. done is called after each.
+func (a *api) inBatches(ctx context.Context, who caller, name events.WorkerName,
+	decide func(s *lab.State, w *lab.Worker) ([]events.Event, error), done func()) error {
+	for more := true; more; done() {
+		err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+			w, err := theWorker(s, who, name)
+			if err != nil {
+				return nil, err
+			}
+			facts, err := decide(s, w)
+			if more = len(facts) > stream.MaxBatch; more {
+				facts = facts[:stream.MaxBatch]
+			}
+			return facts, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // removeWorker takes a worker that is offline and has no devices out of the lab. Its token is worth
-// nothing from then on.
+// nothing from then on, also where a worker of that name is registered anew.
 func (a *api) removeWorker(ctx context.Context, who caller, in WorkerRequest) (none, error) {
+	if in.Force {
+		return none{}, a.forceWorkerOut(ctx, who, in)
+	}
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		w, err := theWorker(s, who, in.Worker)
 		if err != nil {
@@ -134,8 +231,23 @@ func (a *api) removeWorker(ctx context.Context, who caller, in WorkerRequest) (n
 		if err := removable(s, w); err != nil {
 			return nil, err
 		}
-		return []events.Event{events.WorkerRemoved{Worker: w.Name, By: who.user}}, nil
+		return []events.Event{events.WorkerRemoved{Worker: w.Name, By: who.user, Reason: in.Reason}}, nil
 	})
+}
+
+// forceWorkerOut takes a worker out of the lab whatever it does: its devices hang on none from then on, its
+// connection is cut, and dispatch ends its jobs.
+func (a *api) forceWorkerOut(ctx context.Context, who caller, in WorkerRequest) error {
+	return a.inBatches(ctx, who, in.Worker, func(s *lab.State, w *lab.Worker) ([]events.Event, error) {
+		var facts []events.Event
+		for d := range s.Devices() {
+			if d.Worker == w.Name {
+				facts = append(facts, events.DeviceMoved{Device: d.Name, By: who.user})
+			}
+		}
+		// Last, and so in the last batch: a worker that is gone could not be asked for again.
+		return append(facts, events.WorkerRemoved{Worker: w.Name, By: who.user, Reason: in.Reason}), nil
+	}, func() {})
 }
 
 // removable refuses to remove a worker that is in use, and says what to do first: to remove one is as

@@ -107,7 +107,7 @@ func (a *app) completions(root *cobra.Command) {
 	set("devices health", arguments(device, words("Good", "Unknown", "Looping", "Bad", "Maintenance", "Retired")))
 	set("devices configure", arguments(device, file))
 	set("devices move", arguments(device, worker))
-	for _, path := range []string{"workers configure", "workers remove"} {
+	for _, path := range []string{"workers show", "workers token", "workers config", "workers configure", "workers remove"} {
 		set(path, arguments(worker))
 	}
 	set("workers health", arguments(worker, words("Active", "Maintenance", "Retired")))

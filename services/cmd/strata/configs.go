@@ -10,7 +10,7 @@ import (
 	"strata/services/api"
 )
 
-// versionsCommand is `config` of devices and of device types.
+// versionsCommand is `config` of devices, device types and workers.
 func (a *app) versionsCommand(noun, plural, verb string) *cobra.Command {
 	version, diff := 0, false
 	cmd := &cobra.Command{

@@ -76,8 +76,8 @@ func (a *app) deviceShow() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var d api.Device
 			return a.askAt(cmd, at, "devices.show", api.DeviceRequest{Device: events.DeviceName(args[0])}, &d, func() error {
-				fmt.Fprintf(a.out, "%s is %s on %s, %s, health %s %s\n", d.Device, d.DeviceType, workerPhrase(d.Worker), d.State,
-					a.paint(a.out, healthColour(string(d.Health)), string(d.Health)), d.HealthReason)
+				fmt.Fprintf(a.out, "%s is %s on %s, %s, health %s%s%s\n", d.Device, d.DeviceType, workerPhrase(d.Worker), d.State,
+					a.paint(a.out, healthColour(string(d.Health)), string(d.Health)), prefixed(" by ", string(d.HealthBy)), prefixed(": ", d.HealthReason))
 				if len(d.Tags) > 0 {
 					fmt.Fprintf(a.out, "tags: %s\n", join(d.Tags))
 				}
@@ -179,7 +179,8 @@ func (a *app) deviceHealth() *cobra.Command {
 		Use:   "health DEVICE HEALTH",
 		Short: "Say how well a device is",
 		Long: `Say how well a device is: Good, Unknown (a health check decides), Looping (check for ever), Bad,
-Maintenance or Retired. Unknown forces a health check where the device type has one.`,
+Maintenance or Retired. Unknown forces a health check where the device type has one. What you set is never
+undone by the end of a job; Retired cancels the job that runs on the device.`,
 		Example:   "  strata devices health qemu01 Maintenance --reason 'new cable'",
 		Args:      cobra.ExactArgs(2),
 		ValidArgs: []string{"Good", "Unknown", "Looping", "Bad", "Maintenance", "Retired"},

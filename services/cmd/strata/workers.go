@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +17,7 @@ func (a *app) workersCommand() *cobra.Command {
 		Use:   "workers",
 		Short: "List workers, and change them",
 		Long: `List the workers: the machines that devices hang on. "register" adds one and prints the token that
-its process connects with.`,
+its process connects with; "show" tells of one why it is Offline, what hangs on it, and what runs there.`,
 		Example: "  strata workers\n  strata workers register lab2\n  strata workers health lab2 Maintenance",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -35,7 +37,95 @@ its process connects with.`,
 		},
 	}
 	atFlag(cmd, &at)
-	cmd.AddCommand(a.workerRegister(), a.workerConfigure(), a.workerHealth(), a.workerRemove())
+	cmd.AddCommand(a.workerShow(), a.workerRegister(), a.workerToken(), a.workerConfigure(), a.workerHealth(), a.workerRemove(),
+		a.versionsCommand("worker", "workers", "workers.config"))
+	return cmd
+}
+
+func (a *app) workerShow() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show WORKER",
+		Short: "Show one worker, its devices and its files",
+		Long: `Show one worker: whether it is there, and why not; what is wanted of it, since who said so and why;
+its devices, the jobs that run on them, and its files dispatcher.yaml, env.yaml and env-dut.yaml.`,
+		Example: "  strata workers show lab2",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var w api.Worker
+			return a.ask(cmd, "workers.show", api.WorkerRequest{Worker: events.WorkerName(args[0])}, &w, func() error {
+				return a.printWorker(w)
+			})
+		},
+	}
+}
+
+// printWorker tells a person of a worker.
+func (a *app) printWorker(w api.Worker) error {
+	fmt.Fprintf(a.out, "%s is %s since %s%s\n", w.Worker, a.paint(a.out, healthColour(w.State), w.State),
+		w.Since.Local().Format(time.DateTime), prefixed(": ", w.StateReason))
+	fmt.Fprintf(a.out, "health %s%s%s\n", w.Health, prefixed(" by ", string(w.HealthBy)), prefixed(": ", w.HealthReason))
+	for _, line := range [][2]string{{"description", w.Description}, {"version", w.Version}} {
+		if line[1] != "" {
+			fmt.Fprintf(a.out, "%s: %s\n", line[0], line[1])
+		}
+	}
+	limit := "none"
+	if w.JobLimit > 0 {
+		limit = fmt.Sprint(w.JobLimit)
+	}
+	fmt.Fprintf(a.out, "job limit: %s\ndevices: %s\njobs: %s\n", limit, or(join(w.DeviceNames)), or(jobNumbers(w.Jobs)))
+	if w.Configured > 0 {
+		fmt.Fprintf(a.out, "settings, version %d\n", w.Configured)
+	}
+	for _, f := range [][2]string{{"dispatcher.yaml", w.Dispatcher}, {"env.yaml", w.Env}, {"env-dut.yaml", w.EnvDUT}} {
+		if f[1] == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(a.out, "--- %s\n%s", f[0], endLine(f[1])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prefixed returns a text behind a prefix, and nothing where there is no text.
+func prefixed(prefix, text string) string {
+	if text == "" {
+		return ""
+	}
+	return prefix + text
+}
+
+// jobNumbers lists jobs for people.
+func jobNumbers(jobs []events.JobID) string {
+	var all []string
+	for _, j := range jobs {
+		all = append(all, j.String())
+	}
+	return strings.Join(all, ", ")
+}
+
+func (a *app) workerToken() *cobra.Command {
+	var in api.WorkerRequest
+	cmd := &cobra.Command{
+		Use:   "token WORKER",
+		Short: "Print a worker's token, or give it another",
+		Long: `Print the token that a worker's process connects with. With --rotate it gets another: those before are
+worth nothing from then on, and whoever is connected with one is cut off at once. Jobs that run go on; the
+worker goes on with them when its process is started with the new token.`,
+		Example: "  strata workers token lab2\n  strata workers token lab2 --rotate --reason 'laptop was lost'",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.Worker = events.WorkerName(args[0])
+			var w api.Worker
+			return a.ask(cmd, "workers.token", in, &w, func() error {
+				_, err := fmt.Fprintln(a.out, w.Token)
+				return err
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&in.Rotate, "rotate", false, "make the tokens before worthless, and print a new one")
+	cmd.Flags().StringVar(&in.Reason, "reason", "", "why")
 	return cmd
 }
 
@@ -63,15 +153,17 @@ the same token.`,
 
 func (a *app) workerConfigure() *cobra.Command {
 	var limit int
-	var description, dispatcher, env, envDUT string
+	var description, dispatcher, env, envDUT, reason string
 	cmd := &cobra.Command{
-		Use:     "configure WORKER",
-		Short:   "Change a worker's settings",
-		Long:    "Change the settings of a worker that the flags name, and leave the others.",
-		Example: "  strata workers configure lab2 --job-limit 4 --dispatcher dispatcher.yaml",
+		Use:   "configure WORKER",
+		Short: "Change a worker's settings",
+		Long: `Change the settings of a worker that the flags name, and leave the others. An empty file takes the
+setting away. Jobs that start from then on have the new settings. Earlier versions stay: "strata workers
+config WORKER" shows who changed them when.`,
+		Example: "  strata workers configure lab2 --job-limit 4 --dispatcher dispatcher.yaml --reason 'second NIC'",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in := api.WorkerRequest{Worker: events.WorkerName(args[0])}
+			in := api.WorkerRequest{Worker: events.WorkerName(args[0]), Reason: reason}
 			given := cmd.Flags().Changed
 			if given("job-limit") {
 				in.JobLimit = &limit
@@ -101,15 +193,18 @@ func (a *app) workerConfigure() *cobra.Command {
 	f.StringVar(&dispatcher, "dispatcher", "", "file with its dispatcher.yaml")
 	f.StringVar(&env, "env", "", "file with its env.yaml")
 	f.StringVar(&envDUT, "env-dut", "", "file with its env-dut.yaml")
+	f.StringVar(&reason, "reason", "", "why")
 	return cmd
 }
 
 func (a *app) workerHealth() *cobra.Command {
 	var in api.WorkerRequest
 	cmd := &cobra.Command{
-		Use:       "health WORKER HEALTH",
-		Short:     "Say what is wanted of a worker",
-		Long:      "Say what is wanted of a worker: Active, Maintenance (running jobs go on, nothing new comes) or Retired.",
+		Use:   "health WORKER HEALTH",
+		Short: "Say what is wanted of a worker",
+		Long: `Say what is wanted of a worker: Active, Maintenance (running jobs go on, nothing new comes) or Retired.
+Active makes devices that were Good Unknown, so that they are checked before they take jobs. Retired makes
+the devices that are not Bad Retired too, and cancels their jobs; they stay so until somebody sets their health.`,
 		Example:   "  strata workers health lab2 Maintenance --reason 'kernel update'",
 		Args:      cobra.ExactArgs(2),
 		ValidArgs: []string{"Active", "Maintenance", "Retired"},
@@ -123,16 +218,23 @@ func (a *app) workerHealth() *cobra.Command {
 }
 
 func (a *app) workerRemove() *cobra.Command {
-	return &cobra.Command{
-		Use:     "remove WORKER",
-		Short:   "Take a worker out of the lab",
-		Long:    "Take a worker out of the lab that is offline and that no devices hang on. Its token is worth nothing then.",
-		Example: "  strata workers remove lab2",
+	var in api.WorkerRequest
+	cmd := &cobra.Command{
+		Use:   "remove WORKER",
+		Short: "Take a worker out of the lab",
+		Long: `Take a worker out of the lab that is offline and that no devices hang on. Its token is worth nothing
+then. With --force it goes whatever it does: its connection is cut at once, its jobs end with an
+Infrastructure error, and its devices hang on no worker. What it left powered stays powered.`,
+		Example: "  strata workers remove lab2\n  strata workers remove lab2 --force --reason 'stolen'",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.workerChanged(cmd, "workers.remove", api.WorkerRequest{Worker: events.WorkerName(args[0])}, "removed")
+			in.Worker = events.WorkerName(args[0])
+			return a.workerChanged(cmd, "workers.remove", in, "removed")
 		},
 	}
+	cmd.Flags().BoolVar(&in.Force, "force", false, "also where it is online, has devices or runs jobs")
+	cmd.Flags().StringVar(&in.Reason, "reason", "", "why")
+	return cmd
 }
 
 // workerChanged asks for a change of a worker and says that it was done.
