@@ -15,13 +15,16 @@ import (
 
 // Log hands over the lines of a job's log, each with its number, from in.From on. With in.Follow it
 // goes on until the job's output is complete, over interruptions too: it asks again from where it
-// was.
+// was. With in.Whole the numbers begin anew with each attempt.
 func (c Client) Log(ctx context.Context, in LogRequest, each func(line uint64, r events.Record) error) error {
 	for {
 		err := c.Stream(ctx, "jobs.log", in, func(m *nats.Msg) error {
 			first, err := strconv.ParseUint(m.Header.Get(events.HeaderFirstLine), 10, 64)
 			if err != nil {
 				return fmt.Errorf("log of job %d: frame without a first line: %w", in.Job, err)
+			}
+			if of, err := strconv.ParseUint(m.Header.Get(events.HeaderJob), 10, 64); err == nil && events.JobID(of) != in.Job {
+				in.Job, in.From = events.JobID(of), 0 // a further attempt
 			}
 			for body := m.Data; len(body) > 0; first++ {
 				text, rest, _ := bytes.Cut(body, []byte("\n"))

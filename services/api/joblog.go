@@ -28,10 +28,28 @@ func (a *api) openLog(who caller, body []byte) (producer, error) {
 		if err := a.mayJob(who, lab.View, in.Job); err != nil {
 			return err
 		}
-		if j, _ := viewFacts(facts); j.Over() && j.Lease == 0 {
-			return nil // refused or withdrawn: it never said anything
+		j, _ := viewFacts(facts)
+		if in.Whole && j.RetriedAs != 0 {
+			in.Job = j.RetriedAs
+			if j, err = a.attempt(ctx, in.Job); err != nil {
+				return err
+			}
 		}
-		return a.sendLog(ctx, in, emit)
+		for {
+			if !j.Over() || j.Lease != 0 { // else refused or withdrawn: it never said anything
+				if err := a.sendLog(ctx, in, emit); err != nil {
+					return err
+				}
+			}
+			if !in.Whole || !in.Follow {
+				return nil
+			}
+			next, err := a.nextAttempt(ctx, in.Job)
+			if err != nil || next == 0 {
+				return err
+			}
+			in.Job, in.From, j = next, 0, Job{}
+		}
 	}, nil
 }
 
@@ -82,6 +100,7 @@ func (a *api) sendLog(ctx context.Context, in LogRequest, emit func(message) err
 		SkipGaps: true, // a person who looks on is told of a gap by the line numbers, not made to wait
 		Frame: func(f stream.OutputFrame) error {
 			err := emit(message{body: f.Body, header: map[string]string{
+				events.HeaderJob:       in.Job.String(),
 				events.HeaderFirstLine: strconv.FormatUint(f.First, 10),
 				events.HeaderLines:     strconv.FormatUint(f.Count, 10),
 			}})

@@ -75,6 +75,9 @@ func (a *api) showJob(ctx context.Context, who caller, in JobRequest) (Job, erro
 	if !known {
 		return a.unchecked(ctx, in.Job)
 	}
+	if j, err = a.withAttempts(ctx, j, in.Whole); err != nil {
+		return Job{}, err
+	}
 	if j.State == lab.Submitted.String() {
 		a.read(func(s *lab.State) { j.Why = why(s, in.Job, a.now()) })
 	}
@@ -119,7 +122,8 @@ func (a *api) unchecked(ctx context.Context, id events.JobID) (Job, error) {
 		Why: "its definition has not been checked yet; is the submission service running?"}, nil
 }
 
-// cancelJob records the wish that a job end. It ends when its worker says so.
+// cancelJob records the wish that a job end. It ends when its worker says so. Of a job that was retried
+// the last attempt is meant, and where that is still to come, the wish that it does not.
 func (a *api) cancelJob(ctx context.Context, who caller, in JobRequest) (Job, error) {
 	if _, err := a.jobFacts(ctx, in.Job); err != nil {
 		return Job{}, err
@@ -129,13 +133,16 @@ func (a *api) cancelJob(ctx context.Context, who caller, in JobRequest) (Job, er
 			return nil, err
 		}
 		j := s.Job(in.Job)
-		if j == nil || j.State == lab.Finished {
+		if j != nil && s.Job(j.RetriedAs) != nil {
+			j = s.Job(j.RetriedAs)
+		}
+		if j == nil || j.State == lab.Finished && !j.OwesRetry() {
 			return nil, refuse(Conflict, "job %d is over already", in.Job)
 		}
 		if j.Cancel != nil {
 			return nil, nil
 		}
-		return []events.Event{events.JobCancelRequested{Job: in.Job, By: who.user, Reason: in.Reason}}, nil
+		return []events.Event{events.JobCancelRequested{Job: j.ID, By: who.user, Reason: in.Reason}}, nil
 	})
 	if err != nil {
 		return Job{}, err
@@ -174,8 +181,18 @@ func (a *api) results(ctx context.Context, who caller, in JobRequest) (Results, 
 		return Results{}, err
 	}
 	j, _ := viewFacts(facts)
-	out := Results{Job: in.Job, Cases: []events.Case{}, Complete: j.Complete || j.Over() && j.Lease == 0}
-	recorded, err := a.log.Load(ctx, events.Entity{Kind: events.Result, ID: in.Job.String()})
+	id := in.Job
+	if in.Whole && j.RetriedAs != 0 {
+		id = j.RetriedAs
+		if j, err = a.attempt(ctx, id); err != nil {
+			return Results{}, err
+		}
+	}
+	out := Results{Job: in.Job, Cases: []events.Case{}, Complete: j.Complete || j.Over() && j.Lease == 0, RetriedAs: j.RetriedAs}
+	if in.Whole && j.Retrying {
+		out.Complete = false
+	}
+	recorded, err := a.log.Load(ctx, events.Entity{Kind: events.Result, ID: id.String()})
 	if err != nil {
 		return Results{}, err
 	}

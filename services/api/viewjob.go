@@ -15,6 +15,10 @@ func viewJob(j *lab.Job) Job {
 		DeviceType: j.DeviceType, Device: j.PinDevice, Worker: j.PinWorker, Priority: j.Priority,
 		HealthCheck: j.HealthCheck, Tags: j.Tags, Submitted: j.SubmittedAt,
 	}
+	v.Retrying, v.RetriedAs, v.NotRetried = j.OwesRetry(), j.RetriedAs, j.NotRetried
+	if j.Attempt != nil {
+		v.RetryOf = j.Attempt.Of
+	}
 	if r := j.Run; r != nil {
 		v.Device, v.Worker, v.Lease, v.Started, v.Complete = r.Device, r.Worker, r.Lease, moment(r.StartedAt), r.OutputComplete
 	}
@@ -41,6 +45,7 @@ func viewFacts(facts []stream.Recorded) (Job, bool) {
 				ID: e.Job, Display: e.Display, User: e.User, Name: e.Name, SubmittedAt: e.At, DeviceType: e.DeviceType,
 				PinDevice: e.Device, PinWorker: e.Worker, Tags: e.Tags, Priority: e.Priority, Visibility: e.Visibility,
 				HealthCheck: e.HealthCheck, QueueTimeout: e.QueueTimeout, JobTimeout: e.JobTimeout, Part: e.Part, Source: e.Source,
+				Retries: e.Retries, Attempt: e.Attempt,
 			}
 			v.Metadata, known = e.Metadata, true
 		case events.JobRejected:

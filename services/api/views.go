@@ -35,6 +35,21 @@ type Job struct {
 	Cases       uint64                `json:"cases,omitempty"`         // test cases, once all have been read
 	Complete    bool                  `json:"output_complete"`         // all output has been read
 	Metadata    map[string]string     `json:"metadata,omitempty"`
+	RetryOf     events.JobID          `json:"retry_of,omitempty"`    // of a further attempt: the first one
+	Retrying    bool                  `json:"retrying,omitempty"`    // it ended by the lab's fault, and a further attempt is to come
+	RetriedAs   events.JobID          `json:"retried_as,omitempty"`  // the further attempt
+	NotRetried  string                `json:"not_retried,omitempty"` // why there is none although it was allowed
+	Attempts    []Attempt             `json:"attempts,omitempty"`    // of jobs.show, where there are several: all, the first one first
+}
+
+// Attempt is one of the jobs that a job became because the lab failed it.
+type Attempt struct {
+	Job       events.JobID      `json:"job"`
+	State     string            `json:"state"`
+	Health    events.JobHealth  `json:"health,omitempty"`
+	Device    events.DeviceName `json:"device,omitempty"`
+	ErrorType events.ErrorType  `json:"error_type,omitempty"`
+	Error     string            `json:"error,omitempty"`
 }
 
 // Over reports whether the job has come to its end.
@@ -50,6 +65,9 @@ const (
 type JobRequest struct {
 	Job    events.JobID `json:"job"`
 	Reason string       `json:"reason,omitempty"` // of cancel
+	// Whole asks for a job that was retried as if it were one: see [api.whole]. It counts for jobs.show and
+	// jobs.results.
+	Whole bool `json:"whole,omitempty"`
 }
 
 // JobsRequest asks for a list of jobs, newest first.
@@ -81,6 +99,9 @@ type LogRequest struct {
 	Job    events.JobID `json:"job"`
 	From   uint64       `json:"from,omitempty"`   // first line, from 0
 	Follow bool         `json:"follow,omitempty"` // go on until the job's output is complete
+	// Whole asks for the log of the last attempt of a job that was retried. With Follow it goes on with the
+	// log of each attempt that comes; frames name their job.
+	Whole bool `json:"whole,omitempty"`
 }
 
 // Results answers JobRequest for results.
@@ -88,7 +109,9 @@ type Results struct {
 	Job      events.JobID  `json:"job"`
 	Cases    []events.Case `json:"cases"`
 	Complete bool          `json:"complete"` // all output has been read, nothing will be added
-	Problems []string      `json:"problems,omitempty"`
+	// RetriedAs is the attempt that followed the one whose results these are; 0: none.
+	RetriedAs events.JobID `json:"retried_as,omitempty"`
+	Problems  []string     `json:"problems,omitempty"`
 }
 
 // EventsRequest opens the facts of the lab, or of one entity of it.

@@ -1,0 +1,105 @@
+package api
+
+import (
+	"context"
+
+	"strata/events"
+	"strata/events/lab"
+)
+
+// A job that ended by the lab's fault may have been retried as another job. Commands show each attempt
+// as the job that it is, and name the others. Whoever knows only the number that was submitted, such as a
+// client of LAVA, asks for the whole: one job under the first number, which runs until its last attempt
+// ends and then has that one's end, results and log. Only this file knows how that is put together.
+
+// attempt shows a job by its facts, without those it is retried as.
+func (a *api) attempt(ctx context.Context, id events.JobID) (Job, error) {
+	facts, err := a.jobFacts(ctx, id)
+	if err != nil {
+		return Job{}, err
+	}
+	j, _ := viewFacts(facts)
+	return j, nil
+}
+
+// withAttempts adds the attempts to a job that has several, and makes one job of them where whole is
+// asked for. Of a job that is about to be retried it waits a little for that.
+func (a *api) withAttempts(ctx context.Context, j Job, whole bool) (Job, error) {
+	if j.Retrying {
+		a.await(ctx, visibleWithin, func(s *lab.State) bool { return settled(s, j.Job) })
+		var err error
+		if j, err = a.attempt(ctx, j.Job); err != nil {
+			return Job{}, err
+		}
+	}
+	first, last := j, j
+	var err error
+	switch {
+	case j.RetryOf != 0:
+		first, err = a.attempt(ctx, j.RetryOf)
+	case j.RetriedAs != 0:
+		last, err = a.attempt(ctx, j.RetriedAs)
+	}
+	if err != nil {
+		return Job{}, err
+	}
+	if first.Job != last.Job {
+		j.Attempts = []Attempt{viewAttempt(first), viewAttempt(last)}
+	}
+	if whole && j.RetryOf == 0 {
+		return asOne(j, last), nil
+	}
+	return j, nil
+}
+
+func viewAttempt(j Job) Attempt {
+	return Attempt{Job: j.Job, State: j.State, Health: j.Health, Device: j.Device, ErrorType: j.ErrorType, Error: j.Error}
+}
+
+// asOne shows a job and its last attempt, which may be the job itself, as one job.
+func asOne(first, last Job) Job {
+	if last.Job == first.Job && !first.Retrying {
+		return first
+	}
+	one := last
+	one.Job, one.Display, one.Submitted, one.Attempts = first.Job, first.Display, first.Submitted, first.Attempts
+	one.RetryOf, one.RetriedAs, one.Retrying = 0, first.RetriedAs, first.Retrying
+	if first.Started != nil {
+		one.Started = first.Started
+	}
+	if last.Over() && !first.Retrying {
+		return one
+	}
+	// It has run once, so it runs: for its submitter the further attempt's wait is a part of that.
+	if one.State != lab.Canceling.String() {
+		one.State = lab.Running.String()
+	}
+	one.Health, one.Ended, one.ErrorType, one.Error, one.Complete = "", nil, "", "", false
+	one.Lines, one.Missing, one.Cases = 0, 0, 0
+	return one
+}
+
+// nextAttempt waits until it is known whether a job that is over gets a further attempt, and returns it,
+// or 0.
+func (a *api) nextAttempt(ctx context.Context, id events.JobID) (events.JobID, error) {
+	for {
+		a.mu.RLock()
+		known, changed := settled(a.state, id), a.changed
+		a.mu.RUnlock()
+		if known {
+			j, err := a.attempt(ctx, id)
+			return j.RetriedAs, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// settled says that a job is over and not about to be retried.
+func settled(s *lab.State, id events.JobID) bool {
+	j := s.Job(id)
+	return j == nil || j.State == lab.Finished && !j.OwesRetry()
+}
