@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/nats-io/nats.go"
 )
@@ -21,6 +22,8 @@ type ready struct {
 	Token string `json:"token,omitempty"` // where people need one; none on loopback
 	Data  string `json:"data,omitempty"`  // the data directory
 	PID   int    `json:"pid,omitempty"`
+
+	Before *ready `json:"before,omitempty"` // of a note: the lab that was found until this one came
 }
 
 // readyPath returns where a user's running lab is noted: the runtime directory, which the system
@@ -67,17 +70,49 @@ func (a *app) local() (ready, error) {
 	return r, nil
 }
 
+// alive reports whether a lab's process still runs.
+func alive(pid int) bool {
+	err := syscall.Kill(pid, 0)
+	return err == nil || errors.Is(err, syscall.EPERM)
+}
+
+// running returns the newest lab of a chain of notes whose process still runs, or nil.
+func (r *ready) running() *ready {
+	for r != nil && !alive(r.PID) {
+		r = r.Before
+	}
+	return r
+}
+
 // note writes where this lab is found, for the user's other commands. The returned function takes
-// the note away, unless a later lab has put its own there.
+// the note away: what was found before is found again, and a later lab keeps its own note.
 func (a *app) note(r ready) (remove func(), err error) {
 	path := a.readyPath()
+	if was, err := a.local(); err == nil && was.PID != r.PID {
+		r.Before = was.running()
+	}
 	if err := writeSecret(path, r); err != nil {
 		return nil, fmt.Errorf("note where the lab is: %w", err)
 	}
 	return func() {
-		if now, err := a.local(); err == nil && now.PID == r.PID {
-			_ = os.Remove(path) // a note left behind is found stale by who reads it
+		now, err := a.local()
+		if err != nil {
+			return
 		}
+		rest := &now
+		if now.PID == r.PID {
+			rest = now.Before.running()
+		}
+		for n := rest; n != nil && n.Before != nil; n = n.Before {
+			if n.Before.PID == r.PID {
+				n.Before = n.Before.Before
+			}
+		}
+		if rest == nil {
+			_ = os.Remove(path) // a note left behind is found stale by who reads it
+			return
+		}
+		_ = writeSecret(path, *rest)
 	}, nil
 }
 

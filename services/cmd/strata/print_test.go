@@ -203,6 +203,21 @@ func TestNote(t *testing.T) {
 	if _, err := a.local(); !errors.Is(err, errNoLab) {
 		t.Errorf("after both ended: got %v, want %v", err, errNoLab)
 	}
+	// Where the second ends first, the first is found again.
+	if removeFirst, err = a.note(ready{NATS: "nats://127.0.0.1:1", PID: os.Getpid()}); err != nil {
+		t.Fatal(err)
+	}
+	if removeSecond, err = a.note(ready{NATS: "nats://127.0.0.1:2", PID: os.Getppid()}); err != nil {
+		t.Fatal(err)
+	}
+	removeSecond()
+	if r, err := a.local(); err != nil || r.NATS != "nats://127.0.0.1:1" {
+		t.Errorf("after the second lab ended: got %+v, %v; want the first one's note", r, err)
+	}
+	removeFirst()
+	if _, err := a.local(); !errors.Is(err, errNoLab) {
+		t.Errorf("after the first ended too: got %v, want %v", err, errNoLab)
+	}
 }
 
 func TestRoomIn(t *testing.T) {

@@ -232,6 +232,9 @@ func (l *running) run(ctx context.Context) error {
 		}
 	}
 	r := ready{NATS: l.broker.url(), HTTP: observation.url(), SQL: sqlAddress(dsn), Data: l.config.Data, PID: os.Getpid()}
+	if other, err := l.app.local(); err == nil && other.PID != r.PID && alive(other.PID) {
+		fmt.Fprintf(l.app.err, "strata: another lab of yours runs in %s: commands find this one now, and that one with --server %s\n", other.Data, other.NATS)
+	}
 	forget, err := l.app.note(r)
 	if err != nil {
 		l.logger.Warn("other commands will not find this lab by themselves", "err", err)
