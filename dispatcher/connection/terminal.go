@@ -116,9 +116,10 @@ func (t *terminal) Write(p []byte) (done int, err error) {
 func (t *terminal) Close() error { return errors.Join(t.file.Close(), t.bell.Close()) }
 
 // A console that talks on by itself comes in pieces of a few bytes, each of which costs a read and a
-// search. After some pieces without a rest between them reading pauses, so that more gathers in the
-// terminal: at first hardly, and the longer the talk goes on the more, so that the prompt of a boot
-// loader, which says little, is found at once. Whatever is typed, and every silence, ends it.
+// search. After some pieces reading pauses, so that more gathers in the terminal: at first hardly, and the
+// longer the talk goes on the more, so that the prompt of a boot loader, which says little, is found at
+// once. What comes after a silence is read at once; the pauses then are no longer than the talk has been.
+// Whatever is typed ends them all.
 const (
 	piecesAtOnce = 16
 	firstPause   = 20 * time.Millisecond
@@ -129,8 +130,9 @@ const (
 
 // pace says how long reading pauses.
 type pace struct {
-	pieces int           // since the last rest
+	pieces int           // until there were enough
 	pause  time.Duration // the current one
+	known  time.Duration // one that was not too long before the last silence
 	came   int           // bytes since the last pause
 }
 
@@ -138,17 +140,20 @@ type pace struct {
 // after a pause if there was one; full that there may be more.
 func (p *pace) after(n int, quiet, full bool) time.Duration {
 	if quiet && p.pause > 0 {
-		*p = pace{}
+		p.known, p.pause, p.came = max(p.known, p.pause), 0, 0
 	}
-	p.pieces++
+	p.pieces = min(p.pieces+1, piecesAtOnce)
 	p.came += n
 	switch {
 	case full, p.pieces < piecesAtOnce:
 		return 0
 	case p.came > gathered:
 		p.pause /= 2
+		p.known = p.pause
 	case p.pause == 0:
 		p.pause = firstPause
+	case p.pause < p.known:
+		p.pause = min(2*p.pause, p.known)
 	default: // the talk has gone on for about eight times as long
 		p.pause = min(p.pause+p.pause/8, maxPause)
 	}

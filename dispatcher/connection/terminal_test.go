@@ -62,7 +62,7 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// After a silence, and after something was typed, nothing is waited for.
+// After a silence the pauses are short again, and after something was typed there are none.
 func TestPauseEnds(t *testing.T) {
 	t.Parallel()
 	talked := func() (p pace) {
@@ -75,10 +75,16 @@ func TestPauseEnds(t *testing.T) {
 		return p
 	}
 	p := talked()
-	for n := range piecesAtOnce - 1 {
-		if d := p.after(10, n == 0, false); d != 0 {
-			t.Fatalf("piece %d after a silence: a pause of %v", n, d)
+	talk := time.Duration(0) // since the silence
+	for n := range 20 {
+		d := p.after(10, n == 0, false)
+		if d > talk+firstPause {
+			t.Fatalf("piece %d after a silence: a pause of %v, when the talk has lasted for %v", n, d, talk)
 		}
+		talk += d
+	}
+	if p.pause < p.known {
+		t.Errorf("after %v of talk the pause is %v, want the %v from before the silence", talk, p.pause, p.known)
 	}
 	typed := make(chan struct{}, 1)
 	typed <- struct{}{}
