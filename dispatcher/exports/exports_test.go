@@ -115,7 +115,7 @@ func TestTFTP(t *testing.T) {
 	}
 	for _, name := range refused() {
 		// The words are those that boot loaders print, and that LAVA's patterns look for.
-		if got, err := Fetch(address, name, 1<<20); err == nil || !strings.Contains(err.Error(), "File not found") {
+		if got, err := Fetch(address, name, 1<<20); err == nil || !strings.HasSuffix(err.Error(), "File not found") {
 			t.Errorf("%q: %d bytes, %v; want refused", name, len(got), err)
 		}
 	}

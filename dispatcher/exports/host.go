@@ -82,7 +82,8 @@ func probe(e pipeline.Export, addresses []string) error {
 		}
 		problems = append(problems, err)
 	}
-	return fmt.Errorf("the host's TFTP server does not serve %s: %w", e.Dir, errors.Join(problems...))
+	return fmt.Errorf("the host's TFTP server does not serve %s; name the directory that it serves (worker.tftp_dir, --tftp-dir), or stop it: %w",
+		e.Dir, errors.Join(problems...))
 }
 
 var notPlain = regexp.MustCompile(`[^A-Za-z0-9._-]`)

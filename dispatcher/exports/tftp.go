@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/pin/tftp/v3"
@@ -99,8 +100,8 @@ func Fetch(address, name string, limit int) ([]byte, error) {
 	client.SetRetries(3)
 	client.SetBackoff(func(int) time.Duration { return 0 })
 	in, err := client.Receive(name, "octet")
-	if err != nil {
-		return nil, fmt.Errorf("fetch %s from %s: %w", name, address, err)
+	if err != nil { // a server's own words end with a zero byte, as they came
+		return nil, fmt.Errorf("fetch %s from %s: %s", name, address, strings.TrimRight(err.Error(), "\x00"))
 	}
 	content := &bounded{left: limit}
 	if _, err := in.WriteTo(content); err != nil {
