@@ -15,6 +15,7 @@
 // The state directory is the worker's only memory, and what is acknowledged to the bus was synced there
 // before:
 //
+//	place                     random name of the directory, which tells two workers of one name apart
 //	leases.json               highest lease seen of each device
 //	reports/<number>.json     reports that the broker has not acknowledged yet
 //	exports/                  what devices fetch by TFTP, see package exports

@@ -4,10 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -31,6 +31,7 @@ const goneAfter = 4
 type link struct {
 	Deps
 	super *supervisor
+	here  place
 	conn  *nats.Conn
 	js    jetstream.JetStream
 	lost  chan struct{} // has an element after each loss of the connection
@@ -69,6 +70,7 @@ func (l *link) run(ctx context.Context) error {
 		return fmt.Errorf("connect to %s: %w", l.Servers, err)
 	}
 	for ctx.Err() == nil {
+		wait := pause
 		// Whatever ends a session, a new one puts it right: it begins with all that waits.
 		if conn.IsConnected() {
 			err := l.session(ctx)
@@ -79,18 +81,22 @@ func (l *link) run(ctx context.Context) error {
 			if err := l.tell(ctx, ask{closed: true}); err != nil {
 				break
 			}
+			if errors.Is(err, errNameTaken) {
+				wait = l.Presence // the other shows itself as often
+			}
 		}
 		select {
 		case <-up:
-		case <-l.After(pause):
+		case <-l.After(wait):
 		case <-ctx.Done():
 		}
 	}
 	return nil
 }
 
-// session is one stretch of being there: all waiting orders are read, all reports sent, the leases
-// told; then presence is renewed, until the connection is lost or the presence has expired.
+// session is one stretch of being there: the name is claimed and presence renewed from then on, all
+// waiting orders are read, the leases told and all reports sent, until the connection is lost or the
+// presence has expired.
 func (l *link) session(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -103,6 +109,20 @@ func (l *link) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Before the first order is read: another process of this name might have been given it.
+	claimed, err := l.claim(ctx, id)
+	if err != nil {
+		return err
+	}
+	// All at once, and the first that fails ends the session for all: half a session would let the lab
+	// believe in a worker that does not hear it. Nobody may write presence or send reports into the next one.
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	defer end(nil)
+	begin := func(part func(context.Context) error) {
+		parts.Go(func() { end(part(ctx)) })
+	}
+	begin(func(ctx context.Context) error { return l.renewPresence(ctx, id, claimed) })
 	if err := l.readWaiting(ctx, consumer); err != nil {
 		return err
 	}
@@ -110,28 +130,14 @@ func (l *link) session(ctx context.Context) error {
 		return err
 	}
 	l.Logger.Info("session with the bus", "session", id)
-	// Three at once, and the first that fails ends the session for all: half a session would let the
-	// lab believe in a worker that does not hear it.
-	done := make(chan error, 3)
-	go func() { done <- l.sendReports(ctx) }()
-	go func() { done <- l.readOrders(ctx, consumer) }()
-	go func() { done <- l.renewPresence(ctx, id) }()
-	var first error
-	running := 3
+	begin(l.sendReports)
+	begin(func(ctx context.Context) error { return l.readOrders(ctx, consumer) })
 	select {
-	case first = <-done:
-		running--
 	case <-l.lost:
-		first = errors.New("connection lost")
+		return errors.New("connection lost")
 	case <-ctx.Done():
-		first = context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	// Nobody may write presence or send reports into the next session.
-	end(first)
-	for range running {
-		<-done
-	}
-	return first
 }
 
 // newSession names a session. Dispatch only compares it: the worker is Online when the presence it
@@ -352,28 +358,16 @@ func (l *link) sendReports(ctx context.Context) error {
 // renewPresence says again and again that the worker is there. Each write expects to follow the one
 // before: if the key has expired in between (the machine slept), the lab thinks the worker gone, and a
 // new session has to tell it what is held.
-func (l *link) renewPresence(ctx context.Context, session string) error {
-	var last uint64
+func (l *link) renewPresence(ctx context.Context, session string, last uint64) error {
 	for {
-		value, err := json.Marshal(order.Presence{Version: order.Version, Session: session, Build: l.Build, Refuses: l.shortOfSpace()})
-		if err != nil {
-			return fmt.Errorf("renew presence: %w", err)
-		}
-		options := []jetstream.PublishOpt{}
-		if last > 0 {
-			options = append(options, jetstream.WithExpectLastSequencePerSubject(last))
-		}
-		write, cancel := context.WithTimeout(ctx, answerWithin)
-		ack, err := l.js.Publish(write, access.PresenceSubject(l.Name), value, options...)
-		cancel()
-		if err != nil {
-			return fmt.Errorf("renew presence: %w", err)
-		}
-		last = ack.Sequence
 		select {
 		case <-l.After(l.Presence):
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+		var err error
+		if last, err = l.show(ctx, session, last); err != nil {
+			return fmt.Errorf("renew presence: %w", err)
 		}
 	}
 }

@@ -59,6 +59,10 @@ func Run(ctx context.Context, d Deps) error {
 		return err
 	}
 	defer unlock()
+	here, err := openPlace(d.StateDir)
+	if err != nil {
+		return err
+	}
 	s, err := newSupervisor(d)
 	if err != nil {
 		return err
@@ -69,7 +73,7 @@ func Run(ctx context.Context, d Deps) error {
 		return err
 	}
 	defer s.exports.Close()
-	l := &link{Deps: d, super: s}
+	l := &link{Deps: d, super: s, here: here}
 	linked := make(chan error, 1)
 	go func() {
 		linked <- l.run(ctx)

@@ -42,7 +42,7 @@ func (p Principal) Inbox() string {
 //
 // A worker pulls and acknowledges from the one consumer that dispatch made for it, reads its long
 // texts by direct get (the key is in the subject of that request, so the broker can tell its own
-// from others'), reports, and renews its presence. It may create no consumer: one with a delivery subject
+// from others'), reports, and reads and renews its presence. It may create no consumer: one with a delivery subject
 // would let it speak on any subject. A job's process sends its output and its group's messages. A
 // local person submits as local and asks the API.
 func (p Principal) Rights() Rights {
@@ -58,6 +58,7 @@ func (p Principal) Rights() Rights {
 				DirectGet(w + ".>"),
 				ReportSubject(p.Worker),
 				PresenceSubject(p.Worker),
+				PresenceGet(p.Worker),
 			},
 			Subscribe: []string{inbox},
 		}
@@ -90,6 +91,12 @@ func WorkSubject(w events.WorkerName) string { return "work." + events.EscapeTok
 // PresenceSubject returns the subject on which a worker writes its key in the bucket presence.
 func PresenceSubject(w events.WorkerName) string {
 	return "$KV." + presenceBucket + "." + events.EscapeToken(string(w))
+}
+
+// PresenceGet returns the subject of the request that reads a worker's key in the bucket presence, by
+// which the worker finds out whether somebody else goes by its name.
+func PresenceGet(w events.WorkerName) string {
+	return "$JS.API.DIRECT.GET.KV_" + presenceBucket + "." + PresenceSubject(w)
 }
 
 // DirectGet returns the subject of the request that reads one long text of an order.

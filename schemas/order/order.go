@@ -17,12 +17,40 @@ package order
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
 // Version is the version of both shapes that this package writes. A reader refuses a higher one:
 // a worker that is older than the lab must not guess what an order means.
 const Version = 1
+
+// Oldest is the oldest version of both shapes that this package still reads. Releases of the lab and of
+// workers between the two work together; who is outside is told so, see [Known].
+const Oldest = 1
+
+// Known says whether a version is one that this package reads.
+func Known(version int) bool { return version >= Oldest && version <= Version }
+
+// window names the versions that are read.
+func window() string {
+	if Oldest == Version {
+		return strconv.Itoa(Version)
+	}
+	return fmt.Sprintf("%d to %d", Oldest, Version)
+}
+
+// Misfit says in a sentence why somebody who speaks a version cannot be worked with, and which side has
+// to be updated; empty where he can.
+func Misfit(version int) string {
+	switch {
+	case Known(version):
+		return ""
+	case version > Version:
+		return fmt.Sprintf("the worker speaks version %d of orders and this lab %s: update the lab, or install the worker's release that fits it", version, window())
+	}
+	return fmt.Sprintf("the worker speaks version %d of orders and this lab %s: update the worker", version, window())
+}
 
 // InlineLimit is the size, in bytes, up to which a text stands in the order itself. A longer one
 // lies in the bucket [Texts], and the order names its key.
@@ -145,6 +173,10 @@ type Presence struct {
 	Session string `json:"session"`
 	Build   string `json:"build"`             // version of the worker's binary
 	Refuses string `json:"refuses,omitempty"` // why it takes no new jobs now, such as a full disk
+	// Place and Host tell two processes apart that were given one name: the random name of the state
+	// directory and the name of the machine. Who finds the key with others' does not begin a session.
+	Place string `json:"place,omitempty"`
+	Host  string `json:"host,omitempty"`
 }
 
 // Decode reads an order. The error names what is wrong: not JSON, another version, an unknown kind,
@@ -154,8 +186,8 @@ func Decode(data []byte) (Order, error) {
 	if err := json.Unmarshal(data, &o); err != nil {
 		return Order{}, fmt.Errorf("read order: %w", err)
 	}
-	if o.Version != Version {
-		return Order{}, fmt.Errorf("read order: version is %d, this worker knows %d", o.Version, Version)
+	if !Known(o.Version) {
+		return Order{}, fmt.Errorf("read order: version is %d, this worker knows %s", o.Version, window())
 	}
 	switch o.Kind {
 	case Tell:
@@ -196,8 +228,8 @@ func DecodeReport(data []byte) (Report, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return Report{}, fmt.Errorf("read report: %w", err)
 	}
-	if r.Version != Version {
-		return Report{}, fmt.Errorf("read report: version is %d, want %d", r.Version, Version)
+	if !Known(r.Version) {
+		return Report{}, fmt.Errorf("read report: version is %d, want %s", r.Version, window())
 	}
 	r.Reason, r.Build = Sentence(r.Reason), Sentence(r.Build)
 	if r.Verdict != nil {

@@ -61,6 +61,16 @@ func TestDecodeReport(t *testing.T) {
 	}
 }
 
+// TestMisfit: whoever is outside the window of versions is told which side to update.
+func TestMisfit(t *testing.T) {
+	for version, want := range map[int]string{order.Version: "", order.Version + 1: "update the lab", order.Oldest - 1: "update the worker"} {
+		got := order.Misfit(version)
+		if (got == "") != (want == "") || !strings.Contains(got, want) || order.Known(version) != (want == "") {
+			t.Errorf("Misfit(%d): got %q, want it to say %q", version, got, want)
+		}
+	}
+}
+
 // TestLongSentences: a sentence that no fact could hold does not reach one.
 func TestLongSentences(t *testing.T) {
 	long := strings.Repeat("ü", order.MaxSentence)

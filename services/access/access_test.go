@@ -180,6 +180,7 @@ func TestRefusedToPublish(t *testing.T) {
 	}{
 		{worker1, []string{
 			"report.lab2=2Eexample=2Ecom", "work.w1", "output.42", "job.42", "worker.w1", "submit.local", "$KV.presence.lab2=2Eexample=2Ecom",
+			"$JS.API.DIRECT.GET.KV_presence.$KV.presence.lab2=2Eexample=2Ecom",
 			"$JS.API.CONSUMER.MSG.NEXT.WORK.lab2=2Eexample=2Ecom", "$JS.API.CONSUMER.INFO.WORK.lab2=2Eexample=2Ecom",
 			"$JS.API.CONSUMER.CREATE.WORK", "$JS.API.CONSUMER.CREATE.WORK.w1.work.w1", "$JS.API.CONSUMER.DURABLE.CREATE.WORK.w1",
 			"$JS.API.STREAM.MSG.GET.LAB", "$JS.API.DIRECT.GET.SUBMISSIONS", "$JS.API.STREAM.PURGE.WORK",
