@@ -33,7 +33,7 @@ func (s *State) Estimate(id events.JobID, now time.Time) Estimate {
 	if j == nil || j.State != Submitted {
 		return Estimate{}
 	}
-	f := s.forecast(j, now)
+	f := s.view(now).forecast(j)
 	if f == nil {
 		return Estimate{}
 	}
@@ -96,29 +96,28 @@ func (d slot) left(r *rand.Rand) float64 {
 }
 
 // forecast gathers what a job's start hangs on; nil where no device can take it.
-func (s *State) forecast(j *Job, now time.Time) *forecast {
+func (v *view) forecast(j *Job) *forecast {
 	f := &forecast{}
 	index := map[*Device]int{}
-	held := s.held()
 	slotOf := func(d *Device) (int, bool) {
 		if i, known := index[d]; known {
 			return i, i >= 0
 		}
 		index[d] = -1
 		d0 := slot{}
-		switch c := s.candidate(j, d, now, held); c.Obstacle {
-		case "", MissingTags, WrongWorker, WorkerFull: // free, if not for this job
+		switch c := v.candidate(j, d); c.Obstacle {
+		case "", MissingTags, WrongWorker, WrongType, Avoided, Kept, WorkerFull: // free, if not for this job
 		case Busy:
-			k := s.jobs[d.Job]
+			k := v.jobs[d.Job]
 			if k == nil || k.Run == nil {
 				return 0, false
 			}
-			d0 = slot{slices.Sorted(slices.Values(s.durations.of(k.Name, d.Type))), now.Sub(k.Run.ScheduledAt).Seconds(), float64(k.JobTimeout)}
+			d0 = slot{slices.Sorted(slices.Values(v.durations.of(k.Name, d.Type))), v.now.Sub(k.Run.ScheduledAt).Seconds(), float64(k.JobTimeout)}
 			if d0.running == nil {
 				d0.running = []uint32{}
 			}
 		case CheckPending:
-			d0 = slot{running: slices.Sorted(slices.Values(s.durations.of("", d.Type)))}
+			d0 = slot{running: slices.Sorted(slices.Values(v.durations.of("", d.Type)))}
 		default:
 			return 0, false
 		}
@@ -127,9 +126,9 @@ func (s *State) forecast(j *Job, now time.Time) *forecast {
 		return index[d], true
 	}
 	wantOf := func(k *Job) want {
-		w := want{took: s.durations.of(k.Name, s.Resolve(k.DeviceType)), limit: float64(k.JobTimeout)}
-		for d := range s.Devices() {
-			if !s.couldTake(k, d) {
+		w := want{took: v.durations.of(k.Name, v.Resolve(k.DeviceType)), limit: float64(k.JobTimeout)}
+		for d := range v.Devices() {
+			if !v.couldTake(k, d) {
 				continue
 			}
 			if i, usable := slotOf(d); usable {
@@ -143,10 +142,10 @@ func (s *State) forecast(j *Job, now time.Time) *forecast {
 		return nil
 	}
 	shapes := map[shape][]int{}
-	for _, k := range s.ahead(j) {
-		sh := s.shapeOf(k)
+	for _, k := range v.ahead(j) {
+		sh := v.shapeOf(k)
 		slots, known := shapes[sh]
-		w := want{slots: slots, took: s.durations.of(k.Name, s.Resolve(k.DeviceType)), limit: float64(k.JobTimeout)}
+		w := want{slots: slots, took: v.durations.of(k.Name, v.Resolve(k.DeviceType)), limit: float64(k.JobTimeout)}
 		if !known {
 			w = wantOf(k)
 			shapes[sh] = w.slots
@@ -155,10 +154,10 @@ func (s *State) forecast(j *Job, now time.Time) *forecast {
 			f.ahead = append(f.ahead, w)
 		}
 	}
-	typ := s.Resolve(j.DeviceType)
-	f.urgent = s.durations.of("", typ)
+	typ := v.Resolve(j.DeviceType)
+	f.urgent = v.durations.of("", typ)
 	f.basis = len(f.own.took) + len(f.urgent)
-	f.rate = s.durations.rate(typ, j.Priority, now)
+	f.rate = v.durations.rate(typ, j.Priority, v.now)
 	return f
 }
 

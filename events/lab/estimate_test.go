@@ -56,8 +56,9 @@ func (l *line) submit(name string, priority int) events.JobID {
 func (l *line) turn(took func() time.Duration, started func(events.JobID)) {
 	for len(l.free) > 0 {
 		var first *Job
+		ranks := l.s.Standings(l.now)
 		for j := range l.s.Jobs() {
-			if j.State == Submitted && (first == nil || Before(j, first)) {
+			if j.State == Submitted && (first == nil || ranks.Rank(j).Before(ranks.Rank(first))) {
 				first = j
 			}
 		}

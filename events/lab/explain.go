@@ -15,6 +15,7 @@ const (
 	WrongType     Obstacle = "wrong-type"     // the job is pinned to it, but asks for another type
 	WrongWorker   Obstacle = "wrong-worker"   // the job is pinned to another worker
 	MissingTags   Obstacle = "missing-tags"   // it lacks tags that the job asks for
+	Avoided       Obstacle = "avoided"        // an attempt before this one failed there
 	HiddenType    Obstacle = "hidden-type"    // its type is hidden, which stops all scheduling
 	BadHealth     Obstacle = "health"         // its health takes no users' jobs
 	NoDictionary  Obstacle = "no-dictionary"  // it has no configuration yet
@@ -22,6 +23,8 @@ const (
 	WorkerOffline Obstacle = "worker-offline" // its worker is not there
 	WorkerHealth  Obstacle = "worker-health"  // its worker is in Maintenance or Retired
 	Busy          Obstacle = "busy"           // another job has it
+	Kept          Obstacle = "kept"           // it is kept for jobs that ask for its rare tags
+	Reserved      Obstacle = "reserved"       // it is set aside, now or before the job's timeout would be over
 	CheckPending  Obstacle = "check-pending"  // its health check comes first
 	WorkerFull    Obstacle = "worker-full"    // its worker has as many devices in use as it may
 )
@@ -37,6 +40,13 @@ type Candidate struct {
 	Reason   string              `json:"reason,omitempty"` // of health and check-pending
 	Worker   events.WorkerName   `json:"worker,omitempty"`
 	Limit    int                 `json:"limit,omitempty"` // of worker-full
+	// Of reserved: the reservation, for whom (nobody: a maintenance window), from when until when. Of
+	// kept: until when if nobody asks, zero for ever.
+	Reservation events.ReservationID `json:"reservation,omitempty"`
+	User        events.UserName      `json:"user,omitempty"`
+	Group       events.GroupName     `json:"group,omitempty"`
+	From        time.Time            `json:"from,omitzero"`
+	Until       time.Time            `json:"until,omitzero"`
 }
 
 // Explanation is why a job waits.
@@ -45,6 +55,7 @@ type Explanation struct {
 	Display    string                `json:"display"`
 	DeviceType events.DeviceTypeName `json:"device_type"`
 	Leaving    bool                  `json:"leaving,omitempty"` // it is being withdrawn
+	Capped     string                `json:"capped,omitempty"`  // its user or group holds as many devices as it may: how many
 	Candidates []Candidate           `json:"candidates"`        // in order of names
 	Place      int                   `json:"place"`             // 1: first of those that ask for the same devices
 	Ahead      []events.JobID        `json:"ahead,omitempty"`   // who stands before it, the first [AheadShown]
@@ -61,27 +72,91 @@ func (s *State) Explain(id events.JobID, now time.Time) (Explanation, bool) {
 	if j == nil || j.State != Submitted {
 		return Explanation{}, false
 	}
-	e := s.explain(j, now, s.held())
+	v := s.view(now)
+	e := v.explain(j)
 	if j.Part == nil {
 		return e, true
 	}
 	for _, p := range s.Group(j.Part.Group) {
 		if p.State == Submitted && !p.Guest() {
-			e.Parts = append(e.Parts, s.explain(p, now, s.held()))
+			e.Parts = append(e.Parts, v.explain(p))
 		}
 	}
 	return e, true
 }
 
-// explain looks at one job. held is how many devices of each worker hold a job.
-func (s *State) explain(j *Job, now time.Time, held map[events.WorkerName]int) Explanation {
-	e := Explanation{Job: j.ID, Display: j.Display, DeviceType: s.Resolve(j.DeviceType), Leaving: j.Cancel != nil, Place: 1}
-	for d := range s.Devices() {
-		if s.fitsType(j, d) {
-			e.Candidates = append(e.Candidates, s.candidate(j, d, now, held))
+// view is the lab at one moment, with what is reckoned once for many jobs.
+type view struct {
+	*State
+	now       time.Time
+	standings *Standings
+	held      map[events.WorkerName]int // devices that hold a job
+	rare      map[events.DeviceTypeName][]events.TagName
+	reserved  map[events.DeviceName][]*Reservation
+	groups    map[string]Rank
+}
+
+func (s *State) view(now time.Time) *view {
+	v := &view{State: s, now: now, standings: s.Standings(now), held: map[events.WorkerName]int{},
+		rare: map[events.DeviceTypeName][]events.TagName{}, reserved: map[events.DeviceName][]*Reservation{}, groups: map[string]Rank{}}
+	for _, d := range s.devices {
+		if d.State != DeviceIdle {
+			v.held[d.Worker]++
 		}
 	}
-	for _, k := range s.ahead(j) {
+	return v
+}
+
+// rank is where a job stands; a part of a group stands where its best part does, under the number of
+// the first.
+func (v *view) rank(j *Job) Rank {
+	if j.Part == nil {
+		return v.standings.Rank(j)
+	}
+	best, known := v.groups[j.Part.Group]
+	if known {
+		return best
+	}
+	parts := v.Group(j.Part.Group)
+	best = v.standings.Rank(parts[0])
+	for _, p := range parts[1:] {
+		if r := v.standings.Rank(p); r.Before(best) {
+			best = r
+		}
+	}
+	best.Job = parts[0].ID
+	v.groups[j.Part.Group] = best
+	return best
+}
+
+func (v *view) rareTags(typ events.DeviceTypeName) []events.TagName {
+	tags, known := v.rare[typ]
+	if !known {
+		tags = v.RareTags(typ)
+		v.rare[typ] = tags
+	}
+	return tags
+}
+
+func (v *view) reservations(d *Device) []*Reservation {
+	all, known := v.reserved[d.Name]
+	if !known {
+		all = v.ReservationsOf(d, v.now)
+		v.reserved[d.Name] = all
+	}
+	return all
+}
+
+// explain looks at one job.
+func (v *view) explain(j *Job) Explanation {
+	e := Explanation{Job: j.ID, Display: j.Display, DeviceType: v.Resolve(j.DeviceType), Leaving: j.Cancel != nil, Place: 1}
+	e.Capped, _ = v.standings.Capped(j, 1)
+	for d := range v.Devices() {
+		if v.fitsType(j, d) {
+			e.Candidates = append(e.Candidates, v.candidate(j, d))
+		}
+	}
+	for _, k := range v.ahead(j) {
 		e.Place++
 		if len(e.Ahead) < AheadShown {
 			e.Ahead = append(e.Ahead, k.ID)
@@ -100,16 +175,15 @@ func (s *State) fitsType(j *Job, d *Device) bool {
 
 // couldTake says that a device could be given to a job some day as both are set up now.
 func (s *State) couldTake(j *Job, d *Device) bool {
-	return s.fitsType(j, d) && d.Type == s.Resolve(j.DeviceType) && (j.PinWorker == "" || d.Worker == j.PinWorker) && d.HasTags(j.Tags)
+	return !j.Avoids(d.Name) && s.fitsType(j, d) && d.Type == s.Resolve(j.DeviceType) && (j.PinWorker == "" || d.Worker == j.PinWorker) && d.HasTags(j.Tags)
 }
 
 // candidate says why a device is not the job's.
-func (s *State) candidate(j *Job, d *Device, now time.Time, held map[events.WorkerName]int) Candidate {
+func (v *view) candidate(j *Job, d *Device) Candidate {
 	c := Candidate{Device: d.Name, Worker: d.Worker}
-	w, t := s.workers[d.Worker], s.types[d.Type]
-	jobs, checks := Takes(d, t, now)
+	w, t := v.workers[d.Worker], v.types[d.Type]
 	switch {
-	case d.Type != s.Resolve(j.DeviceType):
+	case d.Type != v.Resolve(j.DeviceType):
 		c.Obstacle = WrongType
 	case j.PinWorker != "" && d.Worker != j.PinWorker:
 		c.Obstacle = WrongWorker
@@ -120,6 +194,8 @@ func (s *State) candidate(j *Job, d *Device, now time.Time, held map[events.Work
 				c.Missing = append(c.Missing, tag)
 			}
 		}
+	case j.Avoids(d.Name):
+		c.Obstacle = Avoided
 	case !t.Shown():
 		c.Obstacle = HiddenType
 	case !mayCheck(d.Health) || d.Health == events.Looping && !j.HealthCheck:
@@ -134,27 +210,40 @@ func (s *State) candidate(j *Job, d *Device, now time.Time, held map[events.Work
 		c.Obstacle, c.Reason = WorkerHealth, string(w.Health)
 	case d.State != DeviceIdle:
 		c.Obstacle, c.Job = Busy, d.Job
-		if k := s.jobs[d.Job]; k != nil && k.Run != nil {
+		if k := v.jobs[d.Job]; k != nil && k.Run != nil {
 			c.Since = k.Run.ScheduledAt
 		}
-	case !jobs && !j.HealthCheck || !checks:
-		c.Obstacle, c.Job = CheckPending, d.Check.Job
-		c.Reason, _ = CheckDue(d, t, now)
-	case w.JobLimit > 0 && held[d.Worker] >= w.JobLimit:
-		c.Obstacle, c.Limit = WorkerFull, w.JobLimit
+	default:
+		v.freeCandidate(j, d, &c)
 	}
 	return c
 }
 
-// held counts the devices of each worker that hold a job.
-func (s *State) held() map[events.WorkerName]int {
-	n := map[events.WorkerName]int{}
-	for _, d := range s.devices {
-		if d.State != DeviceIdle {
-			n[d.Worker]++
+// freeCandidate looks for what keeps a job from a device that is idle and fit.
+func (v *view) freeCandidate(j *Job, d *Device, c *Candidate) {
+	t, w := v.types[d.Type], v.workers[d.Worker]
+	if !j.HealthCheck && j.PinDevice == "" {
+		if until, kept := v.KeptUntil(d, j.Tags, v.rareTags(d.Type), v.now); kept {
+			c.Obstacle, c.Until = Kept, until
+			return
 		}
 	}
-	return n
+	of := v.reservations(d)
+	if r := v.Forbids(j, of, v.now); r != nil {
+		c.Obstacle, c.Reservation, c.User, c.Group, c.From, c.Until, c.Reason = Reserved, r.Reservation, r.User, r.Group, r.From, r.Until, r.Reason
+		return
+	}
+	jobs, checks := Takes(d, t, v.now)
+	if len(of) > 0 && v.Holder(j.User, d, v.now) != nil {
+		jobs = TakesFrom(d, t) // the holder's job may come before a check
+	}
+	switch {
+	case j.HealthCheck && !checks || !j.HealthCheck && !jobs:
+		c.Obstacle, c.Job = CheckPending, d.Check.Job
+		c.Reason, _ = CheckDue(d, t, v.now)
+	case w.JobLimit > 0 && v.held[d.Worker] >= w.JobLimit:
+		c.Obstacle, c.Limit = WorkerFull, w.JobLimit
+	}
 }
 
 // shape is what a job asks of its device. Jobs of one shape ask for the same devices.
@@ -170,51 +259,60 @@ func (s *State) shapeOf(j *Job) shape {
 	for _, t := range j.Tags {
 		k.tags += string(t) + "\x00"
 	}
+	if j.Attempt != nil {
+		for _, d := range j.Attempt.Avoid {
+			k.tags += "\x00" + string(d)
+		}
+	}
 	return k
-}
-
-// Before says that job a is given a device before job b where both could take it: health checks first,
-// then higher priority, then the lower number.
-func Before(a, b *Job) bool {
-	if a.HealthCheck != b.HealthCheck {
-		return a.HealthCheck
-	}
-	if a.Priority != b.Priority {
-		return a.Priority > b.Priority
-	}
-	return a.ID < b.ID
 }
 
 // ahead returns the queued jobs that stand before a job and could take one of its devices, the first
 // one first.
-func (s *State) ahead(j *Job) []*Job {
+func (v *view) ahead(j *Job) []*Job {
 	var own []*Device
-	for _, d := range s.devices {
-		if s.couldTake(j, d) {
+	for _, d := range v.devices {
+		if v.couldTake(j, d) {
 			own = append(own, d)
 		}
 	}
+	type ranked struct {
+		job  *Job
+		rank Rank
+	}
+	rank := v.rank(j)
 	shared := map[shape]bool{}
-	var ahead []*Job
-	for _, k := range s.jobs {
-		if k.State != Submitted || k == j || k.Cancel != nil || k.Guest() || !Before(k, j) {
+	var before []ranked
+	for _, k := range v.jobs {
+		if k.State != Submitted || k == j || k.Cancel != nil || k.Guest() {
 			continue
 		}
-		sh := s.shapeOf(k)
+		r := v.rank(k)
+		if !r.Before(rank) || k.Part != nil && j.Part != nil && k.Part.Group == j.Part.Group {
+			continue
+		}
+		sh := v.shapeOf(k)
 		meets, known := shared[sh]
 		if !known {
-			meets = slices.ContainsFunc(own, func(d *Device) bool { return s.couldTake(k, d) })
+			meets = slices.ContainsFunc(own, func(d *Device) bool { return v.couldTake(k, d) })
 			shared[sh] = meets
 		}
 		if meets {
-			ahead = append(ahead, k)
+			before = append(before, ranked{k, r})
 		}
 	}
-	slices.SortFunc(ahead, func(a, b *Job) int {
-		if Before(a, b) {
+	slices.SortFunc(before, func(a, b ranked) int {
+		switch {
+		case a.rank.Before(b.rank):
 			return -1
+		case b.rank.Before(a.rank):
+			return 1
 		}
-		return 1
+		return int(int64(a.job.ID) - int64(b.job.ID)) // of one group
 	})
+	ahead := make([]*Job, len(before))
+	for i, k := range before {
+		ahead[i] = k.job
+	}
 	return ahead
 }

@@ -96,6 +96,9 @@ func summary(s *lab.State, e lab.Explanation) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, what))
 		}
 	}
+	if e.Capped != "" {
+		parts = append(parts, e.Capped)
+	}
 	text := fmt.Sprintf("of %d devices that fit: %s", len(fitting), strings.Join(parts, ", "))
 	if n := e.Place - 1; n > 0 {
 		text += fmt.Sprintf("; %d jobs stand before it", n)
@@ -109,7 +112,8 @@ func summary(s *lab.State, e lab.Explanation) string {
 // kinds are the words under which candidates are counted, in the order of a summary.
 var kinds = [...]string{"busy", "without the tags asked for", "Bad, in Maintenance or Retired", "on no worker",
 	"on a worker that is offline or takes no jobs", "on a worker that has as many devices in use as it may",
-	"without a dictionary", "of another type", "of a hidden type", "kept for a health check", "free, being looked at now"}
+	"without a dictionary", "of another type", "of a hidden type", "kept for a health check", "free, being looked at now",
+	"reserved", "kept for jobs that ask for its tags", "left out because an attempt failed there"}
 
 // kind returns the words for an obstacle.
 func kind(o lab.Obstacle) string {
@@ -134,6 +138,12 @@ func kind(o lab.Obstacle) string {
 		return kinds[8]
 	case lab.CheckPending:
 		return kinds[9]
+	case lab.Reserved:
+		return kinds[11]
+	case lab.Kept:
+		return kinds[12]
+	case lab.Avoided:
+		return kinds[13]
 	}
 	return kinds[10]
 }
@@ -178,6 +188,21 @@ func obstacle(c lab.Candidate) string {
 		return fmt.Sprintf("hangs on worker %s, not on the one asked for", c.Worker)
 	case lab.HiddenType:
 		return "its device type is hidden, which stops its jobs"
+	case lab.Avoided:
+		return "an attempt before this one failed there"
+	case lab.Kept:
+		if c.Until.IsZero() {
+			return "is kept for jobs that ask for its tags"
+		}
+		return "is kept for jobs that ask for its tags until " + c.Until.UTC().Format(time.RFC3339)
+	case lab.Reserved:
+		whose := "is set aside for maintenance"
+		if c.User != "" {
+			whose = "is reserved for " + string(c.User)
+		} else if c.Group != "" {
+			whose = "is reserved for group " + string(c.Group)
+		}
+		return because(fmt.Sprintf("%s from %s until %s", whose, c.From.UTC().Format(time.RFC3339), c.Until.UTC().Format(time.RFC3339)), c.Reason)
 	case lab.CheckPending:
 		return because("its health check comes first", c.Reason)
 	}
