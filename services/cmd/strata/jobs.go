@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -181,7 +182,8 @@ func (a *app) cancelCommand() *cobra.Command {
 		Use:   "cancel JOB…",
 		Short: "End jobs",
 		Long: `Ask for jobs to end. One that waits leaves the queue; one that runs is told to end, powers its
-device off and finishes as Canceled. The command does not wait for that.`,
+device off and finishes as Canceled. The command does not wait for that. A job that cannot be ended, such as
+one that is over, is named, and the exit status is 1; the others are ended all the same.`,
 		Example: "  strata cancel 42 --reason 'wrong image'",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -190,12 +192,24 @@ device off and finishes as Canceled. The command does not wait for that.`,
 				return err
 			}
 			defer done()
-			for _, arg := range args {
-				if in.Job, err = a.jobOf(cmd.Context(), arg); err != nil {
+			jobs := make([]events.JobID, len(args))
+			for i, arg := range args {
+				if jobs[i], err = a.jobOf(cmd.Context(), arg); err != nil {
 					return err
 				}
+			}
+			var ended error
+			for _, job := range jobs {
+				in.Job = job
 				var j api.Job
-				if err := c.Call(cmd.Context(), "jobs.cancel", in, &j); err != nil {
+				var refused *api.Error
+				err := c.Call(cmd.Context(), "jobs.cancel", in, &j)
+				if errors.As(err, &refused) { // one that is over already keeps no other from its end
+					fmt.Fprintf(a.err, "strata: %v\n", err)
+					ended = errQuiet
+					continue
+				}
+				if err != nil {
 					return explain(err)
 				}
 				if a.json {
@@ -207,7 +221,7 @@ device off and finishes as Canceled. The command does not wait for that.`,
 					return err
 				}
 			}
-			return nil
+			return ended
 		},
 	}
 	cmd.Flags().StringVar(&in.Reason, "reason", "", "why, for those who read the job later")

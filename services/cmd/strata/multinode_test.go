@@ -147,6 +147,9 @@ func TestMultinode(t *testing.T) {
 	if status, text := w.strata(t, "show", number+".7"); status != exitFailed || !strings.Contains(text, "there is no job "+number+".7") {
 		t.Errorf("strata show %s.7: status %d, said %s", number, status, text)
 	}
+	if status, text := w.strata(t, "cancel", number+".1", "4242"); status != exitFailed || !strings.Contains(text, "is over already") || !strings.Contains(text, "no job 4242") {
+		t.Errorf("strata cancel of a job that is over and of none: status %d, said %s", status, text)
+	}
 	// Who follows a group hears of each part, and the worst of them counts.
 	half := write(t, w.dir, "half.yaml", strings.ReplaceAll(halfJob, "@ROOT@", "$(mktemp -d)"))
 	status, text := w.strata(t, "submit", half, "--follow")
