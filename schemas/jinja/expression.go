@@ -8,7 +8,8 @@ import (
 // tuple reads an expression, or several with commas, which make a tuple.
 func (p *parser) tuple() (Expr, error) { return p.tupleOf(p.expression) }
 
-// tupleWithoutCondition reads what stands after "in" of a for: an "if" there belongs to the for.
+// tupleWithoutCondition reads what stands after "in" of a for, where an "if" belongs to the for, or after
+// if and elif, where Jinja2 takes none either.
 func (p *parser) tupleWithoutCondition() (Expr, error) { return p.tupleOf(p.or) }
 
 func (p *parser) tupleOf(item func() (Expr, error)) (Expr, error) {

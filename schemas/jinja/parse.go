@@ -157,7 +157,7 @@ func (p *parser) section(end string) ([]Node, error) {
 func (p *parser) ifTag(line at) (Node, error) {
 	node := &If{at: line}
 	for {
-		condition, err := p.tuple()
+		condition, err := p.tupleWithoutCondition()
 		if err != nil {
 			return nil, err
 		}

@@ -67,6 +67,14 @@ func newContext(vars map[string]any) *context {
 	return c
 }
 
+// add makes the blocks of a template known behind those of its children, which extend it. Jinja2 does so
+// where extends stands, so that a block which a child writes itself can ask for super().
+func (c *context) add(t *Template) {
+	for name, b := range t.Blocks {
+		c.blocks[name] = append(c.blocks[name], blockOf{b, t})
+	}
+}
+
 // scope is a chain of local names; the context stands behind the outermost.
 type scope struct {
 	outer *scope
@@ -150,15 +158,13 @@ func (r *rendering) write(n interface{ Line() int }, out *strings.Builder, text 
 func (r *rendering) template(t *Template, c *context, out *strings.Builder) error {
 	outer := r.name
 	defer func() { r.name = outer }()
+	c.add(t)
 	for t != nil {
 		r.name = t.Name
 		if err := r.enter(at(1)); err != nil {
 			return err
 		}
 		defer r.leave()
-		for name, b := range t.Blocks {
-			c.blocks[name] = append(c.blocks[name], blockOf{b, t})
-		}
 		c.parent = nil
 		s := &scope{top: true, ctx: c}
 		if err := r.nodes(t.Body, s, out); err != nil {
@@ -398,8 +404,11 @@ func (r *rendering) extends(n *Extends, s *scope) error {
 	if err != nil {
 		return err
 	}
-	s.ctx.parent, err = r.load(n, name)
-	return err
+	if s.ctx.parent, err = r.load(n, name); err != nil {
+		return err
+	}
+	s.ctx.add(s.ctx.parent)
+	return nil
 }
 
 func (r *rendering) load(n interface{ Line() int }, name any) (*Template, error) {
