@@ -52,6 +52,7 @@ func viewDevice(d *lab.Device, whole bool) Device {
 	if whole {
 		v.Dictionary = d.Dictionary
 	}
+	v.Hardware, v.Owner, v.OwnerGroup, v.Permissions, v.LastCheck = d.Hardware, d.Owner, d.OwnerGroup, d.Permissions, moment(d.LastCheckAt)
 	return v
 }
 

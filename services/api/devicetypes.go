@@ -56,7 +56,7 @@ func viewDeviceType(t *lab.DeviceType, whole bool) DeviceType {
 		HealthDisabled: t.HealthDisabled, Devices: map[string]int{},
 	}
 	if whole {
-		v.HealthCheck, v.Template = t.HealthCheck, t.Template
+		v.HealthCheck, v.Template, v.Permissions = t.HealthCheck, t.Template, t.Permissions
 	}
 	return v
 }

@@ -43,6 +43,8 @@ func verbs() map[string]handler {
 		"device-types.import":    verb((*api).importDeviceTypes),
 		"device-types.config":    verb((*api).deviceTypeVersions),
 
+		"import": verb((*api).importLab),
+
 		"tags.list":   verb((*api).listTags),
 		"tags.add":    verb((*api).addTag),
 		"tags.remove": verb((*api).removeTag),

@@ -149,6 +149,11 @@ type Device struct {
 	Description  string                `json:"description,omitempty"`
 	Version      int                   `json:"version"`              // of its dictionary, from 1; 0: has none
 	Dictionary   string                `json:"dictionary,omitempty"` // of show only
+	Hardware     string                `json:"hardware,omitempty"`   // revision of the board
+	Owner        events.UserName       `json:"owner,omitempty"`      // who has it on the desk
+	OwnerGroup   events.GroupName      `json:"owner_group,omitempty"`
+	Permissions  []events.Permission   `json:"permissions,omitempty"` // of groups
+	LastCheck    *time.Time            `json:"last_check,omitempty"`  // when its last health check was submitted
 }
 
 // DeviceRequest names a device, and says what is wanted of it.
@@ -176,8 +181,9 @@ type DeviceType struct {
 	HealthDisabled    bool                  `json:"health_disabled,omitempty"`
 	HealthCheck       string                `json:"health_check,omitempty"`
 	Template          string                `json:"template,omitempty"`
-	Devices           map[string]int        `json:"devices,omitempty"` // number of devices by health
-	Waiting           int                   `json:"waiting,omitempty"` // jobs in the queue
+	Permissions       []events.Permission   `json:"permissions,omitempty"` // of groups; not set by configuration
+	Devices           map[string]int        `json:"devices,omitempty"`     // number of devices by health
+	Waiting           int                   `json:"waiting,omitempty"`     // jobs in the queue
 }
 
 // Worker is what the api tells of a worker.
