@@ -322,9 +322,10 @@ type Job struct {
 	Metadata     map[string]string `ch:"metadata" json:"metadata,omitempty"`
 	Parent       uint64            `ch:"parent" json:"parent,omitempty"`
 	Role         string            `ch:"role" json:"role,omitempty"`
-	Complete     bool              `ch:"complete" json:"complete"` // all output and results have been read
-	Lines        uint64            `ch:"lines" json:"lines"`       // of the log, once Complete
-	Cases        uint64            `ch:"cases" json:"cases"`       // test cases, once Complete
+	RetriedAs    uint64            `ch:"retried_as" json:"retried_as,omitempty"` // the attempt after this one
+	Complete     bool              `ch:"complete" json:"complete"`               // all output and results have been read
+	Lines        uint64            `ch:"lines" json:"lines"`                     // of the log, once Complete
+	Cases        uint64            `ch:"cases" json:"cases"`                     // test cases, once Complete
 	MissingLines uint64            `ch:"missing_lines" json:"missing_lines,omitempty"`
 	FailureTags  []string          `ch:"failure_tags" json:"failure_tags,omitempty"`
 	Comment      string            `ch:"comment" json:"comment,omitempty"`

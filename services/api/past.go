@@ -48,6 +48,13 @@ func (a *api) addPast(ctx context.Context, out *Jobs, in JobsRequest) {
 			out.Jobs = append(out.Jobs, viewPast(p))
 		}
 	}
+	for _, j := range out.Jobs {
+		for i := range out.Jobs {
+			if j.RetriedAs != 0 && out.Jobs[i].Job == j.RetriedAs {
+				out.Jobs[i].RetryOf = j.Job // the tables know the chain from its first end alone
+			}
+		}
+	}
 	sort.Slice(out.Jobs, func(i, j int) bool { return out.Jobs[i].Job > out.Jobs[j].Job })
 }
 
@@ -78,6 +85,7 @@ func viewPast(p projections.Job) Job {
 		Worker: events.WorkerName(p.Worker), Priority: int(p.Priority), HealthCheck: p.HealthCheck, Submitted: p.SubmittedAt,
 		Started: p.StartedAt, Ended: p.EndedAt, ErrorType: events.ErrorType(p.ErrorType), Error: p.Error,
 		Lines: p.Lines, Missing: p.MissingLines, Cases: p.Cases, Complete: p.Complete, Metadata: p.Metadata,
+		RetriedAs: events.JobID(p.RetriedAs),
 	}
 	if p.Rejected {
 		j.State = StateRejected

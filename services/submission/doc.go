@@ -28,6 +28,10 @@
 // text, and the group's id is made from P: a restart in the middle finds the texts and repeats
 // nothing.
 //
+// A job that ended by the lab's fault, and may be retried, is published again to part.<P>.r<n>, which
+// goes through once. That text is read in its turn, and becomes a job in one batch with JobRetried on the
+// first attempt; it is for any device but the one that failed.
+//
 // # What it promises
 //
 // Each submission is decided once, in the order of the numbers, by however many instances there

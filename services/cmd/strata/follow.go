@@ -52,8 +52,27 @@ func (a *app) follow(ctx context.Context, c api.Client, job events.JobID, how fo
 	return ended
 }
 
-// followOne follows one job, or one part of a multinode job.
+// followOne follows one job with all its attempts, or one part of a multinode job.
 func (a *app) followOne(ctx context.Context, c api.Client, job events.JobID, how followed) error {
+	for at := job; at != 0; {
+		if err := a.followAttempt(ctx, c, at, how); err != nil {
+			return err
+		}
+		next, err := a.nextAttempt(ctx, c, at)
+		if err != nil {
+			return err
+		}
+		at = next
+	}
+	var j api.Job
+	if err := c.Call(ctx, "jobs.show", api.JobRequest{Job: job, Whole: true}, &j); err != nil {
+		return err
+	}
+	return a.conclude(ctx, c, j, how.failOnTest)
+}
+
+// followAttempt follows one job to the end of its log.
+func (a *app) followAttempt(ctx context.Context, c api.Client, job events.JobID, how followed) error {
 	f := &follower{app: a, levels: how.levels, finished: make(chan struct{}), lines: make(chan struct{}, 1)}
 	followCtx, cancel := context.WithCancelCause(ctx)
 	var group sync.WaitGroup
@@ -73,21 +92,14 @@ func (a *app) followOne(ctx context.Context, c api.Client, job events.JobID, how
 		fmt.Fprintf(a.err, "strata: %v\n", cause)
 		err = nil
 	}
-	if err != nil {
-		return err
-	}
-	var j api.Job
-	if err := c.Call(ctx, "jobs.show", api.JobRequest{Job: job}, &j); err != nil {
-		return err
-	}
-	return a.conclude(ctx, c, j, how.failOnTest)
+	return err
 }
 
 // conclude prints how a job ended and decides the exit status.
 func (a *app) conclude(ctx context.Context, c api.Client, j api.Job, failOnTest bool) error {
 	var r api.Results
 	if j.State != api.StateRejected {
-		if err := c.Call(ctx, "jobs.results", api.JobRequest{Job: j.Job}, &r); err != nil {
+		if err := c.Call(ctx, "jobs.results", api.JobRequest{Job: j.Job, Whole: true}, &r); err != nil {
 			return err
 		}
 	}
@@ -113,7 +125,11 @@ func (a *app) conclude(ctx context.Context, c api.Client, j api.Job, failOnTest 
 		if j.Error != "" {
 			fmt.Fprintf(a.out, "%s error: %s\n", j.ErrorType, j.Error)
 		}
-		fmt.Fprintf(a.out, "results: strata results %d    log: strata logs %d\n", j.Job, j.Job)
+		last := j.Job
+		if len(j.Attempts) > 0 {
+			last = j.Attempts[len(j.Attempts)-1].Job
+		}
+		fmt.Fprintf(a.out, "results: strata results %d    log: strata logs %d\n", last, last)
 	}
 	if j.Health != events.Complete || failOnTest && failed > 0 {
 		return errQuiet
@@ -226,6 +242,7 @@ func sentence(e api.Fact, raw []byte) string {
 			Cases     uint64       `json:"cases"`
 			By        string       `json:"by"`
 			Parts     []uint64     `json:"parts"`
+			As        events.JobID `json:"as"`
 		} `json:"data"`
 	}
 	_ = json.Unmarshal(raw, &d) // what is missing reads as empty
@@ -251,6 +268,10 @@ func sentence(e api.Fact, raw []byte) string {
 		return fmt.Sprintf("job %d %s: %s", v.Job, e.Name[len("job."):], v.Reason)
 	case "job.cancel-requested":
 		return fmt.Sprintf("job %d is to end: asked by %s", v.Job, v.By)
+	case "job.retried":
+		return fmt.Sprintf("job %d was failed by the lab and is tried again as job %d", v.Job, v.As)
+	case "job.retry-dropped":
+		return fmt.Sprintf("job %d was failed by the lab and is not tried again: %s", v.Job, v.Reason)
 	case "job.output-complete":
 		return fmt.Sprintf("job %d: all output read, %d lines, %d results", v.Job, v.Lines, v.Cases)
 	}

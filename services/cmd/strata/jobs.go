@@ -41,7 +41,7 @@ ClickHouse; where that is away the list says so and shows what is current.`,
 			}
 			var rows [][]string
 			for _, j := range out.Jobs {
-				rows = append(rows, []string{j.Display, a.paint(a.out, healthColour(string(j.Health)), status(j)), string(j.User),
+				rows = append(rows, []string{numbered(j), a.paint(a.out, healthColour(string(j.Health)), status(j)), string(j.User),
 					or(string(j.DeviceType)), or(string(j.Device)), fmt.Sprint(j.Priority), when(j.Submitted, a.now()), j.Name})
 			}
 			if err := a.table([]string{"JOB", "STATE", "USER", "TYPE", "DEVICE", "PRIO", "SUBMITTED", "NAME"}, rows); err != nil {
@@ -140,6 +140,7 @@ func (a *app) printJob(j api.Job) {
 		}
 		line("problem", strings.TrimSpace(fmt.Sprintf("line %d: %s %s", p.Line, p.Message, where)))
 	}
+	a.printAttempts(j, line)
 	line("user", string(j.User))
 	line("type", string(j.DeviceType))
 	line("device", string(j.Device))
@@ -285,6 +286,9 @@ func (a *app) printResults(r api.Results) error {
 	}
 	if r.Complete && len(r.Cases) == 0 {
 		a.say("the job has no such results; `strata show %d` says how it ended", r.Job)
+	}
+	if r.RetriedAs != 0 {
+		a.say("the lab failed job %d, and it was tried again: `strata results %d`", r.Job, r.RetriedAs)
 	}
 	if !r.Complete {
 		fmt.Fprintln(a.err, "strata: the job's output is not complete yet; more may come")

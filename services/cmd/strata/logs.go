@@ -19,7 +19,8 @@ func (a *app) logsCommand() *cobra.Command {
 		Use:   "logs JOB",
 		Short: "Show a job's log",
 		Long: `Show what a job logged: what the console said (target), what was typed (input), results, and the
-dispatcher's own lines. --follow goes on until all output has arrived.
+dispatcher's own lines. --follow goes on until all output has arrived, of the next attempt too where
+the lab has failed the job and tries it again.
 
 The levels are debug, info, warning, error, exception, input, target, feedback, results, event.`,
 		Example: `  strata logs 42
@@ -42,13 +43,22 @@ The levels are debug, info, warning, error, exception, input, target, feedback, 
 			defer done()
 			in.Job = job
 			shown := false
-			err = c.Log(cmd.Context(), in, func(n uint64, r events.Record) error {
-				if len(wanted) > 0 && !slices.Contains(wanted, r.Level) {
-					return nil
+			for in.Job != 0 && err == nil {
+				err = c.Log(cmd.Context(), in, func(n uint64, r events.Record) error {
+					if len(wanted) > 0 && !slices.Contains(wanted, r.Level) {
+						return nil
+					}
+					shown = true
+					return a.printRecord(n, r)
+				})
+				if err != nil || !in.Follow {
+					break
 				}
-				shown = true
-				return a.printRecord(n, r)
-			})
+				in.From = 0
+				if in.Job, err = a.nextAttempt(cmd.Context(), c, in.Job); in.Job != 0 {
+					a.say("the lab failed the job, and it is tried again: the log of job %d follows", in.Job)
+				}
+			}
 			if errors.Is(err, api.ErrInterrupted) {
 				return fmt.Errorf("%w; ask again with --from to go on", err)
 			}

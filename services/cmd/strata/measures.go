@@ -36,6 +36,8 @@ func numbers() []number {
 			func(c *counts) float64 { return float64(c.submission.Submitted.Load()) }),
 		row("jobs_rejected_total", "Definitions that were refused.", sum,
 			func(c *counts) float64 { return float64(c.submission.Rejected.Load()) }),
+		row("jobs_retried_total", "Jobs that the lab failed and that got a further attempt.", sum,
+			func(c *counts) float64 { return float64(c.submission.Retried.Load()) }),
 		row("queue_jobs", "Jobs that wait for a device.", gauge,
 			func(c *counts) float64 { return float64(c.scheduling.Queued.Load()) }),
 		row("jobs_scheduled_total", "Jobs that were given a device.", sum,
