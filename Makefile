@@ -34,7 +34,7 @@ demo: deps build ## run one real job: kernel in QEMU, live log, results, SQL; KE
 
 # What tests need beyond what Strata itself does: shells and tools of images, a network of their own,
 # machines of other architectures, boot loaders.
-TESTED_WITH := dash:dash bash:bash ip:iproute2 mke2fs:e2fsprogs qemu-img:qemu-utils \
+TESTED_WITH := dash:dash bash:bash mksh:mksh ip:iproute2 mke2fs:e2fsprogs qemu-img:qemu-utils \
   qemu-system-aarch64:qemu-system-arm depmod:kmod openssl:openssl telnet:telnet \
   /usr/lib/u-boot/qemu-x86/u-boot.rom:u-boot-qemu arm-none-eabi-gcc:gcc-arm-none-eabi curl:curl \
   podman:podman runc:runc catatonit:catatonit pdudaemon:pdudaemon ser2net:ser2net \

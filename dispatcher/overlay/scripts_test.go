@@ -15,13 +15,13 @@ import (
 func shells(t *testing.T) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
-	for name, argv := range map[string][]string{"dash": {"dash"}, "busybox": {"busybox", "sh"}, "bash": {"bash"}} {
+	for name, argv := range map[string][]string{"dash": {"dash"}, "busybox": {"busybox", "sh"}, "bash": {"bash"}, "mksh": {"mksh"}} {
 		if path, err := exec.LookPath(argv[0]); err == nil {
 			found[name] = append([]string{path}, argv[1:]...)
 		}
 	}
 	if len(found) == 0 {
-		t.Skip("neither dash nor busybox nor bash is installed")
+		t.Skip("none of dash, busybox, bash and mksh is installed")
 	}
 	return found
 }
