@@ -118,6 +118,10 @@ func (a *api) unchecked(ctx context.Context, id events.JobID) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
+	if s.Parent != 0 {
+		// The text of a part has a number, and part 0 is the job of the whole's.
+		return Job{}, refuse(NotFound, "there is no job %d: that number holds the text of a part of job %d", id, s.Parent)
+	}
 	return Job{Job: id, Display: id.String(), User: s.User, Submitted: s.At, State: lab.Submitted.String(),
 		Why: "its definition has not been checked yet; is the submission service running?"}, nil
 }
