@@ -176,8 +176,14 @@ func (s *state) index(j *lab.Job) {
 	if j.Run == nil || s.lab.Job(j.ID) != nil {
 		return
 	}
-	delete(s.sent, lease{j.ID, j.Run.Lease})
-	maps.DeleteFunc(s.refused, func(c claim, _ bool) bool { return c.job == j.ID })
+	left := func(id events.JobID) {
+		maps.DeleteFunc(s.sent, func(l lease, _ sent) bool { return l.job == id })
+		maps.DeleteFunc(s.refused, func(c claim, _ bool) bool { return c.job == id })
+	}
+	left(j.ID)
+	if j.Attempt != nil {
+		left(j.Attempt.Of) // the first attempt has stayed until now
+	}
 }
 
 // traceOf returns the trace of the job that a fact is about, where it is known.

@@ -197,6 +197,39 @@ func TestDecideFillsBatches(t *testing.T) {
 	}
 }
 
+// TestFailsTwice has the lab fail jobs on one device, one after the other: with a health check it
+// takes nothing before that, and its count begins anew after it. Without one it goes on as Unknown, and the
+// reason counts; a check that its type is given then comes first.
+func TestFailsTwice(t *testing.T) {
+	infra := func(id events.JobID) []any {
+		return []any{heldUnder(events.Lease(id), id, "q1", false), events.JobFinished{Job: id, Device: "q1", Lease: events.Lease(id),
+			Health: events.Incomplete, ErrorType: events.InfrastructureError, At: noon}}
+	}
+	s := after(worker(), board("q1"))
+	steps := []struct {
+		name  string
+		given []any
+		want  []string // of one plan after the other
+	}{
+		{"without a check", infra(1), []string{"Good→Unknown (Infrastructure error after [1]); released", ""}},
+		{"again", infra(2), []string{"Unknown→Unknown (Infrastructure error after [2], 2 in a row); released", ""}},
+		{"its type gets a check", []any{checked(events.Hours, 24)}, []string{"check: health is Unknown"}},
+		{"which passes", []any{heldUnder(3, 3, "q1", true), events.JobFinished{Job: 3, Device: "q1", Lease: 3, Health: events.Complete, At: noon}},
+			[]string{"Unknown→Good (health-check [3] completed); released", ""}},
+		{"with a check", infra(4), []string{"Good→Unknown (Infrastructure error after [4]); released, due", "check: health is Unknown"}},
+	}
+	for _, step := range steps {
+		more(s, step.given...)
+		for i, want := range step.want {
+			p := decide(s, noon.Add(time.Minute))
+			if got := brief(p); got != want {
+				t.Errorf("%s, plan %d: %q, want %q", step.name, i+1, got, want)
+			}
+			fold(s, p.facts...)
+		}
+	}
+}
+
 // brief says what a plan does.
 func brief(p plan) string {
 	var words []string
