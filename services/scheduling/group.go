@@ -157,6 +157,7 @@ func (r *round) keepBack(parts []*lab.Job) {
 		if isFree(d) {
 			r.taken[d.Name] = true
 			r.extra[d.Worker]++
+			r.s.keep(d)
 		}
 	}
 }

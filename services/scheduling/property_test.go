@@ -50,7 +50,8 @@ type world struct {
 
 func newWorld(seed uint64) *world {
 	w := &world{r: rand.New(rand.NewPCG(seed, 7)), now: noon, nextJob: 1, rules: seed%2 == 1}
-	w.s = after(worker("w1", 0), worker("w2", 2), worker("w3", 1), checked("bbb"))
+	w.s = after(worker("w1", 0), worker("w2", 2), worker("w3", 1), checked("bbb"),
+		events.DeviceTypeAdded{DeviceType: "qemu"}, events.DeviceTypeAdded{DeviceType: "rpi"})
 	for i := range 9 {
 		d := device(events.DeviceName(fmt.Sprint("q", i)), w.typ(), w.worker())
 		more(w.s, d)
@@ -121,7 +122,9 @@ func (w *world) submit() {
 	e := job(w.nextJob, typ(w.typ()), prio(w.r.IntN(3)*10), by(w.user()), runs(events.Seconds(1+w.r.IntN(900))))
 	w.nextJob++
 	e.At = w.now
-	switch w.r.IntN(6) {
+	switch w.r.IntN(7) {
+	case 6:
+		e.Attempt = &events.Attempt{Of: 1, N: 2, Avoid: []events.DeviceName{w.device()}}
 	case 0:
 		e.Tags = []events.TagName{"ssd"}
 	case 1:
@@ -275,7 +278,7 @@ func (w *world) checkOrder(t *testing.T, d decision, given map[events.DeviceName
 
 func matches(l *lab.State, j *lab.Job, d *lab.Device) bool {
 	return l.Resolve(j.DeviceType) == d.Type && (j.PinDevice == "" || j.PinDevice == d.Name) &&
-		(j.PinWorker == "" || j.PinWorker == d.Worker) && d.HasTags(j.Tags)
+		(j.PinWorker == "" || j.PinWorker == d.Worker) && d.HasTags(j.Tags) && !j.Avoids(d.Name)
 }
 
 // checkState holds the lab to the invariants of its jobs and devices.

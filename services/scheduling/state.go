@@ -23,8 +23,9 @@ type state struct {
 	onWorker  map[events.WorkerName]map[events.DeviceName]bool
 	held      map[events.WorkerName]int // devices of the worker that hold a job
 	touched   map[events.DeviceTypeName]bool
-	split     split     // what the lanes of the queue tell apart
-	clock     time.Time // up to when the turns of time have touched their types
+	keeps     map[events.DeviceTypeName]bool // types to look at again next time, though nothing touches them
+	split     split                          // what the lanes of the queue tell apart
+	clock     time.Time                      // up to when the turns of time have touched their types
 }
 
 // kind is a device type in the index.
@@ -59,6 +60,7 @@ func newState(l *lab.State, scheduler string) *state {
 		onWorker:  map[events.WorkerName]map[events.DeviceName]bool{},
 		held:      map[events.WorkerName]int{},
 		touched:   map[events.DeviceTypeName]bool{},
+		keeps:     map[events.DeviceTypeName]bool{},
 		split:     splitOf(l),
 	}
 	for d := range l.Devices() {
@@ -323,5 +325,19 @@ func (s *state) touchWorker(name events.WorkerName) {
 	}
 }
 
+// keep notes that a round has kept a device back for a group, and with it a place under its worker's
+// limit. What ends that may be a fact about devices of other types, so these are looked at again next time.
+func (s *state) keep(d *lab.Device) {
+	s.keeps[d.Type] = true
+	if w := s.lab.Worker(d.Worker); w != nil && w.JobLimit > 0 {
+		for other := range s.onWorker[d.Worker] {
+			s.keeps[s.places[other].typ] = true
+		}
+	}
+}
+
 // settle says that everything that was possible has been decided.
-func (s *state) settle() { clear(s.touched) }
+func (s *state) settle() {
+	clear(s.touched)
+	s.touched, s.keeps = s.keeps, s.touched
+}
