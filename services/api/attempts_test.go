@@ -39,6 +39,11 @@ func TestWholeJob(t *testing.T) {
 	if j.Job != first || j.State != "Running" || j.Health != "" || j.RetriedAs != second || j.Device != "" {
 		t.Errorf("whole job whose further attempt waits: %+v, want it Running", j)
 	}
+	var w api.Why
+	call(t, c, "jobs.why", api.JobRequest{Job: first}, &w)
+	if want := "it waits no more: finished incomplete on q1; it is tried again as job " + second.String(); w.Over != want {
+		t.Errorf("why the first attempt waits: %q, want %q", w.Over, want)
+	}
 
 	attemptOn(t, b, second, "q2", "")
 	if got, want := <-log, []string{"0:on q1", "1:more", "0:on q2", "1:more"}; !slices.Equal(got, want) {

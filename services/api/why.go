@@ -44,6 +44,9 @@ func (a *api) whyJob(ctx context.Context, who caller, in JobRequest) (Why, error
 	if j.Device != "" {
 		w.Over += " on " + string(j.Device)
 	}
+	if j.RetriedAs != 0 {
+		w.Over += fmt.Sprintf("; it is tried again as job %d", j.RetriedAs)
+	}
 	return w, nil
 }
 

@@ -77,3 +77,16 @@ func TestAttempts(t *testing.T) {
 		t.Errorf("submit --follow of a job that the lab fails once:\n%s", lastOf(followed))
 	}
 }
+
+// TestNumbered holds how lists name attempts.
+func TestNumbered(t *testing.T) {
+	for want, j := range map[string]api.Job{
+		"42":             {Display: "42"},
+		"42 (again: 45)": {Display: "42", RetriedAs: 45},
+		"45 (42 again)":  {Display: "45", RetryOf: 42},
+	} {
+		if got := numbered(j); got != want {
+			t.Errorf("job %+v is listed as %q, want %q", j, got, want)
+		}
+	}
+}
