@@ -24,7 +24,7 @@ func definition(extraContext []string, actions shape.Shape) shape.Map {
 		required("timeouts", timeouts(), "How long the job and its parts may take.").Like("{job: {minutes: 15}, action: {minutes: 5}}"),
 		required("actions", actions, "What to do, in order."),
 		optional("context", context, "Variables of the device's template.").Like("{arch: amd64}"),
-		optional("metadata", anyMapping, "What you want to find the job by.").Like("{build: '42'}"),
+		optional("metadata", anyMapping, "What you want to find the job by. `strata: {retry: {infrastructure: 1}}` in it has the job tried once more, on another device, where the lab has failed it; LAVA takes that and does nothing with it.").Like("{build: '42'}"),
 		optional("secrets", shape.Map{Rest: rest("<NAME>", text, "A token's name, or the secret itself.")}, "Variables of the job that logs do not show.").Like("{API_TOKEN: my-token}"),
 		optional("environment", anyMapping, "Variables of the test shell.").Like("{BRANCH: main}"),
 		optional("tags", texts, "Tags that the device has to carry, all of them.").Like("[kvm]"),
