@@ -177,8 +177,15 @@ func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, r
 	if m.Reply == "" {
 		return // nobody would hear the answer
 	}
+	asked, cancel := context.WithTimeout(ctx, patience-time.Second)
+	defer cancel()
+	body, err := a.named(asked, m.Data)
+	if err != nil {
+		a.respond(m, failure(err))
+		return
+	}
 	if open, ok := flows()[verb]; ok {
-		produce, err := open(a, who, m.Data)
+		produce, err := open(a, who, body)
 		if err != nil {
 			a.respond(m, failure(err))
 			return
@@ -197,15 +204,13 @@ func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, r
 		a.respond(m, failure(refuse(Invalid, "the api has no verb %q", verb)))
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience-time.Second)
-	defer cancel()
-	a.catchUp(ctx)
-	out, err := handle(a, ctx, who, m.Data)
+	a.catchUp(asked)
+	out, err := handle(a, asked, who, body)
 	if err != nil {
 		a.respond(m, failure(err))
 		return
 	}
-	body, err := json.Marshal(out)
+	body, err = json.Marshal(out)
 	if err != nil {
 		a.respond(m, failure(fmt.Errorf("encode reply to %s: %w", verb, err)))
 		return

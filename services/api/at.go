@@ -90,7 +90,11 @@ func (a *api) openAt(who caller, body []byte) (producer, error) {
 				return p.showJob(ctx, who, ask)
 			}
 		}
-		out, err := handle(p.view(), ctx, who, in.Request)
+		request, err := a.named(ctx, in.Request)
+		if err != nil {
+			return err
+		}
+		out, err := handle(p.view(), ctx, who, request)
 		if err != nil {
 			return p.dated(err)
 		}
@@ -208,15 +212,23 @@ func (p past) showJob(ctx context.Context, who caller, in JobRequest) (Job, erro
 	if err := p.now.mayJob(who, lab.View, in.Job); err != nil && !p.state.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: in.Job.String()}) {
 		return Job{}, err
 	}
-	then := all[:sort.Search(len(all), func(i int) bool { return all[i].Seq > p.seq })]
+	then := until(all, p.seq)
 	j, known := viewFacts(then)
 	if !known {
 		return Job{}, refuse(NotFound, "there was no job %d", in.Job)
+	}
+	if j.Parts, err = p.now.groupOf(ctx, then, p.seq); err != nil {
+		return Job{}, err
 	}
 	if j.State == lab.Submitted.String() {
 		j.Why = why(p.state, in.Job, p.at)
 	}
 	return j, nil
+}
+
+// until returns the facts up to a sequence.
+func until(facts []stream.Recorded, seq uint64) []stream.Recorded {
+	return facts[:sort.Search(len(facts), func(i int) bool { return facts[i].Seq > seq })]
 }
 
 // jobsThen lists the jobs that waited or ran. Those that were over then have left the fold.

@@ -23,7 +23,7 @@ func (a *api) listDevices(_ context.Context, _ caller, _ none) ([]Device, error)
 	out := []Device{}
 	a.read(func(s *lab.State) {
 		for d := range s.Devices() {
-			out = append(out, viewDevice(d, false))
+			out = append(out, viewDevice(s, d, false))
 		}
 	})
 	return out, nil
@@ -35,7 +35,7 @@ func (a *api) showDevice(_ context.Context, _ caller, in DeviceRequest) (Device,
 	err := refuse(NotFound, "there is no device %s", in.Device)
 	a.read(func(s *lab.State) {
 		if d := s.Device(in.Device); d != nil {
-			out, err = viewDevice(d, true), nil
+			out, err = viewDevice(s, d, true), nil
 		}
 	})
 	if err != nil {
@@ -44,10 +44,13 @@ func (a *api) showDevice(_ context.Context, _ caller, in DeviceRequest) (Device,
 	return out, nil
 }
 
-func viewDevice(d *lab.Device, whole bool) Device {
+func viewDevice(s *lab.State, d *lab.Device, whole bool) Device {
 	v := Device{
 		Device: d.Name, DeviceType: d.Type, Worker: d.Worker, State: string(d.State), Health: d.Health,
 		HealthReason: d.HealthReason, HealthBy: d.HealthBy, Job: d.Job, Tags: slices.Clone(d.Tags), Description: d.Description, Version: d.Version,
+	}
+	if d.Job != 0 {
+		v.JobDisplay = displayed(s, d.Job)
 	}
 	if whole {
 		v.Dictionary = d.Dictionary
@@ -142,7 +145,7 @@ func (a *api) moveDevice(ctx context.Context, who caller, in DeviceRequest) (Dev
 			return nil, err
 		}
 		if d.State != lab.DeviceIdle {
-			return nil, refuse(Conflict, "device %s is held by job %d; move it when that is over", d.Name, d.Job)
+			return nil, refuse(Conflict, "device %s is held by job %s; move it when that is over", d.Name, displayed(s, d.Job))
 		}
 		if d.Worker == in.Worker {
 			return nil, nil
@@ -233,7 +236,7 @@ func (a *api) removeDevice(ctx context.Context, who caller, in DeviceRequest) (n
 			return nil, err
 		}
 		if d.State != lab.DeviceIdle {
-			return nil, refuse(Conflict, "device %s is held by job %d; cancel that first", d.Name, d.Job)
+			return nil, refuse(Conflict, "device %s is held by job %s; cancel that first", d.Name, displayed(s, d.Job))
 		}
 		return []events.Event{events.DeviceRemoved{Device: d.Name, By: who.user, Reason: in.Reason}}, nil
 	})

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"strata/events"
@@ -78,6 +79,9 @@ func (a *api) showJob(ctx context.Context, who caller, in JobRequest) (Job, erro
 	if j, err = a.withAttempts(ctx, j, in.Whole); err != nil {
 		return Job{}, err
 	}
+	if j.Parts, err = a.groupOf(ctx, facts, math.MaxUint64); err != nil {
+		return Job{}, err
+	}
 	if j.State == lab.Submitted.String() {
 		a.read(func(s *lab.State) { j.Why = why(s, in.Job, a.now()) })
 	}
@@ -129,10 +133,11 @@ func (a *api) unchecked(ctx context.Context, id events.JobID) (Job, error) {
 // cancelJob records the wish that a job end. It ends when its worker says so. Of a job that was retried
 // the last attempt is meant, and where that is still to come, the wish that it does not.
 func (a *api) cancelJob(ctx context.Context, who caller, in JobRequest) (Job, error) {
-	if _, err := a.jobFacts(ctx, in.Job); err != nil {
+	facts, err := a.jobFacts(ctx, in.Job)
+	if err != nil {
 		return Job{}, err
 	}
-	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+	err = a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		if err := allow(s, who, lab.Change, events.Job, in.Job.String()); err != nil {
 			return nil, err
 		}
@@ -141,7 +146,8 @@ func (a *api) cancelJob(ctx context.Context, who caller, in JobRequest) (Job, er
 			j = s.Job(j.RetriedAs)
 		}
 		if j == nil || j.State == lab.Finished && !j.OwesRetry() {
-			return nil, refuse(Conflict, "job %d is over already", in.Job)
+			v, _ := viewFacts(facts)
+			return nil, refuse(Conflict, "job %s is over already", v.Display)
 		}
 		if j.Cancel != nil {
 			return nil, nil
@@ -159,13 +165,18 @@ func (a *api) setPriority(ctx context.Context, who caller, in PriorityRequest) (
 	if in.Priority < 0 || in.Priority > 100 {
 		return Job{}, &Error{Code: Invalid, Field: "priority", Message: "priority must be a number from 0 to 100"}
 	}
-	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+	facts, err := a.jobFacts(ctx, in.Job)
+	if err != nil {
+		return Job{}, err
+	}
+	err = a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		if err := allow(s, who, lab.Change, events.Job, in.Job.String()); err != nil {
 			return nil, err
 		}
 		j := s.Job(in.Job)
 		if j == nil || j.State != lab.Submitted {
-			return nil, refuse(Conflict, "job %d does not wait in the queue", in.Job)
+			v, _ := viewFacts(facts)
+			return nil, refuse(Conflict, "job %s does not wait in the queue", v.Display)
 		}
 		return []events.Event{events.JobPrioritySet{Job: in.Job, Priority: in.Priority, By: who.user}}, nil
 	})

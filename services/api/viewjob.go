@@ -16,6 +16,9 @@ func viewJob(j *lab.Job) Job {
 		HealthCheck: j.HealthCheck, Tags: j.Tags, Submitted: j.SubmittedAt,
 	}
 	v.Retrying, v.RetriedAs, v.NotRetried = j.OwesRetry(), j.RetriedAs, j.NotRetried
+	if j.Part != nil {
+		v.Role = j.Part.Role
+	}
 	if j.Attempt != nil {
 		v.RetryOf = j.Attempt.Of
 	}

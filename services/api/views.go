@@ -39,7 +39,25 @@ type Job struct {
 	Retrying    bool                  `json:"retrying,omitempty"`    // it ended by the lab's fault, and a further attempt is to come
 	RetriedAs   events.JobID          `json:"retried_as,omitempty"`  // the further attempt
 	NotRetried  string                `json:"not_retried,omitempty"` // why there is none although it was allowed
+	Role        string                `json:"role,omitempty"`        // in its multinode group
+	Parts       []Part                `json:"parts,omitempty"`       // of jobs.show, of a multinode job: the whole group, in order
 	Attempts    []Attempt             `json:"attempts,omitempty"`    // of jobs.show, where there are several: all, the first one first
+}
+
+// Part is one job of a multinode group.
+type Part struct {
+	Job        events.JobID          `json:"job"`
+	Display    string                `json:"display"` // "41.2"
+	Role       string                `json:"role"`
+	State      string                `json:"state"`
+	Health     events.JobHealth      `json:"health,omitempty"`
+	Essential  bool                  `json:"essential,omitempty"` // its failure ends the others
+	Guest      bool                  `json:"guest,omitempty"`     // runs on its host role's device and takes none
+	HostRole   string                `json:"host_role,omitempty"`
+	DeviceType events.DeviceTypeName `json:"device_type,omitempty"`
+	Device     events.DeviceName     `json:"device,omitempty"`
+	ErrorType  events.ErrorType      `json:"error_type,omitempty"`
+	Error      string                `json:"error,omitempty"`
 }
 
 // Attempt is one of the jobs that a job became because the lab failed it.
@@ -61,7 +79,8 @@ const (
 	StateRejected = "Rejected"
 )
 
-// JobRequest names a job; most verbs of jobs take it.
+// JobRequest names a job; most verbs of jobs take it. As JSON, here and wherever a request names a job,
+// the job may also be a text as people write it: "42", or "41.2" for a part of a multinode job.
 type JobRequest struct {
 	Job    events.JobID `json:"job"`
 	Reason string       `json:"reason,omitempty"` // of cancel
@@ -145,6 +164,7 @@ type Device struct {
 	HealthReason string                `json:"health_reason,omitempty"` // why it is so, where that was said
 	HealthBy     events.UserName       `json:"health_by,omitempty"`     // who set it; lava-health where the lab did
 	Job          events.JobID          `json:"job,omitempty"`           // that holds it
+	JobDisplay   string                `json:"job_display,omitempty"`   // the same as people call it, such as 41.2
 	Tags         []events.TagName      `json:"tags,omitempty"`
 	Description  string                `json:"description,omitempty"`
 	Version      int                   `json:"version"`              // of its dictionary, from 1; 0: has none
@@ -207,6 +227,7 @@ type Worker struct {
 	// Of show only: its devices by name, the jobs that run on it, and its files.
 	DeviceNames []events.DeviceName `json:"device_names,omitempty"`
 	Jobs        []events.JobID      `json:"jobs,omitempty"`
+	JobDisplays []string            `json:"job_displays,omitempty"` // the same as people call them
 	Dispatcher  string              `json:"dispatcher,omitempty"`
 	Env         string              `json:"env,omitempty"`
 	EnvDUT      string              `json:"env_dut,omitempty"`

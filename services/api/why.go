@@ -14,6 +14,7 @@ import (
 type Why struct {
 	lab.Explanation
 	Summary  string       `json:"summary"`           // one sentence
+	Behind   []string     `json:"behind,omitempty"`  // Ahead as people call the jobs, such as 41.2
 	Devices  []string     `json:"devices,omitempty"` // a sentence for each candidate
 	Estimate lab.Estimate `json:"estimate,omitzero"` // when it may start
 	Over     string       `json:"over,omitempty"`    // of a job that does not wait: what it does instead
@@ -53,8 +54,11 @@ func (a *api) whyJob(ctx context.Context, who caller, in JobRequest) (Why, error
 // explained puts an explanation into words.
 func explained(s *lab.State, e lab.Explanation) Why {
 	w := Why{Explanation: e, Summary: summary(s, e)}
+	for _, id := range e.Ahead {
+		w.Behind = append(w.Behind, displayed(s, id))
+	}
 	for _, c := range e.Candidates {
-		w.Devices = append(w.Devices, string(c.Device)+": "+obstacle(c))
+		w.Devices = append(w.Devices, string(c.Device)+": "+obstacle(s, c))
 	}
 	return w
 }
@@ -152,7 +156,7 @@ func kind(o lab.Obstacle) string {
 }
 
 // obstacle says of one device why it is not the job's.
-func obstacle(c lab.Candidate) string {
+func obstacle(s *lab.State, c lab.Candidate) string {
 	because := func(text, reason string) string {
 		if reason == "" {
 			return text
@@ -164,9 +168,9 @@ func obstacle(c lab.Candidate) string {
 		return "free, being looked at now"
 	case lab.Busy:
 		if c.Since.IsZero() {
-			return fmt.Sprintf("is being released after job %d", c.Job)
+			return "is being released after job " + displayed(s, c.Job)
 		}
-		return fmt.Sprintf("job %d has it since %s", c.Job, c.Since.UTC().Format(time.RFC3339))
+		return fmt.Sprintf("job %s has it since %s", displayed(s, c.Job), c.Since.UTC().Format(time.RFC3339))
 	case lab.MissingTags:
 		tags := make([]string, len(c.Missing))
 		for i, t := range c.Missing {

@@ -55,6 +55,7 @@ func (a *api) showWorker(_ context.Context, who caller, in WorkerRequest) (Worke
 			if d.State != lab.DeviceIdle {
 				out.Running++
 				out.Jobs = append(out.Jobs, d.Job)
+				out.JobDisplays = append(out.JobDisplays, displayed(s, d.Job))
 			}
 		}
 	})
@@ -260,7 +261,7 @@ func removable(s *lab.State, w *lab.Worker) error {
 			continue
 		}
 		if d.State != lab.DeviceIdle {
-			return refuse(Conflict, "worker %s runs job %d on device %s; cancel that first", w.Name, d.Job, d.Name)
+			return refuse(Conflict, "worker %s runs job %s on device %s; cancel that first", w.Name, displayed(s, d.Job), d.Name)
 		}
 		if devices++; devices == 1 {
 			first = d.Name

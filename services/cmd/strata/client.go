@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -37,52 +36,23 @@ func parseJob(text string) (events.JobID, error) {
 	return events.JobID(n), nil
 }
 
-// jobOf reads a job's number as lists show it: "42", or "40.1" for a part of a multinode job, which the
+// jobOf reads a job's number as lists show it: "42", or "41.2" for a part of a multinode job, which the
 // lab is asked for.
 func (a *app) jobOf(ctx context.Context, text string) (events.JobID, error) {
-	whole, _, part := strings.Cut(text, ".")
-	job, err := parseJob(whole)
-	if err != nil || !part {
-		return job, err
+	if !strings.Contains(text, ".") {
+		return parseJob(text)
 	}
 	c, done, err := a.client()
 	if err != nil {
 		return 0, err
 	}
 	defer done()
-	parts, err := partsOf(ctx, c, job)
-	if err != nil {
-		return 0, explain(err)
+	var j api.Job
+	err = c.Call(ctx, "jobs.show", map[string]string{"job": text}, &j)
+	if api.HasCode(err, api.Invalid) {
+		return 0, misuse("%v", err)
 	}
-	for _, id := range parts {
-		var j api.Job
-		if err := c.Call(ctx, "jobs.show", api.JobRequest{Job: id}, &j); err != nil {
-			return 0, explain(err)
-		}
-		if j.Display == strings.TrimPrefix(text, "#") {
-			return id, nil
-		}
-	}
-	return 0, fmt.Errorf("there is no job %s", text)
-}
-
-// partsOf returns the jobs that a submission was split into, in order; none where it is one job.
-func partsOf(ctx context.Context, c api.Client, job events.JobID) ([]events.JobID, error) {
-	var parts []events.JobID
-	in := api.EventsRequest{Entity: events.Entity{Kind: events.Job, ID: job.String()}.String()}
-	err := c.Stream(ctx, "events", in, func(m *nats.Msg) error {
-		var f struct {
-			Data events.DefinitionSplit `json:"data"`
-		}
-		if err := json.Unmarshal(m.Data, &f); err != nil {
-			return nil // another fact, whose fields have other shapes
-		}
-		if len(f.Data.Parts) > 0 {
-			parts = f.Data.Parts
-		}
-		return nil
-	})
-	return parts, err
+	return j.Job, explain(err)
 }
 
 // explain adds to an error what a person can do about it.

@@ -65,7 +65,7 @@ func asking[T any](a *app, verb string, in any, list func(T) []string) offer {
 func (a *app) someJobs(all bool) offer {
 	return asking(a, "jobs.list", api.JobsRequest{All: all, Limit: 20}, func(out api.Jobs) (numbers []string) {
 		for _, j := range out.Jobs {
-			numbers = append(numbers, fmt.Sprintf("%d\t%s", j.Job, strings.TrimSpace(status(j)+" "+j.Name)))
+			numbers = append(numbers, fmt.Sprintf("%s\t%s", j.Display, strings.TrimSpace(status(j)+" "+j.Name)))
 		}
 		return numbers
 	})
@@ -101,6 +101,8 @@ func (a *app) completions(root *cobra.Command) {
 		set(path, arguments(newest))
 	}
 	set("cancel", a.someJobs(false))
+	set("priority", arguments(a.someJobs(false)))
+	set("why", arguments(a.someJobs(false)))
 	for _, path := range []string{"devices show", "devices remove", "devices tag", "devices untag", "devices config"} {
 		set(path, arguments(device))
 	}

@@ -32,7 +32,7 @@ holds them. The subcommands add devices, give them dictionaries, move, tag and r
 				for _, d := range all {
 					holder := "-"
 					if d.Job != 0 {
-						holder = d.Job.String()
+						holder = d.JobDisplay
 					}
 					rows = append(rows, []string{string(d.Device), string(d.DeviceType), or(string(d.Worker)), d.State,
 						a.paint(a.out, healthColour(string(d.Health)), string(d.Health)), holder, or(join(d.Tags))})

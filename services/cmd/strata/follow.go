@@ -35,15 +35,15 @@ func (a *app) follow(ctx context.Context, c api.Client, job events.JobID, how fo
 	if ended != nil && !errors.Is(ended, errQuiet) {
 		return ended
 	}
-	parts, err := partsOf(ctx, c, job)
-	if err != nil {
+	var whole api.Job
+	if err := c.Call(ctx, "jobs.show", api.JobRequest{Job: job}, &whole); err != nil {
 		return err
 	}
-	for _, part := range parts {
-		if part == job {
+	for _, part := range whole.Parts {
+		if part.Job == job {
 			continue
 		}
-		err := a.followOne(ctx, c, part, how)
+		err := a.followOne(ctx, c, part.Job, how)
 		if err != nil && !errors.Is(err, errQuiet) {
 			return err
 		}
@@ -125,11 +125,11 @@ func (a *app) conclude(ctx context.Context, c api.Client, j api.Job, failOnTest 
 		if j.Error != "" {
 			fmt.Fprintf(a.out, "%s error: %s\n", j.ErrorType, j.Error)
 		}
-		last := j.Job
+		last := j.Display
 		if len(j.Attempts) > 0 {
-			last = j.Attempts[len(j.Attempts)-1].Job
+			last = j.Attempts[len(j.Attempts)-1].Job.String()
 		}
-		fmt.Fprintf(a.out, "results: strata results %d    log: strata logs %d\n", last, last)
+		fmt.Fprintf(a.out, "results: strata results %s    log: strata logs %s\n", last, last)
 	}
 	if j.Health != events.Complete || failOnTest && failed > 0 {
 		return errQuiet
@@ -143,6 +143,7 @@ type follower struct {
 	levels   []events.Level
 	mu       sync.Mutex // one line is printed at a time
 	once     sync.Once
+	display  string        // the job as people call it; empty until its first fact came
 	finished chan struct{} // closed when the job is over
 	lines    chan struct{} // something was printed
 }
@@ -191,7 +192,7 @@ func (f *follower) fact(e api.Fact, raw []byte) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	fmt.Fprintf(f.app.out, "%s %s\n", f.app.paint(f.app.out, bold, "●"), f.app.paint(f.app.out, bold, sentence(e, raw)))
+	fmt.Fprintf(f.app.out, "%s %s\n", f.app.paint(f.app.out, bold, "●"), f.app.paint(f.app.out, bold, f.sentence(e, raw)))
 }
 
 // watch ends the following when the job is over and nothing more comes.
@@ -226,10 +227,11 @@ func over(name string) bool {
 }
 
 // sentence says for people what a fact about a job means.
-func sentence(e api.Fact, raw []byte) string {
+func (f *follower) sentence(e api.Fact, raw []byte) string {
 	var d struct {
 		Data struct {
 			Job       events.JobID `json:"job"`
+			Display   string       `json:"display"`
 			Name      string       `json:"name"`
 			Device    string       `json:"device"`
 			Worker    string       `json:"worker"`
@@ -247,33 +249,40 @@ func sentence(e api.Fact, raw []byte) string {
 	}
 	_ = json.Unmarshal(raw, &d) // what is missing reads as empty
 	v := d.Data
+	if e.Name == "job.submitted" {
+		f.display = v.Display
+	}
+	job := f.display
+	if job == "" {
+		job = v.Job.String()
+	}
 	switch e.Name {
 	case "job.submitted":
-		return fmt.Sprintf("job %d submitted: %s", v.Job, v.Name)
+		return fmt.Sprintf("job %s submitted: %s", job, v.Name)
 	case "definition.split":
-		return fmt.Sprintf("job %d is a group of %d jobs, which are shown one after the other: %v", v.Job, len(v.Parts), v.Parts)
+		return fmt.Sprintf("job %[1]d is a group of %[2]d jobs, which are shown one after the other: %[1]d.0 to %[1]d.%[3]d", v.Job, len(v.Parts), len(v.Parts)-1)
 	case "job.rejected":
-		return fmt.Sprintf("job %d rejected: %s", v.Job, v.Message)
+		return fmt.Sprintf("job %s rejected: %s", job, v.Message)
 	case "job.scheduled":
-		return fmt.Sprintf("job %d gets device %s on worker %s", v.Job, v.Device, v.Worker)
+		return fmt.Sprintf("job %s gets device %s on worker %s", job, v.Device, v.Worker)
 	case "job.started":
-		return fmt.Sprintf("job %d runs", v.Job)
+		return fmt.Sprintf("job %s runs", job)
 	case "job.finished":
-		s := fmt.Sprintf("job %d finished: %s", v.Job, v.Health)
+		s := fmt.Sprintf("job %s finished: %s", job, v.Health)
 		if v.Error != "" {
 			s += fmt.Sprintf(" (%s: %s)", v.ErrorType, v.Error)
 		}
 		return s
 	case "job.withdrawn", "job.returned":
-		return fmt.Sprintf("job %d %s: %s", v.Job, e.Name[len("job."):], v.Reason)
+		return fmt.Sprintf("job %s %s: %s", job, e.Name[len("job."):], v.Reason)
 	case "job.cancel-requested":
-		return fmt.Sprintf("job %d is to end: asked by %s", v.Job, v.By)
+		return fmt.Sprintf("job %s is to end: asked by %s", job, v.By)
 	case "job.retried":
-		return fmt.Sprintf("job %d was failed by the lab and is tried again as job %d", v.Job, v.As)
+		return fmt.Sprintf("job %s was failed by the lab and is tried again as job %d", job, v.As)
 	case "job.retry-dropped":
-		return fmt.Sprintf("job %d was failed by the lab and is not tried again: %s", v.Job, v.Reason)
+		return fmt.Sprintf("job %s was failed by the lab and is not tried again: %s", job, v.Reason)
 	case "job.output-complete":
-		return fmt.Sprintf("job %d: all output read, %d lines, %d results", v.Job, v.Lines, v.Cases)
+		return fmt.Sprintf("job %s: all output read, %d lines, %d results", job, v.Lines, v.Cases)
 	}
-	return fmt.Sprintf("job %d: %s", v.Job, e.Name)
+	return fmt.Sprintf("job %s: %s", job, e.Name)
 }

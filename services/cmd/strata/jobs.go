@@ -88,8 +88,8 @@ func (a *app) showCommand() *cobra.Command {
 		Use:   "show JOB",
 		Short: "Show one job",
 		Long: `Show all that the lab knows of one job: where it stands, why it waits, on which device it ran, and
-how it ended.`,
-		Example: "  strata show 42\n  strata show 42 --json | jq -r .health",
+how it ended. Of a multinode job all parts are listed: 41 is the first of them, as is 41.0.`,
+		Example: "  strata show 42\n  strata show 41.2\n  strata show 42 --json | jq -r .health",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			job, err := a.jobOf(cmd.Context(), args[0])
@@ -166,6 +166,11 @@ func (a *app) printJob(j api.Job) {
 	for _, k := range sortedKeys(j.Metadata) {
 		line("metadata", k+": "+j.Metadata[k])
 	}
+	line("role", j.Role)
+	if len(j.Parts) > 0 {
+		line("group", fmt.Sprintf("%d jobs", len(j.Parts)))
+		_ = a.printParts(j.Parts) // fails only where standard output is gone
+	}
 }
 
 // join writes names with blanks between them.
@@ -216,7 +221,11 @@ one that is over, is named, and the exit status is 1; the others are ended all t
 				if a.json {
 					err = a.printJSON(j)
 				} else {
-					_, err = fmt.Fprintf(a.out, "job %s is to end\n", j.Display)
+					with := ""
+					if len(j.Parts) > 1 {
+						with = fmt.Sprintf(", and with it the %d others of its group", len(j.Parts)-1)
+					}
+					_, err = fmt.Fprintf(a.out, "job %s is to end%s\n", j.Display, with)
 				}
 				if err != nil {
 					return err

@@ -154,7 +154,7 @@ another lab, --token or STRATA_TOKEN says who you are there.`),
 	}
 	group("lab", a.upCommand(), a.serveCommand(), a.workerCommand(), a.keysCommand(), a.demoCommand())
 	group("jobs", a.submitCommand(), a.jobsCommand(), a.showCommand(), a.whyCommand(), a.logsCommand(), a.resultsCommand(),
-		a.cancelCommand(), a.runCommand(), a.planCommand(), a.validateCommand())
+		a.cancelCommand(), a.priorityCommand(), a.runCommand(), a.planCommand(), a.validateCommand())
 	group("things", a.devicesCommand(), a.deviceTypesCommand(), a.workersCommand(), a.eventsCommand(), a.sqlCommand())
 	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand(), a.healthzCommand(), a.lavaRunCommand())
 	a.completions(cmd)

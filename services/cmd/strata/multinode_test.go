@@ -128,24 +128,41 @@ func TestMultinode(t *testing.T) {
 		w.must(t, "devices", "add", name, "--type", "shell", "--worker", "w1", "--dict", dict, "--health", "Good")
 	}
 	job := write(t, w.dir, "group.yaml", strings.ReplaceAll(groupJob, "@ROOT@", "$(mktemp -d)"))
-	number := regexp.MustCompile(`\d+`).FindString(w.must(t, "submit", job))
+	receipt := w.must(t, "submit", job)
+	number := regexp.MustCompile(`\d+`).FindString(receipt)
+	for _, line := range []string{"job " + number + " submitted, a group of 3:", number + ".0 +server ", number + ".2 +client "} {
+		if !regexp.MustCompile(line).MatchString(receipt) {
+			t.Errorf("strata submit of a group: no %q in\n%s", line, receipt)
+		}
+	}
 	var parts []api.Job
 	eventually(t, "all jobs of the group are over", func() bool {
 		parts = nil
-		for n := 1; n <= 5; n++ { // the parts' own numbers have gaps
-			status, text := w.strata(t, "show", strconv.Itoa(n), "--json")
+		for n := range 3 {
+			status, text := w.strata(t, "show", number+"."+strconv.Itoa(n), "--json")
 			var j api.Job
-			if status == exitOK && json.Unmarshal([]byte(text), &j) == nil && j.State == "Finished" && strings.HasPrefix(j.Display, number+".") {
+			if status == exitOK && json.Unmarshal([]byte(text), &j) == nil && j.State == "Finished" {
 				parts = append(parts, j)
 			}
 		}
 		return len(parts) == 3
 	})
-	if status, text := w.strata(t, "show", number+".2", "--json"); status != exitOK || !strings.Contains(text, `"display":"`+number+`.2"`) {
-		t.Errorf("strata show %s.2: status %d, said %s", number, status, text)
+	if text := w.must(t, "show", number); !regexp.MustCompile(`(?s)role +server.*` + number + `\.0 +server +Complete.*` + number + `\.2 +client +Complete`).MatchString(text) {
+		t.Errorf("strata show of a group:\n%s", text)
+	}
+	if text := w.must(t, "jobs", "--json"); strings.Contains(text, `"display":"`+number+`"`) {
+		t.Errorf("strata jobs lists the group as one job: %s", text)
 	}
 	if status, text := w.strata(t, "show", number+".7"); status != exitFailed || !strings.Contains(text, "there is no job "+number+".7") {
 		t.Errorf("strata show %s.7: status %d, said %s", number, status, text)
+	}
+	for command, kind := range map[string]string{"why": "", "events": "job/", "results": "", "logs": ""} {
+		if text := w.must(t, command, kind+number+".1"); strings.TrimSpace(text) == "" {
+			t.Errorf("strata %s %s%s.1 said nothing", command, kind, number)
+		}
+	}
+	if status, text := w.strata(t, "priority", number+".1", "90"); status != exitFailed || !strings.Contains(text, "job "+number+".1 does not wait") {
+		t.Errorf("strata priority of a job that is over: status %d, said %s", status, text)
 	}
 	if status, text := w.strata(t, "cancel", number+".1", "4242"); status != exitFailed || !strings.Contains(text, "is over already") || !strings.Contains(text, "no job 4242") {
 		t.Errorf("strata cancel of a job that is over and of none: status %d, said %s", status, text)
@@ -157,12 +174,12 @@ func TestMultinode(t *testing.T) {
 		t.Errorf("half a group: status %d\n%s", status, lastOf(text))
 	}
 	for i, p := range parts {
-		log := w.must(t, "logs", p.Job.String())
+		log := w.must(t, "logs", p.Display)
 		if string(p.Health) != "Complete" {
 			t.Errorf("job %s is %s: %s\n%s", p.Display, p.Health, p.Error, lastOf(log))
 			continue
 		}
-		results := w.must(t, "results", p.Job.String())
+		results := w.must(t, "results", p.Display)
 		want := []string{"role", "group", "multinode-send-ready", "multinode-wait_all-hello", "multinode-sync-both",
 			"multinode-wait-nobody-sends-this"}
 		if i > 0 {

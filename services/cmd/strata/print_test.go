@@ -113,19 +113,20 @@ func TestWhen(t *testing.T) {
 
 func TestSentence(t *testing.T) {
 	tests := []struct{ name, data, want string }{
+		{"job.submitted", `{"job":43,"display":"41.2","name":"smoke"}`, "job 41.2 submitted: smoke"},
 		{"job.submitted", `{"job":1,"name":"smoke"}`, "job 1 submitted: smoke"},
 		{"job.scheduled", `{"job":1,"device":"q1","worker":"w1"}`, "job 1 gets device q1 on worker w1"},
 		{"job.finished", `{"job":1,"health":"Complete"}`, "job 1 finished: Complete"},
 		{"job.finished", `{"job":1,"health":"Incomplete","error_type":"Job","error":"no image"}`, "job 1 finished: Incomplete (Job: no image)"},
 		{"job.withdrawn", `{"job":1,"reason":"canceled by bob"}`, "job 1 withdrawn: canceled by bob"},
 		{"job.returned", `{"job":1,"reason":"no space"}`, "job 1 returned: no space"},
-		{"definition.split", `{"job":1,"parts":[1,3]}`, "job 1 is a group of 2 jobs, which are shown one after the other: [1 3]"},
+		{"definition.split", `{"job":1,"parts":[1,3]}`, "job 1 is a group of 2 jobs, which are shown one after the other: 1.0 to 1.1"},
 		{"job.retried", `{"job":1,"as":3,"attempt":2}`, "job 1 was failed by the lab and is tried again as job 3"},
 		{"job.retry-dropped", `{"job":1,"reason":"no other device"}`, "job 1 was failed by the lab and is not tried again: no other device"},
 		{"job.annotated", `{"job":1}`, "job 1: job.annotated"},
 	}
 	for _, tt := range tests {
-		if got := sentence(api.Fact{Name: tt.name}, []byte(`{"data":`+tt.data+`}`)); got != tt.want {
+		if got := new(follower).sentence(api.Fact{Name: tt.name}, []byte(`{"data":`+tt.data+`}`)); got != tt.want {
 			t.Errorf("%s %s: got %q, want %q", tt.name, tt.data, got, tt.want)
 		}
 	}

@@ -35,7 +35,8 @@ refuses is reported with the place and the reason.
 With --follow the job's log is shown as it arrives (--level picks lines, as in "strata logs"), and
 the exit status says how it ended: 0 only when the job is Complete. Failed test cases do not make a
 job Incomplete; --fail-on-test makes the exit status 1 for them too. The parts of a multinode job are
-shown one after the other, and all of them count. Interrupting the command does
+shown one after the other, and all of them count; without --follow their numbers are listed, with which
+every command can be asked of one of them, such as "strata logs 41.2". Interrupting the command does
 not end the job; "strata cancel" does.`,
 		Example: `  strata submit job.yaml
   strata submit job.yaml --follow --fail-on-test
@@ -172,8 +173,14 @@ func (a *app) accepted(ctx context.Context, c api.Client, job events.JobID) (boo
 		a.printRejection(j)
 		return false, nil
 	}
-	_, err = fmt.Fprintf(a.out, "job %s submitted\n", or(j.Display))
-	return true, err
+	if len(j.Parts) == 0 {
+		_, err = fmt.Fprintf(a.out, "job %s submitted\n", or(j.Display))
+		return true, err
+	}
+	if _, err := fmt.Fprintf(a.out, "job %d submitted, a group of %d:\n", j.Job, len(j.Parts)); err != nil {
+		return true, err
+	}
+	return true, a.printParts(j.Parts)
 }
 
 // printRejection says why a definition was refused, a line for each problem.

@@ -56,11 +56,7 @@ func (a *app) printWhy(w api.Why) {
 	}
 	fmt.Fprintf(a.out, "place: %d", w.Place)
 	if len(w.Ahead) > 0 {
-		names := make([]string, len(w.Ahead))
-		for i, id := range w.Ahead {
-			names[i] = id.String()
-		}
-		fmt.Fprintf(a.out, ", behind %s", strings.Join(names, ", "))
+		fmt.Fprintf(a.out, ", behind %s", strings.Join(w.Behind, ", "))
 		if more := w.Place - 1 - len(w.Ahead); more > 0 {
 			fmt.Fprintf(a.out, " and %d more", more)
 		}

@@ -73,7 +73,7 @@ func (a *app) printWorker(w api.Worker) error {
 	if w.JobLimit > 0 {
 		limit = fmt.Sprint(w.JobLimit)
 	}
-	fmt.Fprintf(a.out, "job limit: %s\ndevices: %s\njobs: %s\n", limit, or(join(w.DeviceNames)), or(jobNumbers(w.Jobs)))
+	fmt.Fprintf(a.out, "job limit: %s\ndevices: %s\njobs: %s\n", limit, or(join(w.DeviceNames)), or(strings.Join(w.JobDisplays, ", ")))
 	if w.Configured > 0 {
 		fmt.Fprintf(a.out, "settings, version %d\n", w.Configured)
 	}
@@ -94,15 +94,6 @@ func prefixed(prefix, text string) string {
 		return ""
 	}
 	return prefix + text
-}
-
-// jobNumbers lists jobs for people.
-func jobNumbers(jobs []events.JobID) string {
-	var all []string
-	for _, j := range jobs {
-		all = append(all, j.String())
-	}
-	return strings.Join(all, ", ")
 }
 
 func (a *app) workerToken() *cobra.Command {
