@@ -64,6 +64,15 @@ func TestAttempts(t *testing.T) {
 		t.Errorf("strata results %s does not name the attempt that counts:\n%s", first, shown)
 	}
 
+	var whole api.Job
+	w.ask(t, &whole, "show", first, "--whole")
+	if whole.Job != one.Job || whole.Health != events.Complete || whole.Device != "sh2" {
+		t.Errorf("strata show %s --whole: %+v, want one job that is Complete", first, whole)
+	}
+	if shown := w.must(t, "results", first, "--whole"); !strings.Contains(shown, "pass") || strings.Contains(shown, "again") {
+		t.Errorf("strata results %s --whole:\n%s", first, shown)
+	}
+
 	// A lab whose last sound device has gone says why there is no further attempt.
 	w.must(t, "devices", "health", "sh2", "Maintenance")
 	w.must(t, "devices", "health", "sh1", "Good")

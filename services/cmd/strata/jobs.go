@@ -84,12 +84,16 @@ func status(j api.Job) string {
 
 func (a *app) showCommand() *cobra.Command {
 	var at string
+	var whole bool
 	cmd := &cobra.Command{
 		Use:   "show JOB",
 		Short: "Show one job",
 		Long: `Show all that the lab knows of one job: where it stands, why it waits, on which device it ran, and
-how it ended. Of a multinode job all parts are listed: 41 is the first of them, as is 41.0.`,
-		Example: "  strata show 42\n  strata show 41.2\n  strata show 42 --json | jq -r .health",
+how it ended. Of a multinode job all parts are listed: 41 is the first of them, as is 41.0.
+
+A job that the lab has failed and that was tried again is shown with all its attempts. --whole shows
+them as one job: it runs until the last attempt ends, and ends as that does.`,
+		Example: "  strata show 42\n  strata show 42 --whole\n  strata show 41.2\n  strata show 42 --json | jq -r .health",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			job, err := a.jobOf(cmd.Context(), args[0])
@@ -102,7 +106,7 @@ how it ended. Of a multinode job all parts are listed: 41 is the first of them, 
 			}
 			defer done()
 			var j api.Job
-			if err := a.callAt(cmd.Context(), c, at, "jobs.show", api.JobRequest{Job: job}, &j); err != nil {
+			if err := a.callAt(cmd.Context(), c, at, "jobs.show", api.JobRequest{Job: job, Whole: whole}, &j); err != nil {
 				return err
 			}
 			if a.json {
@@ -113,6 +117,8 @@ how it ended. Of a multinode job all parts are listed: 41 is the first of them, 
 		},
 	}
 	atFlag(cmd, &at)
+	cmd.Flags().BoolVar(&whole, "whole", false, "a job that was tried again as one job")
+	cmd.MarkFlagsMutuallyExclusive("whole", "at")
 	return cmd
 }
 
@@ -240,6 +246,7 @@ one that is over, is named, and the exit status is 1; the others are ended all t
 
 func (a *app) resultsCommand() *cobra.Command {
 	var suite string
+	var whole bool
 	cmd := &cobra.Command{
 		Use:   "results JOB",
 		Short: "Show a job's results",
@@ -258,7 +265,7 @@ each came from. The suite "lava" holds the steps of the job's own pipeline.`,
 			}
 			defer done()
 			var r api.Results
-			if err := c.Call(cmd.Context(), "jobs.results", api.JobRequest{Job: job}, &r); err != nil {
+			if err := c.Call(cmd.Context(), "jobs.results", api.JobRequest{Job: job, Whole: whole}, &r); err != nil {
 				return explain(err)
 			}
 			if suite != "" {
@@ -277,6 +284,7 @@ each came from. The suite "lava" holds the steps of the job's own pipeline.`,
 		},
 	}
 	cmd.Flags().StringVar(&suite, "suite", "", "of this suite only")
+	cmd.Flags().BoolVar(&whole, "whole", false, "of the last attempt, where the job was tried again")
 	return cmd
 }
 
