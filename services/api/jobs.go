@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"time"
 
 	"strata/events"
@@ -122,7 +123,7 @@ func (a *api) unchecked(ctx context.Context, id events.JobID) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
-	if s.Parent != 0 {
+	if s.Parent != 0 && !strings.HasPrefix(s.Part, "r") { // the text of a further attempt becomes a job
 		// The text of a part has a number, and part 0 is the job of the whole's.
 		return Job{}, refuse(NotFound, "there is no job %d: that number holds the text of a part of job %d", id, s.Parent)
 	}

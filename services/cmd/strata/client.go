@@ -39,8 +39,9 @@ func parseJob(text string) (events.JobID, error) {
 // jobOf reads a job's number as lists show it: "42", or "41.2" for a part of a multinode job, which the
 // lab is asked for.
 func (a *app) jobOf(ctx context.Context, text string) (events.JobID, error) {
-	if !strings.Contains(text, ".") {
-		return parseJob(text)
+	whole, _, part := strings.Cut(text, ".")
+	if number, err := parseJob(whole); err != nil || !part {
+		return number, err // what is no number in any lab needs none to say so
 	}
 	c, done, err := a.client()
 	if err != nil {
