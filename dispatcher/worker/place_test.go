@@ -49,7 +49,9 @@ func TestTwoOfAName(t *testing.T) {
 		t.Error("the second has taken an order")
 	}
 	l.mu.Lock()
-	second := slices.ContainsFunc(l.reports, func(r order.Report) bool { return r.Build == "second" || r.Claim == order.Holding && r.Session != first.Session })
+	second := slices.ContainsFunc(l.reports, func(r order.Report) bool {
+		return r.Build == "second" || r.Claim == order.Holding && r.Session != first.Session
+	})
 	l.mu.Unlock()
 	if second {
 		t.Errorf("the second has reported, or the first has lost its session:\n%s", l.story())
