@@ -52,7 +52,7 @@ func (s *state) lookUp(r *request) *job.Problem {
 			return r.split
 		}
 		if len(r.parts) > 0 {
-			return nil
+			return s.neverTogether(r)
 		}
 	}
 	if d.DeviceType == "" {
@@ -66,8 +66,7 @@ func (s *state) lookUp(r *request) *job.Problem {
 	return s.find(w, false)
 }
 
-// lookUpRoles looks up each role by itself: two roles of one type may ask for more devices than there
-// are, and the group then waits.
+// lookUpRoles looks up each role by itself, as LAVA does; [state.neverTogether] looks at all of them.
 func (s *state) lookUpRoles(r *request) *job.Problem {
 	for _, role := range r.def.Roles {
 		if p := role.CheckRole(); p != nil {

@@ -66,7 +66,7 @@ func TestCheckpoint(t *testing.T) {
 	}
 }
 
-// TestLargeGang: a group as large as one batch of facts holds.
+// TestLargeGang: groups as large as one batch of facts holds, when they are submitted and when they start.
 func TestLargeGang(t *testing.T) {
 	t.Parallel()
 	b := eventtest.Start(t)
@@ -76,17 +76,26 @@ func TestLargeGang(t *testing.T) {
 	}
 	start(t, b.Log, nil)
 	before := publish(t, b.Conn, "submit.alice", small)
-	whole := publish(t, b.Conn, "submit.alice", strings.Replace(gang, "client: {device_type: qemu, count: 1}", "client: {device_type: qemu, count: 97}", 1))
-	over := publish(t, b.Conn, "submit.alice", strings.Replace(gang, "client: {device_type: qemu, count: 1}", "client: {device_type: qemu, count: 98}", 1))
-	split := eventtest.Await(t, b.Log, func(e events.DefinitionSplit) bool { return e.Job == whole })
-	if len(split.Parts) != 99 {
-		t.Errorf("%d parts, want 99", len(split.Parts))
+	ask := func(clients, guests int) events.JobID {
+		text := strings.Replace(gang, "client: {device_type: qemu, count: 1}", fmt.Sprintf("client: {device_type: qemu, count: %d}", clients), 1)
+		return publish(t, b.Conn, "submit.alice", strings.Replace(text, "{connection: ssh, count: 1", fmt.Sprintf("{connection: ssh, count: %d", guests), 1))
+	}
+	whole, devices := ask(1, 95), ask(48, 1)
+	unplaced, over := ask(49, 1), ask(98, 1)
+	for job, parts := range map[events.JobID]int{whole: 97, devices: 50} {
+		split := eventtest.Await(t, b.Log, func(e events.DefinitionSplit) bool { return e.Job == job })
+		if len(split.Parts) != parts {
+			t.Errorf("%d parts, want %d", len(split.Parts), parts)
+		}
 	}
 	decision(t, b.Log, before)
-	if e, ok := decision(t, b.Log, over).(events.JobRejected); !ok || e.Message != "multinode job has more than 99 parts" {
-		t.Errorf("gang of 100: %+v", e)
+	for job, message := range map[events.JobID]string{unplaced: "multinode job needs 50 devices beside 1 guests: at most 49 devices can be had at once",
+		over: "multinode job has more than 99 parts"} {
+		if e, ok := decision(t, b.Log, job).(events.JobRejected); !ok || e.Message != message {
+			t.Errorf("gang that is too large: %+v, want %q", e, message)
+		}
 	}
-	counted(t, b.Log, 1+99+1)
+	counted(t, b.Log, 1+97+50+1+1)
 }
 
 // TestLargeMetadata: facts as large as a definition may be do not pile up in one batch.

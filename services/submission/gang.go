@@ -1,0 +1,202 @@
+package submission
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
+	"strata/schemas/job"
+	"strata/schemas/python"
+)
+
+// A group starts when all its parts have devices at the same moment. LAVA looks at each role by itself, so
+// two roles that both want the one board of a type wait for ever. Here a group is refused where no
+// choice of devices could ever serve all parts, though every device were free and well: the user may use
+// them, they are of the type, carry the tags, are the pinned ones, and no worker has more in use than it may.
+
+// gathering is the search for a device for every part: a flow from roles over devices and their workers. It
+// finds the most parts that can be served; where that is not all, what it has seen last is what is short.
+type gathering struct {
+	roles   []job.Role // that want devices
+	devices []*lab.Device
+	fits    [][]int                   // for each role the devices that could serve it
+	holder  []int                     // for each device the role that has it, or -1
+	limit   map[events.WorkerName]int // devices that a worker may have in use; missing: any number
+	used    map[events.WorkerName]int
+
+	seenRole   []bool
+	seenDevice []bool
+	seenWorker map[events.WorkerName]bool
+}
+
+// neverTogether returns why a group can never run, nil where it can.
+func (s *state) neverTogether(r *request) *job.Problem {
+	need, guests := 0, 0
+	var roles []job.Role
+	for _, role := range r.def.Roles {
+		switch {
+		case role.Count == 0:
+		case role.Connection != "":
+			guests += role.Count
+			if p := hostless(r.def.Roles, role); p != nil {
+				return p
+			}
+		default:
+			need += role.Count
+			roles = append(roles, role)
+		}
+	}
+	if 2*need+guests > stream.MaxBatch-1 {
+		return job.At(r.def.Root, fmt.Sprintf("multinode job needs %d devices beside %d guests: at most %d devices can be had at once",
+			need, guests, max(0, stream.MaxBatch-1-guests)/2), "protocols")
+	}
+	g := s.newGathering(r.user, roles)
+	for i, role := range roles {
+		for range role.Count {
+			if !g.serve(i) {
+				return g.short()
+			}
+		}
+	}
+	return nil
+}
+
+// hostless returns what is wrong with a guest whose host has no device either.
+func hostless(roles []job.Role, guest job.Role) *job.Problem {
+	i := slices.IndexFunc(roles, func(r job.Role) bool { return r.Name == guest.HostRole })
+	if i < 0 || roles[i].Connection == "" {
+		return nil
+	}
+	return job.At(guest.Node, fmt.Sprintf("host_role %s of role %s has no device: it has a connection to the device of another role",
+		python.Quote(guest.HostRole), python.Quote(guest.Name)), "host_role")
+}
+
+// newGathering looks up which devices could serve which role.
+func (s *state) newGathering(user events.UserName, roles []job.Role) *gathering {
+	g := &gathering{roles: roles, fits: make([][]int, len(roles)), limit: map[events.WorkerName]int{}, used: map[events.WorkerName]int{}}
+	kinds := make([]events.DeviceTypeName, len(roles))
+	for i, role := range roles {
+		kinds[i] = s.lab.Resolve(events.DeviceTypeName(role.DeviceType))
+	}
+	for d := range s.lab.Devices() {
+		if d.Health == events.Retired || !slices.Contains(kinds, d.Type) ||
+			!s.lab.Can(user, lab.Submit, events.Entity{Kind: events.Device, ID: string(d.Name)}) {
+			continue
+		}
+		for i, role := range roles {
+			if d.Type == kinds[i] && (role.Device == "" || role.Device == string(d.Name)) &&
+				(role.Worker == "" || role.Worker == string(d.Worker)) && carries(d, role.Tags) {
+				g.fits[i] = append(g.fits[i], len(g.devices))
+			}
+		}
+		g.devices, g.holder = append(g.devices, d), append(g.holder, -1)
+		if w := s.lab.Worker(d.Worker); w != nil && w.JobLimit > 0 {
+			g.limit[d.Worker] = w.JobLimit
+		}
+	}
+	return g
+}
+
+// serve finds a device for one more part of a role, moving others where that helps.
+func (g *gathering) serve(role int) bool {
+	g.seenRole, g.seenDevice = make([]bool, len(g.roles)), make([]bool, len(g.devices))
+	g.seenWorker = map[events.WorkerName]bool{}
+	return g.take(role)
+}
+
+// take gives a role one more device.
+func (g *gathering) take(role int) bool {
+	if g.seenRole[role] {
+		return false
+	}
+	g.seenRole[role] = true
+	for _, d := range g.fits[role] {
+		if g.seenDevice[d] {
+			continue
+		}
+		g.seenDevice[d] = true
+		if of := g.holder[d]; of < 0 && g.use(g.devices[d].Worker) || of >= 0 && g.take(of) {
+			g.holder[d] = role
+			return true
+		}
+	}
+	return false
+}
+
+// use makes room for one more device of a worker; at its limit that is by moving a part to another worker.
+func (g *gathering) use(worker events.WorkerName) bool {
+	if most, limited := g.limit[worker]; !limited || g.used[worker] < most {
+		g.used[worker]++
+		return true
+	}
+	if g.seenWorker[worker] {
+		return false
+	}
+	g.seenWorker[worker] = true
+	for d, of := range g.holder {
+		if of < 0 || g.seenDevice[d] || g.devices[d].Worker != worker {
+			continue
+		}
+		g.seenDevice[d] = true
+		if g.take(of) {
+			g.holder[d] = -1
+			return true
+		}
+	}
+	return false
+}
+
+// short says what a part could not be served for: the roles that compete, and the most they can have
+// together. The words begin as LAVA's do where one role alone asks for too much.
+func (g *gathering) short() *job.Problem {
+	var names, devices, full []string
+	var last job.Role
+	need, have := 0, 0
+	for i, role := range g.roles {
+		if !g.seenRole[i] {
+			continue
+		}
+		names, last = append(names, python.Quote(role.Name)), role
+		need += role.Count
+		for d := range g.devices {
+			if g.holder[d] == i {
+				have++
+			}
+		}
+	}
+	for d, seen := range g.seenDevice {
+		if seen {
+			devices = append(devices, string(g.devices[d].Name))
+		}
+	}
+	for _, d := range g.devices {
+		text := fmt.Sprintf("worker %s has at most %d devices in use", d.Worker, g.limit[d.Worker])
+		if g.seenWorker[d.Worker] && !slices.Contains(full, text) {
+			full = append(full, text)
+		}
+	}
+	roles := "role " + names[0] + " needs"
+	if len(names) > 1 {
+		roles = "roles " + strings.Join(names, ", ") + " together need"
+	}
+	text := fmt.Sprintf("Not enough devices for this group: %s %d, and at most %d can ever be had at the same time", roles, need, have)
+	if len(devices) > 0 {
+		text += " (" + enough(devices) + ")"
+	}
+	for _, f := range full {
+		text += "; " + f
+	}
+	return job.At(last.Node, text, "count")
+}
+
+// enough lists names, some of them where they are many.
+func enough(names []string) string {
+	const most = 10
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
