@@ -334,19 +334,6 @@ func (g *group) allGone(r m.Request) string {
 	return "all other jobs of the group are over and none has sent " + r.ID
 }
 
-// over says that nobody is left who could ask anything.
-func (g *group) over() bool {
-	if len(g.members) == 0 || len(g.members) < g.size {
-		return false
-	}
-	for _, x := range g.members {
-		if g.gone(x) == "" {
-			return false
-		}
-	}
-	return true
-}
-
 func (g *group) answer(r m.Request, o m.Outcome, why string) answer {
 	return answer{r.Reply, m.Answer{Version: m.Version, Number: r.Number, Outcome: o, Reason: why}}
 }
