@@ -203,9 +203,14 @@ func furnish(ctx context.Context, person api.Client) (token string, err error) {
 
 // submit publishes a definition as any NATS client would, and returns the job's number.
 func submit(ctx context.Context, conn *nats.Conn) (events.JobID, error) {
+	return submitText(ctx, conn, jobText)
+}
+
+// submitText publishes a definition.
+func submitText(ctx context.Context, conn *nats.Conn, text string) (events.JobID, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	answer, err := conn.RequestWithContext(ctx, "submit."+string(access.Local), []byte(jobText))
+	answer, err := conn.RequestWithContext(ctx, "submit."+string(access.Local), []byte(text))
 	if err != nil {
 		return 0, fmt.Errorf("publish a definition: %w", err)
 	}

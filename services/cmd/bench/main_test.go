@@ -170,3 +170,21 @@ func TestCheckRows(t *testing.T) {
 		}
 	}
 }
+
+// TestLives lets a few jobs live in a real lab, with a worker that plays their devices.
+func TestLives(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "strata")
+	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "strata/services/cmd/strata").CombinedOutput(); err != nil {
+		t.Fatalf("build strata: %v\n%s", err, text)
+	}
+	var out, progress bytes.Buffer
+	code := run(t.Context(), []string{"-area", "lab", "-only", "full lives", "-quick", "-runs", "1", "-strata", binary, "-dir", t.TempDir()}, &out, &progress)
+	if code != 0 {
+		t.Fatalf("exit status %d, want 0\n%s", code, progress.String())
+	}
+	for _, name := range []string{"full lives of jobs\t", "submit to released p99\t"} {
+		if !strings.Contains(out.String(), name) || strings.Contains(out.String(), name+"0\t") {
+			t.Errorf("no figure %q that is more than nothing:\n%s", name, out.String())
+		}
+	}
+}

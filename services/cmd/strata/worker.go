@@ -15,13 +15,14 @@ import (
 	"strata/dispatcher/exports"
 	"strata/dispatcher/pipeline"
 	"strata/dispatcher/worker"
+	"strata/dispatcher/worker/played"
 	"strata/events"
 	"strata/schemas/config"
 	"strata/services/api"
 )
 
 func (a *app) workerCommand() *cobra.Command {
-	var file, name, data, listen string
+	var file, name, data, listen, simulate string
 	var registers bool
 	cmd := &cobra.Command{
 		Use:   "worker",
@@ -32,8 +33,11 @@ its running jobs back. When it stops, running jobs go on.
 
 --token or STRATA_TOKEN is what "strata workers register" printed. On the lab's own machine the
 worker registers itself and needs none; elsewhere --register does the same where the lab's address
-holds the name and password of somebody who may.`,
-		Example: "  strata worker --name lab2 --server nats://lab.example.com:4222 --token strata1_…\n  strata worker",
+holds the name and password of somebody who may.
+
+--simulate serves devices that are played: so many of type sim, or those of a script, see
+docs/simulation.md. With --register they are put into the lab first. Nothing is kept on disk.`,
+		Example: "  strata worker --name lab2 --server nats://lab.example.com:4222 --token strata1_…\n  strata worker\n  strata worker --simulate 20 --register --name rehearsal",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(file)
@@ -51,6 +55,10 @@ holds the name and password of somebody who may.`,
 			if given("data") || c.Data == "" {
 				c.Data = data
 			}
+			script, err := readScript(simulate)
+			if err != nil {
+				return err
+			}
 			w := worker.Deps{Name: events.WorkerName(c.Worker.Name), StateDir: c.Data, Logger: logger, MinFree: uint64(c.Space.Worker), Exports: exportsOf(c.Worker)}
 			if given("listen") || c.Listen.Metrics == "" {
 				c.Listen.Metrics = listen
@@ -65,6 +73,9 @@ holds the name and password of somebody who may.`,
 			if err := a.introduce(cmd.Context(), c, &w); err != nil {
 				return explain(err)
 			}
+			if err := a.registerDevices(cmd.Context(), w.Name, script, registers); err != nil {
+				return explain(err)
+			}
 			super := newSupervisor(logger, a.now)
 			observation, err := observe(c.Listen.Metrics, observed{super: super, metrics: newMetrics()})
 			if err != nil {
@@ -75,7 +86,7 @@ holds the name and password of somebody who may.`,
 			ctx, end := context.WithCancelCause(cmd.Context())
 			defer end(nil)
 			super.start(ctx, "worker", func(ctx context.Context) error {
-				err := a.work(ctx, w)
+				err := a.work(ctx, w, script)
 				if errors.Is(err, worker.ErrInUse) {
 					end(err)
 				}
@@ -93,6 +104,7 @@ holds the name and password of somebody who may.`,
 	f.StringVar(&name, "name", hostname(), "name of this worker in the lab")
 	f.StringVar(&listen, "listen", "127.0.0.1:0", "address of /healthz and /metrics")
 	f.BoolVar(&registers, "register", false, "register this worker first, as the user in the lab's address")
+	f.StringVar(&simulate, "simulate", "", "serve devices that are played: a `number` of them, or a script")
 	f.StringVar(&data, "data", filepath.Join(a.defaultData(), "worker"), "the worker's data directory")
 	return cmd
 }
@@ -164,8 +176,11 @@ func register(ctx context.Context, c api.Client, name events.WorkerName) (string
 	return w.Token, nil
 }
 
-// work runs a worker until ctx ends.
-func (a *app) work(ctx context.Context, w worker.Deps) error {
+// work runs a worker until ctx ends; with a script its devices are played.
+func (a *app) work(ctx context.Context, w worker.Deps, script *played.Script) error {
+	if script != nil {
+		return a.playDevices(ctx, w, *script)
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this binary: %w", err)
@@ -185,7 +200,7 @@ func (l *running) startWorker(ctx context.Context, c api.Client) error {
 		Name: name, Servers: l.broker.url(), Token: token, StateDir: filepath.Join(l.config.Data, "worker", string(name)),
 		MinFree: uint64(l.config.Space.Worker), Exports: exportsOf(l.config.Worker), Logger: l.logger.With("service", "worker"),
 	}
-	l.super.start(ctx, "worker", func(ctx context.Context) error { return l.app.work(ctx, w) })
+	l.super.start(ctx, "worker", func(ctx context.Context) error { return l.app.work(ctx, w, nil) })
 	return nil
 }
 
