@@ -34,7 +34,7 @@ func yamlBlocks(t *testing.T, page string) []string {
 func TestDocumentedJobs(t *testing.T) {
 	t.Parallel()
 	v := strict.New(nil)
-	for page, least := range map[string]int{"first-job.md": 1, "writing-tests.md": 8} {
+	for page, least := range map[string]int{"first-job.md": 1, "writing-tests.md": 8, "multinode.md": 3} {
 		blocks := yamlBlocks(t, filepath.Join(workspace(t), "docs", page))
 		if len(blocks) < least {
 			t.Errorf("%s has %d blocks of YAML, want at least %d: the test misses them", page, len(blocks), least)

@@ -108,6 +108,55 @@ actions:
       repository: {metadata: {format: Lava-Test Test Definition 1.0, name: never}, run: {steps: [ls]}}
 `
 
+// TestDocumentedGroup runs the first group of docs/multinode.md, its tests as they stand there, on shells
+// instead of machines, and holds that the lab would refuse it where there are too few of them.
+func TestDocumentedGroup(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("busybox"); err != nil {
+		t.Skipf("SKIPPED: %v (Debian: busybox-static)", err)
+	}
+	guide := yamlBlocks(t, filepath.Join(workspace(t), "docs", "multinode.md"))[0]
+	head, tail, _ := strings.Cut(guide, "actions:\n")
+	_, tests, found := strings.Cut(tail, "- test:\n")
+	if !found {
+		t.Fatalf("no tests in\n%s", guide)
+	}
+	head = strings.ReplaceAll(strings.ReplaceAll(head, "device_type: qemu", "device_type: shell"), ", context: {arch: amd64}", "")
+	_, shells, _ := strings.Cut(groupJob, "actions:\n")
+	shells, _, _ = strings.Cut(shells, "- test:\n")
+	shells = strings.ReplaceAll(shells, "tar -C / -xzf", "sh @UNPACK@")
+	w := newWorld(t)
+	w.up(t, "--listen-sql", "", "--worker", "w1")
+	root := filepath.Join(w.dir, "root")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.must(t, "workers", "configure", "w1", "--dispatcher", write(t, w.dir, "dispatcher.yaml", "dispatcher_ip: 127.0.0.1\n"))
+	// The shells share one /tmp, which machines do not: each gets a cache of its own.
+	unpack := write(t, w.dir, "unpack.sh", `tar -C / -xzf "$1" && own=$(mktemp -d `+root+`/cache-XXXXXX) && tar -tzf "$1" | grep -v '/$' |
+while read -r file; do sed -i "s#/tmp/lava_multi_node_cache.txt#$own/cache#g" "/$file"; done
+`)
+	shells = strings.ReplaceAll(strings.ReplaceAll(shells, "@UNPACK@", unpack), "@ROOT@", "$(mktemp -d)")
+	job := write(t, w.dir, "group.yaml", head+"actions:\n"+shells+"- test:\n"+tests)
+	for n, name := range []string{"sh1", "sh2", "sh3"} {
+		dict := write(t, w.dir, name+".yaml", strings.ReplaceAll(shellDevice, "@ROOT@", root))
+		w.must(t, "devices", "add", name, "--type", "shell", "--worker", "w1", "--dict", dict, "--health", "Good")
+		if n != 1 {
+			continue
+		}
+		status, text := w.strata(t, "submit", job)
+		for _, says := range []string{"roles 'server', 'client' together need 3", "at most 2 can ever be had", "(sh1, sh2)"} {
+			if status != exitFailed || !strings.Contains(text, says) {
+				t.Errorf("two devices for three jobs: status %d, no %q in\n%s", status, says, text)
+			}
+		}
+	}
+	status, text := w.strata(t, "submit", job, "--follow", "--fail-on-test")
+	if status != exitOK || strings.Count(text, " is Complete: ") != 3 {
+		t.Errorf("the guide's group: status %d\n%s", status, text)
+	}
+}
+
 // TestMultinode runs a group of three on three shells of the worker: they exchange messages and meet.
 // The server then waits for what nobody sends: once the others are over the group says so, and the
 // run ends, long before its time is up.
