@@ -130,45 +130,68 @@ func (s *service) putOff(now time.Time, err error) (time.Time, error) {
 	return now.Add(retry), nil
 }
 
-// settle judges the reports in the order they came, and acknowledges those whose facts are recorded. As
-// many as can be are recorded in one batch: a second report about a job waits for the first one's fold.
+// settle judges the reports, those about one job in the order they came, and acknowledges those whose facts
+// are recorded. As many as can be are recorded in one batch.
 func (s *service) settle(now time.Time) error {
 	for len(s.inbox) > 0 {
-		var facts []stream.Draft
-		touched := map[events.Entity]bool{}
-		n := 0
-		for _, h := range s.inbox {
-			if err := s.readFor(h.Report); err != nil {
-				return err
-			}
-			if h.Job != 0 && s.state.lab.Job(events.JobID(h.Job)) == nil {
-				if err := s.recall(events.JobID(h.Job)); err != nil {
-					return err
-				}
-			}
-			more := s.state.judge(h.worker, h.Report, now)
-			if overlaps(touched, more) || len(facts)+len(more) > stream.MaxBatch {
-				break
-			}
-			for _, e := range more {
-				touched[e.About()] = true
-				facts = append(facts, stream.Draft{Event: e, Cause: stream.Cause(stream.Reports, h.seq)})
-			}
-			n++
+		facts, ripe, rest, err := s.gather(now)
+		if err != nil {
+			return err
 		}
 		if err := s.append(facts); err != nil {
 			return err
 		}
 		// Only now may the reports go: their facts are recorded, or they led to none.
-		for _, h := range s.inbox[:n] {
+		for _, h := range ripe {
 			s.state.note(h.worker, h.Report, now)
 			if err := h.ack(); err != nil {
 				s.Logger.Warn("report not acknowledged, will come again", "worker", h.worker, "error", err)
 			}
 		}
-		s.inbox = s.inbox[n:]
+		s.inbox = rest
 	}
 	return nil
+}
+
+// gather returns the facts of the reports that can be recorded together. A second report about a job waits
+// in rest for the first one's fold, and lets those about others pass: of short jobs a start and its end lie
+// side by side, and a batch for each of them would make dispatch the slowest of all services. What a worker
+// says of all its leases passes nothing.
+func (s *service) gather(now time.Time) (facts []stream.Draft, ripe, rest []heardReport, err error) {
+	touched := map[events.Entity]bool{}
+	waits := map[uint64]bool{}
+	for i, h := range s.inbox {
+		if h.Job == 0 && len(rest) > 0 {
+			return facts, ripe, append(rest, s.inbox[i:]...), nil
+		}
+		if waits[h.Job] {
+			rest = append(rest, h)
+			continue
+		}
+		if err := s.readFor(h.Report); err != nil {
+			return nil, nil, nil, err
+		}
+		if h.Job != 0 && s.state.lab.Job(events.JobID(h.Job)) == nil {
+			if err := s.recall(events.JobID(h.Job)); err != nil {
+				return nil, nil, nil, err
+			}
+		}
+		more := s.state.judge(h.worker, h.Report, now)
+		if len(facts)+len(more) > stream.MaxBatch {
+			return facts, ripe, append(rest, s.inbox[i:]...), nil
+		}
+		if overlaps(touched, more) {
+			waits[h.Job] = true
+			rest = append(rest, h)
+			continue
+		}
+		for _, e := range more {
+			touched[e.About()] = true
+			facts = append(facts, stream.Draft{Event: e, Cause: stream.Cause(stream.Reports, h.seq)})
+		}
+		ripe = append(ripe, h)
+	}
+	return facts, ripe, rest, nil
 }
 
 // readFor makes sure that all facts which a report may rest on have been read. Another dispatch may
