@@ -46,6 +46,10 @@ func (s *state) decide(now time.Time, l limits) (p plan) {
 		if !unfinished(j) || told[events.Entity{Kind: events.Job, ID: j.ID.String()}] {
 			continue // a batch holds one fact of a job
 		}
+		if s.lab.Worker(j.Run.Worker) == nil {
+			p.facts = append(p.facts, stream.Draft{Event: lost(j, now, fmt.Sprintf("worker %s was removed from the lab", j.Run.Worker))})
+			continue
+		}
 		since, away := s.away(j, now, l)
 		if !away {
 			continue
@@ -69,7 +73,15 @@ func (s *state) decideWorker(w *lab.Worker, now time.Time, l limits) (fact event
 		expires = s.started.Add(l.presenceTTL)
 	}
 	there := !k.seen.IsZero() && now.Before(expires)
+	misfit := ""
+	if there {
+		misfit = order.Misfit(k.presence.Version)
+	}
 	switch reason := k.unfit(); {
+	case misfit != "" && w.StateReason != misfit: // also of one that was never Online: people wait for it
+		return events.WorkerWentOffline{Worker: w.Name, At: now.UTC(), Reason: misfit}, expires
+	case misfit != "":
+		return nil, time.Time{}
 	case w.State == lab.Online && !now.Before(expires):
 		return events.WorkerWentOffline{Worker: w.Name, At: now.UTC(), Reason: fmt.Sprintf("no sign for %s", l.presenceTTL)}, time.Time{}
 	case w.State == lab.Online && there && reason != "":

@@ -55,6 +55,7 @@ func TestDecide(t *testing.T) {
 		refuses string
 		holding string // session of a holding report; empty: none
 		stale   bool   // it holds a lease that is over
+		ahead   int    // versions of orders that it speaks beyond ours
 	}
 	tests := []struct {
 		name  string
@@ -74,6 +75,13 @@ func TestDecide(t *testing.T) {
 			[]events.Event{events.WorkerWentOffline{Worker: "w1", At: after(time.Second), Reason: "ends jobs whose lease is over"}}, after(15 * time.Second)},
 		{"takes nothing", []events.Event{registered, online}, []heard{{at: begin, session: "s1", holding: "s1", refuses: "disk is full"}}, after(time.Second),
 			[]events.Event{events.WorkerWentOffline{Worker: "w1", At: after(time.Second), Reason: "disk is full"}}, after(15 * time.Second)},
+		{"speaks a later version of orders", []events.Event{registered}, []heard{{at: begin, session: "s1", holding: "s1", ahead: 1}}, after(time.Second),
+			[]events.Event{events.WorkerWentOffline{Worker: "w1", At: after(time.Second), Reason: order.Misfit(order.Version + 1)}}, after(15 * time.Second)},
+		{"speaks an earlier version, and has been told", []events.Event{registered, events.WorkerWentOffline{Worker: "w1", Reason: order.Misfit(order.Oldest - 1)}},
+			[]heard{{at: begin, session: "s1", holding: "s1", ahead: order.Oldest - 1 - order.Version}}, after(time.Second), nil, time.Time{}},
+		{"removed with a job", append([]events.Event{registered}, append(scheduled, events.WorkerRemoved{Worker: "w1"})...), nil, after(time.Second),
+			[]events.Event{events.JobFinished{Job: 42, Device: "q1", Worker: "w1", Lease: 5, At: after(time.Second), Health: events.Incomplete, Lost: true,
+				ErrorType: events.InfrastructureError, Error: "worker w1 was removed from the lab"}}, time.Time{}},
 		{"was online before this process began", []events.Event{registered, online}, nil, after(14 * time.Second), nil, after(15 * time.Second)},
 		{"does not show itself", []events.Event{registered, online}, nil, after(15 * time.Second),
 			[]events.Event{events.WorkerWentOffline{Worker: "w1", At: after(15 * time.Second), Reason: "no sign for 15s"}}, time.Time{}},
@@ -91,7 +99,7 @@ func TestDecide(t *testing.T) {
 				s.evolve(stream.Recorded{Seq: uint64(i + 1), Time: begin, Event: e})
 			}
 			for _, h := range tt.heard {
-				s.sign("w1", order.Presence{Session: h.session, Refuses: h.refuses}, h.at)
+				s.sign("w1", order.Presence{Version: order.Version + h.ahead, Session: h.session, Refuses: h.refuses}, h.at)
 				if h.holding == "" {
 					continue
 				}
@@ -131,7 +139,7 @@ func TestRefusalHeardByAnother(t *testing.T) {
 	online := func(after time.Duration, sign bool) bool {
 		now = now.Add(after)
 		if sign {
-			s.sign("w1", order.Presence{Session: "s1"}, now)
+			s.sign("w1", order.Presence{Version: order.Version, Session: "s1"}, now)
 		}
 		p := s.decide(now, limits{lostAfter: 10 * time.Minute, presenceTTL: time.Hour})
 		for _, d := range p.facts {
@@ -146,7 +154,7 @@ func TestRefusalHeardByAnother(t *testing.T) {
 		fold(events.WorkerWentOffline{Worker: "w1", At: now, Reason: "refused an order: disk is full"})
 	}
 	fold(events.WorkerRegistered{Worker: "w1"})
-	s.sign("w1", order.Presence{Session: "s1"}, now)
+	s.sign("w1", order.Presence{Version: order.Version, Session: "s1"}, now)
 	s.note("w1", order.Report{Claim: order.Holding, Session: "s1", Build: "1.0"}, now)
 	if !online(0, true) {
 		t.Fatal("not online at first")
