@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -67,31 +69,77 @@ func (s *service) send(now time.Time) error {
 		}
 		s.state.outgoing = s.state.outgoing[1:]
 	}
+	var starts []*lab.Job
 	for _, j := range s.state.openJobs() {
-		if err := s.sendFor(j, now); err != nil {
+		if j.State == lab.Scheduled && !s.state.sent[lease{j.ID, j.Run.Lease}].start {
+			starts = append(starts, j)
+			continue
+		}
+		if err := s.sendFor(j); err != nil {
 			return err
+		}
+	}
+	return s.sendStarts(starts, now)
+}
+
+// startsAtOnce is how many start orders are made at a time. Each waits for the broker three times, and
+// hardly for the processor.
+const startsAtOnce = 8
+
+// sendStarts makes and publishes the orders of jobs that begin. Nothing is changed while they are made: the
+// state is only read then.
+func (s *service) sendStarts(jobs []*lab.Job, now time.Time) error {
+	var failed error
+	for part := range slices.Chunk(jobs, startsAtOnce) {
+		results := make([]error, len(part))
+		var making sync.WaitGroup
+		for i, j := range part {
+			making.Go(func() { results[i] = s.start(j) })
+		}
+		making.Wait()
+		for i, j := range part {
+			err := results[i]
+			var bad *badJob
+			if errors.As(err, &bad) {
+				err = s.giveUp(j, bad, now)
+			} else if err == nil {
+				// Remembered only once the broker has it; an error before means that it is sent again.
+				key := lease{j.ID, j.Run.Lease}
+				sent := s.state.sent[key]
+				sent.start = true
+				s.state.sent[key] = sent
+			}
+			failed = errors.Join(failed, err)
+		}
+		if failed != nil {
+			return failed
 		}
 	}
 	return nil
 }
 
-// sendFor publishes what one job asks for and has not been sent.
-func (s *service) sendFor(j *lab.Job, now time.Time) error {
+// start publishes the order that begins a job.
+func (s *service) start(j *lab.Job) error {
+	work, err := s.work(j)
+	if err != nil {
+		return err
+	}
+	o := orderFor(j)
+	o.Kind, o.Work = order.Start, &work
+	return s.publish(j.Run.Worker, o, fmt.Sprintf("%s/%d/%d", o.Kind, o.Job, o.Lease))
+}
+
+// orderFor returns an order about a job's run, of no kind yet.
+func orderFor(j *lab.Job) order.Order {
+	return order.Order{Version: order.Version, Job: uint64(j.ID), Lease: uint64(j.Run.Lease), Device: string(j.Run.Device)}
+}
+
+// sendFor publishes what one job that was begun asks for and has not been sent.
+func (s *service) sendFor(j *lab.Job) error {
 	key := lease{j.ID, j.Run.Lease}
 	sent := s.state.sent[key]
-	o := order.Order{Version: order.Version, Job: uint64(j.ID), Lease: uint64(j.Run.Lease), Device: string(j.Run.Device)}
+	o := orderFor(j)
 	switch {
-	case j.State == lab.Scheduled && !sent.start:
-		work, err := s.work(j)
-		var bad *badJob
-		if errors.As(err, &bad) {
-			return s.giveUp(j, bad, now)
-		}
-		if err != nil {
-			return err
-		}
-		o.Kind, o.Work = order.Start, &work
-		sent.start = true
 	case j.State == lab.Canceling && !sent.cancel:
 		o.Kind, o.Reason = order.Cancel, reason(j.Cancel)
 		sent.cancel = true
