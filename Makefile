@@ -44,7 +44,7 @@ TESTED_WITH := dash:dash bash:bash mksh:mksh ip:iproute2 mke2fs:e2fsprogs qemu-i
   ganesha.nfsd:nfs-ganesha /usr/lib/x86_64-linux-gnu/ganesha/libfsalvfs.so:nfs-ganesha-vfs
 
 # What the slow tests need beyond that.
-TESTED_SLOWLY_WITH := mmdebstrap:mmdebstrap /usr/lib/python3/dist-packages/jinja2:python3-jinja2 \
+TESTED_SLOWLY_WITH := mmdebstrap:mmdebstrap /usr/sbin/sshd:openssh-server /usr/lib/python3/dist-packages/jinja2:python3-jinja2 \
   qemu-system-riscv64:qemu-system-misc mkimage:u-boot-tools mkfs.vfat:dosfstools \
   /usr/share/OVMF/OVMF_CODE.fd:ovmf /usr/share/qemu-efi-aarch64/QEMU_EFI.fd:qemu-efi-aarch64 \
   /usr/lib/grub/x86_64-efi:grub-efi-amd64-bin /usr/sbin/in.tftpd:tftpd-hpa \

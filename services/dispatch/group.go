@@ -72,7 +72,8 @@ func guestConfig(host *yaml.Node) *yaml.Node {
 
 // cascade returns the ends that follow from the ends of others in groups that changed: the cancel of
 // one part by a person is the cancel of all; a part that is essential takes the others with it when
-// it fails or is canceled; and a guest has nowhere to run once its host is over.
+// it fails or is canceled; and a guest has nowhere to run once its host is over. One that runs when its host
+// ends well is left to end by itself.
 func (s *state) cascade() (facts []events.Event) {
 	for _, id := range slices.Sorted(maps.Keys(s.stirred)) {
 		more := Cascade(s.lab.Group(id))
@@ -95,6 +96,8 @@ func ends(p *lab.Job, parts []*lab.Job) (from *lab.Job, why string) {
 			return q, fmt.Sprintf("the essential job %s of its group is canceled", q.Display)
 		case q.Part.Essential && q.State == lab.Finished && q.Health() == events.Incomplete:
 			return q, fmt.Sprintf("the essential job %s of its group has failed", q.Display)
+		case p.Guest() && p.State == lab.Running && q.State == lab.Finished && q.Health() == events.Complete:
+			// They part at their last meeting point, and whoever is quicker ends first.
 		case p.Guest() && q.State == lab.Finished && !q.Guest() && (p.Part.HostRole == "" || q.Part.Role == p.Part.HostRole):
 			return q, fmt.Sprintf("the job %s, on whose device it runs, is over", q.Display)
 		}

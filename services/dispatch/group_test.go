@@ -46,11 +46,12 @@ func TestCascade(t *testing.T) {
 		{"a person cancels one", 0, []events.Event{events.JobCancelRequested{Job: 42, By: "alice"}},
 			"41: canceled with job 41.1 of its group; 43: canceled with job 41.1 of its group"},
 		{"cascades end at those who ended", 0, []events.Event{end(41, events.Complete), events.JobCancelRequested{Job: 42, By: "alice"}},
-			"43: the job 41.0, on whose device it runs, is over"},
+			"43: canceled with job 41.1 of its group"},
 		{"a cascade is not one of its own", 0, []events.Event{events.JobCancelCascaded{Job: 42, From: 41, Reason: "x"}}, ""},
 		{"an essential one is canceled by a cascade", 42, []events.Event{events.JobCancelCascaded{Job: 42, From: 41, Reason: "x"}},
 			"41: the essential job 41.1 of its group is canceled; 43: the essential job 41.1 of its group is canceled"},
-		{"the host is over", 0, []events.Event{end(41, events.Complete)}, "43: the job 41.0, on whose device it runs, is over"},
+		{"the host has failed", 0, []events.Event{end(41, events.Incomplete)}, "43: the job 41.0, on whose device it runs, is over"},
+		{"the host is through, a little before its guest", 0, []events.Event{end(41, events.Complete)}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newState(noon)

@@ -264,6 +264,9 @@ func (f *follower) sentence(e api.Fact, raw []byte) string {
 	case "job.rejected":
 		return fmt.Sprintf("job %s rejected: %s", job, v.Message)
 	case "job.scheduled":
+		if v.Device == "" {
+			return fmt.Sprintf("job %s is a guest on worker %s", job, v.Worker)
+		}
 		return fmt.Sprintf("job %s gets device %s on worker %s", job, v.Device, v.Worker)
 	case "job.started":
 		return fmt.Sprintf("job %s runs", job)

@@ -116,6 +116,7 @@ func TestSentence(t *testing.T) {
 		{"job.submitted", `{"job":43,"display":"41.2","name":"smoke"}`, "job 41.2 submitted: smoke"},
 		{"job.submitted", `{"job":1,"name":"smoke"}`, "job 1 submitted: smoke"},
 		{"job.scheduled", `{"job":1,"device":"q1","worker":"w1"}`, "job 1 gets device q1 on worker w1"},
+		{"job.scheduled", `{"job":1,"worker":"w1"}`, "job 1 is a guest on worker w1"},
 		{"job.finished", `{"job":1,"health":"Complete"}`, "job 1 finished: Complete"},
 		{"job.finished", `{"job":1,"health":"Incomplete","error_type":"Job","error":"no image"}`, "job 1 finished: Incomplete (Job: no image)"},
 		{"job.withdrawn", `{"job":1,"reason":"canceled by bob"}`, "job 1 withdrawn: canceled by bob"},
