@@ -58,6 +58,7 @@ func (a *app) deviceTypeShow() *cobra.Command {
 func (a *app) deviceTypeConfigure() *cobra.Command {
 	var in api.DeviceType // what the flags say; only the flags that were given count
 	var template, check string
+	jobs := 0
 	cmd := &cobra.Command{
 		Use:   "configure TYPE",
 		Short: "Add a device type, or change its settings",
@@ -93,6 +94,12 @@ gets its default in a new type; an empty value, such as --health-check "", takes
 			default:
 				given(cmd.Flags().Changed, in, &t)
 			}
+			switch {
+			case cmd.Flags().Changed("health-jobs"):
+				t.HealthFrequency, t.HealthDenominator = jobs, events.Jobs
+			case cmd.Flags().Changed("health-hours"):
+				t.HealthDenominator = events.Hours
+			}
 			var now api.DeviceType
 			if err := c.Call(cmd.Context(), "device-types.configure", t, &now); err != nil {
 				return explain(err)
@@ -112,6 +119,8 @@ gets its default in a new type; an empty value, such as --health-check "", takes
 	f.StringVar(&template, "template", "", "file with the type's Jinja2 template")
 	f.StringVar(&check, "health-check", "", "file with the job definition that proves a device")
 	f.IntVar(&in.HealthFrequency, "health-hours", 24, "hours between health checks")
+	f.IntVar(&jobs, "health-jobs", 0, "jobs between health checks, instead of hours")
+	cmd.MarkFlagsMutuallyExclusive("health-hours", "health-jobs")
 	f.BoolVar(&in.HealthDisabled, "no-health-checks", false, "check nothing by itself")
 	return cmd
 }
