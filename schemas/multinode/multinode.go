@@ -71,7 +71,7 @@ type Answer struct {
 	Number   string   `json:"number"` // of the request
 	Outcome  Outcome  `json:"outcome"`
 	Reason   string   `json:"reason,omitempty"`
-	Messages []Sent   `json:"messages,omitempty"` // of wait and wait-all, in the order in which they were first sent
+	Messages []Sent   `json:"messages,omitempty"` // of wait and wait-all, in order of the clients
 	Members  []Member `json:"members,omitempty"`  // of join, sorted
 }
 

@@ -1,6 +1,7 @@
 package multinode
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -210,7 +211,10 @@ func (g *group) decide(r m.Request) (answer, bool) {
 			slices.SortFunc(a.Members, func(x, y m.Member) int { return strings.Compare(x.Client, y.Client) })
 		case m.Wait, m.WaitAll:
 			if all := g.messages[r.ID]; all != nil {
-				a.Messages = slices.Clone(*all)
+				// By number, not by who was first: what a device is told must not hang on milliseconds.
+				a.Messages = slices.SortedFunc(slices.Values(*all), func(x, y m.Sent) int {
+					return cmp.Or(cmp.Compare(len(x.Client), len(y.Client)), strings.Compare(x.Client, y.Client))
+				})
 			}
 		}
 		return a, true
