@@ -157,7 +157,7 @@ func (b *labBoard) on() error {
 		return nil
 	}
 	cmd := exec.Command(b.machine[0], b.machine[1:]...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	// A writer of ours, not a pipe that somebody must read: Wait then waits for the last of the output.
 	cmd.Stdout = said{b}
 	cmd.Stderr = cmd.Stdout
@@ -180,7 +180,8 @@ func (b *labBoard) off() {
 	b.cmd, b.keys = nil, nil
 	b.mutex.Unlock()
 	if cmd != nil {
-		_ = cmd.Process.Kill() // it may have switched itself off
+		// With what a script has started, which would keep the output open.
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may have switched itself off
 		_ = cmd.Wait()
 	}
 }
