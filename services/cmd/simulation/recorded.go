@@ -288,3 +288,6 @@ func clones(at time.Time, like events.DeviceAdded, config events.DeviceConfigure
 	}
 	return in
 }
+
+// Start is the time of the first fact from outside.
+func (rec *Recording) Start() time.Time { return rec.inputs[0].At }

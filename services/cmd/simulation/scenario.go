@@ -11,7 +11,7 @@ import (
 type Scenario struct {
 	Start, End time.Time
 	// Drain goes on after End, when nothing more comes from outside, until no job of a user waits or
-	// runs; at the most as long again as from Start to End.
+	// runs; at the most as long again as from Start to End, or thirty days.
 	Drain bool
 	// Next returns what comes from outside, in order of time; false behind the last.
 	Next func() (Input, bool)

@@ -119,7 +119,7 @@ func (s *Simulation) next() (time.Time, bool) {
 		if s.open == 0 {
 			return at, false
 		}
-		end = end.Add(end.Sub(s.sc.Start))
+		end = end.Add(max(end.Sub(s.sc.Start), leastDrain))
 	}
 	if at.IsZero() || at.After(end) {
 		return at, false
@@ -129,6 +129,9 @@ func (s *Simulation) next() (time.Time, bool) {
 	}
 	return at, true
 }
+
+// leastDrain is how long a lab is drained at least, while jobs wait that may never run.
+const leastDrain = 30 * 24 * time.Hour
 
 // maxIdle is far more than what may be foreseen for one moment and come to nothing.
 const maxIdle = 10_000

@@ -155,7 +155,8 @@ another lab, --token or STRATA_TOKEN says who you are there.`),
 	group("lab", a.upCommand(), a.serveCommand(), a.workerCommand(), a.keysCommand(), a.demoCommand())
 	group("jobs", a.submitCommand(), a.jobsCommand(), a.showCommand(), a.whyCommand(), a.logsCommand(), a.resultsCommand(),
 		a.cancelCommand(), a.priorityCommand(), a.runCommand(), a.planCommand(), a.validateCommand())
-	group("things", a.devicesCommand(), a.deviceTypesCommand(), a.workersCommand(), a.eventsCommand(), a.sqlCommand())
+	group("things", a.devicesCommand(), a.deviceTypesCommand(), a.workersCommand(), a.eventsCommand(), a.simulateCommand(), a.sqlCommand(),
+		a.importCommand())
 	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand(), a.healthzCommand(), a.lavaRunCommand())
 	a.completions(cmd)
 	return cmd

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"strata/services/cmd/simulation"
+)
+
+// TestSimulate tries a lab that is made up, twice, and one whose facts are in a file.
+func TestSimulate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	policy := write(t, w.dir, "policy.json", `{"fair_share": {"half_life": 86400, "default_weight": 1, "users": [{"user": "alice", "weight": 2}]}}`)
+	args := []string{"simulate", "--devices", "10", "--types", "2", "--workers", "2", "--days", "2", "--jobs", "200", "--seed", "7",
+		"--users", "alice=1,bob=1", "--policy", policy, "--kill", "w1@20h+2h"}
+	status, text := w.strata(t, args...)
+	for _, want := range []string{"10 devices on 2 workers", "200 jobs submitted", "MEDIAN", "user alice", "USED BY JOBS", "Jain's index"} {
+		if status != 0 || !strings.Contains(text, want) {
+			t.Errorf("strata simulate: status %d, %q is not in\n%s", status, want, text)
+		}
+	}
+	args = append(args, "--json")
+	_, one := w.strata(t, args...)
+	_, two := w.strata(t, args...)
+	var r simulation.Report
+	if err := json.Unmarshal([]byte(one), &r); err != nil || one != two {
+		t.Fatalf("two calls: error %v, equal bytes: %v\n%s", err, one == two, one)
+	}
+	if r.Jobs.Submitted != 200 || len(r.Fairness.Users) != 2 || r.Fairness.Users[0].Weight+r.Fairness.Users[1].Weight != 3 {
+		t.Errorf("report %+v", r)
+	}
+	facts := `{"seq":1,"name":"worker.registered","time":"2026-01-05T00:00:00Z","data":{"worker":"w1","by":"local"}}
+{"seq":2,"name":"worker.went-online","time":"2026-01-05T00:00:00Z","data":{"worker":"w1","version":"x","at":"2026-01-05T00:00:00Z"}}
+{"seq":3,"name":"device.added","time":"2026-01-05T00:00:00Z","data":{"device":"q1","device_type":"qemu","worker":"w1","health":"Good","by":"local"}}
+{"seq":4,"name":"device.configured","time":"2026-01-05T00:00:00Z","data":{"device":"q1","dictionary":` + quoted(t, "demo/device.yaml") + `,"by":"local"}}
+{"seq":5,"name":"job.submitted","time":"2026-01-05T00:01:00Z","data":{"job":1,"user":"alice","name":"boot","at":"2026-01-05T00:01:00Z","device_type":"qemu","job_timeout":60}}
+{"seq":6,"name":"job.submitted","time":"2026-01-05T00:01:00Z","data":{"job":2,"user":"alice","name":"boot","at":"2026-01-05T00:01:00Z","device_type":"qemu","job_timeout":60}}
+`
+	for more, want := range map[string]float64{"": 600, "qemu=1": 0} {
+		var out bytes.Buffer
+		a := w.app(&out)
+		a.in = strings.NewReader(facts)
+		args := []string{"simulate", "--facts", "-", "--drain", "--json"}
+		if more != "" {
+			args = append(args, "--more", more)
+		}
+		if status := a.run(t.Context(), args); status != 0 {
+			t.Fatalf("%v: status %d, %s", args, status, out.String())
+		}
+		var r simulation.Report
+		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Jobs.Complete != 2 || r.Waits[0].Max != want {
+			t.Errorf("%v: %+v, the second job waits %v s, want %v", args, r.Jobs, r.Waits[0].Max, want)
+		}
+	}
+}
+
+// TestSimulateMisuse: what cannot be simulated is refused, and said how.
+func TestSimulateMisuse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	policy := write(t, w.dir, "policy.json", `{"fair_shares": {}}`)
+	for _, tt := range []struct {
+		args   string
+		status int
+		want   string
+	}{
+		{"--devices 0", 2, "devices 0"},
+		{"--start monday", 2, "--start"},
+		{"--users alice=-1", 2, "--users"},
+		{"--priorities high=1", 2, "--priorities"},
+		{"--kill w1", 2, "--kill"},
+		{"--kill w9@1h", 2, "the workers are w1 to w5"},
+		{"--more qemu=4", 2, "--more"},
+		{"--facts - --devices 4", 2, "--devices"},
+		{"--facts - --past", 1, "facts past"},
+		{"--facts -", 1, "there are none"},
+		{"--facts nowhere.ndjson", 1, "nowhere.ndjson"},
+		{"--policy " + policy, 1, "fair_shares"},
+	} {
+		if status, text := w.strata(t, append([]string{"simulate"}, strings.Fields(tt.args)...)...); status != tt.status || !strings.Contains(text, tt.want) {
+			t.Errorf("strata simulate %s: status %d, %q; want %d and %q", tt.args, status, text, tt.status, tt.want)
+		}
+	}
+}
+
+// quoted returns a file's text as a JSON string.
+func quoted(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := json.Marshal(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
