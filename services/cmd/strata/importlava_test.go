@@ -204,7 +204,7 @@ func TestImportLavaPeer(t *testing.T) {
 	healths := map[string]string{"qemu-01": "Good", "qemu-02": "Bad", "qemu-03": "Maintenance", "qemu-04": "Retired"}
 	for name, health := range healths {
 		body := strings.NewReader(fmt.Sprintf(`{"health": %q, "reason": "test of %s"}`, health, name))
-		if _, err := askPeer(t.Context(), http.MethodPost, "/api/v0.2/devices/"+name+"/set_health/", body); err != nil {
+		if _, err := askPeer(t.Context(), http.MethodPost, "/api/v0.2/devices/"+name+"/set_health/?all=true", body); err != nil {
 			t.Fatal(err)
 		}
 	}
