@@ -1,8 +1,11 @@
 package lab
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"strata/events"
@@ -235,4 +238,25 @@ func (t *Standings) held(user events.UserName) int {
 		n += u.Held
 	}
 	return n
+}
+
+// UserUse is how a user stands at a time.
+type UserUse struct {
+	User    events.UserName
+	Group   events.GroupName // that it counts for, "" where it stands for itself
+	Seconds float64          // of devices, as they count then, running jobs included
+	Share   float64          // Seconds of the group, or of the user without one, by the weight; 0 where no shares are set
+	Held    int              // devices that its jobs hold
+}
+
+// Uses lists who has had devices; with shares set whoever is next first, else by name.
+func (s *State) Uses(now time.Time) []UserUse {
+	st := s.Standings(now)
+	all := make([]UserUse, 0, len(s.rules.use))
+	for _, user := range slices.Sorted(maps.Keys(s.rules.use)) {
+		u := st.footing(user)
+		all = append(all, UserUse{user, u.group, st.total(user), u.share, s.rules.use[user].Held})
+	}
+	slices.SortStableFunc(all, func(a, b UserUse) int { return cmp.Compare(a.Share, b.Share) })
+	return all
 }

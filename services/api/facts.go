@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"strata/events"
@@ -105,11 +106,15 @@ func parseEntity(text string) (events.Entity, error) {
 		if id != "" {
 			return events.Entity{Kind: k, ID: id}, nil
 		}
-	case events.Scheduling:
+	case events.Reservation:
+		if _, err := strconv.ParseUint(id, 10, 64); err == nil {
+			return events.Entity{Kind: k, ID: id}, nil
+		}
+	case events.Scheduling, events.Policy:
 		if id == "" {
 			return events.Entity{Kind: k}, nil
 		}
 	}
 	return events.Entity{}, refuse(Invalid,
-		"entity is %q; write job/42, device/NAME, devicetype/NAME, worker/NAME, tag/NAME or scheduling", text)
+		"entity is %q; write job/42, device/NAME, devicetype/NAME, worker/NAME, tag/NAME, reservation/1, policy or scheduling", text)
 }

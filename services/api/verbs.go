@@ -49,6 +49,14 @@ func verbs() map[string]handler {
 		"tags.add":    verb((*api).addTag),
 		"tags.remove": verb((*api).removeTag),
 
+		"queue.list":  verb((*api).listQueue),
+		"policy.show": verb((*api).showPolicy),
+		"policy.set":  verb((*api).setPolicy),
+
+		"reservations.list": verb((*api).listReservations),
+		"reservations.add":  verb((*api).addReservation),
+		"reservations.end":  verb((*api).endReservation),
+
 		"workers.list":      verb((*api).listWorkers),
 		"workers.show":      verb((*api).showWorker),
 		"workers.register":  verb((*api).registerWorker),

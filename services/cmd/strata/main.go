@@ -144,6 +144,7 @@ another lab, --token or STRATA_TOKEN says who you are there.`),
 	cmd.AddGroup(
 		&cobra.Group{ID: "lab", Title: "Run a lab:"},
 		&cobra.Group{ID: "jobs", Title: "Jobs:"},
+		&cobra.Group{ID: "queue", Title: "Who gets a device:"},
 		&cobra.Group{ID: "things", Title: "Devices and history:"},
 	)
 	group := func(id string, cmds ...*cobra.Command) {
@@ -152,6 +153,7 @@ another lab, --token or STRATA_TOKEN says who you are there.`),
 			cmd.AddCommand(c)
 		}
 	}
+	group("queue", a.queueCommand(), a.policyCommand(), a.reservationsCommand())
 	group("lab", a.upCommand(), a.serveCommand(), a.workerCommand(), a.keysCommand(), a.demoCommand())
 	group("jobs", a.submitCommand(), a.jobsCommand(), a.showCommand(), a.whyCommand(), a.logsCommand(), a.resultsCommand(),
 		a.cancelCommand(), a.priorityCommand(), a.runCommand(), a.planCommand(), a.validateCommand())
