@@ -3,6 +3,7 @@ package scheduling
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -17,6 +18,9 @@ type Load struct {
 	Devices int // over ten types; one in four has a tag
 	Queued  int // jobs that wait; one in ten wants the tag, one in fifty is pinned
 	Rounds  int // decisions to measure; before each a job ends and another is submitted
+	Users   int // who submit, one as much as another; 0: one
+	// Policy is set before anything happens; nil: none is.
+	Policy *events.SchedulingPolicySet
 }
 
 // Figures is what a decision costs under a [Load], without the broker.
@@ -26,16 +30,58 @@ type Figures struct {
 	Fold          time.Duration // mean of folding the facts between two decisions, index included
 	Scheduled     int
 	Start         time.Duration // making the index over the whole lab, as after a restart
+	JobBytes      int           // memory that a queued job takes, in the lab and in the index
+}
+
+// Restart is what it takes to start with a [Load] from a checkpoint.
+type Restart struct {
+	Bytes int           // of the checkpoint
+	Took  time.Duration // from its bytes in memory to the index
+}
+
+// MeasureRestart makes a lab as [Measure] does, writes its checkpoint and loads it.
+func MeasureRestart(now func() time.Time, load Load) (Restart, error) {
+	m := furnished(load)
+	was := &scheduler{s: newState(m.l, "measure")}
+	data, err := was.save()
+	if err != nil {
+		return Restart{}, err
+	}
+	m.l, was.s = nil, nil // a process that starts has no other lab in memory
+	runtime.GC()
+	start := now()
+	is := &scheduler{}
+	if err := is.load(format, data); err != nil {
+		return Restart{}, err
+	}
+	return Restart{len(data), now().Sub(start)}, nil
+}
+
+// heapBytes is what the process holds in memory, garbage not counted.
+func heapBytes() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }
 
 // Measure makes a busy lab and decides in it, by a clock that counts real time. Equal loads make
 // equal labs.
 func Measure(now func() time.Time, load Load) Figures {
-	m := &measured{r: rand.New(rand.NewPCG(1, 2)), at: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), l: lab.New()}
-	m.furnish(load)
+	few := load
+	few.Queued = 0
+	before := heapBytes()
+	empty := furnished(few)
+	index := newState(empty.l, "measure")
+	devices := heapBytes() - before
+	runtime.KeepAlive(index)
+	empty, index = nil, nil
+	before = heapBytes()
+	m := furnished(load)
 	start := now()
 	m.s = newState(m.l, "measure")
 	f := Figures{Start: now().Sub(start)}
+	f.JobBytes = max(0, heapBytes()-before-devices) / max(1, load.Queued)
 	for {
 		d := decide(m.s, m.at)
 		m.fold(d.facts)
@@ -48,7 +94,7 @@ func Measure(now func() time.Time, load Load) Figures {
 	var folding time.Duration
 	for range load.Rounds {
 		before := now()
-		m.turnOver()
+		m.turnOver(load)
 		between := now()
 		d := decide(m.s, m.at)
 		took = append(took, now().Sub(between))
@@ -90,6 +136,15 @@ func (m *measured) fold(facts []events.Event) {
 	}
 }
 
+func furnished(load Load) *measured {
+	m := &measured{r: rand.New(rand.NewPCG(1, 2)), at: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), l: lab.New()}
+	if load.Policy != nil {
+		m.fold([]events.Event{*load.Policy})
+	}
+	m.furnish(load)
+	return m
+}
+
 // furnish folds devices and the queue.
 func (m *measured) furnish(load Load) {
 	m.fold([]events.Event{events.WorkerRegistered{Worker: "w1"}, events.WorkerWentOnline{Worker: "w1"}})
@@ -111,7 +166,9 @@ func typeOf(i int) events.DeviceTypeName {
 
 func (m *measured) submit(load Load) {
 	m.jobs++
-	e := events.JobSubmitted{Job: m.jobs, User: "alice", Name: "job", At: m.at, DeviceType: typeOf(m.r.IntN(10)),
+	e := events.JobSubmitted{Job: m.jobs, Display: m.jobs.String(), User: events.UserName(fmt.Sprint("user", m.r.IntN(max(1, load.Users)))),
+		Name: fmt.Sprint("boot and smoke test ", m.jobs), At: m.at, Source: events.Source{Sequence: uint64(m.jobs), Bytes: 2000,
+			SHA256: fmt.Sprintf("%064x", uint64(m.jobs))}, DeviceType: typeOf(m.r.IntN(10)),
 		Priority: m.r.IntN(101), JobTimeout: 600, QueueTimeout: 1_000_000}
 	switch {
 	case m.r.IntN(10) == 0:
@@ -124,8 +181,8 @@ func (m *measured) submit(load Load) {
 }
 
 // turnOver ends the job of some device, releases the device, and submits another job.
-func (m *measured) turnOver() {
-	m.submit(Load{Devices: len(m.busy)})
+func (m *measured) turnOver(load Load) {
+	m.submit(Load{Devices: len(m.busy), Users: load.Users})
 	if len(m.busy) == 0 {
 		return
 	}

@@ -21,6 +21,20 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
+// Memory and restarts are measured on the same loads, and policies change neither the load nor that
+// each free device is given away.
+func TestMeasureWithPolicy(t *testing.T) {
+	load := Load{Devices: 40, Queued: 2000, Rounds: 50, Users: 7, Policy: &events.SchedulingPolicySet{
+		FairShare: &events.FairShare{HalfLife: 3600, DefaultWeight: 1}, Aging: &events.Aging{Within: 3600, Bound: 80}}}
+	if f := Measure(time.Now, load); f.Decisions != 50 || f.Scheduled < 45 || f.JobBytes < 200 || f.JobBytes > 5000 {
+		t.Errorf("measured %+v, want 50 decisions, nearly as many jobs, some hundred bytes a job", f)
+	}
+	r, err := MeasureRestart(time.Now, load)
+	if err != nil || r.Bytes < 2000*100 || r.Took <= 0 {
+		t.Errorf("restart %+v, error %v", r, err)
+	}
+}
+
 // BenchmarkDecide decides with 1,000 devices and 100,000 jobs in the queue after one job has ended.
 func BenchmarkDecide(b *testing.B) {
 	for b.Loop() {

@@ -32,7 +32,7 @@ type measure struct {
 func areas() []area {
 	return []area{
 		{"foundation", foundation()},
-		{"dispatcher", dispatching()}, {"lab", laboratory()}, {"tables", nil}, {"doors", nil}, {"web", nil},
+		{"dispatcher", dispatching()}, {"lab", append(laboratory(), ofLab()...)}, {"tables", nil}, {"doors", nil}, {"web", nil},
 	}
 }
 
