@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -74,8 +75,9 @@ func messageText(raw json.RawMessage) (text string, structured bool, err error) 
 	if raw[0] != '"' {
 		return string(raw), true, nil
 	}
-	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 {
-		return string(inner), false, nil // nothing is escaped, as in most lines
+	// Nothing is escaped, as in most lines, and all of it is text: what is not becomes U+FFFD.
+	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+		return string(inner), false, nil
 	}
 	err = json.Unmarshal(raw, &text)
 	return text, false, err

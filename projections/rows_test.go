@@ -211,7 +211,7 @@ func TestPartOfAFrame(t *testing.T) {
 }
 
 func FuzzMessageText(f *testing.F) {
-	for _, seed := range []string{`""`, `"a"`, `"\u0041\n"`, `[1,"x"]`, `{"case":"a"}`, `null`, `"\\"`, `12`} {
+	for _, seed := range []string{`""`, `"a"`, `"\u0041\n"`, `[1,"x"]`, `{"case":"a"}`, `null`, `"\\"`, `12`, "\"\xce\xce\""} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
@@ -226,7 +226,7 @@ func FuzzMessageText(f *testing.F) {
 			t.Errorf("messageText(%q) = %q; want it as it is", raw, text)
 		}
 		var want string
-		if !structured && (json.Unmarshal([]byte(raw), &want) != nil || strings.ToValidUTF8(text, "�") != strings.ToValidUTF8(want, "�")) {
+		if !structured && (json.Unmarshal([]byte(raw), &want) != nil || text != want) {
 			t.Errorf("messageText(%q) = %q; want %q", raw, text, want)
 		}
 	})
