@@ -98,16 +98,20 @@ func summary(s *lab.State, e lab.Explanation) string {
 		counts[kind(c.Obstacle)]++
 	}
 	var parts []string
-	for _, what := range kinds {
-		if n := counts[what]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+	for _, k := range kinds() {
+		if n := counts[k.words]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, k.words))
+			delete(counts, k.words) // two obstacles may share their words
 		}
 	}
 	if e.Capped != "" {
 		parts = append(parts, e.Capped)
 	}
 	text := fmt.Sprintf("of %d devices that fit: %s", len(fitting), strings.Join(parts, ", "))
-	if n := e.Place - 1; n > 0 {
+	switch n := e.Place - 1; {
+	case n == 1:
+		text += "; 1 job stands before it"
+	case n > 1:
 		text += fmt.Sprintf("; %d jobs stand before it", n)
 	}
 	if len(e.Parts) > 1 {
@@ -116,43 +120,41 @@ func summary(s *lab.State, e lab.Explanation) string {
 	return text
 }
 
-// kinds are the words under which candidates are counted, in the order of a summary.
-var kinds = [...]string{"busy", "without the tags asked for", "Bad, in Maintenance or Retired", "on no worker",
-	"on a worker that is offline or takes no jobs", "on a worker that has as many devices in use as it may",
-	"without a dictionary", "of another type", "of a hidden type", "kept for a health check", "free, being looked at now",
-	"reserved", "kept for jobs that ask for its tags", "left out because an attempt failed there"}
+// obstacleWords are the words under which candidates with an obstacle are counted.
+type obstacleWords struct {
+	obstacle lab.Obstacle
+	words    string
+}
 
-// kind returns the words for an obstacle.
-func kind(o lab.Obstacle) string {
-	switch o {
-	case lab.Busy:
-		return kinds[0]
-	case lab.MissingTags:
-		return kinds[1]
-	case lab.BadHealth:
-		return kinds[2]
-	case lab.NoWorker:
-		return kinds[3]
-	case lab.WorkerOffline, lab.WorkerHealth:
-		return kinds[4]
-	case lab.WorkerFull:
-		return kinds[5]
-	case lab.NoDictionary:
-		return kinds[6]
-	case lab.WrongType:
-		return kinds[7]
-	case lab.HiddenType:
-		return kinds[8]
-	case lab.CheckPending:
-		return kinds[9]
-	case lab.Reserved:
-		return kinds[11]
-	case lab.Kept:
-		return kinds[12]
-	case lab.Avoided:
-		return kinds[13]
+// kinds lists them in the order of a summary.
+func kinds() []obstacleWords {
+	return []obstacleWords{
+		{lab.Busy, "busy"},
+		{lab.MissingTags, "without the tags asked for"},
+		{lab.BadHealth, "Bad, in Maintenance or Retired"},
+		{lab.NoWorker, "on no worker"},
+		{lab.WorkerOffline, "on a worker that is offline or takes no jobs"},
+		{lab.WorkerHealth, "on a worker that is offline or takes no jobs"},
+		{lab.WorkerFull, "on a worker that has as many devices in use as it may"},
+		{lab.NoDictionary, "without a dictionary"},
+		{lab.WrongType, "of another type"},
+		{lab.HiddenType, "of a hidden type"},
+		{lab.CheckPending, "kept for a health check"},
+		{"", "free, being looked at now"},
+		{lab.Reserved, "reserved"},
+		{lab.Kept, "kept for jobs that ask for its tags"},
+		{lab.Avoided, "left out because an attempt failed there"},
 	}
-	return kinds[10]
+}
+
+// kind returns the words for an obstacle; one without is told by its name.
+func kind(o lab.Obstacle) string {
+	for _, k := range kinds() {
+		if k.obstacle == o {
+			return k.words
+		}
+	}
+	return string(o)
 }
 
 // obstacle says of one device why it is not the job's.
