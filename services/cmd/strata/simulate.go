@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -48,7 +46,7 @@ Zipf-like shares of types and users, days and nights, log-normal durations, fail
 
 Equal calls print equal bytes; how long the machine took for it is told on standard error.`,
 		Example: `  strata simulate --devices 100 --jobs 100000 --days 365 --seed 7
-  strata simulate --load 1.2 --users alice=1,bob=1 --policy policy.json
+  strata simulate --load 1.2 --users alice=1,bob=1 --policy policy.yaml
   strata simulate --past --more qemu=4
   strata events --from 1 --json > facts.ndjson && strata simulate --facts facts.ndjson --kill worker1@36h+8h`,
 		Args: cobra.NoArgs,
@@ -57,7 +55,7 @@ Equal calls print equal bytes; how long the machine took for it is told on stand
 	f := cmd.Flags()
 	f.StringVar(&in.facts, "facts", "", "take recorded facts from this file; - is standard input")
 	f.BoolVar(&in.past, "past", false, "take the facts of the running lab")
-	f.StringVar(&in.policy, "policy", "", "scheduling policy to try, a JSON file with the fields of scheduling-policy.set")
+	f.StringVar(&in.policy, "policy", "", "scheduling policy to try, a file as `strata policy set` takes it")
 	f.StringSliceVar(&in.kills, "kill", nil, "end a worker's machine: WORKER@AFTER, or WORKER@AFTER+BACK, such as w1@36h+8h")
 	f.StringSliceVar(&in.more, "more", nil, "devices beside those of the facts: TYPE=N")
 	f.BoolVar(&in.drain, "drain", false, "go on after the last submission until no job waits")
@@ -103,13 +101,25 @@ func (a *app) simulate(cmd *cobra.Command, in simulated) error {
 	}
 	var policy *events.SchedulingPolicySet
 	if in.policy != "" {
-		text, err := os.ReadFile(in.policy)
+		text, err := a.readText(in.policy)
 		if err != nil {
 			return err
 		}
-		if policy, err = readPolicy(text); err != nil {
+		p, err := readPolicyFile(in.policy, text)
+		if err != nil {
+			return err
+		}
+		if err := api.CheckPolicy(p); err != nil {
 			return fmt.Errorf("%s: %w", in.policy, err)
 		}
+		policy = &p
+	}
+	// A small lab has fewer types and workers than one of the usual size.
+	if !cmd.Flags().Changed("types") {
+		in.lab.Types = max(1, min(in.lab.Types, in.lab.Devices))
+	}
+	if !cmd.Flags().Changed("workers") {
+		in.lab.Workers = max(1, min(in.lab.Workers, in.lab.Devices))
 	}
 	build := in.madeUp
 	if recorded {
@@ -134,17 +144,6 @@ func (a *app) simulate(cmd *cobra.Command, in simulated) error {
 		return a.printJSON(r)
 	}
 	return a.printSimulation(r)
-}
-
-// readPolicy reads a policy to try.
-func readPolicy(text []byte) (*events.SchedulingPolicySet, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	p := &events.SchedulingPolicySet{}
-	if err := d.Decode(p); err != nil {
-		return nil, fmt.Errorf("read policy: %w", err)
-	}
-	return p, nil
 }
 
 // madeUp is the lab that the flags describe.

@@ -14,7 +14,7 @@ import (
 func TestSimulate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	policy := write(t, w.dir, "policy.json", `{"fair_share": {"half_life": 86400, "default_weight": 1, "users": [{"user": "alice", "weight": 2}]}}`)
+	policy := write(t, w.dir, "policy.yaml", "fair_share: {half_life: 1d, users: {alice: 2}}\n")
 	args := []string{"simulate", "--devices", "10", "--types", "2", "--workers", "2", "--days", "2", "--jobs", "200", "--seed", "7",
 		"--users", "alice=1,bob=1", "--policy", policy, "--kill", "w1@20h+2h"}
 	status, text := w.strata(t, args...)
@@ -65,7 +65,12 @@ func TestSimulate(t *testing.T) {
 func TestSimulateMisuse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	policy := write(t, w.dir, "policy.json", `{"fair_shares": {}}`)
+	policy := write(t, w.dir, "policy.yaml", "fair_shares: {}\n")
+	heavy := write(t, w.dir, "heavy.yaml", "fair_share: {users: {alice: -2}}\n")
+	// Two devices are a lab too, though there are more types and workers usually.
+	if status, text := w.strata(t, "simulate", "--devices", "2", "--jobs", "20", "--days", "1"); status != exitOK {
+		t.Errorf("strata simulate of two devices: status %d, %s", status, text)
+	}
 	for _, tt := range []struct {
 		args   string
 		status int
@@ -83,6 +88,8 @@ func TestSimulateMisuse(t *testing.T) {
 		{"--facts -", 1, "there are none"},
 		{"--facts nowhere.ndjson", 1, "nowhere.ndjson"},
 		{"--policy " + policy, 1, "fair_shares"},
+		{"--policy " + heavy, 1, "-2"},
+		{"--devices 2 --types 3", 2, "types 3"},
 	} {
 		if status, text := w.strata(t, append([]string{"simulate"}, strings.Fields(tt.args)...)...); status != tt.status || !strings.Contains(text, tt.want) {
 			t.Errorf("strata simulate %s: status %d, %q; want %d and %q", tt.args, status, text, tt.status, tt.want)
