@@ -50,7 +50,8 @@ TESTED_SLOWLY_WITH := mmdebstrap:mmdebstrap /usr/sbin/sshd:openssh-server /usr/l
   /usr/lib/grub/x86_64-efi:grub-efi-amd64-bin /usr/sbin/in.tftpd:tftpd-hpa \
   make:make gcc-12:gcc-12 ld:binutils \
   mkbootimg:mkbootimg img2simg:android-sdk-libsparse-utils sgdisk:gdisk \
-  aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu bison:bison flex:flex bc:bc patch:patch /usr/include/openssl/evp.h:libssl-dev
+  aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu bison:bison flex:flex bc:bc patch:patch /usr/include/openssl/evp.h:libssl-dev \
+  /usr/lib/python3/dist-packages/lava_dispatcher:lava-dispatcher
 
 test-deps: deps
 	@.ci/install $(TESTED_WITH)
