@@ -62,10 +62,11 @@ type Check struct {
 	Failed string       `json:"failed,omitempty"` // that check was refused or left the queue: the reason for Bad
 }
 
-// Reasons of [Check.Failed] and of the health that follows from it.
+// Reasons of [Check.Failed], and of healths that follow from it or from a device's configuration.
 const (
 	InvalidCheck  = "Invalid health check"
 	InvalidDevice = "Invalid device configuration"
+	ValidAgain    = "device configuration is valid again" // of Unknown, after InvalidDevice
 )
 
 // HasTags says that the device carries all of these tags.

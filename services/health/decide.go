@@ -3,6 +3,7 @@ package health
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"strata/events"
@@ -94,6 +95,10 @@ func judge(s *state, d *lab.Device, first *firstChecks, now time.Time) []events.
 		change.To, change.Reason = to, reason
 		return []events.Event{change}
 	}
+	if repaired(s, d) {
+		change.To, change.Reason = events.Unknown, lab.ValidAgain
+		return []events.Event{change}
+	}
 	if d.Health != events.Good && d.Health != events.Unknown && d.Health != events.Looping {
 		return nil
 	}
@@ -110,6 +115,13 @@ func judge(s *state, d *lab.Device, first *firstChecks, now time.Time) []events.
 		}
 	}
 	return nil
+}
+
+// repaired says that the lab took a device out for its configuration alone, and that this is valid now.
+// LAVA leaves such a device Bad until somebody notices. What a person has said of it since stands.
+func repaired(s *state, d *lab.Device) bool {
+	return d.Health == events.Bad && d.HealthBy == lab.LavaHealth && strings.HasPrefix(d.HealthReason, lab.InvalidDevice) &&
+		s.configError(d) == nil
 }
 
 // able says that a device could be given a job, as far as its health allows.

@@ -82,6 +82,8 @@ func TestDecide(t *testing.T) {
 		}
 		return all
 	}
+	colour, configured := events.DeviceConfigured{Device: "q1", Dictionary: "colour: blue"}, events.DeviceConfigured{Device: "q1", Dictionary: dictionary}
+	invalid := events.DeviceHealthChanged{Device: "q1", From: events.Good, To: events.Bad, Reason: "Invalid device configuration: colour: unknown key"}
 	tests := []struct {
 		name  string
 		given []any
@@ -128,6 +130,12 @@ func TestDecide(t *testing.T) {
 		{"a template that is broken later", []any{worker(), board("q1"), checked(events.Hours, 24), template("hostname: q1\n"), extends, template("colour: blue\n")}, "Good→Bad (Invalid device configuration: load device configuration: "},
 		{"invalid configuration in maintenance", []any{worker(), board("q1"), set("q1", events.Maintenance), events.DeviceConfigured{Device: "q1", Dictionary: "colour: blue"}}, ""},
 		{"configuration repaired", []any{worker(), board("q1"), events.DeviceConfigured{Device: "q1", Dictionary: "colour: blue"}, events.DeviceConfigured{Device: "q1", Dictionary: dictionary}}, ""},
+		{"configuration repaired later", []any{worker(), board("q1"), colour, invalid, configured}, "Bad→Unknown (device configuration is valid again)"},
+		{"configuration repaired later, worker away", []any{board("q1"), colour, invalid, configured}, "Bad→Unknown (device configuration is valid again)"},
+		{"still not repaired", []any{worker(), board("q1"), colour, invalid, events.DeviceConfigured{Device: "q1", Dictionary: "colour: red"}}, ""},
+		{"a template repaired later", []any{worker(), board("q1"), template("colour: blue\n"), extends, invalid, template("hostname: q1\n")}, "Bad→Unknown (device configuration is valid again)"},
+		{"repaired, but a person has said Bad", []any{worker(), board("q1"), colour, invalid, set("q1", events.Bad), configured}, ""},
+		{"repaired, but a check has failed", []any{worker(), board("q1"), colour, events.DeviceHealthChanged{Device: "q1", From: events.Good, To: events.Bad, Reason: "health-check [5] failed"}, configured}, ""},
 		{"worker active again", []any{worker(), board("q1"), workerHealth(events.WorkerMaintenance), workerHealth(events.WorkerActive)}, "Good→Unknown (worker going active)"},
 		{"worker in maintenance", []any{worker(), board("q1"), workerHealth(events.WorkerMaintenance)}, ""},
 		{"worker retired", []any{worker(), board("q1"), set("q1", events.Maintenance), workerHealth(events.WorkerRetired)}, "Maintenance→Retired (worker going retired)"},
