@@ -18,6 +18,12 @@
 // # What it leaves out
 //
 // Decisions and messages take no virtual time; a worker takes a few seconds to begin a job. Jobs
-// whose devices a dead worker held end as dispatch ends them, after [Scenario].LostAfter. Attempts
-// after infrastructure errors are not made.
+// whose devices a dead worker held end as dispatch ends them, after [Scenario].LostAfter.
+//
+// # What is shown with it
+//
+// The tests hold what the lab promises to many made-up labs: shares, aging, rare tags (see [Saturated],
+// [Flooded] and [Tagged]), that groups do not block each other, as they do by LAVA's rule
+// ([Scenario].LAVA), the invariants of jobs and devices in labs where everything happens at once, and
+// each decision of a small lab to all that could have been decided.
 package simulation

@@ -15,6 +15,7 @@ func (s *Simulation) admit(e events.Event) {
 	switch e := e.(type) {
 	case events.JobSubmitted:
 		s.open++
+		s.promises.submitted(e.Job)
 	case events.JobPrioritySet, events.JobCancelRequested, events.JobRemoved:
 		if !s.known(e) {
 			return
@@ -52,8 +53,8 @@ func (s *Simulation) known(e events.Event) bool {
 func (s *Simulation) follow(e events.Event) {
 	switch e := e.(type) {
 	case events.JobScheduled:
-		how := s.sc.Outcome(s.Lab().Job(e.Job), e.Device)
-		s.agenda.add(happening{at: s.now.Add(how.Delay), kind: starts, job: e.Job, lease: e.Lease, how: how})
+		s.promises.started(s.Lab().Job(e.Job), s.now)
+		s.begin(s.Lab().Job(e.Job))
 	case events.JobCancelRequested:
 		s.canceled(e.Job)
 	case events.JobCancelCascaded:
@@ -68,6 +69,19 @@ func (s *Simulation) follow(e events.Event) {
 				s.agenda.add(happening{at: s.now.Add(d), kind: repaired, device: e.Device})
 			}
 		}
+	}
+}
+
+// begin foresees the start of a job that was given a device; by LAVA's rule it waits there for the other
+// parts of its group.
+func (s *Simulation) begin(j *lab.Job) {
+	parts := []*lab.Job{j}
+	if s.lava != nil {
+		parts = complete(s.Lab(), j)
+	}
+	for _, p := range parts {
+		how := s.sc.Outcome(p, p.Run.Device)
+		s.agenda.add(happening{at: s.now.Add(how.Delay), kind: starts, job: p.ID, lease: p.Run.Lease, how: how})
 	}
 }
 
@@ -158,6 +172,9 @@ func (s *Simulation) finish(j *lab.Job, how Outcome, gone bool) {
 		end.Health = events.Canceled
 	}
 	s.record(end)
+	if ended := s.Lab().Job(end.Job); ended != nil {
+		s.retry(ended)
+	}
 	s.record(events.JobOutputComplete{Job: end.Job, Lease: end.Lease})
 }
 

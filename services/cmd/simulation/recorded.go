@@ -30,6 +30,9 @@ type Changes struct {
 	More   map[events.DeviceTypeName]int // devices like the first of the type, beside those that were
 	Deaths []Death
 	Drain  bool
+	// See [Scenario].
+	Estimates int
+	LAVA      bool
 }
 
 // fact is a line of `strata events --json`.
@@ -72,6 +75,7 @@ func Read(in io.Reader) (*Recording, error) {
 type run struct {
 	name           string
 	check          events.DeviceName // whose health check it is; empty: it is a job
+	retry          events.JobID      // the first attempt, where this is a further one
 	given, started time.Time
 }
 
@@ -113,10 +117,16 @@ func (p *past) add(at time.Time, e events.Event) {
 	switch e := e.(type) {
 	case events.JobSubmitted:
 		r := &run{name: e.Name}
+		if e.Attempt != nil {
+			r.retry = e.Attempt.Of
+		}
 		p.runs[e.Job] = r
 		if e.HealthCheck {
 			r.check = e.Device
 			return
+		}
+		if e.Attempt != nil {
+			return // made anew where its first attempt fails anew
 		}
 	case events.DeviceAdded:
 		p.devices++
@@ -156,7 +166,11 @@ func (p *past) finished(at time.Time, e events.JobFinished) {
 		p.checks[r.check] = append(p.checks[r.check], out)
 		return
 	}
-	p.jobs[e.Job] = out
+	id := e.Job
+	if r.retry != 0 {
+		id = firstRetry + r.retry
+	}
+	p.jobs[id] = out
 	if e.Health == events.Complete {
 		if p.took == nil {
 			p.took = map[string][]time.Duration{}
@@ -198,6 +212,7 @@ func (rec *Recording) Scenario(c Changes) (Scenario, error) {
 	checks := maps.Clone(rec.checks)
 	return Scenario{
 		Start: inputs[0].At, End: rec.end, Drain: c.Drain, Deaths: c.Deaths,
+		Estimates: c.Estimates, LAVA: c.LAVA,
 		Next: func() (in Input, ok bool) {
 			if len(inputs) == 0 {
 				return in, false
@@ -207,7 +222,7 @@ func (rec *Recording) Scenario(c Changes) (Scenario, error) {
 		},
 		Outcome: func(j *lab.Job, d events.DeviceName) Outcome {
 			if !j.HealthCheck {
-				return rec.outcome(j.ID, names[j.ID])
+				return rec.outcome(j.ID, names[j.ID%firstRetry])
 			}
 			all := checks[d]
 			if len(all) == 0 { // more checks than there were

@@ -21,6 +21,7 @@ type Report struct {
 	Waits       []Waits   `json:"waits"`       // all jobs, then by priority, user, device type, tags, parts
 	Utilisation []Use     `json:"utilisation"` // all devices, then by device type
 	Fairness    Fairness  `json:"fairness"`
+	Estimates   *Promises `json:"estimates,omitempty"` // nil: none were asked for
 	Facts       int       `json:"facts"`
 	Decisions   int       `json:"decisions"`
 }
@@ -36,6 +37,8 @@ type Counts struct {
 	Lost       int `json:"lost"`      // of the Incomplete: their worker died
 	Waiting    int `json:"waiting"`   // at the end
 	Running    int `json:"running"`   // at the end
+	Held       int `json:"held"`      // of the Running: have a device and wait there for others of their group
+	Retried    int `json:"retried"`   // further attempts after errors of the lab, of the Submitted
 	Checks     int `json:"checks"`
 }
 
@@ -86,7 +89,7 @@ func (s *Simulation) Report() Report {
 		t.held[name] = h
 	}
 	r := Report{From: s.sc.Start, Until: s.now, Jobs: t.jobs, Facts: t.facts, Decisions: t.decisions,
-		Utilisation: t.utilisation(s.Lab(), s.now), Fairness: t.fairness()}
+		Utilisation: t.utilisation(s.Lab(), s.now), Fairness: t.fairness(), Estimates: s.promises.report()}
 	r.Devices = r.Utilisation[0].Devices
 	for range s.Lab().Workers() {
 		r.Workers++
@@ -104,6 +107,7 @@ func (s *Simulation) Report() Report {
 			r.Jobs.Running++
 		}
 	}
+	r.Jobs.Held = held(s.Lab())
 	r.Waits = t.waiting(waiting)
 	return r
 }

@@ -19,8 +19,14 @@ type Scenario struct {
 	Outcome func(j *lab.Job, d events.DeviceName) Outcome
 	// Repair is how long people take to set a device back to Unknown that went Bad under a job; nil
 	// or zero: they never do.
-	Repair    func(d events.DeviceName, seq uint64) time.Duration
-	Deaths    []Death
+	Repair func(d events.DeviceName, seq uint64) time.Duration
+	Deaths []Death
+	// Estimates asks, of the users' jobs that have to wait, every n-th for its start, and holds the answer
+	// to what comes; 0: none.
+	Estimates int
+	// LAVA gives devices by LAVA's rule, for comparison: parts of a multinode job hold their devices
+	// while they wait for the others.
+	LAVA      bool
 	LostAfter time.Duration // after which dispatch ends the jobs of a worker that is away
 }
 

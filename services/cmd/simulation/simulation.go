@@ -32,6 +32,8 @@ type Simulation struct {
 	idle      int // steps at one moment
 	open      int // jobs of users that are not over
 	tally     *tally
+	promises  promises
+	lava      *lavaRule // nil: the lab's own scheduler decides
 }
 
 // New returns a lab at the start of a scenario.
@@ -46,6 +48,10 @@ func New(sc Scenario) *Simulation {
 		dead:      map[events.WorkerName]bool{},
 		checks:    firstCheck,
 		tally:     newTally(sc.Start),
+		promises:  promises{every: sc.Estimates, open: map[events.JobID]lab.Estimate{}},
+	}
+	if sc.LAVA {
+		s.lava = newLavaRule()
 	}
 	for _, d := range sc.Deaths {
 		s.agenda.add(happening{at: d.At, kind: dies, worker: d.Worker})
@@ -103,7 +109,11 @@ func (s *Simulation) Step() (ran bool, err error) {
 		}
 		s.happen(h)
 	}
-	return true, s.settle()
+	if err := s.settle(); err != nil {
+		return true, err
+	}
+	s.promises.ask(s.Lab(), s.now)
+	return true, nil
 }
 
 // next is the next moment in which something happens, within the scenario.
@@ -173,6 +183,13 @@ func (s *Simulation) decideHealth() {
 
 // decideScheduling records what the scheduler decides.
 func (s *Simulation) decideScheduling() {
+	if s.lava != nil {
+		s.tally.decisions++
+		for _, f := range s.lava.decide(s.Lab(), s.now) {
+			s.record(f)
+		}
+		return
+	}
 	for {
 		d := s.scheduler.Decide(s.now)
 		s.tally.decisions++

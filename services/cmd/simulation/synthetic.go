@@ -36,12 +36,15 @@ type Synthetic struct {
 	Gangs      float64 // part of the submissions that are multinode, of two or three parts
 	Failing    float64 // part of the jobs that end with an error of their own
 	Infra      float64 // part of the jobs that end with one of the lab
+	Retries    int     // further attempts that a job asks for after an error of the lab: 0 or 1
 	Bad        float64 // part of the health checks that fail; a person mends the device in hours
 
 	CheckHours int // between health checks of a device; 0: none
 	Policy     *events.SchedulingPolicySet
 	Deaths     []Death
 	Drain      bool
+	Estimates  int  // see [Scenario]
+	LAVA       bool // see [Scenario]
 }
 
 // User is who submits.
@@ -114,7 +117,7 @@ func (s Synthetic) Scenario() (Scenario, error) {
 		m.gaps += gaps.ExpFloat64()
 	}
 	again := rand.New(rand.NewPCG(s.Seed, 2)) // the same gaps, one by one
-	sc := Scenario{Start: s.Start, End: s.Start.Add(m.span), Drain: s.Drain, Deaths: s.Deaths,
+	sc := Scenario{Start: s.Start, End: s.Start.Add(m.span), Drain: s.Drain, Deaths: s.Deaths, Estimates: s.Estimates, LAVA: s.LAVA,
 		Next: func() (Input, bool) { return m.next(again) }, Outcome: m.outcome}
 	if s.Bad > 0 {
 		sc.Repair = func(_ events.DeviceName, seq uint64) time.Duration {
@@ -136,6 +139,10 @@ func (s Synthetic) check() error {
 		return fmt.Errorf("types %d: 1 to the number of devices, %d", s.Types, s.Devices)
 	case s.Workers < 1 || s.Workers > s.Devices:
 		return fmt.Errorf("workers %d: 1 to the number of devices, %d", s.Workers, s.Devices)
+	case s.Retries < 0 || s.Retries > 1:
+		return fmt.Errorf("retries %d: 0 or 1", s.Retries)
+	case s.Estimates < 0:
+		return fmt.Errorf("estimates %d: 0 for none, or every n-th job that waits", s.Estimates)
 	case s.Limit < 0:
 		return fmt.Errorf("job limit %d: 0 for none, or more", s.Limit)
 	case s.Jobs < 0 || s.Jobs > 100_000_000:
@@ -284,7 +291,7 @@ func (m *made) submit(at time.Time) {
 	e := events.JobSubmitted{
 		Job: events.JobID(m.done + 1), User: pick(m.r, users), Name: fmt.Sprintf("job-%02d", m.r.IntN(names)), At: at,
 		Priority: pick(m.r, m.Priorities), Visibility: events.Visibility{Public: true}, DeviceType: pick(m.r, m.types),
-		JobTimeout: events.Seconds(m.scale * 60),
+		JobTimeout: events.Seconds(m.scale * 60), Retries: m.Retries,
 	}
 	if m.Asking > 0 && m.r.Float64() < m.Asking && m.Tagged*float64(m.count[e.DeviceType]) >= 1 {
 		e.Tags = []events.TagName{rareTag}
@@ -316,7 +323,7 @@ func (m *made) rolesOf(e events.JobSubmitted, size int) (parts []Input) {
 	}
 	parent := e.Job
 	for i, typ := range types {
-		e.Job, e.DeviceType, e.Tags = parent+events.JobID(i), typ, nil
+		e.Job, e.DeviceType, e.Tags, e.Retries = parent+events.JobID(i), typ, nil, 0
 		e.Display = fmt.Sprintf("%d.%d", parent, i)
 		e.Part = &events.Membership{Group: fmt.Sprintf("group-%d", parent), Parent: parent, Role: "client", Size: len(types)}
 		if i == 0 {

@@ -59,6 +59,9 @@ func (t *tally) before(l *lab.State, r stream.Recorded) {
 			t.jobs.Checks++
 		} else {
 			t.jobs.Submitted++
+			if e.Attempt != nil {
+				t.jobs.Retried++
+			}
 		}
 	case events.JobScheduled:
 		if j := l.Job(e.Job); j != nil && !j.HealthCheck {
