@@ -92,6 +92,8 @@ func catalogue() []definition {
 		define[DeviceHealthSet]("device.health-set", APIService),
 		define[DeviceRemoved]("device.removed", APIService),
 		define[DeviceDescribed]("device.described", APIService),
+		define[DeviceHeld]("device.held", APIService),
+		define[DeviceLetGo]("device.let-go", APIService),
 		define[DeviceCheckCarried]("device.check-carried", APIService),
 		define[PermissionsSet]("permissions.set", APIService),
 		define[ObjectImported]("object.imported", APIService),

@@ -168,6 +168,7 @@ func fill(v reflect.Value, name string) {
 	samples := map[reflect.Type]any{
 		reflect.TypeFor[time.Time]():             time.Date(2026, 11, 22, 10, 30, 0, 123456789, time.UTC),
 		reflect.TypeFor[events.JobID]():          events.JobID(42),
+		reflect.TypeFor[events.HandsUse]():       events.UseConsole,
 		reflect.TypeFor[events.Lease]():          events.Lease(812),
 		reflect.TypeFor[events.ReservationID]():  events.ReservationID(7),
 		reflect.TypeFor[events.DeviceName]():     events.DeviceName("qemu01"),

@@ -13,7 +13,7 @@ type DeviceState string
 // The states of a device.
 const (
 	DeviceIdle     DeviceState = "Idle"
-	DeviceReserved DeviceState = "Reserved" // held for a job that has not started
+	DeviceReserved DeviceState = "Reserved" // held for a job that has not started, or in a person's hands
 	DeviceRunning  DeviceState = "Running"  // a job runs on it, or has ended and health has not released it yet
 )
 
@@ -38,6 +38,7 @@ type Device struct {
 	Lease         events.Lease          `json:"lease,omitempty"`    // highest so far; the holder's unless Idle
 	FaultsInRow   int                   `json:"faults,omitempty"`   // users' jobs that ended by the lab's fault since one did not, or a check or a person spoke
 	Checking      bool                  `json:"checking,omitempty"` // that job is a health check
+	Hold          *Hold                 `json:"hold,omitempty"`     // a person has it in hand; then it is Reserved, without a job
 	IdleSince     time.Time             `json:"idle_since"`
 	Check         Check                 `json:"check"`
 	LastCheck     events.JobID          `json:"last_check,omitempty"`   // the last health check that finished; 0: none
@@ -133,11 +134,13 @@ func (d Device) After(seq uint64, at time.Time, e events.Event, j *Job) (Device,
 			d.Check = Check{}
 		}
 	case events.DeviceReleased:
-		if d.State == DeviceIdle || d.Job != e.Job || d.Lease != e.Lease {
+		if d.State == DeviceIdle || d.Hold != nil || d.Job != e.Job || d.Lease != e.Lease {
 			return d, false
 		}
 		d.State, d.Job, d.Checking, d.IdleSince, d.DueSeq = DeviceIdle, 0, false, at, seq
 		d.Check.Due = e.CheckDue && mayCheck(d.Health)
+	case events.DeviceHeld, events.DeviceLetGo:
+		return d.afterHands(seq, at, e)
 	case events.HealthCheckRequested:
 		if d.State != DeviceIdle {
 			return d, false

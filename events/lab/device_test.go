@@ -36,6 +36,10 @@ func deviceFacts() map[string]events.Event {
 		"released, stale":   events.DeviceReleased{Device: "q1", Job: 1, Lease: 6},
 		"check released":    events.DeviceReleased{Device: "q1", Job: 2, Lease: 7},
 		"check requested":   events.HealthCheckRequested{Device: "q1", Job: 2},
+		"taken in hand":     events.DeviceHeld{Device: "q1", Lease: 8, By: "alice", Until: noon},
+		"held on":           events.DeviceHeld{Device: "q1", Lease: 7, By: "alice", Until: noon},
+		"let go":            events.DeviceLetGo{Device: "q1", Lease: 7},
+		"let go, stale":     events.DeviceLetGo{Device: "q1", Lease: 6},
 		"removed":           events.DeviceRemoved{Device: "q1"},
 		"job started":       events.JobStarted{Job: 1, Device: "q1", Lease: 7, At: noon},
 		"job finished":      events.JobFinished{Job: 1, Device: "q1", Lease: 7, Health: events.Incomplete, ErrorType: events.BugError},
@@ -59,6 +63,8 @@ func deviceStates() map[string]Device {
 		return d
 	}
 	gated := func(c Check) Device { d := base; d.Check = c; return d }
+	inHand := held(DeviceReserved, 0, false)
+	inHand.Hold = &Hold{By: "alice", Until: noon}
 	return map[string]Device{
 		"idle":                 base,
 		"idle, check due":      gated(Check{Due: true}),
@@ -68,6 +74,7 @@ func deviceStates() map[string]Device {
 		"reserved, check":      held(DeviceReserved, 2, true),
 		"running":              held(DeviceRunning, 1, false),
 		"running, check":       held(DeviceRunning, 2, true),
+		"in hand":              inHand,
 	}
 }
 
@@ -80,7 +87,7 @@ func deviceTable() map[string]map[string]string {
 	free := func(gate string) map[string]string {
 		return map[string]string{
 			"reserved": "Reserved 1" + gate, "reserved, check": "Reserved 2 checking",
-			"check requested": "Idle waits 2", "check submitted": "Idle waits 2",
+			"check requested": "Idle waits 2", "check submitted": "Idle waits 2", "taken in hand": "Reserved" + gate,
 		}
 	}
 	waiting := free(" waits 2")
@@ -99,6 +106,7 @@ func deviceTable() map[string]map[string]string {
 		"running": {"job finished": "Running 1", "released": "Idle", "released, due": "Idle due", "check submitted": "Running 1 waits 2"},
 		"reserved, check": {"check finished": "Reserved 2 checking", "check released": "Idle",
 			"check returned": "Reserved 2 checking waits 2", "check submitted": "Reserved 2 checking waits 2"},
+		"in hand": {"held on": "Reserved", "let go": "Idle", "check submitted": "Reserved waits 2"},
 		"running, check": {"check finished": "Running 2 checking", "check released": "Idle",
 			"check returned": "Running 2 checking waits 2", "check submitted": "Running 2 checking waits 2"},
 	}

@@ -23,6 +23,7 @@ const (
 	WorkerOffline Obstacle = "worker-offline" // its worker is not there
 	WorkerHealth  Obstacle = "worker-health"  // its worker is in Maintenance or Retired
 	Busy          Obstacle = "busy"           // another job has it
+	InHand        Obstacle = "in-hand"        // a person uses its power or console
 	Kept          Obstacle = "kept"           // it is kept for jobs that ask for its rare tags
 	Reserved      Obstacle = "reserved"       // it is set aside, now or before the job's timeout would be over
 	CheckPending  Obstacle = "check-pending"  // its health check comes first
@@ -34,13 +35,13 @@ type Candidate struct {
 	Device   events.DeviceName   `json:"device"`
 	Obstacle Obstacle            `json:"obstacle,omitempty"`
 	Job      events.JobID        `json:"job,omitempty"`  // of busy: who has it
-	Since    time.Time           `json:"since,omitzero"` // of busy: since when; of worker-offline too
+	Since    time.Time           `json:"since,omitzero"` // of busy, in-hand and worker-offline: since when
 	Missing  []events.TagName    `json:"missing,omitempty"`
 	Health   events.DeviceHealth `json:"health,omitempty"` // of health
-	Reason   string              `json:"reason,omitempty"` // of health and check-pending
+	Reason   string              `json:"reason,omitempty"` // of health and check-pending; of in-hand what it is used for
 	Worker   events.WorkerName   `json:"worker,omitempty"`
 	Limit    int                 `json:"limit,omitempty"` // of worker-full
-	// Of reserved: the reservation, for whom (nobody: a maintenance window), from when until when. Of
+	// Of in-hand: whose. Of reserved: the reservation, for whom (nobody: a maintenance window), from when until when. Of
 	// kept: until when if nobody asks, zero for ever.
 	Reservation events.ReservationID `json:"reservation,omitempty"`
 	User        events.UserName      `json:"user,omitempty"`
@@ -208,6 +209,8 @@ func (v *view) candidate(j *Job, d *Device) Candidate {
 		c.Obstacle, c.Since = WorkerOffline, w.StateAt
 	case w.Health != events.WorkerActive:
 		c.Obstacle, c.Reason = WorkerHealth, string(w.Health)
+	case d.Hold != nil:
+		c.Obstacle, c.User, c.Since, c.Reason = InHand, d.Hold.By, d.Hold.Since, string(d.Hold.Use)
 	case d.State != DeviceIdle:
 		c.Obstacle, c.Job = Busy, d.Job
 		if k := v.jobs[d.Job]; k != nil && k.Run != nil {

@@ -52,6 +52,9 @@ func viewDevice(s *lab.State, d *lab.Device, whole bool) Device {
 	if d.Job != 0 {
 		v.JobDisplay = displayed(s, d.Job)
 	}
+	if d.Hold != nil {
+		v.HeldBy, v.HeldFor, v.HeldUntil = d.Hold.By, d.Hold.Use, moment(d.Hold.Until)
+	}
 	if whole {
 		v.Dictionary = d.Dictionary
 	}
@@ -145,7 +148,7 @@ func (a *api) moveDevice(ctx context.Context, who caller, in DeviceRequest) (Dev
 			return nil, err
 		}
 		if d.State != lab.DeviceIdle {
-			return nil, refuse(Conflict, "device %s is held by job %s; move it when that is over", d.Name, displayed(s, d.Job))
+			return nil, refuse(Conflict, "device %s is %s; move it when that is over", d.Name, holderOf(s, d))
 		}
 		if d.Worker == in.Worker {
 			return nil, nil
@@ -236,7 +239,7 @@ func (a *api) removeDevice(ctx context.Context, who caller, in DeviceRequest) (n
 			return nil, err
 		}
 		if d.State != lab.DeviceIdle {
-			return nil, refuse(Conflict, "device %s is held by job %s; cancel that first", d.Name, displayed(s, d.Job))
+			return nil, refuse(Conflict, "device %s is %s; end that first", d.Name, holderOf(s, d))
 		}
 		return []events.Event{events.DeviceRemoved{Device: d.Name, By: who.user, Reason: in.Reason}}, nil
 	})

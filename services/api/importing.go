@@ -330,7 +330,7 @@ func (a *api) importKnown(s *lab.State, who caller, in ImportRequest, f ImportFi
 	var facts []events.Event
 	if in.Worker != "" && d.Worker != in.Worker {
 		if d.State != lab.DeviceIdle {
-			return nil, refuse(Conflict, "device %s is held by job %s; it cannot move to worker %s before that is over", d.Name, displayed(s, d.Job), in.Worker)
+			return nil, refuse(Conflict, "device %s is %s; it cannot move to worker %s before that is over", d.Name, holderOf(s, d), in.Worker)
 		}
 		facts = append(facts, events.DeviceMoved{Device: d.Name, Worker: in.Worker, By: who.user})
 	}

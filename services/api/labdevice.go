@@ -126,7 +126,7 @@ func (m *merge) deviceWorker(d *lab.Device) error {
 	if theirs := m.o.Settings["worker"]; d.State != lab.DeviceIdle && m.left["worker"] != "" && theirs != string(d.Worker) {
 		delete(m.left, "worker")
 		m.remember("worker", m.base["worker"])
-		m.kept = append(m.kept, SettingChange{m.o.Kind, m.o.Name, "worker", string(d.Worker), theirs, fmt.Sprintf("job %d holds the device; import again afterwards", d.Job)})
+		m.kept = append(m.kept, SettingChange{m.o.Kind, m.o.Name, "worker", string(d.Worker), theirs, "it is " + holderOf(m.s, d) + "; import again afterwards"})
 		return nil
 	}
 	to := events.WorkerName(m.setting("worker", string(d.Worker), ""))

@@ -165,6 +165,9 @@ type Device struct {
 	HealthBy     events.UserName       `json:"health_by,omitempty"`     // who set it; lava-health where the lab did
 	Job          events.JobID          `json:"job,omitempty"`           // that holds it
 	JobDisplay   string                `json:"job_display,omitempty"`   // the same as people call it, such as 41.2
+	HeldBy       events.UserName       `json:"held_by,omitempty"`       // who has it in hand; it is Reserved then, without a job
+	HeldFor      events.HandsUse       `json:"held_for,omitempty"`      // what for
+	HeldUntil    *time.Time            `json:"held_until,omitempty"`    // when that ends by itself
 	Tags         []events.TagName      `json:"tags,omitempty"`
 	Description  string                `json:"description,omitempty"`
 	Version      int                   `json:"version"`              // of its dictionary, from 1; 0: has none

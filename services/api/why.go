@@ -130,6 +130,7 @@ type obstacleWords struct {
 func kinds() []obstacleWords {
 	return []obstacleWords{
 		{lab.Busy, "busy"},
+		{lab.InHand, "in somebody's hands"},
 		{lab.MissingTags, "without the tags asked for"},
 		{lab.BadHealth, "Bad, in Maintenance or Retired"},
 		{lab.NoWorker, "on no worker"},
@@ -173,6 +174,8 @@ func obstacle(s *lab.State, c lab.Candidate) string {
 			return "is being released after job " + displayed(s, c.Job)
 		}
 		return fmt.Sprintf("job %s has it since %s", displayed(s, c.Job), c.Since.UTC().Format(time.RFC3339))
+	case lab.InHand:
+		return fmt.Sprintf("%s has it in hand (%s) since %s", c.User, c.Reason, c.Since.UTC().Format(time.RFC3339))
 	case lab.MissingTags:
 		tags := make([]string, len(c.Missing))
 		for i, t := range c.Missing {

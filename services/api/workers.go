@@ -54,6 +54,8 @@ func (a *api) showWorker(_ context.Context, who caller, in WorkerRequest) (Worke
 			out.DeviceNames = append(out.DeviceNames, d.Name)
 			if d.State != lab.DeviceIdle {
 				out.Running++
+			}
+			if d.Job != 0 {
 				out.Jobs = append(out.Jobs, d.Job)
 				out.JobDisplays = append(out.JobDisplays, displayed(s, d.Job))
 			}
@@ -261,7 +263,7 @@ func removable(s *lab.State, w *lab.Worker) error {
 			continue
 		}
 		if d.State != lab.DeviceIdle {
-			return refuse(Conflict, "worker %s runs job %s on device %s; cancel that first", w.Name, displayed(s, d.Job), d.Name)
+			return refuse(Conflict, "device %s of worker %s is %s; end that first", d.Name, w.Name, holderOf(s, d))
 		}
 		if devices++; devices == 1 {
 			first = d.Name

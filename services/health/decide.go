@@ -84,7 +84,7 @@ func earliest(a, b time.Time) time.Time {
 // judge returns the facts that a device asks for: its release with what the job's end says of it,
 // or a health that follows from something else. What is left after these facts is found at the next look.
 func judge(s *state, d *lab.Device, first *firstChecks, now time.Time) []events.Event {
-	if d.State != lab.DeviceIdle {
+	if d.State != lab.DeviceIdle && d.Hold == nil {
 		j := s.lab.Job(d.Job)
 		if j == nil || j.State == lab.Finished || j.Run == nil || j.Run.Lease != d.Lease {
 			return release(s, d, j, first, now)
