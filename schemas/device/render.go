@@ -92,18 +92,29 @@ func (t *Templates) Load(name, deviceType string, text []byte, context *yaml.Nod
 	return Load(rendered, nil)
 }
 
-// load returns a parsed template.
-func (t *Templates) load(name string) (*jinja.Template, error) {
-	if t == nil {
-		return nil, jinja.ErrMissing
-	}
-	text, ok := "", false
+// Has reports whether there is a template of this name, such as "qemu.jinja2".
+func (t *Templates) Has(name string) bool {
+	_, ok := t.text(name)
+	return ok
+}
+
+// text returns a template's text: the lab's, else our own.
+func (t *Templates) text(name string) (text string, ok bool) {
 	if t.Text != nil {
 		text, ok = t.Text(name)
 	}
 	if !ok {
 		text, ok = OwnTemplate(name)
 	}
+	return text, ok
+}
+
+// load returns a parsed template.
+func (t *Templates) load(name string) (*jinja.Template, error) {
+	if t == nil {
+		return nil, jinja.ErrMissing
+	}
+	text, ok := t.text(name)
 	if !ok {
 		return nil, jinja.ErrMissing
 	}

@@ -13,6 +13,7 @@ import (
 // Limits of what a person may set, as LAVA has them.
 const (
 	maxNameBytes        = 200
+	maxTagBytes         = 100
 	maxTypeBytes        = 50
 	maxDescriptionRunes = 200
 	maxDictionaryBytes  = 256 << 10
@@ -93,6 +94,9 @@ func (a *api) addDevice(ctx context.Context, who caller, in DeviceRequest) (Devi
 			facts = append(facts, events.DeviceTypeAdded{DeviceType: kind, By: who.user})
 		}
 		for _, t := range in.Tags {
+			if err := checkTag(s, t); err != nil {
+				return nil, err
+			}
 			if s.Tag(t) == nil {
 				facts = append(facts, events.TagAdded{Tag: t, By: who.user})
 			}
@@ -159,10 +163,10 @@ func (a *api) moveDevice(ctx context.Context, who caller, in DeviceRequest) (Dev
 
 // tagDevice gives a device a tag, which is added to the lab where it is new.
 func (a *api) tagDevice(ctx context.Context, who caller, in DeviceRequest) (Device, error) {
-	if err := checkName("tag", string(in.Tag), maxNameBytes); err != nil {
-		return Device{}, err
-	}
 	return a.changeDevice(ctx, who, in, func(s *lab.State, d *lab.Device) ([]events.Event, error) {
+		if err := checkTag(s, in.Tag); err != nil {
+			return nil, err
+		}
 		if d.HasTags([]events.TagName{in.Tag}) {
 			return nil, nil
 		}
@@ -290,11 +294,6 @@ func (in DeviceRequest) check() error {
 	}
 	if len([]rune(in.Description)) > maxDescriptionRunes {
 		return &Error{Code: Invalid, Field: "description", Message: "description is longer than 200 characters"}
-	}
-	for _, t := range in.Tags {
-		if err := checkName("tag", string(t), maxNameBytes); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	"strata/events/lab"
 	dictionaries "strata/schemas/device"
 	"strata/schemas/jinja"
+	"strata/schemas/job"
 )
 
 // listDeviceTypes answers with all device types, by name, with their devices and waiting jobs
@@ -84,12 +86,20 @@ func (a *api) configureDeviceType(ctx context.Context, who caller, in DeviceType
 	if _, err := jinja.Parse(string(in.DeviceType)+suffix, in.Template); err != nil {
 		return DeviceType{}, &Error{Code: Invalid, Field: "template", Message: err.Error()}
 	}
+	var notes []string
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		if err := allow(s, who, lab.Administer, events.DeviceType, string(in.DeviceType)); err != nil {
 			return nil, err
 		}
+		was := s.DeviceType(in.DeviceType)
+		if was == nil || was.HealthCheck != in.HealthCheck { // an imported one may be wrong: other settings change all the same
+			var err error
+			if notes, err = checkHealthCheck(in); err != nil {
+				return nil, err
+			}
+		}
 		var facts []events.Event
-		if s.DeviceType(in.DeviceType) == nil {
+		if was == nil {
 			facts = append(facts, events.DeviceTypeAdded{DeviceType: in.DeviceType, By: who.user})
 		}
 		return append(facts, events.DeviceTypeConfigured{
@@ -101,7 +111,36 @@ func (a *api) configureDeviceType(ctx context.Context, who caller, in DeviceType
 	if err != nil {
 		return DeviceType{}, err
 	}
-	return a.showDeviceType(ctx, who, in)
+	out, err := a.showDeviceType(ctx, who, in)
+	out.Notes = notes
+	return out, err
+}
+
+// checkHealthCheck refuses a health check that could never become a job, which would make every device
+// of the type Bad, and notes what a check cannot ask for: LAVA passes over it without a word.
+func checkHealthCheck(in DeviceType) (notes []string, err error) {
+	if in.HealthCheck == "" {
+		return nil, nil
+	}
+	def, problems := job.ReadCheck([]byte(in.HealthCheck))
+	if len(problems) == 0 {
+		if p := def.CheckPriority(); p != nil {
+			problems = append(problems, p)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, &Error{Code: Invalid, Field: "health_check", Message: "health check: " + problems[0].Error()}
+	}
+	if kind := def.DeviceType; kind != "" && kind != string(in.DeviceType) && !slices.Contains(in.Aliases, kind) {
+		notes = append(notes, fmt.Sprintf("the health check's device_type is %s, which is passed over: it runs on each device of type %s", kind, in.DeviceType))
+	}
+	if len(def.Tags) > 0 {
+		notes = append(notes, "the health check's tags are passed over: it runs on each device of the type")
+	}
+	if def.Device != "" || def.Worker != "" {
+		notes = append(notes, "the health check's device and worker are passed over: it runs on each device of the type")
+	}
+	return notes, nil
 }
 
 // removeDeviceType takes a device type out of the lab that has no devices and that nothing extends.
@@ -161,11 +200,11 @@ func (a *api) listTags(_ context.Context, _ caller, _ none) ([]TagRequest, error
 
 // addTag puts a tag into the lab, or changes what is said of it.
 func (a *api) addTag(ctx context.Context, who caller, in TagRequest) (none, error) {
-	if err := checkName("tag", string(in.Tag), maxNameBytes); err != nil {
-		return none{}, err
-	}
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		if err := allow(s, who, lab.Administer, events.Tag, string(in.Tag)); err != nil {
+			return nil, err
+		}
+		if err := checkTag(s, in.Tag); err != nil {
 			return nil, err
 		}
 		if t := s.Tag(in.Tag); t != nil && t.Description == in.Description {

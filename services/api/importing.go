@@ -54,6 +54,7 @@ type Imported struct {
 	Outcome    Outcome               `json:"outcome"`
 	DeviceType events.DeviceTypeName `json:"device_type,omitempty"` // of a device
 	Why        string                `json:"why,omitempty"`         // of refused: what is wrong, with template and line where that is known
+	Missing    string                `json:"missing,omitempty"`     // of refused: the device type that a device's dictionary extends, where the lab has no template of it
 }
 
 // Broken is a device that a changed template broke.
@@ -285,6 +286,9 @@ func (a *api) importDevices(ctx context.Context, who caller, in ImportRequest) (
 		}
 		if err := knownWorker(s, in.Worker); err != nil {
 			return nil, err
+		}
+		if parent, ok := dictionaries.Extends([]byte(f.Text)); ok && !types.Has(parent+suffix) {
+			out.Missing = parent
 		}
 		d := s.Device(events.DeviceName(f.Name))
 		if d != nil {

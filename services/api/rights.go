@@ -1,7 +1,9 @@
 package api
 
 import (
+	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"strata/events"
@@ -23,25 +25,41 @@ func (a *api) mayJob(who caller, verb lab.Verb, job events.JobID) error {
 	return err
 }
 
-// checkName refuses names that could not stand in an address or a list.
+// checkName refuses names that could not stand in an address or a list. What is left is what LAVA lets
+// devices, device types and workers be called.
 func checkName(field, name string, most int) error {
 	wrong := ""
 	switch {
 	case name == "":
-		wrong = "is missing"
+		return &Error{Code: Invalid, Field: field, Message: field + " is missing"}
 	case len(name) > most:
-		wrong = "is too long"
+		wrong = fmt.Sprintf("is too long: it has %d bytes", len(name))
 	case strings.Contains(name, "/"):
 		wrong = "contains a slash"
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
 		wrong = "contains characters that cannot be printed"
 	case strings.TrimSpace(name) != name:
 		wrong = "begins or ends with a blank"
-	}
-	if wrong == "" {
+	case name == "." || name == "..":
+		wrong = "is that of a folder"
+	default:
 		return nil
 	}
-	return &Error{Code: Invalid, Field: field, Message: field + " " + wrong}
+	return &Error{Code: Invalid, Field: field, Message: fmt.Sprintf(
+		"%s %s: %.40q; allowed are up to %d printable characters without a slash, and no blank at an end", field, wrong, name, most)}
+}
+
+// checkTag refuses names that a new tag may not have: LAVA's forms take letters, digits, hyphens and
+// underscores. A tag that the lab has already, such as an imported one, may have another.
+func checkTag(s *lab.State, tag events.TagName) error {
+	odd := func(r rune) bool {
+		return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}
+	if name := string(tag); name != "" && s.Tag(tag) == nil && (len(name) > maxTagBytes || strings.ContainsFunc(name, odd)) {
+		return &Error{Code: Invalid, Field: "tag", Message: fmt.Sprintf(
+			"tag %.40q: a tag has up to %d letters, digits, hyphens and underscores", name, maxTagBytes)}
+	}
+	return checkName("tag", string(tag), maxNameBytes)
 }
 
 // knownWorker refuses a worker that is not registered; none is fine.

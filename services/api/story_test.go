@@ -86,7 +86,7 @@ func TestDeviceTypeStory(t *testing.T) {
 	t.Parallel()
 	b, c := start(t)
 	var d api.DeviceType
-	call(t, c, "device-types.configure", api.DeviceType{DeviceType: "qemu", Aliases: []string{"kvm"}, Description: "a PC", HealthCheck: "job_name: check\n"}, &d)
+	call(t, c, "device-types.configure", api.DeviceType{DeviceType: "qemu", Aliases: []string{"kvm"}, Description: "a PC", HealthCheck: "job_name: check\nvisibility: public\n"}, &d)
 	if d.HealthFrequency != 24 || d.HealthDenominator != events.Hours {
 		t.Errorf("qemu: got every %d %s, want LAVA's 24 hours", d.HealthFrequency, d.HealthDenominator)
 	}

@@ -207,6 +207,7 @@ type DeviceType struct {
 	Permissions       []events.Permission   `json:"permissions,omitempty"` // of groups; not set by configuration
 	Devices           map[string]int        `json:"devices,omitempty"`     // number of devices by health
 	Waiting           int                   `json:"waiting,omitempty"`     // jobs in the queue
+	Notes             []string              `json:"notes,omitempty"`       // of configure only: what of the settings says nothing
 }
 
 // Worker is what the api tells of a worker.

@@ -204,6 +204,7 @@ func TestParseEntity(t *testing.T) {
 func TestCheckName(t *testing.T) {
 	for name, ok := range map[string]bool{
 		"q1": true, "lab1.example.com": true, "ä": true, "": false, "a/b": false, " a": false, "a\n": false,
+		".": false, "..": false, "...": true, "a b": true, "a\u200bb": false, "q1 ": false,
 		"\xff": false, strings.Repeat("x", 200): true, strings.Repeat("x", 201): false,
 	} {
 		if err := checkName("device", name, 200); (err == nil) != ok {

@@ -3,7 +3,6 @@ package submission
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -73,7 +72,7 @@ func newRequest(s stream.Submission, gate *job.Gate) *request {
 		return r
 	}
 	if r.check {
-		r.def, r.problems = readCheck(s.Text)
+		r.def, r.problems = job.ReadCheck(s.Text)
 	} else {
 		r.def, r.problems = gate.Check(s.Text)
 	}
@@ -133,31 +132,6 @@ func (r *request) readHeaders(s stream.Submission) *job.Problem {
 		return nil
 	}
 	return job.At(nil, fmt.Sprintf("Nats-Msg-Id %q does not start with %q: message ids of all users share one table", s.MsgID, string(token)+"/"))
-}
-
-// readCheck reads the definition of a health check, which needs a name and a visibility and passes
-// no gate.
-func readCheck(text []byte) (*job.Definition, []*job.Problem) {
-	def, err := job.Read(text)
-	var (
-		problem *job.Problem
-		bad     *yaml.Error
-	)
-	switch {
-	case errors.As(err, &problem):
-		return nil, []*job.Problem{problem}
-	case errors.As(err, &bad):
-		p := job.At(nil, "Loading job submission failed: "+bad.Error()+".")
-		p.Line, p.Column = bad.Line, bad.Column
-		return nil, []*job.Problem{p}
-	case err != nil:
-		return nil, []*job.Problem{job.At(nil, err.Error())}
-	case def.Name == "":
-		return nil, []*job.Problem{job.At(def.Root, "required key not provided @ data['job_name']")}
-	case !def.Root.Has("visibility"):
-		return nil, []*job.Problem{job.At(def.Root, "Job visibility must be specified.")}
-	}
-	return def, nil
 }
 
 // splitParts makes the texts of a multinode definition's parts.

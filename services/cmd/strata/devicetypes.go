@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,16 +44,52 @@ func (a *app) deviceTypeShow() *cobra.Command {
 	return &cobra.Command{
 		Use:     "show TYPE",
 		Short:   "Show one device type",
-		Long:    "Show all settings of one device type, as JSON, with its template and health check.",
+		Long:    "Show all settings of one device type, with its template and health check; an alias does for its name.",
 		Example: "  strata device-types show qemu",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var t api.DeviceType
 			return a.ask(cmd, "device-types.show", api.DeviceType{DeviceType: events.DeviceTypeName(args[0])}, &t, func() error {
-				return a.printJSON(t)
+				return a.printDeviceType(t)
 			})
 		},
 	}
+}
+
+// printDeviceType writes a device type for people: a line a setting, then its texts.
+func (a *app) printDeviceType(t api.DeviceType) error {
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(a.out, "%-15s%s\n", name+":", value)
+		}
+	}
+	checks := fmt.Sprintf("every %d %s", t.HealthFrequency, t.HealthDenominator)
+	switch {
+	case t.HealthCheck == "":
+		checks = "none: devices are given jobs while Good or Unknown"
+	case t.HealthDisabled:
+		checks = "switched off"
+	}
+	line("device type", string(t.DeviceType))
+	line("description", t.Description)
+	line("architecture", t.Architecture)
+	line("aliases", strings.Join(t.Aliases, ", "))
+	if t.Hidden {
+		line("hidden", "not shown, and takes no jobs")
+	}
+	line("health checks", checks)
+	for _, p := range t.Permissions {
+		line("permission", fmt.Sprintf("%s of group %s", p.Permission, p.Group))
+	}
+	for _, text := range []struct{ name, text string }{{"health check", t.HealthCheck}, {"template", t.Template}} {
+		if text.text != "" {
+			fmt.Fprintf(a.out, "\n%s:\n%s\n", text.name, strings.TrimSuffix(text.text, "\n"))
+		}
+	}
+	if t.Template == "" {
+		fmt.Fprintf(a.out, "\nno template of its own: dictionaries extend what comes with Strata, or say all themselves\n")
+	}
+	return nil
 }
 
 func (a *app) deviceTypeConfigure() *cobra.Command {
@@ -106,6 +143,9 @@ gets its default in a new type; an empty value, such as --health-check "", takes
 			}
 			if a.json {
 				return a.printJSON(now)
+			}
+			for _, note := range now.Notes {
+				a.say("note: %s", note)
 			}
 			_, err = fmt.Fprintf(a.out, "device type %s configured\n", now.DeviceType)
 			return err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -201,7 +202,12 @@ func (a *app) reportImport(in importing, out api.Import) error {
 			return err
 		}
 	} else {
+		missing := map[string][]string{} // files by the template that they miss
 		for _, f := range out.Files {
+			if f.Missing != "" && f.Outcome == api.Refused {
+				missing[f.Missing] = append(missing[f.Missing], f.Name)
+				continue
+			}
 			line := fmt.Sprintf("%-8s %s", f.Outcome, filepath.Join(in.dir, f.Name+templateSuffix))
 			if f.DeviceType != "" && f.Outcome == api.Added {
 				line += " (type " + string(f.DeviceType) + ")"
@@ -210,6 +216,9 @@ func (a *app) reportImport(in importing, out api.Import) error {
 				line += ": " + f.Why
 			}
 			fmt.Fprintln(a.out, line)
+		}
+		for _, parent := range sortedKeys(missing) { // a line each of a folder of devices would hide what to do
+			fmt.Fprintf(a.out, "%-8s %s: extended by %s, and not in the lab\n", api.Refused, parent+templateSuffix, strings.Join(missing[parent], ", "))
 		}
 		for _, b := range out.Breaks {
 			fmt.Fprintf(a.out, "%-8s device %s has no valid configuration with these: %s\n", "breaks", b.Device, b.Why)
@@ -220,6 +229,9 @@ func (a *app) reportImport(in importing, out api.Import) error {
 		}
 		fmt.Fprintf(a.out, "%d files: %d added, %d changed, %d same, %d refused%s\n", len(out.Files),
 			counts[api.Added], counts[api.Changed], counts[api.Same], counts[api.Refused], would)
+	}
+	if slices.ContainsFunc(out.Files, func(f api.Imported) bool { return f.Missing != "" && f.Outcome == api.Refused }) {
+		a.say("the lab does not have all templates that these devices extend: import the device types first (`strata device-types import DIR`), then this folder again")
 	}
 	if n := counts[api.Refused]; n > 0 {
 		return fmt.Errorf("%d of %d files were refused", n, len(out.Files))

@@ -59,12 +59,15 @@ func TestImport(t *testing.T) {
 	write(t, devices, "q-01.jinja2", "{% set sync_to_lava = {'device_type': 'qemu', 'worker': 'w9'} %}\n{% extends 'qemu.jinja2' %}\n")
 	write(t, devices, "bad-01.jinja2", "{% extends 'board.jinja2' %}\n{{ nothing.here }}{% set x = nothing.here.at.all %}\n")
 	write(t, devices, "bad-02.jinja2", "{% extends 'ssh.jinja2' %}\n{% set ssh_host = 'h' %}\n{% set power_on_command = 'on' %}\n")
+	write(t, devices, "far-01.jinja2", "{% extends 'nowhere.jinja2' %}\n")
+	write(t, devices, "far-02.jinja2", "{% extends 'nowhere.jinja2' %}\n")
 	write(t, devices, "loose-01.jinja2", "{% set a = 1 %}\nhostname: loose\n")
 	status, text := w.strata(t, "devices", "import", devices, "--worker", "w1", "--reason", "move from LAVA")
 	for _, want := range []string{
 		"bbb-01.jinja2 (type board)", "q-01.jinja2 (type qemu)", "bad-01.jinja2:2: 'nothing' is undefined",
 		"When primary connection is used", "so its device type is not known: add it with `strata devices add loose-01 --type TYPE",
-		"5 files: 2 added, 0 changed, 0 same, 3 refused",
+		"refused  nowhere.jinja2: extended by far-01, far-02, and not in the lab", "import the device types first (`strata device-types import DIR`)",
+		"7 files: 2 added, 0 changed, 0 same, 5 refused",
 	} {
 		if status != exitFailed || !strings.Contains(text, want) {
 			t.Errorf("import devices: status %d, no %q in\n%s", status, want, text)
@@ -135,11 +138,20 @@ func versions(t *testing.T, w *world, devices, types string) {
 		t.Errorf("version 3 of board:\n%s", got)
 	}
 	// What no flag names stays: a type that lost its template to its health check would break its devices.
-	w.must(t, "device-types", "configure", "board", "--health-check", write(t, w.dir, "check.yaml", "job_name: check\n"))
+	noted := w.must(t, "device-types", "configure", "board", "--health-check", write(t, w.dir, "check.yaml", "job_name: check\nvisibility: public\ndevice_type: other\n"))
+	if !strings.Contains(noted, "note: the health check's device_type is other, which is passed over") {
+		t.Errorf("a check that names another type: said %q", noted)
+	}
+	shown := w.must(t, "device-types", "show", "board")
+	for _, want := range []string{"device type:   board\n", "health checks: every 12 hours\n", "\nhealth check:\njob_name: check\n", "\ntemplate:\n"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("device-types show: no %q in\n%s", want, shown)
+		}
+	}
 	w.must(t, "device-types", "configure", "board", "--description", "")
 	var board api.DeviceType
 	w.ask(t, &board, "device-types", "show", "board")
-	if board.HealthFrequency != 12 || board.HealthCheck != "job_name: check\n" || !strings.Contains(board.Template, "missing.thing") || board.Description != "" {
+	if board.HealthFrequency != 12 || !strings.HasPrefix(board.HealthCheck, "job_name: check\n") || !strings.Contains(board.Template, "missing.thing") || board.Description != "" {
 		t.Errorf("board, configured flag by flag: %+v", board)
 	}
 }
