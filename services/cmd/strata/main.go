@@ -6,8 +6,8 @@
 // --server says. One file holds one command, and its Long text is its manual.
 //
 // Output for people goes to standard output, or JSON with --json; errors go to standard error and
-// say what to do next. The exit status is 0, 1 where what was asked failed, 2 where the command
-// was misused.
+// say what to do next. The exit status is 0, 1 where what was asked failed (a file that is not there
+// is a failure), 2 where the command was misused: an argument or flag is missing, unknown or makes no sense.
 package main
 
 import (
@@ -131,7 +131,10 @@ On one machine:
   strata submit job.yaml -f      submit a job and follow it
 
 Client commands find a running "strata up" of the same user; --server or STRATA_SERVER names
-another lab, --token or STRATA_TOKEN says who you are there.`),
+another lab, --token or STRATA_TOKEN says who you are there.
+
+The exit status is 0; 1 where what was asked failed, be it that a file cannot be read or that the lab
+refuses; 2 where the command was misused: an argument or flag that is missing, unknown or makes no sense.`),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

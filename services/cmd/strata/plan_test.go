@@ -111,8 +111,8 @@ func TestRenderRefusals(t *testing.T) {
 		{"{% if %}", dir, "board.jinja2:1: want a value", exitFailed},
 		{"- {{ 1 }}", dir, "renders to a list, expected a mapping", exitFailed},
 		{"", dir, "renders to a null, expected a mapping", exitFailed},
-		{"a: {{ 1 }}", dir + "/none", "--device-types: ", exitMisuse},
-		{"a: {{ 1 }}", dir + "/board.jinja2", "board.jinja2 is no folder", exitMisuse},
+		{"a: {{ 1 }}", dir + "/none", "--device-types: ", exitFailed},
+		{"a: {{ 1 }}", dir + "/board.jinja2", "board.jinja2 is no folder", exitFailed},
 	} {
 		file := filepath.Join(dir, "board.jinja2")
 		if err := os.WriteFile(file, []byte(tt.text), 0o644); err != nil {

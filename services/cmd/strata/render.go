@@ -56,9 +56,9 @@ func (d dictionary) renderText(text string, context *yaml.Node) ([]byte, error) 
 	for _, dir := range d.types {
 		// Strata's own templates would stand in for what is not found there, and nobody would see it.
 		if info, err := os.Stat(dir); err != nil {
-			return nil, misuse("--device-types: %w", err)
+			return nil, fmt.Errorf("--device-types: %w", err)
 		} else if !info.IsDir() {
-			return nil, misuse("--device-types: %s is no folder", dir)
+			return nil, fmt.Errorf("--device-types: %s is no folder", dir)
 		}
 	}
 	templates := &device.Templates{Text: d.template, File: filepath.Base(d.file)}

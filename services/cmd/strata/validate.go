@@ -29,8 +29,8 @@ Without --strict unknown keys pass, as they do on submission; with it they are r
 nearest right spelling is named. This is advice: a lab's gate decides on submission, and knows less.
 Where the gate would refuse what is accepted here, a note says so; the exit status is not changed.
 
-The exit status is 0 when all files are accepted, 1 when one is not, 2 when the command was misused
-or a file cannot be read. Editors find the same schemas in schemas/job.schema.json.`,
+The exit status is 0 when all files are accepted, 1 when one is not or cannot be read, 2 when the
+command was misused. Editors find the same schemas in schemas/job.schema.json.`,
 		Example: `  strata validate job.yaml
   strata validate --strict --json jobs/*.yaml
   strata validate --strict smoke.yaml`,
@@ -79,7 +79,7 @@ func (a *app) validate(v validation, files []string) error {
 	for i, file := range files {
 		text, err := a.readText(file)
 		if err != nil {
-			return misuse("read %s: %w", file, err)
+			return fmt.Errorf("read %s: %w", file, err)
 		}
 		texts[i] = text
 	}

@@ -50,7 +50,7 @@ func TestValidate(t *testing.T) {
 		{[]string{good, definition}, exitOK, definition + ": accepted\n"}, // it says itself what it is
 		{[]string{"--strict", definition}, exitFailed, `:2:20: run.step: unknown key "step"`},
 		{[]string{plain}, exitFailed, `key "job_name" is missing`},
-		{[]string{filepath.Join(w.dir, "none.yaml")}, exitMisuse, "none.yaml: no such file"},
+		{[]string{filepath.Join(w.dir, "none.yaml")}, exitFailed, "none.yaml: no such file"},
 		{nil, exitMisuse, "requires at least 1 arg"},
 	}
 	for _, tt := range tests {

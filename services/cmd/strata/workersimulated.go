@@ -27,11 +27,11 @@ func readScript(what string) (*played.Script, error) {
 	}
 	text, err := os.ReadFile(what)
 	if err != nil {
-		return nil, misuse("--simulate %s: neither a number of devices nor a file that can be read: %w", what, err)
+		return nil, fmt.Errorf("--simulate %s: neither a number of devices nor a file that can be read: %w", what, err)
 	}
 	s, err := played.Parse(text)
 	if err != nil {
-		return nil, misuse("--simulate %s: %w", what, err)
+		return nil, fmt.Errorf("--simulate %s: %w", what, err)
 	}
 	return &s, nil
 }

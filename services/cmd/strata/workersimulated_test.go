@@ -65,12 +65,16 @@ actions:
 func TestPlayedWorkerRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, tt := range []struct{ arg, want string }{
-		{"0", "from 1 to"}, {"-4", "from 1 to"}, {filepath.Join(w.dir, "none.yaml"), "none.yaml"},
-		{write(t, w.dir, "bad.yaml", "devices: 2\njobs: [{name: a, end: explode}]"), "line 2"},
+	for _, tt := range []struct {
+		arg    string
+		status int
+		want   string
+	}{
+		{"0", exitMisuse, "from 1 to"}, {"-4", exitMisuse, "from 1 to"}, {filepath.Join(w.dir, "none.yaml"), exitFailed, "none.yaml"},
+		{write(t, w.dir, "bad.yaml", "devices: 2\njobs: [{name: a, end: explode}]"), exitFailed, "line 2"},
 	} {
-		if status, text := w.strata(t, "worker", "--simulate", tt.arg); status != exitMisuse || !strings.Contains(text, tt.want) {
-			t.Errorf("worker --simulate %s: status %d, said %q; want %d and %q", tt.arg, status, text, exitMisuse, tt.want)
+		if status, text := w.strata(t, "worker", "--simulate", tt.arg); status != tt.status || !strings.Contains(text, tt.want) {
+			t.Errorf("worker --simulate %s: status %d, said %q; want %d and %q", tt.arg, status, text, tt.status, tt.want)
 		}
 	}
 }
