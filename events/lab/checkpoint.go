@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -10,9 +12,16 @@ import (
 
 // Format names the shape of what [State.Encode] returns. A change of shape takes a new name, and
 // [Decode] goes on reading the old ones.
-const Format = "lab.v1"
+//
+//	lab.v2  the length of a JSON text (a varint of encoding/binary), that text, which is of the shape of
+//	        lab.v1 but without the jobs that only wait, and these as records of bytes
+//	lab.v1  one JSON text
+const Format = "lab.v2"
 
-// snapshot is the shape of "lab.v1".
+// formatV1 is the format before, all JSON.
+const formatV1 = "lab.v1"
+
+// snapshot is the shape of "lab.v1", and of the JSON text in "lab.v2".
 type snapshot struct {
 	Through uint64         `json:"through"`
 	Rounds  uint64         `json:"rounds,omitempty"`
@@ -43,8 +52,15 @@ func (s *State) Encode() ([]byte, error) {
 		Tags:    slices.Collect(s.Tags()),
 		Workers: slices.Collect(s.Workers()),
 		Devices: slices.Collect(s.Devices()),
-		Jobs:    slices.Collect(s.Jobs()),
 		Past:    s.past.list(),
+	}
+	plain := make([]*Job, 0, len(s.jobs))
+	for j := range s.Jobs() {
+		if j.plain() {
+			plain = append(plain, j)
+		} else {
+			snap.Jobs = append(snap.Jobs, j)
+		}
 	}
 	for e, seq := range s.gone {
 		snap.Gone = append(snap.Gone, goneEntity{e.Kind, e.ID, seq})
@@ -52,23 +68,79 @@ func (s *State) Encode() ([]byte, error) {
 	slices.SortFunc(snap.Gone, func(a, b goneEntity) int { return int(int64(a.Seq) - int64(b.Seq)) })
 	snap.Took, snap.Came = s.durations.snap()
 	snap.Rules = s.rules.snap()
-	data, err := json.Marshal(snap)
+	text, err := json.Marshal(snap)
 	if err != nil {
 		return nil, fmt.Errorf("encode checkpoint of the lab: %w", err)
 	}
-	return data, nil
+	return slices.Concat(binary.AppendUvarint(nil, uint64(len(text))), text, pack(plain)), nil
+}
+
+// EncodeWith returns a checkpoint of a service that knows more than the lab: own, as JSON, stands
+// before what [State.Encode] returns.
+func (s *State) EncodeWith(own any) ([]byte, error) {
+	data, err := s.Encode()
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(enclosed{Format, own})
+	if err != nil {
+		return nil, fmt.Errorf("encode checkpoint: %w", err)
+	}
+	return slices.Concat(binary.AppendUvarint(nil, uint64(len(text))), text, data), nil
+}
+
+// enclosed stands before the lab in a service's checkpoint.
+type enclosed struct {
+	LabFormat string `json:"lab_format"`
+	Own       any    `json:"own"`
+}
+
+// DecodeWith reads what [State.EncodeWith] returned; own points to the service's part.
+func DecodeWith(data []byte, own any) (*State, error) {
+	text, data, err := cut(data)
+	if err != nil {
+		return nil, fmt.Errorf("decode checkpoint: %w", err)
+	}
+	head := enclosed{Own: own}
+	if err := json.Unmarshal(text, &head); err != nil {
+		return nil, fmt.Errorf("decode checkpoint: %w", err)
+	}
+	return Decode(head.LabFormat, data)
+}
+
+// cut divides data after the text whose length stands before it.
+func cut(data []byte) (text, rest []byte, err error) {
+	n, size := binary.Uvarint(data)
+	if size <= 0 || n > uint64(len(data)-size) {
+		return nil, nil, errors.New("it ends too soon")
+	}
+	return data[size : size+int(n)], data[size+int(n):], nil
 }
 
 // Decode returns the state that a checkpoint holds.
 func Decode(format string, data []byte) (*State, error) {
-	if format != Format {
+	s := New()
+	var waiting []*Job
+	text := data
+	var err error
+	switch format {
+	case formatV1:
+	case Format:
+		var records []byte
+		if text, records, err = cut(data); err == nil {
+			waiting, err = unpack(records, func(name string) string { return keep(s, name) })
+		}
+	default:
 		return nil, fmt.Errorf("decode checkpoint of the lab: format %q is not known, want %q", format, Format)
 	}
-	var snap snapshot
-	if err := json.Unmarshal(data, &snap); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("decode checkpoint of the lab, format %s: %w", format, err)
 	}
-	s := New()
+	var snap snapshot
+	if err := json.Unmarshal(text, &snap); err != nil {
+		return nil, fmt.Errorf("decode checkpoint of the lab, format %s: %w", format, err)
+	}
+	s.jobs = make(map[events.JobID]*Job, len(waiting)+len(snap.Jobs))
 	s.through, s.rounds = snap.Through, snap.Rounds
 	for _, t := range snap.Types {
 		s.types[t.Name] = t
@@ -90,6 +162,8 @@ func Decode(format string, data []byte) (*State, error) {
 	}
 	for _, j := range snap.Jobs {
 		s.shareNames(j)
+	}
+	for _, j := range slices.Concat(waiting, snap.Jobs) {
 		s.jobs[j.ID] = j
 		s.join(j)
 	}

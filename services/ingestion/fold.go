@@ -70,25 +70,26 @@ func (f *fold) decide(j *lab.Job, p progress, now time.Time, limit time.Duration
 }
 
 // encode returns the fold as a checkpoint of format foldFormat, and decodeFold the reverse.
-func (f *fold) encode() ([]byte, error) {
-	l, err := f.lab.Encode()
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(foldSnapshot{lab.Format, l, f.ended})
-}
+func (f *fold) encode() ([]byte, error) { return f.lab.EncodeWith(foldOwn{f.ended}) }
 
-func decodeFold(format string, data []byte) (*fold, error) {
-	if format != foldFormat {
-		return nil, fmt.Errorf("decode checkpoint of ingestion: format %q is not known, want %q", format, foldFormat)
+func decodeFold(format string, data []byte) (f *fold, err error) {
+	f = newFold()
+	var own foldOwn
+	switch format {
+	case foldFormat:
+		f.lab, err = lab.DecodeWith(data, &own)
+	case foldFormatV1:
+		var v1 foldSnapshotV1
+		if err = json.Unmarshal(data, &v1); err == nil {
+			own = v1.foldOwn
+			f.lab, err = lab.Decode(v1.LabFormat, v1.Lab)
+		}
+	default:
+		err = fmt.Errorf("format %q is not known, want %q", format, foldFormat)
 	}
-	var snap foldSnapshot
-	if err := json.Unmarshal(data, &snap); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("decode checkpoint of ingestion: %w", err)
 	}
-	f := newFold()
-	maps.Copy(f.ended, snap.Ended)
-	var err error
-	f.lab, err = lab.Decode(snap.LabFormat, snap.Lab)
-	return f, err
+	maps.Copy(f.ended, own.Ended)
+	return f, nil
 }

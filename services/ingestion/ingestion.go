@@ -257,12 +257,19 @@ func (s *service) load(format string, data []byte) error {
 	return nil
 }
 
-// foldFormat names the shape of the checkpoint of LAB.
-const foldFormat = "ingestion.v1"
+// foldFormat names the shape of the checkpoint of LAB: [lab.State.EncodeWith] of foldOwn.
+const foldFormat = "ingestion.v2"
 
-// foldSnapshot is the shape of "ingestion.v1".
-type foldSnapshot struct {
-	LabFormat string                 `json:"lab_format"`
-	Lab       json.RawMessage        `json:"lab"`
-	Ended     map[events.JobID]ended `json:"ended,omitempty"`
+// foldOwn is what ingestion knows of LAB beside the lab.
+type foldOwn struct {
+	Ended map[events.JobID]ended `json:"ended,omitempty"`
+}
+
+// foldFormatV1 is the format before, the shape of foldSnapshotV1.
+const foldFormatV1 = "ingestion.v1"
+
+type foldSnapshotV1 struct {
+	foldOwn
+	LabFormat string          `json:"lab_format"`
+	Lab       json.RawMessage `json:"lab"`
 }

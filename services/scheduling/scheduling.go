@@ -144,39 +144,50 @@ func (sc *scheduler) tell(e events.Event) {
 	}
 }
 
-// format names the shape of the service's checkpoints.
-const format = "scheduling.v1"
+// format names the shape of the service's checkpoints: [lab.State.EncodeWith] of own. The index is made anew
+// from the lab.
+const format = "scheduling.v2"
 
-// snapshot is the shape of "scheduling.v1". The index is made anew from the lab.
-type snapshot struct {
+// own is what a scheduler knows beside the lab.
+type own struct {
+	Traces map[events.JobID]string `json:"traces,omitempty"` // of queued jobs
+}
+
+// formatV1 is the format before, the shape of snapshotV1.
+const formatV1 = "scheduling.v1"
+
+type snapshotV1 struct {
 	LabFormat string                  `json:"lab_format"`
 	Lab       json.RawMessage         `json:"lab"`
-	Traces    map[events.JobID]string `json:"traces,omitempty"` // of queued jobs
+	Traces    map[events.JobID]string `json:"traces,omitempty"`
 }
 
 func (sc *scheduler) save() ([]byte, error) {
-	data, err := sc.s.lab.Encode()
-	if err != nil {
-		return nil, err
-	}
-	snap := snapshot{LabFormat: lab.Format, Lab: data, Traces: map[events.JobID]string{}}
+	o := own{map[events.JobID]string{}}
 	for id, e := range sc.s.queued {
 		if e.trace != "" {
-			snap.Traces[id] = e.trace
+			o.Traces[id] = e.trace
 		}
 	}
-	return json.Marshal(snap)
+	return sc.s.lab.EncodeWith(o)
 }
 
 func (sc *scheduler) load(f string, data []byte) error {
-	if f != format {
-		return fmt.Errorf("load checkpoint of scheduling: format %q is not known, want %q", f, format)
+	var snap own
+	var l *lab.State
+	var err error
+	switch f {
+	case format:
+		l, err = lab.DecodeWith(data, &snap)
+	case formatV1:
+		var v1 snapshotV1
+		if err = json.Unmarshal(data, &v1); err == nil {
+			snap.Traces = v1.Traces
+			l, err = lab.Decode(v1.LabFormat, v1.Lab)
+		}
+	default:
+		err = fmt.Errorf("format %q is not known, want %q", f, format)
 	}
-	var snap snapshot
-	if err := json.Unmarshal(data, &snap); err != nil {
-		return fmt.Errorf("load checkpoint of scheduling: %w", err)
-	}
-	l, err := lab.Decode(snap.LabFormat, snap.Lab)
 	if err != nil {
 		return fmt.Errorf("load checkpoint of scheduling: %w", err)
 	}

@@ -163,10 +163,32 @@ func TestRestart(t *testing.T) {
 	checkHistory(t, eventtest.Facts(t, b.Log, stream.Lab), 0)
 }
 
+// TestCheckpointFormats loads what this release writes and what the one before did.
+func TestCheckpointFormats(t *testing.T) {
+	sc := &scheduler{s: newState(lab.New(), "s")}
+	e := job(7)
+	sc.s.evolve(stream.Recorded{Seq: 1, Trace: "00-a-b-01", Event: e})
+	now, err := sc.save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v1 := `{"lab_format":"lab.v1","lab":{"through":1,"jobs":[{"id":7,"seq":1,"state":"Submitted"}]},"traces":{"7":"00-a-b-01"}}`
+	for f, data := range map[string]string{format: string(now), formatV1: v1} {
+		sc := &scheduler{}
+		if err := sc.load(f, []byte(data)); err != nil {
+			t.Fatalf("%s: %v", f, err)
+		}
+		if e := sc.s.queued[7]; e == nil || e.trace != "00-a-b-01" || sc.s.lab.Through() != 1 {
+			t.Errorf("%s: job 7 queued as %+v through %d, want it with its trace through 1", f, e, sc.s.lab.Through())
+		}
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	sc := &scheduler{s: newState(lab.New(), "s")}
 	before := sc.s
-	for _, c := range [][2]string{{"scheduling.v0", "{}"}, {format, "{"}, {format, `{"lab_format":"lab.v0","lab":{}}`}} {
+	for _, c := range [][2]string{{"scheduling.v0", "{}"}, {format, "{"}, {formatV1, "{"},
+		{formatV1, `{"lab_format":"lab.v0","lab":{}}`}, {format, "\x2a" + `{"lab_format":"lab.v0","own":{"traces":{}}}`}} {
 		if err := sc.load(c[0], []byte(c[1])); err == nil || !strings.Contains(err.Error(), "checkpoint of scheduling") {
 			t.Errorf("load %q %q: %v, want an error", c[0], c[1], err)
 		}

@@ -54,15 +54,19 @@ func TestCheckpoint(t *testing.T) {
 	}
 	again, err := loaded.save()
 	if err != nil || string(again) != string(data) {
-		t.Errorf("saved again: %s, %v, want %s", again, err, data)
+		t.Errorf("saved again: %q, %v, want %q", again, err, data)
 	}
 	for name, bad := range map[string]string{"submission.v0": string(data), format: "{", format + " ": string(data)} {
 		if err := loaded.load(name, []byte(bad)); err == nil {
 			t.Errorf("a checkpoint of format %q with %.10q is loaded", name, bad)
 		}
 	}
-	if err := loaded.load(format, []byte(`{"position":1,"lab_format":"lab.v99","lab":{}}`)); err == nil || loaded.position != 12 {
+	if err := loaded.load(formatV1, []byte(`{"position":1,"lab_format":"lab.v99","lab":{}}`)); err == nil || loaded.position != 12 {
 		t.Errorf("a lab of another format: %v, position %d; want an error and the fold as it was", err, loaded.position)
+	}
+	// The release before wrote one JSON text.
+	if err := loaded.load(formatV1, []byte(`{"position":3,"lab_format":"lab.v1","lab":{"through":9}}`)); err != nil || loaded.position != 3 || loaded.lab.Through() != 9 {
+		t.Errorf("load %s: %v, position %d through %d; want 3 through 9", formatV1, err, loaded.position, loaded.lab.Through())
 	}
 }
 

@@ -9,8 +9,11 @@ import (
 	"strata/events/stream"
 )
 
-// format names the shape of the service's checkpoint.
-const format = "submission.v1"
+// format names the shape of the service's checkpoint: [lab.State.EncodeWith] of own.
+const format = "submission.v2"
+
+// formatV1 is the format before, the shape of snapshotV1.
+const formatV1 = "submission.v1"
 
 // state is what the service knows: the lab, and how far it has decided.
 type state struct {
@@ -73,34 +76,39 @@ func (s *state) expected(about events.Entity) uint64 {
 	return s.early[about]
 }
 
-// snapshot is the shape of "submission.v1".
-type snapshot struct {
-	Position  events.JobID    `json:"position"`
+// own is what the service knows beside the lab.
+type own struct {
+	Position events.JobID `json:"position"`
+}
+
+type snapshotV1 struct {
+	own
 	LabFormat string          `json:"lab_format"`
 	Lab       json.RawMessage `json:"lab"`
 }
 
 // save returns the state as a checkpoint of the newest format.
-func (s *state) save() ([]byte, error) {
-	data, err := s.lab.Encode()
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(snapshot{s.position, lab.Format, data})
-}
+func (s *state) save() ([]byte, error) { return s.lab.EncodeWith(own{s.position}) }
 
 // load replaces the state by a checkpoint's. On an error it stays as it was.
 func (s *state) load(name string, data []byte) error {
-	if name != format {
-		return fmt.Errorf("format %q is not known, want %q", name, format)
+	var snap own
+	var l *lab.State
+	var err error
+	switch name {
+	case format:
+		l, err = lab.DecodeWith(data, &snap)
+	case formatV1:
+		var v1 snapshotV1
+		if err = json.Unmarshal(data, &v1); err == nil {
+			snap = v1.own
+			l, err = lab.Decode(v1.LabFormat, v1.Lab)
+		}
+	default:
+		err = fmt.Errorf("it is not known, want %q", format)
 	}
-	var snap snapshot
-	if err := json.Unmarshal(data, &snap); err != nil {
-		return fmt.Errorf("format %s: %w", format, err)
-	}
-	l, err := lab.Decode(snap.LabFormat, snap.Lab)
 	if err != nil {
-		return err
+		return fmt.Errorf("format %q: %w", name, err)
 	}
 	s.lab, s.position = l, snap.Position
 	clear(s.owing)

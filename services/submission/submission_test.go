@@ -187,7 +187,7 @@ func TestRestart(t *testing.T) {
 		stop() // saves a checkpoint
 	}
 	format, seq, _, err := b.Log.LoadCheckpoint(t.Context(), "submission")
-	if err != nil || format != "submission.v1" || seq == 0 {
+	if err != nil || format != "submission.v2" || seq == 0 {
 		t.Errorf("checkpoint %q at %d, %v", format, seq, err)
 	}
 	// Of ten, one is a gang of three and one is rejected.
