@@ -110,6 +110,11 @@ func catalogue() []definition {
 		define[SchedulingPolicySet]("scheduling-policy.set", APIService),
 		define[ReservationMade]("reservation.made", APIService),
 		define[ReservationEnded]("reservation.ended", APIService),
+		define[QuerySaved]("query.saved", APIService),
+		define[QueryRefreshed]("query.refreshed", APIService),
+		define[QueryResultOmitted]("query.result-omitted", APIService),
+		define[QueryResultIncluded]("query.result-included", APIService),
+		define[QueryArchived]("query.archived", APIService),
 	}
 }
 

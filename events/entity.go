@@ -41,6 +41,7 @@ const (
 
 	Policy      Kind = "policy" // one entity without an id: how the queue is ordered
 	Reservation Kind = "reservation"
+	Query       Kind = "query"
 )
 
 // Entity is what a fact is about: a kind and an id within the kind.

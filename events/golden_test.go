@@ -185,6 +185,9 @@ func fill(v reflect.Value, name string) {
 		reflect.TypeFor[events.WorkerHealth]():   events.WorkerActive,
 		reflect.TypeFor[events.Denominator]():    events.Hours,
 		reflect.TypeFor[events.Kind]():           events.Device,
+		reflect.TypeFor[events.QueryID]():        events.QueryID(3),
+		reflect.TypeFor[events.QueryEntity]():    events.CaseQuery,
+		reflect.TypeFor[events.QueryMatch]():     events.MatchNot,
 	}
 	if s, ok := samples[v.Type()]; ok {
 		v.Set(reflect.ValueOf(s))

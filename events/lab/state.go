@@ -27,6 +27,7 @@ type State struct {
 	durations durations
 	names     map[string]string // one copy of each name that many jobs repeat
 	rules     rules
+	queries   map[events.QueryID]*Query
 }
 
 // New returns the lab before its first fact.
@@ -45,6 +46,7 @@ func New() *State {
 		durations: newDurations(),
 		names:     map[string]string{},
 		rules:     newRules(),
+		queries:   map[events.QueryID]*Query{},
 	}
 }
 
@@ -89,6 +91,8 @@ func (s *State) Anticipate(seq uint64, at time.Time, e events.Event) Changes {
 		s.evolvePolicy(seq, at, e)
 	case events.Reservation:
 		s.evolveReservation(seq, at, e)
+	case events.Query:
+		s.evolveQuery(seq, at, e)
 	}
 	return Changes{}
 }
@@ -130,6 +134,10 @@ func (s *State) Seq(about events.Entity) uint64 {
 		if r := s.rules.reservation(about.ID); r != nil {
 			return r.Seq
 		}
+	case events.Query:
+		if q := s.query(about.ID); q != nil {
+			return q.Seq
+		}
 	}
 	return s.gone[about]
 }
@@ -165,6 +173,10 @@ func (s *State) AgedOut(about events.Entity) {
 	case events.Reservation:
 		if r := s.rules.reservation(about.ID); r != nil {
 			r.Seq = 0
+		}
+	case events.Query:
+		if q := s.query(about.ID); q != nil {
+			q.Seq = 0
 		}
 	}
 	delete(s.gone, about)
