@@ -48,6 +48,12 @@ func (connect) Validate(_ context.Context, s *pipeline.Session) error {
 	return nil
 }
 
+// Console returns the command that connects to a device's main console, empty where it has none.
+func Console(device pipeline.Data) string {
+	text, _ := primary(device)
+	return text
+}
+
 // primary returns the command and tags of the device's main console.
 func primary(device pipeline.Data) (command string, tags []string) {
 	commands := device.Get("commands")
