@@ -35,6 +35,7 @@ type snapshot struct {
 	Rules   *rulesSnap     `json:"rules,omitempty"`
 	Took    []durationSnap `json:"took,omitempty"`
 	Came    []arrivalSnap  `json:"came,omitempty"`
+	Queries []*Query       `json:"queries,omitempty"`
 }
 
 type goneEntity struct {
@@ -68,6 +69,7 @@ func (s *State) Encode() ([]byte, error) {
 	slices.SortFunc(snap.Gone, func(a, b goneEntity) int { return int(int64(a.Seq) - int64(b.Seq)) })
 	snap.Took, snap.Came = s.durations.snap()
 	snap.Rules = s.rules.snap()
+	snap.Queries = slices.Collect(s.Queries())
 	text, err := json.Marshal(snap)
 	if err != nil {
 		return nil, fmt.Errorf("encode checkpoint of the lab: %w", err)
@@ -175,6 +177,9 @@ func Decode(format string, data []byte) (*State, error) {
 	}
 	s.durations.restore(snap.Took, snap.Came)
 	s.rules.restore(snap.Rules)
+	for _, q := range snap.Queries {
+		s.queries[q.Query] = q
+	}
 	return s, nil
 }
 

@@ -45,6 +45,13 @@ func TestQueryStory(t *testing.T) {
 	step(events.QueryResultOmitted{Query: 1, Item: item}, func(q *Query) bool { return len(q.Omitted) == 1 })
 	step(events.QueryResultOmitted{Query: 1, Item: item}, func(q *Query) bool { return len(q.Omitted) == 1 })
 	step(events.QueryResultIncluded{Query: 1, Item: other}, func(q *Query) bool { return reflect.DeepEqual(q.Omitted, []events.QueryItem{item}) })
+	data, err := s.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err := Decode(Format, data); err != nil || !reflect.DeepEqual(back.Query(1), s.Query(1)) {
+		t.Errorf("out of a checkpoint: %+v, %v; want %+v", back.Query(1), err, s.Query(1))
+	}
 	step(events.QueryResultIncluded{Query: 1, Item: item}, func(q *Query) bool { return q.Omitted == nil })
 	step(events.QueryArchived{Query: 1}, func(q *Query) bool { return q.Archived && s.QueryNamed("alice", "failures") == q })
 	if about := (events.Entity{Kind: events.Query, ID: "1"}); s.Seq(about) != s.through {
