@@ -236,12 +236,13 @@ type JobCancelRequested struct {
 	Reason string   `json:"reason,omitempty"`
 }
 
-// JobRemoved records that a job's definition, output and results were erased. Facts stay. Written
-// by services/api.
+// JobRemoved records that a job's definition, output and results were erased, or its output alone.
+// Facts stay. Written by services/api.
 type JobRemoved struct {
-	Job    JobID    `json:"job"`
-	By     UserName `json:"by"`
-	Reason string   `json:"reason,omitempty"`
+	Job      JobID    `json:"job"`
+	By       UserName `json:"by"`
+	Reason   string   `json:"reason,omitempty"`
+	LogsOnly bool     `json:"logs_only,omitempty"` // definition and results stay
 }
 
 func (e JobSubmitted) About() Entity       { return aboutJob(e.Job) }

@@ -173,7 +173,7 @@ func jobRows(f fact) []jobRow {
 		r.Note = jobNote{f.Seq, e.Tags, e.Comment, string(e.By)}
 	case events.JobRemoved:
 		r = newJobRow(e.Job, f.Seq)
-		r.Removed = 1
+		r.Removed = bit(!e.LogsOnly)
 	case events.JobOutputComplete:
 		r = newJobRow(e.Job, f.Seq)
 		r.Output = jobOutput{f.Seq, e.Lines, e.Bytes, e.Cases, e.Missing}

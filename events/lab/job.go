@@ -182,8 +182,10 @@ func (j Job) After(at time.Time, e events.Event) (Job, bool) {
 	case events.JobCancelCascaded:
 		return j.cancel(Cancel{At: at, From: e.From, Reason: e.Reason})
 	case events.JobRemoved:
-		j, _ = j.cancel(Cancel{At: at, By: e.By, Reason: e.Reason}) // without a definition it cannot go on
-		j.Removed = true
+		if !e.LogsOnly {
+			j, _ = j.cancel(Cancel{At: at, By: e.By, Reason: e.Reason}) // without a definition it cannot go on
+			j.Removed = true
+		}
 	case events.JobPrioritySet:
 		j.Priority = e.Priority
 	case events.JobRetried:

@@ -74,15 +74,13 @@ type reader struct {
 // read calls each for every message, and idle (where it is not nil) whenever there is none left,
 // until ctx ends (it returns nil) or one of them returns an error, which read returns as it is.
 func (r *reader) read(ctx context.Context, each func(stored) error, idle func() error) error {
-	if r.whole {
-		if err := r.checkWhole(ctx); err != nil {
-			return ignoreCancel(ctx, err)
-		}
-	}
 	pause := 20 * time.Millisecond
 	for {
 		before := r.next
-		err := r.consume(ctx, each, idle)
+		err := r.fromArchive(ctx, each)
+		if err == nil {
+			err = r.consume(ctx, each, idle)
+		}
 		var own callerError
 		switch {
 		case errors.As(err, &own):
@@ -183,6 +181,11 @@ func (r *reader) pull(ctx context.Context, cons jetstream.Consumer, each func(st
 			return fmt.Errorf("message %d of consumer was lost", delivered)
 		}
 		seq := meta.Sequence.Stream
+		if delivered == 1 {
+			if err := r.purgedBefore(ctx, seq); err != nil {
+				return err
+			}
+		}
 		if err := each(stored{msg.Subject(), seq, meta.Timestamp, msg.Headers(), msg.Data(), meta.NumPending}); err != nil {
 			return callerError{err}
 		}
@@ -226,22 +229,6 @@ func (r *reader) more(ctx context.Context, cons jetstream.Consumer, delivered ui
 		return true, err
 	}
 	return info.NumPending > 0 || info.Delivered.Consumer > delivered, nil
-}
-
-// checkWhole refuses a stream that begins after the reader does.
-func (r *reader) checkWhole(ctx context.Context) error {
-	if err := r.l.connected(ctx); err != nil {
-		return err
-	}
-	st, err := r.l.js.Stream(ctx, r.stream)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", r.stream, err)
-	}
-	if first := st.CachedInfo().State.FirstSeq; first > r.next {
-		return fmt.Errorf("read %s from %d: %w: it begins at %d; rebuild from the archive or a checkpoint",
-			r.stream, r.next, ErrArchived, first)
-	}
-	return nil
 }
 
 // ignoreCancel returns nil where err comes of ctx having ended.

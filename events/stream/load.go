@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -92,10 +93,23 @@ func parseStored(msg *nats.Msg) (stored, error) {
 	return m, nil
 }
 
-// Load returns all facts of one entity that the stream still has, in order.
+// Load returns all facts of one entity, in order: those that were purged come of the archive, where the
+// log has one.
 func (l *Log) Load(ctx context.Context, e events.Entity) ([]Recorded, error) {
 	var all []Recorded
 	stream, from := streamOf(e), uint64(1)
+	old, err := l.archived(ctx, stream, e.Subject(), math.MaxUint64)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", e, err)
+	}
+	for _, m := range old {
+		r, err := decode(stream, m.seq, m.header, m.data)
+		if err != nil {
+			return nil, fmt.Errorf("load %s: %w", e, err)
+		}
+		all = append(all, r)
+		from = m.seq + 1
+	}
 	for {
 		got, err := l.direct(ctx, stream, directRequest{Seq: from, NextFor: e.Subject(), Batch: 1000})
 		if err != nil {
@@ -232,10 +246,32 @@ func (l *Log) Submission(ctx context.Context, seq uint64) (Submission, error) {
 	if err != nil {
 		return Submission{}, fmt.Errorf("submission %d: %w", seq, err)
 	}
+	if len(got) == 0 && l.s.Archive != nil {
+		if got, err = l.archivedSubmission(ctx, seq); err != nil {
+			return Submission{}, fmt.Errorf("submission %d: %w", seq, err)
+		}
+	}
 	if len(got) == 0 {
 		return Submission{}, fmt.Errorf("submission %d: %w", seq, ErrNoSubmission)
 	}
 	return parseSubmission(got[0])
+}
+
+// archivedSubmission returns a definition that was purged; none where it was erased, or is still to come.
+func (l *Log) archivedSubmission(ctx context.Context, seq uint64) ([]stored, error) {
+	first, err := l.first(ctx, Submissions)
+	if err != nil || seq >= first {
+		return nil, err
+	}
+	var got []stored
+	err = l.s.Archive.Messages(ctx, Submissions, "", seq, seq, func(m Message) error {
+		got = append(got, stored{m.Subject, m.Seq, m.At, m.Header, m.Data, 0})
+		return nil
+	})
+	if errors.Is(err, ErrArchived) {
+		err = nil // from before the lab's first job
+	}
+	return got, err
 }
 
 // SubmissionText returns the text of a definition by its number, byte for byte, or [ErrNoSubmission].

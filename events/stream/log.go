@@ -57,6 +57,11 @@ type Settings struct {
 	AsyncOutput bool
 	// PresenceTTL is how long a worker's sign of life lasts; 0 is 15 s.
 	PresenceTTL time.Duration
+	// Archive has what was purged from the streams; nil: they are all there is.
+	Archive *Archive
+	// First is the sequence that a stream begins with where it is made, by its name: for a lab whose
+	// older messages are in the archive. 0 is 1, and [Settings.FirstJob] of Submissions.
+	First map[string]uint64
 	// Patience is how long Append tries again while the broker does not answer; 0 is 30 s.
 	Patience time.Duration
 }

@@ -155,6 +155,12 @@ func (s *sorter) handOver(ctx context.Context, q *sequence) error {
 				return fmt.Errorf("read frame again: %w", err)
 			}
 			if len(got) == 0 {
+				if got, err = s.l.archived(ctx, Output, events.OutputSubject(h.Job), h.seq+1); err != nil {
+					return fmt.Errorf("read frame again: %w", err)
+				}
+				got = got[max(0, len(got)-1):]
+			}
+			if len(got) == 0 || got[0].seq != h.seq {
 				return fmt.Errorf("read frame again: %s is gone", Cause(Output, h.seq))
 			}
 			h.Body = got[0].data

@@ -88,11 +88,16 @@ func configs(s Settings) []jetstream.StreamConfig {
 
 	work := with(Work, "orders to workers, until acknowledged", "work.*")
 	work.Retention = jetstream.WorkQueuePolicy
+	work.AllowAtomicPublish = true // many orders at once, see [Log.PublishTogether]
 	reports := with(Reports, "claims of workers, until acknowledged", "report.*")
 	reports.Retention = jetstream.WorkQueuePolicy
 
-	return []jetstream.StreamConfig{submissions, lab, results, output, work, reports,
+	all := []jetstream.StreamConfig{submissions, lab, results, output, work, reports,
 		with(Sync, "messages between the jobs of a group, until it ends", "sync.*")}
+	for i := range all {
+		all[i].FirstSeq = max(all[i].FirstSeq, s.First[all[i].Name])
+	}
+	return all
 }
 
 // Open returns the log on a broker. It makes the streams and buckets that are missing and checks
