@@ -228,6 +228,13 @@ func (l *Log) sendOne(ctx context.Context, msgs []*nats.Msg) (uint64, error) {
 	return ack.Sequence, nil
 }
 
+// Headers of an atomic batch.
+const (
+	headerBatch         = "Nats-Batch-Id"
+	headerBatchSequence = "Nats-Batch-Sequence"
+	headerBatchCommit   = "Nats-Batch-Commit"
+)
+
 // sendBatch publishes messages as an atomic batch (nats-server ADR-50): all carry the batch's id
 // and their number from 1, the last one commits and is the only one that is answered.
 func (l *Log) sendBatch(ctx context.Context, msgs []*nats.Msg) (uint64, error) {
@@ -235,15 +242,15 @@ func (l *Log) sendBatch(ctx context.Context, msgs []*nats.Msg) (uint64, error) {
 	batch := uuid.NewString()
 	last := len(msgs) - 1
 	for i, m := range msgs {
-		m.Header.Set("Nats-Batch-Id", batch)
-		m.Header.Set("Nats-Batch-Sequence", strconv.Itoa(i+1))
+		m.Header.Set(headerBatch, batch)
+		m.Header.Set(headerBatchSequence, strconv.Itoa(i+1))
 		if i < last {
 			if err := l.nc.PublishMsg(m); err != nil {
 				return 0, err
 			}
 		}
 	}
-	msgs[last].Header.Set("Nats-Batch-Commit", "1")
+	msgs[last].Header.Set(headerBatchCommit, "1")
 	ack, err := l.request(ctx, msgs[last])
 	if err != nil {
 		return 0, err

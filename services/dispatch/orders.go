@@ -10,8 +10,10 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"strata/events"
@@ -62,71 +64,88 @@ func (s *service) send(now time.Time) error {
 		}
 	}
 	// Answers to reports first: they end what must not go on.
-	for len(s.state.outgoing) > 0 {
-		o := s.state.outgoing[0]
-		if err := s.publish(o.worker, o.order, o.key); err != nil {
-			return err
-		}
-		s.state.outgoing = s.state.outgoing[1:]
+	posts := make([]post, 0, len(s.state.outgoing))
+	for _, o := range s.state.outgoing {
+		posts = append(posts, post{outgoing: o})
 	}
 	var starts []*lab.Job
 	for _, j := range s.state.openJobs() {
 		if j.State == lab.Scheduled && !s.state.sent[lease{j.ID, j.Run.Lease}].start {
 			starts = append(starts, j)
-			continue
-		}
-		if err := s.sendFor(j); err != nil {
-			return err
+		} else if p, due := s.endOf(j); due {
+			posts = append(posts, p)
 		}
 	}
+	if err := s.publish(posts); err != nil {
+		return err
+	}
+	s.state.outgoing = nil
 	return s.sendStarts(starts, now)
 }
 
-// startsAtOnce is how many start orders are made at a time. Each waits for the broker three times, and
-// hardly for the processor.
-const startsAtOnce = 8
+// post is an order to publish, and what is remembered once the broker has it; an error before means that it
+// is sent again.
+type post struct {
+	outgoing
+	lease lease // zero: nothing is remembered
+	sent  sent
+}
 
-// sendStarts makes and publishes the orders of jobs that begin. Nothing is changed while they are made: the
-// state is only read then.
+// Starts are made and published together, so many at a time: their texts are in memory meanwhile. Few are
+// made at the same moment: each waits for the broker, and hardly for the processor.
+const (
+	startsTogether = 48
+	startsAtOnce   = 8
+)
+
+// sendStarts makes and publishes the orders of jobs that begin.
 func (s *service) sendStarts(jobs []*lab.Job, now time.Time) error {
-	var failed error
-	for part := range slices.Chunk(jobs, startsAtOnce) {
+	for part := range slices.Chunk(jobs, startsTogether) {
+		made := make([]post, len(part))
 		results := make([]error, len(part))
+		var next atomic.Int64
 		var making sync.WaitGroup
-		for i, j := range part {
-			making.Go(func() { results[i] = s.start(j) })
+		for range min(startsAtOnce, len(part)) {
+			// Nothing is changed while they are made: the state is only read then.
+			making.Go(func() {
+				for i := next.Add(1) - 1; i < int64(len(part)); i = next.Add(1) - 1 {
+					made[i], results[i] = s.start(part[i])
+				}
+			})
 		}
 		making.Wait()
-		for i, j := range part {
-			err := results[i]
+		var failed error
+		var posts []post
+		for i, err := range results {
 			var bad *badJob
-			if errors.As(err, &bad) {
-				err = s.giveUp(j, bad, now)
-			} else if err == nil {
-				// Remembered only once the broker has it; an error before means that it is sent again.
-				key := lease{j.ID, j.Run.Lease}
-				sent := s.state.sent[key]
-				sent.start = true
-				s.state.sent[key] = sent
+			switch {
+			case err == nil:
+				posts = append(posts, made[i])
+			case errors.As(err, &bad):
+				failed = errors.Join(failed, s.giveUp(part[i], bad, now))
+			default:
+				failed = errors.Join(failed, err)
 			}
-			failed = errors.Join(failed, err)
 		}
-		if failed != nil {
-			return failed
+		// One that cannot be made now does not keep back the others.
+		if err := errors.Join(failed, s.publish(posts)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// start publishes the order that begins a job.
-func (s *service) start(j *lab.Job) error {
+// start makes the order that begins a job.
+func (s *service) start(j *lab.Job) (post, error) {
 	work, err := s.work(j)
 	if err != nil {
-		return err
+		return post{}, err
 	}
-	o := orderFor(j)
+	key := lease{j.ID, j.Run.Lease}
+	o, was := orderFor(j), s.state.sent[key]
 	o.Kind, o.Work = order.Start, &work
-	return s.publish(j.Run.Worker, o, fmt.Sprintf("%s/%d/%d", o.Kind, o.Job, o.Lease))
+	was.start = true
+	return post{outgoing{j.Run.Worker, o, fmt.Sprintf("%s/%d/%d", o.Kind, o.Job, o.Lease)}, key, was}, nil
 }
 
 // orderFor returns an order about a job's run, of no kind yet.
@@ -134,32 +153,24 @@ func orderFor(j *lab.Job) order.Order {
 	return order.Order{Version: order.Version, Job: uint64(j.ID), Lease: uint64(j.Run.Lease), Device: string(j.Run.Device)}
 }
 
-// sendFor publishes what one job that was begun asks for and has not been sent.
-func (s *service) sendFor(j *lab.Job) error {
+// endOf returns the order that ends a job which was begun, where that is due and has not been sent.
+func (s *service) endOf(j *lab.Job) (p post, due bool) {
 	key := lease{j.ID, j.Run.Lease}
-	sent := s.state.sent[key]
-	o := orderFor(j)
-	switch {
-	case j.State == lab.Canceling && !sent.cancel:
-		o.Kind, o.Reason = order.Cancel, reason(j.Cancel)
-		sent.cancel = true
-	case j.State == lab.Finished && j.End.Lost && !sent.over:
-		o.Kind, o.Over, o.Reason = order.Cancel, true, j.End.Error
-		sent.over = true
-	default:
-		return nil
-	}
+	o, was := orderFor(j), s.state.sent[key]
 	// The end of a lease is another order than the cancel that a person asked for before.
-	kind := string(o.Kind)
-	if o.Over {
+	kind := "cancel"
+	switch {
+	case j.State == lab.Canceling && !was.cancel:
+		o.Kind, o.Reason = order.Cancel, reason(j.Cancel)
+		was.cancel = true
+	case j.State == lab.Finished && j.End.Lost && !was.over:
+		o.Kind, o.Over, o.Reason = order.Cancel, true, j.End.Error
+		was.over = true
 		kind = "over"
+	default:
+		return post{}, false
 	}
-	if err := s.publish(j.Run.Worker, o, fmt.Sprintf("%s/%d/%d", kind, o.Job, o.Lease)); err != nil {
-		return err
-	}
-	// Remembered only once the broker has it; an error before means that it is sent again.
-	s.state.sent[key] = sent
-	return nil
+	return post{outgoing{j.Run.Worker, o, fmt.Sprintf("%s/%d/%d", kind, o.Job, o.Lease)}, key, was}, true
 }
 
 // reason says why a job is to end, as its log shows it.
@@ -299,18 +310,34 @@ func (s *service) text(ctx context.Context, j *lab.Job, name, text string) (orde
 	return order.Text{Key: key, SHA256: hex.EncodeToString(sum[:]), Bytes: len(text)}, nil
 }
 
-// publish sends one order. The key keeps the broker from taking it twice within its window.
-func (s *service) publish(w events.WorkerName, o order.Order, key string) error {
-	body, err := json.Marshal(o)
-	if err != nil {
-		return fmt.Errorf("order %s: %w", key, err)
+// publish sends orders and remembers what was sent. Their keys keep the broker from taking one twice within
+// its window.
+func (s *service) publish(posts []post) error {
+	if len(posts) == 0 {
+		return nil
+	}
+	msgs := make([]*nats.Msg, len(posts))
+	for i, p := range posts {
+		body, err := json.Marshal(p.order)
+		if err != nil {
+			return fmt.Errorf("order %s: %w", p.key, err)
+		}
+		msgs[i] = nats.NewMsg(access.WorkSubject(p.worker))
+		msgs[i].Data = body
+		msgs[i].Header.Set(jetstream.MsgIDHeader, p.key)
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, 10*time.Second)
 	defer cancel()
-	if _, err := s.Log.JetStream().Publish(ctx, access.WorkSubject(w), body, jetstream.WithMsgID(key)); err != nil {
-		return fmt.Errorf("send order %s to worker %s: %w", key, w, err)
+	if err := s.Log.PublishTogether(ctx, msgs); err != nil {
+		return fmt.Errorf("send %d orders, the first to worker %s: %w", len(posts), posts[0].worker, err)
 	}
-	s.Logger.Info("order sent", "order", o.Kind, "job", o.Job, "lease", strconv.FormatUint(o.Lease, 10), "worker", w)
+	for _, p := range posts {
+		if p.lease != (lease{}) {
+			s.state.sent[p.lease] = p.sent
+		}
+		s.Logger.Info("order sent", "order", p.order.Kind, "job", p.order.Job,
+			"lease", strconv.FormatUint(p.order.Lease, 10), "worker", p.worker)
+	}
 	return nil
 }
 
