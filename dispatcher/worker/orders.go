@@ -85,6 +85,7 @@ func (s *supervisor) takeStart(o order.Order) error {
 	s.Logger.Info("order taken", "job", o.Job, "device", o.Device, "lease", o.Lease)
 	s.report(j, order.Report{Claim: order.Taken})
 	s.supersede(j)
+	s.manual.supersede(b, o.Lease)
 	return nil
 }
 

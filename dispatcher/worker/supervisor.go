@@ -43,6 +43,7 @@ type supervisor struct {
 	ctx    context.Context
 
 	exports  *exports.Servers
+	manual   *manual // people's sessions on devices
 	leases   *leases
 	jobs     []*job                      // all directories, in the order they came
 	ready    bool                        // every order that waited at the start of this session has been read
@@ -55,10 +56,12 @@ type supervisor struct {
 // ask is what the link wants of the supervisor, answered on done once it is on disk.
 type ask struct {
 	order   *order.Order
-	refuse  string // the order cannot be done, and why
-	more    bool   // further orders wait behind this one
-	session string // opened: report what is held
-	closed  bool   // the session is over
+	hands   *order.Hands // begin a session by hand
+	say     *speaker     // of hands
+	refuse  string       // the order cannot be done, and why
+	more    bool         // further orders wait behind this one
+	session string       // opened: report what is held
+	closed  bool         // the session is over
 	done    chan error
 }
 
@@ -109,6 +112,7 @@ func (s *supervisor) run(ctx context.Context) {
 			j.gone = true
 		case sent := <-s.spools:
 			s.emptied(sent)
+		case <-s.manual.freed:
 		case <-s.After(max(wake.Sub(s.Now()), 0)):
 		}
 	}
@@ -161,6 +165,9 @@ func (s *supervisor) answer(a ask) error {
 		s.hold()
 		return nil
 	}
+	if a.hands != nil {
+		return s.takeHands(*a.hands, a.say)
+	}
 	if a.refuse != "" {
 		return s.takeRefused(*a.order, a.refuse)
 	}
@@ -211,8 +218,11 @@ func (s *supervisor) act() (wake time.Time) {
 	return wake
 }
 
-// busy tells whether another job has the board, or is first in line for it.
+// busy tells whether another job or a person has the board, or another job is first in line for it.
 func (s *supervisor) busy(j *job) bool {
+	if s.manual.uses(j.board()) {
+		return true
+	}
 	for _, other := range s.jobs {
 		if other != j && other.board() == j.board() && (other.lives() || other.Phase == taken && other.Lease > j.Lease) {
 			return true

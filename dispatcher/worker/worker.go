@@ -73,6 +73,9 @@ func Run(ctx context.Context, d Deps) error {
 		return err
 	}
 	defer s.exports.Close()
+	s.manual = newManual(ctx, d)
+	defer s.manual.work.Wait()
+	defer stop()
 	l := &link{Deps: d, super: s, here: here}
 	linked := make(chan error, 1)
 	go func() {

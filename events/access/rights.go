@@ -42,7 +42,7 @@ func (p Principal) Inbox() string {
 //
 // A worker pulls and acknowledges from the one consumer that dispatch made for it, reads its long
 // texts by direct get (the key is in the subject of that request, so the broker can tell its own
-// from others'), reports, and reads and renews its presence. It may create no consumer: one with a delivery subject
+// from others'), reports, reads and renews its presence, and hears and answers people's hands. It may create no consumer: one with a delivery subject
 // would let it speak on any subject. A job's process sends its output and its group's messages. A
 // local person submits as local and asks the API.
 func (p Principal) Rights() Rights {
@@ -59,8 +59,9 @@ func (p Principal) Rights() Rights {
 				ReportSubject(p.Worker),
 				PresenceSubject(p.Worker),
 				PresenceGet(p.Worker),
+				HandsSubject(p.Worker) + ".>",
 			},
-			Subscribe: []string{inbox},
+			Subscribe: []string{inbox, HandsSubject(p.Worker)},
 		}
 	case Job:
 		r := Rights{
@@ -87,6 +88,10 @@ func ReportSubject(w events.WorkerName) string { return "report." + events.Escap
 
 // WorkSubject returns the subject of a worker's orders, such as "work.lab1".
 func WorkSubject(w events.WorkerName) string { return "work." + events.EscapeToken(string(w)) }
+
+// HandsSubject returns the subject on which a worker hears what is to be done to its devices by hand, such as
+// "hands.lab1". What comes of it, it says below that, on a subject for each session.
+func HandsSubject(w events.WorkerName) string { return "hands." + events.EscapeToken(string(w)) }
 
 // PresenceSubject returns the subject on which a worker writes its key in the bucket presence.
 func PresenceSubject(w events.WorkerName) string {
