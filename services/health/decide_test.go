@@ -178,6 +178,23 @@ func TestDecideWakesForChecks(t *testing.T) {
 	}
 }
 
+// TestDecideRests: a check that has become due on a worker that is away wakes nobody until it is back.
+func TestDecideRests(t *testing.T) {
+	s := after(worker(), board("q1"), checked(events.Hours, 24), held(1, "q1", true),
+		events.JobFinished{Job: 1, Device: "q1", Lease: 1, Health: events.Complete, At: noon},
+		events.DeviceReleased{Device: "q1", Job: 1, Lease: 1}, events.WorkerWentOffline{Worker: "w1"})
+	late := noon.Add(48 * time.Hour)
+	p := decide(s, late)
+	if brief(p) != "" || !p.wake.IsZero() {
+		t.Fatalf("decide while the worker is away: %q, wake %v, want nothing, never", brief(p), p.wake)
+	}
+	s.settle(p)
+	more(s, events.WorkerWentOnline{Worker: "w1"})
+	if got, want := brief(decide(s, late)), "check: 24 h since the last check"; got != want {
+		t.Errorf("decide when it is back: %q, want %q", got, want)
+	}
+}
+
 // Many devices at once are freed in batches that the log can take.
 func TestDecideFillsBatches(t *testing.T) {
 	given := []any{worker()}

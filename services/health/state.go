@@ -128,10 +128,12 @@ func (s *state) settle(p plan) {
 	}
 }
 
-// nextCheck is when a device has to be looked at although nothing happens; zero: never.
+// nextCheck is when a device has to be looked at although nothing happens; zero: never. One that could
+// not be checked then, as its worker is away, waits for the fact that changes this: it would be looked at
+// again and again.
 func (s *state) nextCheck(name events.DeviceName) time.Time {
 	d := s.lab.Device(name)
-	if d == nil || d.State != lab.DeviceIdle || d.Check.Job != 0 {
+	if d == nil || d.Check.Job != 0 || !able(s, d) {
 		return time.Time{}
 	}
 	at := lab.NextCheck(d, s.lab.DeviceType(d.Type))
