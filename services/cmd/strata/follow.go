@@ -28,22 +28,30 @@ type followed struct {
 	failOnTest bool           // failed test cases are a failure too
 }
 
-// follow shows what becomes of a job until it is over and its log read, then the same of each further
-// part of a multinode job, and returns errQuiet where one did not end well.
+// follow shows what becomes of a job until it is over and its log read, of all parts of a multinode job
+// at once, and returns errQuiet where one did not end well.
 func (a *app) follow(ctx context.Context, c api.Client, job events.JobID, how followed) error {
-	ended := a.followOne(ctx, c, job, how)
-	if ended != nil && !errors.Is(ended, errQuiet) {
-		return ended
+	g := &chorus{app: a, client: c, how: how, parts: map[events.JobID]bool{job: true}}
+	if err := g.follow(ctx, job); err != nil {
+		return err
 	}
 	var whole api.Job
 	if err := c.Call(ctx, "jobs.show", api.JobRequest{Job: job}, &whole); err != nil {
 		return err
 	}
+	all := []events.JobID{job}
 	for _, part := range whole.Parts {
-		if part.Job == job {
-			continue
+		if part.Job != job {
+			all = append(all, part.Job)
 		}
-		err := a.followOne(ctx, c, part.Job, how)
+	}
+	var ended error
+	for _, one := range all {
+		var j api.Job
+		if err := c.Call(ctx, "jobs.show", api.JobRequest{Job: one, Whole: true}, &j); err != nil {
+			return err
+		}
+		err := a.conclude(ctx, c, j, how.failOnTest)
 		if err != nil && !errors.Is(err, errQuiet) {
 			return err
 		}
@@ -52,28 +60,10 @@ func (a *app) follow(ctx context.Context, c api.Client, job events.JobID, how fo
 	return ended
 }
 
-// followOne follows one job with all its attempts, or one part of a multinode job.
-func (a *app) followOne(ctx context.Context, c api.Client, job events.JobID, how followed) error {
-	for at := job; at != 0; {
-		if err := a.followAttempt(ctx, c, at, how); err != nil {
-			return err
-		}
-		next, err := a.nextAttempt(ctx, c, at)
-		if err != nil {
-			return err
-		}
-		at = next
-	}
-	var j api.Job
-	if err := c.Call(ctx, "jobs.show", api.JobRequest{Job: job, Whole: true}, &j); err != nil {
-		return err
-	}
-	return a.conclude(ctx, c, j, how.failOnTest)
-}
-
 // followAttempt follows one job to the end of its log.
-func (a *app) followAttempt(ctx context.Context, c api.Client, job events.JobID, how followed) error {
-	f := &follower{app: a, levels: how.levels, finished: make(chan struct{}), lines: make(chan struct{}, 1)}
+func (g *chorus) followAttempt(ctx context.Context, job events.JobID, as speaker) error {
+	a, c := g.app, g.client
+	f := &follower{chorus: g, as: as, finished: make(chan struct{}), lines: make(chan struct{}, 1)}
 	followCtx, cancel := context.WithCancelCause(ctx)
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -139,9 +129,8 @@ func (a *app) conclude(ctx context.Context, c api.Client, j api.Job, failOnTest 
 
 // follower prints the lines and the facts of one job, which come from two flows.
 type follower struct {
-	app      *app
-	levels   []events.Level
-	mu       sync.Mutex // one line is printed at a time
+	*chorus
+	as       speaker // guarded by the chorus's print
 	once     sync.Once
 	display  string        // the job as people call it; empty until its first fact came
 	finished chan struct{} // closed when the job is over
@@ -154,12 +143,12 @@ func (f *follower) line(n uint64, r events.Record) error {
 	case f.lines <- struct{}{}:
 	default:
 	}
-	if len(f.levels) > 0 && !slices.Contains(f.levels, r.Level) {
+	if len(f.how.levels) > 0 && !slices.Contains(f.how.levels, r.Level) {
 		return nil
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.app.printRecord(n, r)
+	f.print.Lock()
+	defer f.print.Unlock()
+	return f.app.printRecordOf(f.as, n, r)
 }
 
 // facts prints what happens to the job beside its log. Its end is not an error: the log decides.
@@ -173,6 +162,9 @@ func (f *follower) facts(ctx context.Context, c api.Client, job events.JobID) {
 			}
 			in.From = e.Seq + 1
 			f.fact(e, m.Data)
+			if e.Name == splitFact {
+				_ = f.join(job, f) // asked again at the end
+			}
 			return nil
 		})
 		select {
@@ -190,8 +182,8 @@ func (f *follower) fact(e api.Fact, raw []byte) {
 	if f.app.json {
 		return
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.print.Lock()
+	defer f.print.Unlock()
 	fmt.Fprintf(f.app.out, "%s %s\n", f.app.paint(f.app.out, bold, "●"), f.app.paint(f.app.out, bold, f.sentence(e, raw)))
 }
 
@@ -259,8 +251,8 @@ func (f *follower) sentence(e api.Fact, raw []byte) string {
 	switch e.Name {
 	case "job.submitted":
 		return fmt.Sprintf("job %s submitted: %s", job, v.Name)
-	case "definition.split":
-		return fmt.Sprintf("job %[1]d is a group of %[2]d jobs, which are shown one after the other: %[1]d.0 to %[1]d.%[3]d", v.Job, len(v.Parts), len(v.Parts)-1)
+	case splitFact:
+		return fmt.Sprintf("job %[1]d is a group of %[2]d jobs, which are shown together: %[1]d.0 to %[1]d.%[3]d", v.Job, len(v.Parts), len(v.Parts)-1)
 	case "job.rejected":
 		return fmt.Sprintf("job %s rejected: %s", job, v.Message)
 	case "job.scheduled":

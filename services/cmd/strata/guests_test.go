@@ -44,7 +44,7 @@ func TestGuests(t *testing.T) {
 	w := newWorld(t)
 	keys := filepath.Join(w.dir, "keys")
 	port := serveSSH(t, keys)
-	w.up(t, "--listen-sql", "", "--worker", "w1")
+	w.up(t, "--listen-sql", "", "--worker", "w1", "--first-job", ownNumbers(t, 2))
 	w.must(t, "workers", "configure", "w1", "--dispatcher", write(t, w.dir, "dispatcher.yaml", "dispatcher_ip: 127.0.0.1\n"))
 	dict := strings.ReplaceAll(hostDevice, "@PORT@", port)
 	w.must(t, "devices", "add", "sh1", "--type", "shell", "--worker", "w1", "--dict", write(t, w.dir, "sh1.yaml", dict), "--health", "Good")

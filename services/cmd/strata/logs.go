@@ -20,7 +20,8 @@ func (a *app) logsCommand() *cobra.Command {
 		Short: "Show a job's log",
 		Long: `Show what a job logged: what the console said (target), what was typed (input), results, and the
 dispatcher's own lines. --follow goes on until all output has arrived, of the next attempt too where
-the lab has failed the job and tries it again.
+the lab has failed the job and tries it again. Of a multinode job it shows all parts as they speak, each
+line with the part's number and role; 41.1 is one part alone, and so is 41 without --follow, the first.
 
 The levels are debug, info, warning, error, exception, input, target, feedback, results, event.`,
 		Example: `  strata logs 42
@@ -43,14 +44,24 @@ The levels are debug, info, warning, error, exception, input, target, feedback, 
 			defer done()
 			in.Job = job
 			shown := false
+			show := func(as speaker, n uint64, r events.Record) error {
+				if len(wanted) > 0 && !slices.Contains(wanted, r.Level) {
+					return nil
+				}
+				shown = true
+				return a.printRecordOf(as, n, r)
+			}
+			if in.Follow && !strings.Contains(args[0], ".") {
+				var whole api.Job
+				if err := c.Call(cmd.Context(), "jobs.show", api.JobRequest{Job: job}, &whole); err != nil {
+					return explain(err)
+				}
+				if len(whole.Parts) > 0 {
+					return explain((&chorus{app: a, client: c}).logs(cmd.Context(), whole.Parts, in, show))
+				}
+			}
 			for in.Job != 0 && err == nil {
-				err = c.Log(cmd.Context(), in, func(n uint64, r events.Record) error {
-					if len(wanted) > 0 && !slices.Contains(wanted, r.Level) {
-						return nil
-					}
-					shown = true
-					return a.printRecord(n, r)
-				})
+				err = c.Log(cmd.Context(), in, func(n uint64, r events.Record) error { return show(speaker{}, n, r) })
 				if err != nil || !in.Follow {
 					break
 				}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,7 +127,7 @@ func TestDocumentedGroup(t *testing.T) {
 	shells, _, _ = strings.Cut(shells, "- test:\n")
 	shells = strings.ReplaceAll(shells, "tar -C / -xzf", "sh @UNPACK@")
 	w := newWorld(t)
-	w.up(t, "--listen-sql", "", "--worker", "w1")
+	w.up(t, "--listen-sql", "", "--worker", "w1", "--first-job", ownNumbers(t, 0))
 	root := filepath.Join(w.dir, "root")
 	if err := os.Mkdir(root, 0o755); err != nil {
 		t.Fatal(err)
@@ -155,6 +156,17 @@ while read -r file; do sed -i "s#/tmp/lava_multi_node_cache.txt#$own/cache#g" "/
 	if status != exitOK || strings.Count(text, " is Complete: ") != 3 {
 		t.Errorf("the guide's group: status %d\n%s", status, text)
 	}
+	// They wait for each other, so whoever is shown as it speaks is shown between the others' lines.
+	names := regexp.MustCompile(`(?m)^[0-9:.]+ \w+ +(\d+\.\d) \w+: `).FindAllStringSubmatch(text, -1)
+	turns := 0
+	for i := 1; i < len(names); i++ {
+		if names[i][1] != names[i-1][1] {
+			turns++
+		}
+	}
+	if turns < 3 {
+		t.Errorf("%d lines of three parts, and another part speaks %d times: they are not shown as they come", len(names), turns)
+	}
 }
 
 // TestMultinode runs a group of three on three shells of the worker: they exchange messages and meet.
@@ -166,7 +178,7 @@ func TestMultinode(t *testing.T) {
 		t.Skipf("SKIPPED: %v (Debian: busybox-static)", err)
 	}
 	w := newWorld(t)
-	w.up(t, "--listen-sql", "", "--worker", "w1")
+	w.up(t, "--listen-sql", "", "--worker", "w1", "--first-job", ownNumbers(t, 1))
 	root := filepath.Join(w.dir, "root")
 	if err := os.Mkdir(root, 0o755); err != nil {
 		t.Fatal(err)
@@ -222,6 +234,15 @@ func TestMultinode(t *testing.T) {
 	if !regexp.MustCompile(`(?s)job \d+\.0 is Complete.*job \d+\.1 is Incomplete`).MatchString(text) || status != exitFailed {
 		t.Errorf("half a group: status %d\n%s", status, lastOf(text))
 	}
+	heldTogether(t, "submit --follow", text, `\d+\.0 a: `, `\d+\.1 b: `)
+	heldTogether(t, "logs --follow", w.must(t, "logs", number, "--follow"), number+`\.0 server: `, number+`\.2 client: `)
+	if own := w.must(t, "logs", number+".1", "--follow"); strings.Contains(own, number+".0 server: ") || strings.TrimSpace(own) == "" {
+		t.Errorf("logs --follow of one part:\n%s", lastOf(own))
+	}
+	lines := w.must(t, "logs", number, "--follow", "--json")
+	if !strings.Contains(lines, `{"part":"`+number+`.0","role":"server","line":0,`) || !strings.Contains(lines, `{"part":"`+number+`.2","role":"client","line":0,`) {
+		t.Errorf("logs --follow --json of a group does not say whose lines they are:\n%s", lastOf(lines))
+	}
 	for i, p := range parts {
 		log := w.must(t, "logs", p.Display)
 		if string(p.Health) != "Complete" {
@@ -248,6 +269,29 @@ func TestMultinode(t *testing.T) {
 			if !regexp.MustCompile(regexp.QuoteMeta(name) + `\s.*` + verdict).MatchString(results) {
 				t.Errorf("job %s: no %s with %s in\n%s\n%s", p.Display, name, verdict, results, lastOf(log))
 			}
+		}
+	}
+}
+
+// ownNumbers returns where the lab of the n-th such test begins to number its jobs, n from 0 to 9: shells of the
+// worker unpack to /lava-N, where a lab of another test, or of another process, would meet them.
+func ownNumbers(t *testing.T, n int) string {
+	t.Helper()
+	first := (int64(os.Getpid())*10 + int64(n)) * 100
+	t.Cleanup(func() {
+		for n := first; n < first+100; n++ {
+			os.RemoveAll(fmt.Sprintf("/lava-%d", n))
+		}
+	})
+	return strconv.FormatInt(first, 10)
+}
+
+// heldTogether holds that two parts of a group were shown, each line under its name.
+func heldTogether(t *testing.T, what, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if n := len(regexp.MustCompile(`(?m)^[0-9:.]+ \w+ +`+part).FindAllString(text, -1)); n < 10 {
+			t.Errorf("%s: %d lines of %s in\n%s", what, n, part, lastOf(text))
 		}
 	}
 }

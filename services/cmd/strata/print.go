@@ -109,8 +109,13 @@ func text(msg json.RawMessage) string {
 
 // printRecord writes one line of a job's log.
 func (a *app) printRecord(line uint64, r events.Record) error {
+	return a.printRecordOf(speaker{}, line, r)
+}
+
+// printRecordOf writes one line of the log of one of several jobs.
+func (a *app) printRecordOf(as speaker, line uint64, r events.Record) error {
 	if a.json {
-		return a.printJSON(logLine{Line: line, Record: r})
+		return a.printJSON(logLine{speaker: as, Line: line, Record: r})
 	}
 	msg := text(r.Message)
 	if r.Level == events.Results {
@@ -120,13 +125,18 @@ func (a *app) printRecord(line uint64, r events.Record) error {
 		msg = r.Namespace + ": " + msg
 	}
 	msg = plain(msg)
-	_, err := fmt.Fprintf(a.out, "%s %s %s\n", a.paint(a.out, dim, r.Time.Local().Format("15:04:05.000")),
-		a.paint(a.out, dim, fmt.Sprintf("%-9s", r.Level)), a.paint(a.out, levelColour(r.Level), msg))
+	name := ""
+	if as.Part != "" {
+		name = a.paint(a.out, dim, as.Part+" "+plain(as.Role)+":") + " "
+	}
+	_, err := fmt.Fprintf(a.out, "%s %s %s%s\n", a.paint(a.out, dim, r.Time.Local().Format("15:04:05.000")),
+		a.paint(a.out, dim, fmt.Sprintf("%-9s", r.Level)), name, a.paint(a.out, levelColour(r.Level), msg))
 	return err
 }
 
 // logLine is a record as --json prints it.
 type logLine struct {
+	speaker
 	Line uint64 `json:"line"` // from 0
 	events.Record
 }

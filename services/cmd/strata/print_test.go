@@ -121,7 +121,7 @@ func TestSentence(t *testing.T) {
 		{"job.finished", `{"job":1,"health":"Incomplete","error_type":"Job","error":"no image"}`, "job 1 finished: Incomplete (Job: no image)"},
 		{"job.withdrawn", `{"job":1,"reason":"canceled by bob"}`, "job 1 withdrawn: canceled by bob"},
 		{"job.returned", `{"job":1,"reason":"no space"}`, "job 1 returned: no space"},
-		{"definition.split", `{"job":1,"parts":[1,3]}`, "job 1 is a group of 2 jobs, which are shown one after the other: 1.0 to 1.1"},
+		{"definition.split", `{"job":1,"parts":[1,3]}`, "job 1 is a group of 2 jobs, which are shown together: 1.0 to 1.1"},
 		{"job.retried", `{"job":1,"as":3,"attempt":2}`, "job 1 was failed by the lab and is tried again as job 3"},
 		{"job.retry-dropped", `{"job":1,"reason":"no other device"}`, "job 1 was failed by the lab and is not tried again: no other device"},
 		{"job.annotated", `{"job":1}`, "job 1: job.annotated"},

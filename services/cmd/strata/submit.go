@@ -35,9 +35,9 @@ refuses is reported with the place and the reason.
 With --follow the job's log is shown as it arrives (--level picks lines, as in "strata logs"), and
 the exit status says how it ended: 0 only when the job is Complete. Failed test cases do not make a
 job Incomplete; --fail-on-test makes the exit status 1 for them too. The parts of a multinode job are
-shown one after the other, and all of them count; without --follow their numbers are listed, with which
-every command can be asked of one of them, such as "strata logs 41.2". Interrupting the command does
-not end the job; "strata cancel" does.`,
+shown together, each line with the part's number and role, and all of them count; without --follow their
+numbers are listed, with which every command can be asked of one of them, such as "strata logs 41.2".
+Interrupting the command does not end the job; "strata cancel" does.`,
 		Example: `  strata submit job.yaml
   strata submit job.yaml --follow --fail-on-test
   generate-job | strata submit -`,
