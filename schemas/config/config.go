@@ -14,6 +14,7 @@ type Config struct {
 	Space      Space
 	Log        Log
 	Worker     Worker
+	Archive    Archive
 }
 
 // Listen is where `strata up` serves. Port 0 takes a free one; an empty address does not listen.
@@ -53,6 +54,19 @@ type Jobs struct {
 	ExtraContext    []string      // further names that a job's context may set (LAVA's EXTRA_CONTEXT_VARIABLES)
 }
 
+// Archive says where everything is kept that the streams forget. Without a bucket it is a directory.
+// The secrets of a bucket are never in the file, but in the environment: STRATA_S3_KEY and
+// STRATA_S3_SECRET.
+type Archive struct {
+	Path       string        // directory; empty is below Data
+	Keep       time.Duration // how long the streams keep what is archived
+	Age        time.Duration // how long a message waits for its segment
+	S3Endpoint string        // such as https://s3.example.com
+	S3Bucket   string        // empty: a directory
+	S3Prefix   string        // of the names in the bucket
+	S3Region   string
+}
+
 // Space is how much of a disk has to stay free. Below it a server takes no submissions, a worker
 // no orders.
 type Space struct {
@@ -86,6 +100,7 @@ func Defaults() Config {
 		Log:        Log{Level: "info", Format: "text"},
 		Worker:     Worker{TFTP: ":69", Web: ":8070", Cache: 20 << 30},
 		ClickHouse: ClickHouse{},
+		Archive:    Archive{Keep: 30 * 24 * time.Hour, Age: time.Hour},
 	}
 }
 
@@ -124,6 +139,13 @@ func (c *Config) settings() []setting {
 		{key: "jobs.queue_timeout", about: "how long a job that does not say waits for a device; 0 is for ever", into: &c.Jobs.QueueTimeout},
 		{key: "jobs.retry_infrastructure", about: "try a job that ends by the lab's fault once more, on another device, where it does not say", into: &c.Jobs.Retry},
 		{key: "jobs.extra_context", about: "further names that a job's context may set", into: &c.Jobs.ExtraContext},
+		{key: "archive.path", about: "directory of the archive; empty is below data", into: &c.Archive.Path},
+		{key: "archive.keep", about: "how long the streams keep what is archived", into: &c.Archive.Keep},
+		{key: "archive.age", about: "how long a message waits for its segment of the archive", into: &c.Archive.Age},
+		{key: "archive.s3_endpoint", about: "URL of an S3 server for the archive", into: &c.Archive.S3Endpoint},
+		{key: "archive.s3_bucket", about: "bucket of the archive; empty keeps it in a directory", into: &c.Archive.S3Bucket},
+		{key: "archive.s3_prefix", about: "what its names in the bucket begin with", into: &c.Archive.S3Prefix},
+		{key: "archive.s3_region", about: "region of the bucket, where the server asks for one", into: &c.Archive.S3Region},
 		{key: "space.server", about: "free space below which submissions are refused", into: &c.Space.Server, size: true},
 		{key: "space.worker", about: "free space below which a worker takes no orders", into: &c.Space.Worker, size: true},
 		{key: "log.level", about: "what a process logs about itself", into: &c.Log.Level, oneOf: []string{"debug", "info", "warn", "error"}},
