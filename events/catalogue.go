@@ -20,6 +20,7 @@ const (
 	DispatchService   Service = "dispatch"
 	HealthService     Service = "health"
 	IngestionService  Service = "ingestion"
+	JudgementService  Service = "judgement"
 	APIService        Service = "api"
 )
 
@@ -80,6 +81,10 @@ func catalogue() []definition {
 		define[ResultsRecorded]("results.recorded", IngestionService),
 		define[JobOutputComplete]("job.output-complete", IngestionService),
 
+		define[JobJudged]("job.judged", JudgementService),
+
+		define[KnownIssueAdded]("known-issue.added", APIService),
+		define[KnownIssueRemoved]("known-issue.removed", APIService),
 		define[JobPrioritySet]("job.priority-set", APIService),
 		define[JobAnnotated]("job.annotated", APIService),
 		define[JobCancelRequested]("job.cancel-requested", APIService),

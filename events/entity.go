@@ -42,12 +42,13 @@ const (
 	Policy      Kind = "policy" // one entity without an id: how the queue is ordered
 	Reservation Kind = "reservation"
 	Query       Kind = "query"
+	KnownIssues Kind = "issues" // one entity without an id: the issues that are known
 )
 
 // Entity is what a fact is about: a kind and an id within the kind.
 type Entity struct {
 	Kind Kind
-	ID   string // as users write it; "" for [Scheduling] and [Policy]
+	ID   string // as users write it; "" for [Scheduling], [Policy] and [KnownIssues]
 }
 
 // Event is a fact. Every struct in the catalogue implements it by value.

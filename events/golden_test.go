@@ -188,6 +188,9 @@ func fill(v reflect.Value, name string) {
 		reflect.TypeFor[events.QueryID]():        events.QueryID(3),
 		reflect.TypeFor[events.QueryEntity]():    events.CaseQuery,
 		reflect.TypeFor[events.QueryMatch]():     events.MatchNot,
+		reflect.TypeFor[events.Verdict]():        events.VerdictTest,
+		reflect.TypeFor[events.Cause]():          events.CausePanic,
+		reflect.TypeFor[events.Change]():         events.Regression,
 	}
 	if s, ok := samples[v.Type()]; ok {
 		v.Set(reflect.ValueOf(s))

@@ -36,6 +36,7 @@ type snapshot struct {
 	Took    []durationSnap `json:"took,omitempty"`
 	Came    []arrivalSnap  `json:"came,omitempty"`
 	Queries []*Query       `json:"queries,omitempty"`
+	Issues  *issuesSnap    `json:"issues,omitempty"`
 }
 
 type goneEntity struct {
@@ -69,7 +70,7 @@ func (s *State) Encode() ([]byte, error) {
 	slices.SortFunc(snap.Gone, func(a, b goneEntity) int { return int(int64(a.Seq) - int64(b.Seq)) })
 	snap.Took, snap.Came = s.durations.snap()
 	snap.Rules = s.rules.snap()
-	snap.Queries = slices.Collect(s.Queries())
+	snap.Queries, snap.Issues = slices.Collect(s.Queries()), s.snapIssues()
 	text, err := json.Marshal(snap)
 	if err != nil {
 		return nil, fmt.Errorf("encode checkpoint of the lab: %w", err)
@@ -177,6 +178,7 @@ func Decode(format string, data []byte) (*State, error) {
 	}
 	s.durations.restore(snap.Took, snap.Came)
 	s.rules.restore(snap.Rules)
+	s.restoreIssues(snap.Issues)
 	for _, q := range snap.Queries {
 		s.queries[q.Query] = q
 	}

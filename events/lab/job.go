@@ -219,7 +219,7 @@ func (j Job) After(at time.Time, e events.Event) (Job, bool) {
 		run := *j.Run
 		run.Released = true
 		j.Run = &run
-	default: // JobSubmitted again, JobRejected, JobAnnotated, DefinitionSplit, ReportRefused
+	default: // JobSubmitted again, JobRejected, JobAnnotated, JobJudged, DefinitionSplit, ReportRefused
 		return j, false
 	}
 	return j, true
@@ -301,6 +301,8 @@ func jobOf(e events.Event) (events.JobID, bool) {
 	case events.JobRemoved:
 		return e.Job, true
 	case events.JobOutputComplete:
+		return e.Job, true
+	case events.JobJudged:
 		return e.Job, true
 	}
 	return 0, false

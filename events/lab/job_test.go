@@ -37,6 +37,7 @@ func jobFacts() map[string]events.Event {
 		"removed":           events.JobRemoved{Job: 1, By: "bob"},
 		"priority set":      events.JobPrioritySet{Job: 1, Priority: 90},
 		"annotated":         events.JobAnnotated{Job: 1},
+		"judged":            events.JobJudged{Job: 1},
 		"retried":           events.JobRetried{Job: 1, As: 9, Attempt: 2},
 		"retry dropped":     events.JobRetryDropped{Job: 1, Reason: "no other device"},
 		"finished, owing":   events.JobFinished{Job: 1, Device: "q1", Lease: lease, Health: events.Incomplete, ErrorType: events.InfrastructureError, At: noon},

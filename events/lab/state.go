@@ -28,6 +28,7 @@ type State struct {
 	names     map[string]string // one copy of each name that many jobs repeat
 	rules     rules
 	queries   map[events.QueryID]*Query
+	issues    issues
 }
 
 // New returns the lab before its first fact.
@@ -93,6 +94,8 @@ func (s *State) Anticipate(seq uint64, at time.Time, e events.Event) Changes {
 		s.evolveReservation(seq, at, e)
 	case events.Query:
 		s.evolveQuery(seq, at, e)
+	case events.KnownIssues:
+		s.evolveIssues(seq, e)
 	}
 	return Changes{}
 }
@@ -130,6 +133,8 @@ func (s *State) Seq(about events.Entity) uint64 {
 		return s.rounds
 	case events.Policy:
 		return s.rules.policy.Seq
+	case events.KnownIssues:
+		return s.issues.seq
 	case events.Reservation:
 		if r := s.rules.reservation(about.ID); r != nil {
 			return r.Seq
@@ -170,6 +175,8 @@ func (s *State) AgedOut(about events.Entity) {
 		s.rounds = 0
 	case events.Policy:
 		s.rules.policy.Seq = 0
+	case events.KnownIssues:
+		s.issues.seq = 0
 	case events.Reservation:
 		if r := s.rules.reservation(about.ID); r != nil {
 			r.Seq = 0

@@ -1,0 +1,52 @@
+package verdict
+
+// words are lines, or parts of them, that devices print very often: where most of the characters of one
+// are there and some are missing, the console has lost them.
+var words = []string{"Booting Linux on physical CPU", "Linux version ", "Starting kernel ...", "Hit any key to stop autoboot", "Kernel command line: ",
+	"PROJECT EXECUTION ", "Running TESTSUITE ", "<LAVA_SIGNAL_TESTCASE ", "<LAVA_SIGNAL_STARTTC ", "<LAVA_SIGNAL_ENDTC ", "<LAVA_SIGNAL_STARTRUN ", "<LAVA_SIGNAL_ENDRUN ",
+	"<LAVA_TEST_RUNNER EXIT>", "TEST_CASE_ID=", "Trying to boot from ", "Loading Environment from ", "DHCP client bound to address ", "Run /init as init process",
+	"Freeing unused kernel ", "Bytes transferred = ", "random: crng init done"}
+
+// maxWords is how many lines of a console are looked at for that: enough for a boot.
+const maxWords = 20000
+
+// misses says whether a line holds one of the words with characters missing.
+func misses(text string) bool {
+	if len(text) < 9 || len(text) > 400 {
+		return false
+	}
+	for _, w := range words {
+		if missesOf(text, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// missesOf finds w in text with one to a third of its characters left out. The first two and the last
+// have to be there: without an anchor anything is the rest of something.
+func missesOf(text, w string) bool {
+	most := len(w) / 3
+	for from := 0; from+len(w)-most <= len(text); from++ {
+		if text[from] != w[0] {
+			continue
+		}
+		left, at := 0, from
+		for i := 0; i < len(w); i++ {
+			if at < len(text) && text[at] == w[i] {
+				at++
+				continue
+			}
+			if i < 2 || i == len(w)-1 {
+				left = most + 1
+			}
+			if left++; left > most {
+				break
+			}
+		}
+		if left > 0 && left <= most {
+			return true
+		}
+	}
+	return false
+}

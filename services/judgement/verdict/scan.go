@@ -1,0 +1,311 @@
+package verdict
+
+import (
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"strata/events"
+)
+
+// stage is how far a device has come since it was last started.
+type stage int
+
+const (
+	off    stage = iota // it has said nothing
+	talks               // something that no line has told the nature of
+	loader              // firmware or boot loader
+	kernel              // the kernel was started
+	user                // init runs
+	shell               // somebody is logged in, or a test runs
+)
+
+// found is a sign that was seen.
+type found struct {
+	cause   events.Cause
+	weight  weight
+	line    uint64
+	stage   stage
+	follows bool
+	heals   bool
+}
+
+// maxText is how much of a line is looked at, in bytes: what a line is stands in its beginning.
+const maxText = 4096
+
+// maxSigns bounds what is kept of one attempt: a kernel may report without end. The first are kept,
+// and every fatal one.
+const maxSigns = 200
+
+// attempt is what one attempt at booting and testing showed.
+type attempt struct {
+	signs    []found
+	stage    stage
+	said     *uint64 // the last line of the console that says something
+	heard    uint64  // lines of the console
+	damaged  uint64  // of them with characters that no console prints
+	firstBad uint64  // the first of these
+	lossy    uint64  // of them that are known lines with characters missing
+	lost     uint64  // the first of these
+	expected bool    // the device said that it would start again
+	typed    *uint64 // what was last typed on the console and not answered by any line
+	login    bool    // a login prompt was seen
+	booted   bool    // a kernel has printed its version since the device started
+	handed   bool    // firmware has handed over, to a kernel or to more firmware
+}
+
+// Scan takes in a job's log.
+type Scan struct {
+	now      attempt
+	before   []attempt // those that were given up; at most maxAttempts, the latest
+	stamped  bool      // the kernel's lines bear its time
+	lines    uint64
+	action   string // innermost action that failed
+	level    string // of action
+	threw    *uint64
+	errorAt  *uint64 // the line with the error that ended the last attempt
+	errorMsg string
+	running  []string // names of actions that have begun and not ended, outermost first
+	outcome  Outcome  // as the log itself tells
+	failed   *failedCase
+	told     bool // the log tells how the job ended
+	canceled *uint64
+	lastLine string // of the console that says something
+	rest     string // the beginning of a record that goes on
+	restAt   uint64
+}
+
+const maxAttempts = 8
+
+// failedCase is the first failed case of a test.
+type failedCase struct {
+	suite, name string
+	line        uint64
+}
+
+// Outcome is how a job ended, as its last fact tells.
+type Outcome struct {
+	Health events.JobHealth // empty: there was no job, only a console
+	Type   events.ErrorType
+	Error  string
+	Lost   bool // its worker did not come back
+}
+
+var (
+	ansi    = regexp.MustCompile(`\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[c78=>]|\([AB0])`)
+	stamp   = regexp.MustCompile(`\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? `)
+	begun   = regexp.MustCompile(`^start: ([0-9.]+) (\S+) \(timeout `)
+	ended   = regexp.MustCompile(`^end: ([0-9.]+) (\S+) \(duration `)
+	prompts = regexp.MustCompile(`(?:^|[\w~/:\])@-] ?)[#$] ?(?:\[6n)?$|^(?:~|/\S*|\S+@\S+) ?[#$] `)
+)
+
+// Add takes the next record. The first is line 0.
+func (s *Scan) Add(r events.Record) {
+	line := s.lines
+	s.lines++
+	switch r.Level {
+	case events.Results:
+		s.result(r.Message, line)
+		return
+	case events.Target, events.Feedback, events.Input, events.Error, events.Exception, events.Info, events.Debug, events.Warning:
+	default:
+		return
+	}
+	var text string
+	if json.Unmarshal(r.Message, &text) != nil {
+		return
+	}
+	switch r.Level {
+	case events.Target, events.Feedback:
+		if r.Continues && len(s.rest) < 1<<16 {
+			if s.rest == "" {
+				s.restAt = line
+			}
+			s.rest += text
+			return
+		}
+		if s.rest != "" {
+			text, line, s.rest = s.rest+text, s.restAt, ""
+		}
+		s.console(text, line)
+	case events.Input:
+		if strings.TrimSpace(text) != "" {
+			s.now.typed = &line
+		}
+	case events.Exception:
+		s.threw = &line
+		s.errorAt, s.errorMsg = &line, text
+		if strings.Contains(text, "cancel") {
+			s.canceled = &line
+		}
+	case events.Error:
+		if s.errorAt == nil {
+			s.errorAt, s.errorMsg = &line, text
+		}
+	case events.Warning:
+		if strings.HasPrefix(text, "Retrying: ") {
+			s.again()
+		}
+	default:
+		s.pipeline(text)
+	}
+}
+
+// again begins another attempt.
+func (s *Scan) again() {
+	s.before = append(s.before, s.now)
+	if len(s.before) > maxAttempts {
+		s.before = s.before[1:]
+	}
+	s.now = attempt{}
+	s.errorAt, s.errorMsg, s.action, s.level = nil, "", "", ""
+}
+
+// pipeline follows the dispatcher's own lines: which action runs, and which failed.
+func (s *Scan) pipeline(text string) {
+	if m := begun.FindStringSubmatch(text); m != nil {
+		s.running = append(s.running, m[2])
+		if restarts(m[2]) {
+			s.now.expected, s.now.stage = true, off
+		}
+		if strings.HasPrefix(m[2], "lava-test-") {
+			s.now.stage = max(s.now.stage, shell)
+		}
+		return
+	}
+	m := ended.FindStringSubmatch(text)
+	if m == nil {
+		return
+	}
+	if n := len(s.running); n > 0 && s.running[n-1] == m[2] {
+		s.running = s.running[:n-1]
+	}
+	if s.threw != nil && !strings.HasPrefix(s.level, m[1]+".") {
+		s.action, s.level = m[2], m[1]
+	}
+	s.threw = nil
+}
+
+// restarts says that an action switches or resets the device, which then starts from nothing.
+func restarts(action string) bool {
+	switch {
+	case strings.Contains(action, "reset"), strings.Contains(action, "reboot"), strings.Contains(action, "power"):
+		return true
+	}
+	return action == "boot-image-retry" || action == "execute-qemu" || action == "boot-qemu-image"
+}
+
+// result takes a result of the log.
+func (s *Scan) result(message json.RawMessage, line uint64) {
+	var r struct {
+		Definition string           `json:"definition"`
+		Case       string           `json:"case"`
+		Result     string           `json:"result"`
+		Message    string           `json:"error_msg"`
+		Type       events.ErrorType `json:"error_type"`
+		End        json.RawMessage  `json:"endtc"` // a number, in LAVA's logs as text
+	}
+	if json.Unmarshal(message, &r) != nil {
+		return
+	}
+	if r.Definition == "lava" {
+		switch {
+		case r.Case == "job":
+			s.told = true
+			s.outcome = Outcome{Type: r.Type, Error: r.Message, Health: events.Complete}
+			if r.Type == events.CanceledError {
+				s.outcome.Health = events.Canceled
+			} else if r.Result != "pass" {
+				s.outcome.Health = events.Incomplete
+			}
+		case r.Result == "pass" && (r.Case == "login-action" || r.Case == "auto-login-action"):
+			s.reach(shell)
+		}
+		return
+	}
+	if r.Result != "fail" || s.failed != nil {
+		return
+	}
+	at := line
+	if n, err := strconv.ParseUint(strings.Trim(string(r.End), `"`), 10, 64); err == nil && n < line {
+		at = n
+	}
+	s.failed = &failedCase{r.Definition, r.Case, at}
+}
+
+// console takes a line of a console.
+func (s *Scan) console(text string, line uint64) {
+	a := &s.now
+	a.heard++
+	if strings.ContainsAny(text, "\ufffd\x00\x01\x02\x03\x04\x05\x06") {
+		if a.damaged == 0 {
+			a.firstBad = line
+		}
+		a.damaged++
+	}
+	text = plainText(text)
+	text = strings.TrimSpace(text[:min(len(text), maxText)])
+	if text == "" {
+		return
+	}
+	a.said, a.typed, s.lastLine = &line, nil, text
+	has := strings.Contains(text, "] ") && stamp.MatchString(text)
+	s.stamped = s.stamped || has
+	if a.heard < maxWords && misses(text) {
+		if a.lossy == 0 {
+			a.lost = line
+		}
+		a.lossy++
+	}
+	s.progress(text, has, line)
+	for i := range table {
+		if f, ok := s.match(&table[i], text, has); ok {
+			f.line, f.stage = line, a.stage
+			if len(a.signs) < maxSigns || f.weight == fatal {
+				a.signs = append(a.signs, f)
+			}
+			return
+		}
+	}
+}
+
+// plainText returns a line without what moves a cursor.
+func plainText(text string) string {
+	if strings.IndexByte(text, '\x1b') >= 0 {
+		text = ansi.ReplaceAllString(text, "")
+	}
+	if strings.ContainsAny(text, "\b\r\x00") {
+		text = strings.NewReplacer("\b", "", "\r", "", "\x00", "").Replace(text)
+	}
+	return text
+}
+
+// match says whether a line is of a row of the table.
+func (s *Scan) match(g *sign, text string, has bool) (found, bool) {
+	at := strings.Index(text, g.has)
+	if at < 0 || g.not != "" && strings.Contains(text, g.not) {
+		return found{}, false
+	}
+	said := text
+	if has {
+		all := stamp.FindAllStringIndex(text, -1)
+		said = text[all[len(all)-1][1]:]
+	}
+	if strings.Contains(said, "---[ end ") || g.like != nil && !g.like.MatchString(said) {
+		return found{}, false
+	}
+	if g.kernel && !has && s.stamped {
+		return found{}, false
+	}
+	// What a person typed is echoed: a kernel's words in the middle of a line without its time are no report.
+	if g.weight >= serious && !has && s.stamped && g.cause != events.CauseFirmware && at > 0 && prompted(text[:at]) {
+		return found{}, false
+	}
+	return found{cause: g.cause, weight: g.weight, follows: g.follows, heals: g.heals}, true
+}
+
+// prompted says that a prompt stands in the beginning of a line: what comes after it was typed.
+func prompted(before string) bool {
+	return strings.Contains(before, "# ") || strings.Contains(before, "$ ") || strings.Contains(before, "=> ") || strings.Contains(before, "> ")
+}
