@@ -53,6 +53,7 @@ func models() []model {
 		read("test_set_counts", setRows),
 		read("test_cases", caseRows),
 		read("measurements", measurementRows),
+		read("query_items", queryItemRows),
 	}
 }
 

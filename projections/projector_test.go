@@ -409,6 +409,7 @@ func story(t *testing.T, b *eventtest.Broker, job events.JobID) uint64 {
 			events.DeviceUntagged{Device: "qemu-01", Tag: "old", By: "admin"},
 			events.TagRemoved{Tag: "gone", By: "admin"},
 			events.DeviceConfigured{Device: "qemu-01", Dictionary: "{% extends 'qemu' %}", By: "admin"},
+			events.QueryRefreshed{Query: 1, Items: []events.QueryItem{{Job: 1, Suite: "lava", Seq: 2}}, By: "admin"},
 		)
 	}
 	facts = append(facts,

@@ -1,0 +1,259 @@
+package query
+
+import (
+	"strconv"
+	"strings"
+
+	"strata/events"
+)
+
+// Statement is SQL with the values that it names.
+type Statement struct {
+	SQL    string
+	Values []Value
+	Limits Limits
+}
+
+// Compile makes the statement that finds the rows of a query, the newest job first, with all columns
+// that [Columns] names. The rows in omitted, named as [ItemID] does, are left out. An [*Error] says
+// what is wrong with the query.
+func Compile(q Query, viewer Viewer, omitted []events.QueryItem, page Page) (Statement, error) {
+	q, _, err := q.Check()
+	if err != nil {
+		return Statement{}, err
+	}
+	c := compiler{entity: q.Entity, viewer: viewer}
+	where := c.visible(q.Conditions)
+	where = append(where, c.together(q.Conditions)...)
+	for _, clause := range q.Clauses {
+		where = append(where, c.clause(clause))
+	}
+	where = append(where, c.without(omitted)...)
+	return c.statement(where, page, q.Limits()), nil
+}
+
+// CompileItems makes the statement that shows the rows which a refresh has kept, to a viewer.
+func CompileItems(id events.QueryID, entity events.QueryEntity, refresh uint64, viewer Viewer, omitted []events.QueryItem, page Page) Statement {
+	c := compiler{entity: entity, viewer: viewer}
+	where := c.visible(nil)
+	kept := " FROM query_items WHERE query = " + c.values.bind("UInt64", uint64(id)) + " AND seq = " + c.values.bind("UInt64", refresh) + ")"
+	where = append(where, c.key()+" IN (SELECT "+map[events.QueryEntity]string{
+		events.JobQuery: "job", events.SuiteQuery: "job, suite", events.CaseQuery: "job, result_seq, result_n"}[entity]+kept)
+	where = append(where, c.without(omitted)...)
+	return c.statement(where, page, Limits{Rows: boundedRows})
+}
+
+// Columns returns the columns of a statement about an entity, by their names in jobs, test_suites or
+// test_cases.
+func Columns(entity events.QueryEntity) []string {
+	switch entity {
+	case events.SuiteQuery:
+		return strings.Fields("job suite cases passes failures skips unknowns first_at last_at")
+	case events.CaseQuery:
+		return strings.Fields("job suite set name result measurement units time line start_line end_line metadata seq n")
+	}
+	return strings.Fields(`job display user name state health submitted_at scheduled_at started_at ended_at device_type device worker
+		priority tags public groups health_check error_type error metadata group_id parent role retried_as complete lines cases
+		missing_lines failure_tags comment queue_timeout`)
+}
+
+// ItemID names a row: "42" a job, "42/0_smoke" a suite, "812.3" a case by its sequence in RESULTS and
+// its number within that message.
+func ItemID(i events.QueryItem) string {
+	switch {
+	case i.Seq > 0:
+		return strconv.FormatUint(i.Seq, 10) + "." + strconv.FormatUint(i.N, 10)
+	case i.Suite != "":
+		return i.Job.String() + "/" + i.Suite
+	}
+	return i.Job.String()
+}
+
+// ParseItem reads what [ItemID] writes. Of a case it knows neither job nor suite.
+func ParseItem(entity events.QueryEntity, id string) (events.QueryItem, bool) {
+	first, rest, found := strings.Cut(id, map[events.QueryEntity]string{events.SuiteQuery: "/", events.CaseQuery: "."}[entity])
+	if entity == events.JobQuery {
+		first, rest, found = id, "", true
+	}
+	number, err := strconv.ParseUint(first, 10, 64)
+	if err != nil || number == 0 || !found {
+		return events.QueryItem{}, false
+	}
+	switch entity {
+	case events.SuiteQuery:
+		return events.QueryItem{Job: events.JobID(number), Suite: rest}, rest != ""
+	case events.CaseQuery:
+		n, err := strconv.ParseUint(rest, 10, 32)
+		return events.QueryItem{Seq: number, N: n}, err == nil
+	}
+	return events.QueryItem{Job: events.JobID(number)}, true
+}
+
+// compiler makes predicates on the rows of one entity: of jobs, test_suites or test_cases.
+type compiler struct {
+	entity events.QueryEntity
+	viewer Viewer
+	values values
+}
+
+// key is the columns that name a row.
+func (c *compiler) key() string {
+	switch c.entity {
+	case events.SuiteQuery:
+		return "(job, suite)"
+	case events.CaseQuery:
+		return "(job, seq, n)"
+	}
+	return "job"
+}
+
+// visible returns what holds of rows that the viewer may see, of jobs that are there.
+func (c *compiler) visible(conditions []events.QueryCondition) []string {
+	if c.entity == events.JobQuery {
+		return append(c.seen(), "NOT rejected", "NOT removed")
+	}
+	if c.viewer.All {
+		// Jobs that are gone are few, and refused ones have no results.
+		return []string{"job NOT IN (SELECT job FROM job_state WHERE removed > 0)"}
+	}
+	return []string{"job IN (SELECT job FROM jobs WHERE " + strings.Join(append(c.seen(), "NOT removed"), " AND ") + ")"}
+}
+
+// seen is visibility as a predicate on jobs. The first look goes to the row that the submission made.
+func (c *compiler) seen() []string {
+	if c.viewer.All {
+		return nil
+	}
+	user := c.values.bind("String", string(c.viewer.User))
+	return []string{"job IN (SELECT job FROM job_state WHERE public > 0 OR user = " + user + ")", "(public OR user = " + user + ")"}
+}
+
+// together returns what holds of rows for which all conditions do, those on suites and cases of one
+// and the same.
+func (c *compiler) together(conditions []events.QueryCondition) (where []string) {
+	var jobs, suites, cases []events.QueryCondition
+	for _, one := range conditions {
+		switch one.Table {
+		case Suites:
+			suites = append(suites, one)
+		case Cases:
+			cases = append(cases, one)
+		default:
+			jobs = append(jobs, one)
+		}
+	}
+	if len(jobs) > 0 {
+		holds := strings.Join(append(c.first(jobs), c.tests(jobs)...), " AND ")
+		if c.entity != events.JobQuery {
+			holds = "job IN (SELECT job FROM jobs WHERE " + holds + ")"
+		}
+		where = append(where, holds)
+	}
+	// Where the entity has the columns itself, they are asked; else some row below it has to fit.
+	switch {
+	case c.entity == events.CaseQuery || c.entity == events.SuiteQuery && len(cases) == 0:
+		return append(where, c.tests(append(suites, cases...))...)
+	case len(cases) > 0:
+		where = append(where, c.below("test_cases", append(suites, cases...), jobs))
+	case len(suites) > 0:
+		where = append(where, c.below("test_suite_counts", suites, jobs))
+	}
+	return where
+}
+
+// below says that a row of a table below the entity fits all conditions. Conditions on the job are
+// repeated there: they leave out most of the table before it is read.
+func (c *compiler) below(table string, conditions, jobs []events.QueryCondition) string {
+	keys := "job"
+	if c.entity == events.SuiteQuery {
+		keys = "job, suite"
+	}
+	tests := c.tests(conditions)
+	if len(jobs) > 0 {
+		tests = append(tests, "job IN (SELECT job FROM jobs WHERE "+strings.Join(append(c.first(jobs), c.tests(jobs)...), " AND ")+")")
+	}
+	left := keys
+	if c.entity == events.SuiteQuery {
+		left = "(" + keys + ")"
+	}
+	return left + " IN (SELECT " + keys + " FROM " + table + " WHERE " + strings.Join(tests, " AND ") + ")"
+}
+
+// tests writes conditions that were checked, each as a predicate on its column.
+func (c *compiler) tests(conditions []events.QueryCondition) (where []string) {
+	for _, one := range conditions {
+		f, _ := lookup(one.Table, one.Field) // Check has found it
+		sql, _, _ := f.test(one, &c.values)
+		where = append(where, sql)
+	}
+	return where
+}
+
+// first narrows jobs by what the storage knows before the rows of a job are put together. A job whose
+// column has a value got it from a row of the storage; so a condition that such a row must fulfil
+// leaves no job out.
+func (c *compiler) first(conditions []events.QueryCondition) (where []string) {
+	for _, one := range conditions {
+		f, _ := lookup(one.Table, one.Field)
+		if f.raw == "" || one.Operator == ne || (f.kind == name || f.kind == text) && one.Value == "" {
+			continue
+		}
+		f.column = f.raw
+		f.null = false
+		if sql, _, err := f.test(one, &c.values); err == nil {
+			where = append(where, "job IN (SELECT job FROM job_state WHERE "+sql+")")
+		}
+	}
+	return where
+}
+
+// clause writes conditions that are joined otherwise than by "and".
+func (c *compiler) clause(clause events.QueryClause) string {
+	if clause.Match == events.MatchNot {
+		return "NOT (" + strings.Join(c.together(clause.Conditions), " AND ") + ")"
+	}
+	var any []string
+	for _, one := range clause.Conditions {
+		any = append(any, "("+strings.Join(c.together([]events.QueryCondition{one}), " AND ")+")")
+	}
+	return "(" + strings.Join(any, " OR ") + ")"
+}
+
+// without leaves rows out by their names.
+func (c *compiler) without(items []events.QueryItem) []string {
+	if len(items) == 0 {
+		return nil
+	}
+	ids := make([]string, len(items))
+	for i, item := range items {
+		ids[i] = ItemID(item)
+	}
+	id := map[events.QueryEntity]string{events.JobQuery: "toString(job)", events.SuiteQuery: "concat(toString(job), '/', suite)",
+		events.CaseQuery: "concat(toString(seq), '.', toString(n))"}[c.entity]
+	return []string{id + " NOT IN " + c.values.bind("Array(String)", ids)}
+}
+
+// statement selects a page of the rows for which all of where holds.
+func (c *compiler) statement(where []string, page Page, limits Limits) Statement {
+	columns := strings.Join(Columns(c.entity), ", ")
+	from, order := "test_cases", "job DESC, seq DESC, n DESC"
+	switch c.entity {
+	case events.JobQuery:
+		from, order = "jobs", "job DESC"
+	case events.SuiteQuery:
+		from, order = "test_suites", "job DESC, suite"
+	}
+	if len(where) == 0 {
+		where = []string{"1"}
+	}
+	tail := " ORDER BY " + order
+	if page.Limit > 0 {
+		tail += " LIMIT " + c.values.bind("UInt64", uint64(page.Limit)) + " OFFSET " + c.values.bind("UInt64", uint64(max(0, page.Offset)))
+	}
+	holds := strings.Join(where, " AND ")
+	if c.entity == events.JobQuery && page.Limit > 0 {
+		// The numbers first, by the few columns that the conditions need; then whole rows of one page.
+		return Statement{"SELECT " + columns + " FROM jobs WHERE job IN (SELECT job FROM jobs WHERE " + holds + tail + ") ORDER BY " + order, c.values, limits}
+	}
+	return Statement{"SELECT " + columns + " FROM " + from + " WHERE " + holds + tail, c.values, limits}
+}
