@@ -22,6 +22,7 @@ const (
 	IngestionService  Service = "ingestion"
 	JudgementService  Service = "judgement"
 	APIService        Service = "api"
+	ArchiveService    Service = "archive"
 )
 
 // Source returns what stands in the header ce-source of the service's facts, such as
@@ -85,6 +86,8 @@ func catalogue() []definition {
 
 		define[KnownIssueAdded]("known-issue.added", APIService),
 		define[KnownIssueRemoved]("known-issue.removed", APIService),
+		define[LabRestored]("lab.restored", ArchiveService),
+
 		define[JobPrioritySet]("job.priority-set", APIService),
 		define[JobAnnotated]("job.annotated", APIService),
 		define[JobCancelRequested]("job.cancel-requested", APIService),

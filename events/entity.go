@@ -39,6 +39,7 @@ const (
 	Scheduling Kind = "scheduling" // one entity without an id: the rounds of all schedulers
 	Result     Kind = "result"     // a job's results, in RESULTS
 
+	Lab         Kind = "lab"    // one entity without an id: the whole
 	Policy      Kind = "policy" // one entity without an id: how the queue is ordered
 	Reservation Kind = "reservation"
 	Query       Kind = "query"
