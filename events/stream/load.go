@@ -43,36 +43,57 @@ func (l *Log) direct(ctx context.Context, stream string, r directRequest) ([]sto
 	if err != nil {
 		return nil, err
 	}
+	subject := "$JS.API.DIRECT.GET." + stream
+	if r.Batch == 0 && r.Multi == nil {
+		msg, err := l.nc.RequestWithContext(ctx, subject, body)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", stream, err)
+		}
+		m, end, err := answered(stream, msg)
+		if end || err != nil {
+			return nil, err
+		}
+		return []stored{m}, nil
+	}
+	// A subscription of the client's own making would have room for 64k messages, half a megabyte to
+	// allocate and clear for each request.
+	answers := make(chan *nats.Msg, max(r.Batch, len(r.Multi))+1)
 	inbox := l.nc.NewInbox()
-	sub, err := l.nc.SubscribeSync(inbox)
+	sub, err := l.nc.ChanSubscribe(inbox, answers)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := l.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, body); err != nil {
+	if err := l.nc.PublishRequest(subject, inbox, body); err != nil {
 		return nil, err
 	}
 	var all []stored
 	for {
-		msg, err := sub.NextMsgWithContext(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", stream, err)
-		}
-		switch status := msg.Header.Get("Status"); {
-		case status == "204" || status == "404": // end of batch; nothing there
-			return all, nil
-		case status != "":
-			return nil, fmt.Errorf("read %s: broker says %s %s", stream, status, msg.Header.Get("Description"))
-		}
-		m, err := parseStored(msg)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", stream, err)
-		}
-		all = append(all, m)
-		if r.Batch == 0 && r.Multi == nil {
-			return all, nil
+		select {
+		case msg := <-answers:
+			m, end, err := answered(stream, msg)
+			if end || err != nil {
+				return all, err
+			}
+			all = append(all, m)
+		case <-ctx.Done():
+			return nil, fmt.Errorf("read %s: %w", stream, ctx.Err())
 		}
 	}
+}
+
+// answered reads one answer to a direct request; end says that no more come.
+func answered(stream string, msg *nats.Msg) (m stored, end bool, err error) {
+	switch status := msg.Header.Get("Status"); {
+	case status == "204" || status == "404": // end of batch; nothing there
+		return m, true, nil
+	case status != "":
+		return m, true, fmt.Errorf("read %s: broker says %s %s", stream, status, msg.Header.Get("Description"))
+	}
+	if m, err = parseStored(msg); err != nil {
+		return m, true, fmt.Errorf("read %s: %w", stream, err)
+	}
+	return m, false, nil
 }
 
 // parseStored reads an answer to a direct request.

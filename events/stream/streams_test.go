@@ -27,7 +27,7 @@ func TestStreamsAreAsDocumented(t *testing.T) {
 		{stream.Lab, jetstream.LimitsPolicy, true, true},
 		{stream.Results, jetstream.LimitsPolicy, true, true},
 		{stream.Output, jetstream.LimitsPolicy, false, false},
-		{stream.Work, jetstream.WorkQueuePolicy, false, false},
+		{stream.Work, jetstream.WorkQueuePolicy, true, false},
 		{stream.Reports, jetstream.WorkQueuePolicy, false, false},
 		{stream.Sync, jetstream.LimitsPolicy, false, false},
 	}

@@ -13,8 +13,11 @@ import (
 // keeps waiting for a connection.
 const togetherBytes = 4 << 20
 
+// togetherFrom is how many messages are worth a batch: the broker makes files for each to gather it in.
+const togetherFrom = 4
+
 // PublishTogether publishes messages that are not facts, such as orders, in their order. A broker that
-// syncs takes a hundred in one batch as fast as two alone. All are for one stream that allows atomic batches, and each
+// syncs takes a hundred in one batch as fast as a few alone. All are for one stream that allows atomic batches, and each
 // has an id in [jetstream.MsgIDHeader]: what the broker has already it does not take again, as with
 // a single message.
 //
@@ -37,7 +40,7 @@ func (l *Log) PublishTogether(ctx context.Context, msgs []*nats.Msg) error {
 // publishBatch publishes messages as one batch, or one by one where the broker refuses that: it does
 // where it has one of them already.
 func (l *Log) publishBatch(ctx context.Context, msgs []*nats.Msg) error {
-	if len(msgs) > 1 {
+	if len(msgs) >= togetherFrom {
 		_, err := l.attempt(ctx, msgs, l.sendBatch)
 		for _, m := range msgs {
 			for _, h := range []string{headerBatch, headerBatchSequence, headerBatchCommit} {
