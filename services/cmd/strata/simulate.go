@@ -29,6 +29,8 @@ type simulated struct {
 	kills  []string
 	more   []string
 	drain  bool
+	rule   string // by which devices are given
+	asked  int    // every n-th job that waits is asked for its start
 }
 
 func (a *app) simulateCommand() *cobra.Command {
@@ -41,7 +43,8 @@ were used and how the device time was shared. The decisions are made by the same
 
 The lab is made up from a seed, or it is yours: --facts takes what "strata events --from 1 --json"
 prints, --past asks the running lab for it. Then the same jobs come at the same times and take as
-long as they took; --policy, --more and --kill change what is tried. A lab that is made up has
+long as they took; --policy, --more and --kill change what is tried. --rule lava gives devices as LAVA
+does, to see what that would make of the same jobs; --estimates says how true "strata why" is. A lab that is made up has
 Zipf-like shares of types and users, days and nights, log-normal durations, failures and health checks.
 
 Equal calls print equal bytes; how long the machine took for it is told on standard error.`,
@@ -58,6 +61,8 @@ Equal calls print equal bytes; how long the machine took for it is told on stand
 	f.StringVar(&in.policy, "policy", "", "scheduling policy to try, a file as `strata policy set` takes it")
 	f.StringSliceVar(&in.kills, "kill", nil, "end a worker's machine: WORKER@AFTER, or WORKER@AFTER+BACK, such as w1@36h+8h")
 	f.StringSliceVar(&in.more, "more", nil, "devices beside those of the facts: TYPE=N")
+	f.StringVar(&in.rule, "rule", "strata", "who gives the devices: strata, or lava, where parts of a multinode job hold theirs while they wait")
+	f.IntVar(&in.asked, "estimates", 0, "hold the estimate of every n-th job that has to wait to its start; 0 is none")
 	f.BoolVar(&in.drain, "drain", false, "go on after the last submission until no job waits")
 	f.Uint64Var(&in.lab.Seed, "seed", in.lab.Seed, "what a made-up lab grows from")
 	f.StringVar(&in.start, "start", in.lab.Start.Format(time.DateOnly), "first day")
@@ -78,6 +83,7 @@ Equal calls print equal bytes; how long the machine took for it is told on stand
 	f.Float64Var(&in.lab.Failing, "failing", in.lab.Failing, "part of the jobs that fail")
 	f.Float64Var(&in.lab.Infra, "infra", in.lab.Infra, "part of the jobs that end with an error of the lab")
 	f.IntVar(&in.lab.CheckHours, "check-hours", in.lab.CheckHours, "hours between the health checks of a device; 0 is none")
+	f.IntVar(&in.lab.Retries, "retries", in.lab.Retries, "further attempts after an error of the lab: 0 or 1")
 	cmd.MarkFlagsMutuallyExclusive("facts", "past")
 	return cmd
 }
@@ -88,7 +94,7 @@ func foreign(recorded bool) (flags []string, reason string) {
 		return []string{"more"}, "a lab is made up; --devices says how many it has"
 	}
 	return []string{"seed", "start", "days", "devices", "types", "workers", "job-limit", "jobs", "load", "median", "spread", "users",
-		"priorities", "tagged", "asking", "multinode", "failing", "infra", "check-hours"}, "the lab is that of the recorded facts"
+		"priorities", "tagged", "asking", "multinode", "failing", "infra", "retries", "check-hours"}, "the lab is that of the recorded facts"
 }
 
 func (a *app) simulate(cmd *cobra.Command, in simulated) error {
@@ -98,6 +104,14 @@ func (a *app) simulate(cmd *cobra.Command, in simulated) error {
 		if cmd.Flags().Changed(name) {
 			return misuse("--%s: %s", name, reason)
 		}
+	}
+	switch {
+	case in.rule != "strata" && in.rule != "lava":
+		return misuse("--rule %q: strata or lava", in.rule)
+	case in.rule == "lava" && in.policy != "":
+		return misuse("--rule lava knows no --policy")
+	case in.asked < 0:
+		return misuse("--estimates %d: 0 for none, or every n-th job that waits", in.asked)
 	}
 	var policy *events.SchedulingPolicySet
 	if in.policy != "" {
@@ -148,7 +162,7 @@ func (a *app) simulate(cmd *cobra.Command, in simulated) error {
 
 // madeUp is the lab that the flags describe.
 func (in simulated) madeUp(policy *events.SchedulingPolicySet) (sc simulation.Scenario, err error) {
-	in.lab.Policy, in.lab.Drain = policy, in.drain
+	in.lab.Policy, in.lab.Drain, in.lab.LAVA, in.lab.Estimates = policy, in.drain, in.rule == "lava", in.asked
 	if in.lab.Start, err = time.Parse(time.DateOnly, in.start); err != nil {
 		return sc, misuse("--start %q: a day such as 2026-01-05", in.start)
 	}
@@ -197,7 +211,8 @@ func (in simulated) again(facts io.Reader, policy *events.SchedulingPolicySet) (
 	if err != nil {
 		return sc, err
 	}
-	c := simulation.Changes{Policy: policy, Drain: in.drain, More: map[events.DeviceTypeName]int{}}
+	c := simulation.Changes{Policy: policy, Drain: in.drain, LAVA: in.rule == "lava", Estimates: in.asked,
+		More: map[events.DeviceTypeName]int{}}
 	for _, m := range in.more {
 		typ, n, _ := strings.Cut(m, "=")
 		count, err := strconv.Atoi(n)

@@ -33,6 +33,16 @@ func TestSimulate(t *testing.T) {
 	if r.Jobs.Submitted != 200 || len(r.Fairness.Users) != 2 || r.Fairness.Users[0].Weight+r.Fairness.Users[1].Weight != 3 {
 		t.Errorf("report %+v", r)
 	}
+	status, text = w.strata(t, "simulate", "--devices", "6", "--types", "2", "--days", "4", "--load", "1", "--multinode", "0.5", "--rule", "lava", "--drain")
+	if want := "are held by jobs that wait for others"; status != 0 || !strings.Contains(text, want) {
+		t.Errorf("by LAVA's rule: status %d, %q is not in\n%s", status, want, text)
+	}
+	status, text = w.strata(t, "simulate", "--devices", "10", "--days", "3", "--estimates", "1", "--retries", "1", "--infra", "0.2")
+	for _, want := range []string{"jobs that had to wait: half of them wrong by less than", "tried again"} {
+		if status != 0 || !strings.Contains(text, want) || strings.Contains(text, " 0 tried again") {
+			t.Errorf("with estimates and attempts: status %d, %q is not in\n%s", status, want, text)
+		}
+	}
 	facts := `{"seq":1,"name":"worker.registered","time":"2026-01-05T00:00:00Z","data":{"worker":"w1","by":"local"}}
 {"seq":2,"name":"worker.went-online","time":"2026-01-05T00:00:00Z","data":{"worker":"w1","version":"x","at":"2026-01-05T00:00:00Z"}}
 {"seq":3,"name":"device.added","time":"2026-01-05T00:00:00Z","data":{"device":"q1","device_type":"qemu","worker":"w1","health":"Good","by":"local"}}
@@ -90,6 +100,11 @@ func TestSimulateMisuse(t *testing.T) {
 		{"--policy " + policy, 1, "fair_shares"},
 		{"--policy " + heavy, 1, "-2"},
 		{"--devices 2 --types 3", 2, "types 3"},
+		{"--rule best", 2, "strata or lava"},
+		{"--rule lava --policy " + policy, 2, "knows no --policy"},
+		{"--estimates -1", 2, "--estimates -1"},
+		{"--retries 2", 2, "retries 2"},
+		{"--facts - --retries 1", 2, "--retries"},
 	} {
 		if status, text := w.strata(t, append([]string{"simulate"}, strings.Fields(tt.args)...)...); status != tt.status || !strings.Contains(text, tt.want) {
 			t.Errorf("strata simulate %s: status %d, %q; want %d and %q", tt.args, status, text, tt.status, tt.want)

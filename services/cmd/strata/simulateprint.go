@@ -13,8 +13,8 @@ import (
 func (a *app) printSimulation(r simulation.Report) error {
 	j := r.Jobs
 	fmt.Fprintf(a.out, "%s to %s, %d devices on %d workers\n", r.From.Format(time.DateTime), r.Until.Format(time.DateTime), r.Devices, r.Workers)
-	fmt.Fprintf(a.out, "%d jobs submitted: %d complete, %d incomplete (%d lost with their worker), %d canceled, %d left the queue, %d run, %d wait; %d health checks\n\n",
-		j.Submitted, j.Complete, j.Incomplete, j.Lost, j.Canceled, j.Withdrawn, j.Running, j.Waiting, j.Checks)
+	fmt.Fprintf(a.out, "%d jobs submitted: %d complete, %d incomplete (%d lost with their worker), %d canceled, %d left the queue, %d run, %d wait; %d tried again; %d health checks\n\n",
+		j.Submitted, j.Complete, j.Incomplete, j.Lost, j.Canceled, j.Withdrawn, j.Running, j.Waiting, j.Retried, j.Checks)
 	var rows [][]string
 	for _, w := range r.Waits {
 		still := ""
@@ -42,8 +42,15 @@ func (a *app) printSimulation(r simulation.Report) error {
 	if err := a.table([]string{"USER", "WEIGHT", "DEVICE HOURS", "SHARE"}, rows); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(a.out, "\nJain's index of device time by weight: %.3f\n", r.Fairness.Jain)
-	return err
+	fmt.Fprintf(a.out, "\nJain's index of device time by weight: %.3f\n", r.Fairness.Jain)
+	if j.Held > 0 {
+		fmt.Fprintf(a.out, "At the end %d devices are held by jobs that wait for others of their group.\n", j.Held)
+	}
+	if e := r.Estimates; e != nil {
+		fmt.Fprintf(a.out, "Estimates of %d jobs that had to wait: half of them wrong by less than %s of the wait, %s of the starts inside the interval.\n",
+			e.Held, percent(e.Error), percent(e.Inside))
+	}
+	return nil
 }
 
 // seconds writes a time as people read it.
