@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"strata/events"
 	"strata/events/lab"
@@ -77,6 +78,42 @@ func asOne(first, last Job) Job {
 	one.Health, one.Ended, one.ErrorType, one.Error, one.Complete = "", nil, "", "", false
 	one.Lines, one.Missing, one.Cases = 0, 0, 0
 	return one
+}
+
+// wholeOf shows a first attempt and the one after it, where there is one, as one job.
+func wholeOf(s *lab.State, first Job) Job {
+	if last := s.Job(first.RetriedAs); last != nil {
+		return asOne(first, viewJob(last))
+	}
+	return asOne(first, first)
+}
+
+// foldAttempts makes one job of each job in a list and its further attempt, which may lie outside the list.
+func (a *api) foldAttempts(ctx context.Context, in JobsRequest, jobs []Job) []Job {
+	at := map[events.JobID]int{}
+	for i, j := range jobs {
+		at[j.Job] = i
+	}
+	gone := map[events.JobID]bool{}
+	for i, j := range jobs {
+		if j.RetriedAs == 0 || !j.Over() {
+			continue // one that is not over is one job already
+		}
+		n, listed := at[j.RetriedAs]
+		var last Job
+		if listed {
+			last = jobs[n]
+		} else if late, err := a.attempt(ctx, j.RetriedAs); err == nil && late.Job != 0 {
+			last = late
+		} else {
+			continue // its facts have aged out: the first attempt is all that can be told
+		}
+		gone[j.RetriedAs] = true
+		if jobs[i] = asOne(j, last); !in.wants(jobs[i]) {
+			gone[j.Job] = true // on another device than was asked for
+		}
+	}
+	return slices.DeleteFunc(jobs, func(j Job) bool { return gone[j.Job] })
 }
 
 // nextAttempt waits until it is known whether a job that is over gets a further attempt, and returns it,

@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"strata/events"
@@ -45,7 +47,28 @@ func TestWholeJob(t *testing.T) {
 		t.Errorf("why the first attempt waits: %q, want %q", w.Over, want)
 	}
 
+	listed := func(in api.JobsRequest) string {
+		var out api.Jobs
+		call(t, c, "jobs.list", in, &out)
+		var words []string
+		for _, j := range out.Jobs {
+			words = append(words, fmt.Sprintf("%d %s %s", j.Job-first, j.State, j.Health))
+		}
+		return strings.Join(words, ", ")
+	}
+	if got := listed(api.JobsRequest{Whole: true}); got != "0 Running " {
+		t.Errorf("jobs as wholes: %q, want the first number alone, Running", got)
+	}
+	if got := listed(api.JobsRequest{Whole: true, State: "Submitted"}); got != "" {
+		t.Errorf("jobs as wholes that wait: %q, want none", got)
+	}
+	if got := listed(api.JobsRequest{}); got != "1 Submitted " {
+		t.Errorf("jobs: %q, want the second attempt", got)
+	}
 	attemptOn(t, b, second, "q2", "")
+	if got := listed(api.JobsRequest{Whole: true, All: true}); got != "0 Finished Complete" && got != "" { // it may have left the fold
+		t.Errorf("jobs as wholes, over: %q", got)
+	}
 	if got, want := <-log, []string{"0:on q1", "1:more", "0:on q2", "1:more"}; !slices.Equal(got, want) {
 		t.Errorf("log that was followed: %q, want %q", got, want)
 	}

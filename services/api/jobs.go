@@ -35,6 +35,12 @@ func (a *api) listJobs(ctx context.Context, who caller, in JobsRequest) (Jobs, e
 			case j.Run != nil && !v.Over():
 				out.Running++
 			}
+			if in.Whole && s.Job(v.RetryOf) != nil {
+				continue // shown as the job that it tries again
+			}
+			if in.Whole {
+				v = wholeOf(s, v)
+			}
 			if in.wants(v) && s.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: j.ID.String()}) {
 				out.Jobs = append(out.Jobs, v)
 			}

@@ -55,6 +55,9 @@ func (a *api) addPast(ctx context.Context, out *Jobs, in JobsRequest) {
 			}
 		}
 	}
+	if in.Whole {
+		out.Jobs = a.foldAttempts(ctx, in, out.Jobs)
+	}
 	sort.Slice(out.Jobs, func(i, j int) bool { return out.Jobs[i].Job > out.Jobs[j].Job })
 }
 

@@ -96,6 +96,7 @@ type JobsRequest struct {
 	State  string          `json:"state,omitempty"`
 	Device string          `json:"device,omitempty"` // on this device, or of this device type
 	Limit  int             `json:"limit,omitempty"`  // at most so many; 0 is 50, 1000 the most
+	Whole  bool            `json:"whole,omitempty"`  // a job and its further attempts as one job, under the first number
 }
 
 // Jobs answers JobsRequest.

@@ -213,6 +213,36 @@ func TestCheckName(t *testing.T) {
 	}
 }
 
+// TestFoldAttempts makes one line of a chain that the tables list as two.
+func TestFoldAttempts(t *testing.T) {
+	first := Job{Job: 1, Display: "1", State: StateFinished, Health: events.Incomplete, Device: "q1", Error: "no power", RetriedAs: 3}
+	last := Job{Job: 3, Display: "3", State: StateFinished, Health: events.Complete, Device: "q2", RetryOf: 1}
+	other := Job{Job: 2, Display: "2", State: StateFinished, Health: events.Canceled}
+	tests := []struct {
+		in   JobsRequest
+		want string
+	}{
+		{JobsRequest{All: true}, "2 Canceled , 1 Complete q2"},
+		{JobsRequest{All: true, Device: "q2"}, "1 Complete q2"},
+		{JobsRequest{All: true, Device: "q1"}, ""},
+	}
+	for _, tt := range tests {
+		var list []Job
+		for _, j := range []Job{last, other, first} {
+			if tt.in.wants(j) || tt.in.Device != "" && j.Job != 2 {
+				list = append(list, j)
+			}
+		}
+		var got []string
+		for _, j := range new(api).foldAttempts(t.Context(), tt.in, list) {
+			got = append(got, fmt.Sprintf("%s %s %s", j.Display, j.Health, j.Device))
+		}
+		if strings.Join(got, ", ") != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
 func TestSplitSubject(t *testing.T) {
 	tests := []struct{ subject, user, verb string }{
 		{"api.alice.jobs.show", "alice", "jobs.show"},

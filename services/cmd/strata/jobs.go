@@ -20,7 +20,9 @@ func (a *app) jobsCommand() *cobra.Command {
 		Use:   "jobs",
 		Short: "List jobs",
 		Long: `List the jobs that wait or run, newest first. --all adds those that are over, which come from
-ClickHouse; where that is away the list says so and shows what is current.`,
+ClickHouse; where that is away the list says so and shows what is current. With --whole a job that the
+lab has failed and that was tried again is one line under its first number, and runs until the last
+attempt ends.`,
 		Example: "  strata jobs\n  strata jobs --all --user alice --limit 20\n  strata jobs --json | jq -r '.jobs[].job'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -66,6 +68,7 @@ ClickHouse; where that is away the list says so and shows what is current.`,
 	f.StringVar(&in.State, "state", "", "jobs in this state only: "+strings.Join(jobStates, ", "))
 	f.StringVar(&in.Device, "device", "", "jobs of this device or device type only")
 	f.IntVar(&in.Limit, "limit", 50, "at most so many")
+	f.BoolVar(&in.Whole, "whole", false, "jobs that were tried again as one job each")
 	atFlag(cmd, &at)
 	cmd.AddCommand(a.bundleCommand())
 	return cmd
