@@ -80,6 +80,9 @@ func (a *api) configureDeviceType(ctx context.Context, who caller, in DeviceType
 	if in.HealthDenominator != events.Hours && in.HealthDenominator != events.Jobs {
 		return DeviceType{}, &Error{Code: Invalid, Field: "health_denominator", Message: "health_denominator must be hours or jobs"}
 	}
+	if len([]rune(in.Description)) > maxDescriptionRunes {
+		return DeviceType{}, &Error{Code: Invalid, Field: "description", Message: "description is longer than 200 characters"}
+	}
 	if len(in.Template) > maxDictionaryBytes {
 		return DeviceType{}, &Error{Code: Invalid, Field: "template", Message: "template is larger than 256 KiB"}
 	}
@@ -91,12 +94,19 @@ func (a *api) configureDeviceType(ctx context.Context, who caller, in DeviceType
 		if err := allow(s, who, lab.Administer, events.DeviceType, string(in.DeviceType)); err != nil {
 			return nil, err
 		}
+		notes = nil // the state may be newer than before
 		was := s.DeviceType(in.DeviceType)
+		if err := checkAliases(s, in, was); err != nil {
+			return nil, err
+		}
 		if was == nil || was.HealthCheck != in.HealthCheck { // an imported one may be wrong: other settings change all the same
 			var err error
 			if notes, err = checkHealthCheck(in); err != nil {
 				return nil, err
 			}
+		}
+		if in.Hidden && (was == nil || !was.Hidden) {
+			notes = append(notes, starved(s, in.DeviceType)...)
 		}
 		var facts []events.Event
 		if was == nil {
@@ -114,6 +124,44 @@ func (a *api) configureDeviceType(ctx context.Context, who caller, in DeviceType
 	out, err := a.showDeviceType(ctx, who, in)
 	out.Notes = notes
 	return out, err
+}
+
+// checkAliases refuses names that would mean two device types. LAVA's forms refuse them too; its interface
+// takes an alias away from another type without a word, and jobs of that type go elsewhere.
+func checkAliases(s *lab.State, in DeviceType, was *lab.DeviceType) error {
+	if of := s.Resolve(in.DeviceType); was == nil && of != in.DeviceType {
+		return refuse(Conflict, "Alias with name '%s' already exists: it is one of device type %s", in.DeviceType, of)
+	}
+	for _, a := range in.Aliases {
+		if was != nil && slices.Contains(was.Aliases, a) {
+			continue
+		}
+		if err := checkName("alias", a, maxNameBytes); err != nil {
+			return err
+		}
+		name := events.DeviceTypeName(a)
+		switch of := s.Resolve(name); {
+		case name == in.DeviceType || s.DeviceType(name) != nil:
+			return refuse(Conflict, "alias %s: there is a device type of that name", a)
+		case of != name && of != in.DeviceType:
+			return refuse(Conflict, "alias %s belongs to device type %s; take it away there first (`strata device-types configure %s --alias …`)", a, of, of)
+		}
+	}
+	return nil
+}
+
+// starved notes the jobs that get no device while their type is hidden.
+func starved(s *lab.State, name events.DeviceTypeName) []string {
+	waiting := 0
+	for j := range s.Jobs() {
+		if j.State == lab.Submitted && s.Resolve(j.DeviceType) == name {
+			waiting++
+		}
+	}
+	if waiting == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("jobs that wait for %s and get no device while it is hidden: %d", name, waiting)}
 }
 
 // checkHealthCheck refuses a health check that could never become a job, which would make every device

@@ -136,6 +136,8 @@ func (a *api) importDeviceTypes(ctx context.Context, who caller, in ImportReques
 		}
 		t := s.DeviceType(name)
 		switch {
+		case t == nil && s.Resolve(name) != name:
+			return nil, fmt.Errorf("Alias with name '%s' already exists: it is one of device type %s", name, s.Resolve(name))
 		case t == nil:
 			out.Outcome = Added
 			return []events.Event{events.DeviceTypeAdded{DeviceType: name, By: who.user},

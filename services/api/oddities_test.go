@@ -63,3 +63,39 @@ func TestTagNames(t *testing.T) {
 	b.Append(t, events.TagAdded{Tag: "usb3.0"}) // as an import does
 	call(t, c, "devices.tag", api.DeviceRequest{Device: "q1", Tag: "usb3.0"}, nil)
 }
+
+// TestAliasesMeanOneType refuses what would make a name mean two device types, and says whom hiding a type
+// starves.
+func TestAliasesMeanOneType(t *testing.T) {
+	t.Parallel()
+	b, c := start(t)
+	call(t, c, "device-types.configure", api.DeviceType{DeviceType: "qemu", Aliases: []string{"kvm"}}, nil)
+	call(t, c, "device-types.configure", api.DeviceType{DeviceType: "board"}, nil)
+	for _, tt := range []struct {
+		in   api.DeviceType
+		want string
+	}{
+		{api.DeviceType{DeviceType: "kvm"}, "Alias with name 'kvm' already exists"},
+		{api.DeviceType{DeviceType: "board", Aliases: []string{"kvm"}}, "alias kvm belongs to device type qemu"},
+		{api.DeviceType{DeviceType: "board", Aliases: []string{"qemu"}}, "there is a device type of that name"},
+		{api.DeviceType{DeviceType: "board", Aliases: []string{"board"}}, "there is a device type of that name"},
+		{api.DeviceType{DeviceType: "board", Aliases: []string{"a/b"}}, "contains a slash"},
+		{api.DeviceType{DeviceType: "board", Description: strings.Repeat("x", 201)}, "longer than 200"},
+	} {
+		if err := c.Call(t.Context(), "device-types.configure", tt.in, nil); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: got %v, want it refused: %s", tt.in, err, tt.want)
+		}
+	}
+	var imported api.Import
+	call(t, c, "device-types.import", api.ImportRequest{Files: []api.ImportFile{{Name: "kvm", Text: "hostname: q1\n"}}}, &imported)
+	if f := imported.Files[0]; f.Outcome != api.Refused || !strings.Contains(f.Why, "Alias with name 'kvm' already exists") {
+		t.Errorf("import of a type that is an alias: %+v", f)
+	}
+	call(t, c, "device-types.configure", api.DeviceType{DeviceType: "qemu", Aliases: []string{"kvm", "vm"}}, nil)
+	b.Append(t, submitted(publish(t, b, "x")))
+	var hidden api.DeviceType
+	call(t, c, "device-types.configure", api.DeviceType{DeviceType: "qemu", Hidden: true}, &hidden)
+	if notes := strings.Join(hidden.Notes, "; "); notes != "jobs that wait for qemu and get no device while it is hidden: 1" {
+		t.Errorf("hiding a type that a job waits for: notes %q", notes)
+	}
+}
