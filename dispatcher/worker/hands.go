@@ -47,11 +47,13 @@ type manualSession struct {
 	end   context.CancelCauseFunc
 	typed chan string
 	kept  chan struct{} // the person is still there; holds one
+	say   *speaker
 }
 
 // Why sessions end that are not done.
 var (
 	errLeft    = errors.New("the person left")
+	errOver    = errors.New("the worker knows nothing of the session any more")
 	errSilence = fmt.Errorf("nobody has asked for the session for %d s", order.HandsGone)
 )
 
@@ -100,7 +102,7 @@ func (m *manual) begin(h order.Hands, say *speaker) error {
 		}
 	}
 	ctx, end := context.WithCancelCause(m.ctx)
-	s := &manualSession{Hands: h, board: b, end: end, typed: make(chan string, typedAhead), kept: make(chan struct{}, 1)}
+	s := &manualSession{Hands: h, board: b, end: end, typed: make(chan string, typedAhead), kept: make(chan struct{}, 1), say: say}
 	m.sessions[h.Session] = s
 	m.work.Go(func() {
 		defer end(nil)
@@ -208,8 +210,11 @@ func (l *link) handle(ctx context.Context, data []byte) {
 		}
 		return
 	}
-	if s == nil {
-		return // it is over, and that was said
+	if s == nil || h.Device != "" && h.Device != s.Device {
+		if h.Do == order.DoKeep { // who asks may have missed the end, or the worker was started again
+			l.speaker(h.Session).ended(errOver)
+		}
+		return
 	}
 	switch h.Do {
 	case order.DoType:
@@ -220,6 +225,8 @@ func (l *link) handle(ctx context.Context, data []byte) {
 		}
 	case order.DoEnd:
 		s.end(errLeft)
+	case order.DoKeep:
+		s.say.say(order.HandsSaid{}) // the worker is still there too
 	}
 	select {
 	case s.kept <- struct{}{}: // who types is there too

@@ -31,15 +31,15 @@ func (s *State) Hands(user events.UserName, d *Device, now time.Time) bool {
 func (d Device) afterHands(seq uint64, at time.Time, e events.Event) (Device, bool) {
 	switch e := e.(type) {
 	case events.DeviceHeld:
-		since := at
+		since, use := at, e.Use
 		switch {
-		case d.Hold != nil && d.Lease == e.Lease:
-			since = d.Hold.Since
+		case d.Hold != nil && d.Lease == e.Lease: // goes on, whatever else is done under it
+			since, use = d.Hold.Since, d.Hold.Use
 		case d.State != DeviceIdle || e.Lease <= d.Lease:
 			return d, false
 		}
 		d.State, d.Lease = DeviceReserved, e.Lease
-		d.Hold = &Hold{By: e.By, Use: e.Use, Since: since, Until: e.Until, On: e.Worker}
+		d.Hold = &Hold{By: e.By, Use: use, Since: since, Until: e.Until, On: e.Worker}
 	case events.DeviceLetGo:
 		if d.Hold == nil || d.Lease != e.Lease {
 			return d, false

@@ -46,9 +46,10 @@ type api struct {
 
 	mu      sync.RWMutex
 	state   *lab.State
-	changed chan struct{} // closed, and made anew, when facts have been folded
-	turn    chan struct{} // room for the one request that records
-	travels chan struct{} // room for requests about the past
+	changed chan struct{}              // closed, and made anew, when facts have been folded
+	turn    chan struct{}              // room for the one request that records
+	travels chan struct{}              // room for requests about the past
+	inHand  map[events.DeviceName]bool // devices that somebody may hold; guarded by mu
 }
 
 // caller is who asked.
@@ -63,7 +64,7 @@ func Run(ctx context.Context, d Deps) error {
 	a := &api{
 		log: d.Log, conn: d.Log.Conn(), now: d.Now, logger: d.Logger, key: d.Key,
 		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), changed: make(chan struct{}),
-		turn: make(chan struct{}, 1), travels: make(chan struct{}, travels),
+		turn: make(chan struct{}, 1), travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{},
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
@@ -79,6 +80,7 @@ func Run(ctx context.Context, d Deps) error {
 		defer group.Done()
 		select {
 		case <-ready:
+			group.Go(func() { a.endHolds(ctx) })
 			a.answer(ctx, &group)
 		case <-ctx.Done():
 		}
@@ -99,6 +101,9 @@ func (a *api) fold(r stream.Recorded) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.state.Evolve(r.Seq, r.Time, r.Event)
+	if held, ok := r.Event.(events.DeviceHeld); ok {
+		a.inHand[held.Device] = true
+	}
 }
 
 // read calls f with the state, which f must not keep anything of.

@@ -71,16 +71,21 @@ func (c Client) Stream(ctx context.Context, verb string, in any, each func(*nats
 	if err := c.Conn.PublishRequest(c.subject(verb), inbox, body); err != nil {
 		return fmt.Errorf("%s: %w", verb, err)
 	}
+	acks := "" // where this flow hears its caller, once it has spoken
 	for n := uint64(1); ; n++ {
 		msg, err := next(ctx, sub)
 		switch {
 		case errors.Is(err, nats.ErrNoResponders), n == 1 && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 			return fmt.Errorf("%s: %w", verb, ErrNoAPI)
 		case err != nil && ctx.Err() != nil:
+			if acks != "" {
+				_ = c.Conn.Publish(acks, []byte(stopFlow)) // it would end by itself a minute later
+			}
 			return ctx.Err()
 		case err != nil:
 			return fmt.Errorf("%s: %w", verb, ErrInterrupted)
 		}
+		acks = msg.Reply
 		if err := refusal(msg); err != nil {
 			return err
 		}

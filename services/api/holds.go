@@ -1,9 +1,19 @@
 package api
 
 import (
+	"context"
 	"fmt"
+	"time"
 
+	"strata/events"
 	"strata/events/lab"
+)
+
+// A hold lasts so long, and is moved on while its session lives when half of it is over: often enough that
+// a device is soon free after this process died, and seldom enough for the log.
+const (
+	holdFor  = 10 * time.Minute
+	holdLook = 15 * time.Second // how often those whose time is over are looked for
 )
 
 // holderOf says who has a device that is not idle, as in "held by job 41.2".
@@ -15,4 +25,185 @@ func holderOf(s *lab.State, d *lab.Device) string {
 		return "held by job " + displayed(s, d.Job)
 	}
 	return "idle"
+}
+
+// hold is a device that the caller has in hand.
+type hold struct {
+	device events.DeviceName
+	worker events.WorkerName
+	lease  events.Lease
+	use    events.HandsUse
+	until  time.Time
+	shared bool // another session of the caller has it, and lets it go
+}
+
+// mayHands returns the device that the caller may use by hand, and the caller's own hold on it, if any.
+func (a *api) mayHands(s *lab.State, who caller, name events.DeviceName) (*lab.Device, error) {
+	d := s.Device(name)
+	if d == nil {
+		return nil, refuse(NotFound, "there is no device %s", name)
+	}
+	if !s.Hands(who.user, d, a.now()) {
+		return nil, refuse(Denied, "%s may not use device %s by hand: who may change it, or has it reserved now, may", who.user, name)
+	}
+	return d, nil
+}
+
+// hold takes a device in hand for the caller.
+func (a *api) hold(ctx context.Context, who caller, name events.DeviceName, use events.HandsUse) (hold, error) {
+	a.endOverdue(ctx, name)
+	var h hold
+	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		d, err := a.mayHands(s, who, name)
+		if err != nil {
+			return nil, err
+		}
+		if err := reachable(s, d); err != nil {
+			return nil, err
+		}
+		h = hold{device: name, worker: d.Worker, lease: s.HoldLease(d), use: use, until: a.holdUntil()}
+		switch {
+		case d.Hold != nil && d.Hold.By == who.user && d.Hold.Use == events.UseConsole && use != events.UseConsole && use != events.UseCheck:
+			h.lease, h.shared = d.Lease, true // one's own power switch beside one's own console
+		case d.Hold != nil:
+			return nil, refuse(Conflict, "device %s is in the hands of %s (%s) since %s; `strata devices release %s` ends that",
+				name, d.Hold.By, d.Hold.Use, d.Hold.Since.UTC().Format(time.RFC3339), name)
+		case d.Job != 0:
+			return nil, refuse(Conflict, "device %s runs job %s; its power and console are that job's until it is over, or `strata cancel %s` has ended it",
+				name, displayed(s, d.Job), displayed(s, d.Job))
+		}
+		return []events.Event{h.fact(who)}, nil
+	})
+	return h, err
+}
+
+// holdUntil is when a hold that begins or goes on now ends by itself.
+func (a *api) holdUntil() time.Time { return a.now().Add(holdFor).UTC().Truncate(time.Second) }
+
+func (h hold) fact(who caller) events.Event {
+	return events.DeviceHeld{Device: h.device, Lease: h.lease, Worker: h.worker, Use: h.use, By: who.user, Until: h.until}
+}
+
+// reachable refuses a device on which nobody has hands.
+func reachable(s *lab.State, d *lab.Device) error {
+	w := s.Worker(d.Worker)
+	switch {
+	case d.Worker == "":
+		return refuse(Conflict, "device %s hangs on no worker: `strata devices move %s WORKER`", d.Name, d.Name)
+	case w == nil:
+		return refuse(Conflict, "device %s hangs on worker %s, which is not in the lab", d.Name, d.Worker)
+	case w.State != lab.Online:
+		return refuse(Away, "worker %s, on which device %s hangs, is offline", w.Name, d.Name)
+	case d.Version == 0:
+		return refuse(Conflict, "device %s has no dictionary yet: `strata devices configure %s FILE`", d.Name, d.Name)
+	}
+	return nil
+}
+
+// holds says whether a hold is still the device's.
+func (h hold) holds(s *lab.State) bool {
+	d := s.Device(h.device)
+	return d != nil && d.Hold != nil && d.Lease == h.lease
+}
+
+// goOn moves the end of a hold on where half of its time is over.
+func (a *api) goOn(ctx context.Context, who caller, h *hold) error {
+	if h.shared || h.until.Sub(a.now()) > holdFor/2 {
+		return nil
+	}
+	return a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		if !h.holds(s) {
+			return nil, nil // the session finds out by itself
+		}
+		h.until = a.holdUntil()
+		return []events.Event{h.fact(who)}, nil
+	})
+}
+
+// letGo records the end of a hold and what came of it, unless somebody else has ended it.
+func (a *api) letGo(ctx context.Context, who caller, h hold, outcome string) error {
+	if h.shared {
+		return nil
+	}
+	return a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		if !h.holds(s) {
+			return nil, nil
+		}
+		return []events.Event{events.DeviceLetGo{Device: h.device, Lease: h.lease, Outcome: outcome}}, nil
+	})
+}
+
+// releaseDevice ends somebody's hold on a device: its session ends, and jobs may have it.
+func (a *api) releaseDevice(ctx context.Context, who caller, in DeviceRequest) (Device, error) {
+	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		d, err := a.mayHands(s, who, in.Device)
+		if err != nil {
+			return nil, err
+		}
+		if d.Hold == nil {
+			return nil, refuse(Conflict, "nobody has device %s in hand: it is %s", d.Name, holderOf(s, d))
+		}
+		return []events.Event{events.DeviceLetGo{Device: d.Name, Lease: d.Lease, By: who.user, Outcome: because("ended by "+string(who.user), in.Reason)}}, nil
+	})
+	return a.deviceAfter(ctx, who, in, err)
+}
+
+// endHolds ends holds whose time is over until ctx ends: their sessions died with the process that kept them.
+func (a *api) endHolds(ctx context.Context) {
+	a.mu.Lock()
+	for d := range a.state.Devices() { // those of the checkpoint
+		if d.Hold != nil {
+			a.inHand[d.Name] = true
+		}
+	}
+	a.mu.Unlock()
+	t := time.NewTicker(holdLook)
+	defer t.Stop()
+	for {
+		var names []events.DeviceName
+		a.mu.Lock()
+		for name := range a.inHand {
+			if d := a.state.Device(name); d == nil || d.Hold == nil {
+				delete(a.inHand, name)
+				continue
+			}
+			names = append(names, name)
+		}
+		a.mu.Unlock()
+		for _, name := range names {
+			a.endOverdue(ctx, name)
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// endOverdue ends the hold on a device whose time is over.
+func (a *api) endOverdue(ctx context.Context, name events.DeviceName) {
+	overdue := func(s *lab.State) *lab.Device {
+		if d := s.Device(name); d != nil && d.Hold != nil && !a.now().Before(d.Hold.Until) {
+			return d
+		}
+		return nil
+	}
+	found := false
+	a.read(func(s *lab.State) { found = overdue(s) != nil })
+	if !found {
+		return
+	}
+	short, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := a.record(short, caller{}, func(s *lab.State) ([]events.Event, error) {
+		d := overdue(s)
+		if d == nil {
+			return nil, nil
+		}
+		return []events.Event{events.DeviceLetGo{Device: name, Lease: d.Lease, Outcome: "its time is over, and nobody moved it on"}}, nil
+	})
+	if err != nil && ctx.Err() == nil {
+		a.logger.Warn("end a hold whose time is over", "device", name, "err", err)
+	}
 }

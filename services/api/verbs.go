@@ -35,6 +35,8 @@ func verbs() map[string]handler {
 		"devices.remove":    verb((*api).removeDevice),
 		"devices.import":    verb((*api).importDevices),
 		"devices.config":    verb((*api).deviceVersions),
+		"devices.type":      verb((*api).typeOnConsole),
+		"devices.release":   verb((*api).releaseDevice),
 
 		"device-types.list":      verb((*api).listDeviceTypes),
 		"device-types.show":      verb((*api).showDeviceType),
@@ -71,10 +73,11 @@ func verbs() map[string]handler {
 // flows is what can be asked for many messages.
 func flows() map[string]opener {
 	return map[string]opener{
-		"jobs.log": (*api).openLog,
-		"events":   (*api).openEvents,
-		"at":       (*api).openAt,
-		"sql":      (*api).openSQL,
+		"jobs.log":      (*api).openLog,
+		"events":        (*api).openEvents,
+		"at":            (*api).openAt,
+		"sql":           (*api).openSQL,
+		"devices.hands": (*api).openHands,
 	}
 }
 

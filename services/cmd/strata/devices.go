@@ -31,8 +31,11 @@ holds them. The subcommands add devices, give them dictionaries, move, tag and r
 				var rows [][]string
 				for _, d := range all {
 					holder := "-"
-					if d.Job != 0 {
+					switch {
+					case d.Job != 0:
 						holder = d.JobDisplay
+					case d.HeldBy != "":
+						holder = "in hand: " + string(d.HeldBy)
 					}
 					rows = append(rows, []string{string(d.Device), string(d.DeviceType), or(string(d.Worker)), d.State,
 						a.paint(a.out, healthColour(string(d.Health)), string(d.Health)), holder, or(join(d.Tags))})
@@ -45,6 +48,7 @@ holds them. The subcommands add devices, give them dictionaries, move, tag and r
 	cmd.AddCommand(a.deviceShow(), a.deviceAdd(), a.deviceConfigure(), a.deviceMove(), a.deviceHealth(),
 		a.deviceTag("tag", "devices.tag", "Give a device a tag"), a.deviceTag("untag", "devices.untag", "Take a tag from a device"),
 		a.deviceRemove(), a.deviceRender(),
+		a.devicePower(), a.deviceConsole(), a.deviceCheck(), a.deviceRelease(),
 		a.devicesImport(), a.versionsCommand("device", "devices", "devices.config"))
 	return cmd
 }
