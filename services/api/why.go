@@ -45,6 +45,9 @@ func (a *api) whyJob(ctx context.Context, who caller, in JobRequest) (Why, error
 	if j.Device != "" {
 		w.Over += " on " + string(j.Device)
 	}
+	if j.Started == nil && j.Error != "" { // it left the queue: for what, or by whom
+		w.Over += ": " + j.Error
+	}
 	if j.RetriedAs != 0 {
 		w.Over += fmt.Sprintf("; it is tried again as job %d", j.RetriedAs)
 	}

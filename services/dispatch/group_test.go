@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"strata/events"
+	"strata/events/lab"
 	"strata/events/stream"
 	"strata/schemas/yaml"
 )
@@ -83,6 +84,20 @@ func TestCascade(t *testing.T) {
 				t.Errorf("once they are recorded: got %q, want none", again)
 			}
 		})
+	}
+}
+
+// TestGuestThatNeverBegan ends a guest whose host is over before its own worker has begun it: in LAVA nobody is
+// told of it any more, and it stays Scheduled, or Canceling, for ever.
+func TestGuestThatNeverBegan(t *testing.T) {
+	host := &lab.Job{ID: 41, Display: "41.0", State: lab.Finished, End: &lab.End{Health: events.Complete}, Part: &events.Membership{Group: "g", Role: "server"}}
+	guest := &lab.Job{ID: 42, Display: "41.1", State: lab.Scheduled, Part: &events.Membership{Group: "g", Role: "guest", Guest: true, HostRole: "server"}}
+	if got, want := cascaded(Cascade([]*lab.Job{host, guest})), "42: the job 41.0, on whose device it runs, is over"; got != want {
+		t.Errorf("a guest that has not begun: %q, want %q", got, want)
+	}
+	guest.Cancel = &lab.Cancel{From: 41}
+	if got := cascaded(Cascade([]*lab.Job{host, guest})); got != "" {
+		t.Errorf("a guest that is to end already: %q, want nothing", got)
 	}
 }
 
