@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"strata/events"
@@ -71,6 +72,7 @@ func (s *service) run(ctx context.Context) error {
 		},
 	})
 	stop()
+	s.aside.Wait()
 	return errors.Join(err, <-done, <-done)
 }
 
@@ -82,6 +84,8 @@ type service struct {
 	hears *hears
 	texts texts
 	inbox []heardReport // reports that have not been settled, in order
+	onWay *delivery     // nil: none
+	aside sync.WaitGroup
 }
 
 // load takes the fold of a checkpoint. What was heard and sent is not in it: the first is told again
@@ -144,22 +148,21 @@ func (s *service) settle(now time.Time) error {
 		// Only now may the reports go: their facts are recorded, or they led to none.
 		for _, h := range ripe {
 			s.state.note(h.worker, h.Report, now)
-			if err := h.ack(); err != nil {
-				s.Logger.Warn("report not acknowledged, will come again", "worker", h.worker, "error", err)
-			}
 		}
+		s.acknowledge(ripe)
 		s.inbox = rest
 	}
 	return nil
 }
 
 // gather returns the facts of the reports that can be recorded together. A second report about a job waits
-// in rest for the first one's fold, and lets those about others pass: of short jobs a start and its end lie
-// side by side, and a batch for each of them would make dispatch the slowest of all services. What a worker
-// says of all its leases passes nothing.
+// in rest for the first one's fold, and lets those about others pass. Only the end of a job goes with its
+// start: of short jobs the two lie side by side, and batches for each of them would make dispatch the slowest
+// of all services. What a worker says of all its leases passes nothing.
 func (s *service) gather(now time.Time) (facts []stream.Draft, ripe, rest []heardReport, err error) {
 	touched := map[events.Entity]bool{}
 	waits := map[uint64]bool{}
+	begun := map[uint64]events.JobStarted{}
 	for i, h := range s.inbox {
 		if h.Job == 0 && len(rest) > 0 {
 			return facts, ripe, append(rest, s.inbox[i:]...), nil
@@ -180,18 +183,40 @@ func (s *service) gather(now time.Time) (facts []stream.Draft, ripe, rest []hear
 		if len(facts)+len(more) > stream.MaxBatch {
 			return facts, ripe, append(rest, s.inbox[i:]...), nil
 		}
-		if overlaps(touched, more) {
+		if begin, ok := begun[h.Job]; ok && endsRun(begin, more) {
+			delete(begun, h.Job)
+		} else if overlaps(touched, more) {
 			waits[h.Job] = true
 			rest = append(rest, h)
 			continue
 		}
 		for _, e := range more {
 			touched[e.About()] = true
+			if e, ok := e.(events.JobStarted); ok {
+				begun[h.Job] = e
+			}
 			facts = append(facts, stream.Draft{Event: e, Cause: stream.Cause(stream.Reports, h.seq)})
 		}
 		ripe = append(ripe, h)
 	}
 	return facts, ripe, rest, nil
+}
+
+// endsRun says that facts, which were judged before the start of the job was folded, are the end of that same
+// run, and then makes them say that it does not lie before the start.
+func endsRun(begin events.JobStarted, facts []events.Event) bool {
+	if len(facts) != 1 {
+		return false
+	}
+	end, ok := facts[0].(events.JobFinished)
+	if !ok || end.Lease != begin.Lease {
+		return false
+	}
+	if end.At.Before(begin.At) {
+		end.At = begin.At
+	}
+	facts[0] = end
+	return true
 }
 
 // readFor makes sure that all facts which a report may rest on have been read. Another dispatch may

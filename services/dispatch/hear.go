@@ -66,6 +66,11 @@ func (h *hears) add(report *heardReport, sign *heardSign) {
 		h.signs = append(h.signs, *sign)
 	}
 	h.mu.Unlock()
+	h.wake()
+}
+
+// wake asks the driver to act.
+func (h *hears) wake() {
 	select {
 	case h.wakes <- struct{}{}:
 	default:

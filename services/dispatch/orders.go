@@ -4,16 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"strata/events"
@@ -63,6 +60,9 @@ func (s *service) send(now time.Time) error {
 			return err
 		}
 	}
+	if err := s.collect(); err != nil {
+		return err
+	}
 	// Answers to reports first: they end what must not go on.
 	posts := make([]post, 0, len(s.state.outgoing))
 	for _, o := range s.state.outgoing {
@@ -76,19 +76,9 @@ func (s *service) send(now time.Time) error {
 			posts = append(posts, p)
 		}
 	}
-	if err := s.publish(posts); err != nil {
-		return err
-	}
-	s.state.outgoing = nil
+	s.state.outgoing = nil // they come back where they cannot be published
+	s.deliver(posts)
 	return s.sendStarts(starts, now)
-}
-
-// post is an order to publish, and what is remembered once the broker has it; an error before means that it
-// is sent again.
-type post struct {
-	outgoing
-	lease lease // zero: nothing is remembered
-	sent  sent
 }
 
 // Starts are made and published together, so many at a time: their texts are in memory meanwhile. Few are
@@ -98,7 +88,7 @@ const (
 	startsAtOnce   = 8
 )
 
-// sendStarts makes and publishes the orders of jobs that begin.
+// sendStarts makes the orders of jobs that begin, and hands them on as soon as those before are with the broker.
 func (s *service) sendStarts(jobs []*lab.Job, now time.Time) error {
 	for part := range slices.Chunk(jobs, startsTogether) {
 		made := make([]post, len(part))
@@ -128,8 +118,10 @@ func (s *service) sendStarts(jobs []*lab.Job, now time.Time) error {
 			}
 		}
 		// One that cannot be made now does not keep back the others.
-		if err := errors.Join(failed, s.publish(posts)); err != nil {
-			return err
+		failed = errors.Join(failed, s.collect())
+		s.deliver(posts)
+		if failed != nil {
+			return failed
 		}
 	}
 	return nil
@@ -308,37 +300,6 @@ func (s *service) text(ctx context.Context, j *lab.Job, name, text string) (orde
 	}
 	sum := sha256.Sum256([]byte(text))
 	return order.Text{Key: key, SHA256: hex.EncodeToString(sum[:]), Bytes: len(text)}, nil
-}
-
-// publish sends orders and remembers what was sent. Their keys keep the broker from taking one twice within
-// its window.
-func (s *service) publish(posts []post) error {
-	if len(posts) == 0 {
-		return nil
-	}
-	msgs := make([]*nats.Msg, len(posts))
-	for i, p := range posts {
-		body, err := json.Marshal(p.order)
-		if err != nil {
-			return fmt.Errorf("order %s: %w", p.key, err)
-		}
-		msgs[i] = nats.NewMsg(access.WorkSubject(p.worker))
-		msgs[i].Data = body
-		msgs[i].Header.Set(jetstream.MsgIDHeader, p.key)
-	}
-	ctx, cancel := context.WithTimeout(s.ctx, 10*time.Second)
-	defer cancel()
-	if err := s.Log.PublishTogether(ctx, msgs); err != nil {
-		return fmt.Errorf("send %d orders, the first to worker %s: %w", len(posts), posts[0].worker, err)
-	}
-	for _, p := range posts {
-		if p.lease != (lease{}) {
-			s.state.sent[p.lease] = p.sent
-		}
-		s.Logger.Info("order sent", "order", p.order.Kind, "job", p.order.Job,
-			"lease", strconv.FormatUint(p.order.Lease, 10), "worker", p.worker)
-	}
-	return nil
 }
 
 // ensureConsumer makes the consumer through which a worker reads its orders; the worker itself may
