@@ -57,36 +57,40 @@ func Columns(entity events.QueryEntity) []string {
 		missing_lines failure_tags comment queue_timeout`)
 }
 
-// ItemID names a row: "42" a job, "42/0_smoke" a suite, "812.3" a case by its sequence in RESULTS and
-// its number within that message.
+// ItemID names a row: "42" a job, "42/0_smoke" a suite, "42/812.3" a case by its job, its sequence in
+// RESULTS and its number within that message.
 func ItemID(i events.QueryItem) string {
 	switch {
 	case i.Seq > 0:
-		return strconv.FormatUint(i.Seq, 10) + "." + strconv.FormatUint(i.N, 10)
+		return i.Job.String() + "/" + strconv.FormatUint(i.Seq, 10) + "." + strconv.FormatUint(i.N, 10)
 	case i.Suite != "":
 		return i.Job.String() + "/" + i.Suite
 	}
 	return i.Job.String()
 }
 
-// ParseItem reads what [ItemID] writes. Of a case it knows neither job nor suite.
+// ParseItem reads what [ItemID] writes. Of a case it does not know the suite.
 func ParseItem(entity events.QueryEntity, id string) (events.QueryItem, bool) {
-	first, rest, found := strings.Cut(id, map[events.QueryEntity]string{events.SuiteQuery: "/", events.CaseQuery: "."}[entity])
-	if entity == events.JobQuery {
-		first, rest, found = id, "", true
-	}
-	number, err := strconv.ParseUint(first, 10, 64)
-	if err != nil || number == 0 || !found {
+	job, rest, below := strings.Cut(id, "/")
+	number, err := strconv.ParseUint(job, 10, 64)
+	if err != nil || number == 0 || below == (entity == events.JobQuery) || below && rest == "" {
 		return events.QueryItem{}, false
 	}
-	switch entity {
-	case events.SuiteQuery:
-		return events.QueryItem{Job: events.JobID(number), Suite: rest}, rest != ""
-	case events.CaseQuery:
-		n, err := strconv.ParseUint(rest, 10, 32)
-		return events.QueryItem{Seq: number, N: n}, err == nil
+	item := events.QueryItem{Job: events.JobID(number)}
+	if entity == events.SuiteQuery {
+		item.Suite = rest
 	}
-	return events.QueryItem{Job: events.JobID(number)}, true
+	if entity != events.CaseQuery {
+		return item, true
+	}
+	first, second, _ := strings.Cut(rest, ".")
+	seq, err := strconv.ParseUint(first, 10, 64)
+	if err != nil || seq == 0 {
+		return events.QueryItem{}, false
+	}
+	n, err := strconv.ParseUint(second, 10, 32)
+	item.Seq, item.N = seq, n
+	return item, err == nil
 }
 
 // compiler makes predicates on the rows of one entity: of jobs, test_suites or test_cases.
@@ -229,7 +233,7 @@ func (c *compiler) without(items []events.QueryItem) []string {
 		ids[i] = ItemID(item)
 	}
 	id := map[events.QueryEntity]string{events.JobQuery: "toString(job)", events.SuiteQuery: "concat(toString(job), '/', suite)",
-		events.CaseQuery: "concat(toString(seq), '.', toString(n))"}[c.entity]
+		events.CaseQuery: "concat(toString(job), '/', toString(seq), '.', toString(n))"}[c.entity]
 	return []string{id + " NOT IN " + c.values.bind("Array(String)", ids)}
 }
 

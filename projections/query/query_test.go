@@ -210,10 +210,11 @@ func TestItems(t *testing.T) {
 	}{
 		{events.JobQuery, "42", events.QueryItem{Job: 42}, true},
 		{events.SuiteQuery, "42/0_smoke/a", events.QueryItem{Job: 42, Suite: "0_smoke/a"}, true},
-		{events.CaseQuery, "812.3", events.QueryItem{Seq: 812, N: 3}, true},
+		{events.CaseQuery, "42/812.3", events.QueryItem{Job: 42, Seq: 812, N: 3}, true},
 		{events.JobQuery, "42/lava", events.QueryItem{}, false}, {events.JobQuery, "0", events.QueryItem{}, false},
 		{events.SuiteQuery, "42", events.QueryItem{}, false}, {events.SuiteQuery, "42/", events.QueryItem{}, false},
-		{events.CaseQuery, "812", events.QueryItem{}, false}, {events.CaseQuery, "812.-1", events.QueryItem{}, false},
+		{events.CaseQuery, "42/812", events.QueryItem{}, false}, {events.CaseQuery, "42/812.-1", events.QueryItem{}, false},
+		{events.CaseQuery, "812.3", events.QueryItem{}, false},
 		{events.CaseQuery, "", events.QueryItem{}, false},
 	}
 	for _, tt := range tests {

@@ -343,7 +343,10 @@ func start(t *testing.T) (*eventtest.Broker, api.Client) {
 }
 
 // serve runs one instance of the api until the test ends, and waits until it answers.
-func serve(t *testing.T, b *eventtest.Broker) {
+func serve(t *testing.T, b *eventtest.Broker) { serveWith(t, b, api.History{}) }
+
+// serveWith is serve with tables.
+func serveWith(t *testing.T, b *eventtest.Broker, history api.History) {
 	t.Helper()
 	key, err := access.OpenKey(filepath.Join(t.TempDir(), "key"))
 	if err != nil {
@@ -352,7 +355,7 @@ func serve(t *testing.T, b *eventtest.Broker) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- api.Run(ctx, api.Deps{Log: b.Log, Now: func() time.Time { return noon }, Logger: slog.New(slog.DiscardHandler), Key: key})
+		done <- api.Run(ctx, api.Deps{Log: b.Log, Now: func() time.Time { return noon }, Logger: slog.New(slog.DiscardHandler), Key: key, History: history})
 	}()
 	t.Cleanup(func() {
 		cancel()

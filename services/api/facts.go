@@ -106,7 +106,7 @@ func parseEntity(text string) (events.Entity, error) {
 		if id != "" {
 			return events.Entity{Kind: k, ID: id}, nil
 		}
-	case events.Reservation:
+	case events.Reservation, events.Query:
 		if _, err := strconv.ParseUint(id, 10, 64); err == nil {
 			return events.Entity{Kind: k, ID: id}, nil
 		}
@@ -116,5 +116,5 @@ func parseEntity(text string) (events.Entity, error) {
 		}
 	}
 	return events.Entity{}, refuse(Invalid,
-		"entity is %q; write job/42, device/NAME, devicetype/NAME, worker/NAME, tag/NAME, reservation/1, policy, issues or scheduling", text)
+		"entity is %q; write job/42, device/NAME, devicetype/NAME, worker/NAME, tag/NAME, reservation/1, query/3, policy, issues or scheduling", text)
 }

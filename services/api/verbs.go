@@ -55,6 +55,18 @@ func verbs() map[string]handler {
 		"policy.show": verb((*api).showPolicy),
 		"policy.set":  verb((*api).setPolicy),
 
+		"queries.list":    verb((*api).listQueries),
+		"queries.show":    verb((*api).showQuery),
+		"queries.save":    verb((*api).saveQuery),
+		"queries.copy":    verb((*api).copyQuery),
+		"queries.archive": verb((*api).archiveQuery),
+		"queries.run":     verb((*api).runQuery),
+		"queries.custom":  verb((*api).runCustom),
+		"queries.refresh": verb((*api).refreshQuery),
+		"queries.omit":    verb((*api).omitResult),
+		"queries.include": verb((*api).includeResult),
+		"queries.similar": verb((*api).similarJobs),
+
 		"reservations.list": verb((*api).listReservations),
 		"reservations.add":  verb((*api).addReservation),
 		"reservations.end":  verb((*api).endReservation),
@@ -78,6 +90,9 @@ func flows() map[string]opener {
 		"at":            (*api).openAt,
 		"sql":           (*api).openSQL,
 		"devices.hands": (*api).openHands,
+
+		"queries.export":      (*api).openExport,
+		"queries.refresh-all": (*api).openRefreshAll,
 	}
 }
 

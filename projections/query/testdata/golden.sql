@@ -2,7 +2,7 @@
 SELECT job, display, user, name, state, health, submitted_at, scheduled_at, started_at, ended_at, device_type, device, worker, priority, tags, public, groups, health_check, error_type, error, metadata, group_id, parent, role, retried_as, complete, lines, cases, missing_lines, failure_tags, comment, queue_timeout FROM jobs WHERE job IN (SELECT job FROM jobs WHERE NOT rejected
   AND NOT removed
   AND toString(job) NOT IN {p1:Array(String)} ORDER BY job DESC LIMIT {p2:UInt64} OFFSET {p3:UInt64}) ORDER BY job DESC
---   p1 = [9.0]
+--   p1 = [7/9.0]
 --   p2 = 25
 --   p3 = 50
 
@@ -13,7 +13,7 @@ SELECT job, display, user, name, state, health, submitted_at, scheduled_at, star
   AND NOT removed
   AND toString(job) NOT IN {p2:Array(String)} ORDER BY job DESC LIMIT {p3:UInt64} OFFSET {p4:UInt64}) ORDER BY job DESC
 --   p1 = bob
---   p2 = [9.0]
+--   p2 = [7/9.0]
 --   p3 = 25
 --   p4 = 50
 
@@ -32,7 +32,7 @@ SELECT job, display, user, name, state, health, submitted_at, scheduled_at, star
 --   p2 = 1795372200000000
 --   p3 = alice
 --   p4 = 1795372200000000
---   p5 = [9.0]
+--   p5 = [7/9.0]
 --   p6 = 25
 --   p7 = 50
 
@@ -54,7 +54,7 @@ SELECT job, display, user, name, state, health, submitted_at, scheduled_at, star
 --   p3 = 1795372200000000
 --   p4 = alice
 --   p5 = 1795372200000000
---   p6 = [9.0]
+--   p6 = [7/9.0]
 --   p7 = 25
 --   p8 = 50
 
@@ -73,7 +73,7 @@ SELECT job, display, user, name, state, health, submitted_at, scheduled_at, star
 --   p2 = smoke
 --   p3 = boot
 --   p4 = qemu
---   p5 = [9.0]
+--   p5 = [7/9.0]
 --   p6 = 25
 --   p7 = 50
 
@@ -95,7 +95,7 @@ SELECT job, display, user, name, state, health, submitted_at, scheduled_at, star
 --   p3 = smoke
 --   p4 = boot
 --   p5 = qemu
---   p6 = [9.0]
+--   p6 = [7/9.0]
 --   p7 = 25
 --   p8 = 50
 
@@ -113,7 +113,7 @@ SELECT job, display, user, name, state, health, submitted_at, scheduled_at, star
 --   p3 = lava
 --   p4 = branch
 --   p5 = next
---   p6 = [9.0]
+--   p6 = [7/9.0]
 --   p7 = 25
 --   p8 = 50
 
@@ -134,7 +134,7 @@ SELECT job, display, user, name, state, health, submitted_at, scheduled_at, star
 --   p4 = lava
 --   p5 = branch
 --   p6 = next
---   p7 = [9.0]
+--   p7 = [7/9.0]
 --   p8 = 25
 --   p9 = 50
 
@@ -147,7 +147,7 @@ SELECT job, suite, cases, passes, failures, skips, unknowns, first_at, last_at F
   AND concat(toString(job), '/', suite) NOT IN {p3:Array(String)} ORDER BY job DESC, suite LIMIT {p4:UInt64} OFFSET {p5:UInt64}
 --   p1 = LAVA
 --   p2 = 12.5
---   p3 = [9.0]
+--   p3 = [7/9.0]
 --   p4 = 25
 --   p5 = 50
 
@@ -163,7 +163,7 @@ SELECT job, suite, cases, passes, failures, skips, unknowns, first_at, last_at F
 --   p1 = bob
 --   p2 = LAVA
 --   p3 = 12.5
---   p4 = [9.0]
+--   p4 = [7/9.0]
 --   p5 = 25
 --   p6 = 50
 
@@ -176,14 +176,14 @@ SELECT job, suite, set, name, result, measurement, units, time, line, start_line
   AND ifNull(toFloat64OrNull(metadata[{p4:String}]) >= {p5:Float64}, 0)))) OR (job IN (SELECT job FROM jobs WHERE health_check = false)))
   AND NOT (suite = {p6:String}
   AND result NOT IN ('pass'))
-  AND concat(toString(seq), '.', toString(n)) NOT IN {p7:Array(String)} ORDER BY job DESC, seq DESC, n DESC LIMIT {p8:UInt64} OFFSET {p9:UInt64}
+  AND concat(toString(job), '/', toString(seq), '.', toString(n)) NOT IN {p7:Array(String)} ORDER BY job DESC, seq DESC, n DESC LIMIT {p8:UInt64} OFFSET {p9:UInt64}
 --   p1 = next
 --   p2 = next
 --   p3 = boot
 --   p4 = build
 --   p5 = 9
 --   p6 = lava
---   p7 = [9.0]
+--   p7 = [7/9.0]
 --   p8 = 25
 --   p9 = 50
 
@@ -198,7 +198,7 @@ SELECT job, suite, set, name, result, measurement, units, time, line, start_line
   AND ifNull(toFloat64OrNull(metadata[{p5:String}]) >= {p6:Float64}, 0)))) OR (job IN (SELECT job FROM jobs WHERE health_check = false)))
   AND NOT (suite = {p7:String}
   AND result NOT IN ('pass'))
-  AND concat(toString(seq), '.', toString(n)) NOT IN {p8:Array(String)} ORDER BY job DESC, seq DESC, n DESC LIMIT {p9:UInt64} OFFSET {p10:UInt64}
+  AND concat(toString(job), '/', toString(seq), '.', toString(n)) NOT IN {p8:Array(String)} ORDER BY job DESC, seq DESC, n DESC LIMIT {p9:UInt64} OFFSET {p10:UInt64}
 --   p1 = bob
 --   p2 = next
 --   p3 = next
@@ -206,7 +206,7 @@ SELECT job, suite, set, name, result, measurement, units, time, line, start_line
 --   p5 = build
 --   p6 = 9
 --   p7 = lava
---   p8 = [9.0]
+--   p8 = [7/9.0]
 --   p9 = 25
 --   p10 = 50
 
