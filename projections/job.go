@@ -288,6 +288,8 @@ func jobTransitionRows(f fact) []jobTransitionRow {
 		r.Reason = e.Reason
 	case events.JobOutputComplete:
 		r.Lease, r.Reason = uint64(e.Lease), e.Reason
+	case events.JobJudged:
+		r.Reason = strings.TrimSuffix(string(e.Verdict)+": "+string(e.Cause), ": ")
 	}
 	return []jobTransitionRow{r}
 }

@@ -1,0 +1,167 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"strata/events"
+	"strata/projections/trend"
+)
+
+// Viewer is whose question it is: rows of jobs that they may not see are left out.
+type Viewer struct {
+	User events.UserName
+	All  bool // may see every job
+}
+
+// Like says which jobs are comparable with one: those of its name, device type, role and chosen metadata.
+// An empty field wants any, but for the role.
+type Like struct {
+	Name        string
+	DeviceType  events.DeviceTypeName
+	Role        string
+	AnyRole     bool
+	HealthCheck *bool
+	Metadata    map[string]string // an empty value wants jobs without that entry
+	Before      events.JobID      // only jobs with a smaller number; 0 is all
+	Limit       int               // the newest so many; 0 is 50
+	Viewer      Viewer
+	Infra       bool // those too whose end says nothing of what they tested
+}
+
+// Comparable is a job that others are compared with.
+type Comparable struct {
+	Job        uint64     `ch:"job" json:"job"`
+	Display    string     `ch:"display" json:"display"`
+	Name       string     `ch:"name" json:"name"`
+	DeviceType string     `ch:"device_type" json:"device_type"`
+	Device     string     `ch:"device" json:"device"`
+	Health     string     `ch:"health" json:"health"`
+	EndedAt    *time.Time `ch:"ended_at" json:"ended_at,omitempty"`
+	Verdict    string     `ch:"verdict" json:"verdict,omitempty"` // empty where it was not judged
+	Cause      string     `ch:"cause" json:"cause,omitempty"`
+}
+
+// Comparables lists finished jobs whose results are all there, the newest first.
+func (db *DB) Comparables(ctx context.Context, l Like) ([]Comparable, error) {
+	first, second := []string{"1"}, []string{"state = 'Finished'", "complete", "NOT removed", "NOT rejected"}
+	values := []any{clickhouse.Named("limit", limit(l.Limit))}
+	bind := func(to *[]string, wanted bool, condition, name string, value any) {
+		if wanted {
+			*to = append(*to, condition)
+			values = append(values, clickhouse.Named(name, value))
+		}
+	}
+	bind(&first, l.Name != "", "name = {name:String}", "name", l.Name)
+	bind(&first, l.DeviceType != "", "device_type = {type:String}", "type", string(l.DeviceType))
+	bind(&first, l.Before != 0, "job < {before:UInt64}", "before", uint64(l.Before))
+	bind(&second, !l.AnyRole, "role = {role:String}", "role", l.Role)
+	if l.HealthCheck != nil {
+		bind(&second, true, "health_check = {check:Bool}", "check", *l.HealthCheck)
+	}
+	if len(l.Metadata) > 0 {
+		keys, wanted := make([]string, 0, len(l.Metadata)), make([]string, 0, len(l.Metadata))
+		for k, v := range l.Metadata {
+			keys, wanted = append(keys, k), append(wanted, v)
+		}
+		bind(&second, true, "arrayAll((k, v) -> metadata[k] = v, {keys:Array(String)}, {wanted:Array(String)})", "keys", keys)
+		values = append(values, clickhouse.Named("wanted", wanted))
+	}
+	bind(&second, !l.Viewer.All, "(public OR user = {viewer:String})", "viewer", string(l.Viewer.User))
+	if !l.Infra {
+		// What was not judged, as before this rule there was none, goes by the class of its error.
+		second = append(second, `health != 'Canceled' AND (job IN (SELECT job FROM job_judgements WHERE verdict IN ('pass', 'test'))
+			OR job NOT IN (SELECT job FROM job_judgements) AND error_type NOT IN ('Infrastructure', 'Configuration', 'Bug') AND NOT lost)`)
+	}
+	list, err := all[Comparable](ctx, db, `SELECT j.job AS job, j.display AS display, j.name AS name, j.device_type AS device_type, j.device AS device,
+		j.health AS health, j.ended_at AS ended_at, ifNull(g.verdict, '') AS verdict, ifNull(g.cause, '') AS cause
+		FROM (SELECT job, display, name, device_type, device, health, ended_at FROM jobs
+			WHERE job IN (SELECT job FROM job_state WHERE `+strings.Join(first, " AND ")+`) AND `+strings.Join(second, " AND ")+`
+			ORDER BY job DESC LIMIT {limit:UInt64}) AS j
+		LEFT JOIN job_judgements AS g ON g.job = j.job ORDER BY job DESC`, values...)
+	if err != nil {
+		return nil, fmt.Errorf("list comparable jobs: %w", err)
+	}
+	return list, nil
+}
+
+// Series is what some jobs had of one case, oldest first.
+type Series struct {
+	Suite, Set, Name string
+	Units            string
+	Runs             []trend.Run // of a name that occurs more than once in a job, fail outweighs pass
+}
+
+// CaseName limits series to cases; an empty field wants any.
+type CaseName struct{ Suite, Set, Name string }
+
+// Series hands over the cases of jobs, each with its runs. Of the suite lava only the case job is
+// among them: the other actions say the same again.
+func (db *DB) Series(ctx context.Context, jobs []events.JobID, of CaseName, each func(Series) error) error {
+	numbers := make([]uint64, len(jobs))
+	for i, j := range jobs {
+		numbers[i] = uint64(j)
+	}
+	where, values := []string{"job IN {jobs:Array(UInt64)}"}, []any{clickhouse.Named("jobs", numbers)}
+	bind := func(value, condition, name string) {
+		if value != "" {
+			where = append(where, condition)
+			values = append(values, clickhouse.Named(name, value))
+		}
+	}
+	bind(of.Suite, "suite = {suite:String}", "suite")
+	bind(of.Set, "set = {set:String}", "set")
+	bind(of.Name, "name = {name:String}", "name")
+	if of.Suite == "" {
+		where = append(where, "(suite != 'lava' OR name = 'job')")
+	}
+	// Numbers that are no numbers stand for runs without a measurement: arrays of NULLs lose them.
+	question := `SELECT suite, set, name, anyLast(unit) AS units, arraySort(groupArray((job, outcome, value))) AS runs,
+		arrayMap(r -> r.1, runs) AS jobs, arrayMap(r -> r.2, runs) AS outcomes, arrayMap(r -> r.3, runs) AS measured FROM (
+		SELECT job, suite, set, name, multiIf(countIf(result = 'fail') > 0, 'fail', countIf(result = 'pass') > 0, 'pass', countIf(result = 'skip') > 0, 'skip', 'unknown') AS outcome,
+			ifNull(argMax(measurement, (seq, n)), nan) AS value, anyLast(units) AS unit
+		FROM test_cases WHERE ` + strings.Join(where, " AND ") + ` GROUP BY job, suite, set, name)
+		GROUP BY suite, set, name ORDER BY suite, set, name`
+	type row struct {
+		Suite    string    `ch:"suite"`
+		Set      string    `ch:"set"`
+		Name     string    `ch:"name"`
+		Units    string    `ch:"units"`
+		Jobs     []uint64  `ch:"jobs"`
+		Outcomes []string  `ch:"outcomes"`
+		Measured []float64 `ch:"measured"`
+	}
+	err := db.ask(ctx, "SELECT suite, set, name, units, jobs, outcomes, measured FROM ("+question+")", func(rows driver.Rows) error {
+		var r row
+		if err := rows.ScanStruct(&r); err != nil {
+			return err
+		}
+		s := Series{Suite: r.Suite, Set: r.Set, Name: r.Name, Units: r.Units, Runs: make([]trend.Run, len(r.Jobs))}
+		for i := range r.Jobs {
+			s.Runs[i] = trend.Run{Job: events.JobID(r.Jobs[i]), Result: events.Outcome(r.Outcomes[i])}
+			if !math.IsNaN(r.Measured[i]) {
+				s.Runs[i].Value = &r.Measured[i]
+			}
+		}
+		return each(s)
+	}, values...)
+	if err != nil {
+		return fmt.Errorf("read the history of cases: %w", err)
+	}
+	return nil
+}
+
+// Line returns one line of a job's log, "" where it is not in the tables.
+func (db *DB) Line(ctx context.Context, job events.JobID, line uint64) (string, error) {
+	lines, err := db.Lines(ctx, LineFilter{Job: job, From: line, To: line + 1, Limit: 1})
+	if err != nil || len(lines) == 0 {
+		return "", err
+	}
+	return lines[0].Message, nil
+}
