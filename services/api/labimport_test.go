@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,7 +49,7 @@ func whole() []api.LabObject {
 		object(events.Worker, "w1", settings{"description": "rack", "job_limit": "2", "health": "Maintenance", "env": "a: 1\n", "env_dut": "", "dispatcher": "", "permissions": ""}),
 		object(events.Tag, "kvm", settings{"description": "fast"}),
 		object(events.DeviceType, "board", settings{"description": "a board", "architecture": "arm", "aliases": "b3\nb2", "hidden": "false", "health_frequency": "5",
-			"health_denominator": "jobs", "health_disabled": "true", "template": "hostname: b\n", "health_check": "job_name: c\n", "permissions": "all:view_devicetype"}),
+			"health_denominator": "jobs", "health_disabled": "true", "template": "hostname: b\n", "health_check": "job_name: c\nvisibility: public\n", "permissions": "all:view_devicetype"}),
 	}
 }
 
@@ -185,27 +186,28 @@ func TestImportLabFaults(t *testing.T) {
 		object(events.Device, "d1", settings{"device_type": "good", "dictionary": "{% extends 'good.jinja2' %}\n", "worker": ""}),
 		object(events.Device, "d2", settings{"device_type": "bad", "dictionary": "{% extends 'bad.jinja2' %}\n", "health": "Good"}),
 		object(events.Device, "d3", settings{"device_type": "good", "worker": "nowhere"}),
+		object(events.DeviceType, "unchecked", settings{"health_check": "job_name: check\n"}),
 		object(events.Device, "d4", settings{}),
 		object(events.Device, "d5", settings{"device_type": "good", "health": "Fine"}),
 		object(events.Device, "d6", settings{"device_type": "good", "last_check": "yesterday"}),
 		object(events.Device, "d7", settings{"device_type": "good", "dictionary": "\xff"}),
 		object(events.Device, "a/b", settings{"device_type": "good"}),
 	}
-	objects[13].Settings["dictionary"] = strings.Repeat("x", 300<<10)
+	objects[slices.IndexFunc(objects, func(o api.LabObject) bool { return o.Name == "d7" })].Settings["dictionary"] = strings.Repeat("x", 300<<10)
 	got, out := bring(t, c, api.LabImportRequest{Objects: objects})
 	all := strings.Join(got, "\n")
 	for _, want := range []string{
 		"invalid bad: its template is not taken: bad.jinja2:1: ", "refused odd: health_frequency is \"often\", want a number", "refused days: health_denominator is \"days\"",
 		"refused perm: permission is \"nobody\", want group:codename", "refused more: a devicetype has no setting colour", "refused w1: health is \"Fine\"",
-		"invalid d2: ", "refused d3: there is no worker nowhere", "refused d4: device_type is missing", "refused d5: health is Fine",
+		"invalid unchecked: health check: Job visibility must be specified.", "invalid d2: ", "refused d3: there is no worker nowhere", "refused d4: device_type is missing", "refused d5: health is Fine",
 		"refused d6: last_check is \"yesterday\"", "refused d7: dictionary: it has 307200 bytes, allowed are 262144", "refused a/b: device contains a slash",
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %q in\n%s", want, all)
 		}
 	}
-	if len(out.Refused) != 11 || strings.Contains(all, "invalid d7") || len(out.Changes) != 4 { // good, bad, d1, d2
-		t.Errorf("%d refused and %d changes, want 11 and 4:\n%s", len(out.Refused), len(out.Changes), all)
+	if len(out.Refused) != 11 || strings.Contains(all, "invalid d7") || len(out.Changes) != 5 { // good, bad, unchecked, d1, d2
+		t.Errorf("%d refused and %d changes, want 11 and 5:\n%s", len(out.Refused), len(out.Changes), all)
 	}
 	for want, in := range map[string]api.LabImportRequest{
 		"source is missing":        {},

@@ -183,6 +183,10 @@ func (m *merge) deviceType() error {
 	e.Architecture = m.setting("architecture", was.Architecture, "")
 	e.HealthDenominator = events.Denominator(m.setting("health_denominator", string(was.HealthDenominator), string(events.Hours)))
 	e.HealthCheck = m.setting("health_check", was.HealthCheck, "")
+	if _, err := checkHealthCheck(DeviceType{DeviceType: name, HealthCheck: e.HealthCheck}); err != nil && e.HealthCheck != was.HealthCheck {
+		// Taken all the same: it is what the lab has had, and its devices were Bad there too.
+		m.invalid = append(m.invalid, InvalidObject{m.o.Kind, m.o.Name, err.Error()})
+	}
 	e.Template = m.setting("template", was.Template, "")
 	if aliases := m.names("aliases", was.Aliases); joined(aliases) != joined(was.Aliases) {
 		e.Aliases = aliases
