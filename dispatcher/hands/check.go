@@ -251,6 +251,11 @@ func (c *check) tail() string {
 		}
 		return r
 	}, c.seen.String())
-	lines := strings.Split(strings.TrimSpace(clean), "\n")
-	return strings.Join(lines[max(len(lines)-8, 0):], "\n")
+	var lines []string
+	for line := range strings.Lines(clean) {
+		if line = strings.TrimRight(line, " \n"); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[max(len(lines)-12, 0):], "\n")
 }

@@ -50,6 +50,7 @@ type api struct {
 	turn    chan struct{}              // room for the one request that records
 	travels chan struct{}              // room for requests about the past
 	inHand  map[events.DeviceName]bool // devices that somebody may hold; guarded by mu
+	sharing map[held]int               // sessions of each hold that are here; guarded by mu
 }
 
 // caller is who asked.
@@ -64,7 +65,7 @@ func Run(ctx context.Context, d Deps) error {
 	a := &api{
 		log: d.Log, conn: d.Log.Conn(), now: d.Now, logger: d.Logger, key: d.Key,
 		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), changed: make(chan struct{}),
-		turn: make(chan struct{}, 1), travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{},
+		turn: make(chan struct{}, 1), travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup

@@ -34,7 +34,35 @@ type hold struct {
 	lease  events.Lease
 	use    events.HandsUse
 	until  time.Time
-	shared bool // another session of the caller has it, and lets it go
+	// elsewhere says that a session at another process of the api has taken it, and lets it go.
+	elsewhere bool
+}
+
+// held names a hold.
+type held struct {
+	device events.DeviceName
+	lease  events.Lease
+}
+
+// share counts a further session of a hold here, or with -1 the end of one, and returns how many there are.
+func (a *api) share(h held, n int) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sharing[h] += n
+	left := a.sharing[h]
+	if left <= 0 {
+		delete(a.sharing, h)
+	}
+	return left
+}
+
+// beside returns the hold beside which a session of the caller may use the device: one's own power switch
+// works beside one's own console.
+func beside(d *lab.Device, who caller, use events.HandsUse) (held, bool) {
+	if d == nil || d.Hold == nil || d.Hold.By != who.user || d.Hold.Use != events.UseConsole || use == events.UseConsole || use == events.UseCheck {
+		return held{}, false
+	}
+	return held{d.Name, d.Lease}, true
 }
 
 // mayHands returns the device that the caller may use by hand, and the caller's own hold on it, if any.
@@ -53,6 +81,13 @@ func (a *api) mayHands(s *lab.State, who caller, name events.DeviceName) (*lab.D
 func (a *api) hold(ctx context.Context, who caller, name events.DeviceName, use events.HandsUse) (hold, error) {
 	a.endOverdue(ctx, name)
 	var h hold
+	var shares bool
+	var with held
+	a.read(func(s *lab.State) { with, shares = beside(s.Device(name), who, use) })
+	others := 0
+	if shares { // counted first: the console may be left at this moment
+		others = a.share(with, 1) - 1
+	}
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		d, err := a.mayHands(s, who, name)
 		if err != nil {
@@ -62,9 +97,9 @@ func (a *api) hold(ctx context.Context, who caller, name events.DeviceName, use 
 			return nil, err
 		}
 		h = hold{device: name, worker: d.Worker, lease: s.HoldLease(d), use: use, until: a.holdUntil()}
-		switch {
-		case d.Hold != nil && d.Hold.By == who.user && d.Hold.Use == events.UseConsole && use != events.UseConsole && use != events.UseCheck:
-			h.lease, h.shared = d.Lease, true // one's own power switch beside one's own console
+		switch now, ok := beside(d, who, use); {
+		case ok && shares && now == with:
+			h.lease, h.elsewhere = d.Lease, others == 0
 		case d.Hold != nil:
 			return nil, refuse(Conflict, "device %s is in the hands of %s (%s) since %s; `strata devices release %s` ends that",
 				name, d.Hold.By, d.Hold.Use, d.Hold.Since.UTC().Format(time.RFC3339), name)
@@ -74,6 +109,12 @@ func (a *api) hold(ctx context.Context, who caller, name events.DeviceName, use 
 		}
 		return []events.Event{h.fact(who)}, nil
 	})
+	if shares && (err != nil || h.lease != with.lease) {
+		a.share(with, -1)
+	}
+	if err == nil && !(shares && h.lease == with.lease) {
+		a.share(held{name, h.lease}, 1)
+	}
 	return h, err
 }
 
@@ -108,7 +149,7 @@ func (h hold) holds(s *lab.State) bool {
 
 // goOn moves the end of a hold on where half of its time is over.
 func (a *api) goOn(ctx context.Context, who caller, h *hold) error {
-	if h.shared || h.until.Sub(a.now()) > holdFor/2 {
+	if h.elsewhere || h.until.Sub(a.now()) > holdFor/2 {
 		return nil
 	}
 	return a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
@@ -122,8 +163,8 @@ func (a *api) goOn(ctx context.Context, who caller, h *hold) error {
 
 // letGo records the end of a hold and what came of it, unless somebody else has ended it.
 func (a *api) letGo(ctx context.Context, who caller, h hold, outcome string) error {
-	if h.shared {
-		return nil
+	if a.share(held{h.device, h.lease}, -1) > 0 || h.elsewhere {
+		return nil // the last of them lets it go
 	}
 	return a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		if !h.holds(s) {
