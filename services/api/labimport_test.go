@@ -77,7 +77,7 @@ func TestImportLab(t *testing.T) {
 	var kind api.DeviceType
 	call(t, c, "device-types.show", api.DeviceType{DeviceType: "b2"}, &kind)
 	if kind.DeviceType != "board" || kind.HealthFrequency != 5 || kind.HealthDenominator != events.Jobs || !kind.HealthDisabled ||
-		kind.HealthCheck != "job_name: c\n" || kind.Template != "hostname: b\n" || kind.Architecture != "arm" || len(kind.Permissions) != 1 {
+		kind.HealthCheck != "job_name: c\nvisibility: public\n" || kind.Template != "hostname: b\n" || kind.Architecture != "arm" || len(kind.Permissions) != 1 {
 		t.Errorf("board: %+v", kind)
 	}
 	var w api.Worker
