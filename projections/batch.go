@@ -135,7 +135,7 @@ func (db *DB) covered(ctx context.Context, job events.JobID, seq uint64) (*cover
 	// Lines that follow each other have the same difference to their rank.
 	runs, err := all[run](ctx, db, `SELECT min(line) AS from, max(line) + 1 AS to FROM (
 			SELECT line, line - row_number() OVER (ORDER BY line) AS gap
-			FROM log_lines WHERE job = {job:UInt64} AND seq < {seq:UInt64}
+			FROM log_line_state WHERE job = {job:UInt64} AND seq < {seq:UInt64}
 		) GROUP BY gap ORDER BY from`,
 		clickhouse.Named("job", uint64(job)), clickhouse.Named("seq", seq))
 	if err != nil {
@@ -154,12 +154,16 @@ func (db *DB) insert(ctx context.Context, models []model, b *batch) error {
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
 		"insert_deduplication_token": fmt.Sprintf("%s:%d-%d", b.stream, b.first, b.last),
 		"async_insert":               0,
-		// The text index of log_lines is the merges' work.
+		// Skip indexes are the merges' work.
 		"materialize_skip_indexes_on_insert": 0,
 	}))
-	// The tables at once: an insert is mostly waiting for the disk.
+	// Templates come before the lines that name them: nobody sees a line without its text.
+	if err := db.insertInto(ctx, "log_templates", columns[templateRow](), len(b.lines.templates), b.lines.appendTemplates); err != nil {
+		return err
+	}
+	// The other tables at once: an insert is mostly waiting for the disk.
 	var running sync.WaitGroup
-	failed := make(chan error, len(models)+1)
+	failed := make(chan error, len(models)+3)
 	into := func(table string, columns []string, rows int, fill func(driver.Batch) error) {
 		running.Go(func() {
 			if err := db.insertInto(ctx, table, columns, rows, fill); err != nil {
@@ -178,7 +182,9 @@ func (db *DB) insert(ctx context.Context, models []model, b *batch) error {
 			return nil
 		})
 	}
-	into("log_lines", lineColumnNames(), len(b.lines.job), b.lines.appendTo)
+	into("log_line_state", lineColumnNames(), len(b.lines.job), b.lines.appendTo)
+	into("log_template_jobs", placeColumnNames(), len(b.lines.places), b.lines.appendPlaces)
+	into("log_words", wordColumnNames(), len(b.lines.words), b.lines.appendWords)
 	running.Wait()
 	close(failed)
 	return <-failed // the first one; nil where there is none

@@ -61,12 +61,12 @@ func BenchmarkStoredLines(b *testing.B) {
 		if at, err := db.Position(b.Context(), stream.Output); err != nil || at != frames {
 			b.Fatalf("tables are at %d of %d frames, %v", at, frames, err)
 		}
-		rows, waiting, err := db.IndexBacklog(b.Context())
-		if err != nil || rows != jobs*lines {
-			b.Fatalf("%d lines in the table, %v; want %d", rows, err, jobs*lines)
+		size, err := db.LogSize(b.Context())
+		if err != nil || size.Lines != jobs*lines {
+			b.Fatalf("%d lines in the table, %v; want %d", size.Lines, err, jobs*lines)
 		}
-		b.ReportMetric(float64(waiting), "lines-without-index")
-		b.ReportMetric(bytesPerLine(b, db), "bytes/line")
+		b.ReportMetric(float64(size.Columns)/float64(size.Lines), "bytes/line")
+		b.ReportMetric(float64(size.Index)/float64(size.Lines), "index-bytes/line")
 		b.StartTimer()
 	}
 	b.ReportMetric(float64(b.N*jobs*lines)/total.Seconds(), "lines/s")
@@ -98,19 +98,6 @@ func BenchmarkFacts(b *testing.B) {
 		total += time.Since(began)
 	}
 	b.ReportMetric(float64(b.N*len(facts))/total.Seconds(), "facts/s")
-}
-
-func bytesPerLine(b *testing.B, db *DB) float64 {
-	b.Helper()
-	type size struct {
-		Bytes uint64 `ch:"bytes"`
-		Rows  uint64 `ch:"rows"`
-	}
-	rows, err := all[size](b.Context(), db, "SELECT sum(data_compressed_bytes) AS bytes, sum(rows) AS rows FROM system.parts WHERE active AND table = 'log_lines' AND database = '"+db.database+"'")
-	if err != nil {
-		b.Fatal(err)
-	}
-	return float64(rows[0].Bytes) / float64(max(1, rows[0].Rows))
 }
 
 // consoleLines returns recorded console lines as JSON texts, or made ones where none are there.

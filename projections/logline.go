@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -17,25 +16,53 @@ import (
 	"strata/events"
 )
 
-// lineColumns are rows of log_lines by column: a hundred thousand lines a second leave no time for
-// a struct each.
+// lineColumns are rows of log_line_state by column, and of the tables beside it that say where
+// templates and words occur: a hundred thousand lines a second leave no time for a struct each.
 type lineColumns struct {
 	job        []uint64
 	line       []uint64
 	time       []time.Time
 	level      []string
-	message    []string
+	stamp      []int64
+	template   []uint64
+	variables  []string
 	structured []bool
 	namespace  []string
 	continues  []bool
 	seq        []uint64
 	bytes      int // of messages
+
+	mined     mined
+	templates map[uint64]string
+	places    map[templatePlace]struct{}
+	words     map[wordPlace]struct{}
 }
 
-// lineColumnNames are the columns of log_lines in the order of lineColumns' fields.
-func lineColumnNames() []string {
-	return []string{"job", "line", "time", "level", "message", "structured", "namespace", "continues", "seq"}
+// stretchLines is the number of lines of a stretch, the unit that the index points at.
+const stretchLines = 16384
+
+// templatePlace is a row of log_template_jobs.
+type templatePlace struct {
+	template, job uint64
+	stretch       uint32
+	level         string
 }
+
+// wordPlace is a row of log_words.
+type wordPlace struct {
+	word    string
+	job     uint64
+	stretch uint32
+}
+
+// lineColumnNames are the columns of log_line_state in the order of lineColumns' fields.
+func lineColumnNames() []string {
+	return []string{"job", "line", "time", "level", "stamp", "template", "variables", "structured", "namespace", "continues", "seq"}
+}
+
+// placeColumnNames are the columns of log_template_jobs, wordColumnNames those of log_words.
+func placeColumnNames() []string { return []string{"template", "job", "stretch", "level"} }
+func wordColumnNames() []string  { return []string{"word", "job", "stretch"} }
 
 // add appends the lines of a frame that came with message seq of OUTPUT. A line that cannot be read
 // is kept as text of level "exception", so that the numbers of the lines stay whole.
@@ -57,13 +84,31 @@ func (c *lineColumns) add(f events.Frame, seq uint64, at time.Time) {
 		c.line = append(c.line, number)
 		c.time = append(c.time, utc(r.Time))
 		c.level = append(c.level, string(r.Level))
-		c.message = append(c.message, message)
+		c.addMessage(message, uint64(f.Job), uint32(number/stretchLines), string(r.Level))
 		c.structured = append(c.structured, structured)
 		c.namespace = append(c.namespace, r.Namespace)
 		c.continues = append(c.continues, r.Continues)
 		c.seq = append(c.seq, seq)
 		c.bytes += len(message)
 	}
+}
+
+// addMessage takes a line apart and notes where its template and its words are.
+func (c *lineColumns) addMessage(message string, job uint64, stretch uint32, level string) {
+	if c.templates == nil {
+		c.templates, c.places, c.words = map[uint64]string{}, map[templatePlace]struct{}{}, map[wordPlace]struct{}{}
+	}
+	c.mined.mine(message)
+	id := templateID(c.mined.template)
+	c.stamp = append(c.stamp, c.mined.stamp)
+	c.template = append(c.template, id)
+	variables := string(c.mined.variables)
+	c.variables = append(c.variables, variables)
+	if _, known := c.templates[id]; !known {
+		c.templates[id] = string(c.mined.template)
+	}
+	c.places[templatePlace{id, job, stretch, level}] = struct{}{}
+	variableWords(variables, func(word string) { c.words[wordPlace{word, job, stretch}] = struct{}{} })
 }
 
 // messageText returns a record's message as the table has it: the text itself, or compact JSON where
@@ -85,9 +130,46 @@ func messageText(raw json.RawMessage) (text string, structured bool, err error) 
 
 // appendTo hands the columns to a prepared insert.
 func (c *lineColumns) appendTo(batch driver.Batch) error {
-	for i, column := range []any{c.job, c.line, c.time, c.level, c.message, c.structured, c.namespace, c.continues, c.seq} {
+	return appendColumns(batch, c.job, c.line, c.time, c.level, c.stamp, c.template, c.variables, c.structured, c.namespace, c.continues, c.seq)
+}
+
+// appendTemplates does so for log_templates.
+func (c *lineColumns) appendTemplates(batch driver.Batch) error {
+	var id []uint64
+	var text []string
+	for i, t := range c.templates {
+		id, text = append(id, i), append(text, t)
+	}
+	return appendColumns(batch, id, text)
+}
+
+// appendPlaces does so for log_template_jobs. The order does not matter: the engine sorts, and the
+// token and not the block tells a repetition.
+func (c *lineColumns) appendPlaces(batch driver.Batch) error {
+	var template, job []uint64
+	var stretch []uint32
+	var level []string
+	for p := range c.places {
+		template, job, stretch, level = append(template, p.template), append(job, p.job), append(stretch, p.stretch), append(level, p.level)
+	}
+	return appendColumns(batch, template, job, stretch, level)
+}
+
+// appendWords does so for log_words.
+func (c *lineColumns) appendWords(batch driver.Batch) error {
+	var word []string
+	var job []uint64
+	var stretch []uint32
+	for p := range c.words {
+		word, job, stretch = append(word, p.word), append(job, p.job), append(stretch, p.stretch)
+	}
+	return appendColumns(batch, word, job, stretch)
+}
+
+func appendColumns(batch driver.Batch, columns ...any) error {
+	for i, column := range columns {
 		if err := batch.Column(i).Append(column); err != nil {
-			return fmt.Errorf("column %s: %w", lineColumnNames()[i], err)
+			return fmt.Errorf("column %d: %w", i, err)
 		}
 	}
 	return nil
@@ -188,79 +270,74 @@ func (db *DB) Lines(ctx context.Context, f LineFilter) ([]Line, error) {
 		where = append(where, "level IN {levels:Array(String)}")
 		values = append(values, clickhouse.Named("levels", texts(f.Levels)))
 	}
-	list, err := all[Line](ctx, db, "SELECT "+strings.Join(columns[Line](), ", ")+
-		" FROM log_lines WHERE "+strings.Join(where, " AND ")+" ORDER BY line LIMIT {limit:UInt64}", values...)
+	list, err := db.lines(ctx, "WHERE "+strings.Join(where, " AND ")+" ORDER BY line LIMIT {limit:UInt64}", values...)
 	if err != nil {
 		return nil, fmt.Errorf("read the log of job %d: %w", f.Job, err)
 	}
 	return list, nil
 }
 
-// SearchFilter says which lines of which jobs are wanted.
-type SearchFilter struct {
-	Text   string         // what the line contains, letter for letter; needs a letter or digit
-	Job    events.JobID   // of one job; 0 is all
-	Before events.JobID   // jobs with a smaller number; 0 is all
-	Levels []events.Level // one of them; none is all
-	Limit  int            // 0 is 50, at most 10,000
+// lineRow is a row of log_line_state as it is read.
+type lineRow struct {
+	Job        uint64    `ch:"job"`
+	Line       uint64    `ch:"line"`
+	Time       time.Time `ch:"time"`
+	Level      string    `ch:"level"`
+	Stamp      int64     `ch:"stamp"`
+	Template   uint64    `ch:"template"`
+	Variables  string    `ch:"variables"`
+	Structured bool      `ch:"structured"`
+	Namespace  string    `ch:"namespace"`
+	Continues  bool      `ch:"continues"`
 }
 
-// Search finds lines that contain a text, those of the newest jobs first. The whole words of the text
-// are looked up in the index, where merges have built it; the rest is reading.
-func (db *DB) Search(ctx context.Context, f SearchFilter) ([]Line, error) {
-	words := wholeWords(f.Text)
-	if strings.IndexFunc(f.Text, wordRune) < 0 {
-		return nil, fmt.Errorf("search the logs for %q: the text needs at least one letter or digit", f.Text)
-	}
-	where := []string{"position(message, {text:String}) > 0"}
-	values := []any{clickhouse.Named("text", f.Text), clickhouse.Named("limit", limit(f.Limit))}
-	bind := func(wanted bool, condition, name string, value any) {
-		if wanted {
-			where = append(where, condition)
-			values = append(values, clickhouse.Named(name, value))
-		}
-	}
-	bind(len(words) > 0, "hasAllTokens(message, {words:Array(String)})", "words", words)
-	bind(f.Job != 0, "job = {job:UInt64}", "job", uint64(f.Job))
-	bind(f.Before != 0, "job < {before:UInt64}", "before", uint64(f.Before))
-	bind(len(f.Levels) > 0, "level IN {levels:Array(String)}", "levels", texts(f.Levels))
-	list, err := all[Line](ctx, db, "SELECT "+strings.Join(columns[Line](), ", ")+
-		" FROM log_lines WHERE "+strings.Join(where, " AND ")+" ORDER BY job DESC, line LIMIT {limit:UInt64}", values...)
+// lines reads lines that a WHERE clause and what follows it choose, and puts them together. The view
+// log_lines does the same, but reads every template to do it.
+func (db *DB) lines(ctx context.Context, which string, values ...any) ([]Line, error) {
+	rows, err := all[lineRow](ctx, db, "SELECT "+strings.Join(columns[lineRow](), ", ")+" FROM log_line_state "+which, values...)
 	if err != nil {
-		return nil, fmt.Errorf("search the logs: %w", err)
+		return nil, err
+	}
+	return db.assemble(ctx, rows)
+}
+
+// assemble puts lines together.
+func (db *DB) assemble(ctx context.Context, rows []lineRow) ([]Line, error) {
+	var wanted []uint64
+	for _, r := range rows {
+		wanted = append(wanted, r.Template)
+	}
+	texts, err := db.templates(ctx, wanted)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Line, len(rows))
+	for i, r := range rows {
+		list[i] = Line{r.Job, r.Line, r.Time, r.Level, join(r.Stamp, texts[r.Template], r.Variables), r.Structured, r.Namespace, r.Continues}
 	}
 	return list, nil
 }
 
-// wordRune says what the index's tokenizer, splitByNonAlpha, takes as part of a word: letters and
-// digits of ASCII, and every rune beyond it.
-func wordRune(r rune) bool { return r > unicode.MaxASCII || unicode.IsLetter(r) || unicode.IsDigit(r) }
-
-// wholeWords returns the words of text that are words of the line too: not those at its ends, which
-// may be parts of longer ones.
-func wholeWords(text string) []string {
-	fields := strings.FieldsFunc(text, func(r rune) bool { return !wordRune(r) })
-	if len(fields) > 0 && strings.HasPrefix(text, fields[0]) {
-		fields = fields[1:]
+// templates returns the texts of templates by their numbers.
+func (db *DB) templates(ctx context.Context, wanted []uint64) (map[uint64]string, error) {
+	slices.Sort(wanted)
+	wanted = slices.Compact(wanted)
+	texts := map[uint64]string{}
+	for chunk := range slices.Chunk(wanted, 2000) { // a parameter travels in a URL
+		rows, err := all[templateRow](ctx, db, "SELECT template, text FROM log_templates WHERE template IN {wanted:Array(UInt64)}",
+			clickhouse.Named("wanted", chunk))
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			texts[r.Template] = r.Text
+		}
 	}
-	if len(fields) > 0 && strings.HasSuffix(text, fields[len(fields)-1]) {
-		fields = fields[:len(fields)-1]
-	}
-	return fields
+	return texts, nil
 }
 
-// IndexBacklog returns how many lines there are, and how many of them the text index does not have
-// yet: those that merges have not reached. They are searched by reading.
-func (db *DB) IndexBacklog(ctx context.Context) (lines, waiting uint64, err error) {
-	type backlog struct {
-		Lines   uint64 `ch:"lines"`
-		Waiting uint64 `ch:"waiting"`
-	}
-	rows, err := all[backlog](ctx, db, `SELECT sum(rows) AS lines, sumIf(rows, secondary_indices_compressed_bytes = 0) AS waiting
-		FROM system.parts WHERE active AND database = {database:String} AND table = 'log_lines'`,
-		clickhouse.Named("database", db.database))
-	if err != nil {
-		return 0, 0, fmt.Errorf("ask for the index's backlog: %w", err)
-	}
-	return rows[0].Lines, rows[0].Waiting, nil
+// templateRow is a row of log_templates.
+type templateRow struct {
+	Template uint64 `ch:"template"`
+	Text     string `ch:"text"`
 }

@@ -551,7 +551,7 @@ func contents(t testing.TB, db *DB) map[string][]string {
 	rows := map[string][]string{}
 	for _, table := range tables {
 		final := ""
-		if strings.HasPrefix(table.Engine, "Aggregating") {
+		if strings.HasPrefix(table.Engine, "Aggregating") || strings.HasPrefix(table.Engine, "Replacing") {
 			final = " FINAL"
 		}
 		rows[table.Name] = strings.Split(text(t, db, "SELECT toString(tuple(*)) FROM "+table.Name+final+" ORDER BY ALL"), "), (")

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"reflect"
@@ -46,7 +45,6 @@ func TestQuestions(t *testing.T) {
 		"OneJob":  testOneJob,
 		"Results": testResults,
 		"Lines":   testLines,
-		"Search":  testSearch,
 		"SQL":     testSQL,
 		"Stream":  testStream,
 	} {
@@ -164,56 +162,6 @@ func testLines(t *testing.T, db *DB) {
 				t.Errorf("Lines(%+v) = %v, %v; want %v", tt.filter, got, err, tt.want)
 			}
 		})
-	}
-}
-
-func testSearch(t *testing.T, db *DB) {
-	for _, merged := range []bool{false, true} { // by reading, and by the index
-		if merged {
-			if err := db.exec(t.Context(), "OPTIMIZE TABLE log_lines FINAL"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		lines, waiting, err := db.IndexBacklog(t.Context())
-		if err != nil || lines != 15 || merged != (waiting == 0) {
-			t.Errorf("merged %t: %d lines, %d of them not in the index, %v", merged, lines, waiting, err)
-		}
-		tests := []struct {
-			filter SearchFilter
-			want   string // job/line
-		}{
-			{SearchFilter{Text: `quote "3"`}, "[21/3 11/3 1/3]"},
-			{SearchFilter{Text: `uote "3`}, "[21/3 11/3 1/3]"},
-			{SearchFilter{Text: "line 2", Job: 11}, "[11/2]"},
-			{SearchFilter{Text: "ine", Before: 11}, "[1/0 1/1 1/2]"},
-			{SearchFilter{Text: "case", Levels: []events.Level{events.Target}}, "[]"},
-			{SearchFilter{Text: "line 1", Limit: 1}, "[21/1]"},
-			{SearchFilter{Text: "absent"}, "[]"},
-		}
-		for _, tt := range tests {
-			list, err := db.Search(t.Context(), tt.filter)
-			got := make([]string, len(list))
-			for i, l := range list {
-				got[i] = fmt.Sprintf("%d/%d", l.Job, l.Line)
-			}
-			if err != nil || fmt.Sprint(got) != tt.want {
-				t.Errorf("merged %t: Search(%+v) = %v, %v; want %s", merged, tt.filter, got, err, tt.want)
-			}
-		}
-	}
-	if _, err := db.Search(t.Context(), SearchFilter{Text: "!?"}); err == nil {
-		t.Error("a search without a letter was taken")
-	}
-}
-
-func TestWholeWords(t *testing.T) {
-	for text, want := range map[string][]string{
-		"panic": {}, " panic ": {"panic"}, "Kernel panic - not syncing": {"panic", "not"}, "a": {}, "": {},
-		"/dev/sda1: clean,": {"dev", "sda1", "clean"},
-	} {
-		if got := wholeWords(text); len(got) != len(want) || len(got) > 0 && !reflect.DeepEqual(got, want) {
-			t.Errorf("wholeWords(%q) = %q; want %q", text, got, want)
-		}
 	}
 }
 

@@ -59,7 +59,7 @@ func TestRowsMatchTheirTables(t *testing.T) {
 			tables[found[1]] = append(tables[found[1]], c[1])
 		}
 	}
-	for _, m := range append(models(), model{table: "log_lines", columns: lineColumnNames()}) {
+	for _, m := range append(models(), ofLines()...) {
 		want := slices.Clone(tables[m.table])
 		got := slices.Clone(m.columns)
 		slices.Sort(want)
@@ -67,5 +67,13 @@ func TestRowsMatchTheirTables(t *testing.T) {
 		if len(want) == 0 || !slices.Equal(got, want) {
 			t.Errorf("rows of %s have\n%v\nthe table has\n%v", m.table, got, want)
 		}
+	}
+}
+
+// ofLines are the tables of OUTPUT.
+func ofLines() []model {
+	return []model{
+		{table: "log_line_state", columns: lineColumnNames()}, {table: "log_templates", columns: append(columns[templateRow](), "plain")},
+		{table: "log_template_jobs", columns: placeColumnNames()}, {table: "log_words", columns: wordColumnNames()},
 	}
 }

@@ -141,17 +141,20 @@ func TestLineColumns(t *testing.T) {
 	var c lineColumns
 	at := time.Date(2026, 11, 22, 11, 0, 0, 0, time.UTC)
 	c.add(events.Frame{Job: 5, First: 10, Count: 5, Body: []byte(body)}, 77, at)
-	wantMessages := []string{"plain", "tab\tand é", `["a","b"]`, "", ""}
-	wantMessages[3] = c.message[3]
-	if !strings.HasSuffix(c.message[3], ": not a record") {
-		t.Errorf("a broken line became %q", c.message[3])
+	messages := make([]string, len(c.line))
+	for i := range messages {
+		messages[i] = join(c.stamp[i], c.templates[c.template[i]], c.variables[i])
+	}
+	wantMessages := []string{"plain", "tab\tand é", `["a","b"]`, messages[3], ""}
+	if !strings.HasSuffix(messages[3], ": not a record") {
+		t.Errorf("a broken line became %q", messages[3])
 	}
 	check := func(name string, got, want any) {
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s\n got %v\nwant %v", name, got, want)
 		}
 	}
-	check("message", c.message, wantMessages)
+	check("message", messages, wantMessages)
 	check("line", c.line, []uint64{10, 11, 12, 13, 14})
 	check("level", c.level, []string{"target", "feedback", "debug", "exception", "info"})
 	check("structured", c.structured, []bool{false, false, true, false, false})
