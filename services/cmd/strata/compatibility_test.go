@@ -29,7 +29,35 @@ func TestCompatibility(t *testing.T) {
 	if p, n := claims(pages), claims(needs); len(p) != compatPages || len(n) != compatNeeds {
 		t.Errorf("there are %d pages and %d needs, want %d and %d", len(p), len(n), compatPages, compatNeeds)
 	}
-	for _, c := range claims(string(text)) {
+	checkClaims(t, root, string(text), makefile)
+}
+
+// The rows of docs/lab-rules.md: rules that are kept, and weaknesses that are not.
+const labRules, labWeaknesses = 56, 13
+
+// TestLabRules holds docs/lab-rules.md to the tree in the same way.
+func TestLabRules(t *testing.T) {
+	t.Parallel()
+	root := workspace(t)
+	text, err := os.ReadFile(filepath.Join(root, "docs", "lab-rules.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, weaknesses, _ := strings.Cut(string(text), "\n## What LAVA gets wrong\n")
+	if r, w := claims(rules), claims(weaknesses); len(r) != labRules || len(w) != labWeaknesses {
+		t.Errorf("there are %d rules and %d weaknesses, want %d and %d", len(r), len(w), labRules, labWeaknesses)
+	}
+	checkClaims(t, root, string(text), makefile)
+}
+
+// checkClaims holds that the tests of all rows are there, and that what is to be typed is taken.
+func checkClaims(t *testing.T, root, text string, makefile []byte) {
+	t.Helper()
+	for _, c := range claims(text) {
 		c.checkProofs(t, root)
 		for _, typed := range spans(c.ask) {
 			words := shellWords(typed)
