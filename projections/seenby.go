@@ -4,17 +4,7 @@ import (
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-
-	"strata/events"
 )
-
-// Viewer is who asks: a question that shows what jobs did shows only jobs that the viewer may see. The
-// rights themselves are package lab's; here they are what of them stands in the tables.
-type Viewer struct {
-	All    bool            // may see every job
-	User   events.UserName // sees own jobs and public ones
-	Groups []string        // that the user is a member of
-}
 
 // jobsOf is a condition on jobs: which of them a viewer may see and a filter wants. It becomes a
 // subquery on job_state, where each job has several rows until they are merged.
@@ -27,9 +17,7 @@ type jobsOf struct {
 func seenBy(v Viewer) *jobsOf {
 	j := &jobsOf{having: []string{"max(s.removed) = 0"}}
 	if !v.All {
-		j.add("(max(s.public) = 1 OR max(s.user) = {viewer:String} OR "+
-			"(notEmpty(groupArrayArray(s.groups)) AND hasAll({viewer_groups:Array(String)}, groupArrayArray(s.groups))))",
-			clickhouse.Named("viewer", string(v.User)), clickhouse.Named("viewer_groups", append([]string{}, v.Groups...)))
+		j.add("(max(s.public) = 1 OR max(s.user) = {viewer:String})", clickhouse.Named("viewer", string(v.User)))
 	}
 	return j
 }
