@@ -77,6 +77,7 @@ type result struct {
 	figure
 	values []float64 // one a run
 	value  float64   // their median
+	load   string    // of the machine before it was measured
 }
 
 // newResult takes a figure's column out of rows.

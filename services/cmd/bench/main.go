@@ -13,7 +13,7 @@
 // figure is measured several times, and the median is printed: one slow second of the disk is not
 // the software, nor is one lucky run.
 //
-// docs/measurements.md is made by the same program, with -markdown.
+// docs/measurements.md and its like for other areas are made by the same program, with -markdown.
 package main
 
 import (
@@ -125,7 +125,7 @@ func (b *bench) measureAll(ctx context.Context, measures []measure, only string,
 			continue
 		}
 		b.say("measuring %s", m.figures[0].name)
-		began := b.now()
+		began, before := b.now(), load()
 		rows, err := m.take(ctx, b)
 		if err == nil {
 			err = checkRows(rows, len(m.figures))
@@ -140,6 +140,7 @@ func (b *bench) measureAll(ctx context.Context, measures []measure, only string,
 		}
 		for i, f := range m.figures {
 			r := newResult(f, rows, i)
+			r.load = before
 			results = append(results, r)
 			fmt.Fprintln(out, r.line())
 			b.say("%s in each run: %s", f.name, r.runs())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -20,10 +21,10 @@ func (b *bench) writePage(path string, a area, results []result) error {
 	old, notes, _ := strings.Cut(string(text), notesBelow+"\n")
 	var p, how bytes.Buffer
 	fmt.Fprintf(&p, "# Measurements\n\n<!-- Made by services/cmd/bench, down to the notes; those are kept. -->\n\n")
-	fmt.Fprintf(&p, "`make bench AREA=%s` measures; `go run ./services/cmd/bench -area %s -markdown docs/measurements.md` writes this page.\n\n", a.name, a.name)
-	fmt.Fprintf(&p, "Measured on %s. Each figure is the median of its runs.\n", machine(b.scratch))
+	fmt.Fprintf(&p, "`make bench AREA=%s` measures; `go run ./services/cmd/bench -area %s -markdown docs/%s` writes this page.\n\n", a.name, a.name, filepath.Base(path))
+	fmt.Fprintf(&p, "Measured on %s. Each figure is the median of its runs. Load is how many processes wanted one of the cores before its first run.\n", machine(b.scratch))
 	fmt.Fprintf(&p, "The broker is the one in `strata up`, on disk, and syncs every write before it acknowledges it.\n\n")
-	fmt.Fprintf(&p, "| figure | median | unit | goal | | in each run | measured |\n|---|---:|---|---|---|---|---|\n")
+	fmt.Fprintf(&p, "| figure | median | unit | goal | | in each run | measured | load |\n|---|---:|---|---|---|---|---|---|\n")
 	for _, m := range a.measures {
 		for _, f := range m.figures {
 			if row := b.row(f, results, old); row != "" {
@@ -52,9 +53,9 @@ func (b *bench) row(f figure, results []result, old string) string {
 		case r.goal != 0:
 			verdict = "**missed**"
 		}
-		return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s |\n", r.name, number(r.value), r.unit,
+		return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s | %s |\n", r.name, number(r.value), r.unit,
 			strings.NewReplacer(">=", "≥ ", "<=", "≤ ").Replace(r.promise()), verdict,
-			strings.TrimSuffix(r.runs(), " "+r.unit), b.now().UTC().Format("2006-01-02 15:04"))
+			strings.TrimSuffix(r.runs(), " "+r.unit), b.now().UTC().Format("2006-01-02 15:04"), r.load)
 	}
 	for line := range strings.Lines(old) {
 		if strings.HasPrefix(line, "| "+f.name+" |") {
@@ -62,6 +63,16 @@ func (b *bench) row(f figure, results []result, old string) string {
 		}
 	}
 	return ""
+}
+
+// load returns the load average of the last minute, "-" where the system does not tell.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "-"
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
 }
 
 // notesBelow is the line below which a person writes.
