@@ -110,11 +110,11 @@ func parseEntity(text string) (events.Entity, error) {
 		if _, err := strconv.ParseUint(id, 10, 64); err == nil {
 			return events.Entity{Kind: k, ID: id}, nil
 		}
-	case events.Scheduling, events.Policy, events.KnownIssues:
+	case events.Scheduling, events.Policy, events.KnownIssues, events.Lab:
 		if id == "" {
 			return events.Entity{Kind: k}, nil
 		}
 	}
 	return events.Entity{}, refuse(Invalid,
-		"entity is %q; write job/42, device/NAME, devicetype/NAME, worker/NAME, tag/NAME, reservation/1, query/3, policy, issues or scheduling", text)
+		"entity is %q; write job/42, device/NAME, devicetype/NAME, worker/NAME, tag/NAME, reservation/1, query/3, policy, issues, scheduling or lab", text)
 }

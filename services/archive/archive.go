@@ -224,6 +224,9 @@ func (s *service) settle(ctx context.Context) {
 	}
 }
 
+// statusName is the object that tells people how the archive stands.
+const statusName = "status.json"
+
 // Status is what the service did last, as the file status.json has it.
 type Status struct {
 	At      time.Time               `json:"at"`
@@ -261,5 +264,5 @@ func (s *service) note(ctx context.Context, holds []Hold) error {
 	if err != nil {
 		return fmt.Errorf("encode the archive's status: %w", err)
 	}
-	return s.store.Put(ctx, "status.json", bytes.NewReader(data))
+	return s.store.Put(ctx, statusName, bytes.NewReader(data))
 }

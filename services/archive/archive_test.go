@@ -342,7 +342,7 @@ func TestRestoredStreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Copy(t.Context(), l.store, elsewhere, nil); err != nil {
+	if err := Copy(t.Context(), l.store, elsewhere); err != nil {
 		t.Fatal(err)
 	}
 	first, err := Begin(t.Context(), elsewhere, Skip{stream.Lab: 1000})

@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"strata/events/stream"
 )
 
-// Copy copies an archive into a store, but for what lies behind a sequence of a stream: a backup that was
-// begun at those takes no later segment. A stream that is not named is copied whole.
-func Copy(ctx context.Context, from, to Store, through map[string]uint64) error {
+// Copy copies an archive into a store. Segments that are closed meanwhile, of a lab that runs, are not missed:
+// their messages are still in the streams, or read by way of the archive.
+func Copy(ctx context.Context, from, to Store) error {
 	for _, name := range chained() {
 		ix, err := readIndex(ctx, from, name+"/index.json")
 		if err != nil {
@@ -20,17 +22,12 @@ func Copy(ctx context.Context, from, to Store, through map[string]uint64) error 
 		}
 		c := &chain{store: to, stream: name}
 		for _, s := range ix.Segments {
-			if last, ok := through[name]; ok && s.Last > last {
-				break
-			}
 			if err := copyObject(ctx, from, to, s.Name); err != nil {
 				return err
 			}
 			c.ix.Segments = append(c.ix.Segments, s)
 		}
-		if len(c.ix.Segments) == len(ix.Segments) {
-			c.ix.Next = ix.Next
-		}
+		c.ix.Next = ix.Next
 		if len(c.ix.Segments) == 0 {
 			continue
 		}
@@ -38,18 +35,25 @@ func Copy(ctx context.Context, from, to Store, through map[string]uint64) error 
 			return err
 		}
 	}
-	for _, prefix := range []string{"texts/", "logs/"} {
-		names, err := from.List(ctx, prefix)
-		if err != nil {
-			return err
+	names, err := from.List(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if inChain(n) || n == statusName {
+			continue
 		}
-		for _, n := range names {
-			if err := copyObject(ctx, from, to, n); err != nil {
-				return err
-			}
+		if err := copyObject(ctx, from, to, n); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// inChain tells whether an object is a part of a chain, which is copied by its index.
+func inChain(name string) bool {
+	folder, _, _ := strings.Cut(name, "/")
+	return slices.Contains(chained(), folder)
 }
 
 // copyObject copies one object by way of a file, since a store wants to read twice.
@@ -125,4 +129,18 @@ func Begin(ctx context.Context, store Store, skip Skip) (map[string]uint64, erro
 	// Frames that were never archived had sequences too; a reader's place must not lie among the new ones.
 	first[stream.Output] = output + 1 + skip[stream.Lab]
 	return first, nil
+}
+
+// Ends returns the last sequence of each stream in an archive; 0 where there is none.
+func Ends(ctx context.Context, store Store) (map[string]uint64, error) {
+	ends := map[string]uint64{}
+	for _, name := range chained() {
+		c, err := openChain(ctx, store, name)
+		if err != nil {
+			return nil, err
+		}
+		last, _ := c.tail()
+		ends[name] = last.Last
+	}
+	return ends, nil
 }

@@ -34,10 +34,10 @@ var ErrExists = errors.New("is there already")
 // Directory is a Store on a disk. Files are synced before they get their name.
 type Directory struct{ path string }
 
-// OpenDirectory returns the store in a directory, which is made where it is missing.
+// OpenDirectory returns the store in a directory, which is made by the first write.
 func OpenDirectory(path string) (Directory, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return Directory{}, fmt.Errorf("open archive: %w", err)
+	if is, err := os.Stat(path); err == nil && !is.IsDir() {
+		return Directory{}, fmt.Errorf("open archive: %s is no directory", path)
 	}
 	return Directory{path}, nil
 }

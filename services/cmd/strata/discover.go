@@ -23,6 +23,8 @@ type ready struct {
 	Data  string `json:"data,omitempty"`  // the data directory
 	PID   int    `json:"pid,omitempty"`
 
+	Config string `json:"config,omitempty"` // the configuration file, absolute; none was named: ""
+
 	Before *ready `json:"before,omitempty"` // of a note: the lab that was found until this one came
 }
 

@@ -11,6 +11,7 @@ import (
 	"strata/events/access"
 	"strata/events/stream"
 	"strata/schemas/config"
+	"strata/services/archive"
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -97,8 +98,13 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 		return fmt.Errorf("connect to %s: %w", server, err)
 	}
 	defer conn.Close()
+	store, err := openArchive(c, a.env)
+	if err != nil {
+		return err
+	}
 	settings := stream.Settings{
-		Now: a.now, Logger: logger, FirstJob: c.Jobs.First, Replicas: c.Broker.Replicas,
+		Archive: archive.NewReader(store).Archive(),
+		Now:     a.now, Logger: logger, FirstJob: c.Jobs.First, Replicas: c.Broker.Replicas,
 		OutputBytes: c.Broker.OutputBytes, AsyncOutput: c.Broker.AsyncOutput, AllowLossyBroker: c.Broker.AllowLossy,
 	}
 	if c.Broker.Monitor != "" {
@@ -113,7 +119,7 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 		dsn = env
 	}
 	dial := func(o ...nats.Option) (*nats.Conn, error) { return nats.Connect(withoutUser(server), o...) }
-	s := surroundings{config: c, dial: dial, log: log, key: key, logger: logger, now: a.now, dsn: dsn, metrics: m,
+	s := surroundings{config: c, dial: dial, log: log, key: key, logger: logger, now: a.now, dsn: dsn, metrics: m, archive: store,
 		room: roomIn(c.Data, c.Space.Server)}
 	s.start(ctx, super, picked)
 	super.wait()

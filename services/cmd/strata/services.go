@@ -20,6 +20,7 @@ import (
 	"strata/schemas/job"
 	"strata/services/access"
 	"strata/services/api"
+	"strata/services/archive"
 	"strata/services/dispatch"
 	"strata/services/health"
 	"strata/services/ingestion"
@@ -40,7 +41,8 @@ type surroundings struct {
 	dsn     string       // of ClickHouse; empty: there is none
 	room    func() error // why no new submissions are taken, or nil
 	metrics *metrics
-	open    func() // called once people, workers and jobs are let in; may be nil
+	archive archive.Store // of what the streams forget
+	open    func()        // called once people, workers and jobs are let in; may be nil
 }
 
 // service is a row of the table of services.
@@ -88,6 +90,9 @@ func services() []service {
 		}},
 		{"projector", "keeps ClickHouse's tables behind the log", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return projector.Run(ctx, projector.Deps{Log: log, DSN: s.dsn, Logger: l, Metrics: s.metrics.counts.projector})
+		}},
+		{"archive", "keeps what the streams held, and lets them forget it", func(ctx context.Context, s surroundings, log *stream.Log, _ *slog.Logger) error {
+			return s.runArchive(ctx, log)
 		}},
 		{"api", "answers the commands, and writes what people change", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			history, done, err := s.history()

@@ -23,6 +23,7 @@ import (
 	"strata/projections/engine"
 	"strata/schemas/config"
 	"strata/services/api"
+	"strata/services/archive"
 )
 
 // upFlags are what the flags of `strata up` say beside the configuration.
@@ -183,8 +184,13 @@ func (l *running) run(ctx context.Context) error {
 		return fmt.Errorf("connect to the broker: %w", err)
 	}
 	defer conn.Close()
+	store, err := openArchive(l.config, l.app.env)
+	if err != nil {
+		return err
+	}
 	log, err := stream.Open(ctx, conn, stream.Settings{
-		Now: l.app.now, Logger: l.logger, Synced: l.broker.synced, FirstJob: l.config.Jobs.First,
+		Archive: archive.NewReader(store).Archive(),
+		Now:     l.app.now, Logger: l.logger, Synced: l.broker.synced, FirstJob: l.config.Jobs.First,
 		OutputBytes: l.config.Broker.OutputBytes, AsyncOutput: l.config.Broker.AsyncOutput,
 	})
 	if err != nil {
@@ -204,7 +210,7 @@ func (l *running) run(ctx context.Context) error {
 	serviceCtx, stop := context.WithCancel(ctx)
 	defer func() { stop(); l.super.wait() }()
 	opened := make(chan struct{})
-	s := surroundings{config: l.config, dial: l.broker.dial, log: log, key: l.key, logger: l.logger, now: l.app.now, dsn: dsn, room: l.room, metrics: l.metrics,
+	s := surroundings{config: l.config, dial: l.broker.dial, log: log, key: l.key, logger: l.logger, now: l.app.now, dsn: dsn, room: l.room, metrics: l.metrics, archive: store,
 		open: sync.OnceFunc(func() { close(opened) })}
 	s.start(serviceCtx, l.super, picked)
 	l.super.start(serviceCtx, "broker", func(ctx context.Context) error { l.broker.keep(ctx, l.room); return ctx.Err() })
@@ -232,6 +238,11 @@ func (l *running) run(ctx context.Context) error {
 		}
 	}
 	r := ready{NATS: l.broker.url(), HTTP: observation.url(), SQL: sqlAddress(dsn), Data: l.config.Data, PID: os.Getpid()}
+	if l.flags.file != "" {
+		if r.Config, err = filepath.Abs(l.flags.file); err != nil {
+			return fmt.Errorf("find the configuration: %w", err)
+		}
+	}
 	if other, err := l.app.local(); err == nil && other.PID != r.PID && alive(other.PID) {
 		fmt.Fprintf(l.app.err, "strata: another lab of yours runs in %s: commands find this one now, and that one with --server %s\n", other.Data, other.NATS)
 	}

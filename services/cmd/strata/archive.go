@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"sort"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"strata/events/stream"
+	"strata/schemas/config"
+	"strata/services/archive"
+)
+
+// The environment variables with the secrets of a bucket.
+const (
+	s3Key    = "STRATA_S3_KEY"
+	s3Secret = "STRATA_S3_SECRET"
+)
+
+// openArchive returns the archive that a configuration names: a bucket, or a directory below data.
+func openArchive(c config.Config, env func(string) string) (archive.Store, error) {
+	if c.Archive.S3Bucket != "" {
+		return archive.OpenBucket(archive.BucketSettings{Endpoint: c.Archive.S3Endpoint, Bucket: c.Archive.S3Bucket,
+			Prefix: c.Archive.S3Prefix, Region: c.Archive.S3Region, Key: env(s3Key), Secret: env(s3Secret)})
+	}
+	path := c.Archive.Path
+	if path == "" {
+		path = filepath.Join(c.Data, "archive")
+	}
+	return archive.OpenDirectory(path)
+}
+
+// runArchive runs the service.
+func (s surroundings) runArchive(ctx context.Context, log *stream.Log) error {
+	d := archive.Deps{Log: log, Store: s.archive, Now: s.now, Logger: s.logger.With("service", "archive"),
+		Keep: s.config.Archive.Keep, Age: s.config.Archive.Age}
+	history, done, err := s.history()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if history.DB != nil {
+		d.Tables = history.DB.Position
+	}
+	return archive.Run(ctx, d)
+}
+
+// archivePlace is where the commands look for an archive.
+type archivePlace struct{ path, config, data string }
+
+func (p *archivePlace) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&p.path, "path", "", "directory of the archive (default: that of the local lab)")
+	f.StringVar(&p.config, "config", "", "configuration file that names the archive, such as one in a bucket")
+	f.StringVar(&p.data, "data", "", "data directory of the lab (default: that of the local lab)")
+}
+
+// open returns the archive that the flags name.
+func (p archivePlace) open(a *app) (archive.Store, error) {
+	if p.path != "" {
+		return archive.OpenDirectory(p.path)
+	}
+	c, err := a.labConfig(p.config, p.data)
+	if err != nil {
+		return nil, err
+	}
+	return openArchive(c, a.env)
+}
+
+// labConfig returns the configuration of a lab on this machine: by its file, its data directory, or where
+// neither is named that of the running lab.
+func (a *app) labConfig(file, data string) (config.Config, error) {
+	r, err := a.local()
+	if file == "" && data == "" && err == nil {
+		file, data = r.Config, r.Data
+	}
+	c, err := config.Load(file)
+	if err != nil {
+		return c, usageError{err}
+	}
+	if data != "" {
+		c.Data = data
+	}
+	if c.Data == "" {
+		c.Data = a.defaultData()
+	}
+	return c, nil
+}
+
+func (a *app) archiveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "archive",
+		Short: "Look after what the streams forget",
+		Long: `The archive keeps everything that the lab's streams have held: facts, results and definitions as chained
+segments, and a log for each job. The streams forget what was archived ` + "`archive.keep`" + ` ago. These commands read
+the archive itself, on disk or in a bucket; no lab has to run.`,
+		Example: "  strata archive status\n  strata archive verify",
+	}
+	cmd.AddCommand(a.archiveStatusCommand(), a.archiveVerifyCommand(), a.archiveRestoreCommand())
+	return cmd
+}
+
+func (a *app) archiveStatusCommand() *cobra.Command {
+	var place archivePlace
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how far the streams are archived and purged",
+		Long: `Show, for each stream, what it still holds and how far it is archived, as the service archive found it last,
+and what keeps old messages in their streams: a reader, a checkpoint, tables, or a job that still runs.`,
+		Example: "  strata archive status\n  strata archive status --path /srv/lab/archive --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			store, err := place.open(a)
+			if err != nil {
+				return err
+			}
+			st, err := readStatus(cmd.Context(), store)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(st)
+			}
+			var rows [][]string
+			var names []string
+			for name := range st.Streams {
+				names = append(names, name)
+			}
+			sort.Strings(names)
+			for _, name := range names {
+				s := st.Streams[name]
+				archived := fmt.Sprint(s.Archived)
+				if name == stream.Output {
+					archived = "by job"
+				}
+				rows = append(rows, []string{name, fmt.Sprint(s.First), fmt.Sprint(s.Last), archived})
+			}
+			if err := a.table([]string{"STREAM", "BEGINS", "ENDS", "ARCHIVED"}, rows); err != nil {
+				return err
+			}
+			for _, h := range st.Holds {
+				fmt.Fprintf(a.out, "%s is kept from %d on by %s\n", h.Stream, h.Until+1, h.By)
+			}
+			fmt.Fprintf(a.out, "%s, looked at %s\n", store, st.At.In(a.now().Location()).Format(time.DateTime))
+			return nil
+		},
+	}
+	place.flags(cmd)
+	return cmd
+}
+
+// readStatus reads what the service wrote last.
+func readStatus(ctx context.Context, store archive.Store) (archive.Status, error) {
+	var st archive.Status
+	r, err := store.Get(ctx, "status.json")
+	if errors.Is(err, fs.ErrNotExist) {
+		return st, fmt.Errorf("%s: %w", store, archive.ErrEmpty)
+	}
+	if err != nil {
+		return st, err
+	}
+	text, err := io.ReadAll(r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return st, fmt.Errorf("read status.json of the archive: %w", err)
+	}
+	if err := json.Unmarshal(text, &st); err != nil {
+		return st, fmt.Errorf("read status.json of the archive: %w", err)
+	}
+	return st, nil
+}
+
+func (a *app) archiveVerifyCommand() *cobra.Command {
+	var place archivePlace
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Read the whole archive and name what is wrong with it",
+		Long: `Read every segment, definition and log of the archive, and hold each to the digests that the chain has of it.
+A segment that is cut, swapped, altered or missing is named, and the status is 1. What a fact says was erased
+("strata jobs rm") is no fault.
+
+Write down the digests that it prints: by the digest of a chain's end one can tell later that the chain was not
+replaced as a whole.`,
+		Example: "  strata archive verify\n  strata archive verify --path /mnt/backup/archive --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			store, err := place.open(a)
+			if err != nil {
+				return err
+			}
+			r, err := archive.Verify(cmd.Context(), store)
+			if err != nil {
+				return err
+			}
+			if r.Chains[stream.Lab].Segments == 0 && len(r.Findings) == 0 {
+				return fmt.Errorf("%s: %w", store, archive.ErrEmpty)
+			}
+			if a.json {
+				err = a.printJSON(r)
+			} else {
+				err = a.printReport(store, r)
+			}
+			if len(r.Findings) > 0 {
+				return errors.Join(err, errQuiet)
+			}
+			return err
+		},
+	}
+	place.flags(cmd)
+	return cmd
+}
+
+// printReport writes what a verification found.
+func (a *app) printReport(store archive.Store, r archive.Report) error {
+	for _, f := range r.Findings {
+		fmt.Fprintf(a.out, "%s: %s\n", a.paint(a.out, red, f.Object), f.Problem)
+	}
+	var rows [][]string
+	for _, name := range []string{stream.Lab, stream.Results, stream.Submissions} {
+		c := r.Chains[name]
+		rows = append(rows, []string{name, fmt.Sprint(c.Segments), fmt.Sprint(c.First), fmt.Sprint(c.Last), fmt.Sprint(c.Messages), c.SHA256})
+	}
+	err := a.table([]string{"STREAM", "SEGMENTS", "FIRST", "LAST", "MESSAGES", "SHA-256 OF THE END"}, rows)
+	verdict := "whole"
+	if n := len(r.Findings); n > 0 {
+		verdict = fmt.Sprintf("damaged: %d findings", n)
+	}
+	fmt.Fprintf(a.out, "%d definitions, %d logs, %d erased; %s is %s\n", r.Texts, r.Logs, r.Erased, store, verdict)
+	return err
+}
