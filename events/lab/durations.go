@@ -41,18 +41,21 @@ func (d *samples) add(seq uint64, seconds uint32) {
 
 // arrival is a job's coming.
 type arrival struct {
-	At       time.Time `json:"at"`
-	Priority int       `json:"priority"`
+	At       time.Time        `json:"at"`
+	Priority int              `json:"priority"`
+	Tags     []events.TagName `json:"tags,omitempty"`
 }
 
 // durations is what was measured.
 type durations struct {
 	kinds    map[jobKind]*samples
 	arrivals map[events.DeviceTypeName][]arrival // the oldest first
+	rhythms  map[events.DeviceTypeName]*rhythm
 }
 
 func newDurations() durations {
-	return durations{kinds: map[jobKind]*samples{}, arrivals: map[events.DeviceTypeName][]arrival{}}
+	return durations{kinds: map[jobKind]*samples{}, arrivals: map[events.DeviceTypeName][]arrival{},
+		rhythms: map[events.DeviceTypeName]*rhythm{}}
 }
 
 // ran notes how long a job held its device: from the moment that it was given to it. What comes
@@ -90,13 +93,17 @@ func (m *durations) shrink() {
 }
 
 // came notes that a job was submitted.
-func (m *durations) came(typ events.DeviceTypeName, at time.Time, priority int) {
+func (m *durations) came(typ events.DeviceTypeName, at time.Time, priority int, tags []events.TagName) {
+	if m.rhythms[typ] == nil {
+		m.rhythms[typ] = &rhythm{}
+	}
+	m.rhythms[typ].came(at)
 	all := m.arrivals[typ]
 	if len(all) == arrivalSamples {
 		copy(all, all[1:])
 		all = all[:arrivalSamples-1]
 	}
-	m.arrivals[typ] = append(all, arrival{at, priority})
+	m.arrivals[typ] = append(all, arrival{at, priority, tags})
 }
 
 // of returns how long jobs of a kind took, or those of the device type where too few are known.
@@ -122,6 +129,8 @@ type durationSnap struct {
 type arrivalSnap struct {
 	Type events.DeviceTypeName `json:"type"`
 	Came []arrival             `json:"came"`
+	// Of checkpoints before there were rhythms: none.
+	Rhythm *rhythm `json:"rhythm,omitempty"`
 }
 
 func (m *durations) snap() (kinds []durationSnap, arrivals []arrivalSnap) {
@@ -132,7 +141,7 @@ func (m *durations) snap() (kinds []durationSnap, arrivals []arrivalSnap) {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Name, b.Name))
 	})
 	for _, typ := range slices.Sorted(maps.Keys(m.arrivals)) {
-		arrivals = append(arrivals, arrivalSnap{typ, m.arrivals[typ]})
+		arrivals = append(arrivals, arrivalSnap{typ, m.arrivals[typ], m.rhythms[typ]})
 	}
 	return kinds, arrivals
 }
@@ -143,5 +152,8 @@ func (m *durations) restore(kinds []durationSnap, arrivals []arrivalSnap) {
 	}
 	for _, a := range arrivals {
 		m.arrivals[a.Type] = a.Came
+		if a.Rhythm != nil {
+			m.rhythms[a.Type] = a.Rhythm
+		}
 	}
 }

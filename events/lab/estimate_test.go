@@ -193,7 +193,7 @@ func TestDurationsAreBounded(t *testing.T) {
 	for i := range 3 * durationKinds {
 		j := &Job{Name: fmt.Sprint("job ", i), Run: &Run{}}
 		m.ran(uint64(i+1), j, "qemu", time.Time{}.Add(time.Minute))
-		m.came("qemu", time.Time{}, 0)
+		m.came("qemu", time.Time{}, 0, nil)
 	}
 	if len(m.kinds) > durationKinds || len(m.arrivals["qemu"]) != arrivalSamples {
 		t.Errorf("%d kinds and %d arrivals are kept", len(m.kinds), len(m.arrivals["qemu"]))

@@ -144,7 +144,7 @@ func (s *State) evolveAbsent(id events.JobID, seq uint64, e events.Event) Change
 		s.join(j)
 		s.want(j, j.SubmittedAt)
 		if !j.HealthCheck {
-			s.durations.came(s.Resolve(j.DeviceType), j.SubmittedAt, j.Priority)
+			s.durations.came(s.Resolve(j.DeviceType), j.SubmittedAt, j.Priority, j.Tags)
 		}
 		c := Changes{Job: j}
 		if j.HealthCheck {
