@@ -33,6 +33,7 @@ func verbs() map[string]handler {
 		"devices.untag":     verb((*api).untagDevice),
 		"devices.health":    verb((*api).setDeviceHealth),
 		"devices.remove":    verb((*api).removeDevice),
+		"devices.describe":  verb((*api).describeDevice),
 		"devices.import":    verb((*api).importDevices),
 		"devices.config":    verb((*api).deviceVersions),
 		"devices.type":      verb((*api).typeOnConsole),

@@ -48,7 +48,7 @@ holds them. The subcommands add devices, give them dictionaries, move, tag and r
 	cmd.AddCommand(a.deviceShow(), a.deviceAdd(), a.deviceConfigure(), a.deviceMove(), a.deviceHealth(),
 		a.deviceTag("tag", "devices.tag", "Give a device a tag"), a.deviceTag("untag", "devices.untag", "Take a tag from a device"),
 		a.deviceRemove(), a.deviceRender(),
-		a.devicePower(), a.deviceConsole(), a.deviceCheck(), a.deviceRelease(),
+		a.deviceCopy(), a.deviceDescribe(), a.devicePower(), a.deviceConsole(), a.deviceCheck(), a.deviceRelease(),
 		a.devicesImport(), a.versionsCommand("device", "devices", "devices.config"))
 	return cmd
 }

@@ -35,7 +35,7 @@ func (a *app) deviceTypesCommand() *cobra.Command {
 		},
 	}
 	atFlag(cmd, &at)
-	cmd.AddCommand(a.deviceTypeShow(), a.deviceTypeConfigure(), a.deviceTypeRemove(),
+	cmd.AddCommand(a.deviceTypesPrune(), a.deviceTypeShow(), a.deviceTypeConfigure(), a.deviceTypeRemove(),
 		a.deviceTypesImport(), a.versionsCommand("device type", "device-types", "device-types.config"))
 	return cmd
 }
