@@ -225,6 +225,46 @@ func TestItems(t *testing.T) {
 	}
 }
 
+// docs/queries.md has each field with its operators and words.
+func TestDocumentedFields(t *testing.T) {
+	page, err := os.ReadFile("../../docs/queries.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := ""
+	documented := map[string]string{} // the row of each field
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 6 {
+			continue
+		}
+		if head := strings.TrimSpace(cells[1]); head != "" {
+			table = head
+		}
+		for _, name := range strings.Split(strings.ReplaceAll(cells[2], "**+**", ""), ",") {
+			documented[table+"."+strings.TrimSpace(name)] = line
+		}
+	}
+	for _, f := range Fields() {
+		line, ok := documented[f.Table+"."+f.Name]
+		if !ok {
+			t.Errorf("%s.%s is not documented", f.Table, f.Name)
+		}
+		for _, word := range f.Words() {
+			if !strings.Contains(line, word) {
+				t.Errorf("%s.%s: the word %q is not documented", f.Table, f.Name, word)
+			}
+		}
+		if ops := strings.Split(line, "|")[4]; !strings.Contains(ops, "those of") {
+			for _, o := range f.Operators() {
+				if !strings.Contains(ops, o) {
+					t.Errorf("%s.%s: the operator %s is not documented", f.Table, f.Name, o)
+				}
+			}
+		}
+	}
+}
+
 // hostile is what people write who want to be more than a value.
 func hostile() []string {
 	return []string{"' OR 1=1 --", "\\' OR 1=1", "{p1:String}", "'; DROP TABLE jobs", "\x00\x01\n\t", "a`b\"c", "🙂 ) UNION ALL SELECT 1 FROM jobs", "%", "$$"}
