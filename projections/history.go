@@ -58,9 +58,9 @@ func (db *DB) Comparables(ctx context.Context, l Like) ([]Comparable, error) {
 			values = append(values, clickhouse.Named(name, value))
 		}
 	}
-	bind(&first, l.Name != "", "name = {name:String}", "name", l.Name)
-	bind(&first, l.DeviceType != "", "device_type = {type:String}", "type", string(l.DeviceType))
-	bind(&first, l.Before != 0, "job < {before:UInt64}", "before", uint64(l.Before))
+	bind(&first, l.Name != "", "s.name = {name:String}", "name", l.Name)
+	bind(&first, l.DeviceType != "", "s.device_type = {type:String}", "type", string(l.DeviceType))
+	bind(&first, l.Before != 0, "s.job < {before:UInt64}", "before", uint64(l.Before))
 	bind(&second, !l.AnyRole, "role = {role:String}", "role", l.Role)
 	if l.HealthCheck != nil {
 		bind(&second, true, "health_check = {check:Bool}", "check", *l.HealthCheck)
@@ -73,7 +73,8 @@ func (db *DB) Comparables(ctx context.Context, l Like) ([]Comparable, error) {
 		bind(&second, true, "arrayAll((k, v) -> metadata[k] = v, {keys:Array(String)}, {wanted:Array(String)})", "keys", keys)
 		values = append(values, clickhouse.Named("wanted", wanted))
 	}
-	bind(&second, !l.Viewer.All, "(public OR user = {viewer:String})", "viewer", string(l.Viewer.User))
+	seen := seenBy(l.Viewer)
+	values = append(values, seen.values...)
 	if !l.Infra {
 		// What was not judged, as before this rule there was none, goes by the class of its error.
 		second = append(second, `health != 'Canceled' AND (job IN (SELECT job FROM job_judgements WHERE verdict IN ('pass', 'test'))
@@ -82,7 +83,7 @@ func (db *DB) Comparables(ctx context.Context, l Like) ([]Comparable, error) {
 	list, err := all[Comparable](ctx, db, `SELECT j.job AS job, j.display AS display, j.name AS name, j.device_type AS device_type, j.device AS device,
 		j.health AS health, j.ended_at AS ended_at, ifNull(g.verdict, '') AS verdict, ifNull(g.cause, '') AS cause
 		FROM (SELECT job, display, name, device_type, device, health, ended_at FROM jobs
-			WHERE job IN (SELECT job FROM job_state WHERE `+strings.Join(first, " AND ")+`) AND `+strings.Join(second, " AND ")+`
+			WHERE job IN (`+seen.query(strings.Join(first, " AND "))+`) AND `+strings.Join(second, " AND ")+`
 			ORDER BY job DESC LIMIT {limit:UInt64}) AS j
 		LEFT JOIN job_judgements AS g ON g.job = j.job ORDER BY job DESC`, values...)
 	if err != nil {
@@ -117,7 +118,7 @@ func (db *DB) Series(ctx context.Context, jobs []events.JobID, of CaseName, each
 	}
 	bind(of.Suite, "suite = {suite:String}", "suite")
 	bind(of.Set, "set = {set:String}", "set")
-	bind(of.Name, "name = {name:String}", "name")
+	bind(of.Name, "s.name = {name:String}", "name")
 	if of.Suite == "" {
 		where = append(where, "(suite != 'lava' OR name = 'job')")
 	}

@@ -52,6 +52,7 @@ type Jobs struct {
 	QueueTimeout    time.Duration // of jobs that name none; 0 waits for ever
 	Retry           bool          // a job that ends by the lab's fault is tried once elsewhere, where it does not say
 	ExtraContext    []string      // further names that a job's context may set (LAVA's EXTRA_CONTEXT_VARIABLES)
+	CompareBy       []string      // entries of the metadata in which comparable jobs agree, beside name and device type
 }
 
 // Archive says where everything is kept that the streams forget. Without a bucket it is a directory.
@@ -139,6 +140,7 @@ func (c *Config) settings() []setting {
 		{key: "jobs.queue_timeout", about: "how long a job that does not say waits for a device; 0 is for ever", into: &c.Jobs.QueueTimeout},
 		{key: "jobs.retry_infrastructure", about: "try a job that ends by the lab's fault once more, on another device, where it does not say", into: &c.Jobs.Retry},
 		{key: "jobs.extra_context", about: "further names that a job's context may set", into: &c.Jobs.ExtraContext},
+		{key: "jobs.compare_by", about: "entries of the metadata in which jobs have to agree to be compared, beside name, device type and role", into: &c.Jobs.CompareBy},
 		{key: "archive.path", about: "directory of the archive; empty is below data", into: &c.Archive.Path},
 		{key: "archive.keep", about: "how long the streams keep what is archived", into: &c.Archive.Keep},
 		{key: "archive.age", about: "how long a message waits for its segment of the archive", into: &c.Archive.Age},

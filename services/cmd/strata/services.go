@@ -24,6 +24,7 @@ import (
 	"strata/services/dispatch"
 	"strata/services/health"
 	"strata/services/ingestion"
+	"strata/services/judgement"
 	"strata/services/multinode"
 	"strata/services/projector"
 	"strata/services/scheduling"
@@ -87,6 +88,14 @@ func services() []service {
 		}},
 		{"health", "frees devices after jobs, and has them checked", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return health.Run(ctx, health.Deps{Log: log, Now: s.now, Logger: l, Metrics: &s.metrics.counts.health})
+		}},
+		{"judgement", "says what the end of each job means, and what changed", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
+			history, done, err := s.history()
+			if err != nil {
+				return err
+			}
+			defer done()
+			return judgement.Run(ctx, judgement.Deps{Log: log, Now: s.now, Logger: l, DB: history.DB, By: s.config.Jobs.CompareBy})
 		}},
 		{"projector", "keeps ClickHouse's tables behind the log", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return projector.Run(ctx, projector.Deps{Log: log, DSN: s.dsn, Logger: l, Metrics: s.metrics.counts.projector})

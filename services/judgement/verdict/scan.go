@@ -309,3 +309,20 @@ func (s *Scan) match(g *sign, text string, has bool) (found, bool) {
 func prompted(before string) bool {
 	return strings.Contains(before, "# ") || strings.Contains(before, "$ ") || strings.Contains(before, "=> ") || strings.Contains(before, "> ")
 }
+
+// Skip says that the next record is that line of the log: those before it are missing.
+func (s *Scan) Skip(to uint64) { s.lines = max(s.lines, to) }
+
+// Case takes in a test case as it was recorded, for a log that does not have all of them any more.
+func (s *Scan) Case(c events.Case) {
+	if c.Suite == "lava" || c.Result != events.Fail {
+		return
+	}
+	at := c.Line
+	if c.EndLine != nil && *c.EndLine < at {
+		at = *c.EndLine
+	}
+	if s.failed == nil || at < s.failed.line {
+		s.failed = &failedCase{c.Suite, c.Name, at}
+	}
+}
