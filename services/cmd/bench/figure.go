@@ -194,5 +194,5 @@ var (
 		consoleBytes: 64 << 20, consoles: 1000, talk: 5 * time.Second, played: 100, lives: 5000, simulated: 365}
 	small = sizes{submissions: 40, orders: 3, devices: 10, queued: 100, decisions: 20, lines: 30,
 		jobs: 2, jobLines: 1000, facts: 700, rest: time.Second,
-		consoleBytes: 1 << 20, consoles: 10, talk: time.Second, played: 4, lives: 20, simulated: 7}
+		consoleBytes: 1 << 20, consoles: 10, talk: time.Second, played: 4, lives: 20, simulated: 3}
 )
