@@ -41,7 +41,7 @@ func checkName(field, name string, most int) error {
 	case strings.TrimSpace(name) != name:
 		wrong = "begins or ends with a blank"
 	case name == "." || name == "..":
-		wrong = "is that of a folder"
+		wrong = "means a folder"
 	default:
 		return nil
 	}

@@ -51,7 +51,7 @@ attempt ends.`,
 			}
 			switch {
 			case len(out.Jobs) > 0 || out.Away != "":
-			case in == (api.JobsRequest{Limit: in.Limit}):
+			case in == (api.JobsRequest{Limit: in.Limit, Whole: in.Whole}):
 				a.say("no job waits or runs; --all adds those that are over")
 			default:
 				a.say("no job is like that")
