@@ -23,9 +23,10 @@ const questionTime = 10 * time.Second
 // DB asks questions of the tables. It may be used by many goroutines, and may be opened while
 // ClickHouse is away.
 type DB struct {
-	conn     driver.Conn
-	options  clickhouse.Options
-	database string
+	conn      driver.Conn
+	options   clickhouse.Options
+	database  string
+	publishes bool // makes the views for analysts: false beside the tables in use
 }
 
 // Open takes a DSN of clickhouse-go, such as http://default@127.0.0.1:8123/strata. The database in
@@ -60,7 +61,11 @@ func Open(dsn string) (*DB, error) {
 	options.Settings["join_use_nulls"] = 1
 	options.DialTimeout = 2 * time.Second
 	options.MaxOpenConns, options.MaxIdleConns = 16, 8
-	return open(*options)
+	db, err := open(*options)
+	if err == nil {
+		db.publishes = true
+	}
+	return db, err
 }
 
 func open(options clickhouse.Options) (*DB, error) {

@@ -105,6 +105,11 @@ func (db *DB) Migrate(ctx context.Context) error {
 			return fmt.Errorf("migrate: note %s: %w", f.name, away(err))
 		}
 	}
+	if db.publishes {
+		if err := db.publish(ctx); err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+	}
 	return nil
 }
 
