@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -184,5 +185,31 @@ func TestHandsOnADevice(t *testing.T) {
 	want := "power off local|done|check local|done|console local|power off local|done|console local|ended by local: lunch local"
 	if got := strings.Join(told, "|"); !strings.HasSuffix(got, want) {
 		t.Errorf("the device's story is %q, want it to end with %q", got, want)
+	}
+}
+
+// TestDevicesGuide types what docs/devices.md says, block by block.
+func TestDevicesGuide(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(workspace(t), "docs", "devices.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	w.up(t, "--worker", "w1", "--listen-sql", "")
+	eventually(t, "the worker is online", func() bool {
+		var workers []api.Worker
+		w.ask(t, &workers, "workers")
+		return len(workers) == 1 && workers[0].State == "Online"
+	})
+	said := ""
+	for _, m := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllSubmatch(page, -1) {
+		said += w.typed(t, string(m[1]))
+	}
+	for _, want := range []string{"ok   prompt", `asks with "=> "`, "FAIL prompt", `never showed "Press any key"`, "the check failed", "got hello", ">> clack off",
+		"device.held", "device.let-go", `"health":"Maintenance"`} {
+		if !strings.Contains(said, want) {
+			t.Errorf("nothing that was typed printed %q; printed was:\n%s", want, said)
+		}
 	}
 }
