@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
+	"strata/services/api"
 	"strata/services/cmd/simulation"
 )
 
@@ -68,6 +72,56 @@ func TestSimulate(t *testing.T) {
 		if r.Jobs.Complete != 2 || r.Waits[0].Max != want {
 			t.Errorf("%v: %+v, the second job waits %v s, want %v", args, r.Jobs, r.Waits[0].Max, want)
 		}
+	}
+}
+
+// TestSimulatePast replays what a running lab has had: asked for by --past, and printed by "strata events".
+func TestSimulatePast(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.up(t, "--worker", "", "--listen-sql", "")
+	w.spawn(t, "worker", "--simulate", "1", "--register", "--name", "rehearsal", "--data", filepath.Join(w.dir, "worker"))
+	eventually(t, "the worker is online", func() bool {
+		var workers []api.Worker
+		w.ask(t, &workers, "workers")
+		return len(workers) == 1 && workers[0].State == "Online"
+	})
+	job := write(t, w.dir, "job.yaml", `job_name: rehearse
+device_type: sim
+visibility: public
+timeouts: {job: {minutes: 5}, action: {minutes: 2}}
+actions:
+- boot: {method: qemu, media: tmpfs, prompts: ['# ']}
+`)
+	for n := range 3 {
+		w.must(t, "submit", job)
+		var shown api.Job
+		eventually(t, "a job is over", func() bool {
+			w.ask(t, &shown, "show", strconv.Itoa(n+1))
+			return shown.State == "Finished"
+		})
+	}
+	var past, facts, more, dead simulation.Report
+	w.ask(t, &past, "simulate", "--past", "--drain")
+	if past.Jobs.Complete != 3 || past.Devices != 1 || past.Workers != 1 {
+		t.Errorf("the lab's past, simulated: %+v, want three jobs on a device", past)
+	}
+	file := write(t, w.dir, "facts.ndjson", w.must(t, "events", "--from", "1", "--json"))
+	w.ask(t, &facts, "simulate", "--facts", file, "--drain")
+	// The last job's output may have become complete in between, so not all has to be equal.
+	if facts.Jobs != past.Jobs || !reflect.DeepEqual(facts.Waits, past.Waits) || !reflect.DeepEqual(facts.Fairness, past.Fairness) {
+		t.Errorf("from the facts that it prints: %+v\nfrom itself: %+v", facts, past)
+	}
+	w.ask(t, &more, "simulate", "--past", "--drain", "--more", "sim=2")
+	if more.Devices != 3 || more.Jobs.Complete != 3 {
+		t.Errorf("with two devices more: %+v", more)
+	}
+	w.ask(t, &dead, "simulate", "--past", "--kill", "rehearsal@0s")
+	if dead.Jobs.Complete != 0 || dead.Jobs.Submitted != 3 {
+		t.Errorf("with its worker dead from the first: %+v", dead.Jobs)
+	}
+	if status, text := w.strata(t, "simulate", "--past", "--kill", "nobody@1h"); status != exitFailed || !strings.Contains(text, "the facts tell of the workers [rehearsal]") {
+		t.Errorf("kill nobody: status %d, %s", status, text)
 	}
 }
 
