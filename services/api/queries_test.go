@@ -16,6 +16,7 @@ import (
 	"strata/events"
 	"strata/events/access"
 	"strata/events/eventtest"
+	"strata/events/stream"
 	"strata/projections"
 	"strata/schemas/yaml"
 	"strata/services/api"
@@ -60,18 +61,21 @@ func analysed(t *testing.T) (b *eventtest.Broker, as func(events.UserName) api.C
 			{Suite: "0_smoke", Name: `a "b", <c>`, Result: map[bool]events.Outcome{true: events.Fail, false: events.Pass}[id == 1], At: noon,
 				Metadata: map[string]string{"x": "y"}}}})
 	}
-	// Until the tables are there nothing can be asked of them; a question waits no longer than a moment.
 	deadline, stop := context.WithTimeout(t.Context(), eventtest.Patience)
 	defer stop()
-	all := api.QueryCustom{Entity: events.CaseQuery}
-	for {
-		var out api.QueryResult
-		err := api.Client{Conn: b.Conn, User: access.Local}.Call(deadline, "queries.custom", all, &out)
-		if err == nil && len(out.Cases) == 6 {
-			break
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for _, name := range []string{stream.Lab, stream.Results} {
+		last, err := b.Log.Last(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if deadline.Err() != nil {
-			t.Fatalf("the tables have %d cases, want 6 (%v)", len(out.Cases), err)
+		for at := uint64(0); at < last; at, err = db.Position(deadline, name) {
+			select {
+			case <-tick.C:
+			case <-deadline.Done():
+				t.Fatalf("the tables are at %d of %s (%v), want %d", at, name, err, last)
+			}
 		}
 	}
 	return b, func(user events.UserName) api.Client { return api.Client{Conn: b.Conn, User: user} }

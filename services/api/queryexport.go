@@ -45,6 +45,7 @@ func (a *api) openExport(who caller, body []byte) (producer, error) {
 	}
 	var entity events.QueryEntity
 	var s query.Statement
+	saved := runnable{saved: SavedQuery{QuerySaved: events.QuerySaved{Live: true}}} // where there is none, it keeps nothing to be waited for
 	if in.Custom != nil {
 		q, _, err := in.Custom.parse()
 		if err != nil {
@@ -55,10 +56,19 @@ func (a *api) openExport(who caller, body []byte) (producer, error) {
 			return nil, queryError(err)
 		}
 		entity = q.Entity
-	} else if entity, s, err = a.exported(who, in.QueryRef); err != nil {
-		return nil, err
+	} else {
+		if saved, err = a.exported(who, in.QueryRef); err != nil {
+			return nil, err
+		}
+		if s, err = saved.statement(query.Page{}); err != nil {
+			return nil, queryError(err)
+		}
+		entity = saved.saved.Entity
 	}
 	return func(ctx context.Context, emit func(message) error) error {
+		if err := a.keptRows(ctx, saved); err != nil {
+			return err
+		}
 		a.tablesCatchUp(ctx)
 		a.resultsCatchUp(ctx)
 		flush := func(least int) error {
@@ -82,22 +92,15 @@ func (a *api) openExport(who caller, body []byte) (producer, error) {
 	}, nil
 }
 
-// exported makes the statement of a saved query's export.
-func (a *api) exported(who caller, ref QueryRef) (entity events.QueryEntity, s query.Statement, err error) {
-	a.read(func(st *lab.State) {
+// exported finds the query of an export.
+func (a *api) exported(who caller, ref QueryRef) (r runnable, err error) {
+	a.read(func(s *lab.State) {
 		var q *lab.Query
-		if q, err = ref.find(st, who); err != nil {
-			return
+		if q, err = ref.find(s, who); err == nil {
+			r, err = toRun(s, who, q)
 		}
-		r := runnable{viewQuery(st, who, q), q.Omitted, viewer(st, who)}
-		entity = q.Entity
-		if !q.Live && q.Refresh == nil {
-			err = refuse(Conflict, "query ~%s/%s is not live, and its rows were never kept: refresh it, or make it live", q.Owner, q.Name)
-			return
-		}
-		s, err = r.statement(query.Page{})
 	})
-	return entity, s, err
+	return r, err
 }
 
 // cell is one value of an exported row; its value is nil, a string, bool, number, time or map of texts.

@@ -111,7 +111,34 @@ func (a *api) runQuery(ctx context.Context, who caller, in QueryRun) (QueryResul
 	if !r.saved.Live && r.saved.Changed {
 		out.Warnings = append(out.Warnings, "the query has changed since its rows were kept; refresh it")
 	}
+	if err := a.keptRows(ctx, r); err != nil {
+		return out, err
+	}
 	return a.page(ctx, out, in.Limit, in.Offset, r.statement)
+}
+
+// keptWithin is how long a query waits for the rows of its refresh to reach the tables.
+const keptWithin = 15 * time.Second
+
+// keptRows waits until the tables have the rows that a refresh has kept. Without them the query would
+// seem to find nothing.
+func (a *api) keptRows(ctx context.Context, r runnable) error {
+	if r.saved.Live || a.history.DB == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, keptWithin)
+	defer cancel()
+	for {
+		at, err := a.history.DB.Position(ctx, stream.Lab)
+		switch {
+		case err != nil:
+			return away(err)
+		case at >= r.saved.Refresh.Seq:
+			return nil
+		case pause(ctx) != nil:
+			return refuse(Away, "the tables are at fact %d and have not taken in the refresh, fact %d, yet; try again in a moment", at, r.saved.Refresh.Seq)
+		}
+	}
 }
 
 // runnable is a saved query and for whom it runs.
@@ -125,15 +152,19 @@ type runnable struct {
 func (a *api) runnable(who caller, ref QueryRef) (r runnable, err error) {
 	a.read(func(s *lab.State) {
 		var q *lab.Query
-		if q, err = ref.mayQuery(s, who, lab.View); err != nil {
-			return
-		}
-		r = runnable{viewQuery(s, who, q), append([]events.QueryItem(nil), q.Omitted...), viewer(s, who)}
-		if !q.Live && q.Refresh == nil {
-			err = refuse(Conflict, "query ~%s/%s is not live, and its rows were never kept: refresh it (`strata query refresh`) or make it live", q.Owner, q.Name)
+		if q, err = ref.mayQuery(s, who, lab.View); err == nil {
+			r, err = toRun(s, who, q)
 		}
 	})
 	return r, err
+}
+
+// toRun takes what running a query needs out of the state.
+func toRun(s *lab.State, who caller, q *lab.Query) (runnable, error) {
+	if !q.Live && q.Refresh == nil {
+		return runnable{}, refuse(Conflict, "query ~%s/%s is not live, and its rows were never kept: refresh it (`strata query refresh`) or make it live", q.Owner, q.Name)
+	}
+	return runnable{viewQuery(s, who, q), append([]events.QueryItem(nil), q.Omitted...), viewer(s, who)}, nil
 }
 
 // statement finds a page of its rows.

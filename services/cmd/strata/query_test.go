@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/csv"
+	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -19,19 +21,13 @@ func TestQuery(t *testing.T) {
 	w := newWorld(t)
 	w.up(t, "--worker", "w1")
 	w.must(t, "submit", w.quickDevices(t, 1), "--follow")
-	var list api.Jobs
-	w.ask(t, &list, "jobs", "--all")
-	if len(list.Jobs) != 1 {
-		t.Fatalf("jobs: %+v, want one", list.Jobs)
-	}
-	job := list.Jobs[0].Job.String()
-
 	var out api.QueryResult
 	eventually(t, "the tables have the job's end", func() bool {
+		status, text := w.strata(t, "query", "custom", "testcase", "testjob__health__exact__Complete,testcase__name__exact__job", "--json")
 		out = api.QueryResult{}
-		w.ask(t, &out, "query", "custom", "testcase", "testjob__health__exact__Complete,testcase__name__exact__job")
-		return len(out.Cases) == 1
+		return status == exitOK && json.Unmarshal([]byte(text), &out) == nil && len(out.Cases) == 1
 	})
+	job := fmt.Sprint(out.Cases[0].Job)
 	item := out.Cases[0].Item
 	if text := w.must(t, "query", "custom", "testjob", "--where", "testjob.description exact quick", "--not", "testcase__result__exact__Test failed",
 		"--any", "testjob__health__exact__Incomplete,testjob__health__exact__Complete"); !strings.Contains(text, "quick") {
