@@ -10,6 +10,10 @@
 // its own in the sense of the operating system, so that it outlives the worker; package jobproc is
 // its inside. A courier sends what is left of a spool when the process that should have sent it is gone.
 //
+// Beside jobs, people use devices by hand ([manual]): what they ask comes live on hands.<worker> and is kept
+// nowhere. The supervisor lets such a session begin only where no job has the device, and fences it by a lease as
+// it does a job.
+//
 // # On disk
 //
 // The state directory is the worker's only memory, and what is acknowledged to the bus was synced there
