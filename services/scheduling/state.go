@@ -52,7 +52,7 @@ type place struct {
 func newState(l *lab.State, scheduler string) *state {
 	s := &state{
 		lab: l, scheduler: scheduler,
-		queued:    map[events.JobID]*entry{},
+		queued:    make(map[events.JobID]*entry, l.JobCount()),
 		deadlines: byDeadline(),
 		unwanted:  map[events.JobID]bool{},
 		kinds:     map[events.DeviceTypeName]*kind{},
