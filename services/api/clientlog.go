@@ -17,6 +17,7 @@ import (
 // goes on until the job's output is complete, over interruptions too: it asks again from where it
 // was. With in.Whole the numbers begin anew with each attempt.
 func (c Client) Log(ctx context.Context, in LogRequest, each func(line uint64, r events.Record) error) error {
+	from, tries := in, 0
 	for {
 		err := c.Stream(ctx, "jobs.log", in, func(m *nats.Msg) error {
 			first, err := strconv.ParseUint(m.Header.Get(events.HeaderFirstLine), 10, 64)
@@ -43,7 +44,16 @@ func (c Client) Log(ctx context.Context, in LogRequest, each func(line uint64, r
 			}
 			return nil
 		})
-		if !in.Follow || !interrupted(err) || ctx.Err() != nil {
+		if !in.Follow || !interrupted(err) && !unwell(err) || ctx.Err() != nil {
+			return err
+		}
+		if in != from {
+			from, tries = in, 0
+		}
+		if tries++; unwell(err) && tries > triesUnwell {
+			return err
+		}
+		if err := pause(ctx); err != nil {
 			return err
 		}
 		if err := c.await(ctx); err != nil {
@@ -51,6 +61,14 @@ func (c Client) Log(ctx context.Context, in LogRequest, each func(line uint64, r
 		}
 	}
 }
+
+// triesUnwell is how often in a row a follower asks again where the lab says that it cannot read: some
+// twenty seconds or more.
+const triesUnwell = 100
+
+// unwell reports whether the lab answered that it cannot, as it does while its broker starts again or has
+// a full disk. Whoever follows a log has seen a part of it and wants the rest.
+func unwell(err error) bool { return HasCode(err, Failed) || HasCode(err, Away) }
 
 // interrupted reports whether asking again may help.
 func interrupted(err error) bool {

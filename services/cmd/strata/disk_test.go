@@ -75,8 +75,8 @@ func TestDiskFull(t *testing.T) {
 	var j api.Job
 	w.ask(t, &j, "show", job.String())
 	if j.Health != events.Complete || j.Missing != 0 || uint64(len(f.lines)) != j.Lines || f.seen() != cases {
-		t.Errorf("job %d: %s with %d lines, %d missing; the follower got %d lines and %d of %d markers; want it Complete and nothing missing",
-			job, j.Health, j.Lines, j.Missing, len(f.lines), f.seen(), cases)
+		t.Errorf("job %d: %s with %d lines, %d missing; the follower got %d lines and %d of %d markers, and ended with %v; want it Complete and nothing missing",
+			job, j.Health, j.Lines, j.Missing, len(f.lines), f.seen(), cases, f.err)
 	}
 	var r api.Results
 	w.ask(t, &r, "results", job.String(), "--suite", "0_smoke")
