@@ -34,6 +34,9 @@ func (l *Log) Run(ctx context.Context, d Driver) error {
 		d.Stream = Lab
 	}
 	seq, err := l.restore(ctx, d)
+	if err != nil && ctx.Err() != nil {
+		return nil // stopped while it was starting
+	}
 	if err != nil {
 		return fmt.Errorf("drive %s: %w", d.Name, err)
 	}

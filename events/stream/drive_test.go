@@ -259,3 +259,17 @@ func runUntil(t *testing.T, l *stream.Log, c *counter, n int) {
 		t.Fatalf("counted %d facts, want %d", c.Count, n)
 	}
 }
+
+// TestStopWhileStarting stops a driver before it has read its checkpoint: that is an orderly stop too.
+func TestStopWhileStarting(t *testing.T) {
+	t.Parallel()
+	b := eventtest.Start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := b.Log.Run(ctx, stream.Driver{Name: "stopped", Fold: func(stream.Recorded) {},
+		Act: func(time.Time) (time.Time, error) { return time.Time{}, nil },
+		Checkpoint: &stream.Checkpoint{Format: "f1", Save: func() ([]byte, error) { return nil, nil }, Load: func(string, []byte) error { return nil }}})
+	if err != nil {
+		t.Errorf("stopped before it began: %v, want nil", err)
+	}
+}
