@@ -118,7 +118,7 @@ func (db *DB) Series(ctx context.Context, jobs []events.JobID, of CaseName, each
 	}
 	bind(of.Suite, "suite = {suite:String}", "suite")
 	bind(of.Set, "set = {set:String}", "set")
-	bind(of.Name, "s.name = {name:String}", "name")
+	bind(of.Name, "name = {name:String}", "name")
 	if of.Suite == "" {
 		where = append(where, "(suite != 'lava' OR name = 'job')")
 	}

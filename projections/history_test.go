@@ -103,6 +103,13 @@ func TestHistory(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("series of all cases: %q, %v; want %q", got, err, want)
 	}
+	var one []string
+	if err := db.Series(t.Context(), []events.JobID{1, 4}, CaseName{Suite: "lava", Name: "login-action"}, func(s Series) error {
+		one = append(one, outcomes(s.Runs))
+		return nil
+	}); err != nil || !reflect.DeepEqual(one, []string{"1:pass 4:pass"}) {
+		t.Errorf("series of one case: %q, %v", one, err)
+	}
 	if got := text(t, db, "SELECT verdict, cause, issues FROM job_judgements WHERE job = 2"); got != "infra power [4]" {
 		t.Errorf("job_judgements has %q of job 2, want the verdict of its fact", got)
 	}

@@ -92,6 +92,7 @@ func (a *api) showJob(ctx context.Context, who caller, in JobRequest) (Job, erro
 	if j.State == lab.Submitted.String() {
 		a.read(func(s *lab.State) { j.Why = why(s, in.Job, a.now()) })
 	}
+	a.quote(ctx, &j)
 	return j, nil
 }
 

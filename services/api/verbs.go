@@ -21,6 +21,7 @@ func verbs() map[string]handler {
 		"jobs.results":  verb((*api).results),
 		"jobs.why":      verb((*api).whyJob),
 		"jobs.inputs":   verb((*api).jobInputs),
+		"jobs.compare":  verb((*api).compareJobs),
 		"jobs.cancel":   verb((*api).cancelJob),
 		"jobs.priority": verb((*api).setPriority),
 
@@ -47,6 +48,12 @@ func verbs() map[string]handler {
 		"device-types.config":    verb((*api).deviceTypeVersions),
 
 		"import": verb((*api).importLab),
+
+		"cases.history": verb((*api).caseHistory),
+
+		"issues.list":   verb((*api).listIssues),
+		"issues.add":    verb((*api).addIssue),
+		"issues.remove": verb((*api).removeIssue),
 
 		"tags.list":   verb((*api).listTags),
 		"tags.add":    verb((*api).addTag),

@@ -56,12 +56,14 @@ func viewFacts(facts []stream.Recorded) (Job, bool) {
 				Submitted: e.At, Ended: moment(e.At), ErrorType: events.JobError, Error: e.Message, Problems: e.Problems}, true
 		case events.JobOutputComplete:
 			complete = e
+		case events.JobJudged:
+			v.Judgement = judgedAs(e)
 		}
 		j, _ = j.After(r.Time, r.Event)
 	}
-	meta := v.Metadata
+	meta, judged := v.Metadata, v.Judgement
 	v = viewJob(&j)
-	v.Metadata = meta
+	v.Metadata, v.Judgement = meta, judged
 	if v.Complete {
 		v.Lines, v.Missing, v.Cases = complete.Lines, complete.Missing, complete.Cases
 	}

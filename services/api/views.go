@@ -41,6 +41,7 @@ type Job struct {
 	NotRetried  string                `json:"not_retried,omitempty"` // why there is none although it was allowed
 	Role        string                `json:"role,omitempty"`        // in its multinode group
 	Parts       []Part                `json:"parts,omitempty"`       // of jobs.show, of a multinode job: the whole group, in order
+	Judgement   *Judgement            `json:"judgement,omitempty"`   // what its end means, once it was judged
 	Attempts    []Attempt             `json:"attempts,omitempty"`    // of jobs.show, where there are several: all, the first one first
 }
 

@@ -149,6 +149,7 @@ func (a *app) printJob(j api.Job) {
 		}
 		line("problem", strings.TrimSpace(fmt.Sprintf("line %d: %s %s", p.Line, p.Message, where)))
 	}
+	a.printJudgement(j.Judgement, line)
 	a.printAttempts(j, line)
 	line("user", string(j.User))
 	line("type", string(j.DeviceType))
