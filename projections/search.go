@@ -94,7 +94,8 @@ const (
 	searchRows    = 2_000_000_000 // read by one statement
 	maxContext    = 20
 	maxHits       = 1000
-	maxTemplates  = 1000 // that are sent by number; of more the engine makes its own list
+	maxPageBytes  = 2 << 20 // of messages; a page that has more ends before it is full
+	maxTemplates  = 1000    // that are sent by number; of more the engine makes its own list
 )
 
 // searcher is a search under way.
@@ -106,6 +107,7 @@ type searcher struct {
 	none    bool     // no template fits
 	ends    time.Time
 	page    SearchPage
+	bytes   int   // of the page's messages
 	through Place // everything before and up to here has been searched
 }
 
@@ -335,11 +337,12 @@ func (s *searcher) searchPlaces(ctx context.Context, places []stretch) (stopped 
 			return why, err
 		}
 		for _, l := range lines {
-			if len(s.page.Hits) == s.Limit {
-				last := s.page.Hits[s.Limit-1]
+			if len(s.page.Hits) > 0 && (len(s.page.Hits) == s.Limit || s.bytes+len(l.Message) > maxPageBytes) {
+				last := s.page.Hits[len(s.page.Hits)-1]
 				s.page.Next = Place{events.JobID(last.Job), last.Line.Line}.String()
 				return "", nil
 			}
+			s.bytes += len(l.Message)
 			s.page.Hits = append(s.page.Hits, Hit{Line: l, Anchor: Place{events.JobID(l.Job), l.Line}.String()})
 		}
 		end := chunk[len(chunk)-1]
@@ -431,8 +434,11 @@ func (s *searcher) addContext(ctx context.Context) error {
 		h := &s.page.Hits[i]
 		for n := h.Line.Line - min(h.Line.Line, uint64(s.Context)); n <= h.Line.Line+uint64(s.Context); n++ {
 			l, there := around[Place{events.JobID(h.Job), n}]
+			if there && n != h.Line.Line {
+				s.bytes += len(l.Message)
+			}
 			switch {
-			case !there || n == h.Line.Line:
+			case !there || n == h.Line.Line || s.bytes > 2*maxPageBytes: // what is too much is left out
 			case n < h.Line.Line:
 				h.Before = append(h.Before, l)
 			default:

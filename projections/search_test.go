@@ -27,7 +27,7 @@ type searched struct {
 var logsBegin = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
 // load fills new tables with logs: job 3 belongs to bob and nobody else may see it, the others are
-// alice's and public. Line n of a job is n seconds after its beginning; every fifth is of level info.
+// alice's and public. Line n of a job is n seconds after its beginning; every fifth of jobs 1 to 3 is of level info.
 func load(t testing.TB, logs map[events.JobID][]string) searched {
 	t.Helper()
 	db := openTest(t)
@@ -40,7 +40,8 @@ func load(t testing.TB, logs map[events.JobID][]string) searched {
 		device := events.DeviceName(fmt.Sprintf("qemu-%02d", job%2))
 		facts = append(facts, submitted, events.JobScheduled{Job: job, Device: device, Worker: "w1", Lease: 1},
 			events.JobStarted{Job: job, Device: device, Worker: "w1", Lease: 1, At: logsBegin},
-			events.JobFinished{Job: job, Device: device, Worker: "w1", Lease: 1, Health: events.Complete, At: logsBegin.Add(24 * time.Hour)})
+			events.JobFinished{Job: job, Device: device, Worker: "w1", Lease: 1, Health: events.Complete, At: logsBegin.Add(24 * time.Hour)},
+			events.JobOutputComplete{Job: job, Lease: 1})
 	}
 	if err := db.Load(t.Context(), factMessages(t, facts)); err != nil {
 		t.Fatal(err)
@@ -73,7 +74,7 @@ func frames(t testing.TB, logs map[events.JobID][]string) iter.Seq[stream.Messag
 				var records []events.Record
 				for i, text := range lines[first:min(first+100, len(lines))] {
 					level := events.Target
-					if (first+i)%5 == 4 {
+					if (first+i)%5 == 4 && job < 4 {
 						level = events.Info
 					}
 					text, err := json.Marshal(text)

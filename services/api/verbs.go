@@ -55,6 +55,9 @@ func verbs() map[string]handler {
 		"issues.add":    verb((*api).addIssue),
 		"issues.remove": verb((*api).removeIssue),
 
+		"search":    verb((*api).searchLogs),
+		"logs.diff": verb((*api).diffLogs),
+
 		"tags.list":   verb((*api).listTags),
 		"tags.add":    verb((*api).addTag),
 		"tags.remove": verb((*api).removeTag),
