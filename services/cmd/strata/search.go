@@ -64,7 +64,7 @@ A search that would take too long stops and says where; --after goes on there.`,
 				return err
 			}
 			var page projections.SearchPage
-			return a.ask(cmd, "search", in, &page, func() error { a.printFound(page, in.Context); return nil })
+			return a.ask(cmd, "search", in, &page, func() error { a.printHits(page, in.Context); return nil })
 		},
 	}
 	f := cmd.Flags()
@@ -116,18 +116,18 @@ func (a *app) moment(flag, text string) (time.Time, error) {
 	return time.Time{}, misuse("%s %q: allowed are how long ago, like 90m, 36h or 7d, and %s", flag, text, moments)
 }
 
-// printFound writes a page for people.
-func (a *app) printFound(page projections.SearchPage, context int) {
+// printHits writes a page for people.
+func (a *app) printHits(page projections.SearchPage, context int) {
 	for i, h := range page.Hits {
 		if context > 0 && i > 0 {
 			fmt.Fprintln(a.out, "--")
 		}
 		for _, l := range h.Before {
-			a.printFoundLine(l, "-")
+			a.printHitLine(l, "-")
 		}
-		a.printFoundLine(h.Line, ":")
+		a.printHitLine(h.Line, ":")
 		for _, l := range h.After {
-			a.printFoundLine(l, "-")
+			a.printHitLine(l, "-")
 		}
 	}
 	switch {
@@ -142,8 +142,8 @@ func (a *app) printFound(page projections.SearchPage, context int) {
 	}
 }
 
-// printFoundLine writes one line with its place; mark tells lines that were found from those around.
-func (a *app) printFoundLine(l projections.Line, mark string) {
+// printHitLine writes one line with its place; mark tells lines that were found from those around.
+func (a *app) printHitLine(l projections.Line, mark string) {
 	place := projections.Place{Job: events.JobID(l.Job), Line: l.Line}
 	fmt.Fprintf(a.out, "%s%s %s\n", place, mark, plain(l.Message))
 }

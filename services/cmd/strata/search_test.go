@@ -9,7 +9,7 @@ import (
 	"strata/projections"
 )
 
-func TestPrintFound(t *testing.T) {
+func TestPrintHits(t *testing.T) {
 	line := func(job, n uint64, text string) projections.Line {
 		return projections.Line{Job: job, Line: n, Message: text}
 	}
@@ -31,7 +31,7 @@ func TestPrintFound(t *testing.T) {
 	for _, tt := range tests {
 		var out, says strings.Builder
 		a := &app{out: &out, err: &says}
-		a.printFound(tt.page, tt.context)
+		a.printHits(tt.page, tt.context)
 		if out.String() != tt.out || !strings.Contains(says.String(), tt.says) || tt.says == "" && says.Len() > 0 {
 			t.Errorf("%s: %q and %q; want %q and %q", tt.name, out.String(), says.String(), tt.out, tt.says)
 		}
