@@ -161,6 +161,7 @@ func TestSelect(t *testing.T) {
 		t.Errorf("all queries together found %d rows: they ask too much to show anything", found)
 	}
 	t.Run("Limits", func(t *testing.T) { testSelectLimits(t, db) })
+	t.Run("Hostile", func(t *testing.T) { testHostileSelect(t, db) })
 	t.Run("Rows", func(t *testing.T) { testSelectedRows(t, db, lab) })
 }
 
@@ -179,6 +180,36 @@ func testSelectLimits(t *testing.T, db *DB) {
 	if !errors.As(err, &refused) || refused.Reason != query.TooMuch || !strings.Contains(refused.Message, "more than 20 rows") ||
 		!strings.Contains(refused.Message, "testjob__submit_time__gt__") {
 		t.Errorf("a query that reads more than 20 rows: got %v, want it refused with a hint", err)
+	}
+}
+
+// Whatever a value holds and however long it is, it is compared and does nothing else.
+func testHostileSelect(t *testing.T, db *DB) {
+	for _, value := range []string{"nul\x00l", "tab\tnew\nline\r", `\N`, `\`, "'", "ü\u2028\U0001f642", "{p1:String}'; DROP TABLE test_cases", "+%20&param_p1=x"} {
+		for _, c := range []events.QueryCondition{
+			{Table: query.Jobs, Field: "description", Operator: "ne", Value: value},
+			{Table: query.Metadata, Field: value, Operator: "exact", Value: value},
+		} {
+			s, err := query.Compile(query.Query{Entity: events.JobQuery, Conditions: []events.QueryCondition{c}}, query.Viewer{All: true}, nil, query.Page{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := db.SelectPage(t.Context(), events.JobQuery, s, Bounds{})
+			if err != nil || (got.Len() > 0) != (c.Operator == "ne") {
+				t.Errorf("%s %s %q: found %d jobs, %v", c.Field, c.Operator, value, got.Len(), err)
+			}
+		}
+	}
+	long := query.Query{Entity: events.JobQuery}
+	for range 50 {
+		long.Conditions = append(long.Conditions, events.QueryCondition{Table: query.Jobs, Field: "description", Operator: "exact", Value: strings.Repeat("ü", 512)})
+	}
+	s, err := query.Compile(long, query.Viewer{User: "alice"}, nil, query.Page{Limit: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := db.SelectPage(t.Context(), events.JobQuery, s, Bounds{}); err != nil || got.Len() > 0 {
+		t.Errorf("the longest query: %d jobs, %v", got.Len(), err)
 	}
 }
 

@@ -47,6 +47,8 @@ func verbsAt() map[string]handler {
 		"tags.list":         verb((*api).listTags),
 		"workers.list":      verb((*api).listWorkers),
 		"workers.show":      verb((*api).showWorker),
+		"queries.list":      verb((*api).listQueries),
+		"queries.show":      verb((*api).showQuery),
 		"jobs.list":         verb((*api).jobsThen),
 		"jobs.show":         verb((*api).showJob), // replaced by [past.showJob], which knows where to stop
 	}

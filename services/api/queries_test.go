@@ -200,6 +200,10 @@ func testLiveQuery(t *testing.T, b *eventtest.Broker, as func(events.UserName) a
 	refused(t, alice, "queries.save", api.QuerySave{QueryRef: api.QueryRef{Name: "a b"}, Entity: "testjob"}, api.Invalid, "letters, digits")
 	refused(t, alice, "queries.save", api.QuerySave{QueryRef: api.QueryRef{Name: "x"}}, api.Invalid, "entity")
 	refused(t, alice, "queries.save", api.QuerySave{QueryRef: api.QueryRef{Query: 99}}, api.NotFound, "no query 99")
+	var then api.SavedQuery
+	if err := json.Unmarshal([]byte(askAt(t, alice, api.AtRequest{Seq: lastOf(t, b) - 1}, "queries.show", api.QueryRef{Query: q.Query})), &then); err != nil || then.Name != "failures" {
+		t.Errorf("one fact earlier: %+v, %v; want it under its old name", then, err)
+	}
 	call(t, alice, "queries.archive", api.QueryRef{Query: q.Query}, &q)
 	var list []api.SavedQuery
 	call(t, alice, "queries.list", api.QueriesRequest{}, &list)

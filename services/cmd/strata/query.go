@@ -52,6 +52,7 @@ func (a *app) someQueries() offer {
 
 func (a *app) queryList() *cobra.Command {
 	var in api.QueriesRequest
+	var at string
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List saved queries",
@@ -60,7 +61,7 @@ func (a *app) queryList() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var all []api.SavedQuery
-			return a.ask(cmd, "queries.list", in, &all, func() error {
+			return a.askAt(cmd, at, "queries.list", in, &all, func() error {
 				if len(all) == 0 {
 					a.say("there are no queries; `strata query save` makes one")
 				}
@@ -76,6 +77,7 @@ func (a *app) queryList() *cobra.Command {
 	f.StringVar((*string)(&in.Owner), "owner", "", "queries of this user only")
 	f.StringVar(&in.Group, "query-group", "", "queries that stand under this name only")
 	f.BoolVarP(&in.All, "all", "a", false, "those that were removed too")
+	atFlag(cmd, &at)
 	return cmd
 }
 
@@ -104,18 +106,21 @@ func freshness(a *app, q api.SavedQuery) string {
 }
 
 func (a *app) queryShow() *cobra.Command {
-	return &cobra.Command{
+	var at string
+	cmd := &cobra.Command{
 		Use:               "show QUERY",
 		Short:             "Show a query's conditions and settings",
 		Long:              "Show a query's conditions and settings. Anybody may see them; what it finds is its owner's, or published.",
-		Example:           "  strata query show boots\n  strata query show ~alice/boots --json",
+		Example:           "  strata query show boots\n  strata query show ~alice/boots --at 'yesterday 10:00'",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: arguments(a.someQueries()),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var q api.SavedQuery
-			return a.ask(cmd, "queries.show", queryRef(args[0]), &q, func() error { return a.printQuery(q) })
+			return a.askAt(cmd, at, "queries.show", queryRef(args[0]), &q, func() error { return a.printQuery(q) })
 		},
 	}
+	atFlag(cmd, &at)
+	return cmd
 }
 
 // printQuery shows a saved query to people.
