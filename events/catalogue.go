@@ -92,6 +92,8 @@ func catalogue() []definition {
 		define[JobAnnotated]("job.annotated", APIService),
 		define[JobCancelRequested]("job.cancel-requested", APIService),
 		define[JobRemoved]("job.removed", APIService),
+		define[JobPinned]("job.pinned", APIService),
+		define[JobFavoured]("job.favoured", APIService),
 		define[DeviceAdded]("device.added", APIService),
 		define[DeviceConfigured]("device.configured", APIService),
 		define[DeviceMoved]("device.moved", APIService),

@@ -29,6 +29,7 @@ type batch struct {
 	messages    int
 	rows        int
 	bytes       int
+	erases      bool             // holds a removal, or rows of a job that was removed
 	facts       map[string][]any // by table: rows of LAB and RESULTS
 	lines       lineColumns      // rows of OUTPUT
 }
@@ -47,6 +48,7 @@ type builder struct {
 	models []model
 	jobs   map[events.JobID]*coverage // OUTPUT only
 	stored func() uint64              // sequence up to which rows have been inserted
+	erased *erasedJobs                // nil: nobody looks while it builds
 }
 
 // add puts one message into b. It fails only where ctx ends or ClickHouse has to be asked and does
@@ -74,6 +76,7 @@ func (r *builder) addFact(b *batch, m stream.Message) {
 		// puts it everywhere.
 		r.log.Warn("fact kept without its meaning", "stream", m.Stream, "seq", m.Seq, "err", err)
 	}
+	b.erases = r.erased.concerns(m, f) || b.erases
 	for _, model := range r.models {
 		if rows := model.rows(f); len(rows) > 0 {
 			b.facts[model.table] = append(b.facts[model.table], rows...)
@@ -92,6 +95,7 @@ func (r *builder) addFrame(ctx context.Context, b *batch, m stream.Message) erro
 		r.log.Warn("frame passed over", "seq", m.Seq, "err", err)
 		return nil
 	}
+	b.erases = r.erased.concerns(m, fact{}) || b.erases
 	covered := r.jobs[f.Job]
 	if covered == nil {
 		if covered, err = r.db.covered(ctx, f.Job, m.Seq); err != nil {

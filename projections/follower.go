@@ -21,6 +21,7 @@ type follower struct {
 	counts *Counts
 	claim  *claim
 	until  uint64 // stops there; 0 follows until its context ends
+	erased *erasedJobs
 
 	ledger *ledger
 }
@@ -38,7 +39,7 @@ func (f *follower) follow(ctx context.Context) error {
 	f.counts.Away.Store(false)
 	r := &builder{
 		db: f.db, log: f.p.log, models: f.p.models, jobs: map[events.JobID]*coverage{},
-		stored: f.counts.Position.Load,
+		stored: f.counts.Position.Load, erased: f.erased,
 	}
 	if !at.Done {
 		if err := f.again(ctx, r, at); err != nil {
@@ -172,6 +173,11 @@ func (f *follower) store(ctx context.Context, b *batch) error {
 			return err
 		}
 		f.step("inserted")
+		if b.erases {
+			if err := f.patiently(ctx, "erase rows", func() error { return f.db.erase(ctx) }); err != nil {
+				return err
+			}
+		}
 	}
 	if err := f.patiently(ctx, "note a range as done", func() error { return f.ledger.done(ctx, b) }); err != nil {
 		return err

@@ -53,6 +53,8 @@ func models() []model {
 		read("test_set_counts", setRows),
 		read("test_cases", caseRows),
 		read("measurements", measurementRows),
+		read("removals", removalRows),
+		read("keeps", keepRows),
 		read("job_judgements", judgementRows),
 		read("case_changes", changeRows),
 		read("query_items", queryItemRows),

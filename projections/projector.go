@@ -116,12 +116,16 @@ func (p *Projector) session(ctx context.Context) (resume chan struct{}, err erro
 		return nil, err
 	}
 	p.claim.Store(claim)
+	erased, err := loadErased(ctx, p.s.DB)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup
 	for _, name := range projected() {
 		running.Go(func() {
-			f := follower{p: p, db: p.s.DB, claim: claim, stream: name, counts: p.counts[name]}
+			f := follower{p: p, db: p.s.DB, claim: claim, stream: name, counts: p.counts[name], erased: erased}
 			if err := f.follow(ctx); err != nil {
 				cancel(err)
 			}

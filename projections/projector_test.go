@@ -428,6 +428,9 @@ func story(t *testing.T, b *eventtest.Broker, job events.JobID) uint64 {
 		events.JobRejected{Job: job + 1, User: "bob", At: at, Message: "invalid definition",
 			Problems: []events.Problem{{Message: "no such key", Line: 3, Column: 5}}},
 	)
+	if job == 1 {
+		facts = append(facts, events.JobPinned{Job: 1, Pinned: true, By: "admin"}, events.JobRemoved{Job: 2, LogsOnly: true, By: "admin"})
+	}
 	recorded := b.Append(t, facts...)
 	b.Append(t,
 		events.ResultsRecorded{Job: job, Lease: 7, Lines: 4, Cases: []events.Case{

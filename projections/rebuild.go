@@ -156,7 +156,11 @@ func (p *Projector) fill(ctx context.Context, db *DB, guard *claim) error {
 		})
 	}
 	running.Wait()
-	return context.Cause(ctx)
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	// Once for all: what was removed has its rows from a stream that is read beside that of the removal.
+	return db.erase(ctx)
 }
 
 // finishSwap gives the new tables their name, where the old ones have given it up.

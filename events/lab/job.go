@@ -219,7 +219,7 @@ func (j Job) After(at time.Time, e events.Event) (Job, bool) {
 		run := *j.Run
 		run.Released = true
 		j.Run = &run
-	default: // JobSubmitted again, JobRejected, JobAnnotated, JobJudged, DefinitionSplit, ReportRefused
+	default: // JobSubmitted again, JobRejected, JobAnnotated, JobPinned, JobFavoured, JobJudged, DefinitionSplit, ReportRefused
 		return j, false
 	}
 	return j, true
@@ -295,6 +295,10 @@ func jobOf(e events.Event) (events.JobID, bool) {
 	case events.JobPrioritySet:
 		return e.Job, true
 	case events.JobAnnotated:
+		return e.Job, true
+	case events.JobPinned:
+		return e.Job, true
+	case events.JobFavoured:
 		return e.Job, true
 	case events.JobCancelRequested:
 		return e.Job, true

@@ -37,6 +37,8 @@ func jobFacts() map[string]events.Event {
 		"removed":           events.JobRemoved{Job: 1, By: "bob"},
 		"priority set":      events.JobPrioritySet{Job: 1, Priority: 90},
 		"annotated":         events.JobAnnotated{Job: 1},
+		"pinned":            events.JobPinned{Job: 1, Pinned: true},
+		"favoured":          events.JobFavoured{Job: 1, Favourite: true},
 		"judged":            events.JobJudged{Job: 1},
 		"retried":           events.JobRetried{Job: 1, As: 9, Attempt: 2},
 		"retry dropped":     events.JobRetryDropped{Job: 1, Reason: "no other device"},

@@ -20,7 +20,7 @@ func (s *Simulation) admit(e events.Event) {
 		if !s.known(e) {
 			return
 		}
-	case events.JobAnnotated:
+	case events.JobAnnotated, events.JobPinned, events.JobFavoured:
 		return
 	case events.WorkerWentOnline:
 		if s.dead[e.Worker] {
