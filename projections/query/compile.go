@@ -216,11 +216,11 @@ func (c *compiler) clause(clause events.QueryClause) string {
 	if clause.Match == events.MatchNot {
 		return "NOT (" + strings.Join(c.together(clause.Conditions), " AND ") + ")"
 	}
-	var any []string
+	var each []string
 	for _, one := range clause.Conditions {
-		any = append(any, "("+strings.Join(c.together([]events.QueryCondition{one}), " AND ")+")")
+		each = append(each, "("+strings.Join(c.together([]events.QueryCondition{one}), " AND ")+")")
 	}
-	return "(" + strings.Join(any, " OR ") + ")"
+	return "(" + strings.Join(each, " OR ") + ")"
 }
 
 // without leaves rows out by their names.

@@ -48,7 +48,11 @@ func (a *api) sendFacts(ctx context.Context, who caller, in EventsRequest, about
 			return nil
 		}
 		seen := false
-		a.read(func(s *lab.State) { seen = s.Can(who.user, lab.View, r.Event.About()) })
+		a.read(func(s *lab.State) {
+			if seen = s.Can(who.user, lab.View, r.Event.About()); seen {
+				r.Event = withoutHidden(s, who, r.Event)
+			}
+		})
 		if !seen {
 			return nil
 		}

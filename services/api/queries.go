@@ -83,8 +83,10 @@ func viewQuery(s *lab.State, who caller, q *lab.Query) SavedQuery {
 	v := SavedQuery{QuerySaved: q.QuerySaved, SavedAt: q.SavedAt, Refresh: q.Refresh, Changed: q.Changed, Archived: q.Archived,
 		Text: query.Of(q.QuerySaved).String(), Editable: allow(s, who, lab.Change, events.Query, q.Query.String()) == nil}
 	v.Address, _ = query.Address(query.Of(q.QuerySaved))
-	for _, item := range q.Omitted {
-		v.Omitted = append(v.Omitted, query.ItemID(item))
+	if v.Editable { // others may look at the query, and not at which jobs it has found
+		for _, item := range q.Omitted {
+			v.Omitted = append(v.Omitted, query.ItemID(item))
+		}
 	}
 	return v
 }

@@ -232,6 +232,26 @@ func testCachedQuery(t *testing.T, b *eventtest.Broker, as func(events.UserName)
 	out = api.QueryResult{}
 	call(t, bob, "queries.run", api.QueryRun{QueryRef: api.QueryRef{Query: q.Query}}, &out)
 	same(t, "for bob", out, "4/lava", "2/lava")
+	// The fact names rows for all; whoever reads it gets those of his jobs.
+	for user, want := range map[events.UserName]string{access.Local: "4 2 1", "alice": "2 1", "bob": "4 2", "carol": "2"} {
+		var jobs []string
+		err := as(user).Stream(t.Context(), "events", api.EventsRequest{Entity: "query/" + q.Query.String()}, func(m *nats.Msg) error {
+			var f struct {
+				Name string
+				Data events.QueryRefreshed
+			}
+			if err := json.Unmarshal(m.Data, &f); err != nil {
+				return err
+			}
+			for _, item := range f.Data.Items {
+				jobs = append(jobs, item.Job.String())
+			}
+			return nil
+		})
+		if got := strings.Join(jobs, " "); err != nil || got != want {
+			t.Errorf("rows in the facts for %s: %q, %v; want %q", user, got, err, want)
+		}
+	}
 	// The rows stay until the next refresh, whatever the query says by then.
 	call(t, alice, "queries.save", api.QuerySave{QueryRef: api.QueryRef{Query: q.Query}, Address: ptr("name__0_smoke")}, &q)
 	out = api.QueryResult{}
@@ -278,6 +298,10 @@ func testQueryRights(t *testing.T, b *eventtest.Broker, as func(events.UserName)
 	// Anybody may look at the conditions, and copy them.
 	var shown api.SavedQuery
 	call(t, carol, "queries.show", api.QueryRef{Owner: "alice", Name: "mine"}, &shown)
+	call(t, alice, "queries.omit", api.QueryItemRequest{QueryRef: api.QueryRef{Query: q.Query}, Item: "1"}, &q)
+	if call(t, carol, "queries.show", api.QueryRef{Query: q.Query}, &shown); len(shown.Omitted) > 0 || len(q.Omitted) != 1 {
+		t.Errorf("left out, for carol: %v; want them for alice alone, who has %v", shown.Omitted, q.Omitted)
+	}
 	if shown.Editable || shown.Query != q.Query {
 		t.Errorf("shown to carol: %+v, want query %d, and that she may not change it", shown, q.Query)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"strata/events"
@@ -299,6 +300,30 @@ func (a *api) refreshQuery(ctx context.Context, who caller, in QueryRef) (SavedQ
 		return SavedQuery{}, err
 	}
 	return a.showQuery(ctx, who, QueryRef{Query: q.Query})
+}
+
+// withoutHidden returns a fact about a query without the rows of jobs that the caller may not see, or that
+// are so old that the fold does not know whose they are. A refresh finds the rows for all.
+func withoutHidden(s *lab.State, who caller, e events.Event) events.Event {
+	hidden := func(item events.QueryItem) bool {
+		return !s.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: item.Job.String()})
+	}
+	switch e := e.(type) {
+	case events.QueryRefreshed:
+		e.Items = slices.DeleteFunc(slices.Clone(e.Items), hidden)
+		return e
+	case events.QueryResultOmitted:
+		if hidden(e.Item) {
+			e.Item = events.QueryItem{}
+		}
+		return e
+	case events.QueryResultIncluded:
+		if hidden(e.Item) {
+			e.Item = events.QueryItem{}
+		}
+		return e
+	}
+	return e
 }
 
 // sameQuery says that two versions of a query find the same.
