@@ -32,7 +32,7 @@ type measure struct {
 func areas() []area {
 	return []area{
 		{"foundation", foundation()},
-		{"dispatcher", dispatching()}, {"lab", slices.Concat(laboratory(), ofLab(), simulating())}, {"tables", nil}, {"doors", nil}, {"web", nil},
+		{"dispatcher", dispatching()}, {"lab", slices.Concat(laboratory(), ofLab(), simulating())}, {"tables", searching()}, {"doors", nil}, {"web", nil},
 	}
 }
 
@@ -185,14 +185,19 @@ type sizes struct {
 	played int // devices that are played
 	lives  int // jobs that live, of a run
 
+	yearJobs  int // of a year of logs
+	yearLines int // of each of them
+
 	simulated int // days of the simulated year
 }
 
 var (
 	full = sizes{submissions: 5000, orders: 200, devices: 1000, queued: 100_000, decisions: 5000, lines: 1000,
 		jobs: 4, jobLines: 250_000, facts: 1_000_000, aged: true, rest: 10 * time.Second,
-		consoleBytes: 64 << 20, consoles: 1000, talk: 5 * time.Second, played: 100, lives: 5000, simulated: 365}
+		consoleBytes: 64 << 20, consoles: 1000, talk: 5 * time.Second, played: 100, lives: 5000, simulated: 365,
+		yearJobs: 10_000, yearLines: 10_000}
 	small = sizes{submissions: 40, orders: 3, devices: 10, queued: 100, decisions: 20, lines: 30,
 		jobs: 2, jobLines: 1000, facts: 700, rest: time.Second,
-		consoleBytes: 1 << 20, consoles: 10, talk: time.Second, played: 4, lives: 20, simulated: 3}
+		consoleBytes: 1 << 20, consoles: 10, talk: time.Second, played: 4, lives: 20, simulated: 3,
+		yearJobs: 20, yearLines: 2000}
 )
