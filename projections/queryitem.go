@@ -18,6 +18,8 @@ func queryItemRows(f fact) []queryItemRow {
 	if !ok {
 		return nil
 	}
+	// Rows of earlier refreshes stay: a table that forgot them would hang on more than one message, and a
+	// query as it was yesterday is found by its refresh of then.
 	rows := make([]queryItemRow, len(e.Items))
 	for i, item := range e.Items {
 		rows[i] = queryItemRow{uint64(e.Query), f.Seq, uint32(i), uint64(item.Job), item.Suite, item.Seq, uint32(item.N)}

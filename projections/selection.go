@@ -63,6 +63,7 @@ type Bounds struct {
 // a Case, by the entity. It stops at the first error of each. What would read more than the
 // statement's limits comes back as a [*query.Error] that says what to add, before anything is read.
 func (db *DB) Select(ctx context.Context, entity events.QueryEntity, s query.Statement, b Bounds, each func(any) error) error {
+	// Rows of the result are not limited here: a page has its LIMIT, and an export is as long as it is.
 	l := Limits{Time: b.Time, Read: s.Limits.Rows, Rows: 1 << 62}
 	if b.Read > 0 {
 		l.Read = b.Read
@@ -70,6 +71,7 @@ func (db *DB) Select(ctx context.Context, entity events.QueryEntity, s query.Sta
 	if l.Time == 0 {
 		l.Time = questionTime
 	}
+	// The engine ends a statement itself, with a reason; the context is for an engine that does not.
 	bounded, cancel := context.WithTimeout(ctx, l.Time+2*time.Second)
 	defer cancel()
 	values := make([]any, len(s.Values))

@@ -14,6 +14,7 @@ import (
 func Parse(entity, conditions string) (Query, []string, error) {
 	q := Query{Entity: events.QueryEntity(entity)}
 	table := entity
+	// No conditions at all find everything.
 	if strings.TrimSpace(conditions) != "" {
 		for i, one := range strings.Split(conditions, ",") {
 			parts := strings.Split(strings.TrimSpace(one), "__")

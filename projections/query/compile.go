@@ -23,7 +23,8 @@ func Compile(q Query, viewer Viewer, omitted []events.QueryItem, page Page) (Sta
 		return Statement{}, err
 	}
 	c := compiler{entity: q.Entity, viewer: viewer}
-	where := c.visible(q.Conditions)
+	// Visibility stands first and beside all else, so that no clause can reach around it.
+	where := c.visible()
 	where = append(where, c.together(q.Conditions)...)
 	for _, clause := range q.Clauses {
 		where = append(where, c.clause(clause))
@@ -35,7 +36,7 @@ func Compile(q Query, viewer Viewer, omitted []events.QueryItem, page Page) (Sta
 // CompileItems makes the statement that shows the rows which a refresh has kept, to a viewer.
 func CompileItems(id events.QueryID, entity events.QueryEntity, refresh uint64, viewer Viewer, omitted []events.QueryItem, page Page) Statement {
 	c := compiler{entity: entity, viewer: viewer}
-	where := c.visible(nil)
+	where := c.visible()
 	kept := " FROM query_items WHERE query = " + c.values.bind("UInt64", uint64(id)) + " AND seq = " + c.values.bind("UInt64", refresh) + ")"
 	where = append(where, c.key()+" IN (SELECT "+map[events.QueryEntity]string{
 		events.JobQuery: "job", events.SuiteQuery: "job, suite", events.CaseQuery: "job, result_seq, result_n"}[entity]+kept)
@@ -112,7 +113,7 @@ func (c *compiler) key() string {
 }
 
 // visible returns what holds of rows that the viewer may see, of jobs that are there.
-func (c *compiler) visible(conditions []events.QueryCondition) []string {
+func (c *compiler) visible() []string {
 	if c.entity == events.JobQuery {
 		return append(c.seen(), "NOT rejected", "NOT removed")
 	}
@@ -128,6 +129,7 @@ func (c *compiler) seen() []string {
 	if c.viewer.All {
 		return nil
 	}
+	// TODO: groups, once lab.Can asks for those of a job.
 	user := c.values.bind("String", string(c.viewer.User))
 	return []string{"job IN (SELECT job FROM job_state WHERE public > 0 OR user = " + user + ")", "(public OR user = " + user + ")"}
 }
@@ -202,6 +204,7 @@ func (c *compiler) first(conditions []events.QueryCondition) (where []string) {
 		if f.raw == "" || one.Operator == ne || (f.kind == name || f.kind == text) && one.Value == "" {
 			continue
 		}
+		// The storage has rows that say nothing of the column, whose default is not NULL but empty or 1970.
 		f.column = f.raw
 		f.null = false
 		if sql, _, err := f.test(one, &c.values); err == nil {
@@ -213,6 +216,7 @@ func (c *compiler) first(conditions []events.QueryCondition) (where []string) {
 
 // clause writes conditions that are joined otherwise than by "and".
 func (c *compiler) clause(clause events.QueryClause) string {
+	// Every predicate is 0 or 1 and never NULL, so NOT means what it says: all other rows.
 	if clause.Match == events.MatchNot {
 		return "NOT (" + strings.Join(c.together(clause.Conditions), " AND ") + ")"
 	}
@@ -250,6 +254,7 @@ func (c *compiler) statement(where []string, page Page, limits Limits) Statement
 	if len(where) == 0 {
 		where = []string{"1"}
 	}
+	// The order is that of the tables' keys read backwards, so a page of cases ends the reading.
 	tail := " ORDER BY " + order
 	if page.Limit > 0 {
 		tail += " LIMIT " + c.values.bind("UInt64", uint64(page.Limit)) + " OFFSET " + c.values.bind("UInt64", uint64(max(0, page.Offset)))

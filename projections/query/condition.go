@@ -47,6 +47,7 @@ func (f Field) test(c events.QueryCondition, v *values) (sql, warning string, er
 			warning = f.Name + " is compared with True or False; " + strconv.Quote(c.Value) + " counts as True"
 		}
 		return f.column + " = " + strconv.FormatBool(wanted), warning, nil
+	// What is below compares a column that may have no value; above every job and case has one.
 	case integer:
 		sql, err = integerTest(f, c, v)
 	case decimal:
@@ -54,6 +55,8 @@ func (f Field) test(c events.QueryCondition, v *values) (sql, warning string, er
 	case moment:
 		sql, err = momentTest(f, c, v)
 	case name:
+		// The tables write "there is none" as an empty text, and LAVA's database as NULL, which equals
+		// nothing and differs from nothing.
 		if sql, err = textTest(f.column, c.Operator, c.Value, v); err == nil {
 			sql = "(" + f.column + " != '' AND " + sql + ")"
 		}
@@ -70,6 +73,8 @@ func (f Field) test(c events.QueryCondition, v *values) (sql, warning string, er
 // fields, never the value.
 func (f Field) choiceTest(c events.QueryCondition) (sql, warning string, err *Error) {
 	stored := f.matching(c)
+	// LAVA turns a word that it does not know into a number that nothing has, and so do addresses that
+	// people have kept; refusing them would break these, staying silent would hide the mistake.
 	if len(stored) == 0 && c.Operator != icontains {
 		warning = f.Name + " is never " + strconv.Quote(c.Value) + "; its words are " + strings.Join(f.Words(), ", ")
 	}
@@ -96,6 +101,7 @@ func (f Field) matching(c events.QueryCondition) (stored []string) {
 func (f Field) rankTest(c events.QueryCondition, v *values) (sql, warning string, err *Error) {
 	stored := f.matching(c)
 	compared := slices.Contains([]string{gt, lt, gte, lte}, c.Operator)
+	// icontains looks at the words alone: that 5 is in 50 and 75 says nothing of jobs.
 	if number, bad := strconv.ParseInt(strings.TrimSpace(c.Value), 10, 32); bad == nil && c.Operator != icontains {
 		return f.column + " " + sign(c.Operator) + " " + v.bind("Int64", number), "", nil
 	}
@@ -161,6 +167,7 @@ func parseDecimal(text string) (float64, bool) {
 }
 
 func decimalTest(f Field, c events.QueryCondition, v *values) (string, *Error) {
+	// As text the shortest form counts, 0.25, where LAVA's database has ten decimals.
 	if c.Operator == icontains {
 		return textTest("toString("+f.column+")", c.Operator, c.Value, v)
 	}
@@ -208,6 +215,7 @@ func momentTest(f Field, c events.QueryCondition, v *values) (string, *Error) {
 	if !ok {
 		return "", wrong(BadValue, "%s is compared with a time such as 2026-11-22 18:30:00 (UTC), or a day; the value is %q", f.Name, c.Value)
 	}
+	// Numbers are compared, not times: a year that the engine has no time for is a number all the same.
 	micros := "toUnixTimestamp64Micro(" + f.column + ")"
 	from := v.bind("Int64", at.UnixMicro())
 	switch c.Operator {
@@ -225,6 +233,8 @@ func momentTest(f Field, c events.QueryCondition, v *values) (string, *Error) {
 // textTest compares texts. Case is that of Unicode's simple mapping.
 func textTest(x, operator, value string, v *values) (string, *Error) {
 	if operator == regex || operator == iregex {
+		// Both Go and the engine speak RE2, whose patterns take time in proportion to the text: none of
+		// them can hold the engine up. A fault is found here, before anything runs.
 		if _, err := syntax.Parse(value, syntax.Perl); err != nil {
 			return "", wrong(BadValue, "%q is not a regular expression: %v", value, err)
 		}
@@ -233,6 +243,7 @@ func textTest(x, operator, value string, v *values) (string, *Error) {
 		}
 		return "match(" + x + ", " + v.bind("String", value) + ")", nil
 	}
+	// Neither % nor _ means anything: no operator becomes LIKE.
 	p := v.bind("String", value)
 	switch operator {
 	case exact:
@@ -260,6 +271,7 @@ func textTest(x, operator, value string, v *values) (string, *Error) {
 // metadataTest is about the value of one key of a job's metadata. Values are texts; numbers are
 // compared as such where both sides are numbers.
 func metadataTest(c events.QueryCondition, v *values) (sql, warning string, err *Error) {
+	// The key is a value like any other: whoever writes a definition chooses it.
 	key := v.bind("String", c.Field)
 	value := "metadata[" + key + "]"
 	switch c.Operator {

@@ -176,6 +176,7 @@ func (a *api) saveQuery(ctx context.Context, who caller, in QuerySave) (SavedQue
 // begin returns the query as it stands, or a new one.
 func (in QuerySave) begin(s *lab.State, who caller) (events.QuerySaved, error) {
 	q, err := in.find(s, who)
+	// By its name a query is made where there is none; a number names one that has to be there.
 	if HasCode(err, NotFound) && in.Query == 0 {
 		if in.Owner != "" && in.Owner != who.user && allow(s, who, lab.Administer, events.Query, "") != nil {
 			return events.QuerySaved{}, refuse(Denied, "%s may not make queries of %s", who.user, in.Owner)
@@ -230,6 +231,8 @@ func (in QuerySave) apply(e *events.QuerySaved) (warnings []string, err error) {
 	if in.TargetGoal != nil {
 		e.TargetGoal = in.TargetGoal
 	}
+	// The whole is checked, whatever the request names: what was saved by an earlier release may be
+	// refused by this one, and is then to be mended.
 	q := query.Of(*e)
 	if in.Address != nil {
 		if in.Conditions != nil {
@@ -320,6 +323,7 @@ func (a *api) copyQuery(ctx context.Context, who caller, in QueryCopy) (SavedQue
 		}
 		e := q.QuerySaved
 		e.Query, e.Owner, e.Name, e.By, e.CopiedFrom = s.NextQuery(), who.user, in.As, who.user, q.Query
+		// What is another's to see or change is not handed on by a copy.
 		e.Published, e.Group, e.QueryGroup = false, "", ""
 		id = e.Query
 		return []events.Event{e}, nil

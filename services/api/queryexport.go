@@ -79,6 +79,7 @@ func (a *api) openExport(who caller, body []byte) (producer, error) {
 			write.out.Reset()
 			return emit(message{body: chunk})
 		}
+		// A file that breaks off is told by the flow's error: what has been sent cannot be taken back.
 		write.begin(entity)
 		err := a.history.DB.Select(ctx, entity, s, projections.Bounds{Time: exportTime, Read: exportRows}, func(row any) error {
 			write.row(exportRow(row))
@@ -120,6 +121,7 @@ func exportRow(row any) []cell {
 			{"result", r.Result}, {"measurement", number(r.Measurement)}, {"metadata", r.Metadata}, {"suite", r.Suite}, {"test_set", r.Set},
 			{"start_log_line", line(r.StartLine)}, {"end_log_line", line(r.EndLine)}, {"logged", r.Time}, {"job", r.Job}}
 	case projections.SelectedJob:
+		// LAVA has a sub_id for parts of a multinode job alone.
 		sub := ""
 		if r.Parent != 0 {
 			sub = r.Display
@@ -169,6 +171,7 @@ func newExporter(format string) (*exporter, error) {
 		e.begin, e.row = e.csvHead, e.csvRow
 	case "yaml":
 		e.row = e.yamlRow
+		// Without rows the document would be empty, which reads as null and not as a list.
 		e.end = func() {
 			if e.rows == 0 {
 				e.out.WriteString("[]\n")

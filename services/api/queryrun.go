@@ -195,6 +195,8 @@ func (a *api) page(ctx context.Context, out QueryResult, limit, offset int, stat
 	}
 	a.tablesCatchUp(ctx)
 	a.resultsCatchUp(ctx)
+	// Metadata of a case may be long: a page ends where the bus would not carry it. One row more than
+	// wanted is asked for, which tells whether there are more.
 	bytes := 0
 	err = a.history.DB.Select(ctx, out.Entity, s, projections.Bounds{}, func(row any) error {
 		if out.Rows() == limit || bytes > mostBytes {
@@ -343,6 +345,7 @@ func (a *api) keep(ctx context.Context, q lab.Query) (events.QueryRefreshed, err
 	if err = errors.Join(err, more); err != nil {
 		return e, away(err)
 	}
+	// Rows that are left out are kept all the same: who takes one back sees it at once.
 	s, err := query.Compile(query.Of(q.QuerySaved), query.Viewer{All: true}, nil, query.Page{Limit: q.Limit})
 	if err != nil {
 		return e, queryError(err)
