@@ -23,6 +23,7 @@ const (
 	JudgementService  Service = "judgement"
 	APIService        Service = "api"
 	ArchiveService    Service = "archive"
+	NotifyService     Service = "notify"
 )
 
 // Source returns what stands in the header ce-source of the service's facts, such as
@@ -83,6 +84,11 @@ func catalogue() []definition {
 		define[JobOutputComplete]("job.output-complete", IngestionService),
 
 		define[JobJudged]("job.judged", JudgementService),
+
+		define[NotificationPlanned]("notification.planned", NotifyService),
+		define[NotificationSent]("notification.sent", NotifyService),
+		define[NotificationFailed]("notification.failed", NotifyService),
+		define[NotificationReplayed]("notification.replayed", APIService),
 
 		define[KnownIssueAdded]("known-issue.added", APIService),
 		define[KnownIssueRemoved]("known-issue.removed", APIService),

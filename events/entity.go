@@ -44,6 +44,8 @@ const (
 	Reservation Kind = "reservation"
 	Query       Kind = "query"
 	KnownIssues Kind = "issues" // one entity without an id: the issues that are known
+
+	Notification Kind = "notification" // of a job: what is told of it, and to whom
 )
 
 // Entity is what a fact is about: a kind and an id within the kind.

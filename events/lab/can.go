@@ -33,7 +33,7 @@ func (s *State) Can(user events.UserName, verb Verb, object events.Entity) bool 
 	if user == "" {
 		return false
 	}
-	if object.Kind == events.Job || object.Kind == events.Result {
+	if object.Kind == events.Job || object.Kind == events.Result || object.Kind == events.Notification {
 		return s.canJob(user, verb, object)
 	}
 	if object.Kind == events.Query {

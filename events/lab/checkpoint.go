@@ -37,6 +37,7 @@ type snapshot struct {
 	Came    []arrivalSnap  `json:"came,omitempty"`
 	Queries []*Query       `json:"queries,omitempty"`
 	Issues  *issuesSnap    `json:"issues,omitempty"`
+	Notices []Notice       `json:"notices,omitempty"`
 }
 
 type goneEntity struct {
@@ -70,7 +71,7 @@ func (s *State) Encode() ([]byte, error) {
 	slices.SortFunc(snap.Gone, func(a, b goneEntity) int { return int(int64(a.Seq) - int64(b.Seq)) })
 	snap.Took, snap.Came = s.durations.snap()
 	snap.Rules = s.rules.snap()
-	snap.Queries, snap.Issues = slices.Collect(s.Queries()), s.snapIssues()
+	snap.Queries, snap.Issues, snap.Notices = slices.Collect(s.Queries()), s.snapIssues(), s.Notices()
 	text, err := json.Marshal(snap)
 	if err != nil {
 		return nil, fmt.Errorf("encode checkpoint of the lab: %w", err)
@@ -179,6 +180,7 @@ func Decode(format string, data []byte) (*State, error) {
 	s.durations.restore(snap.Took, snap.Came)
 	s.rules.restore(snap.Rules)
 	s.restoreIssues(snap.Issues)
+	s.restoreNotices(snap.Notices)
 	for _, q := range snap.Queries {
 		s.queries[q.Query] = q
 	}

@@ -30,6 +30,7 @@ type State struct {
 	rules     rules
 	queries   map[events.QueryID]*Query
 	issues    issues
+	notices   map[noticeKey]*Notice
 }
 
 // New returns the lab before its first fact.
@@ -49,6 +50,7 @@ func New() *State {
 		names:     map[string]string{},
 		rules:     newRules(),
 		queries:   map[events.QueryID]*Query{},
+		notices:   map[noticeKey]*Notice{},
 	}
 }
 
@@ -97,6 +99,8 @@ func (s *State) Anticipate(seq uint64, at time.Time, e events.Event) Changes {
 		s.evolveQuery(seq, at, e)
 	case events.KnownIssues:
 		s.evolveIssues(seq, e)
+	case events.Notification:
+		s.evolveNotice(at, e)
 	}
 	return Changes{}
 }

@@ -70,7 +70,7 @@ func configs(s Settings) []jetstream.StreamConfig {
 	submissions.FirstSeq = s.FirstJob
 
 	lab := with(Lab, "facts of the lab, in one order", "job.*", "device.*", "devicetype.*", "worker.*",
-		"tag.*", "user.*", "group.*", "query.*", "chart.*", "scheduling", "policy", "lab", "reservation.*", "issues")
+		"tag.*", "user.*", "group.*", "query.*", "chart.*", "scheduling", "policy", "lab", "reservation.*", "issues", "notification.*")
 	lab.AllowAtomicPublish = true
 	lab.DenyDelete = true
 

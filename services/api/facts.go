@@ -110,7 +110,7 @@ func parseEntity(text string) (events.Entity, error) {
 		if id != "" {
 			return events.Entity{Kind: k, ID: id}, nil
 		}
-	case events.Reservation, events.Query:
+	case events.Reservation, events.Query, events.Notification:
 		if _, err := strconv.ParseUint(id, 10, 64); err == nil {
 			return events.Entity{Kind: k, ID: id}, nil
 		}
