@@ -161,13 +161,17 @@ func (db *DB) insert(ctx context.Context, models []model, b *batch) error {
 		// Skip indexes are the merges' work.
 		"materialize_skip_indexes_on_insert": 0,
 	}))
-	// Templates come before the lines that name them: nobody sees a line without its text.
+	// Templates come before the lines that name them: nobody sees a line without its text. Their places
+	// come before them: one without a place is erased.
+	if err := db.insertInto(ctx, "log_template_jobs", placeColumnNames(), len(b.lines.places), b.lines.appendPlaces); err != nil {
+		return err
+	}
 	if err := db.insertInto(ctx, "log_templates", columns[templateRow](), len(b.lines.templates), b.lines.appendTemplates); err != nil {
 		return err
 	}
 	// The other tables at once: an insert is mostly waiting for the disk.
 	var running sync.WaitGroup
-	failed := make(chan error, len(models)+3)
+	failed := make(chan error, len(models)+2)
 	into := func(table string, columns []string, rows int, fill func(driver.Batch) error) {
 		running.Go(func() {
 			if err := db.insertInto(ctx, table, columns, rows, fill); err != nil {
@@ -187,7 +191,6 @@ func (db *DB) insert(ctx context.Context, models []model, b *batch) error {
 		})
 	}
 	into("log_line_state", lineColumnNames(), len(b.lines.job), b.lines.appendTo)
-	into("log_template_jobs", placeColumnNames(), len(b.lines.places), b.lines.appendPlaces)
 	into("log_words", wordColumnNames(), len(b.lines.words), b.lines.appendWords)
 	running.Wait()
 	close(failed)

@@ -129,6 +129,7 @@ func (db *DB) erase(ctx context.Context) error {
 			conditions[t.Name] = "job IN (SELECT job FROM removals WHERE NOT logs_only)"
 		}
 	}
+	words := false // of logs
 	for name, condition := range conditions {
 		type count struct {
 			Rows uint64 `ch:"rows"`
@@ -136,9 +137,16 @@ func (db *DB) erase(ctx context.Context) error {
 		left, err := all[count](ctx, db, "SELECT count() AS rows FROM "+quoteName(name)+" WHERE "+condition)
 		if err == nil && left[0].Rows > 0 {
 			err = db.alter(ctx, "ALTER TABLE "+quoteName(name)+" DELETE WHERE "+condition)
+			words = words || name == "log_template_jobs"
 		}
 		if err != nil {
 			return fmt.Errorf("erase rows of %s: %w", name, err)
+		}
+	}
+	if words {
+		// The words of an erased log are in templates too. One that is just being inserted has its places already.
+		if err := db.alter(ctx, "ALTER TABLE log_templates DELETE WHERE template NOT IN (SELECT template FROM log_template_jobs)"); err != nil {
+			return fmt.Errorf("erase templates that no log has any more: %w", err)
 		}
 	}
 	return nil

@@ -193,6 +193,26 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// With a log go its words, wherever they are; what other logs have too stays.
+func TestErasedLogsLeaveNoWords(t *testing.T) {
+	t.Parallel()
+	logs := load(t, map[events.JobID][]string{1: {"both say 1", "password hunter of x9secret"}, 2: {"both say 2"}})
+	if err := logs.exec(t.Context(), "INSERT INTO removals (job, logs_only) VALUES (1, true)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := logs.erase(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for table, column := range map[string]string{"log_templates": "text", "log_words": "word", "log_line_state": "variables"} {
+		if got := text(t, logs.DB, "SELECT count(), countIf(match("+column+", 'hunter|secret')) FROM "+table); got != "1 0" {
+			t.Errorf("%s has %s rows and rows of the erased log; want 1 0", table, got)
+		}
+	}
+	if got := fmt.Sprint(logs.find(t, Search{Text: "both say", Viewer: Viewer{All: true}})); got != "[2#0]" {
+		t.Errorf("found after the erasure: %s; want [2#0]", got)
+	}
+}
+
 func TestSearchRefuses(t *testing.T) {
 	t.Parallel()
 	db := new(DB) // what is refused never comes to ask
