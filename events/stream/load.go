@@ -118,34 +118,49 @@ func parseStored(msg *nats.Msg) (stored, error) {
 // log has one.
 func (l *Log) Load(ctx context.Context, e events.Entity) ([]Recorded, error) {
 	var all []Recorded
-	stream, from := streamOf(e), uint64(1)
-	old, err := l.archived(ctx, stream, e.Subject(), math.MaxUint64)
+	err := l.Each(ctx, e, func(r Recorded) error {
+		all = append(all, r)
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("load %s: %w", e, err)
+		return nil, err
 	}
-	for _, m := range old {
+	return all, nil
+}
+
+// Each hands over what [Log.Load] returns, one fact at a time, for entities with more facts than
+// memory should hold. An error of each ends it and comes back as it is.
+func (l *Log) Each(ctx context.Context, e events.Entity, each func(Recorded) error) error {
+	stream, from := streamOf(e), uint64(1)
+	hand := func(m stored) error {
 		r, err := decode(stream, m.seq, m.header, m.data)
 		if err != nil {
-			return nil, fmt.Errorf("load %s: %w", e, err)
+			return fmt.Errorf("load %s: %w", e, err)
 		}
-		all = append(all, r)
 		from = m.seq + 1
+		return each(r)
+	}
+	old, err := l.archived(ctx, stream, e.Subject(), math.MaxUint64)
+	if err != nil {
+		return fmt.Errorf("load %s: %w", e, err)
+	}
+	for _, m := range old {
+		if err := hand(m); err != nil {
+			return err
+		}
 	}
 	for {
-		got, err := l.direct(ctx, stream, directRequest{Seq: from, NextFor: e.Subject(), Batch: 1000})
+		got, err := l.direct(ctx, stream, directRequest{Seq: from, NextFor: e.Subject(), Batch: 250})
 		if err != nil {
-			return nil, fmt.Errorf("load %s: %w", e, err)
+			return fmt.Errorf("load %s: %w", e, err)
 		}
 		for _, m := range got {
-			r, err := decode(stream, m.seq, m.header, m.data)
-			if err != nil {
-				return nil, fmt.Errorf("load %s: %w", e, err)
+			if err := hand(m); err != nil {
+				return err
 			}
-			all = append(all, r)
-			from = m.seq + 1
 		}
 		if len(got) == 0 || got[len(got)-1].pending == 0 {
-			return all, nil
+			return nil
 		}
 	}
 }
