@@ -15,6 +15,7 @@ type Config struct {
 	Log        Log
 	Worker     Worker
 	Archive    Archive
+	Notify     Notify
 }
 
 // Listen is where `strata up` serves. Port 0 takes a free one; an empty address does not listen.
@@ -68,6 +69,27 @@ type Archive struct {
 	S3Region   string
 }
 
+// Notify says how people and programs are told of jobs. Secrets are never in the file, but in files that it
+// names or in the environment: STRATA_SMTP_PASSWORD and STRATA_NOTIFY_SECRET.
+type Notify struct {
+	URL          string        // of the lab's pages, for links; empty has none
+	Timeout      time.Duration // of one attempt
+	GiveUp       time.Duration // how long a delivery is tried
+	Allow        []string      // private addresses that callbacks and IRC may go to, as CIDR or single
+	Hosts        []string      // globs of the hosts that callbacks may go to; none: all (LAVA's CALLBACK_ALLOWED_HOSTS)
+	SecretFile   string        // signs callbacks
+	TokensFile   string        // users' tokens by name, for callbacks
+	SMTP         string        // host:port; empty sends no mail
+	SMTPSecurity string        // starttls, tls, none
+	SMTPUser     string        // empty does not log in
+	SMTPPassword string        // file
+	From         string        // sender of mail
+	MailDomain   string        // of users without an address of their own
+	IRCServer    string        // host:port of who names none; empty: they have to
+	IRCNick      string
+	IRCTLS       bool // speak TLS to all servers of IRC
+}
+
 // Space is how much of a disk has to stay free. Below it a server takes no submissions, a worker
 // no orders.
 type Space struct {
@@ -102,6 +124,7 @@ func Defaults() Config {
 		Worker:     Worker{TFTP: ":69", Web: ":8070", Cache: 20 << 30},
 		ClickHouse: ClickHouse{},
 		Archive:    Archive{Keep: 30 * 24 * time.Hour, Age: time.Hour},
+		Notify:     Notify{Timeout: 30 * time.Second, GiveUp: 24 * time.Hour, SMTPSecurity: "starttls", IRCNick: "strata"},
 	}
 }
 
@@ -148,6 +171,22 @@ func (c *Config) settings() []setting {
 		{key: "archive.s3_bucket", about: "bucket of the archive; empty keeps it in a directory", into: &c.Archive.S3Bucket},
 		{key: "archive.s3_prefix", about: "what its names in the bucket begin with", into: &c.Archive.S3Prefix},
 		{key: "archive.s3_region", about: "region of the bucket, where the server asks for one", into: &c.Archive.S3Region},
+		{key: "notify.url", about: "address of the lab's pages, for links in mail and messages", into: &c.Notify.URL},
+		{key: "notify.timeout", about: "how long one attempt at a callback, mail or message may take", into: &c.Notify.Timeout},
+		{key: "notify.give_up", about: "how long a delivery is tried before it is a dead letter", into: &c.Notify.GiveUp},
+		{key: "notify.allow", about: "private addresses that callbacks and IRC may go to, such as 10.1.0.0/16 or 127.0.0.1; others are refused", into: &c.Notify.Allow},
+		{key: "notify.hosts", about: "patterns of hosts that callbacks may go to, such as *.example.com; none allows all (LAVA's CALLBACK_ALLOWED_HOSTS)", into: &c.Notify.Hosts},
+		{key: "notify.secret_file", about: "file with the secret that signs callbacks (or STRATA_NOTIFY_SECRET)", into: &c.Notify.SecretFile},
+		{key: "notify.tokens_file", about: "YAML file of users' tokens for callbacks: user: {name: token}", into: &c.Notify.TokensFile},
+		{key: "notify.smtp", about: "host:port of the mail server; empty sends no mail", into: &c.Notify.SMTP},
+		{key: "notify.smtp_security", about: "how the mail server is spoken to", into: &c.Notify.SMTPSecurity, oneOf: []string{"starttls", "tls", "none"}},
+		{key: "notify.smtp_user", about: "who logs in to the mail server; empty does not", into: &c.Notify.SMTPUser},
+		{key: "notify.smtp_password_file", about: "file with the password (or STRATA_SMTP_PASSWORD)", into: &c.Notify.SMTPPassword},
+		{key: "notify.from", about: "sender of mail", into: &c.Notify.From},
+		{key: "notify.mail_domain", about: "domain of the addresses of users, for those who are named without one", into: &c.Notify.MailDomain},
+		{key: "notify.irc_server", about: "host:port of the IRC server where a job names none", into: &c.Notify.IRCServer},
+		{key: "notify.irc_nick", about: "nick name of the lab on IRC", into: &c.Notify.IRCNick},
+		{key: "notify.irc_tls", about: "speak TLS to servers of IRC", into: &c.Notify.IRCTLS},
 		{key: "space.server", about: "free space below which submissions are refused", into: &c.Space.Server, size: true},
 		{key: "space.worker", about: "free space below which a worker takes no orders", into: &c.Space.Worker, size: true},
 		{key: "log.level", about: "what a process logs about itself", into: &c.Log.Level, oneOf: []string{"debug", "info", "warn", "error"}},

@@ -138,9 +138,6 @@ func (g *Gate) checkRole(roles, role *yaml.Node) *Problem {
 // exists says that a role of this name is there.
 func exists(roles, name *yaml.Node) bool { return name.Is(yaml.String) && roles.Has(name.Text) }
 
-// deviceOwner stands for the person who owns the device that the job ran on.
-const deviceOwner = "{LAVA_DEVICE_OWNER}"
-
 var mailAddress = regexp.MustCompile(`^[^\s@<>()",;:\\\[\]]+@(?:[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?)+|localhost)$`)
 
 // checkNotify checks whom and what a notification names.
@@ -189,7 +186,7 @@ func (g *Gate) checkRecipient(to *yaml.Node) *Problem {
 	case method == "irc" && user == nil && !to.Has("handle"):
 		return sentence(to, "No valid user or IRC handle specified.")
 	}
-	if user != nil && user.Text != deviceOwner {
+	if user != nil && user.Text != DeviceOwner {
 		if g.rules.User != nil && !g.rules.User(user.Text) {
 			return sentence(user, "'"+user.Text+"' is not an existing user in LAVA.")
 		}
