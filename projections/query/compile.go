@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -148,40 +149,42 @@ func (c *compiler) together(conditions []events.QueryCondition) (where []string)
 			jobs = append(jobs, one)
 		}
 	}
-	if len(jobs) > 0 {
-		holds := strings.Join(append(c.first(jobs), c.tests(jobs)...), " AND ")
-		if c.entity != events.JobQuery {
-			holds = "job IN (SELECT job FROM jobs WHERE " + holds + ")"
-		}
-		where = append(where, holds)
+	narrow, rest := c.first(jobs)
+	where = slices.Clone(narrow)
+	var whole []string // of the jobs as they stand, for what the storage does not say alone
+	if len(rest) > 0 {
+		whole = append(slices.Clone(narrow), c.tests(rest)...)
+	}
+	if c.entity == events.JobQuery && len(whole) > 0 {
+		where = whole
+	} else if len(whole) > 0 {
+		where = append(where, "job IN (SELECT job FROM jobs WHERE "+strings.Join(whole, " AND ")+")")
+	}
+	// What lies below needs no more than to leave out most of its table before that is read; so the
+	// storage's word is enough, and jobs are put together only where it has none.
+	if len(narrow) == 0 && len(whole) > 0 {
+		narrow = []string{"job IN (SELECT job FROM jobs WHERE " + strings.Join(whole, " AND ") + ")"}
 	}
 	// Where the entity has the columns itself, they are asked; else some row below it has to fit.
 	switch {
 	case c.entity == events.CaseQuery || c.entity == events.SuiteQuery && len(cases) == 0:
 		return append(where, c.tests(append(suites, cases...))...)
 	case len(cases) > 0:
-		where = append(where, c.below("test_cases", append(suites, cases...), jobs))
+		where = append(where, c.below("test_cases", append(suites, cases...), narrow))
 	case len(suites) > 0:
-		where = append(where, c.below("test_suite_counts", suites, jobs))
+		where = append(where, c.below("test_suite_counts", suites, narrow))
 	}
 	return where
 }
 
-// below says that a row of a table below the entity fits all conditions. Conditions on the job are
-// repeated there: they leave out most of the table before it is read.
-func (c *compiler) below(table string, conditions, jobs []events.QueryCondition) string {
-	keys := "job"
+// below says that a row of a table below the entity fits all conditions, among those of jobs that
+// narrow lets through.
+func (c *compiler) below(table string, conditions []events.QueryCondition, narrow []string) string {
+	keys, left := "job", "job"
 	if c.entity == events.SuiteQuery {
-		keys = "job, suite"
+		keys, left = "job, suite", "(job, suite)"
 	}
-	tests := c.tests(conditions)
-	if len(jobs) > 0 {
-		tests = append(tests, "job IN (SELECT job FROM jobs WHERE "+strings.Join(append(c.first(jobs), c.tests(jobs)...), " AND ")+")")
-	}
-	left := keys
-	if c.entity == events.SuiteQuery {
-		left = "(" + keys + ")"
-	}
+	tests := append(c.tests(conditions), narrow...)
 	return left + " IN (SELECT " + keys + " FROM " + table + " WHERE " + strings.Join(tests, " AND ") + ")"
 }
 
@@ -197,12 +200,18 @@ func (c *compiler) tests(conditions []events.QueryCondition) (where []string) {
 
 // first narrows jobs by what the storage knows before the rows of a job are put together. A job whose
 // column has a value got it from a row of the storage; so a condition that such a row must fulfil
-// leaves no job out.
-func (c *compiler) first(conditions []events.QueryCondition) (where []string) {
+// leaves no job out. The rest are the conditions that are not decided by that: all but those on
+// columns that the submission alone sets.
+func (c *compiler) first(conditions []events.QueryCondition) (where []string, rest []events.QueryCondition) {
 	for _, one := range conditions {
 		f, _ := lookup(one.Table, one.Field)
-		if f.raw == "" || one.Operator == ne || (f.kind == name || f.kind == text) && one.Value == "" {
+		texts := f.kind == name || f.kind == text
+		if f.raw == "" || one.Operator == ne || texts && one.Value == "" {
+			rest = append(rest, one)
 			continue
+		}
+		if !texts || !f.once || one.Operator == regex || one.Operator == iregex {
+			rest = append(rest, one) // rows that say nothing of the column may fulfil it too
 		}
 		// The storage has rows that say nothing of the column, whose default is not NULL but empty or 1970.
 		f.column = f.raw
@@ -211,7 +220,7 @@ func (c *compiler) first(conditions []events.QueryCondition) (where []string) {
 			where = append(where, "job IN (SELECT job FROM job_state WHERE "+sql+")")
 		}
 	}
-	return where
+	return where, rest
 }
 
 // clause writes conditions that are joined otherwise than by "and".

@@ -23,18 +23,15 @@ SELECT job, display, user, name, state, health, submitted_at, scheduled_at, star
   AND job IN (SELECT job FROM job_state WHERE (user != ''
   AND user = {p1:String}))
   AND job IN (SELECT job FROM job_state WHERE toUnixTimestamp64Micro(ended.at) > {p2:Int64})
-  AND (user != ''
-  AND user = {p3:String})
   AND health IN ('Complete')
-  AND ifNull(toUnixTimestamp64Micro(ended_at) > {p4:Int64}, 0)
-  AND toString(job) NOT IN {p5:Array(String)} ORDER BY job DESC LIMIT {p6:UInt64} OFFSET {p7:UInt64}) ORDER BY job DESC
+  AND ifNull(toUnixTimestamp64Micro(ended_at) > {p3:Int64}, 0)
+  AND toString(job) NOT IN {p4:Array(String)} ORDER BY job DESC LIMIT {p5:UInt64} OFFSET {p6:UInt64}) ORDER BY job DESC
 --   p1 = alice
 --   p2 = 1795372200000000
---   p3 = alice
---   p4 = 1795372200000000
---   p5 = [7/9.0]
---   p6 = 25
---   p7 = 50
+--   p3 = 1795372200000000
+--   p4 = [7/9.0]
+--   p5 = 25
+--   p6 = 50
 
 -- testjob where testjob.submitter exact "alice" and testjob.health exact "Complete" and testjob.end_time gt "2026-11-22 18:30:00", for "bob"
 SELECT job, display, user, name, state, health, submitted_at, scheduled_at, started_at, ended_at, device_type, device, worker, priority, tags, public, groups, health_check, error_type, error, metadata, group_id, parent, role, retried_as, complete, lines, cases, missing_lines, failure_tags, comment, queue_timeout FROM jobs WHERE job IN (SELECT job FROM jobs WHERE job IN (SELECT job FROM job_state WHERE public > 0 OR user = {p1:String})
@@ -44,19 +41,16 @@ SELECT job, display, user, name, state, health, submitted_at, scheduled_at, star
   AND job IN (SELECT job FROM job_state WHERE (user != ''
   AND user = {p2:String}))
   AND job IN (SELECT job FROM job_state WHERE toUnixTimestamp64Micro(ended.at) > {p3:Int64})
-  AND (user != ''
-  AND user = {p4:String})
   AND health IN ('Complete')
-  AND ifNull(toUnixTimestamp64Micro(ended_at) > {p5:Int64}, 0)
-  AND toString(job) NOT IN {p6:Array(String)} ORDER BY job DESC LIMIT {p7:UInt64} OFFSET {p8:UInt64}) ORDER BY job DESC
+  AND ifNull(toUnixTimestamp64Micro(ended_at) > {p4:Int64}, 0)
+  AND toString(job) NOT IN {p5:Array(String)} ORDER BY job DESC LIMIT {p6:UInt64} OFFSET {p7:UInt64}) ORDER BY job DESC
 --   p1 = bob
 --   p2 = alice
 --   p3 = 1795372200000000
---   p4 = alice
---   p5 = 1795372200000000
---   p6 = [7/9.0]
---   p7 = 25
---   p8 = 50
+--   p4 = 1795372200000000
+--   p5 = [7/9.0]
+--   p6 = 25
+--   p7 = 50
 
 -- testjob where testjob.requested_device_type ne "qemu" and testsuite.name icontains "smoke" and testcase.name exact "boot" and testcase.result exact "Test failed", for ""
 SELECT job, display, user, name, state, health, submitted_at, scheduled_at, started_at, ended_at, device_type, device, worker, priority, tags, public, groups, health_check, error_type, error, metadata, group_id, parent, role, retried_as, complete, lines, cases, missing_lines, failure_tags, comment, queue_timeout FROM jobs WHERE job IN (SELECT job FROM jobs WHERE NOT rejected
@@ -67,15 +61,14 @@ SELECT job, display, user, name, state, health, submitted_at, scheduled_at, star
   AND name = {p3:String}
   AND result IN ('fail')
   AND job IN (SELECT job FROM jobs WHERE (device_type != ''
-  AND device_type != {p4:String})))
-  AND toString(job) NOT IN {p5:Array(String)} ORDER BY job DESC LIMIT {p6:UInt64} OFFSET {p7:UInt64}) ORDER BY job DESC
+  AND device_type != {p1:String})))
+  AND toString(job) NOT IN {p4:Array(String)} ORDER BY job DESC LIMIT {p5:UInt64} OFFSET {p6:UInt64}) ORDER BY job DESC
 --   p1 = qemu
 --   p2 = smoke
 --   p3 = boot
---   p4 = qemu
---   p5 = [7/9.0]
---   p6 = 25
---   p7 = 50
+--   p4 = [7/9.0]
+--   p5 = 25
+--   p6 = 50
 
 -- testjob where testjob.requested_device_type ne "qemu" and testsuite.name icontains "smoke" and testcase.name exact "boot" and testcase.result exact "Test failed", for "bob"
 SELECT job, display, user, name, state, health, submitted_at, scheduled_at, started_at, ended_at, device_type, device, worker, priority, tags, public, groups, health_check, error_type, error, metadata, group_id, parent, role, retried_as, complete, lines, cases, missing_lines, failure_tags, comment, queue_timeout FROM jobs WHERE job IN (SELECT job FROM jobs WHERE job IN (SELECT job FROM job_state WHERE public > 0 OR user = {p1:String})
@@ -88,16 +81,15 @@ SELECT job, display, user, name, state, health, submitted_at, scheduled_at, star
   AND name = {p4:String}
   AND result IN ('fail')
   AND job IN (SELECT job FROM jobs WHERE (device_type != ''
-  AND device_type != {p5:String})))
-  AND toString(job) NOT IN {p6:Array(String)} ORDER BY job DESC LIMIT {p7:UInt64} OFFSET {p8:UInt64}) ORDER BY job DESC
+  AND device_type != {p2:String})))
+  AND toString(job) NOT IN {p5:Array(String)} ORDER BY job DESC LIMIT {p6:UInt64} OFFSET {p7:UInt64}) ORDER BY job DESC
 --   p1 = bob
 --   p2 = qemu
 --   p3 = smoke
 --   p4 = boot
---   p5 = qemu
---   p6 = [7/9.0]
---   p7 = 25
---   p8 = 50
+--   p5 = [7/9.0]
+--   p6 = 25
+--   p7 = 50
 
 -- testjob where testsuite.name exact "lava" and metadata.branch exact "next", for ""
 SELECT job, display, user, name, state, health, submitted_at, scheduled_at, started_at, ended_at, device_type, device, worker, priority, tags, public, groups, health_check, error_type, error, metadata, group_id, parent, role, retried_as, complete, lines, cases, missing_lines, failure_tags, comment, queue_timeout FROM jobs WHERE job IN (SELECT job FROM jobs WHERE NOT rejected
@@ -105,17 +97,15 @@ SELECT job, display, user, name, state, health, submitted_at, scheduled_at, star
   AND (mapContains(metadata, {p1:String})
   AND metadata[{p1:String}] = {p2:String})
   AND job IN (SELECT job FROM test_suite_counts WHERE suite = {p3:String}
-  AND job IN (SELECT job FROM jobs WHERE (mapContains(metadata, {p4:String})
-  AND metadata[{p4:String}] = {p5:String})))
-  AND toString(job) NOT IN {p6:Array(String)} ORDER BY job DESC LIMIT {p7:UInt64} OFFSET {p8:UInt64}) ORDER BY job DESC
+  AND job IN (SELECT job FROM jobs WHERE (mapContains(metadata, {p1:String})
+  AND metadata[{p1:String}] = {p2:String})))
+  AND toString(job) NOT IN {p4:Array(String)} ORDER BY job DESC LIMIT {p5:UInt64} OFFSET {p6:UInt64}) ORDER BY job DESC
 --   p1 = branch
 --   p2 = next
 --   p3 = lava
---   p4 = branch
---   p5 = next
---   p6 = [7/9.0]
---   p7 = 25
---   p8 = 50
+--   p4 = [7/9.0]
+--   p5 = 25
+--   p6 = 50
 
 -- testjob where testsuite.name exact "lava" and metadata.branch exact "next", for "bob"
 SELECT job, display, user, name, state, health, submitted_at, scheduled_at, started_at, ended_at, device_type, device, worker, priority, tags, public, groups, health_check, error_type, error, metadata, group_id, parent, role, retried_as, complete, lines, cases, missing_lines, failure_tags, comment, queue_timeout FROM jobs WHERE job IN (SELECT job FROM jobs WHERE job IN (SELECT job FROM job_state WHERE public > 0 OR user = {p1:String})
@@ -125,18 +115,16 @@ SELECT job, display, user, name, state, health, submitted_at, scheduled_at, star
   AND (mapContains(metadata, {p2:String})
   AND metadata[{p2:String}] = {p3:String})
   AND job IN (SELECT job FROM test_suite_counts WHERE suite = {p4:String}
-  AND job IN (SELECT job FROM jobs WHERE (mapContains(metadata, {p5:String})
-  AND metadata[{p5:String}] = {p6:String})))
-  AND toString(job) NOT IN {p7:Array(String)} ORDER BY job DESC LIMIT {p8:UInt64} OFFSET {p9:UInt64}) ORDER BY job DESC
+  AND job IN (SELECT job FROM jobs WHERE (mapContains(metadata, {p2:String})
+  AND metadata[{p2:String}] = {p3:String})))
+  AND toString(job) NOT IN {p5:Array(String)} ORDER BY job DESC LIMIT {p6:UInt64} OFFSET {p7:UInt64}) ORDER BY job DESC
 --   p1 = bob
 --   p2 = branch
 --   p3 = next
 --   p4 = lava
---   p5 = branch
---   p6 = next
---   p7 = [7/9.0]
---   p8 = 25
---   p9 = 50
+--   p5 = [7/9.0]
+--   p6 = 25
+--   p7 = 50
 
 -- testsuite where testsuite.name iexact "LAVA" and testcase.measurement gt "12.5" and testjob.priority exact "Medium", for ""
 SELECT job, suite, cases, passes, failures, skips, unknowns, first_at, last_at FROM test_suites WHERE job NOT IN (SELECT job FROM job_state WHERE removed > 0)
@@ -169,15 +157,34 @@ SELECT job, suite, cases, passes, failures, skips, unknowns, first_at, last_at F
 
 -- testcase where testcase.name icontains "boot" and testjob.description icontains "next" and (metadata.build gte "9" or testjob.health_check ne "True") and not (testsuite.name exact "lava" and testcase.result ne "Test passed"), for ""
 SELECT job, suite, set, name, result, measurement, units, time, line, start_line, end_line, metadata, seq, n FROM test_cases WHERE job NOT IN (SELECT job FROM job_state WHERE removed > 0)
-  AND job IN (SELECT job FROM jobs WHERE job IN (SELECT job FROM job_state WHERE position(lowerUTF8(name), lowerUTF8({p1:String})) > 0)
-  AND position(lowerUTF8(name), lowerUTF8({p2:String})) > 0)
+  AND job IN (SELECT job FROM job_state WHERE position(lowerUTF8(name), lowerUTF8({p1:String})) > 0)
+  AND position(lowerUTF8(name), lowerUTF8({p2:String})) > 0
+  AND ((job IN (SELECT job FROM jobs WHERE (mapContains(metadata, {p3:String})
+  AND ifNull(toFloat64OrNull(metadata[{p3:String}]) >= {p4:Float64}, 0)))) OR (job IN (SELECT job FROM jobs WHERE health_check = false)))
+  AND NOT (suite = {p5:String}
+  AND result NOT IN ('pass'))
+  AND concat(toString(job), '/', toString(seq), '.', toString(n)) NOT IN {p6:Array(String)} ORDER BY job DESC, seq DESC, n DESC LIMIT {p7:UInt64} OFFSET {p8:UInt64}
+--   p1 = next
+--   p2 = boot
+--   p3 = build
+--   p4 = 9
+--   p5 = lava
+--   p6 = [7/9.0]
+--   p7 = 25
+--   p8 = 50
+
+-- testcase where testcase.name icontains "boot" and testjob.description icontains "next" and (metadata.build gte "9" or testjob.health_check ne "True") and not (testsuite.name exact "lava" and testcase.result ne "Test passed"), for "bob"
+SELECT job, suite, set, name, result, measurement, units, time, line, start_line, end_line, metadata, seq, n FROM test_cases WHERE job IN (SELECT job FROM jobs WHERE job IN (SELECT job FROM job_state WHERE public > 0 OR user = {p1:String})
+  AND (public OR user = {p1:String})
+  AND NOT removed)
+  AND job IN (SELECT job FROM job_state WHERE position(lowerUTF8(name), lowerUTF8({p2:String})) > 0)
   AND position(lowerUTF8(name), lowerUTF8({p3:String})) > 0
   AND ((job IN (SELECT job FROM jobs WHERE (mapContains(metadata, {p4:String})
   AND ifNull(toFloat64OrNull(metadata[{p4:String}]) >= {p5:Float64}, 0)))) OR (job IN (SELECT job FROM jobs WHERE health_check = false)))
   AND NOT (suite = {p6:String}
   AND result NOT IN ('pass'))
   AND concat(toString(job), '/', toString(seq), '.', toString(n)) NOT IN {p7:Array(String)} ORDER BY job DESC, seq DESC, n DESC LIMIT {p8:UInt64} OFFSET {p9:UInt64}
---   p1 = next
+--   p1 = bob
 --   p2 = next
 --   p3 = boot
 --   p4 = build
@@ -186,27 +193,4 @@ SELECT job, suite, set, name, result, measurement, units, time, line, start_line
 --   p7 = [7/9.0]
 --   p8 = 25
 --   p9 = 50
-
--- testcase where testcase.name icontains "boot" and testjob.description icontains "next" and (metadata.build gte "9" or testjob.health_check ne "True") and not (testsuite.name exact "lava" and testcase.result ne "Test passed"), for "bob"
-SELECT job, suite, set, name, result, measurement, units, time, line, start_line, end_line, metadata, seq, n FROM test_cases WHERE job IN (SELECT job FROM jobs WHERE job IN (SELECT job FROM job_state WHERE public > 0 OR user = {p1:String})
-  AND (public OR user = {p1:String})
-  AND NOT removed)
-  AND job IN (SELECT job FROM jobs WHERE job IN (SELECT job FROM job_state WHERE position(lowerUTF8(name), lowerUTF8({p2:String})) > 0)
-  AND position(lowerUTF8(name), lowerUTF8({p3:String})) > 0)
-  AND position(lowerUTF8(name), lowerUTF8({p4:String})) > 0
-  AND ((job IN (SELECT job FROM jobs WHERE (mapContains(metadata, {p5:String})
-  AND ifNull(toFloat64OrNull(metadata[{p5:String}]) >= {p6:Float64}, 0)))) OR (job IN (SELECT job FROM jobs WHERE health_check = false)))
-  AND NOT (suite = {p7:String}
-  AND result NOT IN ('pass'))
-  AND concat(toString(job), '/', toString(seq), '.', toString(n)) NOT IN {p8:Array(String)} ORDER BY job DESC, seq DESC, n DESC LIMIT {p9:UInt64} OFFSET {p10:UInt64}
---   p1 = bob
---   p2 = next
---   p3 = next
---   p4 = boot
---   p5 = build
---   p6 = 9
---   p7 = lava
---   p8 = [7/9.0]
---   p9 = 25
---   p10 = 50
 
