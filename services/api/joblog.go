@@ -28,6 +28,9 @@ func (a *api) openLog(who caller, body []byte) (producer, error) {
 		if err := a.mayJob(who, lab.View, in.Job); err != nil {
 			return err
 		}
+		if erased, _ := removed(facts); erased {
+			return refuse(NotFound, "the log of job %d was erased; strata events job/%d tells by whom", in.Job, in.Job)
+		}
 		j, _ := viewFacts(facts)
 		if in.Whole && j.RetriedAs != 0 {
 			in.Job = j.RetriedAs

@@ -203,6 +203,9 @@ func (a *api) results(ctx context.Context, who caller, in JobRequest) (Results, 
 	if err := a.mayJob(who, lab.View, in.Job); err != nil {
 		return Results{}, err
 	}
+	if _, erased := removed(facts); erased {
+		return Results{}, refuse(NotFound, "job %d was erased; strata events job/%d tells by whom", in.Job, in.Job)
+	}
 	j, _ := viewFacts(facts)
 	id := in.Job
 	if in.Whole && j.RetriedAs != 0 {

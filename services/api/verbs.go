@@ -24,6 +24,9 @@ func verbs() map[string]handler {
 		"jobs.compare":  verb((*api).compareJobs),
 		"jobs.cancel":   verb((*api).cancelJob),
 		"jobs.priority": verb((*api).setPriority),
+		"jobs.remove":   verb((*api).removeJobs),
+		"jobs.pin":      verb((*api).pinJob),
+		"jobs.favour":   verb((*api).favourJob),
 
 		"devices.list":      verb((*api).listDevices),
 		"devices.show":      verb((*api).showDevice),

@@ -70,6 +70,13 @@ func newPastLab(t *testing.T, flags ...string) *pastLab {
 	l.finish(t, "1")
 	w.strata(t, "submit", filepath.Join(w.dir, "bad.yaml"))
 	l.finish(t, "3")
+	eventually(t, "the tables have it all", func() bool {
+		// The verdict is the last that is said of a job; the device is idle before it.
+		_, text := l.strata(t, "sql", "--format", "CSV", `SELECT (SELECT count() FROM events WHERE type = 'job.judged') = 2
+			AND (SELECT count() FROM events WHERE type = 'device.released') = 2 AND (SELECT count() FROM jobs WHERE complete) = 2
+			AND (SELECT count() FROM log_lines) = (SELECT sum(lines) FROM jobs) AND (SELECT count() FROM test_cases) = (SELECT sum(cases) FROM jobs)`)
+		return text == "1\n"
+	})
 	for _, q := range questions() {
 		l.answer[strings.Join(q, " ")] = l.must(t, q...)
 	}

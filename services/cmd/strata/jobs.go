@@ -70,7 +70,7 @@ attempt ends.`,
 	f.IntVar(&in.Limit, "limit", 50, "at most so many")
 	f.BoolVar(&in.Whole, "whole", false, "jobs that were tried again as one job each")
 	atFlag(cmd, &at)
-	cmd.AddCommand(a.bundleCommand())
+	cmd.AddCommand(a.bundleCommand(), a.jobsRmCommand(), a.jobsPinCommand(), a.jobsFavouriteCommand())
 	return cmd
 }
 
