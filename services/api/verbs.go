@@ -105,6 +105,7 @@ func flows() map[string]opener {
 		"sql":           (*api).openSQL,
 		"devices.hands": (*api).openHands,
 
+		"results.export":      (*api).openResults,
 		"queries.export":      (*api).openExport,
 		"queries.refresh-all": (*api).openRefreshAll,
 	}
