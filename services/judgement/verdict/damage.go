@@ -1,11 +1,14 @@
 package verdict
 
+import "strings"
+
 // words are lines, or parts of them, that devices print very often: where most of the characters of one
 // are there and some are missing, the console has lost them.
 var words = []string{"Booting Linux on physical CPU", "Linux version ", "Starting kernel ...", "Hit any key to stop autoboot", "Kernel command line: ",
 	"PROJECT EXECUTION ", "Running TESTSUITE ", "<LAVA_SIGNAL_TESTCASE ", "<LAVA_SIGNAL_STARTTC ", "<LAVA_SIGNAL_ENDTC ", "<LAVA_SIGNAL_STARTRUN ", "<LAVA_SIGNAL_ENDRUN ",
 	"<LAVA_TEST_RUNNER EXIT>", "TEST_CASE_ID=", "Trying to boot from ", "Loading Environment from ", "DHCP client bound to address ", "Run /init as init process",
-	"Freeing unused kernel ", "Bytes transferred = ", "random: crng init done"}
+	"Freeing unused kernel ", "Bytes transferred = ", "random: crng init done", "No working controllers found", "starting USB...",
+	"scanning bus for devices...", "Device 0: unknown device", "No ethernet found."}
 
 // maxWords is how many lines of a console are looked at for that: enough for a boot.
 const maxWords = 20000
@@ -23,7 +26,7 @@ func misses(text string) bool {
 	return false
 }
 
-// missesOf finds w in text with one to a third of its characters left out. The first two and the last
+// missesOf finds w in text with one to a third of its characters left out. The first and the last
 // have to be there: without an anchor anything is the rest of something.
 func missesOf(text, w string) bool {
 	most := len(w) / 3
@@ -37,7 +40,7 @@ func missesOf(text, w string) bool {
 				at++
 				continue
 			}
-			if i < 2 || i == len(w)-1 {
+			if i == 0 || i == len(w)-1 {
 				left = most + 1
 			}
 			if left++; left > most {
@@ -45,6 +48,21 @@ func missesOf(text, w string) bool {
 			}
 		}
 		if left > 0 && left <= most {
+			return true
+		}
+	}
+	return false
+}
+
+// cutShort says whether a line ends with the beginning of what was typed, and not with all of it: the device
+// took no more.
+func cutShort(text, typed string) bool {
+	const least = 6
+	if len(typed) <= least || strings.Contains(text, typed) {
+		return false
+	}
+	for n := len(typed) - 1; n >= least; n-- {
+		if strings.HasSuffix(text, typed[:n]) {
 			return true
 		}
 	}

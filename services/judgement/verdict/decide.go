@@ -74,6 +74,8 @@ func (s *Scan) weigh(o Outcome) (events.Cause, *uint64) {
 	}
 	if a := &s.now; a.damagedBadly() {
 		return events.CauseNoise, a.badLine()
+	} else if a.cut && strings.Contains(o.Error, "timed out") {
+		return events.CauseNoise, a.said
 	}
 	for _, w := range []weight{lab, plain} {
 		if f, ok := s.heaviest(w, o); ok && !s.outweighed(f, o) {

@@ -49,7 +49,9 @@ type attempt struct {
 	lossy    uint64  // of them that are known lines with characters missing
 	lost     uint64  // the first of these
 	expected bool    // the device said that it would start again
-	typed    *uint64 // what was last typed on the console and not answered by any line
+	typed    *uint64 // where something was typed that no line has answered
+	sent     string  // what was last typed
+	cut      bool    // the last line that says something is the beginning of that, cut short
 	login    bool    // a login prompt was seen
 	booted   bool    // a kernel has printed its version since the device started
 	handed   bool    // firmware has handed over, to a kernel or to more firmware
@@ -69,10 +71,12 @@ type Scan struct {
 	running  []string // names of actions that have begun and not ended, outermost first
 	outcome  Outcome  // as the log itself tells
 	failed   *failedCase
+	tidying  bool // the dispatcher cleans after the job
 	told     bool // the log tells how the job ended
 	canceled *uint64
-	lastLine string // of the console that says something
-	rest     string // the beginning of a record that goes on
+	lastLine string            // of the console that says something
+	signals  map[string]uint64 // the line, from 1, in which the device reports that a case failed
+	rest     string            // the beginning of a record that goes on
 	restAt   uint64
 }
 
@@ -93,11 +97,14 @@ type Outcome struct {
 }
 
 var (
-	ansi    = regexp.MustCompile(`\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[c78=>]|\([AB0])`)
-	stamp   = regexp.MustCompile(`\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? `)
-	begun   = regexp.MustCompile(`^start: ([0-9.]+) (\S+) \(timeout `)
-	ended   = regexp.MustCompile(`^end: ([0-9.]+) (\S+) \(duration `)
-	prompts = regexp.MustCompile(`(?:^|[\w~/:\])@-] ?)[#$] ?(?:\[6n)?$|^(?:~|/\S*|\S+@\S+) ?[#$] `)
+	ansi  = regexp.MustCompile(`\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[c78=>]|\([AB0])`)
+	stamp = regexp.MustCompile(`\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? `)
+	// banner are lines of the programs that connect to a console: the device has not said them.
+	banner       = regexp.MustCompile(`^\s*(Trying [\d.:a-f]+\.\.\.|Connected to |Escape character is|\[Enter .* for help\]|\[SOL Session operational|Terminal ready|picocom v|ser2net port)`)
+	failedSignal = regexp.MustCompile(`^<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=(\S+) RESULT=fail`)
+	begun        = regexp.MustCompile(`^start: ([0-9.]+) (\S+) \(timeout `)
+	ended        = regexp.MustCompile(`^end: ([0-9.]+) (\S+) \(duration `)
+	prompts      = regexp.MustCompile(`(?:^|[\w~/:\])@-] ?)[#$] ?(?:\[6n)?$|^(?:~|/\S*|\S+@\S+) ?[#$] `)
 )
 
 // Add takes the next record. The first is line 0.
@@ -130,12 +137,15 @@ func (s *Scan) Add(r events.Record) {
 		}
 		s.console(text, line)
 	case events.Input:
-		if strings.TrimSpace(text) != "" {
-			s.now.typed = &line
+		if text = strings.TrimSpace(text); text != "" {
+			s.now.typed, s.now.sent = &line, text
 		}
 	case events.Exception:
 		s.threw = &line
-		s.errorAt, s.errorMsg = &line, text
+		// Each action above repeats the error; and what goes wrong in tidying up is not why the job ended.
+		if s.errorAt == nil || text != s.errorMsg && !s.tidying {
+			s.errorAt, s.errorMsg = &line, text
+		}
 		if strings.Contains(text, "cancel") {
 			s.canceled = &line
 		}
@@ -164,6 +174,7 @@ func (s *Scan) again() {
 
 // pipeline follows the dispatcher's own lines: which action runs, and which failed.
 func (s *Scan) pipeline(text string) {
+	s.tidying = s.tidying || text == "Cleaning after the job"
 	if m := begun.FindStringSubmatch(text); m != nil {
 		s.running = append(s.running, m[2])
 		if restarts(m[2]) {
@@ -181,7 +192,7 @@ func (s *Scan) pipeline(text string) {
 	if n := len(s.running); n > 0 && s.running[n-1] == m[2] {
 		s.running = s.running[:n-1]
 	}
-	if s.threw != nil && !strings.HasPrefix(s.level, m[1]+".") {
+	if s.threw != nil && !strings.HasPrefix(s.level, m[1]+".") && !s.tidying {
 		s.action, s.level = m[2], m[1]
 	}
 	s.threw = nil
@@ -228,7 +239,9 @@ func (s *Scan) result(message json.RawMessage, line uint64) {
 		return
 	}
 	at := line
-	if n, err := strconv.ParseUint(strings.Trim(string(r.End), `"`), 10, 64); err == nil && n < line {
+	if signal := s.signals[r.Case]; signal > 0 {
+		at = signal - 1
+	} else if n, err := strconv.ParseUint(strings.Trim(string(r.End), `"`), 10, 64); err == nil && n < line {
 		at = n
 	}
 	s.failed = &failedCase{r.Definition, r.Case, at}
@@ -237,6 +250,9 @@ func (s *Scan) result(message json.RawMessage, line uint64) {
 // console takes a line of a console.
 func (s *Scan) console(text string, line uint64) {
 	a := &s.now
+	if banner.MatchString(text) {
+		return
+	}
 	a.heard++
 	if strings.ContainsAny(text, "\ufffd\x00\x01\x02\x03\x04\x05\x06") {
 		if a.damaged == 0 {
@@ -250,16 +266,23 @@ func (s *Scan) console(text string, line uint64) {
 		return
 	}
 	a.said, a.typed, s.lastLine = &line, nil, text
+	a.cut = a.sent != "" && cutShort(text, a.sent)
+	if m := failedSignal.FindStringSubmatch(text); m != nil && s.signals[m[1]] == 0 && len(s.signals) < maxSigns {
+		if s.signals == nil {
+			s.signals = map[string]uint64{}
+		}
+		s.signals[m[1]] = line + 1
+	}
 	has := strings.Contains(text, "] ") && stamp.MatchString(text)
 	s.stamped = s.stamped || has
-	if a.heard < maxWords && misses(text) {
+	if !has && a.heard < maxWords && misses(text) {
 		if a.lossy == 0 {
 			a.lost = line
 		}
 		a.lossy++
 	}
 	s.progress(text, has, line)
-	for i := range table {
+	for _, i := range candidates(text) {
 		if f, ok := s.match(&table[i], text, has); ok {
 			f.line, f.stage = line, a.stage
 			if len(a.signs) < maxSigns || f.weight == fatal {
@@ -319,7 +342,9 @@ func (s *Scan) Case(c events.Case) {
 		return
 	}
 	at := c.Line
-	if c.EndLine != nil && *c.EndLine < at {
+	if signal := s.signals[c.Name]; signal > 0 {
+		at = signal - 1
+	} else if c.EndLine != nil && *c.EndLine < at {
 		at = *c.EndLine
 	}
 	if s.failed == nil || at < s.failed.line {

@@ -1,7 +1,6 @@
-package verdict
+package verdict_test
 
 import (
-	"encoding/csv"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -9,59 +8,51 @@ import (
 	"testing"
 
 	"strata/events"
+	"strata/services/judgement/verdict"
+	"strata/services/judgement/verdict/labelled"
 )
 
-// TestRecorded holds the verdict, its cause and the evidence line of every recorded log that is labelled
-// in testdata/recorded.csv: failed consoles and jobs, and good ones beside them. Lines count from 1.
+// TestLabelled holds the verdict, its cause and the evidence line of every labelled log: recorded ones, failed
+// and good, and consoles of other kinds.
+func TestLabelled(t *testing.T) {
+	t.Parallel()
+	set, err := labelled.Set("testdata", "")
+	if err != nil || len(set) < 75 {
+		t.Fatalf("%d written consoles, %v; want at least 75", len(set), err)
+	}
+	judge(t, set)
+}
+
 func TestRecorded(t *testing.T) {
 	t.Parallel()
-	corpus := corpus(t)
-	rows := labels(t)
-	right := 0
-	for _, row := range rows {
-		file, want := row[0], row[1]+" "+row[2]+" "+row[3]
-		in, err := os.Open(filepath.Join(corpus, file))
+	set, err := labelled.Set("testdata", corpus(t))
+	if err != nil || len(set) < 150 {
+		t.Fatalf("%d labelled logs, %v; want at least 150", len(set), err)
+	}
+	judge(t, set)
+}
+
+func judge(t *testing.T, set []labelled.Log) {
+	t.Helper()
+	for _, l := range set {
+		j, _, err := l.Judge()
 		if err != nil {
 			t.Error(err)
 			continue
 		}
-		s, _, err := Read(in)
-		in.Close()
-		if err != nil {
-			t.Errorf("%s: %v", file, err)
-			continue
+		if j.Cause != l.Cause || labelled.Line(j) != l.Line {
+			t.Errorf("%s: judged %s %s by line %d, want %s %s by line %d", l.Name, j.Verdict(), j.Cause, labelled.Line(j), l.Cause.Verdict(), l.Cause, l.Line)
 		}
-		o, _ := s.Outcome()
-		if got := label(s.Decide(o)); got != want {
-			t.Errorf("%s: judged %q, want %q", file, got, want)
-			continue
-		}
-		right++
 	}
-	t.Logf("%d of %d recorded logs judged right", right, len(rows))
 }
 
 // label writes a judgement as the labels do.
-func label(j Judgement) string {
+func label(j verdict.Judgement) string {
 	line := uint64(0)
 	if j.Evidence != nil {
 		line = *j.Evidence + 1
 	}
 	return string(j.Verdict()) + " " + string(j.Cause) + " " + strconv.FormatUint(line, 10)
-}
-
-func labels(t *testing.T) [][]string {
-	t.Helper()
-	in, err := os.Open("testdata/recorded.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	rows, err := csv.NewReader(in).ReadAll()
-	if err != nil || len(rows) < 60 {
-		t.Fatalf("%d labels, %v; want at least 60", len(rows), err)
-	}
-	return rows[1:]
 }
 
 // corpus finds the recorded data: $STRATA_CORPUS, or ../shared beside the repository.
@@ -82,48 +73,19 @@ func corpus(t *testing.T) string {
 	return dir
 }
 
-// TestConsoles judges consoles of kinds that no recording has: other architectures, boot loaders and
-// ways to fail. The evidence is the line that begins with "* ", which the console itself does not have.
-func TestConsoles(t *testing.T) {
-	t.Parallel()
-	for _, tt := range consoles() {
-		text, want := marked(tt.text)
-		s, err := ReadConsole(strings.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		wanted := string(tt.cause.Verdict()) + " " + string(tt.cause) + " " + strconv.Itoa(want)
-		if got := label(s.Decide(Outcome{})); got != wanted {
-			t.Errorf("%s: judged %q, want %q", tt.name, got, wanted)
-		}
-	}
-}
-
-// marked takes the mark out of a text and returns its line, from 1.
-func marked(text string) (string, int) {
-	at := 0
-	lines := strings.Split(text, "\n")
-	for i, l := range lines {
-		if rest, ok := strings.CutPrefix(l, "* "); ok {
-			lines[i], at = rest, i+1
-		}
-	}
-	return strings.Join(lines, "\n"), at
-}
-
 // TestNotLogs reads what is no log at all without harm.
 func TestNotLogs(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "\n\n", "\x00\xff\xfe", "{", "- {\"dt\": 1}\n", strings.Repeat("x", 3<<20)} {
-		if s, _, err := Read(strings.NewReader(text)); err == nil {
-			s.Decide(Outcome{})
+		if s, _, err := verdict.Read(strings.NewReader(text)); err == nil {
+			s.Decide(verdict.Outcome{})
 		}
 	}
-	s, console, err := Read(strings.NewReader(`{"dt":"2026-11-22T06:00:00Z","lvl":"target","msg":"[    1.000000] Kernel panic - not syncing: x"}` + "\n"))
+	s, console, err := verdict.Read(strings.NewReader(`{"dt":"2026-11-22T06:00:00Z","lvl":"target","msg":"[    1.000000] Kernel panic - not syncing: x"}` + "\n"))
 	if err != nil || console {
 		t.Fatalf("Read: console %v, %v; want a job's log", console, err)
 	}
-	if j := s.Decide(Outcome{Health: events.Incomplete, Type: events.JobError}); label(j) != "test kernel-panic 1" {
+	if j := s.Decide(verdict.Outcome{Health: events.Incomplete, Type: events.JobError}); label(j) != "test kernel-panic 1" {
 		t.Errorf("judged %q, want the panic", label(j))
 	}
 }
@@ -132,7 +94,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("[    1.000000] Kernel panic - not syncing: x\n"))
 	f.Add([]byte(`{"dt":"2026-11-22T06:00:00Z","lvl":"results","msg":{"definition":"lava","case":"job","result":"fail"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, _, err := Read(strings.NewReader(string(data)))
+		s, _, err := verdict.Read(strings.NewReader(string(data)))
 		if err != nil {
 			return
 		}
