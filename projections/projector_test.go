@@ -425,6 +425,7 @@ func story(t *testing.T, b *eventtest.Broker, job events.JobID) uint64 {
 		events.DeviceReleased{Device: "qemu-01", Job: job, Lease: 7},
 		events.DeviceHealthChanged{Device: "qemu-01", From: events.Good, To: events.Bad, Reason: "test", Job: job},
 		events.JobOutputComplete{Job: job, Lease: 7, Lines: 5, Cases: 4},
+		events.JobJudged{Job: job, Verdict: events.VerdictTest, Rules: 1, Changes: []events.CaseChange{{Suite: "0_smoke", Name: "b", Change: events.Regression}}},
 		events.JobRejected{Job: job + 1, User: "bob", At: at, Message: "invalid definition",
 			Problems: []events.Problem{{Message: "no such key", Line: 3, Column: 5}}},
 	)
