@@ -175,6 +175,9 @@ func Decode(format string, data []byte) (*State, error) {
 		s.past.add(p)
 	}
 	for _, g := range snap.Gone {
+		if g.Kind == events.Reservation {
+			continue // once those that had ended were remembered
+		}
 		s.gone[events.Entity{Kind: g.Kind, ID: g.ID}] = g.Seq
 	}
 	s.durations.restore(snap.Took, snap.Came)

@@ -271,7 +271,7 @@ func broken(s *State) string {
 		}
 	}
 	for d := range s.Devices() {
-		if (d.State == DeviceIdle) != (d.Job == 0) {
+		if (d.State == DeviceIdle) != (d.Job == 0 && d.Hold == nil) {
 			return fmt.Sprintf("device %s is %s with job %d", d.Name, d.State, d.Job)
 		}
 	}
@@ -310,10 +310,39 @@ func randomFact(r *rand.Rand, seq uint64) events.Event {
 		events.DeviceTypeAdded{DeviceType: "qemu"}, events.DeviceTypeConfigured{DeviceType: "qemu", Aliases: []string{fmt.Sprint(r.IntN(2))}},
 		events.RoundDecided{Through: seq},
 	}
+	facts = append(facts, randomRule(r, seq, job, device)...)
 	if n := r.IntN(len(facts) + 2); n < len(facts) {
 		return facts[n]
 	} else if n == len(facts) {
 		return events.DeviceRemoved{Device: device}
 	}
 	return events.DeviceTypeRemoved{DeviceType: "qemu"}
+}
+
+// randomRule is any fact about what people lay down, about their hands on a device, or about a group's part:
+// what [randomFact] tells beside the lives of jobs and devices.
+func randomRule(r *rand.Rand, seq uint64, job events.JobID, device events.DeviceName) []events.Event {
+	lease := events.Lease(r.IntN(4))
+	issue := events.IssueID(1 + r.IntN(3))
+	query := events.QueryID(1 + r.IntN(3))
+	item := events.QueryItem{Job: job, Suite: "lava", Seq: 1}
+	until := noon.Add(time.Duration(r.IntN(600)) * time.Second)
+	group := events.JobSubmitted{Job: job, At: noon, DeviceType: "qemu", User: "bob", Tags: []events.TagName{"t"},
+		Part: &events.Membership{Group: fmt.Sprint("g", job/3), Parent: job - job%3, Size: 3, Guest: r.IntN(3) == 0}}
+	return []events.Event{
+		group, group,
+		events.ReservationMade{Reservation: events.ReservationID(1 + seq/40), Devices: []events.DeviceName{device}, User: "bob", From: noon, Until: until},
+		events.ReservationEnded{Reservation: events.ReservationID(1 + r.IntN(8))},
+		events.SchedulingPolicySet{FairShare: &events.FairShare{HalfLife: 60, DefaultWeight: 1}, Aging: &events.Aging{Within: 60, Bound: 50}},
+		events.SchedulingPolicySet{RareTags: &events.RareTags{Percent: 50, LendAfter: 10}, Groups: []events.GroupUsers{{Group: "g", Users: []events.UserName{"bob"}}}},
+		events.DeviceHeld{Device: device, Lease: lease, By: "bob", Use: events.UseConsole, Until: until}, events.DeviceLetGo{Device: device, Lease: lease},
+		events.DeviceCheckCarried{Device: device, At: until, JobsSince: 2, AtOnce: r.IntN(3)},
+		events.DeviceDescribed{Device: device, Owner: "bob"}, events.WorkerTokenRotated{Worker: "w1"}, events.WorkerRemoved{Worker: "w2"},
+		events.PermissionsSet{Kind: events.Device, Name: string(device), Permissions: []events.Permission{{Group: "g"}}},
+		events.ObjectImported{Kind: events.DeviceType, Name: "qemu", Settings: map[string]string{"a": "b"}},
+		events.KnownIssueAdded{Issue: issue, Title: "slow"}, events.KnownIssueRemoved{Issue: issue},
+		events.QuerySaved{Query: query, Owner: "bob", Name: "q"}, events.QueryRefreshed{Query: query, Items: []events.QueryItem{item}},
+		events.QueryResultOmitted{Query: query, Item: item}, events.QueryResultIncluded{Query: query, Item: item}, events.QueryArchived{Query: query},
+		events.JobOutputEnded{Job: job, Lease: lease, Lines: 7}, events.LabRestored{Through: seq},
+	}
 }

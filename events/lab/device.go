@@ -272,6 +272,7 @@ func (s *State) evolveDevice(name events.DeviceName, seq uint64, at time.Time, e
 		}
 	case events.DeviceRemoved:
 		if d != nil && d.State == DeviceIdle {
+			s.waitsFor(d, 0)
 			delete(s.devices, name)
 			s.gone[e.About()] = seq
 			return Changes{Devices: []*Device{d}}

@@ -81,6 +81,18 @@ func (s *State) jobSeq(id events.JobID) uint64 {
 	return s.past.jobs[id].Seq
 }
 
+// jobAgedOut forgets the last sequence of a job, in memory or just past: of the latter facts are told too,
+// such as that it was erased.
+func (s *State) jobAgedOut(id events.JobID) {
+	if j := s.jobs[id]; j != nil {
+		j.Seq = 0
+	}
+	if p, ok := s.past.find(id); ok {
+		p.Seq = 0
+		s.past.jobs[id] = p
+	}
+}
+
 // evolveJob folds a fact about a job, and what it means for the device that the job holds or waits
 // for.
 func (s *State) evolveJob(id events.JobID, seq uint64, at time.Time, e events.Event) Changes {

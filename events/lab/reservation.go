@@ -139,15 +139,18 @@ func (r *rules) reservation(id string) *Reservation {
 func (s *State) evolveReservation(seq uint64, at time.Time, e events.Event) {
 	switch e := e.(type) {
 	case events.ReservationMade:
+		if e.Reservation <= s.rules.lastReserved {
+			return // it is over: numbers are given in order, and none twice
+		}
 		for id, r := range s.rules.reservations {
 			if !at.Before(r.Until) {
 				delete(s.rules.reservations, id)
 			}
 		}
 		s.rules.reservations[e.Reservation] = &Reservation{e, seq}
-		s.rules.lastReserved = max(s.rules.lastReserved, e.Reservation)
+		s.rules.lastReserved = e.Reservation
 	case events.ReservationEnded:
+		// Nothing is left of it, or a lab whose builds reserve devices would remember each of them for ever.
 		delete(s.rules.reservations, e.Reservation)
-		s.gone[e.About()] = seq
 	}
 }

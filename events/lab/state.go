@@ -157,8 +157,8 @@ func (s *State) Seq(about events.Entity) uint64 {
 func (s *State) AgedOut(about events.Entity) {
 	switch about.Kind {
 	case events.Job:
-		if id, err := jobNumber(about.ID); err == nil && s.jobs[id] != nil {
-			s.jobs[id].Seq = 0
+		if id, err := jobNumber(about.ID); err == nil {
+			s.jobAgedOut(id)
 		}
 	case events.Device:
 		if d := s.devices[events.DeviceName(about.ID)]; d != nil {
