@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,14 +45,16 @@ type Comparable struct {
 	Device     string     `ch:"device" json:"device"`
 	Health     string     `ch:"health" json:"health"`
 	EndedAt    *time.Time `ch:"ended_at" json:"ended_at,omitempty"`
-	Verdict    string     `ch:"verdict" json:"verdict,omitempty"` // empty where it was not judged
-	Cause      string     `ch:"cause" json:"cause,omitempty"`
+	ErrorType  string     `ch:"error_type" json:"error_type,omitempty"`
+	Lost       bool       `ch:"lost" json:"lost,omitempty"`
+	Verdict    string     `json:"verdict,omitempty"` // empty where it was not judged
+	Cause      string     `json:"cause,omitempty"`
 }
 
 // Comparables lists finished jobs whose results are all there, the newest first.
 func (db *DB) Comparables(ctx context.Context, l Like) ([]Comparable, error) {
 	first, second := []string{"1"}, []string{"state = 'Finished'", "complete", "NOT removed", "NOT rejected"}
-	values := []any{clickhouse.Named("limit", limit(l.Limit))}
+	var values []any
 	bind := func(to *[]string, wanted bool, condition, name string, value any) {
 		if wanted {
 			*to = append(*to, condition)
@@ -75,21 +78,58 @@ func (db *DB) Comparables(ctx context.Context, l Like) ([]Comparable, error) {
 	}
 	seen := seenBy(l.Viewer)
 	values = append(values, seen.values...)
-	if !l.Infra {
-		// What was not judged, as before this rule there was none, goes by the class of its error.
-		second = append(second, `health != 'Canceled' AND (job IN (SELECT job FROM job_judgements WHERE verdict IN ('pass', 'test'))
-			OR job NOT IN (SELECT job FROM job_judgements) AND error_type NOT IN ('Infrastructure', 'Configuration', 'Bug') AND NOT lost)`)
+	wanted := int(limit(l.Limit))
+	values = append(values, clickhouse.Named("limit", uint64(wanted*spare)))
+	list, err := all[Comparable](ctx, db, `SELECT job, display, name, device_type, device, health, ended_at, error_type, lost FROM jobs
+		WHERE job IN (`+seen.query(strings.Join(first, " AND "))+`) AND `+strings.Join(second, " AND ")+`
+		ORDER BY job DESC LIMIT {limit:UInt64}`, values...)
+	if err == nil {
+		err = db.addVerdicts(ctx, list)
 	}
-	list, err := all[Comparable](ctx, db, `SELECT j.job AS job, j.display AS display, j.name AS name, j.device_type AS device_type, j.device AS device,
-		j.health AS health, j.ended_at AS ended_at, ifNull(g.verdict, '') AS verdict, ifNull(g.cause, '') AS cause
-		FROM (SELECT job, display, name, device_type, device, health, ended_at FROM jobs
-			WHERE job IN (`+seen.query(strings.Join(first, " AND "))+`) AND `+strings.Join(second, " AND ")+`
-			ORDER BY job DESC LIMIT {limit:UInt64}) AS j
-		LEFT JOIN job_judgements AS g ON g.job = j.job ORDER BY job DESC`, values...)
 	if err != nil {
 		return nil, fmt.Errorf("list comparable jobs: %w", err)
 	}
-	return list, nil
+	if !l.Infra {
+		list = slices.DeleteFunc(list, func(c Comparable) bool { return !c.tells() })
+	}
+	return list[:min(len(list), wanted)], nil
+}
+
+// spare is how many times the wanted jobs are read: some of them ended by the lab's fault.
+const spare = 4
+
+// tells says that a job's end says something of what it tested. What was not judged goes by the class of its error.
+func (c Comparable) tells() bool {
+	switch {
+	case c.Health == string(events.Canceled):
+		return false
+	case c.Verdict != "":
+		return c.Verdict == string(events.VerdictPass) || c.Verdict == string(events.VerdictTest)
+	}
+	switch events.ErrorType(c.ErrorType) {
+	case events.InfrastructureError, events.ConfigurationError, events.BugError:
+		return false
+	}
+	return !c.Lost
+}
+
+// addVerdicts fills in what the jobs were judged.
+func (db *DB) addVerdicts(ctx context.Context, list []Comparable) error {
+	numbers, at := make([]uint64, len(list)), map[uint64]int{}
+	for i, c := range list {
+		numbers[i], at[c.Job] = c.Job, i
+	}
+	type judged struct {
+		Job     uint64 `ch:"job"`
+		Verdict string `ch:"verdict"`
+		Cause   string `ch:"cause"`
+	}
+	rows, err := all[judged](ctx, db, "SELECT job, verdict, cause FROM job_judgements WHERE job IN {jobs:Array(UInt64)}", clickhouse.Named("jobs", numbers))
+	for _, r := range rows {
+		c := &list[at[r.Job]]
+		c.Verdict, c.Cause = r.Verdict, r.Cause
+	}
+	return err
 }
 
 // Series is what some jobs had of one case, oldest first.
