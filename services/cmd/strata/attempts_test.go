@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -71,6 +73,14 @@ func TestAttempts(t *testing.T) {
 	}
 	if shown := w.must(t, "results", first, "--whole"); !strings.Contains(shown, "pass") || strings.Contains(shown, "again") {
 		t.Errorf("strata results %s --whole:\n%s", first, shown)
+	}
+	saved := filepath.Join(t.TempDir(), "results.xml")
+	w.must(t, "results", first, "--whole", "-o", saved)
+	if text, err := os.ReadFile(saved); err != nil || !strings.Contains(string(text), `<testsuite `) || strings.Contains(string(text), "<failure") {
+		t.Errorf("strata results %s --whole -o results.xml: %v\n%s", first, err, text)
+	}
+	if tap := w.must(t, "results", first, "--suite", "lava", "--format", "tap"); !strings.HasPrefix(tap, "TAP version 13\n") || !strings.Contains(tap, " job\n") {
+		t.Errorf("strata results %s --format tap:\n%s", first, tap)
 	}
 
 	// A lab whose last sound device has gone says why there is no further attempt.

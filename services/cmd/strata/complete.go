@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"strata/events"
+	"strata/schemas/results"
 	"strata/services/api"
 )
 
@@ -122,6 +123,7 @@ func (a *app) completions(root *cobra.Command) {
 	levels := words(string(events.Target), string(events.Results), string(events.Input), string(events.Feedback), string(events.Debug),
 		string(events.Info), string(events.Warning), string(events.Error), string(events.Exception), string(events.EventText))
 	flag("logs", "level", levels)
+	flag("results", "format", words(results.Formats()...))
 	flag("submit", "level", levels)
 	flag("jobs", "state", words(jobStates...))
 	flag("jobs", "device", device)
