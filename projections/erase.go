@@ -152,6 +152,23 @@ func (db *DB) erase(ctx context.Context) error {
 	return nil
 }
 
+// eraseTemplates removes the templates of lines that only erased logs had. Whoever calls it has claimed the tables
+// and inserts nothing meanwhile: a template is there a moment before the jobs that have it.
+func (db *DB) eraseTemplates(ctx context.Context) error {
+	const left = "template NOT IN (SELECT template FROM log_template_jobs)"
+	type count struct {
+		Rows uint64 `ch:"rows"`
+	}
+	found, err := all[count](ctx, db, "SELECT count() AS rows FROM log_templates WHERE "+left)
+	if err == nil && found[0].Rows > 0 {
+		err = db.alter(ctx, "ALTER TABLE log_templates DELETE WHERE "+left)
+	}
+	if err != nil {
+		return fmt.Errorf("erase templates: %w", err)
+	}
+	return nil
+}
+
 // alter runs a statement that writes parts anew, and waits for it.
 func (db *DB) alter(ctx context.Context, statement string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)

@@ -77,18 +77,21 @@ func (f *follower) live(ctx context.Context, r *builder, from uint64) error {
 	var running sync.WaitGroup
 	running.Go(func() {
 		defer close(messages)
-		err := f.p.s.Log.FollowMessages(ctx, f.stream, from, func(m stream.Message) error {
+		each := func(m stream.Message) error {
 			select {
 			case messages <- m:
-				if f.until != 0 && m.Seq >= f.until {
-					return errReached
-				}
 				return nil
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-		})
-		if err != nil && !errors.Is(err, errReached) {
+		}
+		var err error
+		if f.until != 0 { // whose message may have been erased: the stream's end is as good
+			err = f.p.s.Log.ReadMessages(ctx, f.stream, from, f.until, each)
+		} else {
+			err = f.p.s.Log.FollowMessages(ctx, f.stream, from, each)
+		}
+		if err != nil {
 			cancel(fmt.Errorf("follow %s: %w", f.stream, err))
 		}
 	})
@@ -111,9 +114,6 @@ func (f *follower) live(ctx context.Context, r *builder, from uint64) error {
 	}
 	return context.Cause(ctx)
 }
-
-// errReached ends reading at the follower's until.
-var errReached = errors.New("reached the end that was asked for")
 
 // gather makes batches. One is due when it is full, when its first message is old enough, or when
 // the messages end; a due batch that cannot be taken yet grows until it is full.

@@ -120,6 +120,11 @@ func (p *Projector) session(ctx context.Context) (resume chan struct{}, err erro
 	if err != nil {
 		return nil, err
 	}
+	if len(erased.jobs) > 0 {
+		if err := p.s.DB.eraseTemplates(ctx); err != nil {
+			return nil, err
+		}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup

@@ -140,17 +140,27 @@ func (p *Projector) fill(ctx context.Context, db *DB, guard *claim) error {
 		return err
 	}
 	claim.guard = guard
+	until := map[string]uint64{}
+	for _, name := range projected() {
+		if until[name], err = p.s.Log.Last(ctx, name); err != nil {
+			return err
+		}
+	}
+	return p.fillTo(ctx, db, claim, until)
+}
+
+// fillTo projects the log up to a sequence of each stream into db, for as long as claim holds.
+func (p *Projector) fillTo(ctx context.Context, db *DB, claim *claim, until map[string]uint64) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup
 	for _, name := range projected() {
+		if until[name] == 0 {
+			continue
+		}
 		running.Go(func() {
-			last, err := p.s.Log.Last(ctx, name)
-			if err == nil && last > 0 {
-				f := follower{p: p, db: db, claim: claim, stream: name, counts: new(Counts), until: last}
-				err = f.follow(ctx)
-			}
-			if err != nil {
+			f := follower{p: p, db: db, claim: claim, stream: name, counts: new(Counts), until: until[name]}
+			if err := f.follow(ctx); err != nil {
 				cancel(err)
 			}
 		})
