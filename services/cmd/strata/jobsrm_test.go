@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -78,5 +80,46 @@ func TestJobsRemoved(t *testing.T) {
 	}
 	if text := l.must(t, "logs", "3"); !strings.Contains(text, "Starting kernel") {
 		t.Errorf("log of job 3, which stays: %q", text)
+	}
+	l.compareTables(t)
+}
+
+// compareTables holds the tables of a lab, of which jobs were erased, to its log; then a row is altered.
+func (l *pastLab) compareTables(t *testing.T) {
+	t.Helper()
+	var status tablesStatus
+	l.ask(t, &status, "projections", "status")
+	if len(status.Streams) != 3 || len(status.Tables) < 12 || status.Streams[0].Last == 0 {
+		t.Errorf("projections status: %+v", status)
+	}
+	if text := l.must(t, "projections", "verify"); !strings.Contains(text, "as the log") || strings.Contains(text, "differs") {
+		t.Errorf("projections verify: %q; want the tables as the log makes them", text)
+	}
+	var r ready
+	text, err := os.ReadFile(filepath.Join(l.dir, "ready.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	forgery := "ALTER TABLE strata.test_cases UPDATE result = 'fail' WHERE job = 3 AND name = 'boot' SETTINGS mutations_sync = 2"
+	answer, err := http.Post(r.SQL, "text/plain", strings.NewReader(forgery))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s", forgery, answer.Status)
+	}
+	if status, text := l.strata(t, "projections", "verify"); status != exitFailed || !strings.Contains(text, "test_cases: the log does not make the row") {
+		t.Errorf("projections verify after a row was altered: status %d, %q", status, text)
+	}
+	l.must(t, "projections", "rebuild")
+	if status, text := l.strata(t, "projections", "verify"); status != exitOK {
+		t.Errorf("projections verify after a rebuild: status %d, %q", status, text)
+	}
+	if text := l.must(t, "sql", "--format", "CSV", "SELECT result FROM test_cases WHERE job = 3 AND name = 'boot'"); text != "\"pass\"\n" {
+		t.Errorf("the altered case after a rebuild: %q", text)
 	}
 }
