@@ -42,7 +42,7 @@ func hostSigns(add adder) {
 		sign{has: "Connection refused", like: like(`(?i)^(ssh|telnet|nc|socat|conserver|console|.*port \d+)`)},
 		sign{has: "Connection reset by peer", like: like(`(?i)^(ssh|telnet|nc|socat|kex|read|packet|client_loop|.*port \d+)`)},
 		sign{has: "No route to host"}, sign{has: "Connection to ", like: like(`^Connection to \S+ (closed|timed out|lost)`), not: "closed."},
-		sign{has: "ssh: connect to host"}, sign{has: "Broken pipe", like: like(`client_loop|packet_write|ssh`)},
+		sign{has: "ssh: connect to host"}, sign{has: "Host key verification failed"}, sign{has: "Broken pipe", like: like(`client_loop|packet_write|ssh`)},
 		sign{has: "ort already in use"}, sign{has: "port is busy"}, sign{has: "ort not available"}, sign{has: "console is down"},
 		sign{has: "is down]", like: like(`console .* is down\]|\[.*line.* is down\]`)}, sign{has: "[line down]"}, sign{has: "[no, console"}, sign{has: "[-- Console down"},
 		sign{has: "Device open failure"}, sign{has: "/dev/tty", like: like(`(?i)(No such (file|device)|cannot (open|lock)|could not|busy|Permission denied|Input/output error|disconnected|is locked|failed)`), not: "job control"},
@@ -62,7 +62,12 @@ func hostSigns(add adder) {
 		sign{has: "Synchronous Abort", like: like(`^"?Synchronous Abort" handler`)}, sign{has: "undefined instruction", like: like(`^undefined instruction`)},
 		sign{has: "PANIC at PC"}, sign{has: "BL2: Failed to load image"}, sign{has: "ERROR:   BL", like: like(`(?i)fail`)}, sign{has: "Unhandled Exception", like: like(`(?i)EL[123]|at EL`)},
 		sign{has: "Flash", like: like(`Flash buffer write timeout`)}, sign{has: "Timeout writing to Flash"})
+	add(events.CauseHardware, lab,
+		sign{has: "FAILED (", like: like(`FAILED \((Status read failed|Write to device failed|data transfer failure|Device sent unknown|status read failed|command write failed)`)},
+		sign{has: "no devices/emulators found"}, sign{has: "error: device ", like: like(`^(adb: )?error: device (offline|'.*' not found|not found|unauthorized)`)},
+		sign{has: "PANIC in EL"}, sign{has: "Unhandled External Abort"}, sign{has: "no mmc device at slot"})
 	add(events.CauseHardware, hint,
+		sign{has: "EXT4-fs error (device", kernel: true}, sign{has: "Timeout waiting for hardware interrupt", kernel: true}, sign{has: "< waiting for ", like: like(`^< waiting for .*device`)},
 		sign{has: "Card did not respond to voltage select", heals: true}, sign{has: "MMC: no card present", heals: true},
 		sign{has: "ould not initialize PHY", heals: true}, sign{has: "Could not get PHY for", heals: true},
 		sign{has: "I/O error, dev ", kernel: true}, sign{has: "Buffer I/O error", kernel: true}, sign{has: ": error -110", like: like(`mmc\S*: .*error -110`), kernel: true},
@@ -80,7 +85,8 @@ func hostSigns(add adder) {
 // loaderSigns are of firmware and boot loaders that have nothing to start.
 func loaderSigns(add adder) {
 	add(events.CauseImage, plain,
-		sign{has: "Bad Linux ", like: like(`Bad Linux .*[Ii]mage magic`)}, sign{has: "Wrong Image Format"}, sign{has: "Wrong Image Type"}, sign{has: "Wrong Ramdisk Image"},
+		sign{has: "Bad Linux ", like: like(`Bad Linux .*[Ii]mage magic`)}, sign{has: "Wrong Image Format"}, sign{has: "Wrong image format"}, sign{has: "Ramdisk image is corrupt"}, sign{has: "exit_boot() failed"},
+		sign{has: "use a kernel appropriate for your CPU"}, sign{has: "This kernel requires"}, sign{has: "Wrong Image Type"}, sign{has: "Wrong Ramdisk Image"},
 		sign{has: "Bad Magic Number"}, sign{has: "Bad Header Checksum"}, sign{has: "Bad Data CRC"}, sign{has: "Bad hash value"}, sign{has: "Bad Data Hash"},
 		sign{has: "can't get kernel image"}, sign{has: "Unsupported Architecture"}, sign{has: "Unsupported Image"}, sign{has: "Unknown image format"},
 		sign{has: "Verifying ", like: like(`(?i)verifying .*(error|fail|bad)`)}, sign{has: "sha", like: like(`(?i)(sha\d+|crc32|md5) ?[,:]?\S* error!`)},
@@ -101,6 +107,7 @@ func loaderSigns(add adder) {
 		sign{has: "failed to load Boot", like: like(`BdsDxe: failed to (load|start) Boot`), heals: true}, sign{has: "Reboot and Select proper Boot device"},
 		sign{has: "Operating System not found"}, sign{has: "Missing operating system"}, sign{has: "Please RESET the board"}, sign{has: "Error loading operating system"},
 		sign{has: "error: no such device"}, sign{has: "error: unknown filesystem"}, sign{has: "error: no such partition"}, sign{has: "grub rescue>"}, sign{has: "error: disk", like: like("^error: disk `.*' not found")},
+		sign{has: "** Unrecognized filesystem type", heals: true}, sign{has: "SCRIPT FAILED: continuing", heals: true}, sign{has: "** File not found", heals: true}, sign{has: "Failed to load '", heals: true},
 		sign{has: "** Bad device", like: like(`\*\* Bad device (specification|partition|\w+ \d)`), heals: true}, sign{has: "** Invalid partition", heals: true}, sign{has: "** Unable to read file", heals: true},
 		sign{has: "** No partition table", heals: true}, sign{has: "No valid partitions found", heals: true},
 		sign{has: "System reset not supported"}, sign{has: "no boot partition"}, sign{has: "kernel_comp_addr_r or kernel_comp_size"}, sign{has: "Booting failed"})

@@ -38,18 +38,19 @@ func scan(t *testing.T, text string) (s *verdict.Scan, marked uint64) {
 	return s, marked
 }
 
-// TestOutcomes weighs logs against how their jobs ended.
-func TestOutcomes(t *testing.T) {
-	t.Parallel()
+// outcome is a log and how its job ended, with what that means.
+type outcome struct {
+	name    string
+	outcome verdict.Outcome
+	cause   events.Cause
+	log     string
+}
+
+func outcomes() []outcome {
 	failed := func(class events.ErrorType, text string) verdict.Outcome {
 		return verdict.Outcome{Health: events.Incomplete, Type: class, Error: text}
 	}
-	tests := []struct {
-		name    string
-		outcome verdict.Outcome
-		cause   events.Cause
-		log     string
-	}{
+	return []outcome{
 		{"download", failed(events.InfrastructureError, "Unable to download 'https://x/Image': connection refused"), events.CauseDownload, `
 debug start: 1.1.1 http-download (timeout 00:05:00) [common]
 * exception Unable to download 'https://x/Image': connection refused
@@ -154,7 +155,12 @@ results {"definition":"lava","case":"login-action","result":"fail"}
 results {"definition":"0_smoke","case":"net","result":"skip"}
 `},
 	}
-	for _, tt := range tests {
+}
+
+// TestOutcomes weighs logs against how their jobs ended.
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	for _, tt := range outcomes() {
 		s, line := scan(t, tt.log)
 		j := s.Decide(tt.outcome)
 		got := uint64(0)

@@ -79,8 +79,9 @@ func kernelSigns(add adder) {
 		sign{has: "Kernel panic - not syncing", like: consequence, follows: true}, sign{has: "Kernel panic - not syncing"},
 		sign{has: "Kernel panic: "}, // before Linux 2.6
 		sign{has: "PANIC: early exception"}, sign{has: "PANIC: double fault"},
-		sign{has: "System halted", like: like(`^\s*-- System halted`)}, // the decompressor of x86 and Arm
 		sign{has: "panic(cpu", like: like(`^panic\(cpu \d+ caller`)})
+	// A decompressor says before it why it gives up, where it knows.
+	add(events.CausePanic, plain, sign{has: "-- System halted"})
 	add(events.CauseSanitizer, serious,
 		sign{has: "BUG: KASAN:"}, sign{has: "BUG: KCSAN:"}, sign{has: "BUG: KFENCE:"}, sign{has: "BUG: KMSAN:"},
 		sign{has: "UBSAN: ", kernel: true}, sign{has: "kmemleak: ", like: like(`\d+ new suspected memory leaks`), kernel: true})
@@ -143,6 +144,7 @@ func rootSigns(add adder) {
 		sign{has: "Error: Socket failed:"}, sign{has: "nbd: ", like: like(`(?i)(receive control failed|shutting down sockets|connection timed out|attempted send on)`), kernel: true, heals: true},
 		sign{has: "iscsistart: ", like: like(`(?i)(initiator reported error|cannot|failed|timed out)`)})
 	add(events.CauseRootfs, plain,
+		sign{has: "Timed out waiting for device"}, sign{has: "RAMDISK: Couldn't find valid RAM disk image", kernel: true},
 		sign{has: "VFS: Cannot open root device"}, sign{has: "ALERT!", like: like(`does not exist`)},
 		sign{has: "Gave up waiting for root"}, sign{has: "Gave up waiting for suspend"},
 		sign{has: "dracut", like: like(`(?i)(FATAL|Could not boot|timeout scripts|does not exist)`)},
