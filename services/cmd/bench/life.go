@@ -19,7 +19,7 @@ import (
 func laboratory() []measure {
 	return []measure{
 		{[]figure{{"full lives of jobs", "1/s", 116, false,
-			"Eight clients publish definitions for devices that `strata worker --simulate` plays in a process of its own: each job says two lines and records a result. " +
+			"Eight clients publish definitions for devices that `strata worker --simulate N` plays in a process of its own: each job says two lines and records a result. " +
 				"The time runs from the first publication until `DeviceReleased` of the last job is in `LAB`: submitted, scheduled, ordered, started, finished, output read. " +
 				"Everything shares the machine: lab, worker, clients."},
 			{"submit to released p99", "ms", 0, true, "The same jobs one by one: from the fact that a job was submitted to the fact that its device is free again; most of it is waiting for a device."}}, lives},

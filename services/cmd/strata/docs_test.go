@@ -77,6 +77,7 @@ func commandLines(text string) (whole, named []string) {
 			if ok && !strings.Contains(rest, "─") {
 				line, _, _ := strings.Cut(rest, " #")
 				line, _, _ = strings.Cut(line, " > ")
+				line, _, _ = strings.Cut(line, " || ")
 				whole = append(whole, line)
 			}
 		}
