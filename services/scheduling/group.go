@@ -10,10 +10,6 @@ import (
 	"strata/events/stream"
 )
 
-// maxTries bounds the search for an assignment of a group's parts to devices. A group of ten with
-// a few candidates each needs some dozens; one that needs more waits for an easier moment.
-const maxTries = 10_000
-
 // contendGroup enters a group whose parts have all been submitted. It stands at the rank of its
 // best part, under the number of its first.
 func (r *round) contendGroup(id string) *contender {
@@ -121,13 +117,13 @@ func host(g *lab.Job, parts []*lab.Job, runs map[events.JobID]*lab.Run) *lab.Run
 }
 
 // assign finds a device for each part, all different and within the limits of their workers; nil
-// where there is none, or where the search takes too long.
+// where there is none.
 func (r *round) assign(parts []*lab.Job) []*lab.Device {
 	candidates := make([][]*lab.Device, len(parts))
 	for i, p := range parts {
 		candidates[i] = r.candidates(p)
 	}
-	return r.match(candidates, r.open)
+	return r.match(candidates)
 }
 
 // candidates are the free devices that a part may have, best first.
@@ -152,9 +148,8 @@ func (r *round) keepBack(parts []*lab.Job) {
 	for i, p := range parts {
 		candidates[i] = append(r.candidates(p), r.hopes(p)...)
 	}
-	isFree := func(d *lab.Device) bool { return d.State == lab.DeviceIdle }
-	for _, d := range r.match(candidates, func(d *lab.Device) bool { return !r.taken[d.Name] && (!isFree(d) || r.open(d)) }) {
-		if isFree(d) {
+	for _, d := range r.match(candidates) {
+		if d.State == lab.DeviceIdle {
 			r.taken[d.Name] = true
 			r.extra[d.Worker]++
 			r.s.keep(d)
@@ -167,7 +162,7 @@ func (r *round) hopes(p *lab.Job) (all []*lab.Device) {
 	k := r.s.kind(r.s.queued[p.ID].typ)
 	for _, name := range slices.Sorted(maps.Keys(k.devices)) {
 		d := r.s.lab.Device(name)
-		if d.State == lab.DeviceIdle || (d.Health != events.Good && d.Health != events.Unknown) || !r.s.lab.Worker(d.Worker).Usable() ||
+		if d.State == lab.DeviceIdle || r.taken[name] || (d.Health != events.Good && d.Health != events.Unknown) || !r.s.lab.Worker(d.Worker).Usable() ||
 			(p.PinDevice != "" && p.PinDevice != name) || (p.PinWorker != "" && p.PinWorker != d.Worker) || !d.HasTags(p.Tags) {
 			continue
 		}
@@ -176,55 +171,14 @@ func (r *round) hopes(p *lab.Job) (all []*lab.Device) {
 	return all
 }
 
-// match finds a device for each part among its candidates, all different; nil where there is none, or
-// where the search takes too long. Parts with the fewest candidates choose first.
-func (r *round) match(candidates [][]*lab.Device, open func(*lab.Device) bool) []*lab.Device {
-	order := make([]int, len(candidates))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return len(candidates[a]) - len(candidates[b]) })
-	m := &matching{r: r, candidates: candidates, open: open, chosen: make([]*lab.Device, len(candidates))}
-	if !m.choose(order) {
-		return nil
-	}
-	for _, d := range m.chosen { // the search left its marks; who uses the devices sets them again
-		delete(r.taken, d.Name)
-		r.extra[d.Worker]--
-	}
-	return m.chosen
-}
-
-// matching is a search in the making.
-type matching struct {
-	r          *round
-	candidates [][]*lab.Device
-	open       func(*lab.Device) bool
-	chosen     []*lab.Device
-	tries      int
-}
-
-// choose fills chosen for the parts in order, by trying; what it marks as taken stays marked where
-// it succeeds.
-func (m *matching) choose(order []int) bool {
-	if len(order) == 0 {
-		return true
-	}
-	for _, d := range m.candidates[order[0]] {
-		if m.tries++; m.tries > maxTries {
-			return false
+// match finds a device for each part among its candidates, all different and within the limits of their
+// workers; nil where no choice serves all.
+func (r *round) match(candidates [][]*lab.Device) []*lab.Device {
+	return lab.NewMatching(candidates, func(d *lab.Device) (int, bool) {
+		w := r.s.lab.Worker(d.Worker)
+		if w.JobLimit <= 0 || d.State != lab.DeviceIdle {
+			return 0, false // one that is in use has its place already
 		}
-		if !m.open(d) {
-			continue
-		}
-		m.r.taken[d.Name] = true
-		m.r.extra[d.Worker]++
-		m.chosen[order[0]] = d
-		if m.choose(order[1:]) {
-			return true
-		}
-		delete(m.r.taken, d.Name)
-		m.r.extra[d.Worker]--
-	}
-	return false
+		return w.JobLimit - r.s.held[d.Worker] - r.extra[d.Worker], true
+	}).All()
 }

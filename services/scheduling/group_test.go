@@ -69,6 +69,34 @@ func TestGuestLease(t *testing.T) {
 	}
 }
 
+// TestGroupIsServed has a group of ten that one choice of devices serves, and hardly another: whoever takes the first
+// device that fits has to be moved four times over. A search that tries one choice after the other would not end.
+func TestGroupIsServed(t *testing.T) {
+	given := []any{worker("w1", 0), worker("w2", 1), worker("w3", 0)}
+	for i := range 5 {
+		for _, d := range []struct {
+			name   string
+			worker events.WorkerName
+			tags   []events.TagName
+		}{{"a", "w1", []events.TagName{"x", "y"}}, {"b", "w2", []events.TagName{"x", "z"}}, {"c", "w3", []events.TagName{"y", "z"}}} {
+			given = append(given, device(events.DeviceName(fmt.Sprint(d.name, i)), "qemu", d.worker, d.tags...))
+		}
+	}
+	for id := events.JobID(1); id <= 10; id++ {
+		tag := events.TagName("y") // on a and c
+		if id > 5 {
+			tag = "x" // on a and b, of which one may be in use
+		}
+		given = append(given, part(id, 10, tags(tag)))
+	}
+	s := after(given...)
+	d := decide(s, noon)
+	if got := strings.Count(brief(d.facts), "→"); got != 10 {
+		t.Errorf("%d parts have a device, want all 10: %s", got, brief(d.facts))
+	}
+	checkShape(t, s, d)
+}
+
 // A group that no batch can hold would wait for ever.
 func TestGroupTooLarge(t *testing.T) {
 	const n = 50

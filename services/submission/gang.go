@@ -17,19 +17,14 @@ import (
 // choice of devices could ever serve all parts, though every device were free and well: the user may use
 // them, they are of the type, carry the tags, are the pinned ones, and no worker has more in use than it may.
 
-// gathering is the search for a device for every part: a flow from roles over devices and their workers. It
-// finds the most parts that can be served; where that is not all, what it has seen last is what is short.
+// gathering is the search for a device for every part. Where not all can be served, what it has seen last is
+// what is short.
 type gathering struct {
+	*lab.Matching
 	roles   []job.Role // that want devices
+	of      []int      // for each part its role
 	devices []*lab.Device
-	fits    [][]int                   // for each role the devices that could serve it
-	holder  []int                     // for each device the role that has it, or -1
 	limit   map[events.WorkerName]int // devices that a worker may have in use; missing: any number
-	used    map[events.WorkerName]int
-
-	seenRole   []bool
-	seenDevice []bool
-	seenWorker map[events.WorkerName]bool
 }
 
 // neverTogether returns why a group can never run, nil where it can.
@@ -54,11 +49,9 @@ func (s *state) neverTogether(r *request) *job.Problem {
 			need, guests, max(0, stream.MaxBatch-1-guests)/2), "protocols")
 	}
 	g := s.newGathering(r.user, roles)
-	for i, role := range roles {
-		for range role.Count {
-			if !g.serve(i) {
-				return g.short()
-			}
+	for part := range g.of {
+		if !g.Serve(part) {
+			return g.short()
 		}
 	}
 	return nil
@@ -76,7 +69,8 @@ func hostless(roles []job.Role, guest job.Role) *job.Problem {
 
 // newGathering looks up which devices could serve which role.
 func (s *state) newGathering(user events.UserName, roles []job.Role) *gathering {
-	g := &gathering{roles: roles, fits: make([][]int, len(roles)), limit: map[events.WorkerName]int{}, used: map[events.WorkerName]int{}}
+	g := &gathering{roles: roles, limit: map[events.WorkerName]int{}}
+	fits := make([][]*lab.Device, len(roles))
 	kinds := make([]events.DeviceTypeName, len(roles))
 	for i, role := range roles {
 		kinds[i] = s.lab.Resolve(events.DeviceTypeName(role.DeviceType))
@@ -89,64 +83,25 @@ func (s *state) newGathering(user events.UserName, roles []job.Role) *gathering 
 		for i, role := range roles {
 			if d.Type == kinds[i] && (role.Device == "" || role.Device == string(d.Name)) &&
 				(role.Worker == "" || role.Worker == string(d.Worker)) && carries(d, role.Tags) {
-				g.fits[i] = append(g.fits[i], len(g.devices))
+				fits[i] = append(fits[i], d)
 			}
 		}
-		g.devices, g.holder = append(g.devices, d), append(g.holder, -1)
+		g.devices = append(g.devices, d)
 		if w := s.lab.Worker(d.Worker); w != nil && w.JobLimit > 0 {
 			g.limit[d.Worker] = w.JobLimit
 		}
 	}
+	var parts [][]*lab.Device
+	for i, role := range roles {
+		for range role.Count {
+			g.of, parts = append(g.of, i), append(parts, fits[i])
+		}
+	}
+	g.Matching = lab.NewMatching(parts, func(d *lab.Device) (int, bool) {
+		most, limited := g.limit[d.Worker]
+		return most, limited
+	})
 	return g
-}
-
-// serve finds a device for one more part of a role, moving others where that helps.
-func (g *gathering) serve(role int) bool {
-	g.seenRole, g.seenDevice = make([]bool, len(g.roles)), make([]bool, len(g.devices))
-	g.seenWorker = map[events.WorkerName]bool{}
-	return g.take(role)
-}
-
-// take gives a role one more device.
-func (g *gathering) take(role int) bool {
-	if g.seenRole[role] {
-		return false
-	}
-	g.seenRole[role] = true
-	for _, d := range g.fits[role] {
-		if g.seenDevice[d] {
-			continue
-		}
-		g.seenDevice[d] = true
-		if of := g.holder[d]; of < 0 && g.use(g.devices[d].Worker) || of >= 0 && g.take(of) {
-			g.holder[d] = role
-			return true
-		}
-	}
-	return false
-}
-
-// use makes room for one more device of a worker; at its limit that is by moving a part to another worker.
-func (g *gathering) use(worker events.WorkerName) bool {
-	if most, limited := g.limit[worker]; !limited || g.used[worker] < most {
-		g.used[worker]++
-		return true
-	}
-	if g.seenWorker[worker] {
-		return false
-	}
-	g.seenWorker[worker] = true
-	for d, of := range g.holder {
-		if of < 0 || g.seenDevice[d] || g.devices[d].Worker != worker {
-			continue
-		}
-		g.seenDevice[d] = true
-		if g.take(of) {
-			g.holder[d] = -1
-			return true
-		}
-	}
-	return false
 }
 
 // short says what a part could not be served for: the roles that compete, and the most they can have
@@ -155,26 +110,29 @@ func (g *gathering) short() *job.Problem {
 	var names, devices, full []string
 	var last job.Role
 	need, have := 0, 0
-	for i, role := range g.roles {
-		if !g.seenRole[i] {
-			continue
-		}
-		names, last = append(names, python.Quote(role.Name)), role
-		need += role.Count
-		for d := range g.devices {
-			if g.holder[d] == i {
-				have++
-			}
+	short := make([]int, len(g.roles)) // parts of a role that compete
+	for part, i := range g.of {
+		if g.Short(part) {
+			short[i]++
 		}
 	}
-	for d, seen := range g.seenDevice {
-		if seen {
-			devices = append(devices, string(g.devices[d].Name))
+	for part, i := range g.of {
+		if short[i] > 0 && g.Served(part) {
+			have++
+		}
+	}
+	for i, role := range g.roles {
+		if short[i] > 0 {
+			names, last = append(names, python.Quote(role.Name)), role
+			need += role.Count
 		}
 	}
 	for _, d := range g.devices {
+		if g.Contested(d) {
+			devices = append(devices, string(d.Name))
+		}
 		text := fmt.Sprintf("worker %s has at most %d devices in use", d.Worker, g.limit[d.Worker])
-		if g.seenWorker[d.Worker] && !slices.Contains(full, text) {
+		if g.Full(d.Worker) && !slices.Contains(full, text) {
 			full = append(full, text)
 		}
 	}

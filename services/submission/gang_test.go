@@ -88,10 +88,8 @@ func TestGangAgainstTrying(t *testing.T) {
 			roles = append(roles, role)
 		}
 		g, served := s.newGathering("alice", roles), true
-		for i, role := range roles {
-			for range role.Count {
-				served = served && g.serve(i)
-			}
+		for part := range g.of {
+			served = served && g.Serve(part)
 		}
 		if want := tryAll(s, roles, limits); served != want {
 			t.Fatalf("seed %d: roles %+v: found %t, by trying %t", seed, roles, served, want)
