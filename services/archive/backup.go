@@ -61,6 +61,9 @@ var ErrCut = errors.New("the backup is not whole")
 func Backup(ctx context.Context, log *stream.Log, from Store, dir string, extra map[string][]byte, m Manifest) (Manifest, error) {
 	fail := func(err error) (Manifest, error) { return m, fmt.Errorf("back up into %s: %w", dir, err) }
 	to, err := OpenDirectory(filepath.Join(dir, archiveDir))
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
 	if err != nil {
 		return fail(err)
 	}
