@@ -110,7 +110,7 @@ func testOneJob(t *testing.T, db *DB) {
 		t.Errorf("Job(404): %v; want ErrNotFound", err)
 	}
 	steps, err := db.JobTransitions(t.Context(), 11)
-	if err != nil || len(steps) != 7 || steps[0].Event != "job.submitted" || steps[3].Device != "qemu-01" {
+	if err != nil || len(steps) != 8 || steps[7].Event != "job.judged" || steps[0].Event != "job.submitted" || steps[3].Device != "qemu-01" {
 		t.Errorf("JobTransitions(11) = %+v, %v", steps, err)
 	}
 	device, err := db.DeviceTransitions(t.Context(), "qemu-01", 2)
