@@ -267,7 +267,7 @@ func TestStopWhileStarting(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := b.Log.Run(ctx, stream.Driver{Name: "stopped", Fold: func(stream.Recorded) {},
-		Act: func(time.Time) (time.Time, error) { return time.Time{}, nil },
+		Act:        func(time.Time) (time.Time, error) { return time.Time{}, nil },
 		Checkpoint: &stream.Checkpoint{Format: "f1", Save: func() ([]byte, error) { return nil, nil }, Load: func(string, []byte) error { return nil }}})
 	if err != nil {
 		t.Errorf("stopped before it began: %v, want nil", err)
