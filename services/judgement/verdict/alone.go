@@ -21,7 +21,7 @@ func (s *Scan) consoleAlone() (events.Cause, *uint64) {
 	if a.damagedBadly() {
 		return events.CauseNoise, a.badLine()
 	}
-	well := good.MatchString(s.lastLine) || a.stage == shell && !stamp.MatchString(s.lastLine)
+	well := good.MatchString(s.lastLine) || a.off || a.stage == shell && !stamp.MatchString(s.lastLine)
 	for _, w := range []weight{lab, plain, hint} {
 		for _, f := range a.signs {
 			if w == hint && well && f.cause.Verdict() == events.VerdictInfra {

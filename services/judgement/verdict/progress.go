@@ -70,6 +70,7 @@ func (s *Scan) progress(text string, stamped bool, line uint64) {
 		a.expected = true
 	}
 	a.booted = a.booted && !again || boots
+	a.off = (a.off || contains(text, offs)) && !again && !boots
 	switch {
 	case strings.HasSuffix(text, "login:"), strings.Contains(text, " login: "):
 		s.reach(user)
@@ -90,6 +91,9 @@ func (s *Scan) progress(text string, stamped bool, line uint64) {
 		s.reach(talks)
 	}
 }
+
+// offs are those of announced after which nothing more is to come.
+var offs = []string{"reboot: Power down", "reboot: System halted", "Powering off.", "poweroff ..."}
 
 // resets are those of announced after which a kernel does not come to its end by itself.
 var resets = []string{"sysrq: Resetting", "reboot: Restarting system", "reboot: machine restart"}

@@ -54,6 +54,7 @@ type attempt struct {
 	cut      bool    // the last line that says something is the beginning of that, cut short
 	login    bool    // a login prompt was seen
 	booted   bool    // a kernel has printed its version since the device started
+	off      bool    // the device has switched itself off, as it was told to
 	handed   bool    // firmware has handed over, to a kernel or to more firmware
 }
 
