@@ -193,6 +193,41 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// A search whose time is over says where it stopped, and goes on there.
+func TestSearchStopsEarly(t *testing.T) {
+	t.Parallel()
+	logs := load(t, map[events.JobID][]string{10: {"a7", "b"}, 100: {"c7"}, 400: {"d7"}, 900: {"x"}})
+	now := logsBegin
+	q := Search{Text: "[a-z]7", Kind: Regex, Viewer: Viewer{All: true}, Time: 4 * time.Second, Now: func() time.Time { now = now.Add(time.Second); return now }}
+	var got []string
+	stops := 0
+	for {
+		page, err := logs.Search(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range page.Hits {
+			got = append(got, h.Anchor)
+		}
+		if page.Next == "" {
+			if page.Stopped != "" {
+				t.Fatalf("stopped, out of %s, with no place to go on", page.Stopped)
+			}
+			break
+		}
+		if page.Stopped != "time" {
+			t.Errorf("stopped at %s, out of %q; want time", page.Next, page.Stopped)
+		}
+		stops++
+		if q.After, err = ParsePlace(page.Next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := "[400#0 100#0 10#0]"; fmt.Sprint(got) != want || stops == 0 {
+		t.Errorf("found %v in %d pieces; want %s in several", got, stops+1, want)
+	}
+}
+
 // With a log go its words, wherever they are; what other logs have too stays.
 func TestErasedLogsLeaveNoWords(t *testing.T) {
 	t.Parallel()

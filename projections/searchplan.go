@@ -33,6 +33,7 @@ const maxSearchText = 1000
 type plan struct {
 	templates []string   // conditions on log_templates, all of which hold; none is no restriction
 	words     [][]string // for each word with a digit that stands in every line, the ways in which it may be written
+	before    []string   // conditions on a line that need no message, and leave few for check
 	check     []string   // conditions on a line: of message, variables and template
 	message   bool       // check asks for the message
 	values    []any
@@ -123,6 +124,7 @@ func (p *plan) ofPhrase(text string, fold bool) error {
 	for _, w := range wordsOf(withoutStamps(text)) {
 		if strings.ContainsAny(w, digits) {
 			p.look(w, fold)
+			p.before = append(p.before, p.token("variables", w, fold))
 		} else {
 			p.templates = append(p.templates, p.token("plain", w, fold))
 		}
@@ -178,6 +180,7 @@ func (p *plan) narrow(text string, fold bool) {
 		edge := i == 0 && strings.HasPrefix(inner, w) || i == len(words)-1 && strings.HasSuffix(inner, w)
 		if !edge && strings.ContainsAny(w, digits) {
 			p.look(w, fold)
+			p.before = append(p.before, p.token("variables", w, fold))
 		}
 	}
 }
