@@ -131,6 +131,11 @@ func catalogue() []definition {
 		define[QueryResultOmitted]("query.result-omitted", APIService),
 		define[QueryResultIncluded]("query.result-included", APIService),
 		define[QueryArchived]("query.archived", APIService),
+		define[ChartSaved]("chart.saved", APIService),
+		define[ChartViewChosen]("chart.view-chosen", APIService),
+		define[ChartResultOmitted]("chart.result-omitted", APIService),
+		define[ChartResultIncluded]("chart.result-included", APIService),
+		define[ChartRemoved]("chart.removed", APIService),
 	}
 }
 

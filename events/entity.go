@@ -43,6 +43,7 @@ const (
 	Policy      Kind = "policy" // one entity without an id: how the queue is ordered
 	Reservation Kind = "reservation"
 	Query       Kind = "query"
+	Chart       Kind = "chart"
 	KnownIssues Kind = "issues" // one entity without an id: the issues that are known
 
 	Notification Kind = "notification" // of a job: what is told of it, and to whom

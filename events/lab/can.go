@@ -24,7 +24,7 @@ const LavaHealth events.UserName = "lava-health"
 //
 // [Local] may do everything. A job may be seen and changed by its submitter, and seen by everybody
 // where it is public. Whatever is not a job may be seen by every named user, and jobs may be
-// submitted to every device type; saved queries are their owners', see [State.canQuery]. TODO: rights of groups on devices, types and workers, with their
+// submitted to every device type; saved queries and charts are their owners', see [State.canQuery]. TODO: rights of groups on devices, types and workers, with their
 // facts.
 func (s *State) Can(user events.UserName, verb Verb, object events.Entity) bool {
 	if user == Local {
@@ -38,6 +38,9 @@ func (s *State) Can(user events.UserName, verb Verb, object events.Entity) bool 
 	}
 	if object.Kind == events.Query {
 		return s.canQuery(user, verb, object.ID)
+	}
+	if object.Kind == events.Chart {
+		return s.canChart(user, verb, object.ID)
 	}
 	switch verb {
 	case View:

@@ -36,6 +36,7 @@ type snapshot struct {
 	Took    []durationSnap `json:"took,omitempty"`
 	Came    []arrivalSnap  `json:"came,omitempty"`
 	Queries []*Query       `json:"queries,omitempty"`
+	Charts  []*Chart       `json:"charts,omitempty"`
 	Issues  *issuesSnap    `json:"issues,omitempty"`
 	Notices []Notice       `json:"notices,omitempty"`
 }
@@ -72,6 +73,9 @@ func (s *State) Encode() ([]byte, error) {
 	snap.Took, snap.Came = s.durations.snap()
 	snap.Rules = s.rules.snap()
 	snap.Queries, snap.Issues, snap.Notices = slices.Collect(s.Queries()), s.snapIssues(), s.Notices()
+	for c := range sorted(s.charts) {
+		snap.Charts = append(snap.Charts, c)
+	}
 	text, err := json.Marshal(snap)
 	if err != nil {
 		return nil, fmt.Errorf("encode checkpoint of the lab: %w", err)
@@ -186,6 +190,9 @@ func Decode(format string, data []byte) (*State, error) {
 	s.restoreNotices(snap.Notices)
 	for _, q := range snap.Queries {
 		s.queries[q.Query] = q
+	}
+	for _, c := range snap.Charts {
+		s.charts[c.Chart] = c
 	}
 	return s, nil
 }

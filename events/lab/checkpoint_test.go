@@ -325,6 +325,7 @@ func randomRule(r *rand.Rand, seq uint64, job events.JobID, device events.Device
 	lease := events.Lease(r.IntN(4))
 	issue := events.IssueID(1 + r.IntN(3))
 	query := events.QueryID(1 + r.IntN(3))
+	chart := events.ChartID(1 + r.IntN(3))
 	item := events.QueryItem{Job: job, Suite: "lava", Seq: 1}
 	until := noon.Add(time.Duration(r.IntN(600)) * time.Second)
 	group := events.JobSubmitted{Job: job, At: noon, DeviceType: "qemu", User: "bob", Tags: []events.TagName{"t"},
@@ -343,6 +344,8 @@ func randomRule(r *rand.Rand, seq uint64, job events.JobID, device events.Device
 		events.KnownIssueAdded{Issue: issue, Title: "slow"}, events.KnownIssueRemoved{Issue: issue},
 		events.QuerySaved{Query: query, Owner: "bob", Name: "q"}, events.QueryRefreshed{Query: query, Items: []events.QueryItem{item}},
 		events.QueryResultOmitted{Query: query, Item: item}, events.QueryResultIncluded{Query: query, Item: item}, events.QueryArchived{Query: query},
+		events.ChartSaved{Chart: chart, Owner: "bob", Name: "c"}, events.ChartViewChosen{Chart: chart, Number: 1, User: "bob", Deltas: true},
+		events.ChartResultOmitted{Chart: chart, Number: 1, Item: item}, events.ChartResultIncluded{Chart: chart, Number: 1, Item: item}, events.ChartRemoved{Chart: chart},
 		events.JobOutputEnded{Job: job, Lease: lease, Lines: 7}, events.LabRestored{Through: seq},
 	}
 }

@@ -29,6 +29,7 @@ type State struct {
 	names     map[string]string // one copy of each name that many jobs repeat
 	rules     rules
 	queries   map[events.QueryID]*Query
+	charts    map[events.ChartID]*Chart
 	issues    issues
 	notices   map[noticeKey]*Notice
 }
@@ -50,6 +51,7 @@ func New() *State {
 		names:     map[string]string{},
 		rules:     newRules(),
 		queries:   map[events.QueryID]*Query{},
+		charts:    map[events.ChartID]*Chart{},
 		notices:   map[noticeKey]*Notice{},
 	}
 }
@@ -97,6 +99,8 @@ func (s *State) Anticipate(seq uint64, at time.Time, e events.Event) Changes {
 		s.evolveReservation(seq, at, e)
 	case events.Query:
 		s.evolveQuery(seq, at, e)
+	case events.Chart:
+		s.evolveChart(seq, at, e)
 	case events.KnownIssues:
 		s.evolveIssues(seq, e)
 	case events.Notification:
@@ -148,6 +152,10 @@ func (s *State) Seq(about events.Entity) uint64 {
 		if q := s.query(about.ID); q != nil {
 			return q.Seq
 		}
+	case events.Chart:
+		if c := s.chart(about.ID); c != nil {
+			return c.Seq
+		}
 	}
 	return s.gone[about]
 }
@@ -189,6 +197,10 @@ func (s *State) AgedOut(about events.Entity) {
 	case events.Query:
 		if q := s.query(about.ID); q != nil {
 			q.Seq = 0
+		}
+	case events.Chart:
+		if c := s.chart(about.ID); c != nil {
+			c.Seq = 0
 		}
 	}
 	delete(s.gone, about)
