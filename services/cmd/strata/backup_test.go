@@ -48,6 +48,8 @@ func questions() [][]string {
 			all = append(all, []string{"logs", job}, []string{"results", job, "--json"})
 		}
 	}
+	// The past is folded from the first fact on, wherever it lies.
+	all = append(all, []string{"devices", "--at", "6", "--json"}, []string{"show", "1", "--at", "8", "--json"})
 	return append(all, []string{"jobs", "--all", "--json"}, []string{"device-types", "--json"},
 		[]string{"sql", "--format", "JSONEachRow", "SELECT * FROM test_cases WHERE job < 4 ORDER BY job, seq, n"},
 		[]string{"sql", "--format", "JSONEachRow", "SELECT * FROM log_lines WHERE job < 4 ORDER BY job, line"},
