@@ -32,12 +32,13 @@ type request struct {
 
 // decide says what the devices ask for that were touched, or whose time has come. It reads no
 // clock, no network and no map order, and leaves the state as it is, but for what it remembers of
-// configurations that it has read.
+// configurations that it has read, and for places in the agenda that mean nothing any more.
 func decide(s *state, now time.Time) plan {
 	var p plan
 	wanted := slices.Sorted(maps.Keys(s.look))
-	for name, at := range s.next {
-		if _, touched := s.look[name]; !touched && !now.Before(at) {
+	due, next := s.next.due(now)
+	for _, name := range due {
+		if _, touched := s.look[name]; !touched {
 			wanted = append(wanted, name)
 		}
 	}
@@ -66,9 +67,12 @@ func decide(s *state, now time.Time) plan {
 			p.wake = earliest(p.wake, s.nextCheck(name))
 		}
 	}
-	for name, at := range s.next {
+	if !next.IsZero() {
+		p.wake = earliest(p.wake, next)
+	}
+	for _, name := range due {
 		if !seen[name] {
-			p.wake = earliest(p.wake, at)
+			p.wake = earliest(p.wake, s.next.at[name])
 		}
 	}
 	return p

@@ -13,7 +13,7 @@ import (
 type state struct {
 	lab   *lab.State
 	look  map[events.DeviceName]mark
-	next  map[events.DeviceName]time.Time    // when the hours of an idle device's check are over
+	next  agenda                             // when the hours of idle devices' checks are over
 	held  map[events.DeviceName]bool         // imported devices whose first check waits for others' to end
 	asked map[events.DeviceName]events.JobID // checks that were published and that no fact tells of yet
 	valid map[events.DeviceName]verdict      // what is known of configurations; saves reading them again
@@ -36,7 +36,7 @@ type verdict struct {
 
 // newState returns the state over a lab, with every device to be looked at.
 func newState(l *lab.State) *state {
-	s := &state{lab: l, look: map[events.DeviceName]mark{}, next: map[events.DeviceName]time.Time{}, held: map[events.DeviceName]bool{},
+	s := &state{lab: l, look: map[events.DeviceName]mark{}, next: newAgenda(), held: map[events.DeviceName]bool{},
 		asked: map[events.DeviceName]events.JobID{}, valid: map[events.DeviceName]verdict{}}
 	s.types.Text = func(name string) (string, bool) { return s.lab.Template(name) }
 	for d := range l.Devices() {
@@ -66,7 +66,7 @@ func (s *state) mark(r stream.Recorded, c lab.Changes) {
 	for _, d := range c.Devices {
 		s.look[d.Name] = m
 		if s.lab.Device(d.Name) != d {
-			delete(s.next, d.Name)
+			s.next.set(d.Name, time.Time{})
 			delete(s.valid, d.Name)
 			delete(s.asked, d.Name)
 		}
@@ -121,10 +121,11 @@ func (s *state) settle(p plan) {
 	}
 	for _, name := range p.seen {
 		delete(s.look, name)
-		delete(s.next, name)
-		if at := s.nextCheck(name); !at.IsZero() && !s.held[name] { // what is held waits for facts, not for the time
-			s.next[name] = at
+		at := s.nextCheck(name)
+		if s.held[name] { // what is held waits for facts, not for the time
+			at = time.Time{}
 		}
+		s.next.set(name, at)
 	}
 }
 
