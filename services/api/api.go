@@ -186,6 +186,9 @@ func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, r
 	asked, cancel := context.WithTimeout(ctx, patience-time.Second)
 	defer cancel()
 	body, err := a.named(asked, m.Data)
+	if err == nil {
+		err = checkReason(body)
+	}
 	if err != nil {
 		a.respond(m, failure(err))
 		return

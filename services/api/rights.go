@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode"
@@ -47,6 +48,27 @@ func checkName(field, name string, most int) error {
 	}
 	return &Error{Code: Invalid, Field: field, Message: fmt.Sprintf(
 		"%s %s: %.40q; allowed are up to %d printable characters without a slash, and no blank at an end", field, wrong, name, most)}
+}
+
+// maxReasonRunes bounds the reasons that people give. Services repeat them in facts and orders of their own, a little
+// longer: one that just fitted into the request could never be recorded there, and nothing behind it either.
+const maxReasonRunes = 1000
+
+// checkReason refuses a request whose reason is too long. It looks at all verbs alike: "reason" is the same in each.
+func checkReason(body []byte) error {
+	if len(body) <= maxReasonRunes {
+		return nil
+	}
+	var in struct {
+		Reason string `json:"reason"`
+	}
+	if json.Unmarshal(body, &in) != nil {
+		return nil // the verb says what is wrong with it
+	}
+	if n := len([]rune(in.Reason)); n > maxReasonRunes {
+		return &Error{Code: Invalid, Field: "reason", Message: fmt.Sprintf("reason has %d characters, at most %d are allowed", n, maxReasonRunes)}
+	}
+	return nil
 }
 
 // checkTag refuses names that a new tag may not have: LAVA's forms take letters, digits, hyphens and

@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"strata/events"
@@ -73,4 +74,23 @@ func TestLargeGroupInQueue(t *testing.T) {
 	if w.Over != "" {
 		t.Errorf("why the guest waits: %q, want that it waits", w.Over)
 	}
+}
+
+// TestReasonIsBounded cancels a job with a reason that just fits into the request: what the scheduler records of
+// it is a little longer, and would not fit into any message.
+func TestReasonIsBounded(t *testing.T) {
+	t.Parallel()
+	b, c := start(t)
+	b.Append(t, events.JobSubmitted{Job: 1, Display: "1", User: "alice", At: noon, DeviceType: "qemu", Source: events.Source{Sequence: 1}})
+	b.Append(t, events.DeviceAdded{Device: "q1", DeviceType: "qemu", By: "alice"})
+	for verb, in := range map[string]any{
+		"jobs.cancel":    api.JobRequest{Job: 1, Reason: strings.Repeat("x", 8<<20-600)},
+		"devices.health": api.DeviceRequest{Device: "q1", Health: events.Bad, Reason: strings.Repeat("ä", 1001)},
+	} {
+		err := c.Call(t.Context(), verb, in, nil)
+		if !api.HasCode(err, api.Invalid) || !strings.Contains(err.Error(), "at most 1000 are allowed") {
+			t.Errorf("%s with a reason without end: got %v, want it refused with what is allowed", verb, err)
+		}
+	}
+	call(t, c, "devices.health", api.DeviceRequest{Device: "q1", Health: events.Bad, Reason: strings.Repeat("ä", 1000)}, nil)
 }
