@@ -1,0 +1,256 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"strata/events"
+	"strata/events/stream"
+	"strata/schemas/job"
+)
+
+// enqueue puts deliveries that were planned into the queues of their destinations. Of one that somebody wants sent again
+// only its number is known: what it is stands in the job's plans.
+func (s *service) enqueue(ctx context.Context) error {
+	for len(s.s.fresh) > 0 {
+		p := s.s.fresh[0]
+		if p.Delivery.Kind == "" {
+			told, err := s.Log.Load(ctx, events.Entity{Kind: events.Notification, ID: p.Job.String()})
+			if err != nil {
+				return err
+			}
+			if !p.find(told) { // there is no such delivery
+				delete(s.s.pending, deliveryKey{p.Job, p.Delivery.N})
+				s.s.fresh = s.s.fresh[1:]
+				continue
+			}
+		}
+		s.queues.push(p)
+		s.s.fresh = s.s.fresh[1:]
+	}
+	s.s.fresh = nil
+	return nil
+}
+
+// find fills a delivery from the job's plans.
+func (p *pending) find(told []stream.Recorded) bool {
+	for _, r := range told {
+		e, ok := r.Event.(events.NotificationPlanned)
+		if !ok {
+			continue
+		}
+		for _, d := range e.Deliveries {
+			if d.N == p.Delivery.N {
+				p.Moment, p.Last, p.Before, p.Delivery = e.Moment, e.Last, e.Before, d
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// deliver starts an attempt at each delivery that may go.
+func (s *service) deliver(ctx context.Context, now time.Time) {
+	for {
+		list := s.queues.take(now)
+		if len(list) == 0 {
+			return
+		}
+		for _, p := range list {
+			if s.s.pending[deliveryKey{p.Job, p.Delivery.N}] != p { // it has been sent, or given up
+				s.queues.done(p)
+				continue
+			}
+			p.attempts++
+			copied := *p // the loop's own is written to by the fold
+			s.group.Go(func() {
+				answer, err := s.attempt(ctx, copied)
+				s.ended.Lock()
+				s.ended.list = append(s.ended.list, outcomeOf{p, answer, err})
+				s.ended.Unlock()
+				select {
+				case s.wake <- struct{}{}:
+				default: // it is awake
+				}
+			})
+		}
+	}
+}
+
+// settle records what became of attempts, or has them made again.
+func (s *service) settle(ctx context.Context, now time.Time) error {
+	s.ended.Lock()
+	list := s.ended.list
+	s.ended.list = nil
+	s.ended.Unlock()
+	for _, o := range list {
+		s.queues.done(o.p)
+		var wrong permanent
+		var asked later
+		switch {
+		case o.err == nil:
+			s.Logger.Info("notification sent", "job", o.p.Job, "delivery", o.p.Delivery.N, "attempts", o.p.attempts)
+		case ctx.Err() != nil:
+			continue // stopped on the way: the next start tries again
+		case errors.As(o.err, &wrong) || errors.Is(o.err, errErased) || now.After(o.p.Since.Add(s.GiveUp)):
+			s.Logger.Warn("notification given up", "job", o.p.Job, "delivery", o.p.Delivery.N, "attempts", o.p.attempts, "error", o.err)
+		default:
+			pause := pauseAfter(s.Pause, o.p.attempts)
+			if errors.As(o.err, &asked) {
+				pause = max(pause, asked.after)
+			}
+			o.p.due = now.Add(pause)
+			s.queues.again(o.p)
+			s.Logger.Info("notification is tried again", "job", o.p.Job, "delivery", o.p.Delivery.N, "attempts", o.p.attempts, "pause", pause, "error", o.err)
+			continue
+		}
+		s.unrecorded = append(s.unrecorded, o)
+	}
+	return s.record(ctx)
+}
+
+// maxReason bounds the text of a fact.
+const maxReason = 500
+
+// record appends what became of deliveries, many at once.
+func (s *service) record(ctx context.Context) error {
+	for len(s.unrecorded) > 0 {
+		some := s.unrecorded[:min(len(s.unrecorded), stream.MaxBatch)]
+		drafts := make([]stream.Draft, len(some))
+		for i, o := range some {
+			drafts[i] = stream.Draft{Trace: o.p.trace, Event: events.NotificationSent{Job: o.p.Job, N: o.p.Delivery.N, Attempts: o.p.attempts, Answer: o.answer}}
+			if o.err != nil {
+				reason := o.err.Error()
+				drafts[i].Event = events.NotificationFailed{Job: o.p.Job, N: o.p.Delivery.N, Attempts: o.p.attempts, Reason: reason[:min(len(reason), maxReason)]}
+			}
+		}
+		if _, err := s.Log.Append(ctx, drafts, nil); err != nil {
+			if ctx.Err() == nil {
+				s.Logger.Warn("notify records again", "error", err)
+			}
+			return err
+		}
+		s.unrecorded = s.unrecorded[len(some):]
+	}
+	return nil
+}
+
+// attempt tries to deliver once. It returns what the receiver said.
+func (s *service) attempt(ctx context.Context, p pending) (answer string, err error) {
+	sub, n, err := s.subject(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	d := p.Delivery
+	id := fmt.Sprintf("%d.%d", p.Job, d.N)
+	switch d.Kind {
+	case events.DeliverCallback:
+		if d.Entry >= len(n.Callbacks) {
+			return "", permanent{errors.New("the definition has no such callback")}
+		}
+		return s.call(ctx, sub, n.Callbacks[d.Entry], id)
+	case events.DeliverIRC:
+		nick, server := cutLast(d.To)
+		within, cancel := context.WithTimeout(ctx, s.Timeout)
+		defer cancel()
+		return s.IRC.send(within, s.guard, remark{nick, server, sub.remark(s.URL, loud(n))})
+	}
+	if d.To == "" {
+		return "", permanent{errors.New("the user has no mail address: notify.mail_domain gives users one")}
+	}
+	text, err := s.letterText(ctx, sub, n)
+	if err != nil {
+		return "", err
+	}
+	within, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+	return s.Mail.send(within, letter{to: d.To, subject: sub.subjectLine(), text: text, delivery: id, at: s.Now()})
+}
+
+// cutLast divides nick@server.
+func cutLast(to string) (nick, server string) {
+	for i := len(to) - 1; i >= 0; i-- {
+		if to[i] == '@' {
+			return to[:i], to[i+1:]
+		}
+	}
+	return to, ""
+}
+
+// subject reads what a delivery is about.
+func (s *service) subject(ctx context.Context, p pending) (subject, *job.Notify, error) {
+	sub := subject{moment: p.Moment, baseline: p.Before}
+	var err error
+	if sub.first, err = s.load(ctx, p.Job, p.Moment); err != nil {
+		return sub, nil, err
+	}
+	sub.last = sub.first
+	if p.Last != 0 {
+		if sub.last, err = s.load(ctx, p.Last, p.Moment); err != nil {
+			return sub, nil, err
+		}
+	}
+	if sub.text, sub.def, err = s.definition(ctx, sub.first); err != nil {
+		return sub, nil, err
+	}
+	n := sub.def.Notification()
+	if n == nil {
+		return sub, nil, permanent{errors.New("the definition asks for no notification")}
+	}
+	if by, _, _ := sub.last.canceler(); by != "" {
+		sub.action, err = s.action(ctx, sub.last)
+	}
+	return sub, n, err
+}
+
+// letterText writes the text of a mail.
+func (s *service) letterText(ctx context.Context, sub subject, n *job.Notify) (string, error) {
+	var cases []numbered
+	var compared string
+	if loud(n) == "verbose" && sub.last.over() && sub.moment == events.MomentFinished {
+		var err error
+		if cases, err = s.cases(ctx, sub.last.job.ID); err != nil {
+			return "", err
+		}
+		if compared, err = s.compare(ctx, sub, n, cases); err != nil {
+			return "", err
+		}
+	}
+	return sub.write(s.URL, loud(n), cases, compared), nil
+}
+
+// call sends a callback.
+func (s *service) call(ctx context.Context, sub subject, c job.Callback, id string) (string, error) {
+	in := call{url: sub.fill(c.URL), callback: c, token: s.token(sub.first.job.User, c.Token), delivery: id}
+	if c.Method == "POST" {
+		part := content{withs: c, log: func(w io.Writer) error { return s.writeLog(ctx, sub.last, w) }}
+		if c.Results() {
+			cases, err := s.cases(ctx, sub.last.job.ID)
+			if err != nil {
+				return "", err
+			}
+			if part.results, err = suites(sub.last.job.ID, cases); err != nil {
+				return "", err
+			}
+		}
+		write := writeForm
+		if c.ContentType == "json" {
+			write = writeJSON
+		}
+		in.body = func(w io.Writer) error { return write(w, sub.pairs(), part) }
+	}
+	return s.caller.send(ctx, in)
+}
+
+// token is what a definition's token stands for: the submitter's token of that name, or itself.
+func (s *service) token(user events.UserName, name string) string {
+	if s.Tokens != nil && name != "" {
+		if token, known := s.Tokens(user, name); known {
+			return token
+		}
+	}
+	return name
+}
