@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"sort"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -261,14 +260,6 @@ func readText(ctx context.Context, store Store, o object) ([]byte, error) {
 // logName returns where the log of a job lies.
 func logName(job uint64) string {
 	return "logs/" + strconv.FormatUint(job/1000, 10) + "/" + strconv.FormatUint(job, 10) + ".jsonl.zst"
-}
-
-// jobOfLog is the reverse of logName.
-func jobOfLog(name string) (uint64, bool) {
-	base := name[strings.LastIndex(name, "/")+1:]
-	id, ok := strings.CutSuffix(base, ".jsonl.zst")
-	n, err := strconv.ParseUint(id, 10, 64)
-	return n, ok && err == nil && logName(n) == name
 }
 
 // closeAll closes what may be nil.
