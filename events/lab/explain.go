@@ -157,11 +157,10 @@ func (v *view) explain(j *Job) Explanation {
 			e.Candidates = append(e.Candidates, v.candidate(j, d))
 		}
 	}
-	for _, k := range v.ahead(j) {
-		e.Place++
-		if len(e.Ahead) < AheadShown {
-			e.Ahead = append(e.Ahead, k.ID)
-		}
+	n, first := v.ahead(j)
+	e.Place += n
+	for _, k := range first {
+		e.Ahead = append(e.Ahead, k.ID)
 	}
 	return e
 }
@@ -270,22 +269,19 @@ func (s *State) shapeOf(j *Job) shape {
 	return k
 }
 
-// ahead returns the queued jobs that stand before a job and could take one of its devices, the first
-// one first.
-func (v *view) ahead(j *Job) []*Job {
+// ahead returns how many queued jobs stand before a job and could take one of its devices, and the first
+// [AheadShown] of them, the first one first. Only these are put in order: of a million jobs that wait, that
+// would take longer than all else.
+func (v *view) ahead(j *Job) (n int, first []*Job) {
 	var own []*Device
 	for _, d := range v.devices {
 		if v.couldTake(j, d) {
 			own = append(own, d)
 		}
 	}
-	type ranked struct {
-		job  *Job
-		rank Rank
-	}
 	rank := v.rank(j)
 	shared := map[shape]bool{}
-	var before []ranked
+	ranks := make([]Rank, 0, AheadShown+1)
 	for _, k := range v.jobs {
 		if k.State != Submitted || k == j || k.Cancel != nil || k.Guest() {
 			continue
@@ -300,22 +296,18 @@ func (v *view) ahead(j *Job) []*Job {
 			meets = slices.ContainsFunc(own, func(d *Device) bool { return v.couldTake(k, d) })
 			shared[sh] = meets
 		}
-		if meets {
-			before = append(before, ranked{k, r})
+		if !meets {
+			continue
+		}
+		n++
+		at := len(first)
+		for at > 0 && (r.Before(ranks[at-1]) || !ranks[at-1].Before(r) && k.ID < first[at-1].ID) { // equal ranks: of one group
+			at--
+		}
+		if at < AheadShown {
+			first, ranks = slices.Insert(first, at, k), slices.Insert(ranks, at, r)
+			first, ranks = first[:min(len(first), AheadShown)], ranks[:min(len(ranks), AheadShown)]
 		}
 	}
-	slices.SortFunc(before, func(a, b ranked) int {
-		switch {
-		case a.rank.Before(b.rank):
-			return -1
-		case b.rank.Before(a.rank):
-			return 1
-		}
-		return int(int64(a.job.ID) - int64(b.job.ID)) // of one group
-	})
-	ahead := make([]*Job, len(before))
-	for i, k := range before {
-		ahead[i] = k.job
-	}
-	return ahead
+	return n, first
 }
