@@ -175,7 +175,7 @@ func (s *searcher) run(ctx context.Context) (stopped string, err error) {
 	if err != nil {
 		return overLimit(err)
 	}
-	window, indexed := uint64(24), false
+	window, indexed := uint64(8), false
 	for high > 0 {
 		low := high - min(window, high) + 1 // included
 		done, why, err := s.searchWindow(ctx, low, high, indexed)

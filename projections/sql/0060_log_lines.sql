@@ -17,5 +17,5 @@ CREATE TABLE IF NOT EXISTS log_line_state
 )
 ENGINE = MergeTree PARTITION BY intDiv(job, 250000) ORDER BY (job, line)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1,
-    min_compress_block_size = 1048576, max_compress_block_size = 4194304
+    min_compress_block_size = 262144, max_compress_block_size = 1048576
 COMMENT 'Storage of the view log_lines.';
