@@ -63,6 +63,26 @@ type Bounds struct {
 // a Case, by the entity. It stops at the first error of each. What would read more than the
 // statement's limits comes back as a [*query.Error] that says what to add, before anything is read.
 func (db *DB) Select(ctx context.Context, entity events.QueryEntity, s query.Statement, b Bounds, each func(any) error) error {
+	return db.stream(ctx, s, b, func(rows driver.Rows) error {
+		var row any
+		var err error
+		switch entity {
+		case events.SuiteQuery:
+			row, err = scan[SelectedSuite](rows)
+		case events.CaseQuery:
+			row, err = scan[Case](rows)
+		default:
+			row, err = scan[SelectedJob](rows)
+		}
+		if err != nil {
+			return err
+		}
+		return each(row)
+	})
+}
+
+// stream runs a statement within bounds and hands over each row. It stops at the first error.
+func (db *DB) stream(ctx context.Context, s query.Statement, b Bounds, each func(driver.Rows) error) error {
 	// Rows of the result are not limited here: a page has its LIMIT, and an export is as long as it is.
 	l := Limits{Time: b.Time, Read: s.Limits.Rows, Rows: 1 << 62}
 	if b.Read > 0 {
@@ -83,19 +103,7 @@ func (db *DB) Select(ctx context.Context, entity events.QueryEntity, s query.Sta
 		return tooMuch(err, s, l)
 	}
 	for rows.Next() {
-		var row any
-		switch entity {
-		case events.SuiteQuery:
-			row, err = scan[SelectedSuite](rows)
-		case events.CaseQuery:
-			row, err = scan[Case](rows)
-		default:
-			row, err = scan[SelectedJob](rows)
-		}
-		if err == nil {
-			err = each(row)
-		}
-		if err != nil {
+		if err := each(rows); err != nil {
 			return errors.Join(err, rows.Close())
 		}
 	}

@@ -40,7 +40,7 @@ func sought(t *testing.T, r *rand.Rand, jobs int) (*DB, []soughtJob) {
 			resultSeq = broker.Append(t, e)[0].Seq
 			for n, c := range e.Cases {
 				j.cases = append(j.cases, Case{Job: uint64(id), Suite: c.Suite, Set: c.Set, Name: c.Name, Result: string(c.Result),
-					Measurement: c.Measurement, Units: c.Units, Time: c.At, Seq: resultSeq, N: uint32(n)})
+					Measurement: c.Measurement, Units: c.Units, Time: c.At, Metadata: c.Metadata, Seq: resultSeq, N: uint32(n)})
 			}
 		}
 		all = append([]soughtJob{j}, all...)
@@ -115,6 +115,7 @@ func soughtCases(r *rand.Rand, at time.Time) (cases []events.Case) {
 		if r.IntN(2) == 0 {
 			m := pick(r, []float64{0, 0.25, 12.5, -3, 100000})
 			c.Measurement, c.Units = &m, "seconds"
+			c.Metadata = map[string]string{"load": []string{"high", "0.5", "7"}[int(m+3)%3]}
 		}
 		if r.IntN(3) == 0 {
 			c.Set = pick(r, []string{"net", "disk"})

@@ -38,11 +38,16 @@ func Compile(q Query, viewer Viewer, omitted []events.QueryItem, page Page) (Sta
 func CompileItems(id events.QueryID, entity events.QueryEntity, refresh uint64, viewer Viewer, omitted []events.QueryItem, page Page) Statement {
 	c := compiler{entity: entity, viewer: viewer}
 	where := c.visible()
-	kept := " FROM query_items WHERE query = " + c.values.bind("UInt64", uint64(id)) + " AND seq = " + c.values.bind("UInt64", refresh) + ")"
-	where = append(where, c.key()+" IN (SELECT "+map[events.QueryEntity]string{
-		events.JobQuery: "job", events.SuiteQuery: "job, suite", events.CaseQuery: "job, result_seq, result_n"}[entity]+kept)
+	where = append(where, c.kept(id, refresh))
 	where = append(where, c.without(omitted)...)
 	return c.statement(where, page, Limits{Rows: boundedRows})
+}
+
+// kept says of a row that a refresh has found it.
+func (c *compiler) kept(id events.QueryID, refresh uint64) string {
+	from := " FROM query_items WHERE query = " + c.values.bind("UInt64", uint64(id)) + " AND seq = " + c.values.bind("UInt64", refresh) + ")"
+	return c.key() + " IN (SELECT " + map[events.QueryEntity]string{
+		events.JobQuery: "job", events.SuiteQuery: "job, suite", events.CaseQuery: "job, result_seq, result_n"}[c.entity] + from
 }
 
 // Columns returns the columns of a statement about an entity, by their names in jobs, test_suites or

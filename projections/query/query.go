@@ -130,8 +130,10 @@ const (
 // Limits returns how much the query may read. One that looks into test cases is bounded where it
 // says which: jobs of somebody, of a device or device type, of a time or with some metadata, or a
 // case by its name. The engine counts before it reads, so what is refused has cost nothing.
-func (q Query) Limits() Limits {
-	cases := q.Entity == events.CaseQuery
+func (q Query) Limits() Limits { return q.limits(q.Entity == events.CaseQuery) }
+
+// limits is Limits where cases says whether test cases are read, whatever the conditions are about.
+func (q Query) limits(cases bool) Limits {
 	for _, c := range q.all() {
 		cases = cases || c.Table == Cases
 	}
