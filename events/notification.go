@@ -27,7 +27,7 @@ type Delivery struct {
 	N     int          `json:"n"` // from 1 within the job
 	Kind  DeliveryKind `json:"kind"`
 	Entry int          `json:"entry"` // place in the definition's list of callbacks or of recipients, from 0; -1 for a submitter who named nobody
-	To    string       `json:"to"`    // scheme, host and path of a callback; a mail address; nick@server
+	To    string       `json:"to"`    // scheme and host of a callback; a mail address; nick@server
 }
 
 // NotificationPlanned records whom a job's definition wants told of a moment of it, and that the moment

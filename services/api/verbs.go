@@ -58,6 +58,9 @@ func verbs() map[string]handler {
 		"issues.add":    verb((*api).addIssue),
 		"issues.remove": verb((*api).removeIssue),
 
+		"notices.list":   verb((*api).listNotices),
+		"notices.replay": verb((*api).replayNotices),
+
 		"search":    verb((*api).searchLogs),
 		"logs.diff": verb((*api).diffLogs),
 

@@ -97,6 +97,9 @@ func services() []service {
 			defer done()
 			return judgement.Run(ctx, judgement.Deps{Log: log, Now: s.now, Logger: l, DB: history.DB, By: s.config.Jobs.CompareBy})
 		}},
+		{"notify", "tells people and programs of jobs, as definitions ask", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
+			return s.runNotify(ctx, log, l)
+		}},
 		{"projector", "keeps ClickHouse's tables behind the log", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return projector.Run(ctx, projector.Deps{Log: log, DSN: s.dsn, Logger: l, Metrics: s.metrics.counts.projector})
 		}},
