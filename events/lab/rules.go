@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"strata/events"
@@ -56,7 +57,8 @@ func NextCheck(d *Device, t *DeviceType) time.Time {
 	if !t.Checks() || d.Health != events.Good || !d.checked() || t.HealthDenominator == events.Jobs {
 		return time.Time{}
 	}
-	return d.LastCheckAt.Add(time.Duration(t.HealthFrequency) * time.Hour)
+	// LAVA takes any number of hours, and people write a great one for never: it must not wrap into the past.
+	return d.LastCheckAt.Add(time.Duration(min(t.HealthFrequency, int(math.MaxInt64/time.Hour))) * time.Hour)
 }
 
 // checked says that the device has had a health check, here or in the lab that it was imported from.

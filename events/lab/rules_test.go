@@ -69,6 +69,7 @@ func TestTakes(t *testing.T) {
 	}
 	daily := checked(frequency{24, events.Hours})
 	each3 := checked(frequency{3, events.Jobs})
+	never := checked(frequency{9_999_999, events.Hours})
 	disabled := *daily
 	disabled.HealthDisabled = true
 	good := Device{State: DeviceIdle, Version: 1, Health: events.Good, LastCheck: 1, LastCheckAt: noon.Add(-time.Hour)}
@@ -103,6 +104,7 @@ func TestTakes(t *testing.T) {
 		{"imported, unknown", with(func(d *Device) { d.Health, d.FirstCheck = events.Unknown, 2 }), daily, false, true, "health is Unknown"},
 		{"a day is over", with(func(d *Device) { d.LastCheckAt = noon.Add(-25 * time.Hour) }), daily, false, true, "24 h since the last check"},
 		{"a day to the second", with(func(d *Device) { d.LastCheckAt = noon.Add(-24 * time.Hour) }), daily, true, true, ""},
+		{"more hours than a clock can count", with(func(d *Device) { d.LastCheckAt = noon.Add(-25 * time.Hour) }), never, true, true, ""},
 		{"two jobs", with(func(d *Device) { d.JobsSince = 2; d.LastCheckAt = noon.AddDate(-1, 0, 0) }), each3, true, true, ""},
 		{"three jobs", with(func(d *Device) { d.JobsSince = 3 }), each3, false, true, "3 jobs since the last check"},
 		{"due at release", with(func(d *Device) { d.Check.Due = true }), daily, false, true, "due since the last job"},
