@@ -27,7 +27,8 @@ const (
 // Estimate says when a queued job is likely to start. It plays the queue forward many times: jobs that
 // run end after what such jobs took, those ahead take devices in their order, and more urgent ones
 // come as often as they do at such hours of the week. A group, which holds nothing while it waits, starts
-// when there is a device for each part at once. The same lab at the same time gives the same answer.
+// when there is a device for each part at once, and whom a cap holds back when enough of the jobs under it
+// are over. The same lab at the same time gives the same answer.
 func (s *State) Estimate(id events.JobID, now time.Time) Estimate {
 	j := s.jobs[id]
 	if j == nil || j.State != Submitted {
@@ -37,11 +38,19 @@ func (s *State) Estimate(id events.JobID, now time.Time) Estimate {
 	if f == nil {
 		return Estimate{}
 	}
-	runs := max(estimateLeast, min(estimateRuns, estimateJobs/(1+f.ahead())))
+	placed := 1 + f.ahead()
+	for _, c := range f.caps {
+		placed += len(c.ahead)
+	}
+	runs := max(estimateLeast, min(estimateRuns, estimateJobs/placed))
 	r := rand.New(rand.NewPCG(uint64(id), uint64(now.Unix())))
 	var starts []float64
 	for range runs {
-		starts = append(starts, f.play(r))
+		start := f.play(r)
+		for _, c := range f.caps {
+			start = max(start, c.opens(r))
+		}
+		starts = append(starts, start)
 	}
 	slices.Sort(starts)
 	at := func(share float64) time.Time {

@@ -23,6 +23,7 @@ type forecast struct {
 	raised   float64    // seconds after which it is raised by aging; infinite: never
 	raisedTo float64    // where it stands then
 	coming   []flow     // jobs to come, by type
+	caps     []places   // that it is under
 	group    bool
 	basis    int
 }
@@ -283,6 +284,7 @@ func (v *view) forecast(j *Job) *forecast {
 	}
 	g.queue(j)
 	g.comers(j)
+	g.f.caps = g.caps(j, len(parts))
 	return g.f
 }
 

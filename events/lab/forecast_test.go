@@ -131,3 +131,29 @@ func TestEstimateOfAging(t *testing.T) {
 		}
 	}
 }
+
+// TestEstimateUnderCap: a free device is nothing to a job whose user holds as many as the policy lets it.
+func TestEstimateUnderCap(t *testing.T) {
+	t.Parallel()
+	l := newLine(4)
+	took := func() time.Duration { return 10 * time.Minute }
+	for range 10 {
+		l.submit("boot", 50)
+		l.turn(took, func(events.JobID) {})
+	}
+	l.fold(events.SchedulingPolicySet{Caps: &events.Caps{Users: []events.UserCap{{User: "alice", Devices: 1}}}})
+	first := l.submit("boot", 50)
+	l.fold(events.JobScheduled{Job: first, Device: "q0", Worker: "w1", Lease: 1000}, events.DeviceReserved{Device: "q0", Job: first, Lease: 1000},
+		events.JobStarted{Job: first, Device: "q0", Worker: "w1", Lease: 1000, At: l.now})
+	for i, want := range []time.Duration{10 * time.Minute, 20 * time.Minute} {
+		id := l.submit("boot", 50)
+		e := l.s.Estimate(id, l.now)
+		if off := e.Likely.Sub(l.now) - want; !e.Known || off.Abs() > time.Minute {
+			t.Errorf("behind %d of its user: %+v, want %v from %v", i+1, e, want, l.now)
+		}
+	}
+	l.fold(events.SchedulingPolicySet{})
+	if e := l.s.Estimate(l.next-1, l.now); e.Likely.Sub(l.now) > time.Minute {
+		t.Errorf("without a cap: %+v, want at once, at %v", e, l.now)
+	}
+}

@@ -213,7 +213,7 @@ func (t *Standings) Capped(j *Job, devices int) (why string, capped bool) {
 	}
 	held := t.held(j.User)
 	if most := p.cap(j.User); most > 0 && held > 0 && held+devices > most {
-		return fmt.Sprintf("%s holds %d devices and may hold %d", j.User, held, most), true
+		return fmt.Sprintf("%s holds %s and may hold %d", j.User, devicesPhrase(held), most), true
 	}
 	group := t.footing(j.User).group
 	most := p.groupCap(group)
@@ -227,9 +227,16 @@ func (t *Standings) Capped(j *Job, devices int) (why string, capped bool) {
 		}
 	}
 	if held > 0 && held+devices > most {
-		return fmt.Sprintf("group %s holds %d devices and may hold %d", group, held, most), true
+		return fmt.Sprintf("group %s holds %s and may hold %d", group, devicesPhrase(held), most), true
 	}
 	return "", false
+}
+
+func devicesPhrase(n int) string {
+	if n == 1 {
+		return "1 device"
+	}
+	return fmt.Sprintf("%d devices", n)
 }
 
 func (t *Standings) held(user events.UserName) int {

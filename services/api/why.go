@@ -61,7 +61,11 @@ func explained(s *lab.State, e lab.Explanation) Why {
 		w.Behind = append(w.Behind, displayed(s, id))
 	}
 	for _, c := range e.Candidates {
-		w.Devices = append(w.Devices, string(c.Device)+": "+obstacle(s, c))
+		text := obstacle(s, c)
+		if c.Obstacle == "" {
+			text = free(e)
+		}
+		w.Devices = append(w.Devices, string(c.Device)+": "+text)
 	}
 	return w
 }
@@ -103,7 +107,11 @@ func summary(s *lab.State, e lab.Explanation) string {
 	var parts []string
 	for _, k := range kinds() {
 		if n := counts[k.words]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, k.words))
+			words := k.words
+			if k.obstacle == "" {
+				words = free(e)
+			}
+			parts = append(parts, fmt.Sprintf("%d %s", n, words))
 			delete(counts, k.words) // two obstacles may share their words
 		}
 	}
@@ -121,6 +129,17 @@ func summary(s *lab.State, e lab.Explanation) string {
 		text += fmt.Sprintf("; it starts when all %d jobs of its group that wait can", len(e.Parts))
 	}
 	return text
+}
+
+// free says of a device that nothing keeps from the job why the job does not have it yet.
+func free(e lab.Explanation) string {
+	switch {
+	case e.Capped != "":
+		return "free, and beyond the cap"
+	case len(e.Parts) > 1:
+		return "free, until all of the group can start"
+	}
+	return "free, being looked at now"
 }
 
 // obstacleWords are the words under which candidates with an obstacle are counted.
