@@ -100,6 +100,8 @@ func (r *round) leave(e *entry, why string) {
 func cancelReason(c *lab.Cancel) string {
 	why := "canceled"
 	switch {
+	case c.From != 0 && c.Reason != "": // it names the part already, as people know it
+		return c.Reason
 	case c.By != "":
 		why += " by " + string(c.By)
 	case c.From != 0:

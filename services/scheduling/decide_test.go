@@ -82,6 +82,8 @@ func TestDecide(t *testing.T) {
 		{"check due after release", []any{worker("w1", 0), q1, checkedOnce("qemu", "q1"), job(1), reserved(1, "q1"), job(2), ended(1, "q1", true)}, ""},
 		{"no check due after release", []any{worker("w1", 0), q1, checkedOnce("qemu", "q1"), job(1), reserved(1, "q1"), job(2), ended(1, "q1", false)}, "2→q1"},
 		{"canceled in the queue", []any{worker("w1", 0), q1, job(1), events.JobCancelRequested{Job: 1, By: "bob", Reason: "typo"}}, "1✗canceled by bob: typo"},
+		{"canceled with another, which the reason names", []any{job(1), events.JobCancelCascaded{Job: 1, From: 7, Reason: "the essential job 7.1 of its group has failed"}},
+			"1✗the essential job 7.1 of its group has failed"},
 		{"canceled with another", []any{job(1), events.JobCancelCascaded{Job: 1, From: 7}}, "1✗canceled with job 7 of its group"},
 		{"canceled, others go on", []any{worker("w1", 0), q1, job(1), job(2), events.JobCancelRequested{Job: 1, By: "bob"}}, "1✗canceled by bob 2→q1"},
 		{"canceled before it was returned", []any{worker("w1", 0), q1, job(1), reserved(1, "q1"), events.JobCancelRequested{Job: 1, By: "bob"}, events.JobReturned{Job: 1, Device: "q1", Lease: 2}}, "1✗canceled by bob"},
