@@ -152,7 +152,11 @@ func TestRefusals(t *testing.T) {
 		"load":       func(s *Synthetic) { s.Load = math.Inf(1) },
 		"median":     func(s *Synthetic) { s.Median = 0 },
 		"spread":     func(s *Synthetic) { s.Spread = math.NaN() },
-		"parts":      func(s *Synthetic) { s.Gangs = 2 },
+		"multinode":  func(s *Synthetic) { s.Gangs = 2 },
+		"infra":      func(s *Synthetic) { s.Infra = math.NaN() },
+		"days NaN":   func(s *Synthetic) { s.Days = math.NaN() },
+		"load NaN":   func(s *Synthetic) { s.Load = math.NaN() },
+		"check hour": func(s *Synthetic) { s.CheckHours = -1 },
 		"users":      func(s *Synthetic) { s.Users = nil },
 		`user "bob"`: func(s *Synthetic) { s.Users = []User{{"bob", 0}} },
 	} {

@@ -129,9 +129,8 @@ func (s Synthetic) Scenario() (Scenario, error) {
 
 // check refuses what cannot be made up.
 func (s Synthetic) check() error {
-	part := func(v float64) bool { return v >= 0 && v <= 1 }
 	switch {
-	case s.Days <= 0 || s.Days > 36_600:
+	case !(s.Days > 0 && s.Days <= 36_600): // not a number either
 		return fmt.Errorf("days %v: more than 0, at most 36600", s.Days)
 	case s.Devices < 1 || s.Devices > 1_000_000:
 		return fmt.Errorf("devices %d: 1 to 1000000", s.Devices)
@@ -147,16 +146,24 @@ func (s Synthetic) check() error {
 		return fmt.Errorf("job limit %d: 0 for none, or more", s.Limit)
 	case s.Jobs < 0 || s.Jobs > 100_000_000:
 		return fmt.Errorf("jobs %d: 0 for as many as make the load, at most 100000000", s.Jobs)
-	case s.Load <= 0 || s.Load > 100:
+	case !(s.Load > 0 && s.Load <= 100):
 		return fmt.Errorf("load %v: more than 0, at most 100", s.Load)
 	case s.Jobs == 0 && s.Median <= 0:
 		return fmt.Errorf("median %v: more than 0", s.Median)
-	case !(s.Spread >= 0 && s.Spread <= 3): // not a number either
+	case s.CheckHours < 0:
+		return fmt.Errorf("check hours %d: 0 for none, or more", s.CheckHours)
+	case !(s.Spread >= 0 && s.Spread <= 3):
 		return fmt.Errorf("spread %v: 0 to 3", s.Spread)
-	case !part(s.Tagged) || !part(s.Asking) || !part(s.Gangs) || !part(s.Failing) || !part(s.Infra) || !part(s.Bad):
-		return fmt.Errorf("parts of devices and jobs: 0 to 1")
 	case len(s.Users) == 0 || len(s.Priorities) == 0:
 		return fmt.Errorf("users and priorities: at least one of each")
+	}
+	for _, p := range []struct {
+		name string
+		of   float64
+	}{{"tagged", s.Tagged}, {"asking", s.Asking}, {"multinode", s.Gangs}, {"failing", s.Failing}, {"infra", s.Infra}, {"bad", s.Bad}} {
+		if !(p.of >= 0 && p.of <= 1) {
+			return fmt.Errorf("%s %v: a part from 0 to 1", p.name, p.of)
+		}
 	}
 	for _, u := range s.Users {
 		if u.Name == "" || u.Share <= 0 {
