@@ -169,6 +169,13 @@ func Parse(text []byte) (Script, error) {
 		s.Devices = numbered(string(s.DeviceType), int(n))
 	} else {
 		s.Devices = deviceNames(root.Get("devices"))
+		named := map[events.DeviceName]bool{}
+		for _, d := range s.Devices {
+			if named[d] {
+				return Script{}, fault(root.Get("devices"), "device %s is named twice", d)
+			}
+			named[d] = true
+		}
 	}
 	for _, n := range root.Get("jobs").Items {
 		p, err := parsePlay(n)

@@ -63,6 +63,7 @@ func TestParseRefuses(t *testing.T) {
 		{"noise that is said", "devices: 2\njobs: [{name: a, console: [{noise: 1, say: x}]}]", "line 2"},
 		{"times of nothing", "devices: 2\njobs: [{name: a, console: [{times: 3}]}]", "times goes with say"},
 		{"a device that is none", "devices: [a]\njobs: [{name: j, devices: [b]}]", "no device b"},
+		{"a device named twice", "devices:\n- a\n- b\n- a\njobs: [{name: j}]", "device a is named twice"},
 		{"a device without jobs", "devices: [a, b]\njobs: [{name: j, devices: [b]}]", "no job is for device a"},
 		{"too much noise", "devices: 2\njobs: [{name: a, console: [{noise: 1000001}]}]", "at most 1000000"},
 		{"not YAML", "devices: [", "line"},
