@@ -72,6 +72,7 @@ func (a *api) addDevice(ctx context.Context, who caller, in DeviceRequest) (Devi
 	if err := checkName("device_type", string(in.DeviceType), maxTypeBytes); err != nil {
 		return Device{}, err
 	}
+	in.Health = healthMeant(in.Health)
 	if err := in.check(); err != nil {
 		return Device{}, err
 	}
@@ -195,7 +196,7 @@ func (a *api) setDeviceHealth(ctx context.Context, who caller, in DeviceRequest)
 	if in.Health == "" {
 		return Device{}, &Error{Code: Invalid, Field: "health", Message: "health is missing"}
 	}
-	in.Health = spelled(in.Health, events.Good, events.Unknown, events.Looping, events.Bad, events.Maintenance, events.Retired)
+	in.Health = healthMeant(in.Health)
 	if err := in.check(); err != nil {
 		return Device{}, err
 	}
@@ -206,6 +207,11 @@ func (a *api) setDeviceHealth(ctx context.Context, who caller, in DeviceRequest)
 		}
 		return facts, nil
 	})
+}
+
+// healthMeant returns the health that a person meant.
+func healthMeant(word events.DeviceHealth) events.DeviceHealth {
+	return spelled(word, events.Good, events.Unknown, events.Looping, events.Bad, events.Maintenance, events.Retired)
 }
 
 // spelled returns the word that a person meant, in whatever case it was written.

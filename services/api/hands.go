@@ -283,7 +283,7 @@ func (r *relayed) run(ctx context.Context, said <-chan *nats.Msg) error {
 		case <-changed:
 		case <-silent.C:
 			if r.number == 0 {
-				return refuse(Away, "worker %s does not answer: its release may know nothing of hands on devices", r.hold.worker)
+				return refuse(Away, "worker %s does not answer: its devices are simulated, or its release knows nothing of hands on devices", r.hold.worker)
 			}
 			return refuse(Away, "worker %s does not answer any more", r.hold.worker)
 		case <-ctx.Done():
