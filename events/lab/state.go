@@ -233,6 +233,10 @@ func (s *State) Jobs() iter.Seq[*Job] {
 	}
 }
 
+// EachJob goes through the jobs in memory in no order, for who counts them or looks for a few: to put a million in
+// order takes longer.
+func (s *State) EachJob() iter.Seq[*Job] { return maps.Values(s.jobs) }
+
 // JobCount is the number of jobs in memory: queued, running, and finished ones whose output or
 // device is not settled yet.
 func (s *State) JobCount() int { return len(s.jobs) }

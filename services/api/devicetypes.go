@@ -28,7 +28,7 @@ func (a *api) listDeviceTypes(_ context.Context, _ caller, _ none) ([]DeviceType
 				out[i].Devices[string(d.Health)]++
 			}
 		}
-		for j := range s.Jobs() {
+		for j := range s.EachJob() {
 			if i, ok := at[s.Resolve(j.DeviceType)]; ok && j.State == lab.Submitted {
 				out[i].Waiting++
 			}
@@ -153,7 +153,7 @@ func checkAliases(s *lab.State, in DeviceType, was *lab.DeviceType) error {
 // starved notes the jobs that get no device while their type is hidden.
 func starved(s *lab.State, name events.DeviceTypeName) []string {
 	waiting := 0
-	for j := range s.Jobs() {
+	for j := range s.EachJob() {
 		if j.State == lab.Submitted && s.Resolve(j.DeviceType) == name {
 			waiting++
 		}

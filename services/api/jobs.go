@@ -1,9 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,15 +28,20 @@ func (a *api) listJobs(ctx context.Context, who caller, in JobsRequest) (Jobs, e
 		in.Limit = 50
 	}
 	out := Jobs{Jobs: []Job{}}
+	most := 2 * in.Limit // some may be one job with others
 	a.read(func(s *lab.State) {
-		for j := range s.Jobs() {
-			v := viewJob(j)
+		// A million may wait: only those that can be among the newest are looked at closely.
+		for j := range s.EachJob() {
 			switch {
 			case j.State == lab.Submitted:
 				out.Waiting++
-			case j.Run != nil && !v.Over():
+			case j.Run != nil && j.State != lab.Finished:
 				out.Running++
 			}
+			if n := len(out.Jobs); n == most && j.ID < out.Jobs[n-1].Job {
+				continue
+			}
+			v := viewJob(j)
 			if in.Whole && s.Job(v.RetryOf) != nil {
 				continue // shown as the job that it tries again
 			}
@@ -42,14 +49,12 @@ func (a *api) listJobs(ctx context.Context, who caller, in JobsRequest) (Jobs, e
 				v = wholeOf(s, v)
 			}
 			if in.wants(v) && s.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: j.ID.String()}) {
-				out.Jobs = append(out.Jobs, v)
+				at, _ := slices.BinarySearchFunc(out.Jobs, v, func(a, b Job) int { return cmp.Compare(b.Job, a.Job) })
+				out.Jobs = slices.Insert(out.Jobs, at, v) // the newest first: numbers grow
+				out.Jobs = out.Jobs[:min(len(out.Jobs), most)]
 			}
 		}
 	})
-	// Numbers grow: the newest stand at the end.
-	for i, j := 0, len(out.Jobs)-1; i < j; i, j = i+1, j-1 {
-		out.Jobs[i], out.Jobs[j] = out.Jobs[j], out.Jobs[i]
-	}
 	if in.All || in.State == StateFinished {
 		a.addPast(ctx, &out, in)
 	}
@@ -242,7 +247,7 @@ func (a *api) status(ctx context.Context, who caller, _ none) (Status, error) {
 	}
 	a.read(func(s *lab.State) {
 		out.Sequence = s.Through()
-		for j := range s.Jobs() {
+		for j := range s.EachJob() {
 			switch {
 			case j.State == lab.Submitted:
 				out.Waiting++

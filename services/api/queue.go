@@ -68,7 +68,7 @@ func (a *api) listQueue(_ context.Context, who caller, in QueueRequest) (Queue, 
 // best returns the first ranks of those that a request asks for, and counts all of them.
 func best(s *lab.State, st *lab.Standings, who caller, in QueueRequest, total *int) []lab.Rank {
 	var top []lab.Rank
-	for j := range s.Jobs() {
+	for j := range s.EachJob() {
 		if j.State != lab.Submitted || in.DeviceType != "" && s.Resolve(j.DeviceType) != s.Resolve(in.DeviceType) ||
 			!s.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: j.ID.String()}) {
 			continue

@@ -94,3 +94,25 @@ func TestReasonIsBounded(t *testing.T) {
 	}
 	call(t, c, "devices.health", api.DeviceRequest{Device: "q1", Health: events.Bad, Reason: strings.Repeat("ä", 1000)}, nil)
 }
+
+// TestNewestJobs lists a queue that is longer than the list: the newest jobs, the newest first, and how many wait.
+func TestNewestJobs(t *testing.T) {
+	t.Parallel()
+	b, c := start(t)
+	for n := events.JobID(1); n <= 30; n++ {
+		user := events.UserName("alice")
+		if n%3 == 0 {
+			user = "bob"
+		}
+		b.Append(t, events.JobSubmitted{Job: n, Display: n.String(), User: user, At: noon, DeviceType: "qemu", Source: events.Source{Sequence: uint64(n)}})
+	}
+	var out api.Jobs
+	call(t, c, "jobs.list", api.JobsRequest{Limit: 3, User: "bob"}, &out)
+	var got []events.JobID
+	for _, j := range out.Jobs {
+		got = append(got, j.Job)
+	}
+	if want := []events.JobID{30, 27, 24}; !slices.Equal(got, want) || out.Waiting != 30 {
+		t.Errorf("bob's newest three: %v of %d that wait, want %v of 30", got, out.Waiting, want)
+	}
+}
