@@ -87,6 +87,14 @@ func TestAdministration(t *testing.T) {
 	if status, text := w.strata(t, "devices", "describe", "q0"); status != exitMisuse || !strings.Contains(text, "name --description") {
 		t.Errorf("describe without a word: %d %q", status, text)
 	}
+	if text := w.must(t, "queue", "--device-type", "quick"); !strings.Contains(text, "no job waits for a device of type quick") {
+		t.Errorf("an empty queue says %q", text)
+	}
+	w.must(t, "devices", "add", "q9", "--type", "quick", "--health", "maintenance")
+	if d := w.device(t, "q9"); d.Health != "Maintenance" {
+		t.Errorf("q9 was added in maintenance and is %s", d.Health)
+	}
+	w.must(t, "devices", "remove", "q9")
 	w.must(t, "devices", "copy", "q0", "q2", "--worker", "w1", "--copy-with-tags")
 	if d := w.device(t, "q0"); d.Description != "left" || d.Owner != "alice" || d.Hardware != "C3" {
 		t.Errorf("q0 is described as %+v", d)
@@ -115,6 +123,10 @@ func TestAdministration(t *testing.T) {
 	if text := w.must(t, "maintenance", "--dry-run"); !strings.Contains(text, "q0") || strings.Contains(text, "q2") || healths() != "Good Bad Maintenance" {
 		t.Errorf("a dry run says %q and leaves %s", text, healths())
 	}
+	if status, text := w.strata(t, "maintenance", "--worker", "w1,w2"); status != exitFailed || !strings.Contains(text, "no worker w2") || healths() != "Good Bad Maintenance" {
+		t.Errorf("maintenance of a worker that is none: status %d, %q, leaves %s", status, text, healths())
+	}
+	w.must(t, "workers", "register", "w2")
 	if w.must(t, "maintenance", "--worker", "w2"); healths() != "Good Bad Maintenance" {
 		t.Errorf("maintenance of another worker leaves %s", healths())
 	}

@@ -19,7 +19,21 @@ const moments = "a fact's sequence in LAB such as 8812, 2026-01-31T10:00:00Z, 20
 
 // atFlag gives a command the flag --at.
 func atFlag(cmd *cobra.Command, at *string) {
-	cmd.Flags().StringVar(at, "at", "", "as it was then: "+moments)
+	cmd.Flags().Var((*atMoment)(at), "at", "as it was then: "+moments)
+}
+
+// atMoment is the flag's value. It may be left out but not be empty: an empty variable of a script would ask
+// for now instead.
+type atMoment string
+
+func (m *atMoment) String() string { return string(*m) }
+func (m *atMoment) Type() string   { return "string" }
+func (m *atMoment) Set(text string) error {
+	if strings.TrimSpace(text) == "" {
+		return fmt.Errorf("allowed are %s", moments)
+	}
+	*m = atMoment(text)
+	return nil
 }
 
 // askAt is ask of the lab as it was; at "" is now.

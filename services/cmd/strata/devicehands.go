@@ -172,6 +172,9 @@ Where the input is no terminal it is typed as it comes; --for says how long to s
 		Example: "  strata devices console bbb01\n  strata devices console bbb01 --connection uart1\n  echo version | strata devices console bbb01 --for 5s",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if stay < 0 {
+				return misuse("--for %v: 0 or more", stay)
+			}
 			in.Device, in.Use = events.DeviceName(args[0]), events.UseConsole
 			t := &terminalSession{app: a, device: in.Device, stay: stay}
 			return t.run(cmd.Context(), in)

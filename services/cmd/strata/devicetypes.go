@@ -106,6 +106,11 @@ gets its default in a new type; an empty value, such as --health-check "", takes
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.DeviceType = events.DeviceTypeName(args[0])
+			for flag, n := range map[string]int{"health-hours": in.HealthFrequency, "health-jobs": jobs} {
+				if cmd.Flags().Changed(flag) && n < 1 {
+					return misuse("--%s %d: at least 1; --no-health-checks asks for none", flag, n)
+				}
+			}
 			var err error
 			if in.Template, err = a.readText(template); err != nil {
 				return err

@@ -72,6 +72,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 		if err := cmd.ValidateRequiredFlags(); err != nil {
 			return err // which cobra would find later
 		}
+		if err := cmd.ValidateFlagGroups(); err != nil {
+			return err
+		}
 		started = true
 		return a.settle()
 	}

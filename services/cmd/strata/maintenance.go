@@ -52,6 +52,9 @@ becomes so again, all others Unknown, so that their health check proves them bef
 			if err := c.Call(cmd.Context(), "devices.list", struct{}{}, &devices); err != nil {
 				return explain(err)
 			}
+			if err := knownWorkers(cmd.Context(), c, workers); err != nil {
+				return err
+			}
 			changes := []maintained{}
 			for _, d := range devices {
 				if len(workers) > 0 && !slices.Contains(workers, string(d.Worker)) {
@@ -94,6 +97,24 @@ becomes so again, all others Unknown, so that their health check proves them bef
 	f.BoolVar(&back, "back", false, "bring back what this command took out")
 	f.BoolVar(&dry, "dry-run", false, "change nothing, say what would be")
 	return cmd
+}
+
+// knownWorkers refuses names of workers that the lab does not have: whoever misspells one would switch
+// a machine off in the belief that its devices are out.
+func knownWorkers(ctx context.Context, c api.Client, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	var all []api.Worker
+	if err := c.Call(ctx, "workers.list", struct{}{}, &all); err != nil {
+		return explain(err)
+	}
+	for _, n := range names {
+		if !slices.ContainsFunc(all, func(w api.Worker) bool { return string(w.Worker) == n }) {
+			return fmt.Errorf("there is no worker %s", n)
+		}
+	}
+	return nil
 }
 
 // intoMaintenance says what becomes of a device that is taken out.

@@ -121,6 +121,9 @@ func (a *app) setPolicy(cmd *cobra.Command, args []string, in policyFlags) error
 		if err != nil {
 			return err
 		}
+		if strings.TrimSpace(text) == "" { // of a pipe that broke: what takes the whole policy away has to say so
+			return fmt.Errorf("%s is empty: {} is a policy that sets nothing", args[0])
+		}
 		if p, err = readPolicyFile(args[0], text); err != nil {
 			return err
 		}

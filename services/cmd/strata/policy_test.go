@@ -168,7 +168,9 @@ func TestReservationMisuse(t *testing.T) {
 	w := newWorld(t)
 	for _, tt := range []struct{ args, want string }{
 		{"reservations add q1", "say when it ends: by --until, or by --for"},
-		{"reservations add q1 --for 1h --until 22:00", "say when it ends"},
+		{"reservations add q1 --for 1h --until 22:00", "not by both"},
+		{"reservations add q1 --for 1h --user=", "--user is empty"},
+		{"reservations add q1 --for 1h --group=", "--group is empty"},
 		{"reservations add q1 --for ever", "--for:"},
 		{"reservations add q1 --from ever --for 1h", "--from \"ever\""},
 		{"reservations end first", "not a reservation's number"},

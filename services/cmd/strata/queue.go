@@ -47,6 +47,9 @@ them waits for.`,
 				if err := a.table([]string{"PLACE", "JOB", "PRIORITY", "USER", "WANTS", "WAITS", "CAPPED", "NAME"}, rows); err != nil {
 					return err
 				}
+				if len(q.Jobs) == 0 {
+					a.say("no job waits%s", prefixed(" for a device of type ", typ))
+				}
 				if more := q.Total - len(q.Jobs); more > 0 {
 					a.say("%d more wait; --limit shows them", more)
 				}

@@ -82,6 +82,11 @@ neither it is a maintenance window, in which nothing runs, health checks include
 			for _, t := range tags {
 				in.Tags = append(in.Tags, events.TagName(t))
 			}
+			for _, f := range []string{"user", "group", "device-type"} { // an empty variable of a script would make it a maintenance window
+				if cmd.Flags().Changed(f) && cmd.Flags().Lookup(f).Value.String() == "" {
+					return misuse("--%s is empty: name one, or leave the flag out", f)
+				}
+			}
 			in.DeviceType, in.User, in.Group = events.DeviceTypeName(typ), events.UserName(user), events.GroupName(group)
 			if err := setTimes(&in, from, until, length, a.now()); err != nil {
 				return err
@@ -122,8 +127,10 @@ func setTimes(in *api.ReservationRequest, from, until, length string, now time.T
 		in.From = at
 	}
 	switch {
-	case (until == "") == (length == ""):
+	case until == "" && length == "":
 		return misuse("say when it ends: by --until, or by --for")
+	case until != "" && length != "":
+		return misuse("say when it ends by --until or by --for, not by both")
 	case length != "":
 		d, err := parseLength(length)
 		if err != nil {
