@@ -43,7 +43,17 @@ func charts() map[string]chart.Chart {
 		builds.Series[0].Points = append(builds.Series[0].Points, chart.Point{X: k, Value: 410 + float64(i*23), Pass: true})
 		builds.Series[1].Points = append(builds.Series[1].Points, chart.Point{X: k, Value: 290 - float64(i*40), Pass: i < 3})
 	}
-	return map[string]chart.Chart{"boot": boot, "rate": rate, "builds": builds, "empty": {Title: "Nothing yet", Series: []chart.Series{{Name: "0_smoke"}}}}
+	// Several jobs of each build, and what they come to.
+	many := chart.Chart{Title: "Memory left, by build", Unit: "MiB", XAxis: "build", Plain: true, Series: []chart.Series{{Name: "qemu"}, {Name: "rpi-4"}}}
+	for i := range 60 {
+		many.Series[i%2].Points = append(many.Series[i%2].Points, chart.Point{At: day0.Add(time.Duration(i) * time.Hour), X: fmt.Sprint("v", 8+i/10),
+			Value: 300 + float64(i%2*60) - float64(i*7919%29) + float64(i/10*4), Pass: i%17 != 3})
+	}
+	bars := many
+	bars.Representation, bars.Plain = chart.Bars, false
+	trend := boot
+	trend.Trend = 15
+	return map[string]chart.Chart{"many": many, "medians": bars, "trend": trend, "boot": boot, "rate": rate, "builds": builds, "empty": {Title: "Nothing yet", Series: []chart.Series{{Name: "0_smoke"}}}}
 }
 
 func draw(t *testing.T, format string, c chart.Chart, o chart.Options) []byte {

@@ -34,6 +34,8 @@ type Chart struct {
 	Representation Representation `json:"representation"`            // empty is lines
 	Target         *float64       `json:"target_goal,omitempty"`
 	Percentage     bool           `json:"is_percentage,omitempty"` // values are 0–100, and so is the axis
+	Plain          bool           `json:"plain,omitempty"`         // without a legend
+	Trend          int            `json:"trend,omitempty"`         // a line through medians of so many points; 0 has none
 	Series         []Series       `json:"series"`
 }
 

@@ -51,7 +51,9 @@ func layout(s surface, c Chart, o Options) {
 		s.text(strong, place{margin, f.top + 12}, start, true, fit(s, true, c.Title, f.right-f.left))
 		f.top += lineSpace + 4
 	}
-	f.top = legend(s, f, series)
+	if !c.Plain {
+		f.top = legend(s, f, series)
+	}
 	if thinned > 0 {
 		s.text(muted, place{f.right, margin + 12}, end, false, fmt.Sprintf("1 of %d points", thinned))
 	}
@@ -86,7 +88,7 @@ func layout(s surface, c Chart, o Options) {
 			f.bars(s, ofSeries(i), line, i, len(series))
 			continue
 		}
-		f.lines(s, ofSeries(i), line)
+		f.lines(s, ofSeries(i), line, c.Trend)
 	}
 	if c.Target != nil {
 		y := crisp(f.y(*c.Target))
@@ -239,14 +241,19 @@ func (f frame) below(s surface, x float64, label string) {
 	s.text(muted, place{x, f.bottom + lineSpace}, middle, false, label)
 }
 
-// lines joins the points; where there are many, only failures keep their mark.
-func (f frame) lines(s surface, c ink, line Series) {
+// lines joins the points; where there are many, only failures keep their mark. A trend is the line
+// instead, and all points keep theirs: two lines of one colour could not be told apart.
+func (f frame) lines(s surface, c ink, line Series, trend int) {
 	along := make([]place, len(line.Points))
 	for i, p := range line.Points {
 		along[i] = place{f.x(p), f.y(p.Value)}
 	}
-	s.line(c, 1.5, false, along...)
-	dense := float64(len(along)) > (f.right-f.left)/6
+	dense := trend == 0 && f.columns == nil && float64(len(along)) > (f.right-f.left)/6
+	if trend > 0 || f.columns != nil {
+		s.line(c, 2, false, f.trend(line.Points, trend)...)
+	} else {
+		s.line(c, 1.5, false, along...)
+	}
 	for i := range line.Points {
 		if !dense || !line.Points[i].Pass {
 			s.dot(c, along[i], &line.Points[i])
@@ -262,15 +269,18 @@ func (f frame) bars(s surface, c ink, line Series, nth, of int) {
 	}
 	group := math.Max(math.Min((f.right-f.left)/float64(n)*0.8, 60), 1)
 	width := math.Max(group/float64(of), 1)
-	for i, p := range line.Points {
-		ink := c
-		if !p.Pass {
-			ink = bad
-		}
+	points := line.Points
+	if f.columns != nil {
+		points = merge(points)
+	}
+	for i, p := range points {
 		x := f.x(p) - group/2 + float64(nth)*width
 		x = math.Max(f.left, math.Min(x, f.right-width))
 		top, foot := f.y(math.Max(p.Value, 0)), f.y(math.Min(p.Value, 0))
-		s.bar(ink, x, top, math.Max(width-1, 1), math.Max(foot-top, 1), &line.Points[i])
+		s.bar(c, x, top, math.Max(width-1, 1), math.Max(foot-top, 1), &points[i])
+		if !p.Pass { // a bar keeps the colour that tells its series
+			s.dot(c, place{x + width/2, math.Max(top-7, f.top+4)}, &points[i])
+		}
 	}
 }
 
