@@ -42,7 +42,7 @@ func (s *state) decide(now time.Time, l limits) (p plan) {
 		p.facts = append(p.facts, stream.Draft{Event: e})
 		told[e.About()] = true
 	}
-	for _, j := range s.openJobs() {
+	for _, j := range s.adrift(now, l) {
 		if !unfinished(j) || told[events.Entity{Kind: events.Job, ID: j.ID.String()}] {
 			continue // a batch holds one fact of a job
 		}
@@ -124,11 +124,16 @@ func (k *worker) unfit() string {
 	return ""
 }
 
+// here says that a worker has shown itself of late.
+func (k *worker) here(now time.Time, l limits) bool {
+	return !k.seen.IsZero() && now.Before(k.seen.Add(l.presenceTTL))
+}
+
 // away says since when a job's worker has been away. The time before this process began to listen
 // does not count: the worker may have been there, and nobody to hear it.
 func (s *state) away(j *lab.Job, now time.Time, l limits) (since time.Time, away bool) {
 	k := s.known(j.Run.Worker)
-	if !k.seen.IsZero() && now.Before(k.seen.Add(l.presenceTTL)) {
+	if k.here(now, l) {
 		return time.Time{}, false
 	}
 	since = s.started

@@ -65,7 +65,7 @@ func (s *service) collect() error {
 	for _, p := range d.posts {
 		// A job that is over meanwhile was forgotten, and is to stay so.
 		if s.state.lab.Job(p.lease.job) != nil {
-			s.state.sent[p.lease] = p.sent
+			s.state.noteSent(p.lease, p.sent)
 		}
 		s.Logger.Info("order sent", "order", p.order.Kind, "job", p.order.Job,
 			"lease", strconv.FormatUint(p.order.Lease, 10), "worker", p.worker)

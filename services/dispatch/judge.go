@@ -71,7 +71,7 @@ func (s *state) settled(j *lab.Job, w events.WorkerName, r order.Report) bool {
 // doubt judges a report about a lease that is over, or that this worker never had.
 func (s *state) doubt(j *lab.Job, w events.WorkerName, r order.Report) []events.Event {
 	c := claim{lease{events.JobID(r.Job), events.Lease(r.Lease)}, w, r.Claim}
-	if s.refused[c] {
+	if s.refused[c.job][c] {
 		return nil
 	}
 	ended := j != nil && j.State == lab.Finished && j.Run != nil && j.Run.Worker == w && uint64(j.Run.Lease) == r.Lease
@@ -145,8 +145,8 @@ func (s *state) noteHolding(w events.WorkerName, r order.Report) {
 			s.ask(w, order.Order{Kind: order.Discard, Job: h.Job, Lease: h.Lease, Device: h.Device}, r.Number)
 		}
 	}
-	for _, j := range s.openJobs() {
-		if unfinished(j) && j.Run.Worker == w && !told[j.ID] {
+	for _, j := range s.jobs(s.byWorker[w]) {
+		if unfinished(j) && !told[j.ID] {
 			s.ask(w, order.Order{Kind: order.Check, Job: uint64(j.ID), Lease: uint64(j.Run.Lease), Device: string(j.Run.Device)}, r.Number)
 		}
 	}

@@ -69,11 +69,13 @@ func (s *service) send(now time.Time) error {
 		posts = append(posts, post{outgoing: o})
 	}
 	var starts []*lab.Job
-	for _, j := range s.state.openJobs() {
-		if j.State == lab.Scheduled && !s.state.sent[lease{j.ID, j.Run.Lease}].start {
+	for _, j := range s.state.jobs(s.state.unsent) {
+		if j.State == lab.Scheduled && !s.state.sent[j.ID][j.Run.Lease].start {
 			starts = append(starts, j)
 		} else if p, due := s.endOf(j); due {
 			posts = append(posts, p)
+		} else {
+			delete(s.state.unsent, j.ID) // until it changes
 		}
 	}
 	s.state.outgoing = nil // they come back where they cannot be published
@@ -134,7 +136,7 @@ func (s *service) start(j *lab.Job) (post, error) {
 		return post{}, err
 	}
 	key := lease{j.ID, j.Run.Lease}
-	o, was := orderFor(j), s.state.sent[key]
+	o, was := orderFor(j), s.state.sent[j.ID][j.Run.Lease]
 	o.Kind, o.Work = order.Start, &work
 	was.start = true
 	return post{outgoing{j.Run.Worker, o, fmt.Sprintf("%s/%d/%d", o.Kind, o.Job, o.Lease)}, key, was}, nil
@@ -148,7 +150,7 @@ func orderFor(j *lab.Job) order.Order {
 // endOf returns the order that ends a job which was begun, where that is due and has not been sent.
 func (s *service) endOf(j *lab.Job) (p post, due bool) {
 	key := lease{j.ID, j.Run.Lease}
-	o, was := orderFor(j), s.state.sent[key]
+	o, was := orderFor(j), s.state.sent[j.ID][j.Run.Lease]
 	// The end of a lease is another order than the cancel that a person asked for before.
 	kind := "cancel"
 	switch {

@@ -17,17 +17,19 @@ import (
 type state struct {
 	lab     *lab.State
 	started time.Time // when this process began to listen
-	// open holds the jobs that have a lease and whose output is not complete: at most a few for each
-	// device. Only these are ever gone through.
-	open     map[events.JobID]bool
-	traces   map[events.JobID]string // W3C traceparent of jobs in open; a restart forgets them
+	// open holds the jobs that have a lease and whose output is not complete, with the worker that has it: at
+	// most a few for each device. A decision follows every fact, so it goes through those alone that it can be about.
+	open     map[events.JobID]events.WorkerName
+	byWorker map[events.WorkerName]map[events.JobID]bool // the same, by workers
+	unsent   map[events.JobID]bool                       // those of open that changed since it was known that no order is due
+	traces   map[events.JobID]string                     // W3C traceparent of jobs in open; a restart forgets them
 	workers  map[events.WorkerName]*worker
-	sent     map[lease]sent
-	refused  map[claim]bool         // refusals that are recorded, of jobs in open and late
-	late     map[events.JobID]*late // jobs that were over when somebody claimed something of them
-	outgoing []outgoing             // orders that judge and note asked for
-	stirred  map[string]bool        // multinode groups of which a part has ended, or is to end
-	live     bool                   // what is folded now happens while this process is there
+	sent     map[events.JobID]map[events.Lease]sent // what this process has sent, of jobs in open
+	refused  map[events.JobID]map[claim]bool        // refusals that are recorded, of jobs in open and late
+	late     map[events.JobID]*late                 // jobs that were over when somebody claimed something of them
+	outgoing []outgoing                             // orders that judge and note asked for
+	stirred  map[string]bool                        // multinode groups of which a part has ended, or is to end
+	live     bool                                   // what is folded now happens while this process is there
 }
 
 // worker is what was heard of a worker. None of it is a fact.
@@ -111,8 +113,9 @@ type outgoing struct {
 // newState is the state of a process that begins to listen now.
 func newState(now time.Time) *state {
 	return &state{
-		lab: lab.New(), started: now, open: map[events.JobID]bool{}, traces: map[events.JobID]string{}, workers: map[events.WorkerName]*worker{},
-		sent: map[lease]sent{}, refused: map[claim]bool{}, late: map[events.JobID]*late{},
+		lab: lab.New(), started: now, open: map[events.JobID]events.WorkerName{}, unsent: map[events.JobID]bool{},
+		byWorker: map[events.WorkerName]map[events.JobID]bool{}, traces: map[events.JobID]string{}, workers: map[events.WorkerName]*worker{},
+		sent: map[events.JobID]map[events.Lease]sent{}, refused: map[events.JobID]map[claim]bool{}, late: map[events.JobID]*late{},
 		stirred: map[string]bool{},
 	}
 }
@@ -133,18 +136,18 @@ func (s *state) anticipate(r stream.Recorded) { s.follow(r, s.lab.Anticipate(r.S
 func (s *state) follow(r stream.Recorded, c lab.Changes) {
 	if c.Job != nil {
 		s.index(c.Job)
-		if r.Trace != "" && s.open[c.Job.ID] {
+		if _, open := s.open[c.Job.ID]; open && r.Trace != "" {
 			s.traces[c.Job.ID] = r.Trace
 		}
 	}
 	switch e := r.Event.(type) {
 	case events.ReportRefused:
-		s.refused[claim{lease{e.Job, e.Lease}, e.Worker, order.Claim(e.Claim)}] = true
+		s.refuse(claim{lease{e.Job, e.Lease}, e.Worker, order.Claim(e.Claim)})
 		if l := s.late[e.Job]; l != nil {
 			l.seq = max(l.seq, r.Seq)
 		}
 	case events.JobOutputEnded:
-		s.refused[claim{lease{e.Job, e.Lease}, e.Worker, order.SpoolEmpty}] = true // once, too
+		s.refuse(claim{lease{e.Job, e.Lease}, e.Worker, order.SpoolEmpty}) // once, too
 	case events.JobOutputComplete:
 		// Of what happened earlier workers learn by their next holding report.
 		if s.live && c.Job != nil {
@@ -167,23 +170,43 @@ func (s *state) index(j *lab.Job) {
 	if j.Part != nil && (j.Cancel != nil || j.State == lab.Finished) {
 		s.stirred[j.Part.Group] = true
 	}
+	s.close(j.ID)
 	if j.Run != nil && !j.Run.OutputComplete && s.lab.Job(j.ID) != nil {
-		s.open[j.ID] = true
+		s.open[j.ID], s.unsent[j.ID] = j.Run.Worker, true
+		if s.byWorker[j.Run.Worker] == nil {
+			s.byWorker[j.Run.Worker] = map[events.JobID]bool{}
+		}
+		s.byWorker[j.Run.Worker][j.ID] = true
 		return
 	}
-	delete(s.open, j.ID)
 	delete(s.traces, j.ID)
 	if j.Run == nil || s.lab.Job(j.ID) != nil {
 		return
 	}
 	left := func(id events.JobID) {
-		maps.DeleteFunc(s.sent, func(l lease, _ sent) bool { return l.job == id })
-		maps.DeleteFunc(s.refused, func(c claim, _ bool) bool { return c.job == id })
+		delete(s.sent, id)
+		delete(s.refused, id)
 	}
 	left(j.ID)
 	if j.Attempt != nil {
 		left(j.Attempt.Of) // the first attempt has stayed until now
 	}
+}
+
+// refuse notes that a refusal is recorded.
+func (s *state) refuse(c claim) {
+	if s.refused[c.job] == nil {
+		s.refused[c.job] = map[claim]bool{}
+	}
+	s.refused[c.job][c] = true
+}
+
+// noteSent notes what the broker has of a lease's orders.
+func (s *state) noteSent(l lease, now sent) {
+	if s.sent[l.job] == nil {
+		s.sent[l.job] = map[events.Lease]sent{}
+	}
+	s.sent[l.job][l.lease] = now
 }
 
 // traceOf returns the trace of the job that a fact is about, where it is known.
@@ -202,7 +225,8 @@ func (s *state) traceOf(e events.Event) string {
 // recall takes the history of a job that has left memory.
 func (s *state) recall(job events.JobID, facts []stream.Recorded) {
 	if len(s.late) > 1000 {
-		clear(s.late) // it is a cache
+		clear(s.late) // it is a cache, and so are the refusals of jobs that are over
+		maps.DeleteFunc(s.refused, func(id events.JobID, _ map[claim]bool) bool { return s.lab.Job(id) == nil })
 	}
 	l := &late{runs: map[events.Lease]bool{}, done: map[events.Lease]bool{}}
 	s.late[job] = l
@@ -214,7 +238,7 @@ func (s *state) recall(job events.JobID, facts []stream.Recorded) {
 		case events.JobFinished:
 			l.done[e.Lease] = !e.Lost
 		case events.ReportRefused:
-			s.refused[claim{lease{e.Job, e.Lease}, e.Worker, order.Claim(e.Claim)}] = true
+			s.refuse(claim{lease{e.Job, e.Lease}, e.Worker, order.Claim(e.Claim)})
 		}
 	}
 }
@@ -246,15 +270,39 @@ func (s *state) known(w events.WorkerName) *worker {
 	return s.workers[w]
 }
 
-// openJobs returns the jobs in open, in order of their numbers.
-func (s *state) openJobs() []*lab.Job {
-	jobs := make([]*lab.Job, 0, len(s.open))
-	for _, id := range slices.Sorted(maps.Keys(s.open)) {
+// close takes a job out of those that are open.
+func (s *state) close(id events.JobID) {
+	w, open := s.open[id]
+	if !open {
+		return
+	}
+	delete(s.open, id)
+	delete(s.unsent, id)
+	if delete(s.byWorker[w], id); len(s.byWorker[w]) == 0 {
+		delete(s.byWorker, w)
+	}
+}
+
+// jobs returns jobs that are in memory, in order of their numbers.
+func (s *state) jobs(ids map[events.JobID]bool) []*lab.Job {
+	jobs := make([]*lab.Job, 0, len(ids))
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		if j := s.lab.Job(id); j != nil {
 			jobs = append(jobs, j)
 		}
 	}
 	return jobs
+}
+
+// adrift returns the open jobs whose worker is not there, in order of their numbers.
+func (s *state) adrift(now time.Time, l limits) []*lab.Job {
+	ids := map[events.JobID]bool{}
+	for w, has := range s.byWorker {
+		if s.lab.Worker(w) == nil || !s.known(w).here(now, l) {
+			maps.Copy(ids, has)
+		}
+	}
+	return s.jobs(ids)
 }
 
 // unfinished says that a job holds its lease in the lab's eyes.
