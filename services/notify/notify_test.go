@@ -34,7 +34,7 @@ type bench struct {
 func (l bench) submit(notify string, change ...func(*events.JobSubmitted)) events.JobID {
 	l.t.Helper()
 	id := l.Submit(l.t, "alice", definition(notify))
-	e := events.JobSubmitted{Job: id, Display: id.String(), User: "alice", Name: "smoke", At: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), DeviceType: "qemu",
+	e := events.JobSubmitted{Job: id, Display: id.String(), User: "alice", Name: "smoke", At: time.Date(2025, 11, 23, 10, 0, 0, 0, time.UTC), DeviceType: "qemu",
 		Priority: 50, JobTimeout: 60, Metadata: map[string]string{"branch": "main", "build": "7"}, Visibility: events.Visibility{Public: true},
 		Source: events.Source{Sequence: uint64(id)}}
 	for _, c := range change {
@@ -47,7 +47,7 @@ func (l bench) submit(notify string, change ...func(*events.JobSubmitted)) event
 // start has the job run on a device.
 func (l bench) start(id events.JobID) {
 	l.t.Helper()
-	at := time.Date(2026, 11, 23, 10, 1, 0, 123456000, time.UTC)
+	at := time.Date(2025, 11, 23, 10, 1, 0, 123456000, time.UTC)
 	l.Append(l.t, events.JobScheduled{Job: id, Device: "q1", Worker: "w", Lease: events.Lease(id)},
 		events.JobStarted{Job: id, Device: "q1", Worker: "w", Lease: events.Lease(id), At: at})
 }
@@ -55,7 +55,7 @@ func (l bench) start(id events.JobID) {
 // say writes lines of output and results.
 func (l bench) say(id events.JobID, lines []string, cases ...events.Case) (output, results uint64) {
 	l.t.Helper()
-	at := time.Date(2026, 11, 23, 10, 1, 5, 0, time.UTC)
+	at := time.Date(2025, 11, 23, 10, 1, 5, 0, time.UTC)
 	var records []events.Record
 	for _, text := range lines {
 		message, err := json.Marshal(text)
@@ -83,7 +83,7 @@ func (l bench) say(id events.JobID, lines []string, cases ...events.Case) (outpu
 // end ends the job, its output complete or not.
 func (l bench) end(id events.JobID, e events.JobFinished, complete bool) {
 	l.t.Helper()
-	e.Job, e.Device, e.Worker, e.Lease, e.At = id, "q1", "w", events.Lease(id), time.Date(2026, 11, 23, 10, 2, 0, 0, time.UTC)
+	e.Job, e.Device, e.Worker, e.Lease, e.At = id, "q1", "w", events.Lease(id), time.Date(2025, 11, 23, 10, 2, 0, 0, time.UTC)
 	l.Append(l.t, e)
 	if complete {
 		l.Append(l.t, events.JobOutputComplete{Job: id, Lease: events.Lease(id)})
@@ -285,7 +285,7 @@ func TestLostWorker(t *testing.T) {
 	if text := fmt.Sprint(m["results"]); !strings.Contains(text, "name: a") {
 		t.Errorf("results are %s, want the case so far", text)
 	}
-	if want := "\"msg\": \"hello \\\"world\\\"\"}\n- {\"dt\": \"2026-11-23T10:01:05.000000+00:00\", \"lvl\": \"info\", \"msg\": \"två\"}\n"; !strings.HasSuffix(m["log"].(string), want) {
+	if want := "\"msg\": \"hello \\\"world\\\"\"}\n- {\"dt\": \"2025-11-23T10:01:05.000000+00:00\", \"lvl\": \"info\", \"msg\": \"två\"}\n"; !strings.HasSuffix(m["log"].(string), want) {
 		t.Errorf("log is %q, want it to end in %q", m["log"], want)
 	}
 	if len(r.came) != 0 {

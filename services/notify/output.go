@@ -142,7 +142,10 @@ func (s *service) action(ctx context.Context, st story) (string, error) {
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errSeen) || len(open) == 0 {
+	if errors.Is(err, errSeen) {
+		err = nil
+	}
+	if err != nil || len(open) == 0 {
 		return "", err
 	}
 	_, name, _ := strings.Cut(open[len(open)-1], " ")
