@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -50,7 +51,9 @@ func (l *link) run(ctx context.Context) error {
 	}
 	// Refused logins are no reason to give up: the worker may be registered in a minute, and a broker
 	// that starts may be there before the service that answers logins.
+	var failed atomic.Pointer[error] // how the last try to connect ended; a refused token is the connection's last error instead
 	options := append([]nats.Option{
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { failed.Store(&err) }),
 		nats.Name("worker " + string(l.Name)), nats.Token(l.Token), nats.CustomInboxPrefix(me.Inbox()),
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(pause), nats.IgnoreAuthErrorAbort(),
 		nats.ConnectHandler(func(*nats.Conn) { poke(up) }),
@@ -69,6 +72,7 @@ func (l *link) run(ctx context.Context) error {
 	if l.js, err = jetstream.New(conn, jetstream.WithDefaultTimeout(answerWithin)); err != nil {
 		return fmt.Errorf("connect to %s: %w", l.Servers, err)
 	}
+	told := "" // why there is no connection; said once, as the tries come every few seconds
 	for ctx.Err() == nil {
 		wait := pause
 		// Whatever ends a session, a new one puts it right: it begins with all that waits.
@@ -84,6 +88,10 @@ func (l *link) run(ctx context.Context) error {
 			if errors.Is(err, errNameTaken) {
 				wait = l.Presence // the other shows itself as often
 			}
+			told = ""
+		} else if err := unreached(conn.LastError(), failed.Load()); err != nil && err.Error() != told {
+			told = err.Error()
+			l.Logger.Warn("no way to the bus yet; trying on", "error", err)
 		}
 		select {
 		case <-up:
@@ -92,6 +100,17 @@ func (l *link) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// unreached says why the bus lets nobody in; nil where that is not known yet.
+func unreached(last error, failed *error) error {
+	switch {
+	case errors.Is(last, nats.ErrAuthorization):
+		return fmt.Errorf("%w: the lab does not know this token for a worker of this name", last)
+	case failed != nil:
+		return *failed
+	}
+	return last
 }
 
 // session is one stretch of being there: the name is claimed and presence renewed from then on, all

@@ -1,12 +1,14 @@
 package worker_test
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"strata/dispatcher/worker"
 	"strata/events"
 	"strata/events/access"
 	"strata/events/stream"
@@ -102,4 +104,18 @@ func TestMissingText(t *testing.T) {
 		info, err := c.Info(t.Context())
 		return err == nil && info.NumAckPending == 0 && info.NumPending == 0
 	})
+}
+
+// TestNoWayToTheBus: a worker that is not let in, or finds nobody, says so once and tries on.
+func TestNoWayToTheBus(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	log := new(lockedBuffer)
+	l.work(t, func(d *worker.Deps) {
+		d.Servers, d.Logger = "nats://127.0.0.1:1", slog.New(slog.NewTextHandler(log, nil))
+	})
+	eventually(t, "the log says why", func() bool { return strings.Contains(log.String(), "no way to the bus") })
+	if text := log.String(); strings.Count(text, "no way") > 2 || !strings.Contains(text, "nats: no servers available") && !strings.Contains(text, "127.0.0.1:1") {
+		t.Errorf("the log says %q, want each cause once", text)
+	}
 }
