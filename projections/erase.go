@@ -105,7 +105,7 @@ func (e *erasedJobs) concerns(m stream.Message, f fact) bool {
 
 // stays tells whether a table keeps its rows of a job that was erased: they say what the facts say, which stay.
 func stays(table string) bool {
-	return slices.Contains([]string{"job_state", "job_transitions", "removals", "keeps"}, table)
+	return slices.Contains([]string{"job_state", "job_transitions", "removals", "keeps", "aged"}, table)
 }
 
 // erase removes the rows of erased jobs, for good: parts are written anew, so nothing is left on disk.
@@ -170,11 +170,11 @@ func (db *DB) eraseTemplates(ctx context.Context) error {
 }
 
 // alter runs a statement that writes parts anew, and waits for it.
-func (db *DB) alter(ctx context.Context, statement string) error {
+func (db *DB) alter(ctx context.Context, statement string, values ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2, "allow_nondeterministic_mutations": 1}))
-	return away(db.conn.Exec(ctx, statement))
+	return away(db.conn.Exec(ctx, statement, values...))
 }
 
 // Removable is a job that is over, as rules of retention see it.

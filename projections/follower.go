@@ -204,9 +204,11 @@ func (f *follower) insert(ctx context.Context, b *batch) error {
 	return f.db.insert(ctx, f.p.models, b)
 }
 
-func (f *follower) step(name string) {
-	if f.p.s.After != nil {
-		f.p.s.After(name)
+func (f *follower) step(name string) { f.p.step(name) }
+
+func (p *Projector) step(name string) {
+	if p.s.After != nil {
+		p.s.After(name)
 	}
 }
 

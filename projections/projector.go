@@ -17,12 +17,15 @@ type Settings struct {
 	DB     *DB
 	Log    *stream.Log
 	Logger *slog.Logger // nil is silent
-	// Now is the clock that times inserts, for Counts.Nanos; nil times nothing.
+	// Now is the clock that times inserts, for Counts.Nanos, and by which rows age; nil does neither.
 	Now func() time.Time
 	// Age is how long a message of LAB or RESULTS may wait for others before it is inserted; 0 is
 	// 100 ms. Output waits five times as long: nobody follows a log here.
 	Age time.Duration
-	// After is called between the steps of a batch: "noted", "inserted", "done". Tests stop there.
+	// Retention says what leaves the tables; it needs Now.
+	Retention Retention
+	// After is called between the steps of a batch: "noted", "inserted", "done"; and once the rules of
+	// retention were applied: "aged". Tests stop there.
 	After func(step string)
 }
 
@@ -120,7 +123,11 @@ func (p *Projector) session(ctx context.Context) (resume chan struct{}, err erro
 	if err != nil {
 		return nil, err
 	}
-	if len(erased.jobs) > 0 {
+	aged, err := p.s.DB.anyAged(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if aged || len(erased.jobs) > 0 {
 		if err := p.s.DB.eraseTemplates(ctx); err != nil {
 			return nil, err
 		}
@@ -136,6 +143,7 @@ func (p *Projector) session(ctx context.Context) (resume chan struct{}, err erro
 			}
 		})
 	}
+	running.Go(func() { p.applyRetention(ctx, claim) })
 	select {
 	case resume = <-p.pauses:
 		cancel(nil)

@@ -55,6 +55,10 @@ func published() []view {
 			{"In which jobs did the kernel panic?",
 				"SELECT job, line, message\nFROM results.log_lines\nWHERE hasToken(message, 'panic') AND message LIKE '%Kernel panic%'\nORDER BY job DESC\nLIMIT 20"},
 		}},
+		{"aged", "job", []question{
+			{"Since when do the tables say less about jobs?",
+				"SELECT what, max(ended_at) AS until, count() AS jobs\nFROM results.aged\nGROUP BY what"},
+		}},
 		{"devices", "", []question{
 			{"Which devices are out, since when, and why?",
 				"SELECT device, device_type, health, health_since, health_reason\nFROM results.devices\nWHERE health IN ('Bad', 'Maintenance') AND NOT removed\nORDER BY health_since"},

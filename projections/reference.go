@@ -30,6 +30,9 @@ labs share, has its views in ` + "`<database>_results`" + `. Everything follows 
 
 A view whose rows are about jobs shows each caller those of jobs that they may see.
 
+Rows of jobs that ended long ago may have left by the lab's rules of retention: ` + "`results.aged`" + ` tells of which jobs, and
+what ([operations.md](operations.md#how-long-the-tables-keep-rows)).
+
 # Views of results
 `)
 	shown := map[string]bool{}

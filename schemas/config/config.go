@@ -15,6 +15,7 @@ type Config struct {
 	Log        Log
 	Worker     Worker
 	Archive    Archive
+	Retention  Retention
 	Notify     Notify
 }
 
@@ -67,6 +68,16 @@ type Archive struct {
 	S3Bucket   string        // empty: a directory
 	S3Prefix   string        // of the names in the bucket
 	S3Region   string
+}
+
+// Retention says how long ClickHouse's tables keep rows of a job after its end, kind by kind; 0 is for ever.
+// Streams and archive have rules of their own.
+type Retention struct {
+	Logs         time.Duration // lines of logs and the search's indexes
+	Results      time.Duration // cases, suites, judgements
+	Measurements time.Duration
+	History      time.Duration // steps of jobs, the facts about them
+	QueryItems   time.Duration // of refreshes of queries but the last, from the refresh on
 }
 
 // Notify says how people and programs are told of jobs. Secrets are never in the file, but in files that it
@@ -171,6 +182,11 @@ func (c *Config) settings() []setting {
 		{key: "archive.s3_bucket", about: "bucket of the archive; empty keeps it in a directory", into: &c.Archive.S3Bucket},
 		{key: "archive.s3_prefix", about: "what its names in the bucket begin with", into: &c.Archive.S3Prefix},
 		{key: "archive.s3_region", about: "region of the bucket, where the server asks for one", into: &c.Archive.S3Region},
+		{key: "retention.logs", about: "how long the tables keep log lines after a job's end; 0 is for ever", into: &c.Retention.Logs},
+		{key: "retention.results", about: "the same for suites, cases, judgements and the facts of RESULTS", into: &c.Retention.Results},
+		{key: "retention.measurements", about: "the same for measurements", into: &c.Retention.Measurements},
+		{key: "retention.history", about: "the same for the steps of jobs and of their devices, and the facts of LAB about a job", into: &c.Retention.History},
+		{key: "retention.query_items", about: "how long the tables keep the rows of a query's refreshes, but the last; 0 is for ever", into: &c.Retention.QueryItems},
 		{key: "notify.url", about: "address of the lab's pages, for links in mail and messages", into: &c.Notify.URL},
 		{key: "notify.timeout", about: "how long one attempt at a callback, mail or message may take", into: &c.Notify.Timeout},
 		{key: "notify.give_up", about: "how long a delivery is tried before it is a dead letter", into: &c.Notify.GiveUp},

@@ -23,12 +23,13 @@ import (
 
 // Deps is what the projector needs from outside.
 type Deps struct {
-	Log     *stream.Log // reads only
-	DSN     string      // of ClickHouse, as [projections.Open] takes it; "" is none, and the service idles
-	Now     func() time.Time
-	Logger  *slog.Logger
-	Metrics *Metrics      // told what is done; may be nil
-	Age     time.Duration // how long a fact may wait for others; 0 is 100 ms
+	Log       *stream.Log      // reads only
+	DSN       string           // of ClickHouse, as [projections.Open] takes it; "" is none, and the service idles
+	Now       func() time.Time // nil times nothing, and nothing ages
+	Logger    *slog.Logger
+	Retention projections.Retention // what leaves the tables
+	Metrics   *Metrics              // told what is done; may be nil
+	Age       time.Duration         // how long a fact may wait for others; 0 is 100 ms
 	// StandBy is how long the streams may wait before a projector that another has taken over from
 	// takes for granted that the other is gone; 0 is a minute.
 	StandBy time.Duration
@@ -47,7 +48,7 @@ func Run(ctx context.Context, d Deps) error {
 		return err
 	}
 	defer db.Close()
-	p := projections.NewProjector(projections.Settings{DB: db, Log: d.Log, Logger: d.Logger, Now: d.Now, Age: d.Age})
+	p := projections.NewProjector(projections.Settings{DB: db, Log: d.Log, Logger: d.Logger, Now: d.Now, Age: d.Age, Retention: d.Retention})
 	if d.Metrics != nil {
 		d.Metrics.watch(p)
 	}

@@ -101,7 +101,8 @@ func services() []service {
 			return s.runNotify(ctx, log, l)
 		}},
 		{"projector", "keeps ClickHouse's tables behind the log", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
-			return projector.Run(ctx, projector.Deps{Log: log, DSN: s.dsn, Logger: l, Metrics: s.metrics.counts.projector})
+			return projector.Run(ctx, projector.Deps{Log: log, DSN: s.dsn, Now: s.now, Logger: l, Metrics: s.metrics.counts.projector,
+				Retention: projections.Retention(s.config.Retention)})
 		}},
 		{"archive", "keeps what the streams held, and lets them forget it", func(ctx context.Context, s surroundings, log *stream.Log, _ *slog.Logger) error {
 			return s.runArchive(ctx, log)
