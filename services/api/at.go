@@ -49,6 +49,8 @@ func verbsAt() map[string]handler {
 		"workers.show":      verb((*api).showWorker),
 		"queries.list":      verb((*api).listQueries),
 		"queries.show":      verb((*api).showQuery),
+		"charts.list":       verb((*api).listCharts),
+		"charts.show":       verb((*api).showChart),
 		"jobs.list":         verb((*api).jobsThen),
 		"jobs.show":         verb((*api).showJob), // replaced by [past.showJob], which knows where to stop
 	}

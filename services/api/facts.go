@@ -110,7 +110,7 @@ func parseEntity(text string) (events.Entity, error) {
 		if id != "" {
 			return events.Entity{Kind: k, ID: id}, nil
 		}
-	case events.Reservation, events.Query, events.Notification:
+	case events.Reservation, events.Query, events.Chart, events.Notification:
 		if _, err := strconv.ParseUint(id, 10, 64); err == nil {
 			return events.Entity{Kind: k, ID: id}, nil
 		}
@@ -120,5 +120,5 @@ func parseEntity(text string) (events.Entity, error) {
 		}
 	}
 	return events.Entity{}, refuse(Invalid,
-		"entity is %q; write job/42, device/NAME, devicetype/NAME, worker/NAME, tag/NAME, reservation/1, query/3, policy, issues, scheduling or lab", text)
+		"entity is %q; write job/42, device/NAME, devicetype/NAME, worker/NAME, tag/NAME, reservation/1, query/3, chart/2, policy, issues, scheduling or lab", text)
 }

@@ -304,7 +304,7 @@ func (a *api) refreshQuery(ctx context.Context, who caller, in QueryRef) (SavedQ
 	return a.showQuery(ctx, who, QueryRef{Query: q.Query})
 }
 
-// withoutHidden returns a fact about a query without the rows of jobs that the caller may not see, or that
+// withoutHidden returns a fact about a query or chart without the rows of jobs that the caller may not see, or that
 // are so old that the fold does not know whose they are. A refresh finds the rows for all.
 func withoutHidden(s *lab.State, who caller, e events.Event) events.Event {
 	hidden := func(item events.QueryItem) bool {
@@ -320,6 +320,16 @@ func withoutHidden(s *lab.State, who caller, e events.Event) events.Event {
 		}
 		return e
 	case events.QueryResultIncluded:
+		if hidden(e.Item) {
+			e.Item = events.QueryItem{}
+		}
+		return e
+	case events.ChartResultOmitted:
+		if hidden(e.Item) {
+			e.Item = events.QueryItem{}
+		}
+		return e
+	case events.ChartResultIncluded:
 		if hidden(e.Item) {
 			e.Item = events.QueryItem{}
 		}

@@ -84,6 +84,19 @@ func verbs() map[string]handler {
 		"queries.include": verb((*api).includeResult),
 		"queries.similar": verb((*api).similarJobs),
 
+		"charts.list":    verb((*api).listCharts),
+		"charts.show":    verb((*api).showChart),
+		"charts.save":    verb((*api).saveChart),
+		"charts.remove":  verb((*api).removeChart),
+		"charts.query":   verb((*api).saveChartQuery),
+		"charts.drop":    verb((*api).dropChartQuery),
+		"charts.order":   verb((*api).orderChart),
+		"charts.view":    verb((*api).chooseView),
+		"charts.omit":    verb((*api).omitFromChart),
+		"charts.include": verb((*api).includeInChart),
+		"charts.data":    verb((*api).chartData),
+		"charts.custom":  verb((*api).customChart),
+
 		"reservations.list": verb((*api).listReservations),
 		"reservations.add":  verb((*api).addReservation),
 		"reservations.end":  verb((*api).endReservation),
@@ -111,6 +124,8 @@ func flows() map[string]opener {
 		"results.export":      (*api).openResults,
 		"queries.export":      (*api).openExport,
 		"queries.refresh-all": (*api).openRefreshAll,
+		"charts.export":       (*api).openChartExport,
+		"charts.draw":         (*api).openChartDrawing,
 	}
 }
 

@@ -165,7 +165,7 @@ refuses; 2 where the command was misused: an argument or flag that is missing, u
 	group("jobs", a.submitCommand(), a.jobsCommand(), a.showCommand(), a.whyCommand(), a.logsCommand(), a.resultsCommand(), a.compareCommand(), a.judgeCommand(),
 		a.cancelCommand(), a.priorityCommand(), a.runCommand(), a.planCommand(), a.validateCommand())
 	group("jobs", a.searchCommand(), a.diffLogCommand())
-	group("things", a.devicesCommand(), a.deviceTypesCommand(), a.tagsCommand(), a.workersCommand(), a.maintenanceCommand(), a.eventsCommand(), a.simulateCommand(), a.sqlCommand(), a.historyCommand(), a.knownIssuesCommand(), a.notifyCommand(), a.queryCommand(),
+	group("things", a.devicesCommand(), a.deviceTypesCommand(), a.tagsCommand(), a.workersCommand(), a.maintenanceCommand(), a.eventsCommand(), a.simulateCommand(), a.sqlCommand(), a.historyCommand(), a.knownIssuesCommand(), a.notifyCommand(), a.queryCommand(), a.chartCommand(),
 		a.importCommand())
 	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand(), a.healthzCommand(), a.lavaRunCommand())
 	a.completions(cmd)

@@ -1,0 +1,93 @@
+package api
+
+import (
+	"bytes"
+	"context"
+
+	"strata/events"
+	"strata/projections"
+)
+
+// ChartExport opens all points of one query of a chart, or of a custom chart, as a file. The messages
+// are its bytes.
+type ChartExport struct {
+	ChartDataRequest
+	Custom *ChartCustom `json:"custom,omitempty"`
+	Format string       `json:"format"` // csv, yaml or json
+}
+
+// openChartExport sends the points of a chart, the oldest first, as many as there are.
+func (a *api) openChartExport(who caller, body []byte) (producer, error) {
+	in, err := decode[ChartExport](body)
+	if err != nil {
+		return nil, err
+	}
+	write, err := newExporter(in.Format)
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.onePlot(who, in.ChartDataRequest, in.Custom)
+	switch {
+	case err != nil:
+		return nil, err
+	case p.out.Error != "":
+		return nil, refuse(Conflict, "%s", p.out.Error)
+	case a.history.DB == nil:
+		return nil, away(errNoHistory)
+	}
+	s, err := p.statement(p.plot)
+	if err != nil {
+		return nil, queryError(err)
+	}
+	return func(ctx context.Context, emit func(message) error) error {
+		if err := a.keptRows(ctx, p.wait); err != nil {
+			return err
+		}
+		a.tablesCatchUp(ctx)
+		a.resultsCatchUp(ctx)
+		flush := func(least int) error {
+			if write.out.Len() <= least {
+				return nil
+			}
+			chunk := bytes.Clone(write.out.Bytes())
+			write.out.Reset()
+			return emit(message{body: chunk})
+		}
+		if write.begin(p.out.Entity); in.Format == "csv" {
+			write.out.Reset()
+			write.csvRow(headOf(pointCells(p.out.Type, ChartPoint{})))
+		}
+		err := a.history.DB.Plot(ctx, s, projections.Bounds{Time: exportTime, Read: exportRows}, func(row projections.PlotPoint) error {
+			write.row(pointCells(p.out.Type, p.out.point(row)))
+			return flush(chunkBytes)
+		})
+		if err != nil {
+			return selectError(err)
+		}
+		write.end()
+		return flush(0)
+	}, nil
+}
+
+// pointCells is a point as its file has it, by the names that LAVA's data for charts have.
+func pointCells(t events.ChartType, p ChartPoint) []cell {
+	cells := []cell{{"id", p.ID}, {"pk", p.Item}, {"link", p.Link}, {"date", p.Date}, {"attribute", p.Attribute}, {"series", p.Series}, {"pass", p.Pass}}
+	switch t {
+	case events.ChartPassFail:
+		return append(cells, cell{"passes", count(p.Passes)}, cell{"failures", count(p.Failures)}, cell{"skip", count(p.Skip)},
+			cell{"unknown", count(p.Unknown)}, cell{"total", count(p.Total)}, cell{"value", p.Value})
+	case events.ChartMeasurement:
+		return append(cells, cell{"measurement", number(p.Measurement)}, cell{"units", p.Units})
+	}
+	return append(cells, cell{"attr_value", number(p.AttrValue)})
+}
+
+func count(v *uint64) any { return line(v) }
+
+// headOf returns the names of cells in their place.
+func headOf(cells []cell) []cell {
+	for i, c := range cells {
+		cells[i].value = c.name
+	}
+	return cells
+}
