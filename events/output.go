@@ -20,6 +20,7 @@ const (
 	Feedback  Level = "feedback" // what another namespace's console said
 	Results   Level = "results"  // Message is a mapping: one result
 	EventText Level = "event"    // text of lava-test-event
+	FileData  Level = "file"     // Message is a [FilePart]: bytes of a file that a test gave, or its end
 )
 
 // Record is one line of a job's log. Line numbers count records from 0 and are not in the record:

@@ -28,6 +28,48 @@ type Case struct {
 	Metadata    map[string]string `json:"metadata,omitempty"` // the other keys of the record; values that are not text as JSON
 }
 
+// File is a file that a test gave. Its bytes stand in the job's log, so that they are kept, archived,
+// shown and erased with it: in Parts lines from First on. Files of a job with equal bytes share them.
+type File struct {
+	Suite  string    `json:"suite"` // "0_smoke"
+	Set    string    `json:"set,omitempty"`
+	Case   string    `json:"case,omitempty"` // the case that it belongs to; empty for the whole suite
+	Name   string    `json:"name"`           // letters, digits, ".", "_", "+" and "-", 1 to 128 of them
+	Kind   string    `json:"kind,omitempty"` // junit, tap, ktap: its cases are among the results
+	Bytes  uint64    `json:"bytes"`
+	SHA256 string    `json:"sha256"` // of its bytes, lower-case hex
+	First  uint64    `json:"first"`  // the log line with its first part, from 0
+	Parts  uint64    `json:"parts"`  // how many lines from there on have its bytes; 0 for an empty file
+	Line   uint64    `json:"line"`   // the log line that says that it is whole
+	At     time.Time `json:"at"`     // that record's time, the worker's clock
+}
+
+// FilePart is the message of a log record of level [FileData]: Data, or File once all of it was said.
+// Its parts follow one another in the log without other lines between them.
+type FilePart struct {
+	Data []byte `json:"data,omitempty"` // at most [MaxPartBytes]; base64 in JSON
+	File *File  `json:"file,omitempty"` // Line and At are left to the reader
+}
+
+// FileName says whether a name is one that a file of a test may have: it can stand in an address, a
+// header and a directory, whoever chose it.
+func FileName(name string) bool {
+	if name == "" || len(name) > 128 || name == "." || name == ".." {
+		return false
+	}
+	for _, b := range []byte(name) {
+		switch {
+		case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b >= '0' && b <= '9', b == '.', b == '_', b == '+', b == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// MaxPartBytes is how much of a file stands in one record, in bytes before base64.
+const MaxPartBytes = 20 << 10
+
 // ResultsRecorded records what a stretch of a job's output says of its results. It stands on the
 // subject result.<job> in RESULTS, appended with that subject's expected sequence, so that nothing
 // is recorded twice. Written by services/ingestion.
@@ -37,6 +79,7 @@ type ResultsRecorded struct {
 	FirstLine uint64   `json:"first_line"` // of the stretch, from 0
 	Lines     uint64   `json:"lines"`      // its length; the next stretch starts at FirstLine+Lines
 	Cases     []Case   `json:"cases,omitempty"`
+	Files     []File   `json:"files,omitempty"`
 	Problems  []string `json:"problems,omitempty"` // results that could not be used, and why
 }
 

@@ -76,6 +76,9 @@ func (c *lineColumns) add(f events.Frame, seq uint64, at time.Time) {
 		if err == nil {
 			message, structured, err = messageText(r.Message)
 		}
+		if r.Level == events.FileData {
+			message, structured = "", false // bytes of a file: the log has them, and nobody looks for words in them
+		}
 		if err != nil {
 			r = events.Record{Time: at, Level: events.Exception}
 			message, structured = fmt.Sprintf("line cannot be read: %v: %s", err, text), false

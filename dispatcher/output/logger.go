@@ -24,6 +24,7 @@ type Logger struct {
 	next    uint64 // number of the next record
 	marks   map[string]marks
 	limit   limiter
+	files   given
 	err     error // the first failed write
 	failed  chan struct{}
 }
@@ -33,11 +34,15 @@ type Settings struct {
 	Now   func() time.Time
 	Write func(events.Record) error // takes each record, in order; called with a lock held
 	Limit int64                     // bytes of output kept whole; 0 is DefaultLimit
+	Files FileLimits                // of tests; zero is DefaultFileLimits
 }
 
 // New returns a logger that numbers from 0.
 func New(s Settings) *Logger {
-	return &Logger{now: s.Now, write: s.Write, marks: map[string]marks{}, limit: newLimiter(s.Limit), failed: make(chan struct{})}
+	if s.Files == (FileLimits{}) {
+		s.Files = DefaultFileLimits()
+	}
+	return &Logger{files: given{limits: s.Files, at: map[string]events.File{}}, now: s.Now, write: s.Write, marks: map[string]marks{}, limit: newLimiter(s.Limit), failed: make(chan struct{})}
 }
 
 // Debug logs detail that few people read.

@@ -60,6 +60,9 @@ type running struct {
 	owes     bool   // the report of expected cases, until the device's list was read
 	startSet string // the test set that was open when it began
 	endSet   string // and when it ended
+
+	file      *incoming   // on its way over the console
+	unsettled []*incoming // came broken
 }
 
 // listen takes what the device sends until the runner ends.
@@ -112,6 +115,8 @@ func (l *listener) loop(ctx context.Context) error {
 			if stop, err = l.ask(ctx, m); stop {
 				return err
 			}
+		case kind == filed:
+			err = l.fileLine(m)
 		case kind == matched:
 			err = l.match(m)
 		}
@@ -140,6 +145,7 @@ const (
 	signaled
 	numbered
 	asked
+	filed
 	matched
 	nothing // within the poll interval
 )
@@ -147,7 +153,7 @@ const (
 // compileMarks compiles what the device sends; the order is that of kind.
 func compileMarks() ([]connection.Pattern, error) {
 	var patterns []connection.Pattern
-	for _, text := range []string{exitMark, errorMark, signal, numberMark, askMark} {
+	for _, text := range []string{exitMark, errorMark, signal, numberMark, askMark, fileMark} {
 		p, err := connection.Compile(text, 0)
 		if err != nil {
 			return nil, err

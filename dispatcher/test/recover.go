@@ -26,6 +26,7 @@ func (l *listener) settle(ctx context.Context, ask bool) {
 		if !r.agrees() {
 			l.settleRun(ctx, r, ask)
 		}
+		l.settleFiles(ctx, r, ask)
 		if r.owes {
 			r.owes = false
 			r.expect.report(l.s, r.suite, r.endSet)

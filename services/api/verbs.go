@@ -19,6 +19,7 @@ func verbs() map[string]handler {
 		"jobs.list":     verb((*api).listJobs),
 		"jobs.show":     verb((*api).showJob),
 		"jobs.results":  verb((*api).results),
+		"jobs.files":    verb((*api).jobFiles),
 		"jobs.why":      verb((*api).whyJob),
 		"jobs.inputs":   verb((*api).jobInputs),
 		"jobs.compare":  verb((*api).compareJobs),
@@ -122,6 +123,7 @@ func flows() map[string]opener {
 		"devices.hands": (*api).openHands,
 
 		"results.export":      (*api).openResults,
+		"files.get":           (*api).openFile,
 		"queries.export":      (*api).openExport,
 		"queries.refresh-all": (*api).openRefreshAll,
 		"charts.export":       (*api).openChartExport,

@@ -174,8 +174,10 @@ func (r *reader) ingest(f stream.OutputFrame) error {
 	}
 	// Results before counts: a crash between the two only makes the counting repeat.
 	cases, problems := readResults(f.Frame)
-	if len(cases) > 0 || len(problems) > 0 {
-		seq, err := r.record(f.Frame, cases, problems)
+	files, odd := readFiles(f.Frame)
+	problems = append(problems, odd...)
+	if len(cases) > 0 || len(files) > 0 || len(problems) > 0 {
+		seq, err := r.record(f.Frame, cases, files, problems)
 		if err != nil {
 			return err
 		}
@@ -190,7 +192,7 @@ func (r *reader) ingest(f stream.OutputFrame) error {
 
 // record appends what a frame says of results, less what is recorded already, and returns the last
 // sequence of the job's results.
-func (r *reader) record(f events.Frame, cases []events.Case, problems []string) (uint64, error) {
+func (r *reader) record(f events.Frame, cases []events.Case, files []events.File, problems []string) (uint64, error) {
 	about := events.Entity{Kind: events.Result, ID: f.Job.String()}
 	for {
 		have, known := r.recorded[f.Job]
@@ -208,6 +210,11 @@ func (r *reader) record(f events.Frame, cases []events.Case, problems []string) 
 		for _, c := range cases {
 			if c.Line >= have.end {
 				fact.Cases = append(fact.Cases, c)
+			}
+		}
+		for _, file := range files {
+			if file.Line >= have.end {
+				fact.Files = append(fact.Files, file)
 			}
 		}
 		// Frames are recorded whole by whoever is first; problems have no line, and stand with the

@@ -3,6 +3,7 @@ package ingestion
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/url"
@@ -24,6 +25,39 @@ const (
 
 // isResult tells cheaply whether encoded records may have a result among them; most lines are none.
 func isResult(line []byte) bool { return bytes.Contains(line, []byte(`"results"`)) }
+
+// readFiles returns the files whose last record stands in a frame, in order.
+func readFiles(f events.Frame) (files []events.File, problems []string) {
+	mark := []byte(`"lvl":"file"`)
+	if !bytes.Contains(f.Body, mark) {
+		return nil, nil
+	}
+	for i, line := range f.Lines() {
+		if !bytes.Contains(line, mark) || !bytes.Contains(line, []byte(`"sha256"`)) {
+			continue // a part of one
+		}
+		var r events.Record
+		var part events.FilePart
+		err := json.Unmarshal(line, &r)
+		if err == nil && r.Level != events.FileData {
+			continue
+		}
+		if err == nil {
+			err = json.Unmarshal(r.Message, &part)
+		}
+		number := f.First + uint64(i)
+		if err == nil && (part.File == nil || !events.FileName(part.File.Name) || part.File.First+part.File.Parts > number) {
+			err = errors.New("its name or its lines cannot be")
+		}
+		if err != nil {
+			problems = append(problems, fmt.Sprintf("[%d] line %d tells of no file: %v", f.Job, number, err))
+			continue
+		}
+		part.File.Line, part.File.At = number, r.Time
+		files = append(files, *part.File)
+	}
+	return files, problems
+}
 
 // readResults returns what the records of a frame say of results: cases in order, and a sentence for
 // each thing that could not be used.

@@ -90,3 +90,24 @@ func FuzzReadResult(f *testing.F) {
 		}
 	})
 }
+
+// Of a file its last record counts; what cannot be one is a problem and costs nothing else.
+func TestReadFiles(t *testing.T) {
+	t.Parallel()
+	record := func(message string) string {
+		return `{"dt":"2026-11-22T12:00:00Z","lvl":"file","msg":` + message + "}\n"
+	}
+	body := `{"dt":"2026-11-22T12:00:00Z","lvl":"target","msg":"\"lvl\":\"file\" \"sha256\""}` + "\n" +
+		record(`{"data":"aGVsbG8="}`) +
+		record(`{"file":{"suite":"0_smoke","case":"boot","name":"a.txt","bytes":5,"sha256":"2cf2","first":11,"parts":1,"line":0,"at":"0001-01-01T00:00:00Z"}}`) +
+		record(`{"file":{"suite":"0_smoke","name":"../a","bytes":5,"sha256":"2cf2","first":11,"parts":1}}`) +
+		record(`{"file":{"suite":"0_smoke","name":"later","bytes":5,"sha256":"2cf2","first":99,"parts":1}}`) +
+		record(`["sha256"]`)
+	files, problems := readFiles(events.Frame{Job: 42, First: 10, Count: 6, Body: []byte(body)})
+	if len(files) != 1 || files[0].Name != "a.txt" || files[0].Line != 12 || files[0].At.Hour() != 12 || files[0].Case != "boot" {
+		t.Errorf("files: got %+v, want a.txt of line 12", files)
+	}
+	if len(problems) != 3 {
+		t.Errorf("problems: got %q, want three", problems)
+	}
+}

@@ -121,7 +121,7 @@ func (a *app) completions(root *cobra.Command) {
 		}
 	}
 	levels := words(string(events.Target), string(events.Results), string(events.Input), string(events.Feedback), string(events.Debug),
-		string(events.Info), string(events.Warning), string(events.Error), string(events.Exception), string(events.EventText))
+		string(events.Info), string(events.Warning), string(events.Error), string(events.Exception), string(events.EventText), string(events.FileData))
 	flag("logs", "level", levels)
 	flag("results", "format", words(results.Formats()...))
 	flag("submit", "level", levels)

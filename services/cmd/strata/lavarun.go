@@ -201,6 +201,9 @@ type lavaLog struct {
 }
 
 func (w *lavaLog) write(r events.Record) error {
+	if r.Level == events.FileData {
+		return nil // LAVA has no such level, and its server no place for files
+	}
 	line, err := lavaLine(r)
 	if err != nil {
 		return err

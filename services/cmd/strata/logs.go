@@ -89,7 +89,7 @@ The levels are debug, info, warning, error, exception, input, target, feedback, 
 // parseLevels checks the words of --level.
 func parseLevels(words []string) ([]events.Level, error) {
 	all := []events.Level{events.Debug, events.Info, events.Warning, events.Error, events.Exception,
-		events.Input, events.Target, events.Feedback, events.Results, events.EventText}
+		events.Input, events.Target, events.Feedback, events.Results, events.EventText, events.FileData}
 	var wanted []events.Level
 	for _, w := range words {
 		l := events.Level(strings.TrimSpace(w))

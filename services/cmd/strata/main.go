@@ -162,7 +162,7 @@ refuses; 2 where the command was misused: an argument or flag that is missing, u
 	group("queue", a.queueCommand(), a.policyCommand(), a.reservationsCommand())
 	group("lab", a.upCommand(), a.serveCommand(), a.workerCommand(), a.keysCommand(), a.demoCommand(), a.archiveCommand(),
 		a.backupCommand(), a.restoreCommand(), a.projectionsCommand())
-	group("jobs", a.submitCommand(), a.jobsCommand(), a.showCommand(), a.whyCommand(), a.logsCommand(), a.resultsCommand(), a.compareCommand(), a.judgeCommand(),
+	group("jobs", a.submitCommand(), a.jobsCommand(), a.showCommand(), a.whyCommand(), a.logsCommand(), a.resultsCommand(), a.artifactsCommand(), a.compareCommand(), a.judgeCommand(),
 		a.cancelCommand(), a.priorityCommand(), a.runCommand(), a.planCommand(), a.validateCommand())
 	group("jobs", a.searchCommand(), a.diffLogCommand())
 	group("things", a.devicesCommand(), a.deviceTypesCommand(), a.tagsCommand(), a.workersCommand(), a.maintenanceCommand(), a.eventsCommand(), a.simulateCommand(), a.sqlCommand(), a.historyCommand(), a.knownIssuesCommand(), a.notifyCommand(), a.queryCommand(), a.chartCommand(),

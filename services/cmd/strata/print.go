@@ -121,6 +121,9 @@ func (a *app) printRecordOf(as speaker, line uint64, r events.Record) error {
 	if r.Level == events.Results {
 		msg = resultText(r.Message)
 	}
+	if r.Level == events.FileData {
+		msg = fileText(r.Message)
+	}
 	if r.Namespace != "" {
 		msg = r.Namespace + ": " + msg
 	}

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -96,18 +93,7 @@ func (a *app) saveResults(cmd *cobra.Command, in api.ResultsExport, file string)
 	if file == "" {
 		return write(a.out)
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".results-*")
-	if err != nil {
-		return fmt.Errorf("write results: %w", err)
-	}
-	defer os.Remove(f.Name()) // there no more once it has its name
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), file); err != nil {
-		return fmt.Errorf("write results: %w", err)
-	}
-	return nil
+	return saveWhole(file, write)
 }
 
 // formatOf tells a format by a file's ending.
