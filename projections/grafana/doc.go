@@ -1,6 +1,8 @@
 // Package grafana holds a set of Grafana dashboards over the views of results: the lab, its queue, the
 // health of its devices, one job, the history of a test.
 //
+// [Files] is the set with its provisioning, which strata grafana writes for a Grafana to take.
+//
 // The tables of panels in this package are what people change; dashboards/*.json and datasource.yaml
 // are made of them by go test -update, in the form in which Grafana imports or provisions them. They
 // use ClickHouse's own data source plug-in (grafana-clickhouse-datasource), whose macros stand in the
