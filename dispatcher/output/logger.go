@@ -34,13 +34,16 @@ type Settings struct {
 	Now   func() time.Time
 	Write func(events.Record) error // takes each record, in order; called with a lock held
 	Limit int64                     // bytes of output kept whole; 0 is DefaultLimit
-	Files FileLimits                // of tests; zero is DefaultFileLimits
+	Files FileLimits                // of tests; 0 is what DefaultFileLimits says
 }
 
 // New returns a logger that numbers from 0.
 func New(s Settings) *Logger {
-	if s.Files == (FileLimits{}) {
-		s.Files = DefaultFileLimits()
+	if s.Files.File == 0 {
+		s.Files.File = DefaultFileLimits().File
+	}
+	if s.Files.Job == 0 {
+		s.Files.Job = DefaultFileLimits().Job
 	}
 	return &Logger{files: given{limits: s.Files, at: map[string]events.File{}}, now: s.Now, write: s.Write, marks: map[string]marks{}, limit: newLimiter(s.Limit), failed: make(chan struct{})}
 }

@@ -51,6 +51,8 @@ type Jobs struct {
 	First           uint64        // number of the first job of a new lab
 	WorkerLossLimit time.Duration // a job whose worker is away longer ends, Infrastructure
 	OutputLimit     int64         // bytes of log records that a job may write
+	FileLimit       int64         // bytes of one file that a test gives
+	FilesLimit      int64         // bytes of all files of a job
 	QueueTimeout    time.Duration // of jobs that name none; 0 waits for ever
 	Retry           bool          // a job that ends by the lab's fault is tried once elsewhere, where it does not say
 	ExtraContext    []string      // further names that a job's context may set (LAVA's EXTRA_CONTEXT_VARIABLES)
@@ -129,7 +131,7 @@ func Defaults() Config {
 	return Config{
 		Listen:     Listen{HTTP: "127.0.0.1:8080", NATS: "127.0.0.1:4222", SQL: "127.0.0.1:8123"},
 		Broker:     Broker{Replicas: 1},
-		Jobs:       Jobs{First: 1, WorkerLossLimit: 10 * time.Minute, OutputLimit: 1 << 30},
+		Jobs:       Jobs{First: 1, WorkerLossLimit: 10 * time.Minute, OutputLimit: 1 << 30, FileLimit: 16 << 20, FilesLimit: 64 << 20},
 		Space:      Space{Server: 1 << 30, Worker: 1 << 30},
 		Log:        Log{Level: "info", Format: "text"},
 		Worker:     Worker{TFTP: ":69", Web: ":8070", Cache: 20 << 30},
@@ -171,6 +173,8 @@ func (c *Config) settings() []setting {
 		{key: "jobs.first", about: "number of the first job; counts when the lab is made", into: &c.Jobs.First},
 		{key: "jobs.worker_loss_limit", about: "a job whose worker is away longer ends, Infrastructure", into: &c.Jobs.WorkerLossLimit},
 		{key: "jobs.output_limit", about: "bytes of log that a job may write", into: &c.Jobs.OutputLimit, size: true},
+		{key: "jobs.file_limit", about: "bytes of one file that a test gives; over a console at most 16MiB", into: &c.Jobs.FileLimit, size: true},
+		{key: "jobs.files_limit", about: "bytes of all files that the tests of a job give", into: &c.Jobs.FilesLimit, size: true},
 		{key: "jobs.queue_timeout", about: "how long a job that does not say waits for a device; 0 is for ever", into: &c.Jobs.QueueTimeout},
 		{key: "jobs.retry_infrastructure", about: "try a job that ends by the lab's fault once more, on another device, where it does not say", into: &c.Jobs.Retry},
 		{key: "jobs.extra_context", about: "further names that a job's context may set", into: &c.Jobs.ExtraContext},

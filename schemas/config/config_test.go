@@ -24,6 +24,7 @@ jobs:
   first: 100001
   worker_loss_limit: 1h30m
   output_limit: 1.5MiB
+  file_limit: 5MiB
   queue_timeout: 0
   extra_context: [my_var, other]
 space:
@@ -40,7 +41,7 @@ worker:
 	want.Data = "/srv/strata"
 	want.Listen.HTTP, want.Listen.Metrics = "0.0.0.0:80", "127.0.0.1:0"
 	want.Broker = Broker{URL: "nats://broker:4222", AllowLossy: true, Replicas: 3, OutputBytes: 64 << 30}
-	want.Jobs = Jobs{First: 100001, WorkerLossLimit: 90 * time.Minute, OutputLimit: 3 << 19, ExtraContext: []string{"my_var", "other"}}
+	want.Jobs = Jobs{First: 100001, WorkerLossLimit: 90 * time.Minute, OutputLimit: 3 << 19, FileLimit: 5 << 20, FilesLimit: 64 << 20, ExtraContext: []string{"my_var", "other"}}
 	want.Space.Server = 4096
 	want.Log = Log{"debug", "json"}
 	if !reflect.DeepEqual(got, want) {

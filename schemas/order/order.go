@@ -104,6 +104,8 @@ type Work struct {
 	Credential  string `json:"credential"`            // opaque token of the job's process on the bus
 	Group       string `json:"group,omitempty"`       // multinode group, or empty
 	OutputLimit int64  `json:"output_limit"`          // bytes of log records; 0: the worker's default
+	FileLimit   int64  `json:"file_limit,omitempty"`  // bytes of one file of a test; 0: the worker's default
+	FilesLimit  int64  `json:"files_limit,omitempty"` // bytes of all of them; 0: the worker's default
 	Traceparent string `json:"traceparent,omitempty"` // W3C trace context of the JobScheduled fact
 }
 

@@ -28,6 +28,9 @@ type Deps struct {
 	PresenceTTL time.Duration
 	// OutputLimit is how many bytes of a job's output are kept whole; 0 is the worker's default.
 	OutputLimit int64
+	// FileLimit and FilesLimit are how many bytes one file of a job's tests may have, and all of
+	// them; 0 is the worker's default.
+	FileLimit, FilesLimit int64
 }
 
 // LostAfter is how long a worker may be away, where nothing else is configured: long enough for

@@ -221,7 +221,8 @@ func (s *service) work(j *lab.Job) (order.Work, error) {
 			return order.Work{}, err
 		}
 	}
-	w := order.Work{Display: j.Display, OutputLimit: s.OutputLimit, Traceparent: s.state.traces[j.ID]}
+	w := order.Work{Display: j.Display, OutputLimit: s.OutputLimit, FileLimit: s.FileLimit, FilesLimit: s.FilesLimit,
+		Traceparent: s.state.traces[j.ID]}
 	me := access.Principal{Role: access.Job, Job: j.ID, Lease: j.Run.Lease, Worker: j.Run.Worker}
 	if j.Part != nil {
 		me.Group, w.Group = j.Part.Group, j.Part.Group

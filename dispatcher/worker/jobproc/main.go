@@ -74,7 +74,8 @@ func perform(ctx context.Context, j Job, task Task, d Deps) error {
 	if err != nil {
 		return fmt.Errorf("open spool: %w", err)
 	}
-	j.Log = output.New(output.Settings{Now: d.Now, Write: spool.Append, Limit: j.Order.Work.OutputLimit})
+	j.Log = output.New(output.Settings{Now: d.Now, Write: spool.Append, Limit: j.Order.Work.OutputLimit,
+		Files: output.FileLimits{File: j.Order.Work.FileLimit, Job: j.Order.Work.FilesLimit}})
 	j.Log.Mask(j.Order.Work.Credential)
 	if err := os.MkdirAll(j.Scratch, 0o755); err != nil {
 		return fmt.Errorf("make scratch directory: %w", err)

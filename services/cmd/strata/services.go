@@ -74,7 +74,8 @@ func services() []service {
 		}},
 		{"dispatch", "hands jobs to workers, and believes their reports or not", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return dispatch.Run(ctx, dispatch.Deps{Log: log, Key: s.key, Now: s.now, Logger: l,
-				LostAfter: s.config.Jobs.WorkerLossLimit, OutputLimit: s.config.Jobs.OutputLimit})
+				LostAfter: s.config.Jobs.WorkerLossLimit, OutputLimit: s.config.Jobs.OutputLimit,
+				FileLimit: s.config.Jobs.FileLimit, FilesLimit: s.config.Jobs.FilesLimit})
 		}},
 		{"ingestion", "turns output into results", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return ingestion.Run(ctx, ingestion.Deps{Log: log, Now: s.now, Logger: l})
