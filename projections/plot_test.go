@@ -20,7 +20,7 @@ func TestPlot(t *testing.T) {
 	r := rand.New(rand.NewPCG(26, 11))
 	db, lab := sought(t, r, 40)
 	found := map[string]int{}
-	for i := range 90 {
+	for i := range 120 {
 		q := soughtQuery(r)
 		q.Clauses = nil
 		if i%2 == 0 {

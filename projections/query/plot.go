@@ -123,12 +123,13 @@ func (c *compiler) plot(where []string, p Plot, limits Limits) Statement {
 		return Statement{"SELECT " + columns + ", time AS at, '' AS attribute, '' AS series FROM (" + values + ")" + tail, c.values, limits}
 	}
 	at, jobs := "time", "job IN (SELECT job FROM "+from+" WHERE "+holds+")"
-	if c.entity == events.JobQuery {
-		jobs = holds
-	}
-	if c.entity != events.CaseQuery {
-		at = "ended"
-		jobs += " AND ended_at IS NOT NULL"
+	switch c.entity {
+	case events.JobQuery:
+		at, jobs = "ended", holds+" AND ended_at IS NOT NULL"
+	case events.SuiteQuery:
+		// Which suites are meant is costly to find, and is found above already; jobs of the time are enough.
+		narrow, rest := c.first(p.dates(c.entity))
+		at, jobs = "ended", strings.Join(append(append(narrow, c.tests(rest)...), "ended_at IS NOT NULL"), " AND ")
 	}
 	// What a long value of metadata says at its end is not what a reader of an axis looks for.
 	attribute, series := "''", "''"
