@@ -77,6 +77,7 @@ fuzz: ## fuzz every parser, FUZZ_SECONDS each; FUZZ=name picks some of them
 AREA ?= foundation
 bench: ## measure; AREA=foundation picks the figures, docs/measurements.md says what they mean
 	@$(MAKE) --no-print-directory deps build >&2
+	@[ "$(AREA)" != tables ] || .ci/install pg_ctlcluster:postgresql # to compare with
 	@$(GO) run ./services/cmd/bench -area $(AREA)
 
 ROUNDS ?= 300

@@ -82,7 +82,32 @@ func (db *DB) LogSize(ctx context.Context) (LogSize, error) {
 
 // MergeLogs merges the parts of the logs' tables, as time would.
 func (db *DB) MergeLogs(ctx context.Context) error {
-	for _, table := range []string{"log_line_state", "log_templates", "log_template_jobs", "log_words"} {
+	return db.merge(ctx, "log_line_state", "log_templates", "log_template_jobs", "log_words")
+}
+
+// MergeResults merges the parts of the tables of jobs and results, as time would.
+func (db *DB) MergeResults(ctx context.Context) error {
+	return db.merge(ctx, "job_state", "job_transitions", "test_suite_counts", "test_set_counts", "test_cases", "measurements")
+}
+
+// ResultSize returns how many test cases there are and the bytes that they take on disk, compressed,
+// with what is counted and measured of them and all indexes.
+func (db *DB) ResultSize(ctx context.Context) (cases, bytes uint64, err error) {
+	type size struct {
+		Cases uint64 `ch:"cases"`
+		Bytes uint64 `ch:"bytes"`
+	}
+	rows, err := all[size](ctx, db, `SELECT sumIf(p.rows, p.table = 'test_cases') AS cases, sum(p.bytes_on_disk) AS bytes FROM system.parts AS p
+		WHERE p.active AND p.database = {database:String} AND p.table IN ('test_suite_counts', 'test_set_counts', 'test_cases', 'measurements')`,
+		clickhouse.Named("database", db.database))
+	if err != nil {
+		return 0, 0, fmt.Errorf("measure the results: %w", err)
+	}
+	return rows[0].Cases, rows[0].Bytes, nil
+}
+
+func (db *DB) merge(ctx context.Context, tables ...string) error {
+	for _, table := range tables {
 		if err := db.conn.Exec(ctx, "OPTIMIZE TABLE "+table+" FINAL"); err != nil {
 			return fmt.Errorf("merge %s: %w", table, away(err))
 		}

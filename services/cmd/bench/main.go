@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) int {
 	markdown := flags.String("markdown", "", "write a page with the figures to this file too")
 	dir := flags.String("dir", "", "directory on the disk to measure; the default is the temporary one")
 	quick := flags.Bool("quick", false, "try the program itself: small loads, figures that mean nothing")
-	year := flags.Int("jobs", 0, "jobs of the generated year (default 10,000; 100,000,000 log lines)")
+	year := flags.Int("jobs", 0, "jobs of the generated year (default 10,000; 100,000,000 log lines, 10,000,000 cases)")
 	flags.StringVar(&b.strata, "strata", filepath.Join("bin", "strata"), "the binary to measure; make build makes it")
 	flags.IntVar(&b.runs, "runs", 5, "how often each figure is measured; the median counts")
 	if err := flags.Parse(args); err != nil {

@@ -271,7 +271,7 @@ func (b *bench) project(ctx context.Context, log *stream.Log, dir string) (row [
 	go func() {
 		ended <- projector.Run(projecting, projector.Deps{Log: log, DSN: v.DSN(), Now: b.now, Logger: slog.New(slog.DiscardHandler)})
 	}()
-	err = awaitPosition(ctx, db, last)
+	err = awaitPosition(ctx, db, stream.Output, last)
 	took := b.now().Sub(began)
 	size, berr := db.LogSize(ctx)
 	stop()
@@ -284,19 +284,19 @@ func (b *bench) project(ctx context.Context, log *stream.Log, dir string) (row [
 	return []float64{float64(size.Lines) / took.Seconds()}, nil
 }
 
-// awaitPosition waits until the tables have OUTPUT up to a sequence.
-func awaitPosition(ctx context.Context, db *projections.DB, last uint64) error {
+// awaitPosition waits until the tables have a stream up to a sequence.
+func awaitPosition(ctx context.Context, db *projections.DB, name string, last uint64) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		at, err := db.Position(ctx, stream.Output)
+		at, err := db.Position(ctx, name)
 		if err != nil || at >= last {
 			return err
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("the tables are at %d of %d frames: %w", at, last, ctx.Err())
+			return fmt.Errorf("the tables are at %d of %d of %s: %w", at, last, name, ctx.Err())
 		}
 	}
 }

@@ -204,8 +204,11 @@ func (l *lab) quiet(ctx context.Context) error {
 }
 
 // processorTime returns what the process has used so far, in hundredths of a second.
-func (l *lab) processorTime() (int, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", l.command.Process.Pid))
+func (l *lab) processorTime() (int, error) { return processorTicks(l.command.Process.Pid) }
+
+// processorTicks returns what a process has used so far, in hundredths of a second.
+func processorTicks(pid int) (int, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}

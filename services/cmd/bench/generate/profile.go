@@ -18,6 +18,8 @@ type profile struct {
 
 // testCase is a case of a test plan and what it may print.
 type testCase struct {
+	suite  string
+	name   string
 	start  string
 	output []string
 	result string
@@ -50,7 +52,7 @@ func newPool(r *rand.Rand) pool {
 	}
 	for n := range 1200 {
 		suite, test := pick(r, "net", "mm", "timers", "futex", "cgroup", "ptrace", "vfs", "bpf"), name(r)+"_"+name(r)
-		c := testCase{most: 6 + r.IntN(20),
+		c := testCase{most: 6 + r.IntN(20), suite: fmt.Sprintf("%d_%s", n%7, suite), name: suite + "_" + test,
 			start:  fmt.Sprintf("Received signal: <STARTTC> %s_%s", suite, test),
 			result: fmt.Sprintf(`{"case":"%s_%s","definition":"%d_%s","duration":"%%f","result":"pass"}`, suite, test, n%7, suite)}
 		for range 4 + r.IntN(8) {
