@@ -75,9 +75,9 @@ type conn struct {
 }
 
 // dial opens a connection to the engine on the data directory path. The first one starts the
-// engine; all others of the process must name the same path.
-func (b *binding) dial(path string) (*conn, error) {
-	arguments := []string{"strata\x00", "--path=" + path + "\x00"}
+// engine, with the configuration in a file; all others of the process must name the same path.
+func (b *binding) dial(path, config string) (*conn, error) {
+	arguments := []string{"strata\x00", "--path=" + path + "\x00", "--config-file=" + config + "\x00"}
 	var pins runtime.Pinner
 	defer pins.Unpin()
 	argv := make([]unsafe.Pointer, len(arguments)+1)

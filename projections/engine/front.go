@@ -46,7 +46,7 @@ func (f *front) execute(ctx context.Context, s statement, out *reply) error {
 	if strings.TrimSpace(s.text) == handshakeQuery && s.protocol != "" {
 		return answerHandshake(s.protocol, out)
 	}
-	session, err := f.pool.get(ctx, s.database, s.settings)
+	session, err := f.pool.get(ctx, s.asked)
 	if err != nil {
 		return err
 	}

@@ -22,16 +22,15 @@ func TestParse(t *testing.T) {
 		rows                      string
 	}{
 		{"query in the body", "POST", "database=d&max_threads=2&param_x=1", "SELECT {x:UInt8}", statement{
-			text: "SELECT {x:UInt8}", format: "TabSeparated", database: "d",
-			settings: map[string]string{"max_threads": "2"}, params: parameters{"x": "1"}}, ""},
+			text: "SELECT {x:UInt8}", format: "TabSeparated", asked: asked{"d", "", map[string]string{"max_threads": "2"}}, params: parameters{"x": "1"}}, ""},
 		{"query in the address", "GET", "query=SELECT+1&default_format=Native&client_protocol_version=54460", "", statement{
-			text: "SELECT 1", format: "Native", protocol: "54460", settings: map[string]string{"readonly": "2"}, params: parameters{}}, ""},
+			text: "SELECT 1", format: "Native", protocol: "54460", asked: asked{"", "", map[string]string{"readonly": "2"}}, params: parameters{}}, ""},
 		{"rows in the body", "POST", "query=INSERT+INTO+t+(a)+FORMAT+CSV&insert_deduplication_token=k", "1\n2\n", statement{
-			text: "INSERT INTO t (a)", format: "CSV", token: "k", settings: map[string]string{}, params: parameters{}}, "1\n2\n"},
+			text: "INSERT INTO t (a)", format: "CSV", token: "k", asked: asked{"", "", map[string]string{}}, params: parameters{}}, "1\n2\n"},
 		{"half in each", "POST", "query=SELECT", "1", statement{
-			text: "SELECT\n1", format: "TabSeparated", settings: map[string]string{}, params: parameters{}}, ""},
+			text: "SELECT\n1", format: "TabSeparated", asked: asked{"", "", map[string]string{}}, params: parameters{}}, ""},
 		{"the client's own options are no settings", "POST", "quota_key=a&query_id=b&compress=1&session_id=c&role=d", "SELECT 1", statement{
-			text: "SELECT 1", format: "TabSeparated", settings: map[string]string{}, params: parameters{}}, ""},
+			text: "SELECT 1", format: "TabSeparated", asked: asked{"", "d", map[string]string{}}, params: parameters{}}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -99,9 +98,9 @@ func TestSettingOrder(t *testing.T) {
 	if want := []string{"a", "b", "z", "readonly"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("order %v; want %v: nothing can be set after readonly", got, want)
 	}
-	one := sessionKey("d", map[string]string{"a": "1", "b": "2"})
-	for _, other := range []string{sessionKey("d", map[string]string{"a": "1"}), sessionKey("", map[string]string{"a": "1", "b": "2"}),
-		sessionKey("d", map[string]string{"a": "1 b=2"})} {
+	one := asked{"d", "r", map[string]string{"a": "1", "b": "2"}}.key()
+	for _, other := range []string{asked{"d", "r", map[string]string{"a": "1"}}.key(), asked{"", "r", map[string]string{"a": "1", "b": "2"}}.key(),
+		asked{"d", "", map[string]string{"a": "1", "b": "2"}}.key(), asked{"d", "r", map[string]string{"a": "1 b=2"}}.key()} {
 		if one == other {
 			t.Errorf("two kinds of sessions have the key %s", one)
 		}

@@ -38,19 +38,26 @@ func newPool(dial func() (*conn, error)) *pool {
 	return &pool{dial: dial, busy: make(chan struct{}, maxBusy)}
 }
 
-// get returns a session with that database and those settings. It waits for a place until ctx
+// asked is what a session is set to.
+type asked struct {
+	database string
+	role     string // the only one that it has then; empty: all that the engine's user has
+	settings map[string]string
+}
+
+// get returns a session that is set so. It waits for a place until ctx
 // ends. The caller gives it back with put, or with drop where its state is in doubt.
-func (p *pool) get(ctx context.Context, database string, settings map[string]string) (*session, error) {
+func (p *pool) get(ctx context.Context, w asked) (*session, error) {
 	select {
 	case p.busy <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	key := sessionKey(database, settings)
+	key := w.key()
 	if s := p.takeIdle(key); s != nil {
 		return s, nil
 	}
-	s, err := p.open(key, database, settings)
+	s, err := p.open(w)
 	if err != nil {
 		<-p.busy
 		return nil, err
@@ -70,7 +77,7 @@ func (p *pool) takeIdle(key string) *session {
 	return nil
 }
 
-func (p *pool) open(key, database string, settings map[string]string) (*session, error) {
+func (p *pool) open(w asked) (*session, error) {
 	p.mu.Lock()
 	p.opened++
 	tag := "strata-" + strconv.FormatUint(p.opened, 10)
@@ -80,15 +87,18 @@ func (p *pool) open(key, database string, settings map[string]string) (*session,
 		return nil, err
 	}
 	statements := []string{"SET log_comment = " + quote(tag)}
-	if database != "" {
-		statements = append(statements, "USE "+quoteName(database))
+	if w.database != "" {
+		statements = append(statements, "USE "+quoteName(w.database))
 	}
-	for _, name := range settingOrder(settings) {
+	if w.role != "" {
+		statements = append(statements, "SET ROLE "+quoteName(w.role))
+	}
+	for _, name := range settingOrder(w.settings) {
 		if !settingName.MatchString(name) {
 			c.close()
 			return nil, exception{115, "UNKNOWN_SETTING", fmt.Errorf("unknown setting %q", name)}
 		}
-		statements = append(statements, "SET "+name+" = "+quote(settings[name]))
+		statements = append(statements, "SET "+name+" = "+quote(w.settings[name]))
 	}
 	for _, statement := range statements {
 		if err := c.run(statement, "Native", nil, nil); err != nil {
@@ -96,7 +106,7 @@ func (p *pool) open(key, database string, settings map[string]string) (*session,
 			return nil, err
 		}
 	}
-	return &session{conn: c, key: key, tag: tag}, nil
+	return &session{conn: c, key: w.key(), tag: tag}, nil
 }
 
 // put keeps s for the next request like it.
@@ -149,11 +159,11 @@ func settingOrder(settings map[string]string) []string {
 	return names
 }
 
-func sessionKey(database string, settings map[string]string) string {
+func (w asked) key() string {
 	var b strings.Builder
-	b.WriteString(strconv.Quote(database))
-	for _, name := range settingOrder(settings) {
-		b.WriteString(" " + strconv.Quote(name) + "=" + strconv.Quote(settings[name]))
+	b.WriteString(strconv.Quote(w.database) + " " + strconv.Quote(w.role))
+	for _, name := range settingOrder(w.settings) {
+		b.WriteString(" " + strconv.Quote(name) + "=" + strconv.Quote(w.settings[name]))
 	}
 	return b.String()
 }

@@ -18,10 +18,9 @@ const maxStatement = 64 << 20
 
 // statement is what one request asks for.
 type statement struct {
-	text     string
-	format   string // of the output, or of the rows in rows
-	database string
-	settings map[string]string
+	text   string
+	format string // of the output, or of the rows in rows
+	asked
 	params   parameters
 	token    string    // insert_deduplication_token: new each time, so no part of the session's key
 	rows     io.Reader // nil, or what an INSERT … FORMAT reads
@@ -46,9 +45,10 @@ var insertFormat = regexp.MustCompile(`(?is)^(\s*INSERT\s+INTO\s.*?)\s+FORMAT\s+
 func parse(r *http.Request) (statement, error) {
 	values := r.URL.Query()
 	s := statement{
-		database: values.Get("database"), format: values.Get("default_format"), text: values.Get("query"),
+		asked:  asked{database: values.Get("database"), role: values.Get("role"), settings: map[string]string{}},
+		format: values.Get("default_format"), text: values.Get("query"),
 		token: values.Get("insert_deduplication_token"), protocol: values.Get("client_protocol_version"),
-		settings: map[string]string{}, params: parameters{},
+		params: parameters{},
 	}
 	for name, all := range values {
 		value := all[len(all)-1]
@@ -70,7 +70,7 @@ func parse(r *http.Request) (statement, error) {
 	if r.Method == http.MethodGet && s.settings["readonly"] == "" {
 		s.settings["readonly"] = "2" // as a server does: a link must not change anything
 	}
-	body, err := requestBody(r)
+	body, err := RequestBody(r)
 	if err != nil {
 		return s, err
 	}
@@ -92,9 +92,9 @@ func parse(r *http.Request) (statement, error) {
 	return s, nil
 }
 
-// requestBody undoes the two kinds of compression that clients use: gzip by header, and blocks of
+// RequestBody undoes the two kinds of compression that clients use: gzip by header, and blocks of
 // ClickHouse's own framing by decompress=1.
-func requestBody(r *http.Request) (io.Reader, error) {
+func RequestBody(r *http.Request) (io.Reader, error) {
 	var body io.Reader = r.Body
 	switch encoding := r.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":

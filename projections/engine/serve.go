@@ -18,6 +18,7 @@ type Options struct {
 	Path    string // data directory, made if missing; one process at a time may hold it
 	Listen  string // TCP address of the front, such as "127.0.0.1:8123"; port 0 takes a free one
 	Library string // libchdb.so; "" looks for it with [Library]
+	Access  Access // what visitors may read
 	Logger  *slog.Logger
 	Ready   func(address string) // called once the front answers; may be nil
 }
@@ -53,12 +54,17 @@ func Serve(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	// This connection stays open as long as the process: the library shuts down with its last one.
-	control, err := b.dial(o.Path)
+	config, err := o.Access.write(o.Path)
 	if err != nil {
 		return err
 	}
-	f := &front{pool: newPool(func() (*conn, error) { return b.dial(o.Path) }), killer: newKiller(control), log: log}
+	dial := func() (*conn, error) { return b.dial(o.Path, config) }
+	// This connection stays open as long as the process: the library shuts down with its last one.
+	control, err := dial()
+	if err != nil {
+		return err
+	}
+	f := &front{pool: newPool(dial), killer: newKiller(control), log: log}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	if os.Getenv(supervised) != "" {

@@ -32,6 +32,8 @@ import (
 
 // Engine is the engine of one test binary.
 type Engine struct {
+	Access engine.Access // what visitors may read; set before Run
+
 	dsn     *url.URL // without database
 	missing error    // why there is none
 	count   atomic.Uint64
@@ -58,7 +60,7 @@ func (e *Engine) Run(m *testing.M) int {
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
 		ended <- engine.Serve(ctx, engine.Options{
-			Path: dir, Listen: "127.0.0.1:0", Ready: func(address string) { ready <- address },
+			Path: dir, Listen: "127.0.0.1:0", Access: e.Access, Ready: func(address string) { ready <- address },
 		})
 	}()
 	select {
