@@ -59,6 +59,7 @@ func Open(dsn string) (*DB, error) {
 	options.Settings["async_insert"] = 0
 	// Answers come in full precision and NULLs stay NULLs in joins.
 	options.Settings["join_use_nulls"] = 1
+	options.Settings[viewerSetting] = everybody // the lab's own questions name their viewer
 	options.DialTimeout = 2 * time.Second
 	options.MaxOpenConns, options.MaxIdleConns = 16, 8
 	db, err := open(*options)
@@ -123,6 +124,8 @@ func away(err error) error {
 const (
 	codeUnknownTable    = 60
 	codeUnknownDatabase = 81
+	codeUnknownUser     = 192
+	codeAccessDenied    = 497
 )
 
 // ask runs a question and hands each row to scan. Values in it are bound by name, as {name:Type}.

@@ -105,7 +105,7 @@ func (e *erasedJobs) concerns(m stream.Message, f fact) bool {
 
 // stays tells whether a table keeps its rows of a job that was erased: they say what the facts say, which stay.
 func stays(table string) bool {
-	return slices.Contains([]string{"job_state", "job_transitions", "removals", "keeps", "aged"}, table)
+	return slices.Contains([]string{"job_state", "job_transitions", "removals", "keeps", "aged", "job_viewers"}, table)
 }
 
 // erase removes the rows of erased jobs, for good: parts are written anew, so nothing is left on disk.

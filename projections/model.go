@@ -58,6 +58,7 @@ func models() []model {
 		read("job_judgements", judgementRows),
 		read("case_changes", changeRows),
 		read("query_items", queryItemRows),
+		read("job_viewers", jobViewerRows),
 	}
 }
 

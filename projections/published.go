@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -112,11 +113,18 @@ func (db *DB) publish(ctx context.Context) error {
 			shape = append(shape, fmt.Sprintf("%s %s COMMENT %s", quoteName(c.Name), c.Type, quoteText(c.Comment)))
 			names = append(names, quoteName(c.Name))
 		}
-		statement := fmt.Sprintf("CREATE OR REPLACE VIEW %s.%s (%s) AS SELECT %s FROM %s.%s COMMENT %s",
-			quoteName(name), quoteName(v.name), strings.Join(shape, ", "), strings.Join(names, ", "),
-			quoteName(db.database), quoteName(v.name), quoteText(of.comment))
-		if err := db.conn.Exec(ctx, statement); err != nil {
-			return fmt.Errorf("publish %s: %w", v.name, away(err))
+		create := func(security string) error {
+			return away(db.conn.Exec(ctx, fmt.Sprintf("CREATE OR REPLACE VIEW %s.%s (%s) %s AS SELECT %s FROM %s.%s COMMENT %s",
+				quoteName(name), quoteName(v.name), strings.Join(shape, ", "), security, strings.Join(names, ", "),
+				quoteName(db.database), quoteName(v.name), quoteText(of.comment))))
+		}
+		// Read in the name of a user to whom row policies apply; a server may have none of that name.
+		err := create("DEFINER = " + definer + " SQL SECURITY DEFINER")
+		if refused := (*clickhouse.Exception)(nil); errors.As(err, &refused) && (refused.Code == codeUnknownUser || refused.Code == codeAccessDenied) {
+			err = create("SQL SECURITY INVOKER")
+		}
+		if err != nil {
+			return fmt.Errorf("publish %s: %w", v.name, err)
 		}
 	}
 	return nil

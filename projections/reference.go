@@ -28,7 +28,7 @@ The views of the database ` + "`results`" + ` are for analysts, Grafana and scri
 columns, and new columns come last. A database called otherwise than strata, in a server that several
 labs share, has its views in ` + "`<database>_results`" + `. Everything follows the log within a second.
 
-A view whose rows are about jobs shows each caller those of jobs that they may see.
+A view whose rows are about jobs shows each caller those of jobs that they may see: [sql-door.md](sql-door.md).
 
 Rows of jobs that ended long ago may have left by the lab's rules of retention: ` + "`results.aged`" + ` tells of which jobs, and
 what ([operations.md](operations.md#how-long-the-tables-keep-rows)).

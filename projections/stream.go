@@ -34,7 +34,7 @@ func (db *DB) Stream(ctx context.Context, statement, format string, l Limits) (i
 	if db.options.Protocol != clickhouse.HTTP {
 		return nil, fmt.Errorf("stream a result: the ClickHouse DSN is not one of http or https")
 	}
-	values := url.Values{"database": {db.database}, "default_format": {format}}
+	values := url.Values{"database": {db.database}, "default_format": {format}, viewerSetting: {everybody}}
 	for name, value := range l.settings("throw") {
 		values.Set(name, fmt.Sprint(value))
 	}
@@ -66,8 +66,11 @@ func (db *DB) Stream(ctx context.Context, statement, format string, l Limits) (i
 		return nil, refusal(string(text))
 	}
 	tag := response.Header.Get("X-ClickHouse-Exception-Tag")
-	return &resultReader{body: response.Body, in: bufio.NewReaderSize(response.Body, 64<<10),
-		marker: []byte("\r\n__exception__\r\n" + tag)}, nil
+	return newResultReader(response.Body, tag), nil
+}
+
+func newResultReader(body io.ReadCloser, tag string) *resultReader {
+	return &resultReader{body: body, in: bufio.NewReaderSize(body, 64<<10), marker: []byte("\r\n__exception__\r\n" + tag)}
 }
 
 // resultReader reads a result up to an exception that ends it. ClickHouse has sent status 200 by then

@@ -23,5 +23,5 @@ SELECT
     s.structured AS structured, s.namespace AS namespace, s.continues AS continues, s.stamp AS stamp,
     s.template AS template, s.variables AS variables, s.seq AS seq
 FROM log_line_state AS s
-LEFT ANY JOIN log_templates AS t ON t.template = s.template
+LEFT ANY JOIN log_templates AS t ON t.template = materialize(s.template)
 COMMENT 'Lines of the jobs'' logs, one row a line.';
