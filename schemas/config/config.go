@@ -23,7 +23,7 @@ type Config struct {
 type Listen struct {
 	HTTP        string // pages, APIs, /metrics and /healthz
 	NATS        string // the bus
-	SQL         string // ClickHouse's HTTP interface of the embedded engine
+	SQL         string // ClickHouse's HTTP interface, of the service sqldoor
 	Coordinator string // LAVA's multinode protocol, for dispatchers of LAVA; no password guards it
 	Metrics     string // /metrics and /healthz of a process that serves no HTTP otherwise
 }
@@ -157,7 +157,7 @@ func (c *Config) settings() []setting {
 		{key: "data", about: "directory of everything that strata keeps on this machine", into: &c.Data},
 		{key: "listen.http", about: "address of pages and APIs; port 0 takes a free one", into: &c.Listen.HTTP},
 		{key: "listen.nats", about: "address of the embedded broker", into: &c.Listen.NATS},
-		{key: "listen.sql", about: "address of the embedded ClickHouse engine", into: &c.Listen.SQL},
+		{key: "listen.sql", about: "address of ClickHouse's HTTP interface; empty starts no engine", into: &c.Listen.SQL},
 		{key: "listen.coordinator", about: "address of LAVA's multinode protocol (port 3079 there); empty is closed, and nobody is asked for a password", into: &c.Listen.Coordinator},
 		{key: "listen.metrics", about: "address of /metrics and /healthz of a process without HTTP otherwise", into: &c.Listen.Metrics},
 		{key: "broker.url", about: "NATS server to use; empty runs one", into: &c.Broker.URL},

@@ -1,11 +1,23 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
+	"strata/projections"
 	"strata/projections/engine"
 	"strata/schemas/config"
 )
+
+// visitorAccess is what callers of the SQL door may read of the embedded engine.
+func visitorAccess() engine.Access {
+	v := engine.Access{Databases: []string{projections.Published}}
+	for _, p := range projections.RowPolicies("strata") {
+		v.Rows = append(v.Rows, engine.Policy(p))
+	}
+	return v
+}
 
 func (a *app) clickhouseCommand() *cobra.Command {
 	var o engine.Options
@@ -22,9 +34,27 @@ func (a *app) clickhouseCommand() *cobra.Command {
 				return err
 			}
 			o.Logger = logger
+			o.Access = visitorAccess()
 			return engine.Serve(cmd.Context(), o)
 		},
 	}
+	var database, user string
+	grants := &cobra.Command{
+		Use:   "grants",
+		Short: "Print the SQL that prepares a ClickHouse server for visitors",
+		Long: `Print the SQL that gives a ClickHouse server what the embedded engine has: the role and the user by
+which visitors read the views, and the row policies that show each of them the jobs that they may see. Run
+it as an administrator of that server once the tables are there, after each upgrade, and restart the projector.`,
+		Example: "  strata clickhouse grants --user strata | clickhouse-client --multiquery",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprint(a.out, projections.Grants(database, user))
+			return err
+		},
+	}
+	grants.Flags().StringVar(&database, "database", "strata", "database of the lab's tables")
+	grants.Flags().StringVar(&user, "user", "default", "user that the lab's DSN names")
+	cmd.AddCommand(grants)
 	cmd.Flags().StringVar(&o.Path, "path", "", "data directory")
 	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:8123", "address of the HTTP interface")
 	return cmd

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -167,13 +168,22 @@ func TestWithoutUser(t *testing.T) {
 	}
 }
 
-func TestSQLAddress(t *testing.T) {
-	for in, want := range map[string]string{
-		"": "", "http://user:secret@ch:8123/strata?async_insert=0": "http://ch:8123", "http://127.0.0.1:9/": "http://127.0.0.1:9",
-	} {
-		if got := sqlAddress(in); got != want {
-			t.Errorf("sqlAddress(%q): got %q, want %q", in, got, want)
-		}
+// Port 0 becomes a port, others stay as they are, and one that is taken is told of before anything starts.
+func TestSettledAddress(t *testing.T) {
+	if got, err := settledAddress(""); got != "" || err != nil {
+		t.Errorf("no address: %q, %v", got, err)
+	}
+	free, err := settledAddress("127.0.0.1:0")
+	if err != nil || strings.HasSuffix(free, ":0") {
+		t.Fatalf("port 0: %q, %v", free, err)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	if got, err := settledAddress(taken.Addr().String()); err == nil {
+		t.Errorf("a taken port: %q; want an error", got)
 	}
 }
 

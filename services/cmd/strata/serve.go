@@ -49,6 +49,7 @@ The services are:` + names.String(),
 	f := cmd.Flags()
 	f.StringVar(&file, "config", "", "configuration file")
 	f.StringVar(&c.Data, "data", c.Data, "directory with the lab's file \"key\"")
+	f.StringVar(&c.Listen.SQL, "listen-sql", c.Listen.SQL, "address of ClickHouse's HTTP interface, of the service sqldoor")
 	f.StringVar(&c.Listen.Metrics, "listen", "127.0.0.1:0", "address of /healthz and /metrics")
 	f.Uint64Var(&c.Jobs.First, "first-job", c.Jobs.First, "number of the first job of a new lab")
 	f.StringVar(&c.Broker.Monitor, "monitor", "", "monitoring address of the broker, to ask whether it syncs")

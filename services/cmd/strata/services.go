@@ -28,6 +28,7 @@ import (
 	"strata/services/multinode"
 	"strata/services/projector"
 	"strata/services/scheduling"
+	"strata/services/sqldoor"
 	"strata/services/submission"
 )
 
@@ -107,6 +108,14 @@ func services() []service {
 		}},
 		{"archive", "keeps what the streams held, and lets them forget it", func(ctx context.Context, s surroundings, log *stream.Log, _ *slog.Logger) error {
 			return s.runArchive(ctx, log)
+		}},
+		{"sqldoor", "answers ClickHouse's HTTP interface, each caller with the rows that they may see", func(ctx context.Context, s surroundings, _ *stream.Log, l *slog.Logger) error {
+			history, done, err := s.history()
+			if err != nil {
+				return err
+			}
+			defer done()
+			return sqldoor.Run(ctx, sqldoor.Deps{DB: history.DB, Key: s.key, Listen: s.config.Listen.SQL, Logger: l})
 		}},
 		{"api", "answers the commands, and writes what people change", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			history, done, err := s.history()

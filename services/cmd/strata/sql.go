@@ -21,8 +21,11 @@ func (a *app) sqlCommand() *cobra.Command {
 		Long: `Ask the lab's tables in ClickHouse's SQL, read-only. Without a query it is read from standard
 input; on a terminal there is a prompt, on which a query ends with a semicolon.
 
-The tables (docs/tables.md): events, jobs, job_transitions, devices, device_transitions, workers,
-test_suites, test_sets, test_cases, measurements, log_lines. They follow the log within a second.`,
+The views (docs/tables.md): jobs, job_transitions, job_judgements, case_changes, devices,
+device_transitions, workers, test_suites, test_sets, test_cases, measurements, log_lines. They follow the
+log within a second. Of what is about jobs, each caller sees the jobs that they may see; who may do
+anything in the lab reads the storage beneath too, such as events. Programs ask over ClickHouse's HTTP
+interface (docs/sql-door.md).`,
 		Example: `  strata sql "SELECT name, result, measurement, units FROM test_cases WHERE job = 42"
   strata sql --json "SELECT count() FROM jobs"
   strata sql --format CSVWithNames < query.sql > answer.csv`,

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -79,7 +79,7 @@ ClickHouse server to use instead of the engine.`,
 	fl.StringVar(&c.Data, "data", c.Data, "directory of everything that the lab keeps")
 	fl.StringVar(&c.Listen.HTTP, "listen", c.Listen.HTTP, "address of /healthz and /metrics")
 	fl.StringVar(&c.Listen.NATS, "listen-nats", c.Listen.NATS, "address of the broker")
-	fl.StringVar(&c.Listen.SQL, "listen-sql", c.Listen.SQL, "address of the ClickHouse engine; \"\" starts none")
+	fl.StringVar(&c.Listen.SQL, "listen-sql", c.Listen.SQL, "address of ClickHouse's HTTP interface; \"\" starts no engine")
 	fl.Uint64Var(&c.Jobs.First, "first-job", c.Jobs.First, "number of the first job of a new lab")
 	fl.StringVar(&f.ready, "ready", "", "file to write once everything serves")
 	fl.StringVar(&f.worker, "worker", "", "run a worker of this name in the same process")
@@ -196,6 +196,9 @@ func (l *running) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if l.config.Listen.SQL, err = settledAddress(l.config.Listen.SQL); err != nil {
+		return err
+	}
 	engineCtx, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
 	dsn, waitEngine, err := l.startEngine(engineCtx)
 	defer func() { stopEngine(); waitEngine() }()
@@ -237,7 +240,7 @@ func (l *running) run(ctx context.Context) error {
 			}
 		}
 	}
-	r := ready{NATS: l.broker.url(), HTTP: observation.url(), SQL: sqlAddress(dsn), Data: l.config.Data, PID: os.Getpid()}
+	r := ready{NATS: l.broker.url(), HTTP: observation.url(), SQL: l.sqlAddress(dsn), Data: l.config.Data, PID: os.Getpid()}
 	if l.flags.file != "" {
 		if r.Config, err = filepath.Abs(l.flags.file); err != nil {
 			return fmt.Errorf("find the configuration: %w", err)
@@ -291,7 +294,7 @@ func (l *running) startEngine(ctx context.Context) (dsn string, wait func(), err
 	}
 	v, err := engine.Start(ctx, engine.Settings{
 		Command: []string{self, "clickhouse"}, Path: filepath.Join(l.config.Data, "clickhouse"),
-		Listen: l.config.Listen.SQL, Database: "strata", Logger: l.logger.With("service", "clickhouse"), Stderr: l.app.err,
+		Database: "strata", Logger: l.logger.With("service", "clickhouse"), Stderr: l.app.err,
 	})
 	if errors.Is(err, engine.ErrNoLibrary) {
 		l.logger.Warn("no ClickHouse: SQL and lists of finished jobs are away", "err", err)
@@ -365,17 +368,26 @@ func local(host string) bool {
 	return host == "localhost" || err == nil && (a.IsLoopback() || a.IsUnspecified())
 }
 
-// sqlAddress returns the HTTP address in a DSN, without its secrets.
-func sqlAddress(dsn string) string {
-	_, rest, found := strings.Cut(dsn, "://")
-	if !found {
+// settledAddress turns port 0 into a free port, which others are told before the service listens, and
+// refuses an address that it could not listen on.
+func settledAddress(listen string) (string, error) {
+	if listen == "" {
+		return "", nil
+	}
+	probe, err := net.Listen("tcp", listen)
+	if err != nil {
+		return "", fmt.Errorf("listen for SQL: %w", err)
+	}
+	defer probe.Close()
+	return probe.Addr().String(), nil
+}
+
+// sqlAddress returns where SQL is answered; nowhere without ClickHouse.
+func (l *running) sqlAddress(dsn string) string {
+	if dsn == "" || l.config.Listen.SQL == "" {
 		return ""
 	}
-	host, _, _ := strings.Cut(rest, "/")
-	if i := strings.LastIndex(host, "@"); i >= 0 {
-		host = host[i+1:]
-	}
-	return "http://" + host
+	return "http://" + l.config.Listen.SQL
 }
 
 // lockData keeps a second lab off a data directory.

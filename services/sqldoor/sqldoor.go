@@ -1,0 +1,81 @@
+package sqldoor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"strata/events/access"
+	"strata/projections"
+)
+
+// Deps is what the service needs from outside.
+type Deps struct {
+	DB     *projections.DB // nil where the lab has no ClickHouse: the service then waits for its end
+	Key    access.Key      // reads tokens
+	Listen string          // address; "" listens nowhere
+	Limits projections.Limits
+	Logger *slog.Logger
+	// Remote refuses callers without a token even from this machine.
+	Remote bool
+	Ready  func(address string) // called once it answers; may be nil
+}
+
+// withDefaults bounds statements above what a page needs: an export of a month has to come through.
+func withDefaults(l projections.Limits) projections.Limits {
+	if l.Time == 0 {
+		l.Time = 2 * time.Minute
+	}
+	if l.Rows == 0 {
+		l.Rows = 10_000_000
+	}
+	return l
+}
+
+// readTime is how long a client may take to read an answer, beyond the time of its statement.
+const readTime = 15 * time.Minute
+
+// Run answers until ctx ends, then lets statements under way go on for some seconds.
+func Run(ctx context.Context, d Deps) error {
+	if d.DB == nil || d.Listen == "" {
+		<-ctx.Done()
+		return nil
+	}
+	d.Limits = withDefaults(d.Limits)
+	door, err := d.DB.Door(d.Limits)
+	if err != nil {
+		return err
+	}
+	defer door.Close()
+	listener, err := net.Listen("tcp", d.Listen)
+	if err != nil {
+		return fmt.Errorf("listen for SQL: %w", err)
+	}
+	h := &handler{Deps: d, door: door, turns: newTurns()}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
+		WriteTimeout: d.Limits.Time + readTime, IdleTimeout: 2 * time.Minute,
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) }}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	d.Logger.Info("SQL is answered", "address", listener.Addr().String())
+	if d.Ready != nil {
+		d.Ready(listener.Addr().String())
+	}
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve SQL: %w", err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		err = errors.Join(err, server.Close())
+		d.Logger.Warn("SQL door closes with statements under way", "error", err)
+	}
+	<-served
+	return nil
+}
