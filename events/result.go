@@ -70,6 +70,11 @@ func FileName(name string) bool {
 // MaxPartBytes is how much of a file stands in one record, in bytes before base64.
 const MaxPartBytes = 20 << 10
 
+// CaseNumber is the number of a test case in the lab, which LAVA's exports call its id: the sequence in
+// RESULTS of the fact that has it, and its place there from 0. A message holds 8 MiB, so never as many
+// as 1<<17 cases; and numbers stay below 1<<53, beyond which JSON readers round.
+func CaseNumber(seq uint64, n int) uint64 { return seq<<17 | uint64(n) }
+
 // ResultsRecorded records what a stretch of a job's output says of its results. It stands on the
 // subject result.<job> in RESULTS, appended with that subject's expected sequence, so that nothing
 // is recorded twice. Written by services/ingestion.

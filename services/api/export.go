@@ -164,13 +164,9 @@ func (e *caseFile) each(f func(r stream.Recorded, n int, c events.Case) error) e
 	return err
 }
 
-// CaseID is the number of a test case in the lab: the sequence in RESULTS of the fact that has it, and
-// its place there. A message holds 8 MiB, so never as many as 1<<17.
-func CaseID(seq uint64, n int) uint64 { return seq<<17 | uint64(n) }
-
 func caseOf(seq uint64, n int, c events.Case) results.Case {
 	return results.Case{
-		ID: CaseID(seq, n), Suite: c.Suite, Set: c.Set, Name: c.Name, Result: string(c.Result), Measurement: c.Measurement, Units: c.Units,
+		ID: events.CaseNumber(seq, n), Suite: c.Suite, Set: c.Set, Name: c.Name, Result: string(c.Result), Measurement: c.Measurement, Units: c.Units,
 		Logged: c.At, StartLine: c.StartLine, EndLine: c.EndLine, Metadata: c.Metadata,
 	}
 }

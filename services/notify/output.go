@@ -23,7 +23,7 @@ func (s *service) cases(ctx context.Context, id events.JobID) ([]numbered, error
 	for _, r := range recorded {
 		if e, ok := r.Event.(events.ResultsRecorded); ok {
 			for n, c := range e.Cases {
-				all = append(all, numbered{c, r.Seq<<caseBits | uint64(n)})
+				all = append(all, numbered{c, events.CaseNumber(r.Seq, n)})
 			}
 		}
 	}

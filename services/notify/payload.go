@@ -159,10 +159,6 @@ type numbered struct {
 	id uint64
 }
 
-// caseBits is how many bits of a case's number count the cases of one message of RESULTS, which holds at most
-// 8 MiB and so far fewer.
-const caseBits = 20
-
 // content is what goes into a body besides the pairs: parts that may be large are written as they are read.
 type content struct {
 	results []suite
