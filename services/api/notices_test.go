@@ -45,7 +45,9 @@ func TestNotices(t *testing.T) {
 	if len(out.Notices) != 1 || out.Notices[0].N != 2 {
 		t.Errorf("replay of dead letters: %+v, want the mail", out)
 	}
-	eventtest.Await(t, b.Log, func(e events.NotificationReplayed) bool { return e.Job == job && len(e.Deliveries) == 1 && e.Deliveries[0] == 2 })
+	eventtest.Await(t, b.Log, func(e events.NotificationReplayed) bool {
+		return e.Job == job && len(e.Deliveries) == 1 && e.Deliveries[0] == 2
+	})
 	want(api.NoticesRequest{Dead: true})
 	call(t, c, "notices.replay", api.ReplayRequest{Job: job, Deliveries: []int{1}}, &out)
 	want(api.NoticesRequest{Job: job}, "http://a waiting ", "b@c waiting ", "n@s waiting ")
