@@ -54,7 +54,7 @@ func TestEveryEventHasItsTables(t *testing.T) {
 		event events.Event
 		want  string
 	}{
-		{events.JobSubmitted{Job: 1}, "events 1, job_state 1, job_transitions 1"},
+		{events.JobSubmitted{Job: 1}, "events 1, job_state 1, job_transitions 1, job_viewers 1"},
 		{events.JobStarted{Job: 1, Device: "d"}, "events 1, job_state 1, job_transitions 1, device_state 1, device_transitions 1"},
 		{events.JobStarted{Job: 1}, "events 1, job_state 1, job_transitions 1"}, // a guest has no device
 		{events.ReportRefused{Job: 1}, "events 1, job_transitions 1"},

@@ -106,7 +106,7 @@ func TestAtRefuses(t *testing.T) {
 		{api.AtRequest{Time: &early}, "devices.list", struct{}{}, "there was no lab before"},
 		{api.AtRequest{}, "devices.list", struct{}{}, "either seq"},
 		{api.AtRequest{Seq: 1, Time: &early}, "devices.list", struct{}{}, "either seq"},
-		{api.AtRequest{Seq: 1}, "devices.remove", struct{}{}, `verb is "devices.remove"; of the lab as it was one can ask device-types.list, `},
+		{api.AtRequest{Seq: 1}, "devices.remove", struct{}{}, `verb is "devices.remove"; of the lab as it was one can ask charts.list, `},
 		{api.AtRequest{Seq: 1}, "workers.show", api.WorkerRequest{Worker: "w2"}, "there is no worker w2 (as of fact 1, "},
 		{api.AtRequest{Seq: 1}, "jobs.list", api.JobsRequest{All: true}, "those that were over stand in the tables"},
 		{api.AtRequest{Seq: 1}, "jobs.list", map[string]int{"limmit": 3}, `unknown field "limmit"`},

@@ -33,7 +33,7 @@ func TestPurgedStreamsReadOn(t *testing.T) {
 	want := l.messages(t, l.archived(t))
 
 	l.archiveUntil(t, Deps{}, func() bool {
-		return l.purged(t, stream.Lab) && l.purged(t, stream.Results) && l.purged(t, stream.Submissions) && l.purged(t, stream.Output)
+		return l.logs(t) == 6 && l.purged(t, stream.Lab) && l.purged(t, stream.Results) && l.purged(t, stream.Submissions) && l.purged(t, stream.Output)
 	})
 
 	got := l.messages(t, l.archived(t))

@@ -133,6 +133,12 @@ func (l lab) purged(t *testing.T, name string) bool {
 	return first > 1
 }
 
+// logs counts the logs of jobs that the chains tell of: a purge may begin while later ones are written.
+func (l lab) logs(t *testing.T) int {
+	t.Helper()
+	return l.verify(t).Logs
+}
+
 // service returns a service that does nothing by itself.
 func (l lab) service(t *testing.T, d Deps) *service {
 	t.Helper()

@@ -88,7 +88,7 @@ func TestArchiveInBucket(t *testing.T) {
 	l.job(t, "alice", "job_name: a\n", 3)
 	l.interleaved(t)
 	want := l.messages(t, l.Log)
-	l.archiveUntil(t, Deps{}, func() bool { return l.purged(t, stream.Lab) && l.purged(t, stream.Output) })
+	l.archiveUntil(t, Deps{}, func() bool { return l.logs(t) == 3 && l.purged(t, stream.Lab) && l.purged(t, stream.Output) })
 	if got := l.messages(t, l.archived(t)); !reflect.DeepEqual(got, want) {
 		t.Errorf("messages after the purge:\n got %v\nwant %v", got, want)
 	}
