@@ -192,13 +192,11 @@ func (t *tally) fairness() (f Fairness) {
 	if total == 0 {
 		return f
 	}
+	var sum, squares float64 // of what is not rounded yet: little time is still time
 	for _, user := range slices.Sorted(maps.Keys(t.users)) {
-		d := t.users[user]
-		f.Users = append(f.Users, Share{user, parts(weight(t.policy, user)), parts(d.Hours()), parts(d.Seconds() / total.Seconds())})
-	}
-	var sum, squares float64
-	for _, u := range f.Users {
-		x := u.Hours / u.Weight
+		d, w := t.users[user], weight(t.policy, user)
+		f.Users = append(f.Users, Share{user, parts(w), parts(d.Hours()), parts(d.Seconds() / total.Seconds())})
+		x := d.Seconds() / w
 		sum += x
 		squares += x * x
 	}

@@ -18,12 +18,14 @@ import (
 type ready struct {
 	NATS  string `json:"nats"`            // nats://127.0.0.1:4222
 	HTTP  string `json:"http"`            // http://127.0.0.1:8080
-	SQL   string `json:"sql"`             // http://127.0.0.1:8123
+	SQL   string `json:"sql"`             // http://127.0.0.1:8123, the door
 	Token string `json:"token,omitempty"` // where people need one; none on loopback
 	Data  string `json:"data,omitempty"`  // the data directory
 	PID   int    `json:"pid,omitempty"`
 
 	Config string `json:"config,omitempty"` // the configuration file, absolute; none was named: ""
+
+	Engine string `json:"engine,omitempty"` // DSN of the engine that the lab runs itself, behind the door
 
 	Before *ready `json:"before,omitempty"` // of a note: the lab that was found until this one came
 }

@@ -78,6 +78,7 @@ func commandLines(text string) (whole, named []string) {
 				line, _, _ := strings.Cut(rest, " #")
 				line, _, _ = strings.Cut(line, " > ")
 				line, _, _ = strings.Cut(line, " || ")
+				line, _, _ = strings.Cut(line, " | ")
 				whole = append(whole, line)
 			}
 		}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,13 +106,18 @@ func (l *pastLab) compareTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	forgery := "ALTER TABLE strata.test_cases UPDATE result = 'fail' WHERE job = 3 AND name = 'boot' SETTINGS mutations_sync = 2"
-	answer, err := http.Post(r.SQL, "text/plain", strings.NewReader(forgery))
+	engine, err := url.Parse(r.Engine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.Post("http://"+engine.Host, "text/plain", strings.NewReader(forgery))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s", forgery, answer.Status)
+		said, _ := io.ReadAll(answer.Body)
+		t.Fatalf("%s: %s %s", forgery, answer.Status, said)
 	}
 	if status, text := l.strata(t, "projections", "verify"); status != exitFailed || !strings.Contains(text, "test_cases: the log does not make the row") {
 		t.Errorf("projections verify after a row was altered: status %d, %q", status, text)

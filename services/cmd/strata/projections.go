@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -52,12 +51,10 @@ func (a *app) engineDSN() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	u, err := url.Parse(r.SQL)
-	if err != nil || u.Host == "" {
-		return "", errors.New("this lab has no ClickHouse")
+	if r.Engine == "" {
+		return "", errors.New("this lab has no ClickHouse of its own; name the server in clickhouse.dsn or STRATA_CLICKHOUSE_DSN")
 	}
-	u.User, u.Path = url.User("default"), "/strata"
-	return u.String(), nil
+	return r.Engine, nil
 }
 
 func (a *app) projectionsCommand() *cobra.Command {

@@ -241,6 +241,9 @@ func (l *running) run(ctx context.Context) error {
 		}
 	}
 	r := ready{NATS: l.broker.url(), HTTP: observation.url(), SQL: l.sqlAddress(dsn), Data: l.config.Data, PID: os.Getpid()}
+	if l.config.ClickHouse.DSN == "" && l.app.env("STRATA_CLICKHOUSE_DSN") == "" {
+		r.Engine = dsn
+	}
 	if l.flags.file != "" {
 		if r.Config, err = filepath.Abs(l.flags.file); err != nil {
 			return fmt.Errorf("find the configuration: %w", err)
