@@ -115,6 +115,9 @@ func (a *app) conclude(ctx context.Context, c api.Client, j api.Job, failOnTest 
 		if j.Error != "" {
 			fmt.Fprintf(a.out, "%s error: %s\n", j.ErrorType, j.Error)
 		}
+		if j.NotRetried != "" { // the fact may come after the last line, when nobody listens any more
+			fmt.Fprintf(a.out, "not tried again: %s\n", j.NotRetried)
+		}
 		last := j.Display
 		if len(j.Attempts) > 0 {
 			last = j.Attempts[len(j.Attempts)-1].Job.String()
