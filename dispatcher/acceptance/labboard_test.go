@@ -24,10 +24,12 @@ type labBoard struct {
 
 	running sync.WaitGroup
 	mutex   sync.Mutex
-	cmd     *exec.Cmd // nil while the power is off
-	keys    io.Writer // what the machine reads
-	client  net.Conn  // who reads the console; nil is nobody
-	starts  int       // how often the power came
+	cmd     *exec.Cmd  // nil while the power is off
+	keys    io.Writer  // what the machine reads
+	client  net.Conn   // who reads the console; nil is nobody
+	came    *sync.Cond // a client came, or the test is over
+	over    bool
+	starts  int // how often the power came
 }
 
 // newLabBoard connects a board without power. Of the values that it returns, CONSOLE is the command of its
@@ -35,11 +37,16 @@ type labBoard struct {
 func newLabBoard(t *testing.T, machine ...string) (b *labBoard, values map[string]string) {
 	t.Helper()
 	b = &labBoard{t: t, machine: machine}
+	b.came = sync.NewCond(&b.mutex)
 	t.Cleanup(b.running.Wait)
 	console, outlet := b.listen(b.serial), b.listen(b.outlet)
 	t.Cleanup(func() {
 		b.off()
 		b.leave(nil)
+		b.mutex.Lock()
+		b.over = true
+		b.mutex.Unlock()
+		b.came.Broadcast()
 	})
 	script := filepath.Join(t.TempDir(), "power")
 	text := fmt.Sprintf("#!/bin/bash\nexec 3<>/dev/tcp/127.0.0.1/%d && echo \"$1\" >&3 && read -r answer <&3 && [ \"$answer\" = ok ]\n", outlet)
@@ -87,6 +94,11 @@ func (b *labBoard) serial(c net.Conn) {
 		for {
 			key, err := in.ReadByte()
 			if err != nil {
+				b.mutex.Lock()
+				if b.client == c {
+					b.client = nil
+				}
+				b.mutex.Unlock()
 				return // the client is gone
 			}
 			if key == iac {
@@ -118,6 +130,17 @@ func (b *labBoard) leave(c net.Conn) {
 		_ = b.client.Close()
 	}
 	b.client = c
+	b.came.Broadcast()
+}
+
+// heard waits until somebody listens at the console. A real board takes a second to say its first word; a
+// script here takes a millisecond, in which a client that has been started has not yet come.
+func (b *labBoard) heard() {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	for b.client == nil && !b.over {
+		b.came.Wait()
+	}
 }
 
 // outlet does what is asked: on, off or reset.
@@ -135,8 +158,10 @@ func (b *labBoard) outlet(c net.Conn) {
 		if b.before != nil {
 			b.before()
 		}
+		b.heard()
 		err = b.on()
 	case "on":
+		b.heard()
 		err = b.on()
 	default:
 		err = fmt.Errorf("unknown order %q", order)
