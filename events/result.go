@@ -1,6 +1,9 @@
 package events
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Outcome is the result of one test case.
 type Outcome string
@@ -69,6 +72,44 @@ func FileName(name string) bool {
 
 // MaxPartBytes is how much of a file stands in one record, in bytes before base64.
 const MaxPartBytes = 20 << 10
+
+// CaseName names a case within a job, which may speak of it more than once.
+type CaseName struct{ Suite, Set, Name string }
+
+// Compare orders names by suite, set and name.
+func (n CaseName) Compare(other CaseName) int {
+	return cmp.Or(cmp.Compare(n.Suite, other.Suite), cmp.Compare(n.Set, other.Set), cmp.Compare(n.Name, other.Name))
+}
+
+// CaseSum is what all that a job said of a case comes to.
+type CaseSum struct {
+	Result      Outcome
+	Measurement *float64
+	Units       string
+}
+
+// SumCases puts the cases of a job together, as histories and comparisons see them: fail outweighs
+// pass, that outweighs skip and skip the rest, and the last measurement counts. Of the suite lava only
+// the case job is one: the others are steps, and how they went hangs on the device.
+func SumCases(cases []Case) map[CaseName]CaseSum {
+	weight := map[Outcome]int{Fail: 3, Pass: 2, Skip: 1}
+	all := map[CaseName]CaseSum{}
+	for _, c := range cases {
+		if c.Suite == "lava" && c.Name != "job" {
+			continue
+		}
+		name := CaseName{c.Suite, c.Set, c.Name}
+		sum, known := all[name]
+		if !known || weight[c.Result] > weight[sum.Result] {
+			sum.Result = c.Result
+		}
+		if c.Measurement != nil {
+			sum.Measurement, sum.Units = c.Measurement, c.Units
+		}
+		all[name] = sum
+	}
+	return all
+}
 
 // CaseNumber is the number of a test case in the lab, which LAVA's exports call its id: the sequence in
 // RESULTS of the fact that has it, and its place there from 0. A message holds 8 MiB, so never as many

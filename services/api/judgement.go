@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -102,7 +101,7 @@ const noticeable = 0.10
 // the two have in common.
 func (a *api) compareJobs(ctx context.Context, who caller, in CompareRequest) (Comparison, error) {
 	out := Comparison{Cases: []CaseDiff{}, Counts: map[string]int{}}
-	var cases [2]map[caseName]caseSum
+	var cases [2]map[events.CaseName]events.CaseSum
 	var meta [2]map[string]string
 	for i, job := range []events.JobID{in.Before, in.After} {
 		j, err := a.showJob(ctx, who, JobRequest{Job: job})
@@ -113,7 +112,7 @@ func (a *api) compareJobs(ctx context.Context, who caller, in CompareRequest) (C
 		if err != nil {
 			return out, err
 		}
-		cases[i], meta[i] = sumCases(r.Cases), j.Metadata
+		cases[i], meta[i] = events.SumCases(r.Cases), j.Metadata
 		c := Compared{Job: j.Job, Display: j.Display, Name: j.Name, DeviceType: j.DeviceType, Device: j.Device, Health: j.Health, Cases: len(r.Cases), Complete: r.Complete}
 		if j.Judgement != nil {
 			c.Verdict, c.Cause = j.Judgement.Verdict, j.Judgement.Cause
@@ -137,60 +136,28 @@ func (a *api) compareJobs(ctx context.Context, who caller, in CompareRequest) (C
 	return out, nil
 }
 
-// caseName and caseSum are a case of one job, of which the job may have spoken more than once.
-type caseName struct{ suite, set, name string }
-
-type caseSum struct {
-	result events.Outcome
-	value  *float64
-	units  string
-}
-
-// sumCases puts a job's cases together as histories do: fail outweighs pass, and the last measurement counts.
-func sumCases(cases []events.Case) map[caseName]caseSum {
-	weight := map[events.Outcome]int{events.Fail: 3, events.Pass: 2, events.Skip: 1}
-	all := map[caseName]caseSum{}
-	for _, c := range cases {
-		if c.Suite == "lava" && c.Name != "job" {
-			continue
-		}
-		k := caseName{c.Suite, c.Set, c.Name}
-		s, known := all[k]
-		if !known || weight[c.Result] > weight[s.result] {
-			s.result = c.Result
-		}
-		if c.Measurement != nil {
-			s.value, s.units = c.Measurement, c.Units
-		}
-		all[k] = s
-	}
-	return all
-}
-
 // diffCases lists the cases that differ, and counts those that end alike.
-func diffCases(before, after map[caseName]caseSum) (list []CaseDiff, same int) {
+func diffCases(before, after map[events.CaseName]events.CaseSum) (list []CaseDiff, same int) {
 	list = []CaseDiff{}
 	names := maps.Clone(before)
 	maps.Copy(names, after)
-	for _, k := range slices.SortedFunc(maps.Keys(names), func(x, y caseName) int {
-		return cmp.Or(cmp.Compare(x.suite, y.suite), cmp.Compare(x.set, y.set), cmp.Compare(x.name, y.name))
-	}) {
+	for _, k := range slices.SortedFunc(maps.Keys(names), events.CaseName.Compare) {
 		was, had := before[k]
 		is, has := after[k]
-		d := CaseDiff{Suite: k.suite, Set: k.set, Name: k.name, Before: was.result, After: is.result}
-		if was.value != nil && is.value != nil {
-			d.Was, d.Is, d.Units = was.value, is.value, is.units
+		d := CaseDiff{Suite: k.Suite, Set: k.Set, Name: k.Name, Before: was.Result, After: is.Result}
+		if was.Measurement != nil && is.Measurement != nil {
+			d.Was, d.Is, d.Units = was.Measurement, is.Measurement, is.Units
 		}
 		switch {
 		case !has:
 			d.Change = "absent"
 		case !had:
 			d.Change = "new"
-		case was.result == events.Pass && is.result == events.Fail:
+		case was.Result == events.Pass && is.Result == events.Fail:
 			d.Change = string(events.Regression)
-		case was.result == events.Fail && is.result == events.Pass:
+		case was.Result == events.Fail && is.Result == events.Pass:
 			d.Change = string(events.Fix)
-		case was.result != is.result:
+		case was.Result != is.Result:
 			d.Change = "other"
 		case d.Was != nil && math.Abs(*d.Is-*d.Was) > noticeable*math.Abs(*d.Was):
 			d.Change = "measurement"

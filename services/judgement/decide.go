@@ -1,7 +1,6 @@
 package judgement
 
 import (
-	"cmp"
 	"slices"
 
 	"strata/events"
@@ -13,47 +12,15 @@ import (
 // maxChanges bounds each kind of change in a fact.
 const maxChanges = 200
 
-// caseKey names a case within a job.
-type caseKey struct{ suite, set, name string }
-
 // story is all that a judgement is made of.
 type story struct {
 	submitted events.JobSubmitted
 	log       verdict.Judgement
-	cases     map[caseKey]result
-	issues    []*issue                       // looked for in the log
-	before    []projections.Comparable       // comparable jobs, the newest first
-	series    map[caseKey]projections.Series // what those had, oldest first
-	away      bool                           // nothing could be compared
-}
-
-// result is what a job says of a case, of which it may speak more than once.
-type result struct {
-	outcome events.Outcome
-	value   *float64
-	units   string
-}
-
-// collect puts the cases of a job together as the tables do: fail outweighs pass, that outweighs the rest, and
-// the last measurement counts. Of the suite lava only the case job is one.
-func collect(cases []events.Case) map[caseKey]result {
-	weight := map[events.Outcome]int{events.Fail: 3, events.Pass: 2, events.Skip: 1}
-	all := map[caseKey]result{}
-	for _, c := range cases {
-		if c.Suite == "lava" && c.Name != "job" {
-			continue
-		}
-		k := caseKey{c.Suite, c.Set, c.Name}
-		r, known := all[k]
-		if !known || weight[c.Result] > weight[r.outcome] {
-			r.outcome = c.Result
-		}
-		if c.Measurement != nil {
-			r.value, r.units = c.Measurement, c.Units
-		}
-		all[k] = r
-	}
-	return all
+	cases     map[events.CaseName]events.CaseSum
+	issues    []*issue                               // looked for in the log
+	before    []projections.Comparable               // comparable jobs, the newest first
+	series    map[events.CaseName]projections.Series // what those had, oldest first
+	away      bool                                   // nothing could be compared
 }
 
 // decide judges a job. It reads no clock, no network and no map order.
@@ -65,20 +32,18 @@ func decide(job events.JobID, s story) events.JobJudged {
 	if len(s.before) > 0 {
 		e.Baseline = events.JobID(s.before[0].Job)
 	}
-	keys := make([]caseKey, 0, len(s.cases))
-	var failed []caseKey
+	keys := make([]events.CaseName, 0, len(s.cases))
+	var failed []events.CaseName
 	for k := range s.cases {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, func(a, b caseKey) int {
-		return cmp.Or(cmp.Compare(a.suite, b.suite), cmp.Compare(a.set, b.set), cmp.Compare(a.name, b.name))
-	})
+	slices.SortFunc(keys, events.CaseName.Compare)
 	for _, k := range keys {
-		if s.cases[k].outcome == events.Fail {
+		if s.cases[k].Result == events.Fail {
 			failed = append(failed, k)
 		}
 	}
-	var explains map[caseKey]events.IssueID
+	var explains map[events.CaseName]events.IssueID
 	e.Issues, explains = matches(s.issues, failed)
 	// What the lab did wrong, or was stopped, says nothing of what was tested.
 	if e.Verdict == events.VerdictInfra || e.Verdict == events.VerdictCanceled || s.away {
@@ -115,27 +80,27 @@ func count(n *events.ChangeCounts, c events.Change) {
 }
 
 // changes returns what changed in a case: its outcome, its measurement, or both.
-func (s story) changes(job events.JobID, k caseKey) []events.CaseChange {
+func (s story) changes(job events.JobID, k events.CaseName) []events.CaseChange {
 	var list []events.CaseChange
 	now := s.cases[k]
-	runs := append(slices.Clone(s.series[k].Runs), trend.Run{Job: job, Result: now.outcome, Value: now.value})
-	if k.suite == "lava" {
+	runs := append(slices.Clone(s.series[k].Runs), trend.Run{Job: job, Result: now.Result, Value: now.Measurement})
+	if k.Suite == "lava" {
 		runs = s.heard(runs)
 	}
 	if j := trend.Outcome(runs); j.Change != "" {
-		list = append(list, events.CaseChange{Suite: k.suite, Set: k.set, Name: k.name, Change: j.Change, Since: j.Since, Score: j.Score})
+		list = append(list, events.CaseChange{Suite: k.Suite, Set: k.Set, Name: k.Name, Change: j.Change, Since: j.Since, Score: j.Score})
 	}
-	if now.value == nil || k.suite == "lava" {
+	if now.Measurement == nil || k.Suite == "lava" {
 		return list
 	}
-	if c, yes := shift(k, now.units, runs); yes {
+	if c, yes := shift(k, now.Units, runs); yes {
 		list = append(list, c)
 	}
 	return list
 }
 
 // shift says whether the last run shows a shift of the measurement for the first time.
-func shift(k caseKey, units string, runs []trend.Run) (events.CaseChange, bool) {
+func shift(k events.CaseName, units string, runs []trend.Run) (events.CaseChange, bool) {
 	var values []float64
 	var jobs []events.JobID
 	for _, r := range runs {
@@ -152,7 +117,7 @@ func shift(k caseKey, units string, runs []trend.Run) (events.CaseChange, bool) 
 		return events.CaseChange{}, false
 	}
 	f := found[len(found)-1]
-	c := events.CaseChange{Suite: k.suite, Set: k.set, Name: k.name, Change: events.ShiftedDown, Since: jobs[f.At], Before: f.Before, After: f.After}
+	c := events.CaseChange{Suite: k.Suite, Set: k.Set, Name: k.Name, Change: events.ShiftedDown, Since: jobs[f.At], Before: f.Before, After: f.After}
 	if f.Up() {
 		c.Change = events.ShiftedUp
 	}

@@ -13,8 +13,8 @@ import (
 
 // past makes the comparable jobs and the series of one case of letters: P, F, S; a dot is a job without the
 // case. Jobs are numbered from 1.
-func past(k caseKey, letters string) story {
-	s := story{series: map[caseKey]projections.Series{}, cases: map[caseKey]result{}}
+func past(k events.CaseName, letters string) story {
+	s := story{series: map[events.CaseName]projections.Series{}, cases: map[events.CaseName]events.CaseSum{}}
 	var runs []trend.Run
 	for i, l := range letters {
 		id := events.JobID(i + 1)
@@ -37,11 +37,11 @@ func changesOf(e events.JobJudged) string {
 
 func TestDecide(t *testing.T) {
 	t.Parallel()
-	a, job := caseKey{"0_smoke", "", "a"}, caseKey{"lava", "", "job"}
+	a, job := events.CaseName{Suite: "0_smoke", Name: "a"}, events.CaseName{Suite: "lava", Set: "", Name: "job"}
 	failed := verdict.Judgement{Cause: events.CauseTestFailed}
 	tests := []struct {
 		name, before string
-		key          caseKey
+		key          events.CaseName
 		now          events.Outcome
 		log          verdict.Judgement
 		causes       map[events.JobID]events.Cause
@@ -67,7 +67,7 @@ func TestDecide(t *testing.T) {
 	for _, tt := range tests {
 		s := past(tt.key, tt.before)
 		s.log = tt.log
-		s.cases[tt.key] = result{outcome: tt.now}
+		s.cases[tt.key] = events.CaseSum{Result: tt.now}
 		for i, b := range s.before {
 			s.before[i].Cause = string(tt.causes[events.JobID(b.Job)])
 		}
@@ -84,11 +84,11 @@ func TestDecide(t *testing.T) {
 // A shift is told once, with the job that began it; the suite lava's durations are nobody's measurements.
 func TestDecideShift(t *testing.T) {
 	t.Parallel()
-	k := caseKey{"0_speed", "", "boot"}
+	k := events.CaseName{Suite: "0_speed", Name: "boot"}
 	value := func(v float64) *float64 { return &v }
 	told := 0
 	for n := 18; n <= 30; n++ {
-		s := story{series: map[caseKey]projections.Series{}, cases: map[caseKey]result{}}
+		s := story{series: map[events.CaseName]projections.Series{}, cases: map[events.CaseName]events.CaseSum{}}
 		level := func(i int) float64 {
 			v := 10 + float64(i%3)*0.1
 			if i >= 20 {
@@ -100,9 +100,9 @@ func TestDecideShift(t *testing.T) {
 		for i := range n {
 			runs = append(runs, trend.Run{Job: events.JobID(i + 1), Result: events.Pass, Value: value(level(i))})
 		}
-		for _, key := range []caseKey{k, {"lava", "", "job"}} {
+		for _, key := range []events.CaseName{k, {Suite: "lava", Name: "job"}} {
 			s.series[key] = projections.Series{Runs: runs}
-			s.cases[key] = result{outcome: events.Pass, value: value(level(n)), units: "seconds"}
+			s.cases[key] = events.CaseSum{Result: events.Pass, Measurement: value(level(n)), Units: "seconds"}
 		}
 		e := decide(events.JobID(n+1), s)
 		if told += e.Counts.Shifts; e.Counts.Shifts > 0 {
@@ -119,9 +119,9 @@ func TestDecideShift(t *testing.T) {
 
 func TestDecideBoundsItsLists(t *testing.T) {
 	t.Parallel()
-	s := story{cases: map[caseKey]result{}, log: verdict.Judgement{Cause: events.CauseTestFailed}}
+	s := story{cases: map[events.CaseName]events.CaseSum{}, log: verdict.Judgement{Cause: events.CauseTestFailed}}
 	for i := range 1000 {
-		s.cases[caseKey{"0_many", "", fmt.Sprintf("c%04d", i)}] = result{outcome: events.Fail}
+		s.cases[events.CaseName{Suite: "0_many", Name: fmt.Sprintf("c%04d", i)}] = events.CaseSum{Result: events.Fail}
 	}
 	e := decide(1, s)
 	if e.Counts.FirstFailed != 1000 || len(e.Changes) != maxChanges || e.Changes[0].Name != "c0000" {
@@ -144,11 +144,11 @@ func TestIssues(t *testing.T) {
 	list := issuesFor(known, events.JobSubmitted{DeviceType: "qemu", Name: "smoke of next", Metadata: map[string]string{"branch": "main"}})
 	look(list, "[    1.0] I/O error, dev sda, sector 1", 17)
 	look(list, "[    2.0] I/O error, dev sda, sector 2", 18)
-	found, explains := matches(list, []caseKey{{"0_smoke", "", "net-ping"}, {"0_smoke", "", "odd"}})
+	found, explains := matches(list, []events.CaseName{{Suite: "0_smoke", Name: "net-ping"}, {Suite: "0_smoke", Name: "odd"}})
 	if len(found) != 2 || found[0].Issue != 1 || *found[0].Line != 17 || found[1].Issue != 2 || found[1].Cases != 1 {
 		t.Errorf("issues %+v, want 1 in line 17, and 2 with one case", found)
 	}
-	if explains[caseKey{"0_smoke", "", "net-ping"}] != 2 || len(explains) != 1 {
+	if explains[events.CaseName{Suite: "0_smoke", Name: "net-ping"}] != 2 || len(explains) != 1 {
 		t.Errorf("explained: %v, want net-ping by issue 2", explains)
 	}
 	for _, tt := range []struct {

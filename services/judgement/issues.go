@@ -79,15 +79,15 @@ func look(issues []*issue, text string, line uint64) {
 }
 
 // matches says which issues show, and which of them explains a failed case.
-func matches(issues []*issue, failed []caseKey) (found []events.IssueMatch, explains map[caseKey]events.IssueID) {
-	explains = map[caseKey]events.IssueID{}
+func matches(issues []*issue, failed []events.CaseName) (found []events.IssueMatch, explains map[events.CaseName]events.IssueID) {
+	explains = map[events.CaseName]events.IssueID{}
 	for _, i := range issues {
 		if i.log != nil && i.line == nil || i.log == nil && i.glob == "" {
 			continue
 		}
 		m := events.IssueMatch{Issue: i.id, Line: i.line}
 		for _, c := range failed {
-			if i.glob == "" || !glob(i.glob, c.suite+"/"+c.name) {
+			if i.glob == "" || !glob(i.glob, c.Suite+"/"+c.Name) {
 				continue
 			}
 			m.Cases++

@@ -215,7 +215,7 @@ func (j *service) draft(ctx context.Context, job events.JobID, now time.Time, la
 		scan.Case(c)
 	}
 	s.log = scan.Decide(outcome)
-	s.cases = collect(cases)
+	s.cases = events.SumCases(cases)
 	s.away = !ready
 	if ready {
 		if err := j.compare(ctx, job, &s); errors.Is(err, projections.ErrAway) && now.Before(waited.At.Add(j.Patience)) {
@@ -302,9 +302,9 @@ func (j *service) compare(ctx context.Context, job events.JobID, s *story) error
 		jobs[i] = events.JobID(b.Job)
 	}
 	slices.Reverse(jobs)
-	s.series = map[caseKey]projections.Series{}
+	s.series = map[events.CaseName]projections.Series{}
 	return j.DB.Series(ctx, jobs, projections.CaseName{}, func(one projections.Series) error {
-		k := caseKey{one.Suite, one.Set, one.Name}
+		k := events.CaseName{Suite: one.Suite, Set: one.Set, Name: one.Name}
 		if _, wanted := s.cases[k]; wanted {
 			s.series[k] = one
 		}
