@@ -28,6 +28,7 @@ type Deps struct {
 	History History       // zero: there is no ClickHouse
 	Version string        // of the binary, as status tells it
 	Refuse  func() string // why the lab takes no submissions at the moment, or ""; nil never does
+	Ready   func(Inside)  // called once requests are answered; may be nil
 }
 
 // atOnce is the number of requests that are answered at the same time; more wait in the broker.
@@ -82,6 +83,9 @@ func Run(ctx context.Context, d Deps) error {
 		select {
 		case <-ready:
 			group.Go(func() { a.endHolds(ctx) })
+			if d.Ready != nil {
+				d.Ready(Inside{a})
+			}
 			a.answer(ctx, &group)
 		case <-ctx.Done():
 		}
@@ -185,10 +189,7 @@ func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, r
 	}
 	asked, cancel := context.WithTimeout(ctx, patience-time.Second)
 	defer cancel()
-	body, err := a.named(asked, m.Data)
-	if err == nil {
-		err = checkReason(body)
-	}
+	body, err := a.readable(asked, m.Data)
 	if err != nil {
 		a.respond(m, failure(err))
 		return
@@ -208,25 +209,40 @@ func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, r
 		f.run(ctx, produce)
 		return
 	}
-	handle, ok := verbs()[verb]
-	if !ok {
-		a.respond(m, failure(refuse(Invalid, "the api has no verb %q", verb)))
-		return
-	}
-	a.catchUp(asked)
-	out, err := handle(a, asked, who, body)
+	body, err = a.ask(asked, who, verb, body)
 	if err != nil {
 		a.respond(m, failure(err))
-		return
-	}
-	body, err = json.Marshal(out)
-	if err != nil {
-		a.respond(m, failure(fmt.Errorf("encode reply to %s: %w", verb, err)))
 		return
 	}
 	reply := nats.NewMsg("")
 	reply.Data = body
 	a.respond(m, reply)
+}
+
+// readable returns a request with its job's number, or why nobody can answer it.
+func (a *api) readable(ctx context.Context, body []byte) ([]byte, error) {
+	body, err := a.named(ctx, body)
+	if err != nil {
+		return nil, err
+	}
+	return body, checkReason(body)
+}
+
+// ask answers a request for one answer.
+func (a *api) ask(ctx context.Context, who caller, verb string, body []byte) ([]byte, error) {
+	handle, ok := verbs()[verb]
+	if !ok {
+		return nil, refuse(Invalid, "the api has no verb %q", verb)
+	}
+	a.catchUp(ctx)
+	out, err := handle(a, ctx, who, body)
+	if err != nil {
+		return nil, err
+	}
+	if body, err = json.Marshal(out); err != nil {
+		return nil, fmt.Errorf("encode reply to %s: %w", verb, err)
+	}
+	return body, nil
 }
 
 func (a *api) respond(m, reply *nats.Msg) {

@@ -131,6 +131,7 @@ type observed struct {
 	metrics *metrics
 	notes   func() map[string]string    // what is away without being a failure; may be nil
 	more    map[string]http.HandlerFunc // further pages, by pattern
+	door    http.Handler                // all other pages; may be nil
 }
 
 // observe starts to serve what a process tells of itself.
@@ -160,12 +161,15 @@ func observe(listen string, what observed) (*observation, error) {
 	for pattern, handler := range what.more {
 		mux.HandleFunc(pattern, handler)
 	}
+	if what.door != nil {
+		mux.Handle("/", what.door)
+	}
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen for HTTP: %w; --listen names another address, port 0 takes a free one", err)
 	}
 	o := &observation{listener: listener, done: make(chan error, 1)}
-	o.server = http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	o.server = http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	go func() { o.done <- o.server.Serve(listener) }()
 	return o, nil
 }

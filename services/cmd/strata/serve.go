@@ -50,7 +50,7 @@ The services are:` + names.String(),
 	f.StringVar(&file, "config", "", "configuration file")
 	f.StringVar(&c.Data, "data", c.Data, "directory with the lab's file \"key\"")
 	f.StringVar(&c.Listen.SQL, "listen-sql", c.Listen.SQL, "address of ClickHouse's HTTP interface, of the service sqldoor")
-	f.StringVar(&c.Listen.Metrics, "listen", "127.0.0.1:0", "address of /healthz and /metrics")
+	f.StringVar(&c.Listen.Metrics, "listen", "127.0.0.1:0", "address of /healthz and /metrics, and of the APIs with the service api")
 	f.Uint64Var(&c.Jobs.First, "first-job", c.Jobs.First, "number of the first job of a new lab")
 	f.StringVar(&c.Broker.Monitor, "monitor", "", "monitoring address of the broker, to ask whether it syncs")
 	f.BoolVar(&c.Broker.AllowLossy, "allow-lossy-broker", false, "use a broker that may lose acknowledged facts when the power fails")
@@ -85,7 +85,8 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 		c.Listen.Metrics = "127.0.0.1:0"
 	}
 	super, m := newSupervisor(logger, a.now), newMetrics()
-	observation, err := observe(c.Listen.Metrics, observed{super: super, metrics: m})
+	door := surroundings{logger: logger, now: a.now}.newDoor()
+	observation, err := observe(c.Listen.Metrics, observed{super: super, metrics: m, door: door})
 	if err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 		dsn = env
 	}
 	dial := func(o ...nats.Option) (*nats.Conn, error) { return nats.Connect(withoutUser(server), o...) }
-	s := surroundings{config: c, dial: dial, log: log, key: key, logger: logger, now: a.now, dsn: dsn, metrics: m, archive: store,
+	s := surroundings{config: c, dial: dial, log: log, key: key, logger: logger, now: a.now, dsn: dsn, metrics: m, archive: store, door: door,
 		room: roomIn(c.Data, c.Space.Server)}
 	s.start(ctx, super, picked)
 	super.wait()

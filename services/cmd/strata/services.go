@@ -20,6 +20,7 @@ import (
 	"strata/schemas/job"
 	"strata/services/access"
 	"strata/services/api"
+	"strata/services/api/door"
 	"strata/services/archive"
 	"strata/services/dispatch"
 	"strata/services/health"
@@ -45,6 +46,7 @@ type surroundings struct {
 	metrics *metrics
 	archive archive.Store // of what the streams forget
 	open    func()        // called once people, workers and jobs are let in; may be nil
+	door    *door.Door    // in front of the api's HTTP interfaces
 }
 
 // service is a row of the table of services.
@@ -123,7 +125,9 @@ func services() []service {
 				return err
 			}
 			defer done()
-			return api.Run(ctx, api.Deps{Log: log, Now: s.now, Logger: l, Key: s.key, History: history, Version: version, Refuse: s.refuse})
+			defer s.door.Shut()
+			return api.Run(ctx, api.Deps{Log: log, Now: s.now, Logger: l, Key: s.key, History: history, Version: version, Refuse: s.refuse,
+				Ready: func(in api.Inside) { s.door.Open(s.interfaces(in)) }})
 		}},
 	}
 }

@@ -77,7 +77,7 @@ ClickHouse server to use instead of the engine.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.file, "config", "", "configuration file")
 	fl.StringVar(&c.Data, "data", c.Data, "directory of everything that the lab keeps")
-	fl.StringVar(&c.Listen.HTTP, "listen", c.Listen.HTTP, "address of /healthz and /metrics")
+	fl.StringVar(&c.Listen.HTTP, "listen", c.Listen.HTTP, "address of HTTP: the APIs, /healthz and /metrics")
 	fl.StringVar(&c.Listen.NATS, "listen-nats", c.Listen.NATS, "address of the broker")
 	fl.StringVar(&c.Listen.SQL, "listen-sql", c.Listen.SQL, "address of ClickHouse's HTTP interface; \"\" starts no engine")
 	fl.Uint64Var(&c.Jobs.First, "first-job", c.Jobs.First, "number of the first job of a new lab")
@@ -215,10 +215,11 @@ func (l *running) run(ctx context.Context) error {
 	opened := make(chan struct{})
 	s := surroundings{config: l.config, dial: l.broker.dial, log: log, key: l.key, logger: l.logger, now: l.app.now, dsn: dsn, room: l.room, metrics: l.metrics, archive: store,
 		open: sync.OnceFunc(func() { close(opened) })}
+	s.door = s.newDoor()
 	s.start(serviceCtx, l.super, picked)
 	l.super.start(serviceCtx, "broker", func(ctx context.Context) error { l.broker.keep(ctx, l.room); return ctx.Err() })
 
-	observation, err := observe(l.config.Listen.HTTP, observed{l.super, l.metrics, l.away, map[string]http.HandlerFunc{"GET /jsz": l.broker.jsz}})
+	observation, err := observe(l.config.Listen.HTTP, observed{l.super, l.metrics, l.away, map[string]http.HandlerFunc{"GET /jsz": l.broker.jsz}, s.door})
 	if err != nil {
 		return err
 	}

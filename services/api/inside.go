@@ -1,0 +1,144 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+
+	"strata/events"
+	"strata/events/access"
+)
+
+// Inside asks the api in its own process. The doors that people's programs come in by (HTTP) share verbs,
+// rights and errors with the bus this way, and no message goes out and back for it. It works from
+// [Deps.Ready] until [Run] returns; after that each question has an error.
+type Inside struct{ a *api }
+
+// Caller is who asks through a door of this process, which has made sure of that.
+type Caller struct {
+	User  events.UserName // "" is somebody without a name, who sees what everybody may
+	Trace string          // W3C traceparent of the request, or ""
+}
+
+func (c Caller) caller() caller {
+	return caller{user: c.User, token: events.EscapeToken(string(c.User)), trace: c.Trace}
+}
+
+// Call asks one verb and decodes the answer into out, which may be nil. What the api refuses comes
+// back as an *[Error], as from [Client.Call].
+func (i Inside) Call(ctx context.Context, who Caller, verb string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("encode request %s: %w", verb, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if body, err = i.a.readable(ctx, body); err != nil {
+		return refused(err)
+	}
+	answer, err := i.a.ask(ctx, who.caller(), verb, body)
+	if err != nil {
+		return refused(err)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
+		return fmt.Errorf("decode reply to %s: %w", verb, err)
+	}
+	return nil
+}
+
+// Piece is one message of a flow.
+type Piece struct {
+	Header map[string]string // such as events.HeaderFirstLine of a log
+	Body   []byte
+}
+
+// Stream opens a flow and hands over its messages, in order, until it ends or each has an error. Nothing
+// more is read while each works.
+func (i Inside) Stream(ctx context.Context, who Caller, verb string, in any, each func(Piece) error) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("encode request %s: %w", verb, err)
+	}
+	if body, err = i.a.readable(ctx, body); err != nil {
+		return refused(err)
+	}
+	open, ok := flows()[verb]
+	if !ok {
+		return refuse(Invalid, "the api has no flow %q", verb)
+	}
+	produce, err := open(i.a, who.caller(), body)
+	if err != nil {
+		return refused(err)
+	}
+	err = produce(ctx, func(m message) error { return each(Piece{m.header, m.body}) })
+	if err != nil {
+		return refused(err)
+	}
+	return nil
+}
+
+// Submit publishes a definition for the caller and returns its number. Calls with one id, which is of the
+// caller's choosing, become one job for as long as the bus remembers ids; "" is an id of its own. What the
+// lab thinks of the definition is asked with jobs.show.
+func (i Inside) Submit(ctx context.Context, who Caller, definition []byte, id string) (events.JobID, error) {
+	if i.a.refuse != nil {
+		if why := i.a.refuse(); why != "" {
+			return 0, refuse(Away, "the lab takes no definitions: %s", why)
+		}
+	}
+	if who.User == "" {
+		return 0, refuse(Denied, "nobody may submit without a name")
+	}
+	if len(definition) > maxDefinition {
+		return 0, refuse(Invalid, "job definition has %d bytes, allowed are %d", len(definition), maxDefinition)
+	}
+	if id == "" {
+		id = uuid.NewString()
+	}
+	m := nats.NewMsg("submit." + events.EscapeToken(string(who.User)))
+	m.Data = definition
+	m.Header.Set(nats.MsgIdHdr, string(who.User)+"/"+id)
+	if who.Trace != "" {
+		m.Header.Set(events.HeaderTrace, who.Trace)
+	}
+	ack, err := i.a.log.JetStream().PublishMsg(ctx, m)
+	if err != nil {
+		return 0, refused(fmt.Errorf("submit: %w", err))
+	}
+	return events.JobID(ack.Sequence), nil
+}
+
+// maxDefinition is the size of a definition that the lab takes.
+const maxDefinition = 1 << 20
+
+// refused returns err as what a caller is told.
+func refused(err error) error {
+	var e *Error
+	if errors.As(err, &e) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	code := Failed
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrConnectionClosed) {
+		code = Away
+	}
+	return &Error{Code: code, Message: err.Error()}
+}
+
+// ErrUnknownToken says that a token is none of this lab, or worth nothing any more.
+var ErrUnknownToken = errors.New("unknown token")
+
+// Authenticate returns whom a token stands for. Its error is [ErrUnknownToken].
+func (i Inside) Authenticate(token string) (Caller, error) {
+	p, err := i.a.key.Verify(token)
+	if err != nil || p.Role != access.Person || p.User == "" {
+		return Caller{}, ErrUnknownToken
+	}
+	return Caller{User: p.User}, nil
+}
