@@ -22,5 +22,5 @@
 // log have to be keyed by the fact that caused them.
 //
 // [Log.ReadOutput] hands over the lines of jobs in order, without doubles, and tells of gaps.
-// [Log.Tail] does so for one live reader, who loses lines where he is slow and is told how many.
+// [Watching] does so for any number of live readers of a job, each at his own pace, at the cost of one.
 package stream

@@ -36,14 +36,15 @@ const atOnce = 64
 
 // api is the running service.
 type api struct {
-	log     *stream.Log
-	conn    *nats.Conn
-	now     func() time.Time
-	logger  *slog.Logger
-	key     access.Key
-	history History
-	version string
-	refuse  func() string
+	log      *stream.Log
+	watching *stream.Watching // of jobs' output, by everybody who follows one
+	conn     *nats.Conn
+	now      func() time.Time
+	logger   *slog.Logger
+	key      access.Key
+	history  History
+	version  string
+	refuse   func() string
 
 	mu      sync.RWMutex
 	state   *lab.State
@@ -64,7 +65,7 @@ type caller struct {
 // Run answers requests until ctx ends; then it returns nil.
 func Run(ctx context.Context, d Deps) error {
 	a := &api{
-		log: d.Log, conn: d.Log.Conn(), now: d.Now, logger: d.Logger, key: d.Key,
+		log: d.Log, watching: stream.NewWatching(d.Log), conn: d.Log.Conn(), now: d.Now, logger: d.Logger, key: d.Key,
 		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), changed: make(chan struct{}),
 		turn: make(chan struct{}, 1), travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
 	}

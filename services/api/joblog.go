@@ -96,29 +96,33 @@ func (a *api) sendLog(ctx context.Context, in LogRequest, emit func(message) err
 			}
 		}()
 	}
-	err := a.log.ReadOutput(ctx, stream.OutputReader{
-		Job:      in.Job,
-		Next:     func(events.JobID, events.Lease) uint64 { return in.From },
-		ToEnd:    !in.Follow,
-		SkipGaps: true, // a person who looks on is told of a gap by the line numbers, not made to wait
-		Frame: func(f stream.OutputFrame) error {
-			err := emit(message{body: f.Body, header: map[string]string{
-				events.HeaderJob:       in.Job.String(),
-				events.HeaderFirstLine: strconv.FormatUint(f.First, 10),
-				events.HeaderLines:     strconv.FormatUint(f.Count, 10),
-			}})
-			if err == nil && end.reached(f.Seq) {
-				return errAllRead
-			}
-			return err
-		},
-		CaughtUp: func(safe uint64) error {
-			if end.reached(safe) {
-				return errAllRead
-			}
-			return nil
-		},
-	})
+	frame := func(f stream.OutputFrame) error {
+		err := emit(message{body: f.Body, header: map[string]string{
+			events.HeaderJob:       in.Job.String(),
+			events.HeaderFirstLine: strconv.FormatUint(f.First, 10),
+			events.HeaderLines:     strconv.FormatUint(f.Count, 10),
+		}})
+		if err == nil && end.reached(f.Seq) {
+			return errAllRead
+		}
+		return err
+	}
+	caughtUp := func(through uint64) error {
+		if end.reached(through) {
+			return errAllRead
+		}
+		return nil
+	}
+	var err error
+	if in.Follow {
+		err = a.watching.Watch(ctx, in.Job, in.From, frame, caughtUp)
+	} else {
+		err = a.log.ReadOutput(ctx, stream.OutputReader{
+			Job: in.Job, ToEnd: true, Frame: frame, CaughtUp: caughtUp,
+			Next:     func(events.JobID, events.Lease) uint64 { return in.From },
+			SkipGaps: true, // a person who looks on is told of a gap by the line numbers, not made to wait
+		})
+	}
 	if errors.Is(err, errAllRead) {
 		return nil
 	}
