@@ -1,0 +1,157 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"strata/events"
+)
+
+// JobSelection says which jobs are wanted, for whom, in which order. Removed ones are left out.
+type JobSelection struct {
+	Viewer Viewer
+	Terms  []JobTerm      // all must hold
+	Except []events.JobID // that the caller knows better than the tables
+	Order  []JobOrder     // none: by number, the newest first
+	Offset int            // rows left out at the beginning
+	Limit  int            // of a page; 0 is 50, at most 10,000
+}
+
+// JobOrder is a key of an order: id, submit_time, start_time or end_time.
+type JobOrder struct {
+	Field string `json:"field"`
+	Desc  bool   `json:"desc,omitempty"`
+}
+
+// Before tells whether a comes before b in an order. What has no time stands last, and numbers decide
+// between what is equal.
+func Before(order []JobOrder, a, b *SelectedJob) bool {
+	for _, o := range order {
+		if c := o.compare(a, b); c != 0 {
+			return c < 0
+		}
+	}
+	return a.Job.Job > b.Job.Job
+}
+
+func (o JobOrder) compare(a, b *SelectedJob) int {
+	i := slices.IndexFunc(jobFields(), func(f jobField) bool { return f.name == o.Field })
+	if i < 0 {
+		return 0
+	}
+	f, sign := jobFields()[i], 1
+	if o.Desc {
+		sign = -1
+	}
+	if f.kind == termTime {
+		x, y := f.time(a), f.time(b)
+		switch {
+		case x == nil && y == nil:
+			return 0
+		case x == nil:
+			return 1
+		case y == nil:
+			return -1
+		}
+		return sign * x.Compare(*y)
+	}
+	switch x, y := f.number(a), f.number(b); {
+	case x < y:
+		return -sign
+	case x > y:
+		return sign
+	}
+	return 0
+}
+
+// CheckOrder refuses keys that jobs cannot be ordered by.
+func CheckOrder(order []JobOrder) error {
+	for _, o := range order {
+		if !slices.Contains([]string{"id", "submit_time", "start_time", "end_time"}, o.Field) {
+			return fmt.Errorf("order by %q: want id, submit_time, start_time or end_time", o.Field)
+		}
+	}
+	return nil
+}
+
+// where writes the selection as a condition on the view jobs.
+func (s JobSelection) where() (string, []any, error) {
+	conditions, values := []string{"NOT removed"}, []any{}
+	if !s.Viewer.All {
+		conditions = append(conditions, "(public OR user = {viewer:String})")
+		values = append(values, clickhouse.Named("viewer", string(s.Viewer.User)))
+	}
+	if len(s.Except) > 0 {
+		except := make([]uint64, len(s.Except))
+		for i, j := range s.Except {
+			except[i] = uint64(j)
+		}
+		conditions = append(conditions, "job NOT IN {except:Array(UInt64)}")
+		values = append(values, clickhouse.Named("except", except))
+	}
+	for i, t := range s.Terms {
+		c, bound, err := t.sql(i)
+		if err != nil {
+			return "", nil, err
+		}
+		conditions, values = append(conditions, c), append(values, bound...)
+	}
+	return strings.Join(conditions, " AND "), values, nil
+}
+
+// orderBy writes the order.
+func (s JobSelection) orderBy() string {
+	var keys []string
+	for _, o := range s.Order {
+		for _, f := range jobFields() {
+			if f.name == o.Field {
+				direction := " ASC"
+				if o.Desc {
+					direction = " DESC"
+				}
+				keys = append(keys, f.column+direction+" NULLS LAST")
+			}
+		}
+	}
+	return strings.Join(append(keys, "job DESC"), ", ")
+}
+
+// SelectJobs returns a page of the jobs that are wanted.
+func (db *DB) SelectJobs(ctx context.Context, s JobSelection) ([]SelectedJob, error) {
+	if err := CheckOrder(s.Order); err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	condition, values, err := s.where()
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	values = append(values, clickhouse.Named("limit", limit(s.Limit)), clickhouse.Named("offset", uint64(max(s.Offset, 0))))
+	names := append(columns[Job](), "group_id", "queue_timeout")
+	// The numbers first, by the few columns that the conditions need; then whole rows of one page.
+	list, err := all[SelectedJob](ctx, db, "SELECT "+strings.Join(names, ", ")+" FROM jobs WHERE job IN (SELECT job FROM jobs WHERE "+
+		condition+" ORDER BY "+s.orderBy()+" LIMIT {limit:UInt64} OFFSET {offset:UInt64}) ORDER BY "+s.orderBy(), values...)
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	return list, nil
+}
+
+// CountSelected counts the jobs that are wanted, without regard to Offset and Limit.
+func (db *DB) CountSelected(ctx context.Context, s JobSelection) (uint64, error) {
+	condition, values, err := s.where()
+	if err != nil {
+		return 0, fmt.Errorf("count jobs: %w", err)
+	}
+	type counted struct {
+		Jobs uint64 `ch:"jobs"`
+	}
+	rows, err := all[counted](ctx, db, "SELECT count() AS jobs FROM jobs WHERE "+condition, values...)
+	if err != nil {
+		return 0, fmt.Errorf("count jobs: %w", err)
+	}
+	return rows[0].Jobs, nil
+}

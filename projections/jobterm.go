@@ -1,0 +1,438 @@
+package projections
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// JobTerm is one condition on jobs. The same condition can be asked of the tables and held against a job in
+// hand ([JobTerm.Holds]), so that a list may be put together of rows and of what has not become rows yet.
+type JobTerm struct {
+	Field  string   `json:"field"`            // one of [JobFields]
+	Path   []string `json:"path,omitempty"`   // of metadata: the key, and keys below it where its value is JSON
+	Op     TermOp   `json:"op"`               // what must hold
+	Values []string `json:"values,omitempty"` // what to compare with; times as RFC 3339, truths as true and false
+	Not    bool     `json:"not,omitempty"`    // must not hold
+}
+
+// TermOp is how a [JobTerm] compares.
+type TermOp string
+
+// The ways to compare. Lists, such as tags, meet a condition where one of their members does.
+const (
+	TermExact       TermOp = "exact"
+	TermIExact      TermOp = "iexact" // in any case
+	TermIn          TermOp = "in"     // is one of the values
+	TermContains    TermOp = "contains"
+	TermIContains   TermOp = "icontains"
+	TermStartsWith  TermOp = "startswith"
+	TermIStartsWith TermOp = "istartswith"
+	TermEndsWith    TermOp = "endswith"
+	TermIEndsWith   TermOp = "iendswith"
+	TermRegex       TermOp = "regex" // RE2
+	TermIRegex      TermOp = "iregex"
+	TermLT          TermOp = "lt"
+	TermLTE         TermOp = "lte"
+	TermGT          TermOp = "gt"
+	TermGTE         TermOp = "gte"
+	TermIsNull      TermOp = "isnull" // has no value; of a text: is empty
+	TermHas         TermOp = "has"    // of metadata: has the key
+)
+
+// jobField is what can be asked of a job: its column of the view jobs, and the same of a row in hand.
+type jobField struct {
+	name, column string
+	kind         termKind
+	text         func(*SelectedJob) string // of texts
+	list         func(*SelectedJob) []string
+	number       func(*SelectedJob) int64
+	time         func(*SelectedJob) *time.Time
+}
+
+type termKind uint8
+
+const (
+	termText termKind = iota
+	termList
+	termNumber
+	termTime
+	termTruth
+	termMetadata
+)
+
+// jobFields lists them. Each stands here once, for both ways of asking.
+func jobFields() []jobField {
+	text := func(name, column string, of func(*SelectedJob) string) jobField {
+		return jobField{name: name, column: column, text: of}
+	}
+	list := func(name, column string, of func(*SelectedJob) []string) jobField {
+		return jobField{name: name, column: column, kind: termList, list: of}
+	}
+	moment := func(name, column string, of func(*SelectedJob) *time.Time) jobField {
+		return jobField{name: name, column: column, kind: termTime, time: of}
+	}
+	truth := func(name, column string, of func(*SelectedJob) bool) jobField {
+		return jobField{name: name, column: column, kind: termTruth, number: func(j *SelectedJob) int64 { return int64(bit(of(j))) }}
+	}
+	return []jobField{
+		{name: "id", column: "job", kind: termNumber, number: func(j *SelectedJob) int64 { return int64(j.Job.Job) }},
+		{name: "priority", column: "priority", kind: termNumber, number: func(j *SelectedJob) int64 { return int64(j.Priority) }},
+		moment("submit_time", "submitted_at", func(j *SelectedJob) *time.Time { return &j.SubmittedAt }),
+		moment("start_time", "started_at", func(j *SelectedJob) *time.Time { return j.StartedAt }),
+		moment("end_time", "ended_at", func(j *SelectedJob) *time.Time { return j.EndedAt }),
+		truth("health_check", "health_check", func(j *SelectedJob) bool { return j.HealthCheck }),
+		truth("rejected", "rejected", func(j *SelectedJob) bool { return j.Rejected }),
+		text("state", "state", func(j *SelectedJob) string { return j.State }),
+		text("health", "health", func(j *SelectedJob) string { return j.Health }),
+		text("description", "name", func(j *SelectedJob) string { return j.Name }),
+		text("submitter", "user", func(j *SelectedJob) string { return j.User }),
+		text("device_type", "device_type", func(j *SelectedJob) string { return j.DeviceType }),
+		text("device", "device", func(j *SelectedJob) string { return j.Device }),
+		text("worker", "worker", func(j *SelectedJob) string { return j.Worker }),
+		text("target_group", "group_id", func(j *SelectedJob) string { return j.GroupID }),
+		text("failure_comment", "comment", func(j *SelectedJob) string { return j.Comment }),
+		text("error_type", "error_type", func(j *SelectedJob) string { return j.ErrorType }),
+		list("tags", "tags", func(j *SelectedJob) []string { return j.Tags }),
+		list("groups", "groups", func(j *SelectedJob) []string { return j.Groups }),
+		list("failure_tags", "failure_tags", func(j *SelectedJob) []string { return j.FailureTags }),
+		{name: "metadata", column: "metadata", kind: termMetadata},
+	}
+}
+
+// JobFields names the fields that a [JobTerm] may ask of.
+func JobFields() []string {
+	var names []string
+	for _, f := range jobFields() {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+func (t JobTerm) field() (jobField, error) {
+	all := jobFields()
+	i := slices.IndexFunc(all, func(f jobField) bool { return f.name == t.Field })
+	if i < 0 {
+		return jobField{}, fmt.Errorf("field %q: want one of %s", t.Field, strings.Join(JobFields(), ", "))
+	}
+	return all[i], nil
+}
+
+// Check says what is wrong with a term, or nothing.
+func (t JobTerm) Check() error {
+	f, err := t.field()
+	if err != nil {
+		return err
+	}
+	if want := 1; t.Op != TermIn && t.Op != TermHas && len(t.Values) != want {
+		return fmt.Errorf("%s: has %d values, want %d", t.Field, len(t.Values), want)
+	}
+	if f.kind == termMetadata && len(t.Path) == 0 {
+		return fmt.Errorf("metadata: name a key")
+	}
+	switch t.Op {
+	case TermIsNull:
+		if _, err := truthOf(t.Values[0]); err != nil {
+			return fmt.Errorf("%s: %w", t.Field, err)
+		}
+		return nil
+	case TermHas:
+		if f.kind != termMetadata {
+			return fmt.Errorf("%s: only metadata has keys", t.Field)
+		}
+		return nil
+	case TermRegex, TermIRegex:
+		if _, err := regexp.Compile(t.Values[0]); err != nil {
+			return fmt.Errorf("%s: %w", t.Field, err)
+		}
+	}
+	ordered := slices.Contains([]TermOp{TermExact, TermIn, TermLT, TermLTE, TermGT, TermGTE}, t.Op)
+	for _, v := range t.Values {
+		switch f.kind {
+		case termNumber:
+			_, err = strconv.ParseInt(v, 10, 64)
+		case termTime:
+			_, err = time.Parse(time.RFC3339Nano, v)
+		case termTruth:
+			_, err = truthOf(v)
+		default:
+			if slices.Contains([]TermOp{TermLT, TermLTE, TermGT, TermGTE}, t.Op) {
+				err = fmt.Errorf("texts have no order here")
+			}
+			ordered = true
+		}
+		if err == nil && !ordered {
+			err = fmt.Errorf("cannot be compared by %s", t.Op)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.Field, err)
+		}
+	}
+	return nil
+}
+
+func truthOf(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "true", "1":
+		return true, nil
+	case "false", "0":
+		return false, nil
+	}
+	return false, fmt.Errorf("%.40q is neither true nor false", text)
+}
+
+// Holds tells whether a job in hand meets a term, which [JobTerm.Check] must have passed.
+func (t JobTerm) Holds(j *SelectedJob) bool {
+	f, err := t.field()
+	return err == nil && t.holds(f, j) != t.Not
+}
+
+func (t JobTerm) holds(f jobField, j *SelectedJob) bool {
+	switch f.kind {
+	case termNumber, termTruth:
+		return slices.ContainsFunc(t.Values, func(v string) bool { return compared(t.Op, f.number(j), t.numberOf(f, v)) })
+	case termTime:
+		at := f.time(j)
+		if t.Op == TermIsNull {
+			null, _ := truthOf(t.Values[0])
+			return null == (at == nil)
+		}
+		return at != nil && slices.ContainsFunc(t.Values, func(v string) bool {
+			want, _ := time.Parse(time.RFC3339Nano, v)
+			return compared(t.Op, at.UnixMicro(), want.UnixMicro())
+		})
+	case termList:
+		if t.Op == TermIsNull {
+			null, _ := truthOf(t.Values[0])
+			return null == (len(f.list(j)) == 0)
+		}
+		return slices.ContainsFunc(f.list(j), t.holdsOf)
+	case termMetadata:
+		value, there := below(j.Metadata, t.Path)
+		switch t.Op {
+		case TermHas:
+			return there
+		case TermIsNull:
+			null, _ := truthOf(t.Values[0])
+			return null == !there
+		}
+		return there && t.holdsOf(value)
+	}
+	return t.holdsOf(f.text(j))
+}
+
+// numberOf reads a number or, as 0 and 1, a truth.
+func (t JobTerm) numberOf(f jobField, text string) int64 {
+	if f.kind == termTruth {
+		yes, _ := truthOf(text)
+		return int64(bit(yes))
+	}
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return n
+}
+
+func compared(op TermOp, is, want int64) bool {
+	switch op {
+	case TermLT:
+		return is < want
+	case TermLTE:
+		return is <= want
+	case TermGT:
+		return is > want
+	case TermGTE:
+		return is >= want
+	}
+	return is == want
+}
+
+// holdsOf compares a text.
+func (t JobTerm) holdsOf(is string) bool {
+	if t.Op == TermIn {
+		return slices.Contains(t.Values, is)
+	}
+	want := t.Values[0]
+	switch t.Op {
+	case TermIExact, TermIContains, TermIStartsWith, TermIEndsWith:
+		is, want = strings.ToLower(is), strings.ToLower(want)
+	}
+	switch t.Op {
+	case TermContains, TermIContains:
+		return strings.Contains(is, want)
+	case TermStartsWith, TermIStartsWith:
+		return strings.HasPrefix(is, want)
+	case TermEndsWith, TermIEndsWith:
+		return strings.HasSuffix(is, want)
+	case TermRegex, TermIRegex:
+		if t.Op == TermIRegex {
+			want = "(?i)" + want
+		}
+		found, err := regexp.MatchString(want, is)
+		return err == nil && found
+	case TermIsNull:
+		null, _ := truthOf(want)
+		return null == (is == "")
+	}
+	return is == want
+}
+
+// below returns the value of a key of metadata, or of a key within a value that is JSON: texts as they
+// are, all else as JSON.
+func below(metadata map[string]string, path []string) (string, bool) {
+	value, there := metadata[path[0]]
+	for _, key := range path[1:] {
+		var inner map[string]json.RawMessage
+		if !there || json.Unmarshal([]byte(value), &inner) != nil {
+			return "", false
+		}
+		var raw json.RawMessage
+		if raw, there = inner[key]; !there {
+			return "", false
+		}
+		var text string
+		if value = string(raw); json.Unmarshal(raw, &text) == nil && raw[0] == '"' {
+			value = text
+		}
+	}
+	return value, there
+}
+
+// sql writes a term as a condition on the view jobs. n makes the names of its values its own.
+func (t JobTerm) sql(n int) (condition string, values []any, err error) {
+	if err := t.Check(); err != nil {
+		return "", nil, err
+	}
+	f, err := t.field()
+	if err != nil {
+		return "", nil, err
+	}
+	name := func(i int) string { return fmt.Sprintf("t%d_%d", n, i) }
+	bind := func(i int, kind string, value any) string {
+		values = append(values, clickhouse.Named(name(i), value))
+		return "{" + name(i) + ":" + kind + "}"
+	}
+	var c string
+	switch f.kind {
+	case termText:
+		c = t.textSQL(f.column, bind)
+	case termList:
+		if t.Op == TermIsNull {
+			c = nullSQL(t.Values[0], "empty("+f.column+")")
+			break
+		}
+		c = "arrayExists(x -> " + t.textSQL("x", bind) + ", " + f.column + ")"
+	case termMetadata:
+		c = t.metadataSQL(bind)
+	case termTime:
+		c = t.timeSQL(f.column, bind)
+	default:
+		c = t.numberSQL(f, bind)
+	}
+	if t.Not {
+		c = "NOT ifNull(" + c + ", false)"
+	}
+	return "(" + c + ")", values, nil
+}
+
+// binder binds the i-th value of a term and returns how it stands in the statement.
+type binder func(i int, kind string, value any) string
+
+func nullSQL(wanted, isNull string) string {
+	if null, _ := truthOf(wanted); null {
+		return isNull
+	}
+	return "NOT " + isNull
+}
+
+// textSQL compares an expression that is a text.
+func (t JobTerm) textSQL(is string, bind binder) string {
+	if t.Op == TermIn {
+		return is + " IN " + bind(0, "Array(String)", t.Values)
+	}
+	if t.Op == TermIsNull {
+		return nullSQL(t.Values[0], "empty("+is+")")
+	}
+	value := t.Values[0]
+	switch t.Op {
+	case TermIExact, TermIContains, TermIStartsWith, TermIEndsWith:
+		is, value = "lowerUTF8("+is+")", strings.ToLower(value)
+	case TermIRegex:
+		value = "(?i)" + value
+	}
+	want := bind(0, "String", value)
+	switch t.Op {
+	case TermContains, TermIContains:
+		return "position(" + is + ", " + want + ") > 0"
+	case TermStartsWith, TermIStartsWith:
+		return "startsWith(" + is + ", " + want + ")"
+	case TermEndsWith, TermIEndsWith:
+		return "endsWith(" + is + ", " + want + ")"
+	case TermRegex, TermIRegex:
+		return "match(" + is + ", " + want + ")"
+	}
+	return is + " = " + want
+}
+
+// operators of SQL; what is not here compares for equality.
+func (op TermOp) operator() string {
+	switch op {
+	case TermLT:
+		return " < "
+	case TermLTE:
+		return " <= "
+	case TermGT:
+		return " > "
+	case TermGTE:
+		return " >= "
+	}
+	return " = "
+}
+
+func (t JobTerm) numberSQL(f jobField, bind binder) string {
+	var any []string
+	for i, v := range t.Values {
+		any = append(any, f.column+t.Op.operator()+bind(i, "Int64", t.numberOf(f, v)))
+	}
+	if len(any) == 0 {
+		return "false"
+	}
+	return strings.Join(any, " OR ")
+}
+
+func (t JobTerm) timeSQL(column string, bind binder) string {
+	if t.Op == TermIsNull {
+		return nullSQL(t.Values[0], "isNull("+column+")")
+	}
+	var any []string
+	for i, v := range t.Values {
+		at, _ := time.Parse(time.RFC3339Nano, v)
+		any = append(any, "ifNull("+column+t.Op.operator()+"fromUnixTimestamp64Micro("+bind(i, "Int64", at.UnixMicro())+", 'UTC'), false)")
+	}
+	if len(any) == 0 {
+		return "false"
+	}
+	return strings.Join(any, " OR ")
+}
+
+func (t JobTerm) metadataSQL(bind binder) string {
+	key := bind(100, "String", t.Path[0])
+	there, value := "mapContains(metadata, "+key+")", "metadata["+key+"]"
+	for i, inner := range t.Path[1:] {
+		k := bind(101+i, "String", inner)
+		there += " AND JSONHas(" + value + ", " + k + ")"
+		value = "if(JSONType(" + value + ", " + k + ") = 'String', JSONExtractString(" + value + ", " + k + "), JSONExtractRaw(" + value + ", " + k + "))"
+	}
+	there = "(" + there + ")"
+	switch t.Op {
+	case TermHas:
+		return there
+	case TermIsNull:
+		return nullSQL(t.Values[0], "NOT "+there)
+	}
+	return there + " AND " + t.textSQL(value, bind)
+}
