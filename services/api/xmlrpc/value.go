@@ -1,0 +1,45 @@
+package xmlrpc
+
+import "fmt"
+
+// MaxDepth is how deep arrays and structs may lie in one another.
+const MaxDepth = 64
+
+// Struct is a struct's members in order; names are unique.
+type Struct []Member
+
+// Member is one member of a [Struct].
+type Member struct {
+	Name  string
+	Value any
+}
+
+// Get returns the value of a member.
+func (s Struct) Get(name string) (value any, ok bool) {
+	for _, m := range s {
+		if m.Name == name {
+			return m.Value, true
+		}
+	}
+	return nil, false
+}
+
+// Call is what a client asks.
+type Call struct {
+	Method string
+	Params []any
+}
+
+// Fault is an answer that tells of an error.
+type Fault struct {
+	Code   int
+	String string
+}
+
+// Error returns code and sentence as Python's client prints them.
+func (f *Fault) Error() string { return fmt.Sprintf("<Fault %d: %q>", f.Code, f.String) }
+
+// Struct returns the fault as a value, as answers of several calls at once hold it.
+func (f *Fault) Struct() Struct {
+	return Struct{{"faultCode", int64(f.Code)}, {"faultString", f.String}}
+}
