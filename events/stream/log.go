@@ -57,6 +57,8 @@ type Settings struct {
 	AsyncOutput bool
 	// PresenceTTL is how long a worker's sign of life lasts; 0 is 15 s.
 	PresenceTTL time.Duration
+	// TurnTTL is how long a [Turn] is kept for a process that says nothing more; 0 is 10 s.
+	TurnTTL time.Duration
 	// Archive has what was purged from the streams; nil: they are all there is.
 	Archive *Archive
 	// First is the sequence that a stream begins with where it is made, by its name: for a lab whose

@@ -28,6 +28,7 @@ const (
 const (
 	Presence    = "presence"    // key-value: workers' signs of life, with a TTL; keys are escaped tokens
 	Checkpoints = "checkpoints" // objects: snapshots of folds
+	Turns       = "turns"       // key-value: who has which [Turn], with a TTL; keys are names of services
 )
 
 // How long the broker remembers message ids. A message that is sent again within the window is
@@ -116,6 +117,9 @@ func Open(ctx context.Context, nc *nats.Conn, s Settings) (*Log, error) {
 	if s.PresenceTTL == 0 {
 		s.PresenceTTL = 15 * time.Second
 	}
+	if s.TurnTTL == 0 {
+		s.TurnTTL = 10 * time.Second
+	}
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
@@ -194,17 +198,22 @@ func merged(is, want []string) []string {
 
 // ensureBuckets makes the key-value and object buckets that are missing.
 func ensureBuckets(ctx context.Context, js jetstream.JetStream, s Settings) error {
-	_, err := js.KeyValue(ctx, Presence)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		_, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: Presence, Description: "workers' signs of life", TTL: s.PresenceTTL,
-			// In a file, for a bucket in memory is gone after a restart of the broker, and nobody would
-			// make it again. Old signs are not believed all the same: their time to live goes on.
-			Storage: jetstream.FileStorage, Replicas: max(1, s.Replicas),
-		})
-	}
-	if err != nil {
-		return fmt.Errorf("open bucket %s: %w", Presence, err)
+	for _, b := range []struct {
+		name, what string
+		ttl        time.Duration
+	}{{Presence, "workers' signs of life", s.PresenceTTL}, {Turns, "which process has the turn", s.TurnTTL}} {
+		_, err := js.KeyValue(ctx, b.name)
+		if errors.Is(err, jetstream.ErrBucketNotFound) {
+			_, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+				Bucket: b.name, Description: b.what, TTL: b.ttl,
+				// In a file, for a bucket in memory is gone after a restart of the broker, and nobody would
+				// make it again. Old signs are not believed all the same: their time to live goes on.
+				Storage: jetstream.FileStorage, Replicas: max(1, s.Replicas),
+			})
+		}
+		if err != nil {
+			return fmt.Errorf("open bucket %s: %w", b.name, err)
+		}
 	}
 	for name, what := range map[string]string{
 		Checkpoints: "snapshots of folds",

@@ -156,10 +156,10 @@ func (r *rest) add(ctx context.Context, name, subject string, reading func(conte
 	})
 }
 
-// others writes the streams that are in no archive, and returns their settings. Signs of life are of the
+// others writes the streams that are in no archive, and returns their settings. Signs of life and turns are of the
 // moment, and checkpoints are made again out of the facts.
 func (r *rest) others(ctx context.Context, log *stream.Log) ([]jetstream.StreamConfig, error) {
-	left := append(chained(), stream.Output, "KV_"+stream.Presence, "OBJ_"+stream.Checkpoints)
+	left := append(chained(), stream.Output, "KV_"+stream.Presence, "KV_"+stream.Turns, "OBJ_"+stream.Checkpoints)
 	var configs []jetstream.StreamConfig
 	streams := log.JetStream().ListStreams(ctx)
 	for info := range streams.Info() {
