@@ -25,6 +25,9 @@ type Settings struct {
 	TFTP    string // usually ":69". Another port is for devices that are told it
 	TFTPDir string // directory of a TFTP server of the host, which is then asked at TFTP, not replaced
 	Web     string // usually ":8070"; where the port is taken another is, and kept
+	// FilePorts are those of the doors by which jobs' devices hand files over, at the address of Web:
+	// "42000-42099", "" for any free one, "none" for no doors.
+	FilePorts string
 	// Folder returns the scratch directory of the job that the web server calls name, "" for none.
 	Folder func(name string) string
 	Cache  pipeline.Store
@@ -88,7 +91,17 @@ func (s *Servers) For(folder, scratch string) pipeline.Services {
 	if web.Fault == "" {
 		web.Dir, web.Path = scratch, strings.Trim(webPrefix, "/")+"/"+folder
 	}
-	return pipeline.Services{TFTP: s.tftp, Web: web, Cache: s.settings.Cache, Address: s.settings.address()}
+	return pipeline.Services{TFTP: s.tftp, Web: web, Cache: s.settings.Cache, Address: s.settings.address(), Files: s.settings.files()}
+}
+
+// files returns where doors are opened: at the address of the web server, since that is where a lab lets
+// its devices come in.
+func (s Settings) files() *pipeline.FileDoor {
+	host, _, err := net.SplitHostPort(s.Web)
+	if err != nil || s.FilePorts == "none" {
+		return nil
+	}
+	return &pipeline.FileDoor{Host: host, Ports: s.FilePorts, Address: Settings{Web: s.Web}.address()}
 }
 
 // emulatedLoopback is what a device in QEMU's user network calls the loopback of this machine.

@@ -17,6 +17,7 @@ func OneJob(ctx context.Context, definition []byte, scratch string, settings Set
 		return pipeline.Services{Cache: settings.Cache}, func() {}, nil // the job itself ends over it
 	}
 	tftp, web := fetches(job)
+	files := settings.files()
 	if !tftp {
 		settings.TFTP, settings.TFTPDir = "", ""
 	}
@@ -37,7 +38,9 @@ func OneJob(ctx context.Context, definition []byte, scratch string, settings Set
 	if err != nil {
 		return pipeline.Services{}, nil, err
 	}
-	return servers.For(name, scratch), func() {
+	offer = servers.For(name, scratch)
+	offer.Files = files
+	return offer, func() {
 		servers.Close()
 		_ = os.RemoveAll(settings.Dir) // below the system's directory for what may be lost
 	}, nil

@@ -17,6 +17,9 @@ type FileLimits struct {
 	Job  int64 // all of a job, those of equal content counted once
 }
 
+// FileLimits returns the limits of this job.
+func (l *Logger) FileLimits() FileLimits { return l.files.limits }
+
 // given is what a logger knows of files: how much room they took, and where each content lies.
 type given struct {
 	limits FileLimits

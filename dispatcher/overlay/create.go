@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"strata/dispatcher/door"
 	"strata/dispatcher/pipeline"
 )
 
@@ -24,6 +25,7 @@ type create struct {
 	name   string
 	always bool
 	work   *work // nil where nothing is made
+	door   *door.Door
 }
 
 // work is what the actions of one overlay share.
@@ -34,6 +36,7 @@ type work struct {
 	distro  string   // of the deployment data; empty where it has none
 	beside  []string // directories on the worker, below dir, that are packed beside the root
 	entries []*entry // the definitions
+	mounted bool     // the device sees the directory itself
 }
 
 // local returns the path on the worker of a path below the root.
@@ -77,7 +80,7 @@ func (c *create) Populate(step *pipeline.Step, s *pipeline.Session) error {
 		children = append([]pipeline.Action{sshAuthorize{c.work}}, children...)
 	}
 	// A container is handed the directory, not a tarball.
-	if step.Block.Get("to").Text() != "docker" && step.Section != "test" {
+	if c.work.mounted = step.Block.Get("to").Text() == "docker" || step.Section == "test"; !c.work.mounted {
 		children = append(children, compress{c.work})
 	}
 	for _, child := range children {
@@ -132,6 +135,9 @@ func (c *create) fill(s *pipeline.Session) error {
 		}
 	}
 	if err := c.environment(s); err != nil {
+		return err
+	}
+	if err := c.openDoor(s); err != nil {
 		return err
 	}
 	return c.secrets(s)

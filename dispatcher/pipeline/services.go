@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path"
 	"path/filepath"
@@ -19,6 +20,8 @@ type Services struct {
 	Cache Store  `json:"cache,omitzero"`
 	// Address is where devices find servers that do not listen everywhere; "" is the worker's own.
 	Address string `json:"address,omitempty"`
+	// Files says where a job opens the door by which its devices hand files over; nil: it opens none.
+	Files *FileDoor `json:"files,omitempty"`
 	// State is the worker's own directory, where it keeps the orders of all jobs. What lies below it is
 	// no job's to read by a URL. Empty where there is none, as under `strata run`.
 	State string `json:"state,omitempty"`
@@ -37,6 +40,13 @@ type Repository struct{ URL, Branch, Revision string }
 
 // KeptTree is a repository's content at a commit.
 type KeptTree struct{ File, Commit string } // File is a tar
+
+// FileDoor is where doors for files of tests are opened; see package door.
+type FileDoor struct {
+	Host    string `json:"host,omitempty"`    // to listen on; "" is every address
+	Ports   string `json:"ports,omitempty"`   // "42000-42099"; "" is any free one
+	Address string `json:"address,omitempty"` // what devices call Host; "" is the worker's own address
+}
 
 // Export is a directory whose files a server shows to devices.
 type Export struct {
@@ -135,6 +145,20 @@ func (s *Session) WebHost() (string, error) {
 		host += ":" + strconv.Itoa(port)
 	}
 	return host, nil
+}
+
+// DoorHost returns the host at which devices find the job's doors: the configured address of the worker
+// without a port, else what the offer says.
+func (s *Session) DoorHost() (string, error) {
+	configured := s.Dispatcher.Get("dispatcher_http_ip").Text() + s.Dispatcher.Get("dispatcher_ip").Text()
+	if files := s.shared.services.Files; configured == "" && files != nil && files.Address != "" {
+		return files.Address, nil
+	}
+	host, err := s.DispatcherIP("http")
+	if name, _, split := net.SplitHostPort(host); split == nil {
+		host = name
+	}
+	return host, err
 }
 
 // PublicFile lets other users read a file, without which no server shows it.

@@ -17,7 +17,8 @@ import (
 	"strata/schemas/results"
 )
 
-// What lava-test-artifact sends: the beginning of a file, its lines by number, its end.
+// What lava-test-artifact sends: the beginning of a file, its lines by number, its end; or that it came
+// another way (sent.go).
 const fileMark = `<STRATA_FILE (\S+) ([^>\r\n]*)>`
 
 // Limits of what one run gives over the console. A board may claim anything, and what is on its way is held.
@@ -43,23 +44,27 @@ func (l *listener) fileLine(m connection.Match) error {
 	word, _ := m.Group("1")
 	rest, _ := m.Group("2")
 	switch word {
-	case "BEGIN":
+	case "BEGIN", "SENT", "LEFT", "FAIL":
 		if l.run == nil {
 			return l.noRun()
 		}
 		l.endFile()
-		in, err := beginFile(rest)
+		if word != "BEGIN" {
+			l.otherWay(word, rest)
+			return nil
+		}
+		in, err := l.beginFile(rest, maxConsoleFile)
 		if err != nil {
 			l.s.Log.Error("A file is not kept: %s", err)
 			return nil
 		}
-		in.file.Suite, in.file.Set = l.run.suite, l.set
 		l.run.file = in
 	case "END":
 		// It says what the beginning said, which may not have been heard.
-		if in, err := beginFile(rest); err == nil && l.run != nil && l.run.file == nil {
-			in.file.Suite, in.file.Set = l.run.suite, l.set
-			l.run.file = in
+		if l.run != nil && l.run.file == nil {
+			if in, err := l.beginFile(rest, maxConsoleFile); err == nil {
+				l.run.file = in
+			}
 		}
 		l.endFile()
 	default:
@@ -70,8 +75,25 @@ func (l *listener) fileLine(m connection.Match) error {
 	return nil
 }
 
-// beginFile reads ENCODING SIZE CHECK KIND CASE PATH.
-func beginFile(text string) (*incoming, error) {
+// beginFile reads ENCODING SIZE CHECK KIND CASE PATH, of a file of the run. A file over the limit is not
+// waited for.
+func (l *listener) beginFile(text string, most int64) (*incoming, error) {
+	in, err := announcedFile(text)
+	if err != nil {
+		return nil, err
+	}
+	in.file.Suite, in.file.Set = l.run.suite, l.set
+	if most = min(most, l.s.Log.FileLimits().File); int64(in.size) > most {
+		return nil, fmt.Errorf("file %s has %d bytes; at most %d are kept of one file", in.file.Name, in.size, most)
+	}
+	if name := path.Base(in.path); name != in.file.Name {
+		l.s.Log.Info("File %q is kept as %s: names have letters, digits, '.', '_', '+' and '-'", name, in.file.Name)
+	}
+	return in, nil
+}
+
+// announcedFile reads what is said of a file.
+func announcedFile(text string) (*incoming, error) {
 	args := strings.SplitN(text, " ", 6)
 	if len(args) != 6 {
 		return nil, fmt.Errorf("its beginning came broken: %q", text)
@@ -90,9 +112,6 @@ func beginFile(text string) (*incoming, error) {
 	}
 	if args[4] != "-" {
 		in.file.Case = args[4]
-	}
-	if size > maxConsoleFile {
-		return nil, fmt.Errorf("%s has %d bytes; at most %d are taken over a console", in.file.Name, size, maxConsoleFile)
 	}
 	return in, nil
 }
@@ -158,7 +177,12 @@ func (in *incoming) whole() ([]byte, bool) {
 	for n := 1; n <= in.count(); n++ {
 		data = append(data, in.lines[n]...)
 	}
-	return data, in.check == "-" || in.check == strconv.FormatUint(uint64(cksum(string(data))), 10)
+	return data, in.is(data)
+}
+
+// is says whether bytes are those that the device has, as far as it could tell.
+func (in *incoming) is(data []byte) bool {
+	return len(data) == in.size && (in.check == "-" || in.check == strconv.FormatUint(uint64(cksum(string(data))), 10))
 }
 
 // endFile keeps the file that is on its way, or leaves it for after the tests.
@@ -174,11 +198,7 @@ func (l *listener) endFile() {
 		return
 	}
 	l.s.Log.Warning("%d of %d lines of file %s came broken", len(in.missing()), in.count(), in.file.Name)
-	if len(r.unsettled) >= maxUnsettled {
-		l.s.Log.Error("File %s is not kept: %d others wait to be read again", in.file.Name, maxUnsettled)
-		return
-	}
-	r.unsettled = append(r.unsettled, in)
+	l.postpone(in)
 }
 
 // keepFile puts a file into the job's log, and its cases among the results.

@@ -2,20 +2,14 @@ package test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"strata/dispatcher/output"
-	"strata/dispatcher/overlay"
-	"strata/dispatcher/pipeline"
 	"strata/events"
 )
 
@@ -43,52 +37,6 @@ func kept(t *testing.T, log []events.Record) (files []events.File, bodies []stri
 		files, bodies = append(files, f), append(bodies, string(body))
 	}
 	return files, bodies
-}
-
-// runSteps runs the steps of a definition in a real shell with the real helpers, over a console with faults.
-func runSteps(t *testing.T, steps string, faults []fault, env ...string) (log []events.Record) {
-	t.Helper()
-	root := filepath.Join(t.TempDir(), "lava-%s")
-	definition := fmt.Sprintf(`
-timeouts: {job: {minutes: 5}, action: {minutes: 4}, connection: {minutes: 4}}
-actions:
-- deploy: {to: x, os: test}
-- boot: {method: x}
-- test:
-    definitions:
-    - name: smoke
-      from: inline
-      path: smoke.yaml
-      repository:
-        metadata: {format: Lava-Test Test Definition 1.0, name: smoke}
-        run: {steps: [%q]}
-`, "set +x; "+steps)
-	p, err := pipeline.Parse(pipeline.Inputs{
-		ID: "7", Job: read(t, definition), Device: read(t, strings.Replace(device, "/lava-%s", root, 1)), Env: append(os.Environ(), env...),
-		Dispatcher: read(t, "dispatcher_ip: 192.0.2.1"), Dir: filepath.Join(t.TempDir(), "7"), Now: time.Now,
-		Log: output.New(output.Settings{Now: time.Now, Files: output.FileLimits{File: 50_000, Job: 70_000}, Write: func(r events.Record) error {
-			log = append(log, r)
-			return nil
-		}}),
-		Methods: pipeline.Methods{
-			Deploy: []pipeline.Method{{Name: "x", Accepts: always, Action: func(pipeline.Data) pipeline.Action { return overlay.New() }}},
-			Boot:   []pipeline.Method{{Name: "x", Accepts: always, Action: func(pipeline.Data) pipeline.Action { return shellOver{t, faults} }}},
-			Test:   Methods(),
-			Finalize: func() pipeline.Action {
-				return pipeline.Basic{Title: "finalize", Fill: func(*pipeline.Step, *pipeline.Session) error { return nil }}
-			},
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Run(t.Context()); err != nil {
-		t.Errorf("the job failed: %v", err)
-	}
-	if err := p.Cleanup(context.Background()); err != nil {
-		t.Error(err)
-	}
-	return log
 }
 
 // A file arrives byte for byte, whatever the console does to its lines.
@@ -120,7 +68,7 @@ func TestFilesOverTheConsole(t *testing.T) {
 			if err := os.WriteFile(file, tt.body, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			log := runSteps(t, "lava-test-artifact '"+file+"' --case boot", tt.faults)
+			log := shellJob{steps: "lava-test-artifact '" + file + "' --case boot", faults: tt.faults}.run(t)
 			files, bodies := kept(t, log)
 			if len(files) != 1 || bodies[0] != string(tt.body) {
 				t.Fatalf("%d files kept: %+v\n%s", len(files), files, text(log))
@@ -152,8 +100,8 @@ func TestFilesOfAKind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	log := runSteps(t, "cd "+dir+"; lava-test-artifact r.xml --kind junit; lava-test-artifact r.tap --kind tap; lava-test-artifact evil.xml --kind junit; "+
-		"lava-test-artifact big; lava-test-artifact a; lava-test-artifact a; lava-test-artifact b; lava-test-case last --result pass", nil)
+	log := shellJob{steps: "cd " + dir + "; lava-test-artifact r.xml --kind junit; lava-test-artifact r.tap --kind tap; lava-test-artifact evil.xml --kind junit; " +
+		"lava-test-artifact big; lava-test-artifact a; lava-test-artifact a; lava-test-artifact b; lava-test-case last --result pass"}.run(t)
 	var got []string
 	for _, r := range log {
 		var c struct{ Definition, Set, Case, Result, File string }

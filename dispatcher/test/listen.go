@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"strata/dispatcher/connection"
+	"strata/dispatcher/door"
 	"strata/dispatcher/output"
 	"strata/dispatcher/overlay"
 	"strata/dispatcher/pipeline"
@@ -30,6 +31,8 @@ type listener struct {
 	stage   int
 	runs    []*overlay.Run // the definitions of the namespace
 	root    string         // of the overlay, on the device
+	door    *door.Door     // files come to it; nil where there is none
+	shared  string         // directory in which a container leaves them; "" where there is none
 	poll    time.Duration  // between looks at other consoles
 	hear    time.Duration  // how long another console is listened to
 	marks   []connection.Pattern

@@ -171,9 +171,23 @@ func differences(got, want []string) string {
 	return b.String()
 }
 
-// runLossy runs a test definition of a hundred cases in a real shell, with the real helpers, over a
-// console with faults.
+// runLossy runs a test definition of a hundred cases over a console with faults.
 func runLossy(t *testing.T, faults []fault) (log []events.Record) {
+	t.Helper()
+	return shellJob{steps: fmt.Sprintf("n=0; while [ $n -lt %d ]; do n=$((n+1)); lava-test-case case-$n --result pass; done", cases), faults: faults}.run(t)
+}
+
+// shellJob is a job whose test runs in a real shell of this machine, with the real helpers.
+type shellJob struct {
+	steps    string // of the definition smoke
+	faults   []fault
+	services pipeline.Services // of the worker
+	env      []string          // beside that of this process
+}
+
+// run runs the job, which has to pass, and returns its log. A file may have 50,000 bytes, all of them
+// 70,000.
+func (j shellJob) run(t *testing.T) (log []events.Record) {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "lava-%s")
 	definition := fmt.Sprintf(`
@@ -188,18 +202,18 @@ actions:
       path: smoke.yaml
       repository:
         metadata: {format: Lava-Test Test Definition 1.0, name: smoke}
-        run: {steps: ['set +x; n=0; while [ $n -lt %d ]; do n=$((n+1)); lava-test-case case-$n --result pass; done']}
-`, cases)
+        run: {steps: [%q]}
+`, "set +x; "+j.steps)
 	p, err := pipeline.Parse(pipeline.Inputs{
-		ID: "7", Job: read(t, definition), Device: read(t, strings.Replace(device, "/lava-%s", root, 1)), Env: os.Environ(),
-		Dispatcher: read(t, "dispatcher_ip: 192.0.2.1"), Dir: filepath.Join(t.TempDir(), "7"), Now: time.Now,
-		Log: output.New(output.Settings{Now: time.Now, Write: func(r events.Record) error {
+		ID: "7", Job: read(t, definition), Device: read(t, strings.Replace(device, "/lava-%s", root, 1)), Env: append(os.Environ(), j.env...),
+		Dispatcher: read(t, "dispatcher_ip: 127.0.0.1"), Dir: filepath.Join(t.TempDir(), "7"), Now: time.Now, Services: j.services,
+		Log: output.New(output.Settings{Now: time.Now, Files: output.FileLimits{File: 50_000, Job: 70_000}, Write: func(r events.Record) error {
 			log = append(log, r)
 			return nil
 		}}),
 		Methods: pipeline.Methods{
 			Deploy: []pipeline.Method{{Name: "x", Accepts: always, Action: func(pipeline.Data) pipeline.Action { return overlay.New() }}},
-			Boot:   []pipeline.Method{{Name: "x", Accepts: always, Action: func(pipeline.Data) pipeline.Action { return shellOver{t, faults} }}},
+			Boot:   []pipeline.Method{{Name: "x", Accepts: always, Action: func(pipeline.Data) pipeline.Action { return shellOver{t, j.faults} }}},
 			Test:   Methods(),
 			Finalize: func() pipeline.Action {
 				return pipeline.Basic{Title: "finalize", Fill: func(*pipeline.Step, *pipeline.Session) error { return nil }}

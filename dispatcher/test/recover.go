@@ -32,6 +32,7 @@ func (l *listener) settle(ctx context.Context, ask bool) {
 			r.expect.report(l.s, r.suite, r.endSet)
 		}
 	}
+	l.settleDoor()
 	l.begun = nil
 }
 

@@ -94,6 +94,8 @@ func (a *shell) over(ctx context.Context, s *pipeline.Session, console *connecti
 		root: root, s: s, console: console, action: a, stage: stage, runs: runs, marks: marks,
 		poll: min(s.Step.Timeout, s.Step.Connection), hear: hear,
 	}
+	l.door, _ = pipeline.GetFrom(s, namespace, overlay.Door)
+	l.shared, _ = pipeline.GetFrom(s, namespace, overlay.Left)
 	s.Log.Info("Test shell timeout: %ds (minimum of the action and connection timeout)", int(l.poll/time.Second))
 	return watched(ctx, s, console, l.listen)
 }
