@@ -20,6 +20,7 @@ type ResultsExport struct {
 	Job     events.JobID `json:"job"`
 	Whole   bool         `json:"whole,omitempty"`   // of the last attempt, under the first one's number
 	Suite   string       `json:"suite,omitempty"`   // of this suite only
+	Case    string       `json:"case,omitempty"`    // of cases of this name only
 	Format  string       `json:"format"`            // one of [results.Formats]
 	Prefix  string       `json:"prefix,omitempty"`  // JUnit: before each class name
 	Minimal bool         `json:"minimal,omitempty"` // CSV: quote only what needs it
@@ -194,6 +195,9 @@ func (e *caseFile) all() iter.Seq2[results.Case, error] {
 	return func(yield func(results.Case, error) bool) {
 		skip, left := e.in.Offset, e.in.Limit
 		give := func(c results.Case) error {
+			if e.in.Case != "" && c.Name != e.in.Case {
+				return nil
+			}
 			if skip > 0 {
 				skip--
 				return nil

@@ -45,6 +45,7 @@ func verbs() map[string]handler {
 		"devices.config":    verb((*api).deviceVersions),
 		"devices.type":      verb((*api).typeOnConsole),
 		"devices.release":   verb((*api).releaseDevice),
+		"devices.render":    verb((*api).renderDevice),
 
 		"device-types.list":      verb((*api).listDeviceTypes),
 		"device-types.show":      verb((*api).showDeviceType),

@@ -1,0 +1,62 @@
+package api
+
+import (
+	"context"
+
+	"strata/events"
+	"strata/events/lab"
+	dictionaries "strata/schemas/device"
+	"strata/schemas/yaml"
+)
+
+// RenderRequest asks for a device's configuration as a worker would be handed it now.
+type RenderRequest struct {
+	Device  events.DeviceName `json:"device"`
+	Context string            `json:"context,omitempty"` // of a job: a YAML mapping
+	Check   bool              `json:"check,omitempty"`   // also hold it to the schema of devices
+}
+
+// Rendered answers RenderRequest.
+type Rendered struct {
+	Config  string `json:"config"`
+	Invalid string `json:"invalid,omitempty"` // what the schema has against it, where that was asked
+}
+
+// renderDevice renders a device's dictionary with the lab's templates.
+func (a *api) renderDevice(_ context.Context, who caller, in RenderRequest) (Rendered, error) {
+	var jobContext *yaml.Node
+	if in.Context != "" {
+		root, err := yaml.Parse([]byte(in.Context))
+		if err != nil || !root.Empty() && root.Kind != yaml.Map {
+			return Rendered{}, &Error{Code: Invalid, Field: "context", Message: "context is no YAML mapping of a job's context"}
+		}
+		jobContext = root
+	}
+	out, err := Rendered{}, error(refuse(NotFound, "there is no device %s", in.Device))
+	a.read(func(s *lab.State) {
+		d := s.Device(in.Device)
+		if d == nil {
+			return
+		}
+		if err = allow(s, who, lab.View, events.Device, string(in.Device)); err != nil {
+			return
+		}
+		if d.Dictionary == "" {
+			err = &Error{Code: NotFound, Field: "dictionary", Message: "device " + string(d.Name) + " has no dictionary"}
+			return
+		}
+		types := dictionaries.Templates{Text: s.Template}
+		var text []byte
+		if text, err = types.Render(string(d.Name), string(d.Type), []byte(d.Dictionary), jobContext); err != nil {
+			err = &Error{Code: Invalid, Field: "dictionary", Message: err.Error()}
+			return
+		}
+		out.Config = string(text)
+		if in.Check {
+			if _, invalid := dictionaries.Load(text, jobContext); invalid != nil {
+				out.Invalid = invalid.Error()
+			}
+		}
+	})
+	return out, err
+}
