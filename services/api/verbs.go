@@ -29,8 +29,6 @@ func verbs() map[string]handler {
 		"jobs.pin":      verb((*api).pinJob),
 		"jobs.favour":   verb((*api).favourJob),
 
-		"jobs.definition": verb((*api).jobDefinition),
-
 		"devices.list":      verb((*api).listDevices),
 		"devices.show":      verb((*api).showDevice),
 		"devices.add":       verb((*api).addDevice),
