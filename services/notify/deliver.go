@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"strata/events"
@@ -53,7 +54,7 @@ func (p *pending) find(told []stream.Recorded) bool {
 }
 
 // deliver starts an attempt at each delivery that may go.
-func (s *service) deliver(ctx context.Context, now time.Time) {
+func (s *service) deliver(now time.Time) {
 	for {
 		list := s.queues.take(now)
 		if len(list) == 0 {
@@ -67,7 +68,7 @@ func (s *service) deliver(ctx context.Context, now time.Time) {
 			p.attempts++
 			copied := *p // the loop's own is written to by the fold
 			s.group.Go(func() {
-				answer, err := s.attempt(ctx, copied)
+				answer, err := s.attempt(s.sending, copied)
 				s.ended.Lock()
 				s.ended.list = append(s.ended.list, outcomeOf{p, answer, err})
 				s.ended.Unlock()
@@ -93,8 +94,10 @@ func (s *service) settle(ctx context.Context, now time.Time) error {
 		switch {
 		case o.err == nil:
 			s.Logger.Info("notification sent", "job", o.p.Job, "delivery", o.p.Delivery.N, "attempts", o.p.attempts)
-		case ctx.Err() != nil:
-			continue // stopped on the way: the next start tries again
+		case s.sending.Err() != nil:
+			continue // stopped on the way: who has the turn next tries again
+		case errors.Is(o.err, errSettled):
+			continue
 		case errors.As(o.err, &wrong) || errors.Is(o.err, errErased) || now.After(o.p.Since.Add(s.GiveUp)):
 			s.Logger.Warn("notification given up", "job", o.p.Job, "delivery", o.p.Delivery.N, "attempts", o.p.attempts, "error", o.err)
 		default:
@@ -138,8 +141,35 @@ func (s *service) record(ctx context.Context) error {
 	return nil
 }
 
-// attempt tries to deliver once. It returns what the receiver said.
+// errSettled says that the log has what became of a delivery; the fact is on its way here.
+var errSettled = errors.New("the delivery has been sent or given up")
+
+// settled says whether the last fact of a delivery is one that ends it.
+func settled(told []stream.Recorded, n int) bool {
+	over := false
+	for _, r := range told {
+		switch e := r.Event.(type) {
+		case events.NotificationSent:
+			over = over || e.N == n
+		case events.NotificationFailed:
+			over = over || e.N == n
+		case events.NotificationReplayed:
+			over = over && !slices.Contains(e.Deliveries, n)
+		}
+	}
+	return over
+}
+
+// attempt tries to deliver once. It returns what the receiver said. It asks the log first: a process that has lost
+// its turn may have recorded its last success after the fold of this one had begun.
 func (s *service) attempt(ctx context.Context, p pending) (answer string, err error) {
+	told, err := s.Log.Load(ctx, events.Entity{Kind: events.Notification, ID: p.Job.String()})
+	if err != nil {
+		return "", err
+	}
+	if settled(told, p.Delivery.N) {
+		return "", errSettled
+	}
 	sub, n, err := s.subject(ctx, p)
 	if err != nil {
 		return "", err

@@ -14,7 +14,9 @@
 // A delivery goes out at least once: it is tried, with growing pauses, until the receiver has taken it
 // ([events.NotificationSent]) or it is given up ([events.NotificationFailed]). What is recorded as sent is never
 // sent again by a restart; a process that dies between a receiver's answer and the fact sends that one
-// delivery twice, with the same number, by which receivers tell. One process of a lab runs this service.
+// delivery twice, with the same number, by which receivers tell. Of several processes that run this service one has
+// the turn ([stream.Turn]); the others wait, know nothing and begin with the log when it is theirs. Who stops waits
+// for the answers that are due and records them; who loses the broker ends its attempts before another begins.
 //
 // What a message says is made of the facts, the output and the results when it goes. It waits for the
 // output to be complete, at most [Patience] after the job's end ([PatienceLost] where its worker is gone), then goes

@@ -26,6 +26,7 @@ type Deps struct {
 	Timeout    time.Duration // of one attempt; 0 is 30 s
 	GiveUp     time.Duration // how long a delivery is tried; 0 is 24 h
 	Pause      time.Duration // after the first attempt; 0 is 5 s
+	Grace      time.Duration // that a stop gives attempts which are under way; 0 is 2 s
 	Allow      []string      // private addresses that deliveries may go to
 	Hosts      []string      // globs of hosts that callbacks may go to; none: all
 	Secret     string        // signs callbacks; empty does not
@@ -35,7 +36,7 @@ type Deps struct {
 	IRC        IRC
 }
 
-// service is a running service.
+// service is the service while it has the turn.
 type service struct {
 	Deps
 	guard  guard
@@ -45,8 +46,9 @@ type service struct {
 	mu sync.RWMutex // guards s.lab, which attempts read
 	s  *state
 
-	queues *queues // of the loop alone
-	group  sync.WaitGroup
+	queues  *queues // of the loop alone
+	group   sync.WaitGroup
+	sending context.Context // of attempts; it ends with the turn
 
 	ended struct { // attempts that are over
 		sync.Mutex
@@ -62,21 +64,49 @@ type outcomeOf struct {
 	err    error
 }
 
-// Run tells of jobs until ctx ends. It returns nil on an orderly stop.
+// Run tells of jobs until ctx ends. It returns nil on an orderly stop. While another process of the lab does so, it waits.
 func Run(ctx context.Context, d Deps) error {
 	d.Timeout, d.GiveUp, d.Pause = orLength(d.Timeout, 30*time.Second), orLength(d.GiveUp, 24*time.Hour), orLength(d.Pause, 5*time.Second)
 	g, err := newGuard(d.Allow, d.Hosts)
 	if err != nil {
 		return err
 	}
+	for {
+		turn, err := d.Log.TakeTurn(ctx, name)
+		if err != nil && ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = d.tell(ctx, g, turn.Held())
+		if perr := turn.Pass(context.WithoutCancel(ctx)); perr != nil {
+			d.Logger.Warn("notify leaves its turn to run out", "error", perr)
+		}
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		d.Logger.Warn("notify has lost its turn: the broker did not hear of it in time")
+	}
+}
+
+// name is that of the service's turn and of its checkpoint.
+const name = "notify"
+
+// tell tells of jobs until ctx ends or the turn does. It begins with what stands in the log, so it knows all that another
+// process has sent before.
+func (d Deps) tell(ctx context.Context, g guard, held context.Context) error {
 	s := &service{Deps: d, guard: g, caller: newCaller(g, d.Secret, d.Timeout, d.Now), wake: make(chan struct{}, 1),
 		s: newState(d.By, d.GiveUp), queues: newQueues()}
-	ctx, cancel := context.WithCancel(ctx)
 	defer s.caller.client.CloseIdleConnections()
-	defer s.group.Wait()
-	defer cancel()
+	var stop, end context.CancelFunc
+	s.sending, stop = context.WithCancel(held)
+	defer s.leave(ctx, stop)
+	ctx, end = context.WithCancel(ctx)
+	defer end()
+	defer context.AfterFunc(held, end)()
 	return d.Log.Run(ctx, stream.Driver{
-		Name: "notify",
+		Name: name,
 		Fold: func(r stream.Recorded) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -94,6 +124,30 @@ func Run(ctx context.Context, d Deps) error {
 			},
 		},
 	})
+}
+
+// recordTime is how long a stop tries to record what was sent.
+const recordTime = 5 * time.Second
+
+// leave lets attempts that are under way come to their end, and records those that have: what a receiver has taken
+// and nobody has recorded would be sent again.
+func (s *service) leave(ctx context.Context, stop context.CancelFunc) {
+	over := make(chan struct{})
+	go func() { s.group.Wait(); close(over) }()
+	grace := time.NewTimer(orLength(s.Grace, 2*time.Second))
+	defer grace.Stop()
+	select {
+	case <-over:
+	case <-grace.C:
+	case <-s.sending.Done():
+	}
+	stop()
+	<-over
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+	defer cancel()
+	if err := s.settle(ctx, s.Now()); err != nil {
+		s.Logger.Warn("what was sent last is not recorded and will be sent again", "error", err)
+	}
 }
 
 func orLength(d, otherwise time.Duration) time.Duration {
@@ -136,7 +190,7 @@ func (s *service) act(ctx context.Context, now time.Time) (wake time.Time, err e
 			s.Logger.Warn("notify reads a plan again", "error", err)
 			soon(now.Add(again))
 		}
-		s.deliver(ctx, now)
+		s.deliver(now)
 		if !more {
 			break
 		}
