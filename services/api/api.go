@@ -48,6 +48,7 @@ type api struct {
 
 	mu      sync.RWMutex
 	state   *lab.State
+	fresh   fresh                      // what the tables may not have yet; guarded by mu
 	changed chan struct{}              // closed, and made anew, when facts have been folded
 	turn    chan struct{}              // room for the one request that records
 	travels chan struct{}              // room for requests about the past
@@ -66,7 +67,7 @@ type caller struct {
 func Run(ctx context.Context, d Deps) error {
 	a := &api{
 		log: d.Log, watching: stream.NewWatching(d.Log), conn: d.Log.Conn(), now: d.Now, logger: d.Logger, key: d.Key,
-		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), changed: make(chan struct{}),
+		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), fresh: newFresh(0), changed: make(chan struct{}),
 		turn: make(chan struct{}, 1), travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -106,7 +107,7 @@ func Run(ctx context.Context, d Deps) error {
 func (a *api) fold(r stream.Recorded) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.state.Evolve(r.Seq, r.Time, r.Event)
+	a.fresh.note(r, a.state.Evolve(r.Seq, r.Time, r.Event))
 	if held, ok := r.Event.(events.DeviceHeld); ok {
 		a.inHand[held.Device] = true
 	}

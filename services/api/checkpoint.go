@@ -21,7 +21,7 @@ func (a *api) checkpoint() *stream.Checkpoint {
 			}
 			a.mu.Lock()
 			defer a.mu.Unlock()
-			a.state = s
+			a.state, a.fresh = s, newFresh(s.Through())
 			return nil
 		},
 	}

@@ -17,6 +17,9 @@ func verbs() map[string]handler {
 		"status": verb((*api).status),
 
 		"jobs.list":     verb((*api).listJobs),
+		"jobs.find":     verb((*api).findJobs),
+		"jobs.row":      verb((*api).jobRow),
+		"jobs.texts":    verb((*api).jobTexts),
 		"jobs.show":     verb((*api).showJob),
 		"jobs.results":  verb((*api).results),
 		"jobs.files":    verb((*api).jobFiles),

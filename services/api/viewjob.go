@@ -44,12 +44,7 @@ func viewFacts(facts []stream.Recorded) (Job, bool) {
 	for _, r := range facts {
 		switch e := r.Event.(type) {
 		case events.JobSubmitted:
-			j = lab.Job{
-				ID: e.Job, Display: e.Display, User: e.User, Name: e.Name, SubmittedAt: e.At, DeviceType: e.DeviceType,
-				PinDevice: e.Device, PinWorker: e.Worker, Tags: e.Tags, Priority: e.Priority, Visibility: e.Visibility,
-				HealthCheck: e.HealthCheck, QueueTimeout: e.QueueTimeout, JobTimeout: e.JobTimeout, Part: e.Part, Source: e.Source,
-				Retries: e.Retries, Attempt: e.Attempt,
-			}
+			j = submittedJob(e)
 			v.Metadata, known = e.Metadata, true
 		case events.JobRejected:
 			return Job{Job: e.Job, Display: e.Job.String(), State: StateRejected, Health: events.Incomplete, User: e.User,
@@ -68,6 +63,30 @@ func viewFacts(facts []stream.Recorded) (Job, bool) {
 		v.Lines, v.Missing, v.Cases = complete.Lines, complete.Missing, complete.Cases
 	}
 	return v, known
+}
+
+// submittedJob is a job after its first fact.
+func submittedJob(e events.JobSubmitted) lab.Job {
+	return lab.Job{
+		ID: e.Job, Display: e.Display, User: e.User, Name: e.Name, SubmittedAt: e.At, DeviceType: e.DeviceType,
+		PinDevice: e.Device, PinWorker: e.Worker, Tags: e.Tags, Priority: e.Priority, Visibility: e.Visibility,
+		HealthCheck: e.HealthCheck, QueueTimeout: e.QueueTimeout, JobTimeout: e.JobTimeout, Part: e.Part, Source: e.Source,
+		Retries: e.Retries, Attempt: e.Attempt,
+	}
+}
+
+// jobOfFacts is a job after all of its facts, and whether there are any that say what it is.
+func jobOfFacts(facts []stream.Recorded) (j lab.Job, known bool) {
+	for _, r := range facts {
+		switch e := r.Event.(type) {
+		case events.JobSubmitted:
+			j, known = submittedJob(e), true
+		case events.JobRejected:
+			return lab.Job{ID: e.Job, Display: e.Job.String(), User: e.User, SubmittedAt: e.At, Source: e.Source}, true
+		}
+		j, _ = j.After(r.Time, r.Event)
+	}
+	return j, known
 }
 
 // moment returns t, or nil for no time.

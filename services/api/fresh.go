@@ -1,0 +1,85 @@
+package api
+
+import (
+	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
+)
+
+// maxFresh is how many jobs are remembered for the tables' sake. Tables that are further behind are being
+// made anew, and nobody waits for them then.
+const maxFresh = 16_384
+
+// fresh remembers the jobs of the latest facts as they are after them: the tables are a moment behind the
+// log, and the fold forgets a job when it is over. Lists of jobs are put together of both.
+type fresh struct {
+	from  uint64 // jobs of facts after this one are here
+	jobs  map[events.JobID]freshJob
+	order []freshMark // in order of their facts; a job stands there once for each
+}
+
+type freshMark struct {
+	seq uint64
+	job events.JobID
+}
+
+// freshJob is a job after its last fact.
+type freshJob struct {
+	seq uint64
+	job *lab.Job // nil: only its facts tell
+}
+
+func newFresh(from uint64) fresh { return fresh{from: from, jobs: map[events.JobID]freshJob{}} }
+
+// note remembers the job of a fact, where it has one. A fact that was noted before changes nothing.
+func (f *fresh) note(r stream.Recorded, c lab.Changes) {
+	var id events.JobID
+	switch about := r.Event.About(); {
+	case c.Job != nil:
+		id = c.Job.ID
+	case about.Kind == events.Job:
+		if id = jobID(about.ID); id == 0 {
+			return
+		}
+	default:
+		return
+	}
+	if f.jobs[id].seq >= r.Seq {
+		return
+	}
+	entry := freshJob{seq: r.Seq}
+	if c.Job != nil {
+		j := *c.Job // the fold changes its own
+		entry.job = &j
+	}
+	f.jobs[id] = entry
+	f.order = append(f.order, freshMark{r.Seq, id})
+	if len(f.order) > maxFresh {
+		f.forget(f.order[len(f.order)/2].seq)
+	}
+}
+
+// forget drops what the tables have: facts up to a sequence.
+func (f *fresh) forget(through uint64) {
+	n := 0
+	for n < len(f.order) && f.order[n].seq <= through {
+		if m := f.order[n]; f.jobs[m.job].seq <= through {
+			delete(f.jobs, m.job)
+		}
+		n++
+	}
+	f.order = append(f.order[:0:0], f.order[n:]...)
+	f.from = max(f.from, through)
+}
+
+// jobID reads a job's number out of an entity's id; 0 where there is none.
+func jobID(id string) events.JobID {
+	var n uint64
+	for _, c := range []byte(id) {
+		if c < '0' || c > '9' {
+			return 0
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	return events.JobID(n)
+}

@@ -1,0 +1,343 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
+	"strata/projections"
+)
+
+// FindJobs asks for jobs by conditions, a page at a time. Definitions that were refused are left out, unless
+// a condition asks for them.
+type FindJobs struct {
+	Terms  []projections.JobTerm  `json:"terms,omitempty"` // all must hold
+	Order  []projections.JobOrder `json:"order,omitempty"` // none: by number, the newest first
+	Offset int                    `json:"offset,omitempty"`
+	Limit  int                    `json:"limit,omitempty"` // 1 to 10,000; 0 is 50
+	Count  bool                   `json:"count,omitempty"` // the number alone is wanted
+}
+
+// FoundJobs answers FindJobs.
+type FoundJobs struct {
+	Jobs  []projections.SelectedJob `json:"jobs"`
+	Count uint64                    `json:"count"` // of all that meet the conditions and that the caller may see
+}
+
+// most is the largest page of jobs.
+const most = 10_000
+
+// findJobs answers with every job as of now: tables and fold together. Jobs that are not over are in the
+// fold, which alone answers where no other could be meant. Else the tables answer for all but those that
+// the log told of a moment ago.
+func (a *api) findJobs(ctx context.Context, who caller, in FindJobs) (FoundJobs, error) {
+	if in.Limit == 0 {
+		in.Limit = 50
+	}
+	if in.Limit < 0 || in.Limit > most || in.Offset < 0 {
+		return FoundJobs{}, &Error{Code: Invalid, Field: "limit", Message: fmt.Sprintf("limit is %d and offset %d, allowed are 1 to %d and 0 and more", in.Limit, in.Offset, most)}
+	}
+	for _, t := range in.Terms {
+		if err := t.Check(); err != nil {
+			return FoundJobs{}, &Error{Code: Invalid, Field: t.Field, Message: err.Error()}
+		}
+	}
+	if err := projections.CheckOrder(in.Order); err != nil {
+		return FoundJobs{}, &Error{Code: Invalid, Field: "order", Message: err.Error()}
+	}
+	if !slices.ContainsFunc(in.Terms, func(t projections.JobTerm) bool { return t.Field == "rejected" }) {
+		in.Terms = append(in.Terms[:len(in.Terms):len(in.Terms)], projections.JobTerm{Field: "rejected", Op: projections.TermExact, Values: []string{"false"}})
+	}
+	a.read(func(s *lab.State) { in.Terms = withAliases(s, in.Terms) })
+	if onlyCurrent(in.Terms) && !beyondFold(in.Terms) {
+		return a.findCurrent(ctx, who, in)
+	}
+	return a.findAll(ctx, who, in)
+}
+
+// withAliases lets a device type be meant by each of its names: jobs keep the one that they asked by.
+func withAliases(s *lab.State, terms []projections.JobTerm) []projections.JobTerm {
+	out := slices.Clone(terms)
+	for i, t := range out {
+		if t.Field != "device_type" || t.Op != projections.TermExact && t.Op != projections.TermIn {
+			continue
+		}
+		for _, name := range t.Values {
+			if kind := s.DeviceType(events.DeviceTypeName(name)); kind != nil && len(kind.Aliases) > 0 {
+				out[i].Values, out[i].Op = append(slices.Clone(out[i].Values), kind.Aliases...), projections.TermIn
+			}
+		}
+	}
+	return out
+}
+
+// onlyCurrent tells whether conditions leave only jobs that are not over.
+func onlyCurrent(terms []projections.JobTerm) bool {
+	return slices.ContainsFunc(terms, func(t projections.JobTerm) bool {
+		if t.Not || t.Op != projections.TermExact && t.Op != projections.TermIn {
+			return false
+		}
+		return t.Field == "state" && !slices.Contains(t.Values, StateFinished) ||
+			t.Field == "health" && len(t.Values) == 1 && t.Values[0] == "Unknown"
+	})
+}
+
+// beyondFold tells whether conditions ask for what only facts and tables know of a job.
+func beyondFold(terms []projections.JobTerm) bool {
+	return slices.ContainsFunc(terms, func(t projections.JobTerm) bool {
+		return t.Field == "metadata" || t.Field == "failure_comment" || t.Field == "failure_tags"
+	})
+}
+
+func holdAll(terms []projections.JobTerm, j *projections.SelectedJob) bool {
+	for i := range terms {
+		if !terms[i].Holds(j) {
+			return false
+		}
+	}
+	return true
+}
+
+// findCurrent answers from the fold.
+func (a *api) findCurrent(ctx context.Context, who caller, in FindJobs) (FoundJobs, error) {
+	out := FoundJobs{}
+	keep := in.Offset + in.Limit
+	if in.Count {
+		keep = 0
+	}
+	var top []*projections.SelectedJob
+	a.read(func(s *lab.State) {
+		var row projections.SelectedJob
+		for j := range s.EachJob() {
+			row = rowOf(s, j)
+			if !holdAll(in.Terms, &row) || !s.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: j.ID.String()}) {
+				continue
+			}
+			out.Count++
+			if n := len(top); n < keep || n > 0 && projections.Before(in.Order, &row, top[n-1]) {
+				own := row
+				at, _ := slices.BinarySearchFunc(top, &own, inOrder(in.Order))
+				top = slices.Insert(top, at, &own)
+				top = top[:min(len(top), keep)]
+			}
+		}
+	})
+	for _, row := range top[min(in.Offset, len(top)):] {
+		out.Jobs = append(out.Jobs, *row)
+	}
+	return out, a.complete(ctx, out.Jobs)
+}
+
+// inOrder compares rows for sorting.
+func inOrder(order []projections.JobOrder) func(a, b *projections.SelectedJob) int {
+	return func(a, b *projections.SelectedJob) int {
+		switch {
+		case a.Job.Job == b.Job.Job:
+			return 0
+		case projections.Before(order, a, b):
+			return -1
+		}
+		return 1
+	}
+}
+
+// findAll answers from the tables, and from what is remembered of the latest facts.
+func (a *api) findAll(ctx context.Context, who caller, in FindJobs) (FoundJobs, error) {
+	if a.history.DB == nil {
+		return FoundJobs{}, away(errNoHistory)
+	}
+	latest, ids, err := a.latest(ctx, who, in)
+	if err != nil {
+		return FoundJobs{}, err
+	}
+	sel := projections.JobSelection{Viewer: projections.Viewer{User: who.user}, Terms: in.Terms, Except: ids, Order: in.Order,
+		Offset: max(0, in.Offset-len(latest)), Limit: in.Limit + len(latest)}
+	a.read(func(s *lab.State) { sel.Viewer.All = s.Can(who.user, lab.View, events.Entity{Kind: events.Job}) })
+	var out FoundJobs
+	var group sync.WaitGroup
+	var counting error
+	group.Go(func() { out.Count, counting = a.history.DB.CountSelected(ctx, sel) })
+	var rows []projections.SelectedJob
+	if !in.Count {
+		rows, err = a.history.DB.SelectJobs(ctx, sel)
+	}
+	group.Wait()
+	if err = errors.Join(err, counting); err != nil {
+		return FoundJobs{}, away(err)
+	}
+	out.Count += uint64(len(latest))
+	if in.Count {
+		return out, nil
+	}
+	merged := append(rows, latest...)
+	slices.SortFunc(merged, func(a, b projections.SelectedJob) int { return inOrder(in.Order)(&a, &b) })
+	// Rows before sel.Offset were left out by the tables, and none of them belongs to the page.
+	merged = merged[min(in.Offset-sel.Offset, len(merged)):]
+	out.Jobs = merged[:min(in.Limit, len(merged))]
+	return out, a.complete(ctx, out.Jobs)
+}
+
+// latest returns the jobs that the tables may not know as they are and that meet the conditions, and the
+// numbers of all that they may not know.
+func (a *api) latest(ctx context.Context, who caller, in FindJobs) (rows []projections.SelectedJob, ids []events.JobID, err error) {
+	through, err := a.tablesReach(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var unknown []events.JobID
+	a.mu.Lock()
+	a.fresh.forget(through)
+	for id, f := range a.fresh.jobs {
+		ids = append(ids, id)
+		if f.job == nil || beyondFold(in.Terms) {
+			unknown = append(unknown, id)
+			continue
+		}
+		row := rowOf(a.state, f.job)
+		if !f.job.Removed && holdAll(in.Terms, &row) && a.state.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: id.String()}) {
+			rows = append(rows, row)
+		}
+	}
+	a.mu.Unlock()
+	for _, id := range unknown {
+		row, known, err := a.rowByFacts(ctx, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if known && !row.Removed && holdAll(in.Terms, &row) && a.mayJob(who, lab.View, id) == nil {
+			rows = append(rows, row)
+		}
+	}
+	slices.Sort(ids)
+	return rows, ids, nil
+}
+
+// tablesReach returns the fact up to which the tables have read, once that is far enough for the rest to be
+// remembered here.
+func (a *api) tablesReach(ctx context.Context) (uint64, error) {
+	patient, cancel := context.WithTimeout(ctx, tablesLag)
+	defer cancel()
+	for {
+		at, err := a.history.DB.Position(patient, stream.Lab)
+		if err != nil && ctx.Err() == nil && patient.Err() != nil {
+			return 0, refuse(Away, "history is behind: its tables are being made anew; what is current goes on without them")
+		}
+		if err != nil {
+			return 0, away(err)
+		}
+		a.mu.RLock()
+		enough := at >= a.fresh.from
+		a.mu.RUnlock()
+		if enough {
+			return at, nil
+		}
+		if pause(patient) != nil {
+			return 0, refuse(Away, "history is behind: its tables are being made anew; what is current goes on without them")
+		}
+	}
+}
+
+// complete adds to rows of the fold what only facts tell of a job.
+func (a *api) complete(ctx context.Context, rows []projections.SelectedJob) error {
+	var group sync.WaitGroup
+	places, failed := make(chan struct{}, 8), make([]error, len(rows))
+	for i := range rows {
+		if rows[i].Metadata != nil {
+			continue // of the tables
+		}
+		places <- struct{}{}
+		group.Go(func() {
+			defer func() { <-places }()
+			row, known, err := a.rowByFacts(ctx, events.JobID(rows[i].Job.Job))
+			if failed[i] = err; err == nil && known {
+				rows[i] = row
+			}
+		})
+	}
+	group.Wait()
+	return errors.Join(failed...)
+}
+
+// rowByFacts returns a job by its own facts, and whether they say what it is.
+func (a *api) rowByFacts(ctx context.Context, id events.JobID) (projections.SelectedJob, bool, error) {
+	facts, err := a.log.Load(ctx, events.Entity{Kind: events.Job, ID: id.String()})
+	if err != nil {
+		return projections.SelectedJob{}, false, err
+	}
+	var row projections.SelectedJob
+	known := false
+	a.read(func(s *lab.State) { row, known = rowOfFacts(s, facts) })
+	return row, known, nil
+}
+
+// rowOfFacts is a job as its facts tell it.
+func rowOfFacts(s *lab.State, facts []stream.Recorded) (projections.SelectedJob, bool) {
+	j, known := jobOfFacts(facts)
+	if !known {
+		return projections.SelectedJob{}, false
+	}
+	row := rowOf(s, &j)
+	row.Metadata = map[string]string{}
+	for _, r := range facts {
+		switch e := r.Event.(type) {
+		case events.JobSubmitted:
+			for k, v := range e.Metadata {
+				row.Metadata[k] = v
+			}
+		case events.JobRejected:
+			row.Rejected, row.State, row.Health, row.Error, row.ErrorType = true, StateFinished, string(events.Incomplete), e.Message, string(events.JobError)
+			row.EndedAt = moment(e.At)
+		case events.JobAnnotated:
+			row.FailureTags, row.Comment = e.Tags, e.Comment
+		case events.JobRemoved:
+			row.Removed = row.Removed || !e.LogsOnly
+		case events.JobOutputComplete:
+			row.Lines, row.Cases, row.MissingLines, row.Complete = e.Lines, e.Cases, e.Missing, true
+		}
+	}
+	return row, true
+}
+
+// rowOf is a job of the fold as the tables will have it, without what the fold does not keep.
+func rowOf(s *lab.State, j *lab.Job) projections.SelectedJob {
+	row := projections.SelectedJob{Job: projections.Job{
+		Job: uint64(j.ID), Display: j.Display, User: string(j.User), Name: j.Name, State: j.State.String(), Health: string(cmp.Or(j.Health(), "Unknown")),
+		SubmittedAt: j.SubmittedAt, DeviceType: string(j.DeviceType), Priority: int32(j.Priority), Public: j.Visibility.Public,
+		HealthCheck: j.HealthCheck, RetriedAs: uint64(j.RetriedAs), Removed: j.Removed,
+	}, QueueTimeout: uint64(j.QueueTimeout)}
+	row.Tags, row.Groups = names(j.Tags), names(j.Visibility.Groups)
+	if j.Part != nil {
+		row.GroupID, row.Parent, row.Role = j.Part.Group, uint64(j.Part.Parent), j.Part.Role
+	}
+	if r := j.Run; r != nil {
+		row.Device, row.Worker, row.StartedAt, row.ScheduledAt, row.Complete = string(r.Device), string(r.Worker), micro(r.StartedAt), micro(r.ScheduledAt), r.OutputComplete
+	}
+	if e := j.End; e != nil {
+		row.EndedAt, row.ErrorType, row.Error = micro(e.At), string(e.ErrorType), e.Error
+	}
+	return row
+}
+
+// micro is a time as the tables keep it, or nil.
+func micro(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Microsecond)
+	return &t
+}
+
+func names[N ~string](list []N) []string {
+	var out []string
+	for _, n := range list {
+		out = append(out, string(n))
+	}
+	return out
+}

@@ -1,0 +1,152 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
+	"strata/projections"
+	"strata/schemas/yaml"
+)
+
+// JobsNamed asks about several jobs by their numbers.
+type JobsNamed struct {
+	Jobs []events.JobID `json:"jobs"` // at most 10,000
+}
+
+// JobTexts are the definitions of a job as LAVA keeps them. They are empty where the texts are not kept any
+// more.
+type JobTexts struct {
+	Job        events.JobID `json:"job"`
+	Definition string       `json:"definition"` // its own, as PyYAML dumps it: keys sorted, without comments
+	Original   string       `json:"original"`   // as submitted; of a part of a group the same as Definition
+	Multinode  string       `json:"multinode"`  // of a part: the whole group's, as submitted
+}
+
+// jobTexts answers with the texts of jobs, in the order in which they were asked for. Jobs that the caller
+// may not see, or that there are not, are left out.
+func (a *api) jobTexts(ctx context.Context, who caller, in JobsNamed) ([]JobTexts, error) {
+	if len(in.Jobs) > most {
+		return nil, &Error{Code: Invalid, Field: "jobs", Message: fmt.Sprintf("%d jobs are named, at most %d are allowed", len(in.Jobs), most)}
+	}
+	all, failed := make([]JobTexts, len(in.Jobs)), make([]error, len(in.Jobs))
+	var group sync.WaitGroup
+	places := make(chan struct{}, 8)
+	for i, id := range in.Jobs {
+		places <- struct{}{}
+		group.Go(func() {
+			defer func() { <-places }()
+			all[i], failed[i] = a.textsOf(ctx, who, id)
+		})
+	}
+	group.Wait()
+	out := []JobTexts{}
+	for i, t := range all {
+		if failed[i] != nil && !HasCode(failed[i], NotFound) && !HasCode(failed[i], Denied) {
+			return nil, failed[i]
+		}
+		if failed[i] == nil {
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}
+
+func (a *api) textsOf(ctx context.Context, who caller, id events.JobID) (JobTexts, error) {
+	facts, err := a.jobFacts(ctx, id)
+	if err != nil {
+		return JobTexts{}, err
+	}
+	j, known := jobOfFacts(facts)
+	var seen bool
+	a.read(func(s *lab.State) { seen = maySee(s, who, &j) })
+	if !seen || !known {
+		return JobTexts{}, refuse(NotFound, "there is no job %d", id)
+	}
+	t := JobTexts{Job: id}
+	text, err := a.kept(ctx, j.Source.Sequence)
+	if err != nil || text == "" {
+		return t, err
+	}
+	t.Original, t.Definition = text, text
+	if root, err := yaml.Parse([]byte(text)); err == nil {
+		t.Definition = yaml.Dump(root)
+	}
+	if j.Part != nil {
+		t.Original = t.Definition
+		t.Multinode, err = a.kept(ctx, uint64(j.Part.Parent))
+	}
+	return t, err
+}
+
+// kept returns a definition by its number, "" where it is not kept any more.
+func (a *api) kept(ctx context.Context, number uint64) (string, error) {
+	text, err := a.log.SubmissionText(ctx, number)
+	if errors.Is(err, stream.ErrNoSubmission) {
+		return "", nil
+	}
+	return string(text), err
+}
+
+// maySee tells whether the caller may see a job, by what its facts say of it: the state forgets jobs that are
+// long over.
+func maySee(s *lab.State, who caller, j *lab.Job) bool {
+	return s.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: j.ID.String()}) ||
+		j.ID != 0 && (j.Visibility.Public || who.user != "" && j.User == who.user)
+}
+
+// jobRow answers with one job as lists have it: a job that was retried as one with its last attempt, a
+// definition that nobody has looked at as Submitted, one that was refused as Finished.
+func (a *api) jobRow(ctx context.Context, who caller, in JobRequest) (projections.SelectedJob, error) {
+	facts, err := a.jobFacts(ctx, in.Job)
+	if err != nil {
+		return projections.SelectedJob{}, err
+	}
+	j, known := jobOfFacts(facts)
+	if !known {
+		return a.uncheckedRow(ctx, who, in.Job)
+	}
+	var row projections.SelectedJob
+	seen := false
+	a.read(func(s *lab.State) {
+		if seen = maySee(s, who, &j); seen {
+			row, _ = rowOfFacts(s, facts)
+		}
+	})
+	if !seen {
+		return row, refuse(Denied, "%s may not view job %s", who.user, j.Display)
+	}
+	if row.Removed {
+		return row, refuse(NotFound, "job %s was erased; strata events job/%d tells by whom", j.Display, in.Job)
+	}
+	if !in.Whole || row.RetriedAs == 0 && !j.OwesRetry() {
+		return row, nil
+	}
+	whole, err := a.showJob(ctx, caller{user: lab.Local}, JobRequest{Job: in.Job, Whole: true})
+	if err != nil {
+		return row, err
+	}
+	row.State, row.Health, row.Device, row.Worker = whole.State, string(whole.Health), string(whole.Device), string(whole.Worker)
+	if row.Health == "" {
+		row.Health = "Unknown"
+	}
+	row.StartedAt, row.EndedAt, row.ErrorType, row.Error, row.Complete = whole.Started, whole.Ended, string(whole.ErrorType), whole.Error, whole.Complete
+	return row, nil
+}
+
+// uncheckedRow shows a definition that lies on the bus.
+func (a *api) uncheckedRow(ctx context.Context, who caller, id events.JobID) (projections.SelectedJob, error) {
+	j, err := a.unchecked(ctx, id)
+	if err != nil {
+		return projections.SelectedJob{}, err
+	}
+	if who.user != lab.Local && who.user != j.User {
+		return projections.SelectedJob{}, refuse(Denied, "%s may not view job %d", who.user, id)
+	}
+	return projections.SelectedJob{Job: projections.Job{Job: uint64(id), Display: j.Display, User: string(j.User), State: j.State,
+		Health: "Unknown", SubmittedAt: j.Submitted, Metadata: map[string]string{}}}, nil
+}
