@@ -92,6 +92,13 @@ func TestDockerTestShell(t *testing.T) {
 			if cases, want := got.cases(t, "0_inside"), "shell:pass variable:pass reset:pass wrong:fail"; cases != want {
 				t.Errorf("the cases are %s, want %s\n%s", cases, want, got.text())
 			}
+			files, bodies := got.files(t) // one as the helper left it, one as the job names it
+			if len(files) != 2 || files[0].Case != "shell" || files[1].Case != "wrong" || files[1].Suite != "0_inside" || string(bodies[0]) != "made\n" || string(bodies[1]) != "made\n" {
+				t.Errorf("kept %q as %+v\n%s", bodies, files, got.text())
+			}
+			if !strings.Contains(got.text(), "STRATA_FILE LEFT") {
+				t.Error("the file did not come through the folder that the container shares")
+			}
 			wantNoContainers(t, engine)
 		})
 	}

@@ -58,6 +58,7 @@ lava-7/1/tests/2_third/t.yaml
 lava-7/1/tests/2_third/testdef.yaml
 lava-7/1/tests/2_third/testdef_metadata
 lava-7/1/tests/2_third/uuid
+lava-7/door
 lava-7/environment
 lava-7/results/
 lava-7/secrets

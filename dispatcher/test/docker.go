@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"strata/dispatcher/boot"
@@ -112,6 +113,7 @@ func (d *dockerShell) Validate(ctx context.Context, s *pipeline.Session) error {
 	if _, err := container.Find(s); err != nil {
 		return err
 	}
+	checkNamed(s)
 	return d.shell.Validate(ctx, s)
 }
 
@@ -145,7 +147,20 @@ func (d *dockerShell) Run(ctx context.Context, s *pipeline.Session) error {
 	if _, err := s.Wait(ctx, c); err != nil {
 		return err
 	}
+	defer keepNamed(s, d.places(s))
 	return d.over(ctx, s, c, s.Namespace())
+}
+
+// places lists the directories in which the definitions run, as the worker sees them.
+func (*dockerShell) places(s *pipeline.Session) (places []place) {
+	dir, _ := pipeline.Get(s, pipeline.OverlayDir)
+	root, _ := pipeline.Get(s, pipeline.ResultsDir)
+	names, stage, _ := overlay.Find(s.TestBlocks(), s.Block())
+	for i, suite := range names {
+		name := s.Block().Get("definitions").Items()[i].Get("name").Text()
+		places = append(places, place{suite, name, filepath.Join(dir, root, strconv.Itoa(stage), "tests", suite)})
+	}
+	return places
 }
 
 // command returns the words that start the container.

@@ -202,29 +202,31 @@ func (l *listener) endFile() {
 }
 
 // keepFile puts a file into the job's log, and its cases among the results.
-func (l *listener) keepFile(f events.File, data []byte) {
-	if err := l.s.Log.File(f, data); err != nil {
-		l.s.Log.Error("A file is not kept: %s", err)
+func (l *listener) keepFile(f events.File, data []byte) { keepFile(l.s.Log, f, data) }
+
+func keepFile(log *output.Logger, f events.File, data []byte) {
+	if err := log.File(f, data); err != nil {
+		log.Error("A file is not kept: %s", err)
 		return
 	}
-	l.s.Log.Info("File %s is kept (%d bytes)", f.Name, len(data))
+	log.Info("File %s is kept (%d bytes)", f.Name, len(data))
 	if f.Kind == "" {
 		return
 	}
 	cases, problems, err := results.Read(f.Kind, string(data))
 	if err != nil {
-		l.s.Log.Error("No results were read from file %s: %s", f.Name, err)
+		log.Error("No results were read from file %s: %s", f.Name, err)
 		return
 	}
 	for _, p := range problems {
-		l.s.Log.Warning("File %s: %s", f.Name, p)
+		log.Warning("File %s: %s", f.Name, p)
 	}
 	if left := len(cases) - maxImported; left > 0 {
-		l.s.Log.Error("File %s has %d cases; %d of them are left out", f.Name, len(cases), left)
+		log.Error("File %s has %d cases; %d of them are left out", f.Name, len(cases), left)
 		cases = cases[:maxImported]
 	}
 	for _, c := range cases {
-		l.s.Log.Result(imported(f, c))
+		log.Result(imported(f, c))
 	}
 }
 

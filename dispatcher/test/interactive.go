@@ -40,6 +40,7 @@ func (*interactive) TimeoutClass() pipeline.Class { return pipeline.TestTimeout 
 
 // Validate checks the scripts.
 func (*interactive) Validate(_ context.Context, s *pipeline.Session) error {
+	checkNamed(s)
 	for _, script := range s.Block().Get("interactive").Items() {
 		name := script.Get("name").Text()
 		if name == "" {
@@ -98,6 +99,7 @@ func (a *interactive) Run(ctx context.Context, s *pipeline.Session) error {
 	if err != nil {
 		return err
 	}
+	defer keepNamed(s, a.places(s))
 	for i, script := range s.Block().Get("interactive").Items() {
 		p := &player{s: s, c: c, script: script, fill: fill, expect: a.list(s, i), hear: hear,
 			suite: strconv.Itoa(s.Block().Get("stage").Int(0)) + "_" + script.Get("name").Text()}
@@ -107,6 +109,15 @@ func (a *interactive) Run(ctx context.Context, s *pipeline.Session) error {
 		fill = p.fill
 	}
 	return nil
+}
+
+// places lists the suites of the block; all work in the downloads of the job.
+func (*interactive) places(s *pipeline.Session) (places []place) {
+	for _, script := range s.Block().Get("interactive").Items() {
+		name := script.Get("name").Text()
+		places = append(places, place{strconv.Itoa(s.Block().Get("stage").Int(0)) + "_" + name, name, downloads(s)})
+	}
+	return places
 }
 
 // list returns the job's list of expected cases for a script, nil where it has none.

@@ -31,8 +31,10 @@ type kindStory struct {
 	class pipeline.Class
 	text  string
 
-	patience int          // seconds of the connection's timeout, 60 where it is 0
-	ask      protocol.Ask // of a job in a group
+	dir      string           // of the job; a new one where it is ""
+	log      *[]events.Record // gets all of the log
+	patience int              // seconds of the connection's timeout, 60 where it is 0
+	ask      protocol.Ask     // of a job in a group
 }
 
 func TestMonitors(t *testing.T) {
@@ -94,6 +96,14 @@ func TestInteractive(t *testing.T) {
 // run plays a story.
 func (k kindStory) run(t *testing.T) {
 	t.Parallel()
+	if got := k.plays(t); !slices.Equal(got, k.want) {
+		t.Errorf("story:\n got %s\nwant %s", strings.Join(got, "\n     "), strings.Join(k.want, "\n     "))
+	}
+}
+
+// plays plays a story to its end and returns what it tells.
+func (k kindStory) plays(t *testing.T) []string {
+	t.Helper()
 	near, far := net.Pipe()
 	var typed []string
 	done := make(chan struct{})
@@ -109,12 +119,18 @@ func (k kindStory) run(t *testing.T) {
 	if k.ask != nil {
 		text += group
 	}
+	if k.dir == "" {
+		k.dir = filepath.Join(t.TempDir(), "7")
+	}
 	plan, err := pipeline.Parse(pipeline.Inputs{
 		ID: "7", Job: read(t, text), Protocols: protocol.Of(read(t, text), k.ask),
 		Device: read(t, "{constants: {failure_retry: 1}, actions: {boot: {methods: {}}}}"), Dispatcher: read(t, "dispatcher_ip: 192.0.2.1"),
-		Dir: filepath.Join(t.TempDir(), "7"), Now: time.Now,
-		Log: output.New(output.Settings{Now: time.Now, Write: func(r events.Record) error {
+		Dir: k.dir, Now: time.Now,
+		Log: output.New(output.Settings{Now: time.Now, Files: output.FileLimits{File: 1000, Job: 5000}, Write: func(r events.Record) error {
 			j.log = append(j.log, r)
+			if k.log != nil {
+				*k.log = append(*k.log, r)
+			}
 			return nil
 		}}),
 		Methods: pipeline.Methods{Test: plugged(near), Finalize: func() pipeline.Action {
@@ -133,12 +149,10 @@ func (k kindStory) run(t *testing.T) {
 	if pipeline.ClassOf(err) != k.class || err != nil && !strings.Contains(err.Error(), k.text) {
 		t.Errorf("error %v of class %q, want %q of %q", err, pipeline.ClassOf(err), k.text, k.class)
 	}
-	if got := j.story(t); !slices.Equal(got, k.want) {
-		t.Errorf("story:\n got %s\nwant %s", strings.Join(got, "\n     "), strings.Join(k.want, "\n     "))
-	}
 	if k.typed != nil && !slices.Equal(typed, k.typed) {
 		t.Errorf("typed %q, want %q", typed, k.typed)
 	}
+	return j.story(t)
 }
 
 // device says its first words, echoes each line, answers it and prompts.

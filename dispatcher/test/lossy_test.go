@@ -182,6 +182,7 @@ type shellJob struct {
 	steps    string // of the definition smoke
 	faults   []fault
 	services pipeline.Services // of the worker
+	mounted  bool              // the device is a container, which has the overlay as a mount
 	env      []string          // beside that of this process
 }
 
@@ -189,11 +190,14 @@ type shellJob struct {
 // 70,000.
 func (j shellJob) run(t *testing.T) (log []events.Record) {
 	t.Helper()
-	root := filepath.Join(t.TempDir(), "lava-%s")
+	root, to := filepath.Join(t.TempDir(), "lava-%s"), "x"
+	if j.mounted {
+		to = "docker"
+	}
 	definition := fmt.Sprintf(`
 timeouts: {job: {minutes: 5}, action: {minutes: 4}, connection: {minutes: 4}}
 actions:
-- deploy: {to: x, os: test}
+- deploy: {to: %s, os: test}
 - boot: {method: x}
 - test:
     definitions:
@@ -203,7 +207,7 @@ actions:
       repository:
         metadata: {format: Lava-Test Test Definition 1.0, name: smoke}
         run: {steps: [%q]}
-`, "set +x; "+j.steps)
+`, to, "set +x; "+j.steps)
 	p, err := pipeline.Parse(pipeline.Inputs{
 		ID: "7", Job: read(t, definition), Device: read(t, strings.Replace(device, "/lava-%s", root, 1)), Env: append(os.Environ(), j.env...),
 		Dispatcher: read(t, "dispatcher_ip: 127.0.0.1"), Dir: filepath.Join(t.TempDir(), "7"), Now: time.Now, Services: j.services,
@@ -213,7 +217,7 @@ actions:
 		}}),
 		Methods: pipeline.Methods{
 			Deploy: []pipeline.Method{{Name: "x", Accepts: always, Action: func(pipeline.Data) pipeline.Action { return overlay.New() }}},
-			Boot:   []pipeline.Method{{Name: "x", Accepts: always, Action: func(pipeline.Data) pipeline.Action { return shellOver{t, j.faults} }}},
+			Boot:   []pipeline.Method{{Name: "x", Accepts: always, Action: func(pipeline.Data) pipeline.Action { return shellOver{t, j} }}},
 			Test:   Methods(),
 			Finalize: func() pipeline.Action {
 				return pipeline.Basic{Title: "finalize", Fill: func(*pipeline.Step, *pipeline.Session) error { return nil }}
@@ -234,8 +238,8 @@ actions:
 
 // shellOver is the boot action: a shell of this machine, on which the overlay lies, over a bad wire.
 type shellOver struct {
-	t      *testing.T
-	faults []fault
+	t   *testing.T
+	job shellJob
 }
 
 func (shellOver) Name() string { return "shell" }
@@ -243,7 +247,11 @@ func (shellOver) Name() string { return "shell" }
 func (a shellOver) Run(_ context.Context, s *pipeline.Session) error {
 	dir, _ := pipeline.Get(s, pipeline.OverlayDir)
 	root, _ := pipeline.Get(s, pipeline.ResultsDir)
-	if err := os.CopyFS(root, os.DirFS(filepath.Join(dir, root))); err != nil {
+	bring := func() error { return os.CopyFS(root, os.DirFS(filepath.Join(dir, root))) }
+	if a.job.mounted {
+		bring = func() error { return os.Symlink(filepath.Join(dir, root), root) }
+	}
+	if err := bring(); err != nil {
 		return err
 	}
 	cmd := exec.Command("/bin/sh")
@@ -252,7 +260,7 @@ func (a shellOver) Run(_ context.Context, s *pipeline.Session) error {
 	if err != nil {
 		return err
 	}
-	c := connection.New(&wire{ReadWriteCloser: terminal, shell: cmd, faults: a.faults, line: -1}, connection.Settings{Log: s.Log})
+	c := connection.New(&wire{ReadWriteCloser: terminal, shell: cmd, faults: a.job.faults, line: -1}, connection.Settings{Log: s.Log})
 	c.Prompts = []string{"board # "}
 	a.t.Cleanup(func() { c.Close() })
 	s.SetConsole(c)

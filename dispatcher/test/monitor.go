@@ -33,6 +33,7 @@ func (*monitors) TimeoutClass() pipeline.Class { return pipeline.TestTimeout }
 
 // Validate compiles the expressions.
 func (*monitors) Validate(_ context.Context, s *pipeline.Session) error {
+	checkNamed(s)
 	for _, m := range s.Block().Get("monitors").Items() {
 		for _, key := range []string{"name", "start", "end", "pattern"} {
 			if m.Get(key).Text() == "" {
@@ -56,6 +57,11 @@ func (a *monitors) Run(ctx context.Context, s *pipeline.Session) error {
 	if c == nil {
 		return pipeline.Blamef(pipeline.Infrastructure, "No connection to the DUT")
 	}
+	var places []place
+	for _, m := range s.Block().Get("monitors").Items() {
+		places = append(places, place{monitorSuite(m), m.Get("name").Text(), downloads(s)})
+	}
+	defer keepNamed(s, places)
 	for i, m := range s.Block().Get("monitors").Items() {
 		if err := a.follow(ctx, s, c, i, m); err != nil {
 			return err
@@ -75,7 +81,7 @@ func (a *monitors) follow(ctx context.Context, s *pipeline.Session, c *connectio
 		return pipeline.Blamef(pipeline.Job, "wait for prompt timed out")
 	}
 	s.Log.Info("ok: start string found, lava test monitoring started")
-	w := &watch{s: s, suite: strings.ToLower(strings.ReplaceAll(m.Get("name").Text(), " ", "-")), fixup: m.Get("fixupdict"),
+	w := &watch{s: s, suite: monitorSuite(m), fixup: m.Get("fixupdict"),
 		expect: a.list(s, i)}
 	for {
 		s.Log.Debug("test monitoring timeout: %d seconds", int(s.Step.Connection.Seconds()))
@@ -99,6 +105,11 @@ func (a *monitors) follow(ctx context.Context, s *pipeline.Session, c *connectio
 		w.end()
 		return nil
 	}
+}
+
+// monitorSuite is what the suite of a monitor is called.
+func monitorSuite(m pipeline.Data) string {
+	return strings.ToLower(strings.ReplaceAll(m.Get("name").Text(), " ", "-"))
 }
 
 // within waits for patterns no longer than the connection's timeout.
@@ -204,7 +215,7 @@ func (a *monitors) list(s *pipeline.Session, i int) *expectation {
 func (a *monitors) Cleanup(_ context.Context, s *pipeline.Session) error {
 	for i, m := range s.Block().Get("monitors").Items() {
 		if e := a.list(s, i); e != nil && !e.done {
-			e.report(s, strings.ToLower(strings.ReplaceAll(m.Get("name").Text(), " ", "-")), "")
+			e.report(s, monitorSuite(m), "")
 		}
 	}
 	return nil

@@ -31,10 +31,11 @@ func testKinds() []Method {
 				required("docker", docker("image"), "Container that the tests run in."),
 				fromDeploy,
 				optional("disconnect_connection", boolean, "Close the connection to the device before, so that the tests can have it.").Otherwise("false"),
+				workerFiles(),
 			}},
 		{Kind: Test, Name: "definitions", Doc: "Run test definitions in the shell of the device.", Keys: []shape.Key{definitions}},
 		{Kind: Test, Name: "interactive", Doc: "Type lines at a prompt, such as that of a bootloader, and judge the answers.",
-			Keys: []shape.Key{required("interactive", shape.List{Of: interactive()}, "Scripts, run in order.")}},
+			Keys: []shape.Key{required("interactive", shape.List{Of: interactive()}, "Scripts, run in order."), workerFiles()}},
 		{Kind: Test, Name: "monitors", Doc: "Read results from what a device prints by itself.",
 			Keys: []shape.Key{required("monitors", shape.List{Of: shape.Map{Keys: []shape.Key{
 				required("name", caseName, "Name of the test suite.").Like("zephyr"),
@@ -43,7 +44,7 @@ func testKinds() []Method {
 				required("pattern", text, "Expression of a result, with the groups test_case_id and result.").Like(`'(?P<result>PASS|FAIL) - (?P<test_case_id>\w+)'`),
 				optional("fixupdict", testdef.Fixup(), "What the results are called, by what the device prints.").Like("{PASS: pass, FAIL: fail}"),
 				expected,
-			}}}, "Suites, in the order they are printed.")}},
+			}}}, "Suites, in the order they are printed."), workerFiles()}},
 		{Kind: Test, Name: "services", Doc: "Run services for the tests in containers on the worker, with docker compose.",
 			Keys: []shape.Key{required("services", shape.List{Of: shape.Either{
 				shape.Map{Keys: append(serviceKeys("git"), gitKeys()...)},
@@ -63,6 +64,16 @@ func definitionKeys(from string, repository shape.Key) []shape.Key {
 		optional("lava-signal", shape.Words{"kmsg", "stdout"}, "Where the target writes results.").Otherwise("stdout"),
 		expected,
 	}
+}
+
+// workerFiles are what is kept of a test that runs on the worker. LAVA has no such key.
+func workerFiles() shape.Key {
+	return optional("files", shape.List{Of: shape.Map{Says: "files of the test", Keys: []shape.Key{
+		required("path", text, "Pattern of files below the directory in which the test works, or below /lava-downloads.").Like("'results/*.xml'"),
+		optional("kind", shape.Words{"junit", "tap", "ktap"}, "What the files are; their cases become results."),
+		optional("case", caseName, "Test case that they belong to.").Like("build"),
+		optional("suite", caseName, "Test suite that they belong to, by its name in the block.").Otherwise("the first that has such files").Like("smoke"),
+	}}}, "Files on the worker that are kept with the job.")
 }
 
 func parameterKeys() []shape.Key {
