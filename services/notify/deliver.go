@@ -256,7 +256,10 @@ func (s *service) letterText(ctx context.Context, sub subject, n *job.Notify) (s
 func (s *service) call(ctx context.Context, sub subject, c job.Callback, id string) (string, error) {
 	in := call{url: sub.fill(c.URL), callback: c, token: s.token(sub.first.job.User, c.Token), delivery: id}
 	if c.Method == "POST" {
-		part := content{withs: c, log: func(w io.Writer) error { return s.writeLog(ctx, sub.last, w) }}
+		part := content{withs: c}
+		if c.Logs() && sub.last.job.Run != nil {
+			part.log = func(w io.Writer) error { return s.writeLog(ctx, sub.last, w) }
+		}
 		if c.Results() {
 			cases, err := s.cases(ctx, sub.last.job.ID)
 			if err != nil {
@@ -270,7 +273,12 @@ func (s *service) call(ctx context.Context, sub subject, c job.Callback, id stri
 		if c.ContentType == "json" {
 			write = writeJSON
 		}
-		in.body = func(w io.Writer) error { return write(w, sub.pairs(), part) }
+		list := sub.pairs()
+		if in.token != "" {
+			list = append(list, pair{"token", in.token}) // LAVA's receivers find it here too
+			in.secret = true
+		}
+		in.body = func(w io.Writer) error { return write(w, list, part) }
 	}
 	return s.caller.send(ctx, in)
 }

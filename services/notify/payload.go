@@ -163,7 +163,7 @@ type numbered struct {
 type content struct {
 	results []suite
 	withs   job.Callback
-	log     func(io.Writer) error // writes the log as YAML
+	log     func(io.Writer) error // writes the log as YAML; nil: none is asked for, or the job never ran
 }
 
 // writeJSON writes a body as JSON, in LAVA's order of keys.
@@ -183,6 +183,17 @@ func writeJSON(w io.Writer, list []pair, c content) error {
 			return err
 		}
 	}
+	if c.log != nil {
+		b.WriteString(`, "log": "`)
+		if _, err := w.Write(b.Bytes()); err != nil {
+			return err
+		}
+		b.Reset()
+		if err := c.log(inJSON{w}); err != nil {
+			return err
+		}
+		b.WriteString(`"`)
+	}
 	if c.withs.Results() {
 		b.WriteString(`, "results": {`)
 		for i, s := range c.results {
@@ -195,20 +206,8 @@ func writeJSON(w io.Writer, list []pair, c content) error {
 		}
 		b.WriteString("}")
 	}
-	if c.withs.Logs() {
-		b.WriteString(`, "log": "`)
-	}
-	if _, err := w.Write(b.Bytes()); err != nil {
-		return err
-	}
-	end := "}"
-	if c.withs.Logs() {
-		if err := c.log(inJSON{w}); err != nil {
-			return err
-		}
-		end = `"}`
-	}
-	_, err := io.WriteString(w, end)
+	b.WriteString("}")
+	_, err := w.Write(b.Bytes())
 	return err
 }
 
@@ -264,22 +263,24 @@ func writeForm(w io.Writer, list []pair, c content) error {
 			}
 		}
 	}
+	var suites []string
 	if c.withs.Results() {
 		for _, s := range c.results {
-			add("results", s.name)
+			suites = append(suites, "results="+url.QueryEscape(s.name))
 		}
 	}
-	text := strings.Join(parts, "&")
-	if c.withs.Logs() {
-		text += "&log="
-	}
-	if _, err := io.WriteString(w, text); err != nil {
+	if c.log == nil {
+		_, err := io.WriteString(w, strings.Join(append(parts, suites...), "&"))
 		return err
 	}
-	if c.withs.Logs() {
-		return c.log(inForm{w})
+	if _, err := io.WriteString(w, strings.Join(append(parts, "log="), "&")); err != nil {
+		return err
 	}
-	return nil
+	if err := c.log(inForm{w}); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, strings.Join(append([]string{""}, suites...), "&"))
+	return err
 }
 
 // inForm writes text into the value of a form.
@@ -321,7 +322,7 @@ func (s subject) fill(address string) string {
 		known["sub_id"], known["target_group"] = s.first.job.Display, s.first.job.Part.Group
 	}
 	return placeholder.ReplaceAllStringFunc(address, func(name string) string {
-		if value, ok := known[strings.ToLower(name[1:len(name)-1])]; ok {
+		if value, ok := known[strings.ToLower(strings.TrimSpace(name[1:len(name)-1]))]; ok {
 			return strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
 		}
 		return name

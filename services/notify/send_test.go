@@ -110,6 +110,19 @@ func TestTokenAndSignature(t *testing.T) {
 	if g := other.next(t); g.header.Get("X-Token") != "" || g.header.Get(HeaderSignature) != "" || g.method != "POST" || g.body == "" {
 		t.Errorf("another host got %s, header %v; want the body without token and signature", g.method, g.header)
 	}
+	post.secret = true
+	var wrong permanent
+	if _, err := c.send(t.Context(), post); err != nil {
+		t.Errorf("a body with a token in it, to the same host: %v", err)
+	}
+	other.next(t)
+	away := newReceiver(t, nil)
+	away.Config.Handler = http.RedirectHandler(strings.Replace(other.URL, "127.0.0.1", "127.0.0.2", 1), http.StatusPermanentRedirect)
+	post.url = away.URL
+	if _, err := c.send(t.Context(), post); !errors.As(err, &wrong) || !strings.Contains(err.Error(), "token in its body") {
+		t.Errorf("a body with a token in it, to another host: %v, want it refused for good", err)
+	}
+	post.secret = false
 	post.callback.Header, post.url = "Bad Header", other.URL
 	if _, err := c.send(t.Context(), post); err == nil {
 		t.Error("a header with a blank in its name was sent")
@@ -297,7 +310,7 @@ func TestCanceled(t *testing.T) {
 		t.Errorf("a minimal body has results %v, log %v; token %q, want none of them and the token", m["results"], m["log"], g.header.Get("X-T"))
 	}
 	form := bodies["/form"].body
-	for _, want := range []string{"id=" + id.String() + "&status=4&status_string=canceled&state=5", "&metadata=branch&metadata=build&", "&health_check=False&", "&results=lava&log=-+%7B%22dt%22"} {
+	for _, want := range []string{"id=" + id.String() + "&status=4&status_string=canceled&state=5", "&metadata=branch&metadata=build&", "&health_check=False&", "&log=-+%7B%22dt%22", "%0A&results=lava"} {
 		if !strings.Contains(form, want) {
 			t.Errorf("form is %q, want %q in it", form, want)
 		}

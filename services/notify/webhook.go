@@ -54,7 +54,11 @@ type call struct {
 	token    string
 	delivery string
 	body     func(io.Writer) error // nil: there is none
+	secret   bool                  // the token stands in the body too
 }
+
+// secretBody is the key of a request's context that says that its body has a token in it.
+type secretBody struct{}
 
 // caller sends callbacks.
 type caller struct {
@@ -87,7 +91,11 @@ func (c *caller) redirect(to *http.Request, via []*http.Request) error {
 	if err := c.allowed(to.URL); err != nil {
 		return permanent{err}
 	}
-	if first := via[0]; to.URL.Host != first.URL.Host || to.URL.Scheme != first.URL.Scheme {
+	first := via[0]
+	if first.Context().Value(secretBody{}) != nil && to.ContentLength != 0 && (to.URL.Hostname() != first.URL.Hostname() || first.URL.Scheme == "https" && to.URL.Scheme != "https") {
+		return permanent{errors.New("the receiver hands the callback on to another host, and there is a token in its body")}
+	}
+	if to.URL.Host != first.URL.Host || to.URL.Scheme != first.URL.Scheme {
 		for name := range to.Header {
 			if name != "User-Agent" && name != "Content-Type" && name != HeaderDelivery {
 				to.Header.Del(name)
@@ -121,6 +129,9 @@ func (c *caller) send(ctx context.Context, in call) (answer string, err error) {
 	defer done()
 	ctx, cancel := context.WithTimeout(ctx, c.within+time.Duration(req.ContentLength/bytesASecond)*time.Second)
 	defer cancel()
+	if in.secret {
+		ctx = context.WithValue(ctx, secretBody{}, true)
+	}
 	reply, err := c.client.Do(req.WithContext(ctx))
 	if err != nil {
 		var asked *url.Error
