@@ -9,6 +9,7 @@ require strata/schemas v0.0.0
 require strata/dispatcher v0.0.0
 
 require (
+	github.com/coder/websocket v1.8.15
 	github.com/google/uuid v1.6.0
 	github.com/klauspost/compress v1.20.3
 	github.com/nats-io/jwt/v2 v2.8.2

@@ -17,6 +17,7 @@ type Config struct {
 	Archive    Archive
 	Retention  Retention
 	Notify     Notify
+	Events     Events
 }
 
 // Listen is where `strata up` serves. Port 0 takes a free one; an empty address does not listen.
@@ -26,6 +27,13 @@ type Listen struct {
 	SQL         string // ClickHouse's HTTP interface, of the service sqldoor
 	Coordinator string // LAVA's multinode protocol, for dispatchers of LAVA; no password guards it
 	Metrics     string // /metrics and /healthz of a process that serves no HTTP otherwise
+	Events      string // LAVA's events by ZeroMQ; no password guards it
+}
+
+// Events says how LAVA's events are told.
+type Events struct {
+	Topic string // what topics begin with; empty is LAVA's org.lavasoftware
+	All   bool   // ZeroMQ tells of everything, not only of what everybody may see
 }
 
 // Broker says how to reach and use a NATS server. URL is empty where strata runs its own.
@@ -160,6 +168,9 @@ func (c *Config) settings() []setting {
 		{key: "listen.sql", about: "address of ClickHouse's HTTP interface; empty starts no engine", into: &c.Listen.SQL},
 		{key: "listen.coordinator", about: "address of LAVA's multinode protocol (port 3079 there); empty is closed, and nobody is asked for a password", into: &c.Listen.Coordinator},
 		{key: "listen.metrics", about: "address of /metrics and /healthz of a process without HTTP otherwise", into: &c.Listen.Metrics},
+		{key: "listen.events", about: "address of LAVA's events by ZeroMQ (port 5500 there); empty is closed, and nobody is asked for a password", into: &c.Listen.Events},
+		{key: "events.topic", about: "what the topics of LAVA's events begin with; empty is org.lavasoftware", into: &c.Events.Topic},
+		{key: "events.all", about: "tell everything by ZeroMQ, also what not everybody may see, as LAVA does", into: &c.Events.All},
 		{key: "broker.url", about: "NATS server to use; empty runs one", into: &c.Broker.URL},
 		{key: "broker.token", about: "token that names this process to the broker", into: &c.Broker.Token},
 		{key: "broker.token_file", about: "file that holds the token", into: &c.Broker.TokenFile},

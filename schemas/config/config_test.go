@@ -59,7 +59,7 @@ func TestLoadRefuses(t *testing.T) {
 		line int
 		says []string
 	}{
-		{"data: /a\nlisten:\n  htp: x\n", 3, []string{"unknown key listen.htp", "coordinator, http, metrics, nats, sql"}},
+		{"data: /a\nlisten:\n  htp: x\n", 3, []string{"unknown key listen.htp", "coordinator, events, http, metrics, nats, sql"}},
 		{"jobs:\n  first: none\n", 2, []string{"jobs.first", "from 1", "'none'"}},
 		{"jobs:\n  first: 0\n", 2, []string{"jobs.first", "from 1"}},
 		{"jobs:\n  worker_loss_limit: 10\n", 2, []string{"jobs.worker_loss_limit", "10m", "found 10"}},

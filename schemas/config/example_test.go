@@ -7,7 +7,7 @@ import (
 )
 
 func ExampleSettings() {
-	for _, s := range config.Settings()[14:19] {
+	for _, s := range config.Settings()[17:22] {
 		fmt.Printf("%s: %s  # %s\n", s.Key, s.Default, s.About)
 	}
 	// Output:

@@ -71,8 +71,10 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(noted, err.Error(), http.StatusTooManyRequests)
 		return
 	}
+	done = sync.OnceFunc(done)
 	defer done()
 	defer d.rescue(noted, r)
+	r = r.WithContext(context.WithValue(r.Context(), longKey{}, done))
 	r.Body = http.MaxBytesReader(noted, r.Body, d.s.Body)
 	(*h).ServeHTTP(noted, r)
 }
@@ -201,4 +203,15 @@ func (d *Door) Body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	_ = control.SetReadDeadline(time.Time{}) // else the server takes a long answer for a lost client
 	return body, err
+}
+
+// longKey is where a request's context has what gives its turn back.
+type longKey struct{}
+
+// Long says that the answer to a request will be long, such as a live log: it no longer counts among those
+// of its address that are under way. Many people look through one proxy.
+func Long(r *http.Request) {
+	if done, ok := r.Context().Value(longKey{}).(func()); ok {
+		done()
+	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"strata/services/api"
 	"strata/services/api/door"
+	"strata/services/api/live"
 )
 
 // newDoor returns the door of this process's HTTP interfaces. It opens when the api answers.
@@ -12,8 +13,15 @@ func (s surroundings) newDoor() *door.Door {
 	return door.New(door.Settings{Logger: s.logger.With("service", "door"), Now: s.now})
 }
 
+// newLive returns what tells the events of this process's lab.
+func (s surroundings) newLive() *live.Live {
+	return live.New(live.Settings{Prefix: s.config.Events.Topic, Listen: s.config.Listen.Events, All: s.config.Events.All,
+		Key: s.key, Now: s.now, Logger: s.logger.With("service", "live")})
+}
+
 // interfaces is what stands behind the door: a line for each interface.
-func (s surroundings) interfaces(_ api.Inside) http.Handler {
+func (s surroundings) interfaces(in api.Inside) http.Handler {
 	mux := http.NewServeMux()
+	s.live.Mount(mux, in)
 	return mux
 }

@@ -123,6 +123,7 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 	dial := func(o ...nats.Option) (*nats.Conn, error) { return nats.Connect(withoutUser(server), o...) }
 	s := surroundings{config: c, dial: dial, log: log, key: key, logger: logger, now: a.now, dsn: dsn, metrics: m, archive: store, door: door,
 		room: roomIn(c.Data, c.Space.Server)}
+	s.live = s.newLive()
 	s.start(ctx, super, picked)
 	super.wait()
 	return nil

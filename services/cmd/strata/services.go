@@ -21,6 +21,7 @@ import (
 	"strata/services/access"
 	"strata/services/api"
 	"strata/services/api/door"
+	"strata/services/api/live"
 	"strata/services/archive"
 	"strata/services/dispatch"
 	"strata/services/health"
@@ -47,6 +48,7 @@ type surroundings struct {
 	archive archive.Store // of what the streams forget
 	open    func()        // called once people, workers and jobs are let in; may be nil
 	door    *door.Door    // in front of the api's HTTP interfaces
+	live    *live.Live    // behind it: what happens, as it happens
 }
 
 // service is a row of the table of services.
@@ -118,6 +120,9 @@ func services() []service {
 			}
 			defer done()
 			return sqldoor.Run(ctx, sqldoor.Deps{DB: history.DB, Key: s.key, Listen: s.config.Listen.SQL, Logger: l})
+		}},
+		{"live", "tells LAVA's events to who listens", func(ctx context.Context, s surroundings, log *stream.Log, _ *slog.Logger) error {
+			return s.live.Run(ctx, log)
 		}},
 		{"api", "answers the commands, and writes what people change", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			history, done, err := s.history()

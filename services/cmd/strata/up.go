@@ -215,7 +215,7 @@ func (l *running) run(ctx context.Context) error {
 	opened := make(chan struct{})
 	s := surroundings{config: l.config, dial: l.broker.dial, log: log, key: l.key, logger: l.logger, now: l.app.now, dsn: dsn, room: l.room, metrics: l.metrics, archive: store,
 		open: sync.OnceFunc(func() { close(opened) })}
-	s.door = s.newDoor()
+	s.door, s.live = s.newDoor(), s.newLive()
 	s.start(serviceCtx, l.super, picked)
 	l.super.start(serviceCtx, "broker", func(ctx context.Context) error { l.broker.keep(ctx, l.room); return ctx.Err() })
 

@@ -1,0 +1,120 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"strata/events"
+	"strata/events/access"
+	"strata/services/api"
+	"strata/services/api/door"
+)
+
+// writeWithin is how long one message may take to a listener.
+const writeWithin = 30 * time.Second
+
+// pingEvery is how often a quiet connection is asked whether it lives; proxies end silent ones.
+const pingEvery = 25 * time.Second
+
+// ServeLAVA answers /ws/: an array of five texts for each event that the caller may see. What is wrong
+// with a caller is told in LAVA's words and its manner, after the handshake.
+func (l *Live) ServeLAVA(in api.Inside, w http.ResponseWriter, r *http.Request) {
+	user, worker, refused := l.caller(in, r)
+	c, err := accept(w, r)
+	if err != nil {
+		return // the answer says why
+	}
+	defer c.CloseNow() //nolint:errcheck // the connection may be gone
+	if refused != "" {
+		text, _ := json.Marshal(map[string]string{"error": refused}) // a map of strings
+		_ = write(r.Context(), c, text)                              // and close, whether it was heard or not
+		_ = c.Close(websocket.StatusNormalClosure, "")
+		return
+	}
+	hears := l.listen(user, worker)
+	defer l.leave(hears)
+	ctx := c.CloseRead(r.Context())
+	alive := time.NewTicker(pingEvery)
+	defer alive.Stop()
+	for {
+		select {
+		case e := <-hears.queue:
+			text, err := json.Marshal(e.Frames(l.Prefix))
+			if err != nil || write(ctx, c, text) != nil {
+				return
+			}
+		case <-hears.slow:
+			_ = c.Close(websocket.StatusTryAgainLater, "too slow: events were lost")
+			return
+		case <-alive.C:
+			if ping(ctx, c) != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ServeLAVAHealth answers /ws/v1/healthz.
+func (l *Live) ServeLAVAHealth(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_, _ = w.Write([]byte(`{"health": "good"}`)) // the caller may be gone
+}
+
+// caller returns who listens: a person, who may be nobody, or a worker; or why neither.
+func (l *Live) caller(in api.Inside, r *http.Request) (events.UserName, events.WorkerName, string) {
+	if token := r.Header.Get("LAVA-Token"); token != "" {
+		host := events.WorkerName(r.Header.Get("LAVA-Host"))
+		l.mu.Lock()
+		w := l.events.lab.Worker(host)
+		serial := uint64(0)
+		if w != nil {
+			serial = w.TokenSeq
+		}
+		l.mu.Unlock()
+		if w == nil {
+			return "", "", "Unknown worker"
+		}
+		p, err := l.Key.Verify(token)
+		if err != nil || p.Role != access.Worker || p.Worker != host || p.Serial != serial {
+			return "", "", "Invalid worker token"
+		}
+		return "", host, ""
+	}
+	credential, err := door.Read(r)
+	switch {
+	case credential.Scheme != "" && credential.Scheme != "Basic":
+		return "", "", "Only Basic authentication is supported"
+	case err != nil:
+		return "", "", "Invalid basic authentication"
+	}
+	who, err := door.Who(in, r, credential)
+	if err != nil {
+		return "", "", "Unknown user"
+	}
+	return who.User, "", ""
+}
+
+// accept makes a websocket of a request. Pages of other sites may not: a browser would send the
+// visitor's session along.
+func accept(w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
+	door.Long(r)
+	return websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
+}
+
+func write(ctx context.Context, c *websocket.Conn, text []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, writeWithin)
+	defer cancel()
+	return c.Write(ctx, websocket.MessageText, text)
+}
+
+func ping(ctx context.Context, c *websocket.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, writeWithin)
+	defer cancel()
+	return c.Ping(ctx)
+}

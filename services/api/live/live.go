@@ -1,0 +1,228 @@
+package live
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"strata/events"
+	"strata/events/access"
+	"strata/events/lab"
+	"strata/events/stream"
+	"strata/services/api"
+	"strata/services/api/zmtp"
+)
+
+// Prefix is that of topics where the configuration names none: LAVA's.
+const Prefix = "org.lavasoftware"
+
+// Settings are how a lab tells of itself.
+type Settings struct {
+	Prefix string // of topics; "" is [Prefix]
+	// Listen is the address of ZeroMQ's publisher, such as "127.0.0.1:5500"; "" is none. It asks nobody
+	// who he is, so it tells what everybody may see; with All it tells everything, as LAVA's does.
+	Listen string
+	All    bool
+	Key    access.Key // which tells whether a worker's token is one
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// queued is how many events wait for a listener before he is cut off.
+const queued = 1000
+
+// Live tells LAVA's events to those who listen.
+type Live struct {
+	Settings
+	zmq zmtp.Publisher
+
+	mu        sync.Mutex
+	events    *translator
+	told      bool // the lab has been read to its end once: what comes now is news
+	listeners map[*listener]struct{}
+}
+
+// New returns a Live that nobody listens to yet. [Live.Run] makes it tell.
+func New(s Settings) *Live {
+	if s.Prefix == "" {
+		s.Prefix = Prefix
+	}
+	return &Live{Settings: s, zmq: zmtp.Publisher{Now: s.Now}, events: newTranslator(lab.New()), listeners: map[*listener]struct{}{}}
+}
+
+// listener is one who hears events.
+type listener struct {
+	user   events.UserName   // who hears what he may see
+	worker events.WorkerName // or a worker, who hears of his own jobs
+	queue  chan Event
+	slow   chan struct{} // closed when the queue has no room
+}
+
+// hears says whether an event is the listener's to hear.
+func (l *listener) hears(s *lab.State, e Event) bool {
+	if e.Topic == "event" {
+		return false // LAVA tells these by ZeroMQ alone
+	}
+	if l.worker != "" {
+		return e.Topic == "testjob" && e.worker == l.worker
+	}
+	return s.Can(l.user, lab.View, e.about)
+}
+
+// listen adds a listener; leave takes him away.
+func (l *Live) listen(user events.UserName, worker events.WorkerName) *listener {
+	in := &listener{user: user, worker: worker, queue: make(chan Event, queued), slow: make(chan struct{})}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listeners[in] = struct{}{}
+	return in
+}
+
+func (l *Live) leave(in *listener) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.listeners, in)
+}
+
+// Run follows the lab until ctx ends.
+func (l *Live) Run(ctx context.Context, log *stream.Log) error {
+	ctx, stop := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer stop()
+	if l.Listen != "" {
+		listener, err := net.Listen("tcp", l.Listen)
+		if err != nil {
+			return fmt.Errorf("listen for ZeroMQ's subscribers: %w; listen.events names the address", err)
+		}
+		defer listener.Close()
+		group.Go(func() {
+			if err := l.zmq.Serve(listener); err != nil {
+				l.Logger.Error("events by ZeroMQ end", "err", err)
+			}
+		})
+		group.Go(func() {
+			if err := l.readOutput(ctx, log); err != nil {
+				l.Logger.Error("texts of lava-test-event end", "err", err)
+			}
+		})
+	}
+	return log.Run(ctx, stream.Driver{
+		Name: "live", Fold: l.fold,
+		Act: func(time.Time) (time.Time, error) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.told = true
+			return time.Time{}, nil
+		},
+		Checkpoint: &stream.Checkpoint{Format: lab.Format, Save: l.save, Load: l.load},
+	})
+}
+
+func (l *Live) save() ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.events.lab.Encode()
+}
+
+func (l *Live) load(format string, data []byte) error {
+	s, err := lab.Decode(format, data)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = newTranslator(s)
+	return nil
+}
+
+func (l *Live) fold(r stream.Recorded) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.events.fold(r) {
+		if l.told {
+			l.tell(e)
+		}
+	}
+}
+
+// tell hands an event to everybody who may hear it. It holds the lock.
+func (l *Live) tell(e Event) {
+	for in := range l.listeners {
+		if !in.hears(l.events.lab, e) {
+			continue
+		}
+		select {
+		case in.queue <- e:
+		default:
+			close(in.slow)
+			delete(l.listeners, in)
+		}
+	}
+	if l.Listen != "" && (l.All || l.events.lab.Can("", lab.View, e.about)) {
+		var frames [][]byte
+		for _, f := range e.Frames(l.Prefix) {
+			frames = append(frames, []byte(f))
+		}
+		l.zmq.Publish(frames...)
+	}
+}
+
+// readOutput looks in what jobs say for texts of lava-test-event, from now on.
+func (l *Live) readOutput(ctx context.Context, log *stream.Log) error {
+	last, err := log.Last(ctx, stream.Output)
+	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
+	}
+	return log.ReadOutput(ctx, stream.OutputReader{From: last + 1, SkipGaps: true, Frame: func(f stream.OutputFrame) error {
+		if !bytes.Contains(f.Body, []byte(`"lvl":"event"`)) {
+			return nil
+		}
+		records, err := f.Records()
+		if err != nil {
+			return nil // ingestion says so
+		}
+		for i, r := range records {
+			if r.Level == events.EventText {
+				l.said(f, uint64(i), r.Message)
+			}
+		}
+		return nil
+	}})
+}
+
+// said tells of one text of lava-test-event.
+func (l *Live) said(f stream.OutputFrame, n uint64, message json.RawMessage) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	display := f.Job.String()
+	if j := l.events.lab.Job(f.Job); j != nil {
+		display = j.Display
+	}
+	at := stream.Recorded{Seq: f.First + n, Time: f.At}
+	e := newEvent(at, "event", server, events.Entity{Kind: events.Job, ID: strconv.FormatUint(uint64(f.Job), 10)}, saidData{message, display})
+	l.tell(e)
+}
+
+// Mount adds what this package serves to the interfaces of a lab.
+func (l *Live) Mount(mux *http.ServeMux, in api.Inside) {
+	for pattern, serve := range map[string]func(api.Inside, http.ResponseWriter, *http.Request){
+		"GET /api/v1/jobs/{job}/log/live": l.ServeLog,
+		"GET /api/v1/events/live":         l.ServeFacts,
+		"GET /ws/{$}":                     l.ServeLAVA,
+	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { serve(in, w, r) })
+	}
+	mux.HandleFunc("GET /ws/v1/healthz", l.ServeLAVAHealth)
+}

@@ -1,0 +1,140 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"strata/services/api"
+)
+
+// sender writes server-sent events to one listener.
+type sender struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	now     func() time.Time
+
+	mu    sync.Mutex
+	begun bool // the answer's head is out
+	spoke bool // since the last look
+}
+
+func newSender(w http.ResponseWriter, now func() time.Time) *sender {
+	return &sender{w: w, control: http.NewResponseController(w), now: now}
+}
+
+// send writes events; none only says that the stream is open. A listener that takes nothing for
+// [writeWithin] is given up.
+func (s *sender) send(text []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(text) == 0 && s.begun {
+		return nil
+	}
+	s.spoke = true
+	return s.write(text)
+}
+
+func (s *sender) write(text []byte) error {
+	s.begin()
+	if err := s.control.SetWriteDeadline(s.now().Add(writeWithin)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	if _, err := s.w.Write(text); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}
+
+// begin writes the answer's head, once. Proxies are asked not to keep events back.
+func (s *sender) begin() {
+	if s.begun {
+		return
+	}
+	s.begun = true
+	h := s.w.Header()
+	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+	s.w.WriteHeader(http.StatusOK)
+}
+
+// run calls produce, and says now and then that a quiet stream lives. It ends when the listener is gone.
+func (s *sender) run(ctx context.Context, produce func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var beating sync.WaitGroup
+	defer beating.Wait()
+	defer cancel()
+	beating.Go(func() {
+		beat := time.NewTimer(opening)
+		defer beat.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-beat.C:
+				if s.beat() != nil {
+					cancel()
+				}
+				beat.Reset(quiet)
+			}
+		}
+	})
+	return produce(ctx)
+}
+
+// beat writes a comment where nothing was sent since the last one.
+func (s *sender) beat() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	spoke := s.spoke
+	s.spoke = false
+	if spoke {
+		return nil
+	}
+	return s.write([]byte(": the stream lives\n\n"))
+}
+
+// end says how the stream ended: an event named "end" where there is no more, "error" where something
+// failed. What failed before the first event is answered as any request.
+func (s *sender) end(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if errors.Is(err, context.Canceled) {
+		return // the listener is gone
+	}
+	if err == nil {
+		_ = s.write([]byte("event: end\ndata: {}\n\n")) // he may have gone
+		return
+	}
+	var said *api.Error
+	if !errors.As(err, &said) {
+		said = &api.Error{Code: api.Failed, Message: err.Error()}
+	}
+	if !s.begun {
+		refuse(s.w, status(said.Code), errors.New(said.Message))
+		return
+	}
+	data, _ := json.Marshal(said) // strings
+	_ = s.write(append(append([]byte("event: error\ndata: "), data...), "\n\n"...))
+}
+
+// status is how HTTP says what the api refused.
+func status(c api.Code) int {
+	switch c {
+	case api.Invalid:
+		return http.StatusBadRequest
+	case api.NotFound:
+		return http.StatusNotFound
+	case api.Denied:
+		return http.StatusForbidden
+	case api.Conflict:
+		return http.StatusConflict
+	case api.Away:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
