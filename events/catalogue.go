@@ -106,6 +106,7 @@ func catalogue() []definition {
 		define[KnownIssueAdded]("known-issue.added", APIService),
 		define[KnownIssueRemoved]("known-issue.removed", APIService),
 		define[LabRestored]("lab.restored", ArchiveService),
+		define[JobFilesErased]("job.files-erased", ArchiveService),
 
 		define[JobPrioritySet]("job.priority-set", APIService),
 		define[JobAnnotated]("job.annotated", APIService),

@@ -245,6 +245,16 @@ type JobRemoved struct {
 	LogsOnly bool     `json:"logs_only,omitempty"` // definition and results stay
 }
 
+// JobFilesErased records that the bytes of files that a job's tests gave were erased, by the lab's rule of
+// how long they are kept. Their names and digests stay, and so does the rest of the log. Written by
+// services/archive.
+type JobFilesErased struct {
+	Job   JobID  `json:"job"`
+	Files uint64 `json:"files"`
+	Bytes uint64 `json:"bytes"` // of all of them, equal ones counted once
+	After int64  `json:"after"` // what the rule said: seconds after the job's end
+}
+
 func (e JobSubmitted) About() Entity       { return aboutJob(e.Job) }
 func (e JobRejected) About() Entity        { return aboutJob(e.Job) }
 func (e DefinitionSplit) About() Entity    { return aboutJob(e.Job) }
@@ -263,3 +273,4 @@ func (e JobPrioritySet) About() Entity     { return aboutJob(e.Job) }
 func (e JobAnnotated) About() Entity       { return aboutJob(e.Job) }
 func (e JobCancelRequested) About() Entity { return aboutJob(e.Job) }
 func (e JobRemoved) About() Entity         { return aboutJob(e.Job) }
+func (e JobFilesErased) About() Entity     { return aboutJob(e.Job) }

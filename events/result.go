@@ -51,7 +51,9 @@ type File struct {
 // Its parts follow one another in the log without other lines between them.
 type FilePart struct {
 	Data []byte `json:"data,omitempty"` // at most [MaxPartBytes]; base64 in JSON
-	File *File  `json:"file,omitempty"` // Line and At are left to the reader
+	// Erased is how many bytes stood here until the lab's rule erased them; see [JobFilesErased].
+	Erased int   `json:"erased,omitempty"`
+	File   *File `json:"file,omitempty"` // Line and At are left to the reader
 }
 
 // FileName says whether a name is one that a file of a test may have: it can stand in an address, a

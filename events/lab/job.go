@@ -304,6 +304,8 @@ func jobOf(e events.Event) (events.JobID, bool) {
 		return e.Job, true
 	case events.JobRemoved:
 		return e.Job, true
+	case events.JobFilesErased:
+		return e.Job, true
 	case events.JobOutputComplete:
 		return e.Job, true
 	case events.JobJudged:

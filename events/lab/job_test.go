@@ -40,6 +40,7 @@ func jobFacts() map[string]events.Event {
 		"pinned":            events.JobPinned{Job: 1, Pinned: true},
 		"favoured":          events.JobFavoured{Job: 1, Favourite: true},
 		"judged":            events.JobJudged{Job: 1},
+		"files erased":      events.JobFilesErased{Job: 1},
 		"retried":           events.JobRetried{Job: 1, As: 9, Attempt: 2},
 		"retry dropped":     events.JobRetryDropped{Job: 1, Reason: "no other device"},
 		"finished, owing":   events.JobFinished{Job: 1, Device: "q1", Lease: lease, Health: events.Incomplete, ErrorType: events.InfrastructureError, At: noon},
