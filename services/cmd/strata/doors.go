@@ -5,6 +5,7 @@ import (
 
 	"strata/services/api"
 	"strata/services/api/door"
+	"strata/services/api/lavarpc"
 	"strata/services/api/live"
 )
 
@@ -23,5 +24,17 @@ func (s surroundings) newLive() *live.Live {
 func (s surroundings) interfaces(in api.Inside) http.Handler {
 	mux := http.NewServeMux()
 	s.live.Mount(mux, in)
+	rpc := lavarpc.Handler(lavarpc.Deps{API: in, Door: s.door, Now: s.now, Logger: s.logger.With("service", "lavarpc"),
+		ExtraContext: s.config.Jobs.ExtraContext, EventSocket: s.eventSocket()})
+	mux.Handle("/RPC2", rpc)
+	mux.Handle("/RPC2/{$}", rpc)
 	return mux
+}
+
+// eventSocket is where clients find LAVA's events, "" where none are published.
+func (s surroundings) eventSocket() string {
+	if s.config.Listen.Events == "" {
+		return ""
+	}
+	return "tcp://" + s.config.Listen.Events
 }

@@ -1,0 +1,185 @@
+package lavarpc
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"strata/events"
+	"strata/services/api/xmlrpc"
+)
+
+// The arguments of a call, by their place. A value of a wrong type is the caller's mistake, and is told
+// with what is wanted.
+
+func (c call) wrong(i int, want string) *xmlrpc.Fault {
+	name := c.h.methods[c.name].read()[i].name
+	return fault(http.StatusBadRequest, "Bad request: %s is %s, expected %s", name, typeName(c.args[i]), want)
+}
+
+func typeName(v any) string {
+	switch v.(type) {
+	case nil:
+		return "nil"
+	case bool:
+		return "a boolean"
+	case int64:
+		return "an integer"
+	case float64:
+		return "a double"
+	case string:
+		return "a string"
+	case time.Time:
+		return "a time"
+	case []byte:
+		return "base64"
+	case []any:
+		return "an array"
+	}
+	return "a struct"
+}
+
+// text returns a string; base64 is one too, as files come that way, and nil is "".
+func (c call) text(i int) (string, error) {
+	switch v := c.args[i].(type) {
+	case nil:
+		return "", nil
+	case string:
+		return v, nil
+	case []byte:
+		return string(v), nil
+	}
+	return "", c.wrong(i, "a string")
+}
+
+// number returns an integer; nil is otherwise.
+func (c call) number(i int, otherwise int64) (int64, error) {
+	switch v := c.args[i].(type) {
+	case nil:
+		return otherwise, nil
+	case int64:
+		return v, nil
+	case string:
+		if n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64); err == nil {
+			return n, nil
+		}
+	}
+	return 0, c.wrong(i, "an integer")
+}
+
+// flag returns a truth; nil is false, and a number counts as in Python.
+func (c call) flag(i int) (bool, error) {
+	switch v := c.args[i].(type) {
+	case nil:
+		return false, nil
+	case bool:
+		return v, nil
+	case int64:
+		return v != 0, nil
+	}
+	return false, c.wrong(i, "a boolean")
+}
+
+// texts returns a list of strings; nil is none.
+func (c call) texts(i int) ([]string, error) {
+	if c.args[i] == nil {
+		return nil, nil
+	}
+	list, ok := c.args[i].([]any)
+	if !ok {
+		return nil, c.wrong(i, "an array of strings")
+	}
+	var out []string
+	for _, item := range list {
+		switch v := item.(type) {
+		case string:
+			out = append(out, v)
+		case int64:
+			out = append(out, strconv.FormatInt(v, 10))
+		default:
+			return nil, c.wrong(i, "an array of strings")
+		}
+	}
+	return out, nil
+}
+
+// all returns the first arguments as strings.
+func (c call) all(to ...*string) error {
+	for i, p := range to {
+		var err error
+		if *p, err = c.text(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// jobRef is how requests name a job: a number, or a text such as 41.2.
+type jobRef struct {
+	Job   string `json:"job"`
+	Whole bool   `json:"whole,omitempty"`
+}
+
+// job returns the first argument as a job's number, however it is written.
+func (c call) job() (string, error) {
+	text := ""
+	switch v := c.args[0].(type) {
+	case int64:
+		text = strconv.FormatInt(v, 10)
+	case string:
+		text = strings.TrimSpace(v)
+	case float64:
+		text = strconv.FormatFloat(v, 'f', -1, 64) // 41.2, from scripts that do not quote it
+	}
+	if whole, part, isPart := strings.Cut(text, "."); !digits(whole) || isPart && !digits(part) {
+		return "", fault(http.StatusNotFound, "Job '%s' was not found.", pythonWord(c.args[0]))
+	}
+	return text, nil
+}
+
+func digits(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 63)
+	return err == nil && text[0] != '+' && n <= 1<<53
+}
+
+// jobError words errors of a job as LAVA does.
+func (c call) jobError(job string, err error) error {
+	err = missing(err, "Job '%s' was not found.", job)
+	return as(err, "denied", fault(http.StatusForbidden, "Job '%s' not available to user '%s'.", job, c.user()))
+}
+
+// The values of answers.
+
+// orNil returns a text, nil for none.
+func orNil[T ~string](text T) any {
+	if text == "" {
+		return nil
+	}
+	return string(text)
+}
+
+// momentOrNil returns a time, nil for none.
+func momentOrNil(t *time.Time) any {
+	if t == nil {
+		return nil
+	}
+	return t.UTC()
+}
+
+// list returns texts as an array.
+func list[T ~string](texts []T) []any {
+	out := make([]any, len(texts))
+	for i, t := range texts {
+		out[i] = string(t)
+	}
+	return out
+}
+
+// shown is a job's number as clients have it: an integer, or a text such as 41.2 for a part of a group.
+func shown(id events.JobID, display string) any {
+	if strings.Contains(display, ".") {
+		return display
+	}
+	return int64(id)
+}

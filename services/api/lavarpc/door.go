@@ -1,0 +1,162 @@
+package lavarpc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"strata/events"
+	"strata/services/api"
+	"strata/services/api/door"
+	"strata/services/api/lava"
+	"strata/services/api/xmlrpc"
+)
+
+// Deps is what the interface is given.
+type Deps struct {
+	API    api.Inside
+	Door   *door.Door
+	Now    func() time.Time
+	Logger *slog.Logger
+	// ExtraContext are further names that a job's context may set.
+	ExtraContext []string
+	// EventSocket is where events are published (ZeroMQ), such as tcp://*:5500; "" is nowhere.
+	EventSocket string
+}
+
+// Handler answers POST /RPC2.
+func Handler(d Deps) http.Handler {
+	return &handler{Deps: d, methods: methods()}
+}
+
+type handler struct {
+	Deps
+	methods map[string]method
+}
+
+// patience is how long a call may take. Clients give up after 20 s, unless they were told to wait longer.
+const patience = 2 * time.Minute
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		http.Redirect(w, r, "/api/help/", http.StatusFound)
+		return
+	}
+	body, err := h.Door.Body(w, r)
+	switch {
+	case errors.Is(err, door.ErrTooLarge):
+		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		return
+	case err != nil:
+		http.Error(w, "the request broke off", http.StatusBadRequest)
+		return
+	case len(body) == 0:
+		http.Redirect(w, r, "/api/help/", http.StatusFound)
+		return
+	}
+	who, ok := h.who(w, r)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	call := call{ctx: ctx, h: h, who: who, host: r.Host}
+	answer(w, call.answer(body))
+}
+
+// who reads the caller's credential. It answers itself where that cannot be read or is wrong.
+func (h *handler) who(w http.ResponseWriter, r *http.Request) (api.Caller, bool) {
+	c, err := door.Read(r)
+	if err == nil && c.Scheme != "" && c.Scheme != "Basic" {
+		err = errors.New("Unsupported HTTP_AUTHORIZATION header, only Basic scheme is supported")
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return api.Caller{}, false
+	}
+	who, err := door.Who(h.API, r, c)
+	if err != nil {
+		w.Header().Set("WWW-Authenticate", `Basic realm="XML-RPC Authentication token"`)
+		http.Error(w, "Invalid token", http.StatusUnauthorized)
+		return api.Caller{}, false
+	}
+	return who, true
+}
+
+func answer(w http.ResponseWriter, document []byte) {
+	w.Header().Set("Content-Type", "application/xml; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(document)))
+	_, _ = w.Write(document) // a client that has gone does not read it
+}
+
+// call is one call, or one of several that came together.
+type call struct {
+	ctx  context.Context
+	h    *handler
+	who  api.Caller
+	host string // by which the client knows this lab
+	name string
+	args []any // as many as the method takes, those that were left out by their default
+}
+
+// answer reads a request, does as it asks, and writes what came of it.
+func (c call) answer(request []byte) []byte {
+	asked, err := xmlrpc.DecodeCall(request)
+	if err != nil {
+		code := codeSyntax
+		if errors.Is(err, xmlrpc.ErrShape) {
+			code = codeShape
+		}
+		return xmlrpc.EncodeFault(fault(code, "Unable to decode request"))
+	}
+	value, err := c.do(asked.Method, asked.Params)
+	if err != nil {
+		return xmlrpc.EncodeFault(c.h.fault(c, err))
+	}
+	document, err := xmlrpc.EncodeResponse(value)
+	if err != nil {
+		return xmlrpc.EncodeFault(c.h.fault(c, err))
+	}
+	return document
+}
+
+// do calls a method.
+func (c call) do(name string, params []any) (any, error) {
+	m, ok := c.h.methods[name]
+	if !ok {
+		return nil, fault(codeNoMethod, "No such method: '%s'", name)
+	}
+	args, err := m.fit(params)
+	if err != nil {
+		return nil, err
+	}
+	if m.signed && c.who.User == "" {
+		return nil, fault(http.StatusUnauthorized, "Authentication with user and token required for this API.")
+	}
+	c.name, c.args = name, args
+	value, err := m.call(c)
+	if err != nil && m.perm != "" && api.HasCode(err, api.Denied) {
+		// With the blank: clients have met it for years.
+		return nil, fault(http.StatusForbidden, "User '%s' is missing permission %s .", c.who.User, m.perm)
+	}
+	return value, err
+}
+
+// ask calls a verb of the api.
+func (c call) ask(verb string, in, out any) error {
+	return c.h.API.Call(c.ctx, c.who, verb, in, out)
+}
+
+// user is the caller's name as sentences have it.
+func (c call) user() events.UserName {
+	if c.who.User == "" {
+		return "AnonymousUser"
+	}
+	return c.who.User
+}
+
+// release is what clients are told of the version.
+func release(call) (any, error) { return lava.Release, nil }

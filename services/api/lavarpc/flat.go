@@ -1,0 +1,452 @@
+package lavarpc
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+
+	"strata/events"
+	"strata/events/lab"
+	"strata/projections"
+	"strata/services/api"
+	"strata/services/api/lava"
+	"strata/services/api/xmlrpc"
+)
+
+// The methods directly below "scheduler": the oldest ones, which scripts and SQUAD use.
+func flatMethods() []method {
+	return []method{
+		{name: "scheduler.submit_job", params: "job_data", signed: true, call: submit, about: "Submits a job definition. Returns its number, or a list of those of the parts of a multinode job."},
+		{name: "scheduler.resubmit_job", params: "job_id", signed: true, call: resubmit, about: "Submits the definition of a job again."},
+		{name: "scheduler.cancel_job", params: "job_id", signed: true, call: cancel, about: "Asks for the end of a job."},
+		{name: "scheduler.validate_yaml", params: "yaml_string", call: validateYAML, about: "Holds a definition to what every submission passes. Returns None, or a fault with what is wrong."},
+		{name: "scheduler.job_output", params: "job_id offset=0", call: jobOutput, about: "Returns the log of a job as YAML, from a byte on."},
+		{name: "scheduler.all_devices", call: allDevices, about: "Lists all devices: name, type, status, number of the running job, True."},
+		{name: "scheduler.all_device_types", call: allDeviceTypes, about: "Lists all device types with the numbers of busy, idle and offline devices."},
+		{name: "scheduler.get_recent_jobs_for_device_type", params: "device_type count=1 restrict_to_user=false", call: recentOfType, about: "Lists the newest finished jobs of a device type."},
+		{name: "scheduler.get_recent_jobs_for_device", params: "device count=1 restrict_to_user=false", call: recentOfDevice, about: "Lists the newest finished jobs of a device."},
+		{name: "scheduler.get_device_type_by_alias", params: "alias", call: typesByAlias, about: "Lists the device types with an alias that contains a text."},
+		{name: "scheduler.get_device_status", params: "hostname", call: deviceStatus, about: "Returns the status of a device and the job that it runs."},
+		{name: "scheduler.put_into_maintenance_mode", params: "hostname reason notify=nil", signed: true, call: healthTo(events.Maintenance), about: "Keeps a device from further jobs."},
+		{name: "scheduler.put_into_online_mode", params: "hostname reason skip_health_check=false", signed: true, call: healthTo(events.Unknown), about: "Lets a device take jobs again, after a health check."},
+		{name: "scheduler.pending_jobs_by_device_type", params: "all=false", call: pending, about: "Returns how many jobs wait for each device type."},
+		{name: "scheduler.job_details", params: "job_id", call: jobDetails, about: "Returns what is known of a job, with its definition."},
+		{name: "scheduler.job_health", params: "job_id", call: jobHealth, about: "Returns how a job ended."},
+		{name: "scheduler.job_state", params: "job_id", call: jobState, about: "Returns where a job stands."},
+		{name: "scheduler.all_jobs", call: allJobs, about: "Lists the jobs that are not over."},
+		{name: "scheduler.get_device_config", params: "device_hostname context=nil", call: deviceConfig, about: "Returns the configuration of a device as a worker is handed it."},
+		{name: "scheduler.import_device_dictionary", params: "hostname jinja_str", signed: true, call: importDictionary, about: "Gives a device another dictionary."},
+		{name: "scheduler.export_device_dictionary", params: "hostname", signed: true, call: exportDictionary, about: "Returns the dictionary of a device."},
+		{name: "scheduler.validate_pipeline_devices", params: "name=nil", call: validateDevices, about: "Tells of each device, or of those of a type, or of one, whether its configuration is valid, as YAML."},
+		{name: "scheduler.get_publisher_event_socket", call: func(c call) (any, error) { return c.h.EventSocket, nil }, about: "Returns where events are published."},
+	}
+}
+
+// jobOutput answers with a log from a byte on.
+func jobOutput(c call) (any, error) {
+	j, err := c.show()
+	if err != nil {
+		return nil, err
+	}
+	offset, err := c.number(1, 0)
+	if err != nil {
+		return nil, err
+	}
+	var all []byte
+	for start, through := uint64(0), false; !through; {
+		var text []byte
+		if text, through, err = c.readLog(j, start, -1); err != nil {
+			return nil, err
+		}
+		start += uint64(strings.Count(string(text), "\n"))
+		if skip := min(max(offset, 0), int64(len(text))); skip > 0 {
+			text, offset = text[skip:], offset-skip
+		}
+		if all = append(all, text...); len(all) > mostLog {
+			break // the caller goes on from where this ends
+		}
+		if start == 0 {
+			return nil, fault(http.StatusNotFound, "Job output not found.")
+		}
+	}
+	return all, nil
+}
+
+// devices returns the devices that are not retired, by name.
+func (c call) devices(retired bool) ([]api.Device, error) {
+	var all []api.Device
+	if err := c.ask("devices.list", struct{}{}, &all); err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(d api.Device) bool { return !retired && d.Health == events.Retired })
+	slices.SortFunc(all, func(a, b api.Device) int { return cmp.Compare(a.Device, b.Device) })
+	return all, nil
+}
+
+func allDevices(c call) (any, error) {
+	devices, err := c.devices(false)
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for _, d := range devices {
+		out = append(out, []any{string(d.Device), string(d.DeviceType), lava.DeviceStatus(d.State, d.Health), jobOf(d), true})
+	}
+	return out, nil
+}
+
+// jobOf is the number of the job that holds a device, or nil.
+func jobOf(d api.Device) any {
+	if d.Job == 0 {
+		return nil
+	}
+	return int64(d.Job)
+}
+
+func allDeviceTypes(c call) (any, error) {
+	types, err := c.types()
+	if err != nil {
+		return nil, err
+	}
+	devices, err := c.devices(false)
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for _, t := range types {
+		var busy, idle, offline int64
+		for _, d := range devices {
+			switch status := lava.DeviceStatus(d.State, d.Health); {
+			case d.DeviceType != t.DeviceType:
+			case status == "idle":
+				idle++
+			case status == "offline":
+				offline++
+			default:
+				busy++
+			}
+		}
+		out = append(out, xmlrpc.Struct{{Name: "name", Value: string(t.DeviceType)}, {Name: "busy", Value: busy},
+			{Name: "idle", Value: idle}, {Name: "offline", Value: offline}})
+	}
+	return out, nil
+}
+
+// recent returns the newest finished jobs of a device or device type.
+func (c call) recent(field string) ([]projections.SelectedJob, error) {
+	name, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	count, err := c.number(1, 1)
+	if err != nil {
+		return nil, err
+	}
+	own, err := c.flag(2)
+	if err != nil {
+		return nil, err
+	}
+	if count < 0 {
+		return nil, fault(http.StatusBadRequest, "Bad request: job count must be positive")
+	}
+	in := api.FindJobs{Terms: []projections.JobTerm{exact("state", api.StateFinished), exact(field, name)}, Limit: int(min(count, 1000))}
+	if own {
+		in.Terms = append(in.Terms, exact("submitter", string(c.who.User)))
+	}
+	return c.find(in)
+}
+
+func recentOfType(c call) (any, error) {
+	name, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	t, err := c.deviceType(name)
+	if err != nil || t.Hidden {
+		return nil, internal("there is no device type %s", name)
+	}
+	jobs, err := c.recent("device_type")
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for _, j := range jobs {
+		out = append(out, append(recentJob(j), xmlrpc.Member{Name: "device", Value: orNil(j.Device)}))
+	}
+	return out, nil
+}
+
+func recentOfDevice(c call) (any, error) {
+	name, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.device(name); err != nil {
+		return nil, err
+	}
+	jobs, err := c.recent("device")
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for _, j := range jobs {
+		out = append(out, recentJob(j))
+	}
+	return out, nil
+}
+
+func recentJob(j projections.SelectedJob) xmlrpc.Struct {
+	return xmlrpc.Struct{{Name: "id", Value: int64(j.Job.Job)}, {Name: "description", Value: j.Name}, {Name: "status", Value: lava.Status(j.State, j.Health)}}
+}
+
+func typesByAlias(c call) (any, error) {
+	text, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	types, err := c.types()
+	if err != nil {
+		return nil, err
+	}
+	found := []any{}
+	for _, t := range types {
+		if slices.ContainsFunc(t.Aliases, func(a string) bool { return strings.Contains(a, text) }) {
+			found = append(found, string(t.DeviceType))
+		}
+	}
+	return xmlrpc.Struct{{Name: text, Value: found}}, nil
+}
+
+func deviceStatus(c call) (any, error) {
+	d, err := c.named()
+	if err != nil {
+		return nil, err
+	}
+	return xmlrpc.Struct{
+		{Name: "hostname", Value: string(d.Device)},
+		{Name: "status", Value: lava.DeviceStatus(d.State, d.Health)},
+		{Name: "job", Value: jobOf(d)},
+		{Name: "offline_since", Value: nil},
+		{Name: "offline_by", Value: nil},
+		{Name: "is_pipeline", Value: true},
+	}, nil
+}
+
+// healthTo answers by setting a device's health, for a reason.
+func healthTo(health events.DeviceHealth) func(c call) (any, error) {
+	return func(c call) (any, error) {
+		var name, reason string
+		if err := c.all(&name, &reason); err != nil {
+			return nil, err
+		}
+		if reason == "" {
+			return nil, fault(http.StatusBadRequest, "Bad request: Reason was not specified.")
+		}
+		err := c.ask("devices.health", api.DeviceRequest{Device: events.DeviceName(name), Health: health, Reason: reason}, nil)
+		return nil, c.deviceError(name, err)
+	}
+}
+
+func pending(c call) (any, error) {
+	types, err := c.types()
+	if err != nil {
+		return nil, err
+	}
+	everything, err := c.flag(0)
+	if err != nil {
+		return nil, err
+	}
+	out := xmlrpc.Struct{}
+	for _, t := range types {
+		if everything || !t.Hidden {
+			out = append(out, xmlrpc.Member{Name: string(t.DeviceType), Value: int64(t.Waiting)})
+		}
+	}
+	return out, nil
+}
+
+func jobDetails(c call) (any, error) {
+	row, err := c.row()
+	if err != nil {
+		return nil, err
+	}
+	_, texts, err := c.texted()
+	if err != nil {
+		return nil, err
+	}
+	path := "/scheduler/job/" + number(events.JobID(row.Job.Job))
+	return xmlrpc.Struct{
+		{Name: "id", Value: int64(row.Job.Job)},
+		{Name: "sub_id", Value: subID(row.Display)},
+		{Name: "description", Value: row.Name},
+		{Name: "status", Value: lava.Status(row.State, row.Health)},
+		{Name: "state", Value: stateOf(row)},
+		{Name: "health", Value: healthOf(row)},
+		{Name: "health_check", Value: row.HealthCheck},
+		{Name: "priority", Value: int64(row.Priority)},
+		{Name: "is_public", Value: row.Public},
+		{Name: "is_pipeline", Value: true},
+		{Name: "submitter_username", Value: row.User},
+		{Name: "submitter_email", Value: c.emailOf(row.User)},
+		{Name: "requested_device_type_id", Value: orNil(row.DeviceType)},
+		{Name: "actual_device_id", Value: orNil(row.Device)},
+		{Name: "submit_time", Value: row.SubmittedAt.UTC()},
+		{Name: "start_time", Value: momentOrNil(row.StartedAt)},
+		{Name: "end_time", Value: momentOrNil(row.EndedAt)},
+		{Name: "queue_timeout", Value: nil},
+		{Name: "target_group", Value: orNil(row.GroupID)},
+		{Name: "tags", Value: list(row.Tags)},
+		{Name: "failure_comment", Value: orNil(row.Comment)},
+		{Name: "error_msg", Value: orNil(row.Error)},
+		{Name: "error_type", Value: orNil(row.ErrorType)},
+		{Name: "metadata", Value: textStruct(row.Metadata)},
+		{Name: "absolute_url", Value: path},
+		{Name: "definition", Value: texts.Definition},
+		{Name: "original_definition", Value: texts.Original},
+		{Name: "multinode_definition", Value: texts.Multinode},
+	}, nil
+}
+
+func jobHealth(c call) (any, error) {
+	j, err := c.row()
+	if err != nil {
+		return nil, err
+	}
+	return withPart(j, xmlrpc.Struct{{Name: "job_id", Value: int64(j.Job.Job)}, {Name: "job_health", Value: healthOf(j)}}), nil
+}
+
+func jobState(c call) (any, error) {
+	j, err := c.row()
+	if err != nil {
+		return nil, err
+	}
+	return withPart(j, xmlrpc.Struct{{Name: "job_id", Value: int64(j.Job.Job)}, {Name: "job_state", Value: stateOf(j)}}), nil
+}
+
+// withPart adds which part of a group a job is.
+func withPart(j projections.SelectedJob, s xmlrpc.Struct) xmlrpc.Struct {
+	if id := subID(j.Display); id != "" {
+		s = append(s, xmlrpc.Member{Name: "sub_id", Value: id})
+	}
+	return s
+}
+
+func allJobs(c call) (any, error) {
+	states := slices.DeleteFunc(jobStates(), func(s string) bool { return s == api.StateFinished })
+	jobs, err := c.find(api.FindJobs{Terms: []projections.JobTerm{exact("state", states...)}, Limit: scanned})
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for _, j := range jobs {
+		device, kind := any(nil), any(nil)
+		if j.Device != "" {
+			device = xmlrpc.Struct{{Name: "hostname", Value: j.Device}}
+		}
+		if j.DeviceType != "" {
+			kind = xmlrpc.Struct{{Name: "name", Value: j.DeviceType}}
+		}
+		out = append(out, []any{int64(j.Job.Job), j.Name, strings.ToLower(j.State), device, kind, subID(j.Display)})
+	}
+	return out, nil
+}
+
+// deviceConfig answers with a device's configuration, which must be valid.
+func deviceConfig(c call) (any, error) {
+	var name, context string
+	if err := c.all(&name, &context); err != nil {
+		return nil, err
+	}
+	if _, err := c.device(name); err != nil {
+		return nil, as(err, api.Denied, fault(http.StatusUnauthorized, "Permission denied for user to device %s", name))
+	}
+	var out api.Rendered
+	err := c.ask("devices.render", api.RenderRequest{Device: events.DeviceName(name), Context: context, Check: true}, &out)
+	if err != nil {
+		return nil, internal("%v", err)
+	}
+	if out.Invalid != "" {
+		return nil, internal("%s", out.Invalid)
+	}
+	return []byte(out.Config), nil
+}
+
+func importDictionary(c call) (any, error) {
+	var name, text string
+	if err := c.all(&name, &text); err != nil {
+		return nil, err
+	}
+	if _, err := c.device(name); err != nil {
+		return nil, internal("there is no device %s", name)
+	}
+	err := c.ask("devices.configure", api.DeviceRequest{Device: events.DeviceName(name), Dictionary: text}, nil)
+	return "Device dictionary updated for " + name, c.deviceError(name, err)
+}
+
+func exportDictionary(c call) (any, error) {
+	name, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	d, err := c.device(name)
+	if err != nil || d.Dictionary == "" {
+		return nil, internal("device %s has no dictionary", name)
+	}
+	return []byte(d.Dictionary), nil
+}
+
+// validateDevices answers for all devices, those of a type, or one. One whose configuration breaks the
+// schema is told of with the others; in LAVA it makes the whole call fail.
+func validateDevices(c call) (any, error) {
+	name, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	devices, err := c.devices(false)
+	if err != nil {
+		return nil, err
+	}
+	of := func(is func(d api.Device) bool) []api.Device {
+		return slices.DeleteFunc(slices.Clone(devices), func(d api.Device) bool { return !is(d) })
+	}
+	if name != "" {
+		byType := of(func(d api.Device) bool { return string(d.DeviceType) == name })
+		if len(byType) == 0 {
+			byType = of(func(d api.Device) bool { return string(d.Device) == name })
+		}
+		devices = byType
+	}
+	if len(devices) == 0 {
+		return nil, fault(http.StatusNotFound, "No devices found for %s", pythonWord(c.args[0]))
+	}
+	var b strings.Builder
+	for _, d := range devices {
+		line, err := c.validity(d)
+		if err != nil {
+			return nil, err
+		}
+		b.WriteString(line)
+	}
+	return []byte(b.String()), nil
+}
+
+// validity writes an item of a mapping for a device.
+func (c call) validity(d api.Device) (string, error) {
+	var out api.Rendered
+	err := c.ask("devices.render", api.RenderRequest{Device: d.Device, Check: true}, &out)
+	switch {
+	case api.HasCode(err, api.NotFound):
+		return item(d, "Missing device dictionary"), nil
+	case api.HasCode(err, api.Invalid):
+		return item(d, err.Error()), nil
+	case err != nil:
+		return "", err
+	case out.Invalid != "":
+		return item(d, out.Invalid), nil
+	}
+	return item(d, ""), nil
+}
+
+// idle tells whether a device holds no job.
+func idle(d api.Device) bool { return d.State == string(lab.DeviceIdle) }

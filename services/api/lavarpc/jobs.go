@@ -1,0 +1,320 @@
+package lavarpc
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"strata/events"
+	"strata/projections"
+	"strata/services/api"
+	"strata/services/api/lava"
+	"strata/services/api/xmlrpc"
+)
+
+func jobMethods() []method {
+	return []method{
+		{name: "scheduler.jobs.submit", params: "definition", signed: true, call: submit,
+			about: "Submits a job definition, YAML. Returns the job's number, or a list such as ['41.0', '41.1'] for the parts of a multinode job."},
+		{name: "scheduler.jobs.resubmit", params: "job_id", signed: true, call: resubmit,
+			about: "Submits the definition of a job again, that of a multinode job as a whole. Returns as submit does."},
+		{name: "scheduler.jobs.cancel", params: "job_id", signed: true, call: cancel,
+			about: "Asks for the end of a job. Returns True, also where the job is over already."},
+		{name: "scheduler.jobs.validate", params: "definition strict=false", call: validate,
+			about: "Holds a definition to the schemas. Returns an empty dictionary, or path and msg of the first thing that is wrong; strict refuses keys that no method knows."},
+		{name: "scheduler.jobs.definition", params: "job_id", call: definition,
+			about: "Returns the definition of a job as it was submitted, that of a multinode job as a whole."},
+		{name: "scheduler.jobs.configuration", params: "job_id", call: configuration,
+			about: "Returns what a job was started with, a list of five texts: definition, device, dispatcher, env and env-dut; None for one that there is not."},
+		{name: "scheduler.jobs.list", params: "state=nil health=nil start=0 limit=25 since=0 verbose=false duration_at_least=nil", call: listJobs,
+			about: "Lists jobs, the newest first, at most 100: those of a state and a health, that ended in the last minutes (since), that ran for so many minutes."},
+		{name: "scheduler.jobs.queue", params: "device_types=nil start=0 limit=25", call: queue,
+			about: "Lists the jobs that wait for a device, the newest first, at most 100."},
+		{name: "scheduler.jobs.logs", params: "job_id start=0 end=nil", call: logs,
+			about: "Returns whether the job's log is complete, and its lines from start up to, not including, end, as YAML."},
+		{name: "scheduler.jobs.show", params: "job_id", call: showJob,
+			about: "Returns what is known of a job."},
+	}
+}
+
+// show returns the job that is the first argument.
+func (c call) show() (api.Job, error) {
+	id, err := c.job()
+	if err != nil {
+		return api.Job{}, err
+	}
+	var j api.Job
+	err = c.ask("jobs.show", jobRef{Job: id, Whole: true}, &j)
+	return j, c.jobError(id, err)
+}
+
+// row returns the same job as lists have it.
+func (c call) row() (projections.SelectedJob, error) {
+	var row projections.SelectedJob
+	id, err := c.job()
+	if err != nil {
+		return row, err
+	}
+	err = c.ask("jobs.row", jobRef{Job: id, Whole: true}, &row)
+	return row, c.jobError(id, err)
+}
+
+func showJob(c call) (any, error) {
+	j, err := c.row()
+	if err != nil {
+		return nil, err
+	}
+	visibility := "Private"
+	if j.Public {
+		visibility = "Public"
+	}
+	return xmlrpc.Struct{
+		{Name: "id", Value: shown(events.JobID(j.Job.Job), j.Display)},
+		{Name: "description", Value: j.Name},
+		{Name: "device", Value: orNil(j.Device)},
+		{Name: "device_type", Value: orNil(j.DeviceType)},
+		{Name: "health_check", Value: j.HealthCheck},
+		{Name: "pipeline", Value: true},
+		{Name: "health", Value: healthOf(j)},
+		{Name: "state", Value: stateOf(j)},
+		{Name: "submitter", Value: j.User},
+		{Name: "submit_time", Value: j.SubmittedAt.UTC()},
+		{Name: "start_time", Value: momentOrNil(j.StartedAt)},
+		{Name: "end_time", Value: momentOrNil(j.EndedAt)},
+		{Name: "tags", Value: list(j.Tags)},
+		{Name: "visibility", Value: visibility},
+		{Name: "failure_comment", Value: orNil(j.Comment)},
+		{Name: "error_msg", Value: orNil(j.Error)},
+		{Name: "error_type", Value: orNil(j.ErrorType)},
+	}, nil
+}
+
+// stateOf is a job's state; a refused definition is over.
+func stateOf(j projections.SelectedJob) string {
+	if j.Rejected || j.State == api.StateRejected {
+		return api.StateFinished
+	}
+	return j.State
+}
+
+func healthOf(j projections.SelectedJob) string {
+	if j.Health == "" {
+		return "Unknown"
+	}
+	return j.Health
+}
+
+// jobStates and jobHealths are the words that lists are asked with, in any case.
+func jobStates() []string {
+	return []string{"Submitted", "Scheduling", "Scheduled", "Running", "Canceling", "Finished"}
+}
+
+func jobHealths() []string { return []string{"Unknown", "Complete", "Incomplete", "Canceled"} }
+
+// word returns a word of a list whatever its case.
+func word(text string, words []string) (string, bool) {
+	i := slices.IndexFunc(words, func(w string) bool { return strings.EqualFold(w, text) })
+	if i < 0 {
+		return "", false
+	}
+	return words[i], true
+}
+
+// page reads start and limit of a list.
+func (c call) page(start, limit int, most int64) (offset, size int, err error) {
+	from, err := c.number(start, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	n, err := c.number(limit, 25)
+	if err != nil {
+		return 0, 0, err
+	}
+	if from < 0 || n < 0 || from > 1<<31 {
+		return 0, 0, fault(http.StatusBadRequest, "Bad request: start and limit are %d and %d, expected numbers from 0", from, n)
+	}
+	return int(from), int(min(n, most)), nil
+}
+
+// find returns jobs, of a list without any where none are wanted.
+func (c call) find(in api.FindJobs) ([]projections.SelectedJob, error) {
+	if in.Limit == 0 {
+		return nil, nil
+	}
+	var out api.FoundJobs
+	err := c.ask("jobs.find", in, &out)
+	return out.Jobs, err
+}
+
+func exact(field string, values ...string) projections.JobTerm {
+	return projections.JobTerm{Field: field, Op: projections.TermIn, Values: values}
+}
+
+func listJobs(c call) (any, error) {
+	var state, health string
+	if err := c.all(&state, &health); err != nil {
+		return nil, err
+	}
+	in := api.FindJobs{}
+	for _, f := range []struct {
+		field, text string
+		words       []string
+	}{{"state", state, jobStates()}, {"health", health, jobHealths()}} {
+		if f.text == "" {
+			continue
+		}
+		w, ok := word(f.text, f.words)
+		if !ok {
+			return nil, fault(http.StatusBadRequest, "Invalid %s '%s'", f.field, f.text)
+		}
+		in.Terms = append(in.Terms, exact(f.field, w))
+	}
+	var err error
+	if in.Offset, in.Limit, err = c.page(2, 3, 100); err != nil {
+		return nil, err
+	}
+	since, err := c.span(4)
+	if err != nil {
+		return nil, err
+	}
+	if since > 0 {
+		in.Terms = append(in.Terms, projections.JobTerm{Field: "end_time", Op: projections.TermGTE, Values: []string{c.h.Now().Add(-since).UTC().Format(time.RFC3339Nano)}})
+	}
+	verbose, err := c.flag(5)
+	if err != nil {
+		return nil, err
+	}
+	least, err := c.span(6)
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := c.longest(in, least)
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for _, j := range jobs {
+		out = append(out, jobLine(j, verbose))
+	}
+	return out, nil
+}
+
+// span returns an argument that is a number of minutes; nil is none.
+func (c call) span(i int) (time.Duration, error) {
+	n, err := c.number(i, 0)
+	if err != nil {
+		return 0, err
+	}
+	d, err := minutes(n)
+	if err != nil {
+		return 0, c.wrong(i, "a number of minutes")
+	}
+	return d, nil
+}
+
+// scanned is how many of the newest jobs are looked at for those that ran long.
+const scanned = 10_000
+
+// longest leaves of a list those that ran, or have been running, for at least so long.
+func (c call) longest(in api.FindJobs, least time.Duration) ([]projections.SelectedJob, error) {
+	if least == 0 {
+		return c.find(in)
+	}
+	offset, limit := in.Offset, in.Limit
+	in.Offset, in.Limit = 0, scanned
+	in.Terms = append(in.Terms, projections.JobTerm{Field: "start_time", Op: projections.TermIsNull, Values: []string{"false"}})
+	all, err := c.find(in)
+	if err != nil {
+		return nil, err
+	}
+	now := c.h.Now()
+	all = slices.DeleteFunc(all, func(j projections.SelectedJob) bool {
+		end := now
+		if j.EndedAt != nil {
+			end = *j.EndedAt
+		}
+		return j.StartedAt == nil || end.Sub(*j.StartedAt) < least
+	})
+	all = all[min(offset, len(all)):]
+	return all[:min(limit, len(all))], nil
+}
+
+func jobLine(j projections.SelectedJob, verbose bool) xmlrpc.Struct {
+	s := xmlrpc.Struct{
+		{Name: "id", Value: shown(events.JobID(j.Job.Job), j.Display)},
+		{Name: "description", Value: j.Name},
+		{Name: "device_type", Value: orNil(j.DeviceType)},
+		{Name: "health", Value: healthOf(j)},
+		{Name: "state", Value: stateOf(j)},
+		{Name: "submitter", Value: j.User},
+	}
+	if verbose {
+		s = append(s, xmlrpc.Struct{
+			{Name: "actual_device", Value: orNil(j.Device)},
+			{Name: "start_time", Value: lava.Moment(j.StartedAt)},
+			{Name: "end_time", Value: lava.Moment(j.EndedAt)},
+			{Name: "error_msg", Value: orNil(j.Error)},
+			{Name: "error_type", Value: orNil(j.ErrorType)},
+		}...)
+	}
+	return s
+}
+
+func queue(c call) (any, error) {
+	in := api.FindJobs{Terms: []projections.JobTerm{exact("state", "Submitted")}}
+	types, err := c.texts(0)
+	if err != nil {
+		return nil, err
+	}
+	if len(types) > 0 {
+		in.Terms = append(in.Terms, exact("device_type", types...))
+	}
+	if in.Offset, in.Limit, err = c.page(1, 2, 100); err != nil {
+		return nil, err
+	}
+	jobs, err := c.find(in)
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for _, j := range jobs {
+		out = append(out, xmlrpc.Struct{
+			{Name: "id", Value: shown(events.JobID(j.Job.Job), j.Display)},
+			{Name: "description", Value: j.Name},
+			{Name: "requested_device_type", Value: orNil(j.DeviceType)},
+			{Name: "submitter", Value: j.User},
+		})
+	}
+	return out, nil
+}
+
+func logs(c call) (any, error) {
+	j, err := c.show()
+	if err != nil {
+		return nil, err
+	}
+	start, err := c.number(1, 0)
+	if err != nil {
+		return nil, err
+	}
+	end, err := c.number(2, -1)
+	if err != nil {
+		return nil, err
+	}
+	text, through, err := c.readLog(j, uint64(max(start, 0)), end)
+	if err != nil {
+		return nil, err
+	}
+	finished := through && logged(j, c.h.Now())
+	if len(text) == 0 && start <= 0 {
+		text = []byte("[]") // there is no log
+	}
+	return []any{finished, text}, nil
+}
+
+// logged tells whether a job's log is complete: whether a client that follows it need not ask again. What
+// a lost worker still has is not waited for: it may come a day later.
+func logged(j api.Job, now time.Time) bool {
+	return j.Over() && !j.Retrying && (j.Complete || j.Lease == 0 || j.Ended != nil && now.Sub(*j.Ended) > 2*time.Minute)
+}

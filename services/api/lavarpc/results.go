@@ -1,0 +1,366 @@
+package lavarpc
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"strata/events"
+	"strata/projections"
+	"strata/schemas/yaml"
+	"strata/services/api"
+	"strata/services/api/xmlrpc"
+)
+
+func resultMethods() []method {
+	row := func(name, params, about string, f func(c call) (any, error)) method {
+		return method{name: "results." + name, params: params, about: about, signed: true, call: f}
+	}
+	return []method{
+		row("get_testjob_results_yaml", "job_id", "Returns the test cases of a job as YAML.", exported("yaml", 1)),
+		row("get_testjob_results_csv", "job_id", "Returns the test cases of a job as CSV.", exported("csv", 1)),
+		row("get_testjob_metadata", "job_id", "Returns the metadata of a job, a list of dictionaries of one key each.", metadata),
+		row("get_testjob_suites_list_yaml", "job_id", "Returns the test suites of a job as YAML.", suitesYAML),
+		row("get_testjob_suites_list_csv", "job_id", "Returns the test suites of a job as CSV.", suitesCSV),
+		row("get_testsuite_results_yaml", "job_id suite_name limit=nil offset=nil", "Returns the test cases of a suite as YAML.", exported("yaml", 2)),
+		row("get_testsuite_results_csv", "job_id suite_name limit=nil offset=nil", "Returns the test cases of a suite as CSV.", exported("csv", 2)),
+		row("get_testsuite_results_count", "job_id suite_name", "Returns the number of test cases of a suite.", countCases),
+		row("get_testcase_results_yaml", "job_id suite_name case_name", "Returns the test cases of a name as YAML.", exported("yaml", 3)),
+		row("get_testcase_results_csv", "job_id suite_name case_name", "Returns the test cases of a name as CSV.", exported("csv", 3)),
+		row("make_custom_query", "entity conditions limit=200", "Runs a query of jobs, suites or cases (testjob, testsuite, testcase) by conditions such as testjob__health__exact__Complete,testjob__submitter__exact__ann.", customQuery),
+		row("run_query", "query_name limit=200 username=nil", "Runs a saved query, the caller's own or a user's, and returns its rows.", runQuery),
+		row("refresh_query", "query_name username=nil", "Finds the rows of a saved query anew.", refreshQuery),
+		row("refresh_all_queries", "", "Finds the rows of all saved queries anew.", refreshAll),
+	}
+}
+
+// resultError words errors of a job whose results are asked for.
+func (c call) resultError(id string, err error) error {
+	err = missing(err, "Specified job not found.")
+	return as(err, api.Denied, fault(http.StatusUnauthorized, "Permission denied for user to job %s", id))
+}
+
+// of returns the job of a question about results.
+func (c call) of() (api.Job, error) {
+	if c.args[0] == nil || c.args[0] == "" {
+		return api.Job{}, fault(http.StatusBadRequest, "Bad request: TestJob id was not specified.")
+	}
+	id, err := c.job()
+	if err != nil {
+		return api.Job{}, fault(http.StatusNotFound, "Specified job not found.")
+	}
+	var j api.Job
+	err = c.ask("jobs.show", jobRef{Job: id, Whole: true}, &j)
+	return j, c.resultError(id, err)
+}
+
+// exported answers with results as a file: of a job, of a suite, of the cases of a name.
+func exported(format string, depth int) func(c call) (any, error) {
+	return func(c call) (any, error) {
+		j, err := c.of()
+		if err != nil {
+			return nil, err
+		}
+		in := api.ResultsExport{Job: j.Job, Whole: true, Format: format}
+		if depth > 1 {
+			if in.Suite, err = c.text(1); err != nil {
+				return nil, err
+			}
+		}
+		if depth > 2 {
+			if in.Case, err = c.text(2); err != nil {
+				return nil, err
+			}
+		}
+		if depth == 2 {
+			limit, err := c.number(2, 0)
+			if err != nil {
+				return nil, err
+			}
+			offset, err := c.number(3, 0)
+			if err != nil {
+				return nil, err
+			}
+			if limit < 0 || offset < 0 || limit > 1<<31 || offset > 1<<31 {
+				return nil, fault(http.StatusBadRequest, "Bad request: limit and offset are %d and %d, expected numbers from 0", limit, offset)
+			}
+			in.Limit, in.Offset = int(limit), int(offset)
+		}
+		text, err := c.export(in)
+		if err != nil {
+			return nil, err
+		}
+		if depth == 3 && format == "csv" && strings.Count(text, "\n") < 2 {
+			return nil, fault(http.StatusNotFound, "Specified test case not found.")
+		}
+		return text, nil
+	}
+}
+
+// export returns a file of results as text.
+func (c call) export(in api.ResultsExport) (string, error) {
+	var b bytes.Buffer
+	err := c.h.API.Stream(c.ctx, c.who, "results.export", in, func(p api.Piece) error {
+		b.Write(p.Body)
+		return nil
+	})
+	if err != nil && in.Suite != "" {
+		return "", missing(err, "Specified test suite not found.")
+	}
+	return b.String(), err
+}
+
+func metadata(c call) (any, error) {
+	j, err := c.of()
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for _, key := range sortedKeys(j.Metadata) {
+		out = append(out, xmlrpc.Struct{{Name: key, Value: j.Metadata[key]}})
+	}
+	return out, nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// suite is a test suite as LAVA's lists have it.
+type suite struct {
+	name string
+	id   uint64 // that of its first case
+	size int
+}
+
+// suites returns the suites of a job in the order in which they began.
+func (c call) suites() (api.Job, []suite, error) {
+	j, err := c.of()
+	if err != nil {
+		return j, nil, err
+	}
+	text, err := c.export(api.ResultsExport{Job: j.Job, Whole: true, Format: "csv"})
+	if err != nil {
+		return j, nil, err
+	}
+	records, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+	if err != nil || len(records) == 0 {
+		return j, nil, err
+	}
+	name, id := slices.Index(records[0], "suite"), slices.Index(records[0], "id")
+	if name < 0 || id < 0 {
+		return j, nil, errors.New("results have no column suite or id")
+	}
+	var all []suite
+	for _, r := range records[1:] {
+		i := slices.IndexFunc(all, func(s suite) bool { return s.name == r[name] })
+		if i < 0 {
+			first, err := strconv.ParseUint(r[id], 10, 64)
+			if err != nil {
+				return j, nil, err
+			}
+			i, all = len(all), append(all, suite{name: r[name], id: first})
+		}
+		all[i].size++
+	}
+	return j, all, nil
+}
+
+func suitesYAML(c call) (any, error) {
+	j, all, err := c.suites()
+	if err != nil {
+		return nil, err
+	}
+	var records []*yaml.Node
+	for _, s := range all {
+		records = append(records, yaml.Mapping().With("name", yaml.Text(s.name)).With("job", yaml.Text(number(j.Job))).
+			With("id", yaml.Text(strconv.FormatUint(s.id, 10))))
+	}
+	return yaml.Dump(yaml.Of(records...)), nil
+}
+
+func suitesCSV(c call) (any, error) {
+	j, all, err := c.suites()
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	w.UseCRLF = true
+	_ = w.Write([]string{"name", "job", "id"}) // a Builder takes everything
+	for _, s := range all {
+		_ = w.Write([]string{s.name, number(j.Job), strconv.FormatUint(s.id, 10)})
+	}
+	w.Flush()
+	return b.String(), nil
+}
+
+func countCases(c call) (any, error) {
+	_, all, err := c.suites()
+	if err != nil {
+		return nil, err
+	}
+	name, err := c.text(1)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(all, func(s suite) bool { return s.name == name })
+	if i < 0 {
+		return nil, fault(http.StatusNotFound, "Specified test suite not found.")
+	}
+	return int64(all[i].size), nil
+}
+
+// queryLimit reads the number of rows that are wanted.
+func (c call) queryLimit(i int) (int, error) {
+	n, err := c.number(i, 200)
+	if err != nil {
+		return 0, err
+	}
+	return int(min(max(n, 1), 1000)), nil
+}
+
+func customQuery(c call) (any, error) {
+	in := api.QueryCustom{}
+	var entity string
+	if err := c.all(&entity, &in.Address); err != nil {
+		return nil, err
+	}
+	in.Entity = events.QueryEntity(entity)
+	var err error
+	if in.Limit, err = c.queryLimit(2); err != nil {
+		return nil, err
+	}
+	var out api.QueryResult
+	if err := c.ask("queries.custom", in, &out); err != nil {
+		return nil, err
+	}
+	return c.rows(out)
+}
+
+// saved reads the name and the owner of a query.
+func (c call) saved(owner int) (api.QueryRef, error) {
+	name, err := c.text(0)
+	if err != nil {
+		return api.QueryRef{}, err
+	}
+	of, err := c.text(owner)
+	return api.QueryRef{Name: name, Owner: events.UserName(of)}, err
+}
+
+func (c call) queryError(err error, ref api.QueryRef) error {
+	owner := ref.Owner
+	if owner == "" {
+		owner = c.who.User
+	}
+	return missing(err, "Query with name %s owned by user %s does not exist.", ref.Name, owner)
+}
+
+func runQuery(c call) (any, error) {
+	ref, err := c.saved(2)
+	if err != nil {
+		return nil, err
+	}
+	in := api.QueryRun{QueryRef: ref}
+	if in.Limit, err = c.queryLimit(1); err != nil {
+		return nil, err
+	}
+	var out api.QueryResult
+	if err := c.ask("queries.run", in, &out); err != nil {
+		return nil, c.queryError(err, ref)
+	}
+	return c.rows(out)
+}
+
+func refreshQuery(c call) (any, error) {
+	ref, err := c.saved(1)
+	if err != nil {
+		return nil, err
+	}
+	err = c.queryError(c.ask("queries.refresh", ref, nil), ref)
+	return nil, as(err, api.Denied, fault(http.StatusUnauthorized, "Permission denied for user to query %s", ref.Name))
+}
+
+func refreshAll(c call) (any, error) {
+	return nil, c.h.API.Stream(c.ctx, c.who, "queries.refresh-all", struct{}{}, func(api.Piece) error { return nil })
+}
+
+// rows returns what a query found as structs of their public columns.
+func (c call) rows(r api.QueryResult) (any, error) {
+	out := []any{}
+	for _, j := range r.Jobs {
+		out = append(out, xmlrpc.Struct{
+			{Name: "id", Value: int64(j.Job)},
+			{Name: "submitter", Value: string(j.User)},
+			{Name: "description", Value: j.Name},
+			{Name: "health_check", Value: j.HealthCheck},
+			{Name: "requested_device_type", Value: orNil(j.DeviceType)},
+			{Name: "actual_device", Value: orNil(j.Device)},
+			{Name: "submit_time", Value: j.Submitted.UTC()},
+			{Name: "start_time", Value: momentOrNil(j.Started)},
+			{Name: "end_time", Value: momentOrNil(j.Ended)},
+			{Name: "state", Value: j.State},
+			{Name: "health", Value: healthOr(string(j.Health))},
+			{Name: "priority", Value: int64(j.Priority)},
+			{Name: "sub_id", Value: subID(j.Display)},
+			{Name: "metadata", Value: textStruct(j.Metadata)},
+		})
+	}
+	for _, s := range r.Suites {
+		out = append(out, xmlrpc.Struct{{Name: "name", Value: s.Suite.Suite}, {Name: "job_id", Value: int64(s.Job)}})
+	}
+	for _, k := range r.Cases {
+		out = append(out, caseRow(k.Case))
+	}
+	return out, nil
+}
+
+func caseRow(k projections.Case) xmlrpc.Struct {
+	s := xmlrpc.Struct{
+		{Name: "id", Value: int64(events.CaseNumber(k.Seq, int(k.N)))},
+		{Name: "name", Value: k.Name},
+		{Name: "units", Value: k.Units},
+		{Name: "result", Value: k.Result},
+		{Name: "measurement", Value: nil},
+		{Name: "suite", Value: k.Suite},
+		{Name: "job_id", Value: int64(k.Job)},
+		{Name: "metadata", Value: textStruct(k.Metadata)},
+		{Name: "logged", Value: k.Time.UTC()},
+	}
+	if k.Measurement != nil {
+		s[4].Value = *k.Measurement
+	}
+	return s
+}
+
+func healthOr(text string) string {
+	if text == "" {
+		return "Unknown"
+	}
+	return text
+}
+
+// subID is the number of a part of a group, "" of other jobs.
+func subID(display string) string {
+	if strings.Contains(display, ".") {
+		return display
+	}
+	return ""
+}
+
+func textStruct(m map[string]string) xmlrpc.Struct {
+	s := xmlrpc.Struct{}
+	for _, k := range sortedKeys(m) {
+		s = append(s, xmlrpc.Member{Name: k, Value: m[k]})
+	}
+	return s
+}

@@ -1,0 +1,197 @@
+package lavarpc
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"strata/events"
+	"strata/schemas/job"
+	"strata/schemas/job/strict"
+	"strata/schemas/shape"
+	"strata/schemas/yaml"
+	"strata/services/api"
+	"strata/services/api/lava"
+	"strata/services/api/xmlrpc"
+)
+
+// verdictWithin is how long a submission waits for the lab to look at it. After that the number alone is
+// the answer: the definition lies on the bus and will be looked at.
+const verdictWithin = 10 * time.Second
+
+// submit publishes a definition and answers with its number, or with a list of those of a group's parts.
+func submit(c call) (any, error) {
+	text, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	return c.submit(text)
+}
+
+func (c call) submit(text string) (any, error) {
+	id, err := c.h.API.Submit(c.ctx, c.who, []byte(text), "")
+	if err != nil {
+		return nil, err
+	}
+	patient, cancel := context.WithTimeout(c.ctx, verdictWithin)
+	defer cancel()
+	v, err := c.h.API.Verdict(patient, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case v.Rejected:
+		return nil, refusal(v.Message)
+	case v.Group:
+		return list(v.Jobs), nil
+	}
+	return int64(id), nil
+}
+
+// refusal words why a definition is no job.
+func refusal(message string) *xmlrpc.Fault {
+	switch lava.Refused(message) {
+	case lava.Unavailable:
+		return fault(http.StatusBadRequest, "Device unavailable: %s", message)
+	case lava.UnknownTag:
+		return fault(http.StatusBadRequest, "Invalid job definition: %s.", message)
+	}
+	return fault(http.StatusBadRequest, "Problem with submitted job data: %s", message)
+}
+
+// resubmit submits the text of a job again: a group's as a whole.
+func resubmit(c call) (any, error) {
+	_, texts, err := c.texted()
+	if err != nil {
+		return nil, err
+	}
+	text := texts.Original
+	if texts.Multinode != "" {
+		text = texts.Multinode
+	}
+	if text == "" {
+		return nil, fault(http.StatusNotFound, "the definition of the job is not kept any more")
+	}
+	return c.submit(text)
+}
+
+// texted returns the job that is the first argument, and its texts.
+func (c call) texted() (api.Job, api.JobTexts, error) {
+	j, err := c.show()
+	if err != nil {
+		return j, api.JobTexts{}, err
+	}
+	var texts []api.JobTexts
+	if err := c.ask("jobs.texts", api.JobsNamed{Jobs: []events.JobID{j.Job}}, &texts); err != nil {
+		return j, api.JobTexts{}, err
+	}
+	if len(texts) == 0 {
+		return j, api.JobTexts{}, fault(http.StatusNotFound, "the definition of job %s is not kept any more", j.Display)
+	}
+	return j, texts[0], nil
+}
+
+// cancel asks for the end of a job. One that is over stays as it is, and LAVA says so with true.
+func cancel(c call) (any, error) {
+	id, err := c.job()
+	if err != nil {
+		return nil, err
+	}
+	err = c.ask("jobs.cancel", jobRef{Job: id}, nil)
+	if api.HasCode(err, api.Conflict) {
+		return true, nil
+	}
+	err = missing(err, "Job '%s' was not found.", id)
+	return true, as(err, api.Denied, fault(http.StatusForbidden, "Permission denied."))
+}
+
+// validateYAML holds a text to what every submission passes.
+func validateYAML(c call) (any, error) {
+	text, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	_, problems := job.NewGate(job.Rules{ExtraContext: c.h.ExtraContext}).Check([]byte(text))
+	if len(problems) > 0 {
+		return nil, fault(http.StatusBadRequest, "%s", problems[0].Message)
+	}
+	return nil, nil
+}
+
+// validate holds a text to the schemas of all methods.
+func validate(c call) (any, error) {
+	text, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	mode, err := c.flag(1)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := yaml.Parse([]byte(text)); err != nil {
+		return nil, internal("%v", err)
+	}
+	problems := strict.New(c.h.ExtraContext).Check([]byte(text), shape.Mode(mode))
+	if len(problems) == 0 {
+		return xmlrpc.Struct{}, nil
+	}
+	message, path := problems[0].Classic, "[]"
+	if at := strings.LastIndex(message, " @ data"); at >= 0 {
+		message, path = message[:at], strings.ReplaceAll(message[at+len(" @ data"):], "][", ", ")
+	}
+	return xmlrpc.Struct{{Name: "path", Value: path}, {Name: "msg", Value: message}}, nil
+}
+
+// definition answers with the text that was submitted: a group's as a whole.
+func definition(c call) (any, error) {
+	_, texts, err := c.texted()
+	if err != nil {
+		return nil, err
+	}
+	if texts.Multinode != "" {
+		return texts.Multinode, nil
+	}
+	return texts.Original, nil
+}
+
+// configuration answers with the five files that a job was started with. They are text: lavacli writes them
+// to files as such, and fails on LAVA's base64.
+func configuration(c call) (any, error) {
+	j, texts, err := c.texted()
+	if err != nil {
+		return nil, err
+	}
+	if j.Started == nil {
+		return nil, fault(http.StatusNotFound, "Job '%s' has not started yet", j.Display)
+	}
+	var in api.Inputs
+	if err := c.ask("jobs.inputs", api.JobRequest{Job: lastAttempt(j)}, &in); err != nil {
+		return nil, err
+	}
+	out := []any{texts.Original}
+	for _, text := range []string{in.Config, in.Dispatcher, in.Env, in.EnvDUT} {
+		out = append(out, orNil(text))
+	}
+	return out, nil
+}
+
+// lastAttempt is the job that a job became last.
+func lastAttempt(j api.Job) events.JobID {
+	if n := len(j.Attempts); n > 0 {
+		return j.Attempts[n-1].Job
+	}
+	return j.Job
+}
+
+// number is a job's own number as a text.
+func number(id events.JobID) string { return strconv.FormatUint(uint64(id), 10) }
+
+// minutes is a number of minutes, at most ten years.
+func minutes(n int64) (time.Duration, error) {
+	if n < 0 || n > 10*366*24*60 {
+		return 0, fmt.Errorf("%d minutes", n)
+	}
+	return time.Duration(n) * time.Minute, nil
+}

@@ -1,0 +1,225 @@
+package lavarpc
+
+import (
+	"net/http"
+	"strings"
+
+	"strata/events"
+	"strata/services/api"
+	"strata/services/api/lava"
+	"strata/services/api/xmlrpc"
+)
+
+func systemMethods() []method {
+	return []method{
+		{name: "close", call: nothing, about: "Does nothing."},
+		{name: "system.listMethods", call: listMethods, about: "Lists the names of all methods."},
+		{name: "system.methodSignature", params: "method", call: methodSignature,
+			about: "Returns undef for every method: what it takes has no fixed types."},
+		{name: "system.methodHelp", params: "method", call: methodHelp, about: "Tells what a method does and takes."},
+		{name: "system.multicall", params: "calls", call: multicall,
+			about: "Does several calls, each a dictionary of methodName and params. Returns for each a list of its one answer, or its fault."},
+		{name: "system.getCapabilities", call: capabilities, about: "Tells which conventions this interface follows."},
+		{name: "system.whoami", call: whoami, about: "Returns the name of the user, or None."},
+		{name: "system.version", call: release, about: "Returns the release of LAVA whose interface this is."},
+		{name: "system.api_version", call: func(call) (any, error) { return int64(2), nil }, about: "Returns the version of the interface."},
+		{name: "system.master_config", call: masterConfig, about: "Returns where events are published, and how large a log may be (MiB) before pages leave it out."},
+		{name: "system.user_can_view_jobs", params: "job_list username=nil", signed: true, call: canViewJobs,
+			about: "Tells of each job whether the user, or another one, may see it. Jobs that there are not are left out."},
+		{name: "system.user_can_view_devices", params: "device_list username=nil", signed: true, call: canViewDevices,
+			about: "Tells of each device, by its type, whether the user, or another one, may see it. Devices that there are not are left out."},
+		{name: "system.user_can_view_bundles", params: "bundle_list username=nil", call: func(call) (any, error) { return false, nil },
+			about: "Returns False: there are no bundles."},
+		{name: "system.user_can_submit_to_types", params: "type_list username=nil", signed: true, call: canSubmit,
+			about: "Tells of each device type whether the user, or another one, was given the right to submit jobs to it."},
+		{name: "system.set_user_groups", params: "email groups", signed: true, call: setUserGroups,
+			about: "Makes a user, by the e-mail address, a member of these groups and of no other. Groups that there are not are passed over."},
+		{name: "system.assign_perm_device", params: "permission hostname group", signed: true, perm: "lava_scheduler_app.change_device", call: permit(events.Device, 1, 2, 0, true),
+			about: "Gives a group a permission on a device."},
+		{name: "system.revoke_perm_device", params: "permission hostname group", signed: true, perm: "lava_scheduler_app.change_device", call: permit(events.Device, 1, 2, 0, false),
+			about: "Takes a permission on a device from a group."},
+		{name: "system.assign_perm_device_type", params: "permission device_type group", signed: true, perm: "lava_scheduler_app.change_devicetype", call: permit(events.DeviceType, 1, 2, 0, true),
+			about: "Gives a group a permission on a device type."},
+		{name: "system.revoke_perm_device_type", params: "permission device_type group", signed: true, perm: "lava_scheduler_app.change_devicetype", call: permit(events.DeviceType, 1, 2, 0, false),
+			about: "Takes a permission on a device type from a group."},
+	}
+}
+
+func nothing(call) (any, error) { return nil, nil }
+
+// hidden is the one method that lists leave out, as LAVA's do.
+const hidden = "close"
+
+func listMethods(c call) (any, error) {
+	out := []any{}
+	for _, name := range c.h.names() {
+		if name != hidden {
+			out = append(out, name)
+		}
+	}
+	return out, nil
+}
+
+func methodSignature(c call) (any, error) {
+	name, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := c.h.methods[name]; !ok {
+		return "", nil
+	}
+	return "undef", nil
+}
+
+func methodHelp(c call) (any, error) {
+	name, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	m, ok := c.h.methods[name]
+	if !ok {
+		return "", nil
+	}
+	return m.help(), nil
+}
+
+// mostCalls is how many calls may come together.
+const mostCalls = 1000
+
+// multicall does calls one after the other. One that fails does not end the others.
+func multicall(c call) (any, error) {
+	calls, ok := c.args[0].([]any)
+	if !ok {
+		return nil, fault(codeParams, "system.multicall expected a list of method calls")
+	}
+	if len(calls) > mostCalls {
+		return nil, fault(codeParams, "system.multicall: %d calls came together, allowed are %d", len(calls), mostCalls)
+	}
+	out := []any{}
+	for _, item := range calls {
+		value, err := c.one(item)
+		if err != nil {
+			out = append(out, c.h.fault(c, err).Struct())
+			continue
+		}
+		out = append(out, []any{value})
+	}
+	return out, nil
+}
+
+func (c call) one(item any) (any, error) {
+	s, ok := item.(xmlrpc.Struct)
+	if !ok {
+		return nil, fault(codeParams, "system.multicall expected struct")
+	}
+	name, _ := s.Get("methodName")
+	params, _ := s.Get("params")
+	method, isText := name.(string)
+	list, isList := params.([]any)
+	switch {
+	case !isText:
+		return nil, fault(codeParams, "methodName was not provided")
+	case !isList:
+		return nil, fault(codeParams, "params was not provided")
+	case len(s) != 2:
+		return nil, fault(codeParams, "extra items specified in the struct")
+	case method == "system.multicall":
+		return nil, fault(codeParams, "system.multicall cannot call itself")
+	}
+	c.name = method
+	return c.do(method, list)
+}
+
+func capabilities(call) (any, error) {
+	row := func(name, url string, version int64) xmlrpc.Member {
+		return xmlrpc.Member{Name: name, Value: xmlrpc.Struct{{Name: "specUrl", Value: url}, {Name: "specVersion", Value: version}}}
+	}
+	return xmlrpc.Struct{
+		row("introspect", "http://xmlrpc-c.sourceforge.net/xmlrpc-c/introspection.html", 1),
+		row("faults_interop", "http://xmlrpc-epi.sourceforge.net/specs/rfc.fault_codes.php", 3),
+		row("auth_token", "/api/help/", 1),
+	}, nil
+}
+
+func whoami(c call) (any, error) { return orNil(c.who.User), nil }
+
+func masterConfig(c call) (any, error) {
+	return xmlrpc.Struct{
+		{Name: "EVENT_TOPIC", Value: lava.Topic},
+		{Name: "EVENT_SOCKET", Value: c.h.EventSocket},
+		{Name: "EVENT_NOTIFICATION", Value: c.h.EventSocket != ""},
+		{Name: "LOG_SIZE_LIMIT", Value: int64(5)},
+	}, nil
+}
+
+// subject is whom a question of rights is about: the caller, or another user for those who may look at users.
+func (c call) subject(i int) (api.Caller, error) {
+	name, err := c.text(i)
+	if err != nil || name == "" || name == string(c.who.User) {
+		return c.who, err
+	}
+	if err := c.superuser(); err != nil {
+		return api.Caller{}, fault(http.StatusUnauthorized, "Permission denied for user '%s' to query other users", c.user())
+	}
+	if err := c.knownUser(name); err != nil {
+		return api.Caller{}, err
+	}
+	return api.Caller{User: events.UserName(name)}, nil
+}
+
+func canViewJobs(c call) (any, error) {
+	ids, err := c.texts(0)
+	if err != nil {
+		return nil, err
+	}
+	of, err := c.subject(1)
+	if err != nil {
+		return nil, err
+	}
+	out := xmlrpc.Struct{}
+	for _, id := range ids {
+		one := c
+		one.args = []any{id}
+		if _, err := one.job(); err != nil {
+			continue
+		}
+		err := c.h.API.Call(c.ctx, of, "jobs.show", jobRef{Job: id}, nil)
+		if err == nil || api.HasCode(err, api.Denied) {
+			out = append(out, xmlrpc.Member{Name: id, Value: err == nil})
+		}
+	}
+	return out, nil
+}
+
+func canViewDevices(c call) (any, error) {
+	names, err := c.texts(0)
+	if err != nil {
+		return nil, err
+	}
+	of, err := c.subject(1)
+	if err != nil {
+		return nil, err
+	}
+	byType := map[string][]any{}
+	for _, name := range names {
+		var d api.Device
+		in := api.DeviceRequest{Device: events.DeviceName(name)}
+		if err := c.ask("devices.show", in, &d); err != nil {
+			continue
+		}
+		seen := xmlrpc.Struct{{Name: "visible", Value: false}}
+		if c.h.API.Call(c.ctx, of, "devices.show", in, nil) == nil {
+			seen = xmlrpc.Struct{{Name: "is_pipeline", Value: true}, {Name: "visible", Value: true}, {Name: "exclusive", Value: true}}
+		}
+		kind := string(d.DeviceType)
+		byType[kind] = append(byType[kind], xmlrpc.Struct{{Name: name, Value: seen}})
+	}
+	out := xmlrpc.Struct{}
+	for _, kind := range sortedKeys(byType) {
+		out = append(out, xmlrpc.Member{Name: kind, Value: byType[kind]})
+	}
+	return out, nil
+}
+
+// lines ends a text with one line feed, as files have it.
+func lines(text string) string { return strings.TrimSuffix(text, "\n") + "\n" }
