@@ -56,7 +56,7 @@ func Check(tree string, known Functions) error {
 			err = table(rest)
 		case "Function":
 			if len(above) > 1 && above[len(above)-2] == "TableExpression" {
-				if !tableFunctions[rest] {
+				if !tableFunctions[rest] && !tableFunctions[strings.ToLower(rest)] { // some go by any capitals: VALUES
 					err = denied("the table function %s is not answered here", rest)
 				}
 			} else if !operators[rest] && !known.has(rest) {

@@ -53,6 +53,9 @@ func Read(text string) (Statement, error) {
 	if len(words) == 0 {
 		return s, &Refused{62, "SYNTAX_ERROR", "Syntax error: the statement is empty"}
 	}
+	if words[0].text == "INSERT" {
+		return s, &Refused{164, "READONLY", "Cannot execute query in readonly mode: nothing is inserted here"}
+	}
 	if words[0].text == "SHOW" && !shown(words) {
 		return s, denied("of SHOW statements, TABLES, DATABASES, COLUMNS, CREATE, FUNCTIONS and SETTINGS are answered here")
 	}

@@ -1,6 +1,7 @@
 package sqldoor
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -95,9 +96,19 @@ var options = map[string]bool{
 	"network_zstd_compression_level": true, "enable_http_compression": true,
 }
 
-// read reads a request as ClickHouse's HTTP interface defines it.
+// read reads a request as ClickHouse's HTTP interface defines it: a statement in the address, in the body
+// or half in each, or as a form with its parameters.
 func read(r *http.Request) (projections.Visit, error) {
 	values := r.URL.Query()
+	form, isForm, err := formReader(r)
+	if err != nil {
+		return projections.Visit{}, err
+	}
+	if isForm {
+		if err := readForm(form, values); err != nil {
+			return projections.Visit{}, err
+		}
+	}
 	v := projections.Visit{Text: values.Get("query"), Format: values.Get("default_format"), Protocol: values.Get("client_protocol_version"),
 		Params: map[string]string{}, Settings: map[string]string{}}
 	for name, all := range values {
@@ -114,7 +125,7 @@ func read(r *http.Request) (projections.Visit, error) {
 	if _, err := strconv.ParseUint(v.Protocol, 10, 32); v.Protocol != "" && err != nil {
 		return v, &gate.Refused{Code: 36, Name: "BAD_ARGUMENTS", Message: fmt.Sprintf("client_protocol_version %q is no number", v.Protocol)}
 	}
-	if database := values.Get("database") + r.Header.Get("X-ClickHouse-Database"); database != "" && database != "default" && database != projections.Published {
+	if database := cmp.Or(values.Get("database"), r.Header.Get("X-ClickHouse-Database")); database != "" && database != "default" && database != projections.Published {
 		return v, &gate.Refused{Code: 81, Name: "UNKNOWN_DATABASE", Message: fmt.Sprintf("Database %s does not exist; there is %s", database, projections.Published)}
 	}
 	switch {
@@ -124,6 +135,9 @@ func read(r *http.Request) (projections.Visit, error) {
 		v.Blocks = "ZSTD"
 	default:
 		v.Blocks = "LZ4"
+	}
+	if isForm {
+		return v, nil // nothing is left in the body
 	}
 	body, err := engine.RequestBody(r)
 	if err != nil {
@@ -151,7 +165,7 @@ const (
 
 // status is the HTTP status of a code, where it is not 500 (src/Server/HTTP/exceptionCodeToHTTPStatus.cpp).
 var status = map[int]int{
-	36: 400, 43: 400, 46: 404, 47: 404, 60: 404, 62: 400, 73: 400, 81: 404, 115: 404, 158: 413, 159: 408, 164: 403, 241: 500,
+	36: 400, 43: 400, 46: 404, 47: 404, 48: 501, 60: 404, 62: 400, 73: 400, 81: 404, 115: 404, 158: 413, 159: 408, 164: 403, 241: 500,
 	396: 413, codeAuthentication: 403, 497: 403, codeNetwork: 503,
 }
 
