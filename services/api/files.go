@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"strata/events"
 	"strata/events/lab"
@@ -17,13 +18,14 @@ import (
 type Files struct {
 	Job   events.JobID  `json:"job"`
 	Files []events.File `json:"files"` // in the order in which they came
+	// Erased is when the lab's rule erased the bytes of these files; nil: they are there.
+	Erased *time.Time `json:"erased,omitempty"`
 	// RetriedAs is the attempt that followed the one whose files these are; 0: none.
 	RetriedAs events.JobID `json:"retried_as,omitempty"`
 }
 
 // FileRequest asks for the bytes of one file. They are what a test on a device made: whoever passes them
-// on to a browser sends them as a download (Content-Disposition: attachment, application/octet-stream,
-// nosniff), never as a page.
+// on to a browser sends them with [DownloadHeader], never as a page.
 type FileRequest struct {
 	Job   events.JobID `json:"job"`
 	Name  string       `json:"name"`            // of several with one name the last, unless Suite or Line choose
@@ -52,6 +54,14 @@ func (a *api) jobFiles(ctx context.Context, who caller, in JobRequest) (Files, e
 			return Files{}, err
 		}
 		out.RetriedAs = j.RetriedAs
+		if facts, err = a.jobFacts(ctx, out.Job); err != nil {
+			return Files{}, err
+		}
+	}
+	for _, r := range facts {
+		if _, ok := r.Event.(events.JobFilesErased); ok {
+			out.Erased = &r.Time
+		}
 	}
 	err = a.log.Each(ctx, events.Entity{Kind: events.Result, ID: out.Job.String()}, func(r stream.Recorded) error {
 		if e, ok := r.Event.(events.ResultsRecorded); ok {
@@ -112,6 +122,9 @@ func (a *api) sendFile(ctx context.Context, job events.JobID, f events.File, out
 					}
 					if err := json.Unmarshal(r.Message, &part); err != nil {
 						return fmt.Errorf("line %d of the log of job %d: %w", next, job, err)
+					}
+					if part.Erased > 0 {
+						return refuse(NotFound, "the bytes of file %s of job %d are aged out: the lab's rule has erased them; their digest was %s", f.Name, job, f.SHA256)
 					}
 					sum.Write(part.Data)
 					if _, err := out.Write(part.Data); err != nil {

@@ -65,18 +65,24 @@ func TestFiles(t *testing.T) {
 	speak(t, b, job, 0, append([]events.Record{said}, append(records, said)...)...)
 	file := events.File{Suite: "0_smoke", Case: "boot", Name: "trace.html", Bytes: uint64(len(body)), SHA256: hex.EncodeToString(sum[:]),
 		First: 1, Parts: uint64(len(records)), Line: uint64(len(records)) + 1, At: noon}
-	empty, damaged, off := file, file, file
+	empty, damaged, off, aged := file, file, file, file
 	none := sha256.Sum256(nil)
 	empty.Name, empty.Parts, empty.Bytes, empty.SHA256 = "empty", 0, 0, hex.EncodeToString(none[:])
 	damaged.Name, damaged.SHA256 = "damaged", strings.Repeat("0", 64)
 	off.Name, off.First = "off", 2
+	aged.Name, aged.First, aged.Parts = "aged", file.Line+1, 1
+	erased, err := json.Marshal(events.FilePart{Erased: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	speak(t, b, job, aged.First, events.Record{Time: noon, Level: events.FileData, Message: erased})
 	b.Append(t, events.ResultsRecorded{Job: job, Lease: 5, Lines: 9, Files: []events.File{file, empty}})
-	b.Append(t, events.ResultsRecorded{Job: job, Lease: 5, FirstLine: 9, Lines: 1, Files: []events.File{damaged, off}})
+	b.Append(t, events.ResultsRecorded{Job: job, Lease: 5, FirstLine: 9, Lines: 1, Files: []events.File{damaged, off, aged}})
 
 	var list api.Files
 	call(t, c, "jobs.files", api.JobRequest{Job: job}, &list)
-	if len(list.Files) != 4 || list.Files[0] != file {
-		t.Errorf("listed: %+v; want four, the first %+v", list.Files, file)
+	if len(list.Files) != 5 || list.Erased != nil || list.Files[0] != file {
+		t.Errorf("listed: %+v; want five, the first %+v", list.Files, file)
 	}
 	for _, tt := range []struct {
 		in   api.FileRequest
@@ -90,6 +96,7 @@ func TestFiles(t *testing.T) {
 		{api.FileRequest{Name: "../trace.html"}, "", "has no file"},
 		{api.FileRequest{Name: "damaged"}, "", "damaged"},
 		{api.FileRequest{Name: "off"}, "", "no part of file"},
+		{api.FileRequest{Name: "aged"}, "", "are aged out: the lab's rule has erased them"},
 	} {
 		tt.in.Job = job
 		got, err := getFile(t, c, tt.in)
@@ -99,6 +106,10 @@ func TestFiles(t *testing.T) {
 		case tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)):
 			t.Errorf("%+v: error %v; want one that says %q", tt.in, err, tt.says)
 		}
+	}
+	b.Append(t, events.JobFilesErased{Job: job, Files: 5, Bytes: 7, After: 60})
+	if call(t, c, "jobs.files", api.JobRequest{Job: job}, &list); list.Erased == nil || len(list.Files) != 5 {
+		t.Errorf("listed once the bytes are erased: %+v", list)
 	}
 	b.Append(t, events.JobRemoved{Job: job, LogsOnly: true, By: "admin"})
 	if _, err := getFile(t, c, api.FileRequest{Job: job, Name: "empty"}); err == nil || !strings.Contains(err.Error(), "erased") {

@@ -27,6 +27,10 @@ type Deps struct {
 	Keep time.Duration
 	// Age is how long a message waits for others before its segment is closed; 0 is an hour.
 	Age time.Duration
+	// Files is how long after a job's end the bytes of its tests' files are kept; 0 is for ever. OldFiles
+	// returns jobs that may be due, such as those of the tables: their facts decide.
+	Files    time.Duration
+	OldFiles func(ctx context.Context, before time.Time) ([]events.JobID, error)
 	// Period is how often segments and streams are looked at; 0 is a minute.
 	Period time.Duration
 }
@@ -43,11 +47,12 @@ type service struct {
 	erase   []removal       // still to be done
 }
 
-// removal is a JobRemoved that waits for its turn.
+// removal is a JobRemoved that waits for its turn, or a JobFilesErased.
 type removal struct {
-	job      events.JobID
-	logsOnly bool
-	seq      uint64
+	job       events.JobID
+	logsOnly  bool
+	filesOnly bool
+	seq       uint64
 }
 
 // Run archives until ctx ends; then it returns nil. An error says what a person has to repair, such as a
@@ -118,12 +123,17 @@ func (s *service) hear(ctx context.Context, m stream.Message, wake chan<- struct
 	t := Segment{Open: s.open}
 	t.track(f.Event)
 	s.open, s.heard = t.Open, m.Seq
-	if e, ok := f.Event.(events.JobRemoved); ok {
-		s.erase = append(s.erase, removal{e.Job, e.LogsOnly, m.Seq})
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
+	switch e := f.Event.(type) {
+	case events.JobRemoved:
+		s.erase = append(s.erase, removal{job: e.Job, logsOnly: e.LogsOnly, seq: m.Seq})
+	case events.JobFilesErased:
+		s.erase = append(s.erase, removal{job: e.Job, filesOnly: true, seq: m.Seq})
+	default:
+		return nil
+	}
+	select {
+	case wake <- struct{}{}:
+	default:
 	}
 	return nil
 }
@@ -151,6 +161,9 @@ func (s *service) round(ctx context.Context) error {
 	}
 	holds, err := s.purge(ctx, s.Now())
 	if err != nil {
+		return err
+	}
+	if err := s.ageFiles(ctx, s.Now()); err != nil {
 		return err
 	}
 	return s.note(ctx, holds)

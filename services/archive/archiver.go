@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"strata/events"
 	"strata/events/stream"
 )
 
@@ -85,6 +86,14 @@ func (a *archiver) gather(ctx context.Context, name string, s *Segment, from, to
 				break // of a newer release; it is archived as it is
 			}
 			s.track(f.Event)
+			if e, ok := f.Event.(events.JobFilesErased); ok {
+				// The log has another digest from here on.
+				l, err := describeLog(ctx, a.store, uint64(e.Job))
+				if err != nil {
+					return err
+				}
+				r.Log = l
+			}
 			if job, ok := silent(f.Event); ok {
 				// Written anew: it may have grown since its output was declared complete.
 				l, err := writeLog(ctx, a.log, a.store, uint64(job))

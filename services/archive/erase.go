@@ -58,7 +58,7 @@ func (s *service) eraseJobs(ctx context.Context, all []removal) (n int, err erro
 			break // it ended behind a removal: its turn comes once that is in the chain
 		}
 		n++
-		if r.logsOnly {
+		if r.logsOnly || r.filesOnly {
 			continue
 		}
 		texts[uint64(r.job)] = true
@@ -76,6 +76,13 @@ func (s *service) eraseJobs(ctx context.Context, all []removal) (n int, err erro
 		return 0, err
 	}
 	for _, r := range all[:n] {
+		if r.filesOnly {
+			if err := emptyLog(ctx, s.store, uint64(r.job)); err != nil {
+				return 0, err
+			}
+			s.Logger.Info("files of a job erased", "job", r.job)
+			continue
+		}
 		if err := st.Purge(ctx, jetstream.WithPurgeSubject(events.OutputSubject(r.job))); err != nil {
 			return 0, fmt.Errorf("purge the output of job %d: %w", r.job, err)
 		}

@@ -20,6 +20,13 @@ import (
 // writeLog archives all that OUTPUT has of a job, in place of what was archived of it before. A job that
 // said nothing has no log.
 func writeLog(ctx context.Context, log *stream.Log, store Store, job uint64) (jobLog, error) {
+	return putLog(ctx, store, job, func(each func(record) error) error {
+		return log.ReadSubject(ctx, stream.Output, events.OutputSubject(events.JobID(job)), 1, func(m stream.Message) error { return each(pack(m)) })
+	})
+}
+
+// putLog makes the log of a job of the records that a function hands over.
+func putLog(ctx context.Context, store Store, job uint64, read func(each func(record) error) error) (jobLog, error) {
 	made := jobLog{Job: job}
 	fail := func(err error) (jobLog, error) { return made, fmt.Errorf("archive the log of job %d: %w", job, err) }
 	f, err := os.CreateTemp("", "strata-log-")
@@ -35,15 +42,12 @@ func writeLog(ctx context.Context, log *stream.Log, store Store, job uint64) (jo
 		return fail(err)
 	}
 	defer z.Close()
-	err = log.ReadSubject(ctx, stream.Output, events.OutputSubject(events.JobID(job)), 1, func(m stream.Message) error {
-		l, err := line(pack(m))
+	err = read(func(r record) error {
+		l, err := line(r)
 		if err != nil {
 			return err
 		}
-		if made.Frames == 0 {
-			made.First = m.Seq
-		}
-		made.Last, made.Frames = m.Seq, made.Frames+1
+		made.add(r)
 		_, err = z.Write(l)
 		return err
 	})
@@ -61,6 +65,14 @@ func writeLog(ctx context.Context, log *stream.Log, store Store, job uint64) (jo
 		return fail(err)
 	}
 	return made, store.Put(ctx, logName(job), f)
+}
+
+// add counts a message of the log.
+func (l *jobLog) add(r record) {
+	if l.Frames == 0 {
+		l.First = r.Seq
+	}
+	l.Last, l.Frames = r.Seq, l.Frames+1
 }
 
 // counter counts bytes.

@@ -160,7 +160,10 @@ func (l lab) service(t *testing.T, d Deps) *service {
 // archiveUntil runs the service until a condition holds.
 func (l lab) archiveUntil(t *testing.T, d Deps, until func() bool) {
 	t.Helper()
-	d.Log, d.Store, d.Logger, d.Now = l.Log, l.store, quiet, l.later
+	if d.Log == nil {
+		d.Log = l.Log
+	}
+	d.Store, d.Logger, d.Now = l.store, quiet, l.later
 	if d.Keep > 0 {
 		d.Now = time.Now
 	}

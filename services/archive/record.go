@@ -25,7 +25,7 @@ type record struct {
 	Data    *string             `json:"data,omitempty"`
 	Base64  []byte              `json:"base64,omitempty"`
 	Text    *object             `json:"text,omitempty"` // of SUBMISSIONS: the definition lies by its digest
-	Log     *jobLog             `json:"log,omitempty"`  // of LAB, with JobOutputComplete
+	Log     *jobLog             `json:"log,omitempty"`  // of LAB, with JobOutputComplete and JobFilesErased
 }
 
 // object is something that lies beside the segments.
@@ -41,6 +41,8 @@ type jobLog struct {
 	First  uint64 `json:"first"` // sequence in OUTPUT of its first message
 	Last   uint64 `json:"last"`
 	Frames int    `json:"frames"`
+	// Emptied is set where the bytes of files are erased from it: it takes the place of the log as it was.
+	Emptied bool `json:"emptied,omitempty"`
 }
 
 // pack makes the record of a message, without what only its stream needs.

@@ -121,7 +121,7 @@ func seal(s *Segment, records []record) ([]byte, error) {
 		} else {
 			s.Jobs[1] = max(s.Jobs[1], job)
 		}
-		if r.Log != nil && r.Log.Frames > 0 {
+		if r.Log != nil && r.Log.Frames > 0 && !r.Log.Emptied { // else the messages are long gone from OUTPUT
 			if s.Output[0] == 0 || r.Log.First < s.Output[0] {
 				s.Output[0] = r.Log.First
 			}

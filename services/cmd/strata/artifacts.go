@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
@@ -24,7 +25,8 @@ func (a *app) artifactsCommand() *cobra.Command {
 		Short: "List or save the files of a job's tests",
 		Long: `List the files that the tests of a job gave with lava-test-artifact, or save one of them. Whoever
 may see the job may have them; they are kept and erased with its log. What is saved has the digest that
-was recorded when the file came.`,
+was recorded when the file came. Where the lab erases old ones by rule (retention.files), what there was is still
+listed.`,
 		Example: `  strata artifacts 42
   strata artifacts 42 --get trace.dat -o trace.dat`,
 		Args: cobra.ExactArgs(1),
@@ -94,6 +96,9 @@ func (a *app) printFiles(files api.Files) error {
 	if err := a.table([]string{"SUITE", "CASE", "NAME", "KIND", "BYTES", "SHA256", "LINE"}, rows); err != nil {
 		return err
 	}
+	if files.Erased != nil {
+		a.say("their bytes are aged out: the lab's rule has erased them, %s", files.Erased.Format(time.DateTime))
+	}
 	if len(files.Files) == 0 {
 		a.say("no test of job %d has given a file", files.Job)
 	}
@@ -105,6 +110,9 @@ func fileText(message json.RawMessage) string {
 	var p events.FilePart
 	if err := json.Unmarshal(message, &p); err != nil {
 		return text(message)
+	}
+	if p.Erased > 0 {
+		return fmt.Sprintf("(%d bytes of a file, aged out)", p.Erased)
 	}
 	if p.File == nil {
 		return fmt.Sprintf("(%d bytes of a file)", len(p.Data))
