@@ -77,11 +77,15 @@ func (i Inside) Stream(ctx context.Context, who Caller, verb string, in any, eac
 	if err != nil {
 		return refused(err)
 	}
-	err = produce(ctx, func(m message) error { return each(Piece{m.header, m.body}) })
-	if err != nil {
-		return refused(err)
+	var enough error // of the caller's own, which it knows by its value
+	err = produce(ctx, func(m message) error {
+		enough = each(Piece{m.header, m.body})
+		return enough
+	})
+	if enough != nil || err == nil {
+		return enough
 	}
-	return nil
+	return refused(err)
 }
 
 // Submit publishes a definition for the caller and returns its number. Calls with one id, which is of the
