@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
-	"sync"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"strata/events"
 	"strata/events/stream"
@@ -17,9 +14,9 @@ import (
 // Bounds of a batch. A larger one would be cut by the engine into blocks of its own, and needs
 // memory on both sides.
 const (
-	maxMessages = 5_000
-	maxRows     = 100_000
-	maxBytes    = 32 << 20
+	maxMessages = 20_000
+	maxRows     = 400_000
+	maxBytes    = 96 << 20
 )
 
 // batch is a run of messages of one stream and the rows that they make.
@@ -30,7 +27,7 @@ type batch struct {
 	rows        int
 	bytes       int
 	erases      bool             // holds a removal, or rows of a job that was removed
-	facts       map[string][]any // by table: rows of LAB and RESULTS
+	facts       map[string][]any // by table: rows of LAB and RESULTS, a slice of row structs for each fact
 	lines       lineColumns      // rows of OUTPUT
 }
 
@@ -78,9 +75,9 @@ func (r *builder) addFact(b *batch, m stream.Message) {
 	}
 	b.erases = r.erased.concerns(m, f) || b.erases
 	for _, model := range r.models {
-		if rows := model.rows(f); len(rows) > 0 {
-			b.facts[model.table] = append(b.facts[model.table], rows...)
-			b.rows += len(rows)
+		if set, rows := model.rows(f); rows > 0 {
+			b.facts[model.table] = append(b.facts[model.table], set)
+			b.rows += rows
 		}
 	}
 	b.bytes += len(m.Data)
@@ -150,67 +147,4 @@ func (db *DB) covered(ctx context.Context, job events.JobID, seq uint64) (*cover
 		c.spans = append(c.spans, span{r.From, r.To})
 	}
 	return c, nil
-}
-
-// insert sends the rows of b to every table. The token makes a repetition harmless, whatever of the
-// first attempt arrived.
-func (db *DB) insert(ctx context.Context, models []model, b *batch) error {
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
-		"insert_deduplication_token": fmt.Sprintf("%s:%d-%d", b.stream, b.first, b.last),
-		"async_insert":               0,
-		// Skip indexes are the merges' work.
-		"materialize_skip_indexes_on_insert": 0,
-	}))
-	// Templates come before the lines that name them: nobody sees a line without its text. Their places
-	// come before them: one without a place is erased.
-	if err := db.insertInto(ctx, "log_template_jobs", placeColumnNames(), len(b.lines.places), b.lines.appendPlaces); err != nil {
-		return err
-	}
-	if err := db.insertInto(ctx, "log_templates", columns[templateRow](), len(b.lines.templates), b.lines.appendTemplates); err != nil {
-		return err
-	}
-	// The other tables at once: an insert is mostly waiting for the disk.
-	var running sync.WaitGroup
-	failed := make(chan error, len(models)+2)
-	into := func(table string, columns []string, rows int, fill func(driver.Batch) error) {
-		running.Go(func() {
-			if err := db.insertInto(ctx, table, columns, rows, fill); err != nil {
-				failed <- err
-			}
-		})
-	}
-	for _, model := range models {
-		rows := b.facts[model.table]
-		into(model.table, model.columns, len(rows), func(to driver.Batch) error {
-			for _, row := range rows {
-				if err := to.AppendStruct(row); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	into("log_line_state", lineColumnNames(), len(b.lines.job), b.lines.appendTo)
-	into("log_words", wordColumnNames(), len(b.lines.words), b.lines.appendWords)
-	running.Wait()
-	close(failed)
-	return <-failed // the first one; nil where there is none
-}
-
-func (db *DB) insertInto(ctx context.Context, table string, columns []string, rows int, fill func(driver.Batch) error) error {
-	if rows == 0 {
-		return nil
-	}
-	to, err := db.conn.PrepareBatch(ctx, "INSERT INTO "+table+" ("+strings.Join(columns, ", ")+")")
-	if err != nil {
-		return fmt.Errorf("insert into %s: %w", table, err)
-	}
-	if err := fill(to); err != nil {
-		_ = to.Abort() // the first error says more
-		return fmt.Errorf("insert into %s: %w", table, err)
-	}
-	if err := to.Send(); err != nil {
-		return fmt.Errorf("insert %d rows into %s: %w", rows, table, err)
-	}
-	return nil
 }

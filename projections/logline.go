@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/column"
 
 	"strata/events"
 )
@@ -55,14 +55,25 @@ type wordPlace struct {
 	stretch uint32
 }
 
-// lineColumnNames are the columns of log_line_state in the order of lineColumns' fields.
-func lineColumnNames() []string {
-	return []string{"job", "line", "time", "level", "stamp", "template", "variables", "structured", "namespace", "continues", "seq"}
+// lineWire, templateWire, placeWire and wordWire are the columns of log_line_state, log_templates,
+// log_template_jobs and log_words, in the order in which they are filled.
+func lineWire() []clickhouse.ColumnNameAndType {
+	return []clickhouse.ColumnNameAndType{{Name: "job", Type: "UInt64"}, {Name: "line", Type: "UInt64"}, {Name: "time", Type: "DateTime64(6, 'UTC')"},
+		{Name: "level", Type: "String"}, {Name: "stamp", Type: "Int64"}, {Name: "template", Type: "UInt64"}, {Name: "variables", Type: "String"},
+		{Name: "structured", Type: "Bool"}, {Name: "namespace", Type: "String"}, {Name: "continues", Type: "Bool"}, {Name: "seq", Type: "UInt64"}}
 }
 
-// placeColumnNames are the columns of log_template_jobs, wordColumnNames those of log_words.
-func placeColumnNames() []string { return []string{"template", "job", "stretch", "level"} }
-func wordColumnNames() []string  { return []string{"word", "job", "stretch"} }
+func templateWire() []clickhouse.ColumnNameAndType {
+	return []clickhouse.ColumnNameAndType{{Name: "template", Type: "UInt64"}, {Name: "text", Type: "String"}}
+}
+
+func placeWire() []clickhouse.ColumnNameAndType {
+	return []clickhouse.ColumnNameAndType{{Name: "template", Type: "UInt64"}, {Name: "job", Type: "UInt64"}, {Name: "stretch", Type: "UInt32"}, {Name: "level", Type: "String"}}
+}
+
+func wordWire() []clickhouse.ColumnNameAndType {
+	return []clickhouse.ColumnNameAndType{{Name: "word", Type: "String"}, {Name: "job", Type: "UInt64"}, {Name: "stretch", Type: "UInt32"}}
+}
 
 // add appends the lines of a frame that came with message seq of OUTPUT. A line that cannot be read
 // is kept as text of level "exception", so that the numbers of the lines stay whole.
@@ -131,51 +142,72 @@ func messageText(raw json.RawMessage) (text string, structured bool, err error) 
 	return text, false, err
 }
 
-// appendTo hands the columns to a prepared insert.
-func (c *lineColumns) appendTo(batch driver.Batch) error {
-	return appendColumns(batch, c.job, c.line, c.time, c.level, c.stamp, c.template, c.variables, c.structured, c.namespace, c.continues, c.seq)
+// blockLines is how many lines make a block.
+const blockLines = 16384
+
+// portions returns what the tables of lines get. Those of first have to be there before the others are
+// begun, in their order: places of templates, as a template without a place is erased; then templates,
+// so that nobody sees a line without its text.
+func (c *lineColumns) portions() (first, others []portion) {
+	whole := func(table string, wire []clickhouse.ColumnNameAndType, rows int, fill func(to []column.Interface) error) portion {
+		return portion{table, namesOf(wire), wire, min(rows, 1), func(to []column.Interface, _ int) error { return fill(to) }}
+	}
+	first = []portion{
+		whole("log_template_jobs", placeWire(), len(c.places), c.appendPlaces),
+		whole("log_templates", templateWire(), len(c.templates), c.appendTemplates),
+	}
+	others = []portion{
+		{"log_line_state", namesOf(lineWire()), lineWire(), (len(c.job) + blockLines - 1) / blockLines, c.appendLines},
+		whole("log_words", wordWire(), len(c.words), c.appendWords),
+	}
+	return first, others
+}
+
+func namesOf(wire []clickhouse.ColumnNameAndType) (names []string) {
+	for _, c := range wire {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// appendLines adds the lines of a block to the columns of log_line_state.
+func (c *lineColumns) appendLines(to []column.Interface, block int) error {
+	from, end := block*blockLines, min((block+1)*blockLines, len(c.job))
+	return appendColumns(to, c.job[from:end], c.line[from:end], c.time[from:end], c.level[from:end], c.stamp[from:end], c.template[from:end],
+		c.variables[from:end], c.structured[from:end], c.namespace[from:end], c.continues[from:end], c.seq[from:end])
 }
 
 // appendTemplates does so for log_templates.
-func (c *lineColumns) appendTemplates(batch driver.Batch) error {
+func (c *lineColumns) appendTemplates(to []column.Interface) error {
 	var id []uint64
 	var text []string
 	for i, t := range c.templates {
 		id, text = append(id, i), append(text, t)
 	}
-	return appendColumns(batch, id, text)
+	return appendColumns(to, id, text)
 }
 
 // appendPlaces does so for log_template_jobs. The order does not matter: the engine sorts, and the
 // token and not the block tells a repetition.
-func (c *lineColumns) appendPlaces(batch driver.Batch) error {
+func (c *lineColumns) appendPlaces(to []column.Interface) error {
 	var template, job []uint64
 	var stretch []uint32
 	var level []string
 	for p := range c.places {
 		template, job, stretch, level = append(template, p.template), append(job, p.job), append(stretch, p.stretch), append(level, p.level)
 	}
-	return appendColumns(batch, template, job, stretch, level)
+	return appendColumns(to, template, job, stretch, level)
 }
 
 // appendWords does so for log_words.
-func (c *lineColumns) appendWords(batch driver.Batch) error {
+func (c *lineColumns) appendWords(to []column.Interface) error {
 	var word []string
 	var job []uint64
 	var stretch []uint32
 	for p := range c.words {
 		word, job, stretch = append(word, p.word), append(job, p.job), append(stretch, p.stretch)
 	}
-	return appendColumns(batch, word, job, stretch)
-}
-
-func appendColumns(batch driver.Batch, columns ...any) error {
-	for i, column := range columns {
-		if err := batch.Column(i).Append(column); err != nil {
-			return fmt.Errorf("column %d: %w", i, err)
-		}
-	}
-	return nil
+	return appendColumns(to, word, job, stretch)
 }
 
 // span is a run of lines, to not included.

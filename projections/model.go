@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/column"
 
 	"strata/events"
@@ -37,7 +38,20 @@ func (f fact) header(name string) string { return f.Header.Get(name) }
 type model struct {
 	table   string
 	columns []string
-	rows    func(fact) []any // pointers to row structs
+	wire    []clickhouse.ColumnNameAndType // as portion has it
+	rows    func(fact) (set any, rows int) // a slice of row structs, and its length
+	fill    func(to []column.Interface, sets []any) error
+}
+
+// blockFacts is of how many facts the rows make a block.
+const blockFacts = 128
+
+// portion returns what the model's table gets of a batch, of which sets are the rows.
+func (m model) portion(sets []any) portion {
+	return portion{m.table, m.columns, m.wire, (len(sets) + blockFacts - 1) / blockFacts, func(to []column.Interface, block int) error {
+		from := block * blockFacts
+		return m.fill(to, sets[from:min(from+blockFacts, len(sets))])
+	}}
 }
 
 // models lists the read models of facts in the order in which they are inserted.
@@ -64,13 +78,9 @@ func models() []model {
 
 // read makes a model of a table and a function whose row struct names the columns in ch tags.
 func read[R any](table string, rows func(fact) []R) model {
-	return model{table: table, columns: columns[R](), rows: func(f fact) []any {
+	return model{table: table, columns: columns[R](), wire: wireTypes[R](), fill: appendRows[R], rows: func(f fact) (any, int) {
 		made := rows(f)
-		pointers := make([]any, len(made))
-		for i := range made {
-			pointers[i] = &made[i]
-		}
-		return pointers
+		return made, len(made)
 	}}
 }
 
@@ -123,6 +133,9 @@ func (m sorted[V]) Put(key, value any) { m[key.(string)] = value.(V) }
 
 // Iterator walks the map by its keys.
 func (m sorted[V]) Iterator() column.MapIterator {
+	if len(m) == 0 { // as that of most rows
+		return new(sortedIterator[V])
+	}
 	return &sortedIterator[V]{m: m, keys: slices.Sorted(maps.Keys(m)), at: -1}
 }
 

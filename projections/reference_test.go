@@ -73,7 +73,7 @@ func TestRowsMatchTheirTables(t *testing.T) {
 // ofLines are the tables of OUTPUT.
 func ofLines() []model {
 	return []model{
-		{table: "log_line_state", columns: lineColumnNames()}, {table: "log_templates", columns: append(columns[templateRow](), "plain")},
-		{table: "log_template_jobs", columns: placeColumnNames()}, {table: "log_words", columns: wordColumnNames()},
+		{table: "log_line_state", columns: namesOf(lineWire())}, {table: "log_templates", columns: append(namesOf(templateWire()), "plain")},
+		{table: "log_template_jobs", columns: namesOf(placeWire())}, {table: "log_words", columns: namesOf(wordWire())},
 	}
 }
