@@ -150,6 +150,22 @@ func catalogue() []definition {
 		define[ChartResultOmitted]("chart.result-omitted", APIService),
 		define[ChartResultIncluded]("chart.result-included", APIService),
 		define[ChartRemoved]("chart.removed", APIService),
+		define[UserAdded]("user.added", APIService),
+		define[UserConfigured]("user.configured", APIService),
+		define[UserRemoved]("user.removed", APIService),
+		define[PasswordSet]("password.set", APIService),
+		define[GroupAdded]("group.added", APIService),
+		define[GroupConfigured]("group.configured", APIService),
+		define[GroupJoined]("group.joined", APIService),
+		define[GroupLeft]("group.left", APIService),
+		define[GroupRemoved]("group.removed", APIService),
+		define[TokenIssued]("token.issued", APIService),
+		define[TokenDescribed]("token.described", APIService),
+		define[TokenUsed]("token.used", APIService),
+		define[TokenRevoked]("token.revoked", APIService),
+		define[RemoteTokenSet]("remote-token.set", APIService),
+		define[RemoteTokenRemoved]("remote-token.removed", APIService),
+		define[LabOpened]("lab.opened", APIService),
 	}
 }
 

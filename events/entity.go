@@ -47,6 +47,9 @@ const (
 	KnownIssues Kind = "issues" // one entity without an id: the issues that are known
 
 	Notification Kind = "notification" // of a job: what is told of it, and to whom
+
+	User  Kind = "user"
+	Group Kind = "group"
 )
 
 // Entity is what a fact is about: a kind and an id within the kind.

@@ -192,6 +192,7 @@ func fill(v reflect.Value, name string) {
 		reflect.TypeFor[events.ChartVisibility]():     events.ShowBoth,
 		reflect.TypeFor[events.ChartRepresentation](): events.ChartBars,
 		reflect.TypeFor[events.Verdict]():             events.VerdictTest,
+		reflect.TypeFor[events.Scope]():               events.ScopeSubmit,
 		reflect.TypeFor[events.Cause]():               events.CausePanic,
 		reflect.TypeFor[events.Change]():              events.Regression,
 	}

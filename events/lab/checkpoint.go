@@ -39,6 +39,7 @@ type snapshot struct {
 	Charts  []*Chart       `json:"charts,omitempty"`
 	Issues  *issuesSnap    `json:"issues,omitempty"`
 	Notices []Notice       `json:"notices,omitempty"`
+	People  *peopleSnap    `json:"people,omitempty"`
 }
 
 type goneEntity struct {
@@ -73,6 +74,7 @@ func (s *State) Encode() ([]byte, error) {
 	snap.Took, snap.Came = s.durations.snap()
 	snap.Rules = s.rules.snap()
 	snap.Queries, snap.Issues, snap.Notices = slices.Collect(s.Queries()), s.snapIssues(), s.Notices()
+	snap.People = s.snapPeople()
 	for c := range sorted(s.charts) {
 		snap.Charts = append(snap.Charts, c)
 	}
@@ -188,6 +190,7 @@ func Decode(format string, data []byte) (*State, error) {
 	s.rules.restore(snap.Rules)
 	s.restoreIssues(snap.Issues)
 	s.restoreNotices(snap.Notices)
+	s.restorePeople(snap.People)
 	for _, q := range snap.Queries {
 		s.queries[q.Query] = q
 	}

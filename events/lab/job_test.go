@@ -278,7 +278,7 @@ func TestPastIsBounded(t *testing.T) {
 		t.Error("job 2 is still known, want only the newest")
 	}
 	p, ok := s.Past(3)
-	if want := (Past{ID: 3, Seq: 3, User: "alice", Rejected: true, At: noon, Reason: "bad"}); !ok || p != want {
+	if want := (Past{ID: 3, Seq: 3, User: "alice", Rejected: true, At: noon, Reason: "bad"}); !ok || !reflect.DeepEqual(p, want) {
 		t.Errorf("past of job 3: %+v, want %+v", p, want)
 	}
 	if len(s.past.jobs) != PastJobs {

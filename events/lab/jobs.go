@@ -15,11 +15,17 @@ type Past struct {
 	ID       events.JobID     `json:"id"`
 	Seq      uint64           `json:"seq"` // of its last fact
 	User     events.UserName  `json:"user,omitempty"`
-	Public   bool             `json:"public,omitempty"`   // everybody may see it
+	Public   bool             `json:"public,omitempty"`   // everybody may see it who may see its device or type
 	Rejected bool             `json:"rejected,omitempty"` // refused at the gate: it never was Submitted
 	Health   events.JobHealth `json:"health,omitempty"`   // empty where Rejected
 	At       time.Time        `json:"at"`                 // when it ended
 	Reason   string           `json:"reason,omitempty"`   // why it ended so, where something went wrong
+
+	// What rights on it hang on beside, see [JobRights].
+	Groups []events.GroupName      `json:"groups,omitempty"`
+	Device events.DeviceName       `json:"device,omitempty"`
+	Type   events.DeviceTypeName   `json:"type,omitempty"`
+	Hosts  []events.DeviceTypeName `json:"hosts,omitempty"`
 }
 
 // past is a ring of the jobs that left last.
@@ -208,13 +214,24 @@ func (s *State) leave(j *Job) {
 			return
 		}
 	}
-	for _, id := range g.parts {
-		s.forget(s.jobs[id])
+	all := s.Group(j.Part.Group)
+	for _, part := range all {
+		s.remember(part)
+	}
+	for _, part := range all {
+		delete(s.jobs, part.ID)
 	}
 	delete(s.groups, j.Part.Group)
 }
 
 func (s *State) forget(j *Job) {
+	s.remember(j)
 	delete(s.jobs, j.ID)
-	s.past.add(Past{ID: j.ID, Seq: j.Seq, User: j.User, Public: j.Visibility.Public, Health: j.End.Health, At: j.End.At, Reason: j.End.Error})
+}
+
+// remember keeps of a job what is asked for when it is over. The other parts of its group are still there.
+func (s *State) remember(j *Job) {
+	r := s.rightsOf(j)
+	s.past.add(Past{ID: j.ID, Seq: j.Seq, User: j.User, Public: j.Visibility.Public, Health: j.End.Health, At: j.End.At, Reason: j.End.Error,
+		Groups: r.Groups, Device: r.Device, Type: r.Type, Hosts: r.Hosts})
 }

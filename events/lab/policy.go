@@ -129,6 +129,7 @@ func (s *State) evolvePolicy(seq uint64, at time.Time, e events.Event) {
 	s.rules.policy.Seq = seq
 	if e, ok := e.(events.SchedulingPolicySet); ok {
 		s.rules.policy = Policy{e, seq, at}
+		s.indexShares()
 	}
 }
 

@@ -56,11 +56,6 @@ func (s *State) NextQuery() events.QueryID {
 	return last + 1
 }
 
-// InGroup says that a user belongs to a group. Who does is said by the policy.
-func (s *State) InGroup(user events.UserName, group events.GroupName) bool {
-	return group != "" && s.rules.policy.In(user, group)
-}
-
 // canQuery says who may do what with a saved query: its owner everything, the users of its group
 // change it and not run it, and others run it where it is published. Anybody may look at its
 // conditions and copy it, for which no right is asked.

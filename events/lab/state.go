@@ -32,6 +32,7 @@ type State struct {
 	charts    map[events.ChartID]*Chart
 	issues    issues
 	notices   map[noticeKey]*Notice
+	people    people
 }
 
 // New returns the lab before its first fact.
@@ -53,6 +54,7 @@ func New() *State {
 		queries:   map[events.QueryID]*Query{},
 		charts:    map[events.ChartID]*Chart{},
 		notices:   map[noticeKey]*Notice{},
+		people:    newPeople(),
 	}
 }
 
@@ -105,6 +107,15 @@ func (s *State) Anticipate(seq uint64, at time.Time, e events.Event) Changes {
 		s.evolveIssues(seq, e)
 	case events.Notification:
 		s.evolveNotice(at, e)
+	case events.User:
+		s.evolveUser(events.UserName(about.ID), seq, at, e)
+	case events.Group:
+		s.evolveGroup(events.GroupName(about.ID), seq, e)
+	case events.Lab:
+		s.gone[about] = seq // the lab has no other place for it
+		if opened, ok := e.(events.LabOpened); ok {
+			s.people.open = opened.Open
+		}
 	}
 	return Changes{}
 }
@@ -156,6 +167,14 @@ func (s *State) Seq(about events.Entity) uint64 {
 		if c := s.chart(about.ID); c != nil {
 			return c.Seq
 		}
+	case events.User:
+		if u := s.User(events.UserName(about.ID)); u != nil {
+			return u.Seq
+		}
+	case events.Group:
+		if g := s.UserGroup(events.GroupName(about.ID)); g != nil {
+			return g.Seq
+		}
 	}
 	return s.gone[about]
 }
@@ -201,6 +220,14 @@ func (s *State) AgedOut(about events.Entity) {
 	case events.Chart:
 		if c := s.chart(about.ID); c != nil {
 			c.Seq = 0
+		}
+	case events.User:
+		if u := s.User(events.UserName(about.ID)); u != nil {
+			u.Seq = 0
+		}
+	case events.Group:
+		if g := s.UserGroup(events.GroupName(about.ID)); g != nil {
+			g.Seq = 0
 		}
 	}
 	delete(s.gone, about)
