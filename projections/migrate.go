@@ -43,6 +43,22 @@ func migrations() ([]migration, error) {
 	return list, nil
 }
 
+// SchemaDigest returns a digest of the files that tables are made with, hex: equal digests, equal tables.
+// Views are not in it, as each start makes them anew.
+func SchemaDigest() string {
+	files, err := migrations()
+	if err != nil {
+		panic(err) // the files are in the binary
+	}
+	sum := sha256.New()
+	for _, f := range files {
+		if !f.view {
+			fmt.Fprintf(sum, "%s %d\n%s", f.name, len(f.text), f.text)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
 // ErrOutdated reports tables that another release made, from other files in sql/. They are rebuilt, not
 // patched; [Projector.Run] does so by itself.
 var ErrOutdated = errors.New("the tables are of another release")

@@ -41,6 +41,7 @@ func main() {
 type bench struct {
 	strata   string // the binary
 	scratch  string // directory for labs, on the disk that is measured
+	year     string // directory that keeps the generated year; empty: scratch
 	runs     int
 	sizes    sizes
 	now      func() time.Time
@@ -62,7 +63,10 @@ func run(ctx context.Context, args []string, out, progress io.Writer) int {
 	markdown := flags.String("markdown", "", "write a page with the figures to this file too")
 	dir := flags.String("dir", "", "directory on the disk to measure; the default is the temporary one")
 	quick := flags.Bool("quick", false, "try the program itself: small loads, figures that mean nothing")
-	year := flags.Int("jobs", 0, "jobs of the generated year (default 10,000; 100,000,000 log lines, 10,000,000 cases)")
+	flags.StringVar(&b.year, "year", "", "keep the generated year (streams, tables of results, tables of logs; about 10 GB) in this directory, and\n"+
+		"use again what an earlier run has left there: then nothing is generated, and \"-area tables\" takes a third of the\n"+
+		"time. Figures of ingest fill the tables of results anew each time")
+	jobs := flags.Int("jobs", 0, "jobs of the generated year (default 10,000; 100,000,000 log lines, 10,000,000 cases)")
 	flags.StringVar(&b.strata, "strata", filepath.Join("bin", "strata"), "the binary to measure; make build makes it")
 	flags.IntVar(&b.runs, "runs", 5, "how often each figure is measured; the median counts")
 	if err := flags.Parse(args); err != nil {
@@ -71,8 +75,8 @@ func run(ctx context.Context, args []string, out, progress io.Writer) int {
 	if *quick {
 		b.sizes = small
 	}
-	if *year > 0 {
-		b.sizes.yearJobs = *year
+	if *jobs > 0 {
+		b.sizes.yearJobs = *jobs
 	}
 	area, err := find(*name)
 	switch {
@@ -118,6 +122,11 @@ func (b *bench) prepare(dir string) (err error) {
 	}
 	if b.scratch, err = os.MkdirTemp(dir, "strata-bench-"); err != nil {
 		return fmt.Errorf("make a directory for labs: %w", err)
+	}
+	if b.year != "" {
+		if b.year, err = filepath.Abs(b.year); err != nil {
+			return fmt.Errorf("find the directory of the year: %w", err)
+		}
 	}
 	return nil
 }

@@ -4,18 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"strata/events"
 	"strata/events/stream"
 	"strata/projections"
-	"strata/projections/engine"
 	"strata/services/cmd/bench/generate"
 	"strata/services/projector"
 )
@@ -29,29 +25,39 @@ func resulting() []measure {
 		{"cases ingested, of processor time", "1/s", 0, false, "The same, for each second of a core that broker, projector and engine used: what does not hang on what else the machine does."},
 		{"cases rebuilt", "1/s", 0, false, "`projections rebuild` of the same: all tables made anew beside the old ones, and swapped in."},
 		{"results on disk", "bytes/case", 0, true, "Bytes of the tables of suites, sets, cases and measurements with their indexes, merged, for each case."},
+	}
+	asked := []figure{
 		{"results on disk, PostgreSQL", "bytes/case", 0, true, "Bytes of the tables of suites, sets and cases with their indexes, after VACUUM FULL, for each case. " + postgresHow},
 		{"cases inserted, PostgreSQL", "1/s", 0, false, "The same cases by one COPY, which is PostgreSQL's fastest way, into tables that have their indexes. Nothing is decoded, and no broker runs."},
 	}
 	for _, q := range questions() {
-		stored = append(stored,
+		asked = append(asked,
 			figure{q.name + " p95", "ms", q.goal, true, fmt.Sprintf("%s %d times with values drawn from the year, as a user who may see public jobs.", q.how, asks)},
 			figure{q.name + " p95, PostgreSQL", "ms", 0, true, "The same questions with the same values, in PostgreSQL, all rows fetched."},
 			figure{q.name + ": PostgreSQL / Strata", "1", 0, false, "How many times as long PostgreSQL takes, by the two p95."})
 	}
-	return []measure{{stored, results}}
+	return []measure{{stored, ingested}, {asked, answered}}
 }
 
-// results stores a year of results, projects it, rebuilds it and asks questions, here and in PostgreSQL.
-func results(ctx context.Context, b *bench) (rows [][]float64, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	y := caseYear{bench: b, lab: generate.New(generate.Lab{Seed: 1})}
-	row, err := y.project(ctx)
+// ingested stores a year of results, unless it is kept, projects and rebuilds it.
+func ingested(ctx context.Context, b *bench) (rows [][]float64, err error) {
+	p, err := b.part("results")
 	if err != nil {
 		return nil, err
 	}
-	here, err := y.ask(ctx)
-	if err = errors.Join(err, y.close()); err != nil {
+	if err := p.empty(); err != nil {
+		return nil, err
+	}
+	y := caseYear{bench: b, lab: generate.New(generate.Lab{Seed: 1})}
+	row, err := y.project(ctx, p)
+	return [][]float64{row}, err
+}
+
+// answered asks questions about a year of results, here and in PostgreSQL.
+func answered(ctx context.Context, b *bench) (rows [][]float64, err error) {
+	y := caseYear{bench: b, lab: generate.New(generate.Lab{Seed: 1})}
+	here, err := y.askHere(ctx)
+	if err != nil {
 		return nil, err
 	}
 	p, err := b.startPostgres(ctx)
@@ -62,7 +68,7 @@ func results(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	if err = errors.Join(err, p.stop()); err != nil {
 		return nil, err
 	}
-	row = append(row, there[:2]...)
+	row := there[:2:2]
 	for i, ms := range here {
 		row = append(row, ms, there[2+i], there[2+i]/ms)
 	}
@@ -72,35 +78,67 @@ func results(ctx context.Context, b *bench) (rows [][]float64, err error) {
 // caseYear is a year of results in tables.
 type caseYear struct {
 	*bench
-	lab    *generate.Lab
-	db     *projections.DB
-	engine *engine.Supervisor
-	close  func() error
+	*tables
+	lab *generate.Lab
 }
 
-// project puts the year into a broker and from there into tables, twice: by a projector that runs, and
-// by a rebuild. It returns the figures of both and the size; the tables stay until close.
-func (y *caseYear) project(ctx context.Context) (row []float64, err error) {
-	l, err := y.start(ctx, filepath.Join(y.scratch, "results"), "--services", "none")
+// seal is what a part with the year's results says of itself.
+func (y *caseYear) seal(tables string) seal {
+	return seal{Jobs: y.sizes.yearJobs, Each: y.sizes.yearCases, Tables: tables}
+}
+
+// askHere asks the questions of the tables; they are filled first unless an earlier measurement has.
+func (y *caseYear) askHere(ctx context.Context) (row []float64, err error) {
+	p, err := y.part("results")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, l.stop(), os.RemoveAll(l.dir)) }()
+	_, whole, err := p.whole(y.seal(projections.SchemaDigest()))
+	if err == nil && !whole {
+		_, err = y.project(ctx, p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if y.tables, err = y.openTables(ctx, p); err != nil {
+		return nil, err
+	}
+	row, err = y.ask(ctx)
+	return row, errors.Join(err, y.close())
+}
+
+// project puts the year into a broker and from there into the tables of a part, twice: by a projector
+// that runs, and by a rebuild. It returns the figures of both and the size.
+func (y *caseYear) project(ctx context.Context, to part) (row []float64, err error) {
+	from, err := y.part("streams")
+	if err != nil {
+		return nil, err
+	}
+	_, recorded, err := from.whole(y.seal(""))
+	if err != nil {
+		return nil, err
+	}
+	l, err := y.start(ctx, from.dir, "--services", "none")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.stop()) }()
 	log, err := l.log(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := y.record(ctx, log); err != nil {
-		return nil, err
-	}
-	if err := y.open(ctx); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, y.close())
+	if !recorded {
+		if err := y.record(ctx, log); err != nil {
+			return nil, err
 		}
-	}()
+		if err := from.finish(y.seal("")); err != nil {
+			return nil, err
+		}
+	}
+	if y.tables, err = y.openTables(ctx, to); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, y.close()) }()
 	cases := float64(y.sizes.yearJobs * y.sizes.yearCases)
 	used, took, err := y.ingest(ctx, l, log)
 	if err != nil {
@@ -119,7 +157,12 @@ func (y *caseYear) project(ctx context.Context) (row []float64, err error) {
 	if err == nil && float64(there) != cases {
 		err = fmt.Errorf("%d cases are in the table, want %.0f", there, cases)
 	}
-	return []float64{cases / took.Seconds(), cases / used.Seconds(), cases / rebuilt.Seconds(), float64(size) / cases}, err
+	if err != nil {
+		return nil, err
+	}
+	whole := y.seal(projections.SchemaDigest())
+	whole.Seconds = took.Seconds()
+	return []float64{cases / took.Seconds(), cases / used.Seconds(), cases / rebuilt.Seconds(), float64(size) / cases}, to.finish(whole)
 }
 
 // record puts the year into LAB and RESULTS.
@@ -165,32 +208,6 @@ func (y *caseYear) messages(job events.JobID) (list []events.Event) {
 		list = append(list, m)
 	}
 	return list
-}
-
-// open starts an engine with tables.
-func (y *caseYear) open(ctx context.Context) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	dir := filepath.Join(y.scratch, "tables")
-	y.engine, err = engine.Start(ctx, engine.Settings{Command: []string{y.strata, "clickhouse"}, Path: dir, Database: "strata",
-		Logger: slog.New(slog.DiscardHandler), Stderr: io.Discard})
-	if err != nil {
-		cancel()
-		return err
-	}
-	y.close = func() error {
-		cancel()
-		y.engine.Wait()
-		return os.RemoveAll(dir)
-	}
-	if y.db, err = projections.Open(y.engine.DSN()); err == nil {
-		ended := y.close
-		y.close = func() error { return errors.Join(y.db.Close(), ended()) }
-		err = y.db.Migrate(ctx)
-	}
-	if err != nil {
-		return errors.Join(err, y.close())
-	}
-	return nil
 }
 
 // ingest lets a projector fill the tables; it returns what processors and clock say it took.
