@@ -103,9 +103,10 @@ func (e *erasedJobs) concerns(m stream.Message, f fact) bool {
 	return false
 }
 
-// stays tells whether a table keeps its rows of a job that was erased: they say what the facts say, which stay.
+// stays tells whether a table keeps its rows of a job that was erased: they say what the facts say, which stay. The
+// story of a device is not the job's to take along; it holds no word of the job's but its number.
 func stays(table string) bool {
-	return slices.Contains([]string{"job_state", "job_transitions", "removals", "keeps", "aged", "job_viewers"}, table)
+	return slices.Contains([]string{"job_state", "job_transitions", "device_transitions", "removals", "keeps", "aged", "job_viewers"}, table)
 }
 
 // erase removes the rows of erased jobs, for good: parts are written anew, so nothing is left on disk.

@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -14,12 +15,18 @@ import (
 func TestRemovedJobsLoseTheirRows(t *testing.T) {
 	t.Parallel()
 	broker, db := eventtest.Start(t), openTest(t)
+	told := uint64(0)
 	for _, job := range []events.JobID{1, 3, 5} {
-		story(t, broker, job)
+		told = story(t, broker, job)
 	}
 	p, stop := project(t, broker, db)
+	awaitPosition(t, db, stream.Lab, told)
 	awaitPosition(t, db, stream.Output, 12)
 	awaitPosition(t, db, stream.Results, 6)
+	devices := text(t, db, "SELECT device, event, job FROM device_transitions ORDER BY seq, n")
+	if !strings.Contains(devices, "job.started 1") {
+		t.Fatalf("no device's story names job 1: %s", devices)
+	}
 	recorded := broker.Append(t,
 		events.JobPinned{Job: 5, Pinned: true, By: "carol", Reason: "the release"},
 		events.JobFavoured{Job: 5, Favourite: true, By: "bob"},
@@ -51,6 +58,9 @@ func TestRemovedJobsLoseTheirRows(t *testing.T) {
 		if got := text(t, db, question); got != want {
 			t.Errorf("%s\n got %s\nwant %s", question, got, want)
 		}
+	}
+	if got := text(t, db, "SELECT device, event, job FROM device_transitions ORDER BY seq, n"); got != devices {
+		t.Errorf("stories of devices:\n got %s\nwant %s", got, devices)
 	}
 	list, err := db.Removable(t.Context(), RemovalFilter{Before: time.Now().Add(time.Hour), Limit: 10})
 	if err != nil || len(list) != 5 || list[1].Job != 3 || list[3].Job != 5 || len(list[3].Kept) != 1 || list[3].Kept[0] != "pinned by carol" {
