@@ -73,6 +73,8 @@ func models() []model {
 		read("case_changes", changeRows),
 		read("query_items", queryItemRows),
 		read("job_viewers", jobViewerRows),
+		read("test_files", testFileRows),
+		read("file_erasures", fileErasureRows),
 	}
 }
 

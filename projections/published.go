@@ -52,6 +52,12 @@ func published() []view {
 			{"How has a measurement gone, day by day?",
 				"SELECT toDate(time) AS day, units, round(avg(value), 3) AS mean, min(value), max(value)\nFROM results.measurements\nWHERE suite = '0_smoke' AND name = 'boot-time'\nGROUP BY day, units\nORDER BY day"},
 		}},
+		{"files", "job", []question{
+			{"Which tests fill the disk?",
+				"SELECT suite, name, count() AS files, formatReadableSize(sum(size)) AS bytes\nFROM results.files\nWHERE state = 'kept' AND time > now() - INTERVAL 30 DAY\nGROUP BY suite, name\nORDER BY sum(size) DESC\nLIMIT 20"},
+			{"Since which job is a file another one?",
+				"SELECT job, time, digest, state\nFROM results.files\nWHERE suite = '0_smoke' AND name = 'config.gz'\nORDER BY job DESC\nLIMIT 20"},
+		}},
 		{"log_lines", "job", []question{
 			{"In which jobs did the kernel panic?",
 				"SELECT job, line, message\nFROM results.log_lines\nWHERE hasToken(message, 'panic') AND message LIKE '%Kernel panic%'\nORDER BY job DESC\nLIMIT 20"},

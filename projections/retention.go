@@ -24,6 +24,7 @@ type Retention struct {
 	Results      time.Duration // suites, sets, cases, what was judged of them, the facts of RESULTS
 	Measurements time.Duration // numbers of cases
 	History      time.Duration // steps of jobs and of their devices, the facts of LAB about a job
+	Files        time.Duration // bytes of files of tests, which no table has: the archive erases them ([DB.OldFiles]), and rows stay
 	QueryItems   time.Duration // rows of refreshes of queries, from the refresh on; the last of a query stays
 }
 

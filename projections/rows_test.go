@@ -64,6 +64,8 @@ func TestEveryEventHasItsTables(t *testing.T) {
 		{events.TagRemoved{Tag: "t"}, "events 1, device_state 1"},
 		{events.WorkerWentOnline{Worker: "w"}, "events 1, worker_state 1"},
 		{events.ResultsRecorded{Job: 1}, "events 1"},
+		{events.ResultsRecorded{Job: 1, Files: []events.File{{Name: "a"}, {Name: "b"}}}, "events 1, test_files 2"},
+		{events.JobFilesErased{Job: 1}, "events 1, job_transitions 1, file_erasures 1"},
 		{events.ResultsRecorded{Job: 1, Cases: []events.Case{{Suite: "a", Name: "x"}, {Suite: "b", Set: "s", Name: "y", Measurement: &value}}},
 			"events 1, test_suite_counts 2, test_set_counts 1, test_cases 2, measurements 1"},
 	}

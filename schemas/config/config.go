@@ -87,6 +87,7 @@ type Retention struct {
 	Results      time.Duration // cases, suites, judgements
 	Measurements time.Duration
 	History      time.Duration // steps of jobs, the facts about them
+	Files        time.Duration // bytes of files of tests, in the archive; their rows stay
 	QueryItems   time.Duration // of refreshes of queries but the last, from the refresh on
 }
 
@@ -130,6 +131,7 @@ type Worker struct {
 	TFTP     string // address from which devices fetch files; empty serves none
 	TFTPDir  string // directory of a TFTP server of the host, used in place of our own
 	Web      string // address from which devices fetch files by HTTP; empty serves none
+	Ports    string // where jobs take files of tests: "42000-42099", empty for any free one, none
 	CacheDir string // of downloads that jobs share; empty is below Data
 	Cache    int64  // bytes that it may hold; 0 keeps none
 }
@@ -153,10 +155,11 @@ func Defaults() Config {
 type setting struct {
 	key    string
 	about  string
-	into   any      // pointer into the Config: *string, *bool, *int, *int64, *uint64, *time.Duration, *[]string
-	size   bool     // of an *int64: bytes, with units
-	oneOf  []string // of a *string: what is allowed
-	atMost int      // of an *int: from 1 to this; 0 is no limit
+	into   any                // pointer into the Config: *string, *bool, *int, *int64, *uint64, *time.Duration, *[]string
+	size   bool               // of an *int64: bytes, with units
+	oneOf  []string           // of a *string: what is allowed
+	check  func(string) error // of a *string: what else it has to be
+	atMost int                // of an *int: from 1 to this; 0 is no limit
 }
 
 // settings is the one table of keys.
@@ -201,6 +204,7 @@ func (c *Config) settings() []setting {
 		{key: "retention.results", about: "the same for suites, cases, judgements and the facts of RESULTS", into: &c.Retention.Results},
 		{key: "retention.measurements", about: "the same for measurements", into: &c.Retention.Measurements},
 		{key: "retention.history", about: "the same for the steps of jobs and of their devices, and the facts of LAB about a job", into: &c.Retention.History},
+		{key: "retention.files", about: "how long after a job's end the bytes of its tests' files are kept in the archive; 0 is for ever", into: &c.Retention.Files},
 		{key: "retention.query_items", about: "how long the tables keep the rows of a query's refreshes, but the last; 0 is for ever", into: &c.Retention.QueryItems},
 		{key: "notify.url", about: "address of the lab's pages, for links in mail and messages", into: &c.Notify.URL},
 		{key: "notify.timeout", about: "how long one attempt at a callback, mail or message may take", into: &c.Notify.Timeout},
@@ -226,6 +230,7 @@ func (c *Config) settings() []setting {
 		{key: "worker.tftp", about: "address of the TFTP server for devices; where port 69 is taken, the server that has it is used; empty serves none", into: &c.Worker.TFTP},
 		{key: "worker.tftp_dir", about: "directory of a TFTP server of the host, to be used in place of our own", into: &c.Worker.TFTPDir},
 		{key: "worker.web", about: "address of the HTTP server for devices; where the port is taken another is; empty serves none", into: &c.Worker.Web},
+		{key: "worker.file_ports", about: "ports at which devices hand files of tests over, one a running job, at the address of worker.web: such as 42000-42099; empty is any free one; none: files come over consoles only", into: &c.Worker.Ports, check: checkPorts},
 		{key: "worker.cache", about: "bytes of downloads that jobs share; 0 keeps none", into: &c.Worker.Cache, size: true},
 		{key: "worker.cache_dir", about: "where they lie; empty is below data", into: &c.Worker.CacheDir},
 	}

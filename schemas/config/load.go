@@ -140,6 +140,11 @@ func (s setting) set(n *yaml.Node) error {
 		if len(s.oneOf) > 0 && !slices.Contains(s.oneOf, n.Text) {
 			return fmt.Errorf("%q is not one of %s", n.Text, strings.Join(s.oneOf, ", "))
 		}
+		if s.check != nil {
+			if err := s.check(n.Text); err != nil {
+				return err
+			}
+		}
 		*into = n.Text
 	case *bool:
 		b, ok := n.AsBool()
@@ -232,4 +237,21 @@ func FormatSize(bytes int64) string {
 		}
 	}
 	return strconv.FormatInt(bytes, 10)
+}
+
+// checkPorts checks a range of ports.
+func checkPorts(text string) error {
+	if text == "" || text == "none" {
+		return nil
+	}
+	from, to, ok := strings.Cut(text, "-")
+	if !ok {
+		to = from
+	}
+	first, err1 := strconv.ParseUint(from, 10, 16)
+	last, err2 := strconv.ParseUint(to, 10, 16)
+	if err1 != nil || err2 != nil || first == 0 || first > last {
+		return fmt.Errorf("%q is no port and no range of ports from 1 to 65535: such as 42000-42099; none opens none", text)
+	}
+	return nil
 }

@@ -48,6 +48,7 @@ func (s surroundings) runArchive(ctx context.Context, log *stream.Log) error {
 	defer done()
 	if history.DB != nil {
 		d.Tables = history.DB.Position
+		d.Files, d.OldFiles = s.config.Retention.Files, history.DB.OldFiles
 	}
 	return archive.Run(ctx, d)
 }

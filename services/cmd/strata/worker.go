@@ -111,7 +111,7 @@ docs/simulation.md. With --register they are put into the lab first. Nothing is 
 
 // exportsOf is what a worker serves to devices and keeps for jobs.
 func exportsOf(w config.Worker) exports.Settings {
-	s := exports.Settings{TFTP: w.TFTP, TFTPDir: w.TFTPDir, Web: w.Web}
+	s := exports.Settings{TFTP: w.TFTP, TFTPDir: w.TFTPDir, Web: w.Web, FilePorts: w.Ports}
 	if w.Cache > 0 {
 		s.Cache = pipeline.Store{Dir: w.CacheDir, Limit: w.Cache}
 	}
