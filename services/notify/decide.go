@@ -42,7 +42,10 @@ func decide(m moment, n *job.Notify, first, last story, now time.Time) verdict {
 	if n.Status == "running" {
 		return verdict{}
 	}
-	if !first.over() || first.job.OwesRetry() || !last.over() {
+	if !first.over() { // the fact is known here: a replica that is behind has been read
+		return verdict{wait: now.Add(again)}
+	}
+	if first.job.OwesRetry() || !last.over() {
 		return verdict{wait: held}
 	}
 	if want := wantedHealth(n.Status); want != "" && last.job.Health() != want {

@@ -66,6 +66,7 @@ func TestDecide(t *testing.T) {
 		{"canceled, in the queue", "finished", &job.Notify{Status: "canceled"}, outcome{}, withdrawn, yes},
 		{"output is still read", "finished", &job.Notify{Status: "finished"}, outcome{}, told(ran(ended(events.Complete, ""))...), verdict{wait: noon.Add(Patience)}},
 		{"the worker is gone", "finished", &job.Notify{Status: "finished"}, outcome{}, lost, verdict{wait: noon.Add(PatienceLost)}},
+		{"the end is not read yet", "finished", &job.Notify{Status: "finished"}, outcome{}, running, verdict{wait: noon.Add(again)}},
 		{"it will be tried again", "finished", &job.Notify{Status: "finished"}, outcome{}, owes, verdict{wait: held}},
 		{"a later attempt", "finished", &job.Notify{Status: "finished"}, outcome{}, told(events.JobSubmitted{Job: 7, Attempt: &events.Attempt{Of: 3, N: 2}}, events.JobWithdrawn{Job: 7}), verdict{}},
 		{"a query is to be asked", "finished", &job.Notify{Status: "complete", Dependency: "x__y"}, outcome{}, good, verdict{plan: true, ask: true}},

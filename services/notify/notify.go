@@ -285,8 +285,8 @@ func (s *service) look(ctx context.Context, m *moment, now time.Time) draft {
 	}
 	_, def, err := s.definition(ctx, first)
 	if err != nil {
-		if !errors.Is(err, errErased) && def == nil && ctx.Err() == nil && !readable(err) {
-			d.err = err
+		if !errors.Is(err, errErased) && !readable(err) {
+			d.err = err // a stop too: the moment has to wait for the next start
 		}
 		return d
 	}
