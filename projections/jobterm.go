@@ -44,6 +44,7 @@ const (
 	TermGTE         TermOp = "gte"
 	TermIsNull      TermOp = "isnull" // has no value; of a text: is empty
 	TermHas         TermOp = "has"    // of metadata: has the key
+	TermHasAny      TermOp = "hasany" // of metadata: has one of the keys that Path names
 )
 
 // jobField is what can be asked of a job: its column of the view jobs, and the same of a row in hand.
@@ -130,8 +131,8 @@ func (t JobTerm) Check() error {
 	if err != nil {
 		return err
 	}
-	if want := 1; t.Op != TermIn && t.Op != TermHas && len(t.Values) != want {
-		return fmt.Errorf("%s: has %d values, want %d", t.Field, len(t.Values), want)
+	if t.Op != TermIn && t.Op != TermHas && t.Op != TermHasAny && len(t.Values) != 1 {
+		return fmt.Errorf("%s: has %d values, want 1", t.Field, len(t.Values))
 	}
 	if f.kind == termMetadata && len(t.Path) == 0 {
 		return fmt.Errorf("metadata: name a key")
@@ -142,7 +143,7 @@ func (t JobTerm) Check() error {
 			return fmt.Errorf("%s: %w", t.Field, err)
 		}
 		return nil
-	case TermHas:
+	case TermHas, TermHasAny:
 		if f.kind != termMetadata {
 			return fmt.Errorf("%s: only metadata has keys", t.Field)
 		}
@@ -216,6 +217,8 @@ func (t JobTerm) holds(f jobField, j *SelectedJob) bool {
 	case termMetadata:
 		value, there := below(j.Metadata, t.Path)
 		switch t.Op {
+		case TermHasAny:
+			return slices.ContainsFunc(t.Path, func(key string) bool { _, there := j.Metadata[key]; return there })
 		case TermHas:
 			return there
 		case TermIsNull:
@@ -420,6 +423,9 @@ func (t JobTerm) timeSQL(column string, bind binder) string {
 }
 
 func (t JobTerm) metadataSQL(bind binder) string {
+	if t.Op == TermHasAny {
+		return "hasAny(mapKeys(metadata), " + bind(0, "Array(String)", t.Path) + ")"
+	}
 	key := bind(100, "String", t.Path[0])
 	there, value := "mapContains(metadata, "+key+")", "metadata["+key+"]"
 	for i, inner := range t.Path[1:] {

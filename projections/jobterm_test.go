@@ -94,7 +94,7 @@ func someTerm(r *rand.Rand) JobTerm {
 	case 4:
 		return JobTerm{Field: "health_check", Op: TermExact, Values: []string{pick(r, []string{"true", "False"})}, Not: not}
 	case 5:
-		return JobTerm{Field: "metadata", Path: []string{pick(r, []string{"branch", "b'r", "build"})}, Op: pick(r, append(texts, TermHas)), Values: []string{pick(r, []string{"next", "9", "it's"})}, Not: not}
+		return JobTerm{Field: "metadata", Path: []string{pick(r, []string{"branch", "b'r", "build"})}, Op: pick(r, append(texts, TermHas, TermHasAny)), Values: []string{pick(r, []string{"next", "9", "it's"})}, Not: not}
 	case 6:
 		return JobTerm{Field: pick(r, []string{"state", "health", "device_type", "submitter"}), Op: pick(r, texts),
 			Values: []string{pick(r, []string{"Finished", "Submitted", "Complete", "alice", "BOB", "o'hara", "qemu"})}, Not: not}

@@ -59,7 +59,7 @@ func viewDevice(s *lab.State, d *lab.Device, whole bool) Device {
 	if whole {
 		v.Dictionary = d.Dictionary
 	}
-	v.Hardware, v.Owner, v.OwnerGroup, v.Permissions, v.LastCheck = d.Hardware, d.Owner, d.OwnerGroup, d.Permissions, moment(d.LastCheckAt)
+	v.Hardware, v.Owner, v.OwnerGroup, v.Permissions, v.LastCheck, v.LastCheckJob = d.Hardware, d.Owner, d.OwnerGroup, d.Permissions, moment(d.LastCheckAt), d.LastCheck
 	return v
 }
 

@@ -20,6 +20,7 @@ func verbs() map[string]handler {
 		"jobs.find":     verb((*api).findJobs),
 		"jobs.row":      verb((*api).jobRow),
 		"jobs.texts":    verb((*api).jobTexts),
+		"jobs.cases":    verb((*api).jobCases),
 		"jobs.show":     verb((*api).showJob),
 		"jobs.results":  verb((*api).results),
 		"jobs.files":    verb((*api).jobFiles),
@@ -47,6 +48,7 @@ func verbs() map[string]handler {
 		"devices.type":      verb((*api).typeOnConsole),
 		"devices.release":   verb((*api).releaseDevice),
 		"devices.render":    verb((*api).renderDevice),
+		"devices.check":     verb((*api).checkDictionary),
 
 		"device-types.list":      verb((*api).listDeviceTypes),
 		"device-types.show":      verb((*api).showDeviceType),

@@ -20,19 +20,21 @@ type Verdict struct {
 // Verdict waits until submission has looked at a definition, or ctx ends, and says what came of it.
 func (i Inside) Verdict(ctx context.Context, job events.JobID) (Verdict, error) {
 	about := events.Entity{Kind: events.Job, ID: job.String()}
+	patient := ctx // the caller's patience is for the wait
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*patience)
+	defer cancel()
 	// The state may have forgotten a job that is over; the log knows it then.
 	facts, err := i.a.log.Load(ctx, about)
 	if err != nil {
 		return Verdict{}, refused(err)
 	}
-	if len(facts) == 0 && !i.a.await(ctx, patience, func(s *lab.State) bool { return s.Seq(about) > 0 }) {
-		return Verdict{}, nil
-	}
-	// The caller's patience was for the wait.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
-	if facts, err = i.a.log.Load(ctx, about); err != nil {
-		return Verdict{}, refused(err)
+	if len(facts) == 0 {
+		if !i.a.await(patient, patience, func(s *lab.State) bool { return s.Seq(about) > 0 }) {
+			return Verdict{}, nil
+		}
+		if facts, err = i.a.log.Load(ctx, about); err != nil {
+			return Verdict{}, refused(err)
+		}
 	}
 	var v Verdict
 	for _, r := range facts {

@@ -177,8 +177,9 @@ type Device struct {
 	Hardware     string                `json:"hardware,omitempty"`   // revision of the board
 	Owner        events.UserName       `json:"owner,omitempty"`      // who has it on the desk
 	OwnerGroup   events.GroupName      `json:"owner_group,omitempty"`
-	Permissions  []events.Permission   `json:"permissions,omitempty"` // of groups
-	LastCheck    *time.Time            `json:"last_check,omitempty"`  // when its last health check was submitted
+	Permissions  []events.Permission   `json:"permissions,omitempty"`    // of groups
+	LastCheck    *time.Time            `json:"last_check,omitempty"`     // when its last health check was submitted
+	LastCheckJob events.JobID          `json:"last_check_job,omitempty"` // the last health check that ended
 }
 
 // DeviceRequest names a device, and says what is wanted of it.

@@ -1,0 +1,134 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"strata/events"
+	"strata/events/stream"
+)
+
+// Clients that lose an answer send their submission again, with a key that they made for it. The bus knows
+// message ids for an hour ([stream.SubmissionWindow]); this file makes that a day, which clients expect.
+
+// KeyWindow is how long a key is remembered.
+const KeyWindow = 24 * time.Hour
+
+// keyBucket is the bucket of the broker that remembers keys, so that any process of the api knows them.
+const keyBucket = "SUBMISSION_KEYS"
+
+// maxKey is how long a key may be, in bytes.
+const maxKey = 255
+
+// keyEntry is what is remembered of a key.
+type keyEntry struct {
+	Digest string       `json:"digest"`        // SHA-256 of the definition
+	After  uint64       `json:"after"`         // last submission before the first try
+	At     time.Time    `json:"at"`            // of the first try
+	Job    events.JobID `json:"job,omitempty"` // 0: a try is under way, or broke off
+}
+
+// SubmitOnce is [Inside.Submit] for a key of the caller's: however often it is sent within [KeyWindow], it is
+// one job. A key that was used for another definition is refused, with Field idempotency_key.
+func (i Inside) SubmitOnce(ctx context.Context, who Caller, definition []byte, key string) (events.JobID, error) {
+	if len(key) > maxKey {
+		return 0, &Error{Code: Invalid, Field: "idempotency_key", Message: fmt.Sprintf("Idempotency-Key has %d bytes, at most %d are allowed", len(key), maxKey)}
+	}
+	bucket, err := i.keys(ctx)
+	if err != nil {
+		return 0, refused(err)
+	}
+	sum := sha256.Sum256(definition)
+	digest := hex.EncodeToString(sum[:])
+	hashed := sha256.Sum256([]byte(string(who.User) + "\x00" + key))
+	name := hex.EncodeToString(hashed[:])
+	entry, err := i.keyed(ctx, bucket, name, digest)
+	if err != nil {
+		return 0, refused(err)
+	}
+	if entry.Digest != digest {
+		return 0, &Error{Code: Conflict, Field: "idempotency_key", Message: "this Idempotency-Key was used for another definition"}
+	}
+	if entry.Job != 0 {
+		return entry.Job, nil
+	}
+	id := "key-" + name
+	if i.a.now().Sub(entry.At) > stream.SubmissionWindow/2 {
+		// The bus may have forgotten the id of a try that broke off behind its back.
+		if entry.Job, err = i.published(ctx, who.User, entry.After, id); err != nil {
+			return 0, refused(err)
+		}
+	}
+	if entry.Job == 0 {
+		if entry.Job, err = i.Submit(ctx, who, definition, id); err != nil {
+			return 0, err
+		}
+	}
+	text, err := json.Marshal(entry)
+	if err != nil {
+		return 0, refused(err)
+	}
+	if _, err := bucket.Put(ctx, name, text); err != nil {
+		i.a.logger.Warn("remember a submission's key", "err", err) // for the next hour the bus does
+	}
+	return entry.Job, nil
+}
+
+// keys opens the bucket, and makes it where it is missing.
+func (i Inside) keys(ctx context.Context) (jetstream.KeyValue, error) {
+	js := i.a.log.JetStream()
+	bucket, err := js.KeyValue(ctx, keyBucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		bucket, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: keyBucket,
+			Description: "Idempotency-Keys of submissions", TTL: KeyWindow, Storage: jetstream.FileStorage})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", keyBucket, err)
+	}
+	return bucket, nil
+}
+
+// keyed returns what is remembered of a key, and begins to remember it.
+func (i Inside) keyed(ctx context.Context, bucket jetstream.KeyValue, name, digest string) (entry keyEntry, err error) {
+	last, err := i.a.log.Last(ctx, stream.Submissions)
+	if err != nil {
+		return entry, err
+	}
+	entry = keyEntry{Digest: digest, After: last, At: i.a.now().UTC()}
+	text, err := json.Marshal(entry)
+	if err != nil {
+		return entry, err
+	}
+	// Who comes first makes the entry; all others read it.
+	if _, err = bucket.Create(ctx, name, text); err == nil || !errors.Is(err, jetstream.ErrKeyExists) {
+		return entry, err
+	}
+	was, err := bucket.Get(ctx, name)
+	if err != nil {
+		return entry, fmt.Errorf("read a submission's key: %w", err)
+	}
+	entry = keyEntry{}
+	if err := json.Unmarshal(was.Value(), &entry); err != nil {
+		return entry, fmt.Errorf("read a submission's key: %w", err)
+	}
+	return entry, nil
+}
+
+// published looks for a submission by its message id; 0 is none.
+func (i Inside) published(ctx context.Context, user events.UserName, after uint64, id string) (events.JobID, error) {
+	found := events.JobID(0)
+	err := i.a.log.Scan(ctx, stream.Submissions, "submit."+events.EscapeToken(string(user)), after+1, func(m stream.Message) error {
+		if m.Header.Get(events.HeaderMsgID) == string(user)+"/"+id {
+			found = events.JobID(m.Seq)
+		}
+		return nil
+	})
+	return found, err
+}
