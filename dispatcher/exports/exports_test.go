@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"syscall"
@@ -286,6 +287,30 @@ func TestAddress(t *testing.T) {
 	} {
 		if got := (Settings{TFTP: tt.tftp, Web: tt.web}).address(); got != tt.want {
 			t.Errorf("address of TFTP on %q and HTTP on %q: %q, want %q", tt.tftp, tt.web, got, tt.want)
+		}
+	}
+}
+
+// Doors are opened where the web server is, whether this job needs that or not.
+func TestFileDoor(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		web, ports string
+		want       *pipeline.FileDoor
+	}{
+		{":8070", "", &pipeline.FileDoor{}},
+		{"127.0.0.1:0", "42000-42099", &pipeline.FileDoor{Host: "127.0.0.1", Ports: "42000-42099", Address: "10.0.2.2"}},
+		{"192.0.2.9:80", "", &pipeline.FileDoor{Host: "192.0.2.9", Address: "192.0.2.9"}},
+		{"127.0.0.1:0", "none", nil},
+		{"", "", nil},
+	} {
+		offer, stop, err := OneJob(t.Context(), []byte("actions: []"), t.TempDir(), Settings{Web: tt.web, FilePorts: tt.ports, Logger: quiet(), After: time.After})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		if got := offer.Files; !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("web on %q, ports %q: doors at %+v, want %+v", tt.web, tt.ports, got, tt.want)
 		}
 	}
 }

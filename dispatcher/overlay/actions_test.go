@@ -305,6 +305,7 @@ type job struct {
 	dir, root  string
 	definition pipeline.Data
 	dispatcher pipeline.Data
+	services   pipeline.Services
 	env        []string
 	log        []events.Record
 	runs       []*Run
@@ -333,7 +334,7 @@ func (j *job) plan() (*pipeline.Plan, error) {
 	j.definition = j.definition.With("timeouts", pipeline.Of([]pipeline.Pair{}))
 	return pipeline.Parse(pipeline.Inputs{
 		ID: "7", Job: j.definition, Device: device, Dispatcher: j.dispatcher.With("dispatcher_ip", pipeline.Of("192.0.2.1")),
-		Env: append(os.Environ(), append(j.env, "GIT_CONFIG_NOSYSTEM=1", "HOME="+j.root)...), Dir: j.dir, Log: logger, Now: time.Now,
+		Env: append(os.Environ(), append(j.env, "GIT_CONFIG_NOSYSTEM=1", "HOME="+j.root)...), Dir: j.dir, Log: logger, Now: time.Now, Services: j.services,
 		Methods: pipeline.Methods{
 			Deploy: []pipeline.Method{{Name: "x", Accepts: accept, Action: func(pipeline.Data) pipeline.Action { return patient{New().(*create), j} }}},
 			Test: []pipeline.Method{{Name: "t", Accepts: accept,

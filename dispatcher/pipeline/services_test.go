@@ -103,6 +103,16 @@ func TestAddressOfServers(t *testing.T) {
 	}
 }
 
+// A door is where its offer says, unless the lab knows better; a port in the lab's address is another server's.
+func TestAddressOfDoors(t *testing.T) {
+	t.Parallel()
+	for dispatcher, want := range map[string]string{"{}": "10.0.2.2", "dispatcher_ip: 192.0.2.1": "192.0.2.1", "dispatcher_http_ip: 'proxy.example.com:8080'": "proxy.example.com"} {
+		if host, err := served(t, dispatcher, Services{Files: &FileDoor{Host: "127.0.0.1", Address: "10.0.2.2"}}).DoorHost(); host != want || err != nil {
+			t.Errorf("address with %s: %q, %v; want %s", dispatcher, host, err, want)
+		}
+	}
+}
+
 func TestDefaultAddressIsNotEmpty(t *testing.T) {
 	t.Parallel()
 	s := served(t, "{}", Services{})

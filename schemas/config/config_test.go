@@ -68,6 +68,9 @@ func TestLoadRefuses(t *testing.T) {
 		{"jobs: {output_limit: -1}", 1, []string{"jobs.output_limit"}},
 		{"jobs: {extra_context: x}", 1, []string{"jobs.extra_context", "list"}},
 		{"log: {level: loud}", 1, []string{"log.level", `"loud"`, "debug, info, warn, error"}},
+		{"worker: {file_ports: 42099-42000}", 1, []string{"worker.file_ports", `"42099-42000"`, "such as 42000-42099"}},
+		{"worker: {file_ports: any}", 1, []string{"worker.file_ports", `"any"`, "none opens none"}},
+		{"worker: {file_ports: '0-70000'}", 1, []string{"worker.file_ports"}},
 		{"broker: {allow_lossy: 3}", 1, []string{"broker.allow_lossy", "true or false"}},
 		{"broker: {replicas: 9}", 1, []string{"broker.replicas", "1 to 5"}},
 		{"data: [a]", 1, []string{"data", "text", "list"}},
@@ -91,6 +94,15 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Load of a missing file = %v, want os.ErrNotExist", err)
+	}
+}
+
+func TestPortsOfFiles(t *testing.T) {
+	t.Parallel()
+	for _, ports := range []string{"", "none", "42000", "42000-42099"} {
+		if got, err := Load(write(t, "worker: {file_ports: '"+ports+"'}\nretention: {files: 24h}")); err != nil || got.Worker.Ports != ports || got.Retention.Files != 24*time.Hour {
+			t.Errorf("ports %q: got %q, %v", ports, got.Worker.Ports, err)
+		}
 	}
 }
 

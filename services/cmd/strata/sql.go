@@ -22,7 +22,7 @@ func (a *app) sqlCommand() *cobra.Command {
 input; on a terminal there is a prompt, on which a query ends with a semicolon.
 
 The views (docs/tables.md): jobs, job_transitions, job_judgements, case_changes, devices,
-device_transitions, workers, test_suites, test_sets, test_cases, measurements, log_lines. They follow the
+device_transitions, workers, test_suites, test_sets, test_cases, measurements, files, log_lines. They follow the
 log within a second. Of what is about jobs, each caller sees the jobs that they may see; who may do
 anything in the lab reads the storage beneath too, such as events. Programs ask over ClickHouse's HTTP
 interface (docs/sql-door.md).`,
