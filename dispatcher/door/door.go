@@ -100,12 +100,7 @@ func listen(host, ports string) (net.Listener, error) {
 	}
 }
 
-// CheckPorts says whether a text is a range of ports.
-func CheckPorts(ports string) error {
-	_, _, err := portRange(ports)
-	return err
-}
-
+// portRange reads a port or a range of them; 0 stands for any.
 func portRange(ports string) (first, last int, err error) {
 	if ports == "" {
 		return 0, 0, nil
