@@ -7,6 +7,7 @@ import (
 	"strata/services/api/door"
 	"strata/services/api/lavarpc"
 	"strata/services/api/live"
+	"strata/services/api/rest"
 )
 
 // newDoor returns the door of this process's HTTP interfaces. It opens when the api answers.
@@ -28,6 +29,11 @@ func (s surroundings) interfaces(in api.Inside) http.Handler {
 		ExtraContext: s.config.Jobs.ExtraContext, EventSocket: s.eventSocket()})
 	mux.Handle("/RPC2", rpc)
 	mux.Handle("/RPC2/{$}", rpc)
+	pages := rest.New(rest.Deps{Lab: in, Now: s.now, Logger: s.logger.With("service", "rest"), ExtraContext: s.config.Jobs.ExtraContext,
+		EventSocket: s.eventSocket()})
+	for _, pattern := range rest.Patterns() {
+		mux.Handle(pattern, pages)
+	}
 	return mux
 }
 

@@ -1,0 +1,290 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"strata/services/api"
+)
+
+// object is a JSON object whose keys keep their order, as LAVA's do.
+type object []member
+
+type member struct {
+	key   string
+	value any
+}
+
+// MarshalJSON writes the members in their order.
+func (o object) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		key, err := encoded(m.key)
+		if err != nil {
+			return nil, err
+		}
+		value, err := encoded(m.value)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(key)
+		b.WriteByte(':')
+		b.Write(value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// encoded is a value as JSON, with the characters of HTML as they are.
+func encoded(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
+}
+
+// get returns a member, nil where there is none.
+func (o object) get(key string) any {
+	for _, m := range o {
+		if m.key == key {
+			return m.value
+		}
+	}
+	return nil
+}
+
+// answer is what an operation answers: a value as JSON, or a file.
+type answer struct {
+	status int // 0 is 200
+	body   any // as JSON; nil has no body, but for files
+	header http.Header
+	file   *file
+}
+
+// file is a download.
+type file struct {
+	name, contentType string
+	write             func(w io.Writer) error
+}
+
+func ok(body any) (answer, error) { return answer{body: body}, nil }
+
+func said(status int, message string) (answer, error) {
+	return answer{status: status, body: object{{"message", message}}}, nil
+}
+
+// textFile is a download of a text.
+func textFile(name, contentType, text string) (answer, error) {
+	return answer{file: &file{name: name, contentType: contentType, write: func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	}}}, nil
+}
+
+// problem is an error with the answer that it gets.
+type problem struct {
+	status int
+	body   any
+	header http.Header
+}
+
+func (p *problem) Error() string {
+	text, err := encoded(p.body)
+	return fmt.Sprintf("%d %s %v", p.status, text, err)
+}
+
+// detail is the shape of most errors.
+func detail(status int, format string, args ...any) *problem {
+	return &problem{status: status, body: object{{"detail", fmt.Sprintf(format, args...)}}}
+}
+
+// invalid is an error about a field.
+func invalid(field, format string, args ...any) *problem {
+	return &problem{status: http.StatusBadRequest, body: object{{field, []string{fmt.Sprintf(format, args...)}}}}
+}
+
+// notFound and the others are worded as Django REST framework words them.
+func notFound() *problem { return detail(http.StatusNotFound, "Not found.") }
+
+const (
+	unknownToken  = "Invalid token."
+	noCredentials = "Authentication credentials were not provided."
+	forbidden     = "You do not have permission to perform this action."
+)
+
+// refusal returns what a caller is answered for an error.
+func (q *request) refusal(err error) *problem {
+	var p *problem
+	var e *api.Error
+	switch {
+	case errors.As(err, &p):
+		return p
+	case !errors.As(err, &e):
+		return detail(http.StatusInternalServerError, "internal error; the lab's log has more")
+	}
+	status := map[api.Code]int{api.Invalid: 400, api.NotFound: 404, api.Denied: 403, api.Conflict: 409, api.Away: 503}[e.Code]
+	if status == 0 {
+		status = http.StatusInternalServerError
+	}
+	if q.version == v1 {
+		body := object{{"code", string(e.Code)}, {"detail", e.Message}}
+		if e.Field != "" {
+			body = append(body, member{"field", e.Field})
+		}
+		return &problem{status: status, body: body, header: later(status)}
+	}
+	switch {
+	case e.Code == api.NotFound:
+		return notFound()
+	case e.Code == api.Denied && q.who.User == "":
+		return detail(status, noCredentials)
+	case e.Code == api.Denied:
+		return detail(status, forbidden)
+	case e.Code == api.Invalid && e.Field != "":
+		return invalid(e.Field, "%s", e.Message)
+	}
+	p = detail(status, "%s", e.Message)
+	p.header = later(status)
+	return p
+}
+
+// later tells when to try again, where that is of use.
+func later(status int) http.Header {
+	if status != http.StatusServiceUnavailable {
+		return nil
+	}
+	return http.Header{"Retry-After": {"5"}}
+}
+
+// stamp writes a time as LAVA's REST does: ISO 8601 with microseconds, where there are any.
+func stamp(t time.Time) string {
+	if t = t.UTC().Truncate(time.Microsecond); t.Nanosecond() == 0 {
+		return t.Format("2006-01-02T15:04:05Z")
+	}
+	return t.Format("2006-01-02T15:04:05.000000Z")
+}
+
+// stamped is stamp, or nil for no time.
+func stamped(t *time.Time) any {
+	if t == nil || t.IsZero() {
+		return nil
+	}
+	return stamp(*t)
+}
+
+// orNull is a text, or nil for an empty one.
+func orNull[S ~string](s S) any {
+	if s == "" {
+		return nil
+	}
+	return string(s)
+}
+
+// send writes an answer.
+func (q *request) send(a answer) {
+	h := q.w.Header()
+	for key, values := range a.header {
+		h[key] = values
+	}
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	switch {
+	case a.file != nil:
+		q.sendFile(a)
+	case a.body == nil:
+		q.w.WriteHeader(a.status)
+	default:
+		q.sendJSON(a.status, a.body)
+	}
+}
+
+func (q *request) sendJSON(status int, body any) {
+	text, err := encoded(body)
+	if err != nil {
+		q.d.Logger.Error("encode an answer", "path", q.r.URL.Path, "err", err)
+		http.Error(q.w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	if q.html() {
+		q.sendPage(status, text)
+		return
+	}
+	q.w.Header().Set("Content-Type", "application/json")
+	q.w.WriteHeader(status)
+	if q.r.Method != http.MethodHead {
+		_, _ = q.w.Write(text) // the caller may have gone
+	}
+}
+
+// sendFile sends a download. What comes from devices and people is never shown as a page.
+func (q *request) sendFile(a answer) {
+	h := q.w.Header()
+	h.Set("Content-Type", a.file.contentType)
+	h.Set("Content-Disposition", "attachment; filename="+fileName(a.file.name))
+	h.Set("X-Content-Type-Options", "nosniff")
+	if q.r.Method == http.MethodHead {
+		q.w.WriteHeader(a.status)
+		return
+	}
+	begun := &started{ResponseWriter: q.w, status: a.status}
+	err := a.file.write(begun)
+	switch {
+	case err == nil:
+		begun.begin()
+	case !begun.done: // nothing has been sent: an error can still be
+		for _, key := range []string{"Content-Disposition", "Content-Type"} {
+			h.Del(key)
+		}
+		q.fail(err)
+	default:
+		q.d.Logger.Warn("a download broke off", "path", q.r.URL.Path, "err", err)
+		panic(http.ErrAbortHandler) // else the client takes a part for the whole
+	}
+}
+
+// started writes the status before the first bytes.
+type started struct {
+	http.ResponseWriter
+	status int
+	done   bool
+}
+
+func (s *started) begin() {
+	if !s.done {
+		s.done = true
+		s.WriteHeader(s.status)
+	}
+}
+
+func (s *started) Write(p []byte) (int, error) {
+	s.begin()
+	return s.ResponseWriter.Write(p)
+}
+
+// fileName writes a name for a header; names of devices and suites may hold anything.
+func fileName(name string) string {
+	plain := strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || strings.ContainsRune(`"\/;`, r) {
+			return '_'
+		}
+		return r
+	}, name)
+	if strings.ContainsAny(plain, " ()<>@,:[]?={}'") {
+		return `"` + plain + `"`
+	}
+	return plain
+}

@@ -1,0 +1,207 @@
+package rest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// body is what a request brings: the fields of a JSON object or of a form.
+type body struct {
+	fields map[string]json.RawMessage // of JSON
+	form   url.Values
+}
+
+// maxForm is how much of a form with files is held in memory.
+const maxForm = 8 << 20
+
+// body reads the request's body, in any of the forms that Django REST framework takes.
+func (q *request) body() (*body, error) {
+	kind, _, err := mime.ParseMediaType(q.r.Header.Get("Content-Type"))
+	if q.r.Header.Get("Content-Type") == "" || err != nil {
+		kind = "application/json"
+	}
+	b := &body{}
+	switch kind {
+	case "application/json":
+		text, err := q.text()
+		if err != nil {
+			return nil, err
+		}
+		if len(strings.TrimSpace(text)) == 0 {
+			return b, nil
+		}
+		if err := json.Unmarshal([]byte(text), &b.fields); err != nil {
+			var wrong *json.UnmarshalTypeError
+			if errors.As(err, &wrong) {
+				return nil, invalid("non_field_errors", "Invalid data. Expected a dictionary, but got %s.", wrong.Value)
+			}
+			return nil, detail(http.StatusBadRequest, "JSON parse error - %v", err)
+		}
+	case "application/x-www-form-urlencoded":
+		if err := q.r.ParseForm(); err != nil {
+			return nil, q.unread(err)
+		}
+		b.form = q.r.PostForm
+	case "multipart/form-data":
+		if err := q.r.ParseMultipartForm(maxForm); err != nil {
+			return nil, q.unread(err)
+		}
+		b.form = url.Values(q.r.MultipartForm.Value)
+		for name, files := range q.r.MultipartForm.File {
+			f, err := files[0].Open()
+			if err != nil {
+				return nil, q.unread(err)
+			}
+			text, err := io.ReadAll(f)
+			if err = errors.Join(err, f.Close()); err != nil {
+				return nil, q.unread(err)
+			}
+			b.form.Set(name, string(text))
+		}
+	default:
+		return nil, detail(http.StatusUnsupportedMediaType, "Unsupported media type %q in request.", q.r.Header.Get("Content-Type"))
+	}
+	return b, nil
+}
+
+// text reads the body as it is.
+func (q *request) text() (string, error) {
+	text, err := io.ReadAll(q.r.Body)
+	if err != nil {
+		return "", q.unread(err)
+	}
+	return string(text), nil
+}
+
+// unread says why a body could not be read.
+func (q *request) unread(err error) error {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return detail(http.StatusRequestEntityTooLarge, "The request is too large: allowed are %d bytes.", large.Limit)
+	}
+	return detail(http.StatusBadRequest, "Malformed request: %v.", err)
+}
+
+// want is a field that an operation reads.
+type want struct {
+	name     string
+	to       *string
+	required bool
+}
+
+// fields reads fields of the request's body.
+func (q *request) fields(wanted ...want) error {
+	if err := q.named(); err != nil {
+		return err
+	}
+	b, err := q.body()
+	if err != nil {
+		return err
+	}
+	return b.read(wanted...)
+}
+
+// read reads fields; the error tells of all that are missing.
+func (b *body) read(wanted ...want) error {
+	missing := object{}
+	for _, w := range wanted {
+		value, there := b.text(w.name)
+		switch {
+		case there && value == "" && w.required:
+			missing = append(missing, member{w.name, []string{"This field may not be blank."}})
+		case there:
+			*w.to = value
+		case w.required:
+			missing = append(missing, member{w.name, []string{"This field is required."}})
+		}
+	}
+	if len(missing) > 0 {
+		return &problem{status: http.StatusBadRequest, body: missing}
+	}
+	return nil
+}
+
+func (b *body) has(name string) bool {
+	_, json := b.fields[name]
+	return json || b.form.Has(name)
+}
+
+// text returns a field as a text; null is empty.
+func (b *body) text(name string) (string, bool) {
+	if b.form.Has(name) {
+		return b.form.Get(name), true
+	}
+	raw, there := b.fields[name]
+	if !there {
+		return "", false
+	}
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s, true
+	}
+	if string(raw) == "null" {
+		return "", true
+	}
+	return string(raw), true
+}
+
+// list returns a field that holds several values.
+func (b *body) list(name string) []string {
+	if b.form.Has(name) {
+		return slices.DeleteFunc(slices.Clone(b.form[name]), func(s string) bool { return s == "" })
+	}
+	var raw []json.RawMessage
+	if json.Unmarshal(b.fields[name], &raw) != nil {
+		if one, there := b.text(name); there && one != "" {
+			return strings.Split(one, ",")
+		}
+		return nil
+	}
+	var out []string
+	for _, r := range raw {
+		var s string
+		if json.Unmarshal(r, &s) != nil {
+			s = string(r)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// truth returns a field that is true or false.
+func (b *body) truth(name string) (value, there bool, err error) {
+	s, there := b.text(name)
+	if !there {
+		return false, false, nil
+	}
+	switch strings.ToLower(s) {
+	case "true", "1", "on", "yes":
+		return true, true, nil
+	case "false", "0", "off", "no", "":
+		return false, true, nil
+	}
+	return false, true, invalid(name, "Must be a valid boolean.")
+}
+
+// whole returns a field that is a number from 0.
+func (b *body) whole(name string) (value int, there bool, err error) {
+	s, there := b.text(name)
+	if !there {
+		return 0, false, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0, true, invalid(name, "A valid integer is required.")
+	}
+	if n < 0 {
+		return 0, true, invalid(name, "Ensure this value is greater than or equal to 0.")
+	}
+	return n, true, nil
+}

@@ -1,0 +1,466 @@
+package rest
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"strata/events"
+	"strata/services/api"
+)
+
+// typeRow is a device type.
+type typeRow struct{ api.DeviceType }
+
+// deviceTypes are the device types of the lab.
+func deviceTypes() resource[typeRow] {
+	none := func(*typeRow) any { return nil }
+	return resource[typeRow]{
+		name: "devicetypes",
+		fields: []field[typeRow]{
+			{"name", text, "name of the device type", true, func(t *typeRow) any { return string(t.DeviceType.DeviceType) }},
+			{"architecture", text, "such as arm64", true, func(t *typeRow) any { return orNull(t.Architecture) }},
+			{"processor", text, "not kept by this lab", false, none},
+			{"cpu_model", text, "not kept by this lab", false, none},
+			{"aliases", texts, "other names that jobs may ask for", true, func(t *typeRow) any { return emptied(t.Aliases) }},
+			{"bits", integer, "not kept by this lab", false, none},
+			{"cores", integers, "not kept by this lab", false, func(*typeRow) any { return []int{} }},
+			{"core_count", integer, "not kept by this lab", false, none},
+			{"description", text, "", true, func(t *typeRow) any { return orNull(t.Description) }},
+			{"health_frequency", integer, "how often devices are checked", true, func(t *typeRow) any { return frequency(t) }},
+			{"disable_health_check", truth, "whether devices are not checked", true, func(t *typeRow) any { return t.HealthDisabled }},
+			{"health_denominator", text, "what health_frequency counts: hours or jobs", false, func(t *typeRow) any { return denominator(t) }},
+			{"display", truth, "whether it is shown and takes jobs", true, func(t *typeRow) any { return !t.Hidden }},
+		},
+		filters: []filter[typeRow]{
+			{"name", text, textLookups, func(t *typeRow) []string { return []string{string(t.DeviceType.DeviceType)} }},
+			{"description", text, textLookups, func(t *typeRow) []string { return some(t.Description) }},
+			{"architecture__name", text, textLookups, func(t *typeRow) []string { return some(t.Architecture) }},
+			{"cpu_model", text, textLookups, func(*typeRow) []string { return nil }},
+			{"processor__name", text, textLookups, func(*typeRow) []string { return nil }},
+			{"bits__width", integer, exactLookups, func(*typeRow) []string { return nil }},
+			{"cores__name", text, textLookups, func(*typeRow) []string { return nil }},
+			{"core_count", integer, exactLookups, func(*typeRow) []string { return nil }},
+			{"alias__name", text, textLookups, func(t *typeRow) []string { return t.Aliases }},
+			{"health_frequency", integer, orderedLookups, func(t *typeRow) []string { return []string{strconv.Itoa(frequency(t))} }},
+			{"disable_health_check", truth, exactLookups, func(t *typeRow) []string { return yes(t.HealthDisabled) }},
+			{"health_denominator", text, exactLookups, func(t *typeRow) []string { return []string{denominator(t)} }},
+			{"display", truth, exactLookups, func(t *typeRow) []string { return yes(!t.Hidden) }},
+		},
+	}
+}
+
+// frequency is how often devices are checked; LAVA's default where nothing was set.
+func frequency(t *typeRow) int {
+	if t.HealthFrequency == 0 {
+		return 24
+	}
+	return t.HealthFrequency
+}
+
+func denominator(t *typeRow) string {
+	if t.HealthDenominator == "" {
+		return "hours"
+	}
+	return string(t.HealthDenominator)
+}
+
+func yes(b bool) []string { return []string{strconv.FormatBool(b)} }
+
+// some is a value where there is one.
+func some[S ~string](s S) []string {
+	if s == "" {
+		return nil
+	}
+	return []string{string(s)}
+}
+
+// emptied is a list that is never null in JSON.
+func emptied[S ~string](list []S) []string {
+	out := []string{}
+	for _, s := range list {
+		out = append(out, string(s))
+	}
+	return out
+}
+
+// deviceRow is a device with its type and worker.
+type deviceRow struct {
+	api.Device
+	typ    typeRow
+	worker workerRow
+}
+
+// devices are the devices of the lab.
+func devices() resource[deviceRow] {
+	res := resource[deviceRow]{
+		name: "devices",
+		fields: []field[deviceRow]{
+			{"hostname", text, "name of the device", true, func(d *deviceRow) any { return string(d.Device.Device) }},
+			{"device_type", text, "", true, func(d *deviceRow) any { return string(d.DeviceType) }},
+			{"device_version", text, "revision of the board", true, func(d *deviceRow) any { return orNull(d.Hardware) }},
+			{"physical_owner", integer, "user who has it on the desk", true, func(d *deviceRow) any { return numbered("user", string(d.Owner)) }},
+			{"physical_group", integer, "group that has it on the desk", true, func(d *deviceRow) any { return numbered("group", string(d.OwnerGroup)) }},
+			{"description", text, "", true, func(d *deviceRow) any { return orNull(d.Description) }},
+			{"tags", integers, "numbers of its tags", true, func(d *deviceRow) any { return numbersOf("tag", emptied(d.Tags)) }},
+			{"state", text, strings.Join(deviceStates, ", "), false, func(d *deviceRow) any { return d.State }},
+			{"health", text, strings.Join(deviceHealths, ", "), true, func(d *deviceRow) any { return string(d.Health) }},
+			{"last_health_report_job", integer, "its last health check that ended", false, func(d *deviceRow) any { return jobOrNull(d.LastCheckJob) }},
+			{"worker_host", text, "worker that it hangs on", true, func(d *deviceRow) any { return orNull(d.Worker) }},
+			{"is_synced", truth, "always false: dictionaries are not synced with files", false, func(*deviceRow) any { return false }},
+		},
+		filters: []filter[deviceRow]{
+			{"hostname", text, textLookups, func(d *deviceRow) []string { return some(d.Device.Device) }},
+			{"device_version", text, textLookups, func(d *deviceRow) []string { return some(d.Hardware) }},
+			{"description", text, textLookups, func(d *deviceRow) []string { return some(d.Description) }},
+			{"state", text, []string{"exact", "in"}, func(d *deviceRow) []string { return some(d.State) }},
+			{"health", text, []string{"exact", "in"}, func(d *deviceRow) []string { return some(d.Health) }},
+			{"is_synced", truth, exactLookups, func(*deviceRow) []string { return yes(false) }},
+			{"device_type", text, exactLookups, func(d *deviceRow) []string { return some(d.DeviceType) }},
+			{"worker_host", text, exactLookups, func(d *deviceRow) []string { return some(d.Worker) }},
+			{"physical_owner__username", text, textLookups, func(d *deviceRow) []string { return some(d.Owner) }},
+			{"physical_group__name", text, textLookups, func(d *deviceRow) []string { return some(d.OwnerGroup) }},
+			{"tags__name", text, textLookups, func(d *deviceRow) []string { return emptied(d.Tags) }},
+			{"last_health_report_job__id", integer, []string{"exact", "lt", "gt", "in"}, func(d *deviceRow) []string {
+				if d.LastCheckJob == 0 {
+					return nil
+				}
+				return []string{d.LastCheckJob.String()}
+			}},
+		},
+	}
+	for _, f := range deviceTypes().filters {
+		res.filters = append(res.filters, filter[deviceRow]{"device_type__" + f.name, f.kind, f.lookups, func(d *deviceRow) []string { return f.get(&d.typ) }})
+	}
+	for _, f := range workers().filters {
+		res.filters = append(res.filters, filter[deviceRow]{"worker_host__" + f.name, f.kind, f.lookups, func(d *deviceRow) []string {
+			if d.Worker == "" {
+				return nil
+			}
+			return f.get(&d.worker)
+		}})
+	}
+	return res
+}
+
+// numbered is the number of a name, null for none.
+func numbered(kind, name string) any {
+	if name == "" {
+		return nil
+	}
+	return numberOf(kind, name)
+}
+
+func jobOrNull(id events.JobID) any {
+	if id == 0 {
+		return nil
+	}
+	return uint64(id)
+}
+
+// allDevices returns the devices with their types and workers.
+func (q *request) allDevices() ([]deviceRow, error) {
+	list, err := asked[[]api.Device](q, "devices.list", nothing{})
+	if err != nil {
+		return nil, err
+	}
+	types, err := q.allTypes()
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := q.allWorkers()
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]deviceRow, len(list))
+	for i, d := range list {
+		rows[i] = deviceRow{Device: d}
+		if n := slices.IndexFunc(types, func(t typeRow) bool { return t.DeviceType.DeviceType == d.DeviceType }); n >= 0 {
+			rows[i].typ = types[n]
+		}
+		if n := slices.IndexFunc(hosts, func(w workerRow) bool { return w.Worker.Worker == d.Worker }); n >= 0 {
+			rows[i].worker = hosts[n]
+		}
+	}
+	return rows, nil
+}
+
+// nothing is the request of a verb that needs none.
+type nothing struct{}
+
+func listDevices(q *request) (answer, error) {
+	rows, err := q.allDevices()
+	if err != nil {
+		return answer{}, err
+	}
+	if all, _ := canonical(truth, "exact", q.query.Get("all")); all != "true" {
+		rows = slices.DeleteFunc(rows, func(d deviceRow) bool { return d.Health == events.Retired })
+	}
+	return devices().list(q, rows)
+}
+
+// device returns the device that the address names.
+func (q *request) device() (api.Device, error) {
+	return asked[api.Device](q, "devices.show", api.DeviceRequest{Device: events.DeviceName(q.r.PathValue("name"))})
+}
+
+func showDevice(q *request) (answer, error) {
+	d, err := q.device()
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(devices().show(&deviceRow{Device: d}))
+}
+
+// addDevice answers POST devices/.
+func addDevice(q *request) (answer, error) {
+	if err := q.named(); err != nil {
+		return answer{}, err
+	}
+	b, err := q.body()
+	if err != nil {
+		return answer{}, err
+	}
+	in := api.DeviceRequest{Health: events.Unknown}
+	var name, kind, worker, health string
+	if err := b.read(want{"hostname", &name, true}, want{"device_type", &kind, true}, want{"worker_host", &worker, false},
+		want{"description", &in.Description, false}, want{"health", &health, false}); err != nil {
+		return answer{}, err
+	}
+	in.Device, in.DeviceType, in.Worker = events.DeviceName(name), events.DeviceTypeName(kind), events.WorkerName(worker)
+	if health != "" {
+		word, err := known("health", health, deviceHealths, true)
+		if err != nil {
+			return answer{}, err
+		}
+		in.Health = events.DeviceHealth(word)
+	}
+	if in.Tags, err = q.tagNames(b); err != nil {
+		return answer{}, err
+	}
+	d, err := asked[api.Device](q, "devices.add", in)
+	if api.HasCode(err, api.Conflict) {
+		return answer{}, invalid("hostname", "device with this hostname already exists.")
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	if version, there := b.text("device_version"); there {
+		if d, err = asked[api.Device](q, "devices.describe", api.DescribeRequest{Device: in.Device, Hardware: &version}); err != nil {
+			return answer{}, err
+		}
+	}
+	return answer{status: http.StatusCreated, body: devices().show(&deviceRow{Device: d})}, nil
+}
+
+// tagNames reads the field tags: numbers, as tags/ gives them.
+func (q *request) tagNames(b *body) ([]events.TagName, error) {
+	numbers := b.list("tags")
+	if len(numbers) == 0 {
+		return nil, nil
+	}
+	all, err := asked[[]api.TagRequest](q, "tags.list", nothing{})
+	if err != nil {
+		return nil, err
+	}
+	var names []events.TagName
+	for _, n := range numbers {
+		i := slices.IndexFunc(all, func(t api.TagRequest) bool { return strconv.Itoa(numberOf("tag", string(t.Tag))) == n })
+		if i < 0 {
+			return nil, invalid("tags", "Invalid pk %q - object does not exist.", n)
+		}
+		names = append(names, all[i].Tag)
+	}
+	return names, nil
+}
+
+// changeDevice answers PUT and PATCH: each field that is given is set.
+func changeDevice(q *request) (answer, error) {
+	d, err := q.device()
+	if err != nil {
+		return answer{}, err
+	}
+	b, err := q.body()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := q.named(); err != nil {
+		return answer{}, err
+	}
+	describe := api.DescribeRequest{Device: d.Device}
+	for _, f := range []struct {
+		name string
+		to   **string
+	}{{"description", &describe.Description}, {"device_version", &describe.Hardware}} {
+		if value, there := b.text(f.name); there {
+			*f.to = &value
+		}
+	}
+	if describe.Description != nil || describe.Hardware != nil {
+		if err := q.ask("devices.describe", describe, nil); err != nil {
+			return answer{}, err
+		}
+	}
+	if host, there := b.text("worker_host"); there && host != string(d.Worker) {
+		if err := q.ask("devices.move", api.DeviceRequest{Device: d.Device, Worker: events.WorkerName(host)}, nil); err != nil {
+			return answer{}, err
+		}
+	}
+	if b.has("tags") {
+		if err := q.retag(b, d); err != nil {
+			return answer{}, err
+		}
+	}
+	if health, there := b.text("health"); there && !strings.EqualFold(health, string(d.Health)) {
+		word, err := known("health", health, deviceHealths, true)
+		if err != nil {
+			return answer{}, err
+		}
+		if err := q.ask("devices.health", api.DeviceRequest{Device: d.Device, Health: events.DeviceHealth(word), Reason: "set over REST"}, nil); err != nil {
+			return answer{}, err
+		}
+	}
+	return showDevice(q)
+}
+
+// retag gives a device the tags of the body, and no others.
+func (q *request) retag(b *body, d api.Device) error {
+	names, err := q.tagNames(b)
+	if err != nil {
+		return err
+	}
+	for _, t := range names {
+		if !slices.Contains(d.Tags, t) {
+			if err := q.ask("devices.tag", api.DeviceRequest{Device: d.Device, Tag: t}, nil); err != nil {
+				return err
+			}
+		}
+	}
+	for _, t := range d.Tags {
+		if !slices.Contains(names, t) {
+			if err := q.ask("devices.untag", api.DeviceRequest{Device: d.Device, Tag: t}, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func removeDevice(q *request) (answer, error) {
+	d, err := q.device()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := q.named(); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, q.ask("devices.remove", api.DeviceRequest{Device: d.Device}, nil)
+}
+
+// dictionary answers GET devices/<h>/dictionary/.
+func dictionary(q *request) (answer, error) {
+	d, err := q.device()
+	if err != nil {
+		return answer{}, err
+	}
+	if d.Dictionary == "" {
+		return answer{}, detail(http.StatusBadRequest, "Device '%s' does not have a configuration", d.Device)
+	}
+	if render, _ := canonical(truth, "exact", q.query.Get("render")); render != "true" {
+		return textFile(string(d.Device)+".jinja2", "text/plain", d.Dictionary)
+	}
+	out, err := asked[api.Rendered](q, "devices.render", api.RenderRequest{Device: d.Device, Context: q.query.Get("context")})
+	if err != nil {
+		return answer{}, err
+	}
+	return textFile(string(d.Device)+".yaml", "application/yaml", out.Config)
+}
+
+func setDictionary(q *request) (answer, error) {
+	d, err := q.device()
+	if err != nil {
+		return answer{}, err
+	}
+	var text string
+	if err := q.fields(want{"dictionary", &text, true}); err != nil {
+		return answer{}, err
+	}
+	if err := q.ask("devices.configure", api.DeviceRequest{Device: d.Device, Dictionary: text}, nil); err != nil {
+		return answer{}, err
+	}
+	return said(http.StatusOK, "device config successfully updated")
+}
+
+func setDeviceHealth(q *request) (answer, error) {
+	d, err := q.device()
+	if err != nil {
+		return answer{}, err
+	}
+	var health, reason string
+	if err := q.fields(want{"health", &health, true}, want{"reason", &reason, false}); err != nil {
+		return answer{}, err
+	}
+	word, err := known("health", health, deviceHealths, true)
+	if err != nil {
+		return answer{}, detail(http.StatusBadRequest, "Wrong device health %s", strings.ToUpper(health))
+	}
+	if err := q.ask("devices.health", api.DeviceRequest{Device: d.Device, Health: events.DeviceHealth(word), Reason: reason}, nil); err != nil {
+		return answer{}, err
+	}
+	return said(http.StatusAccepted, "OK")
+}
+
+// workerRow is a worker.
+type workerRow struct {
+	api.Worker
+	ping time.Time // when it was last there
+}
+
+func workers() resource[workerRow] {
+	return resource[workerRow]{
+		name: "workers",
+		fields: []field[workerRow]{
+			{"hostname", text, "name of the worker", true, func(w *workerRow) any { return string(w.Worker.Worker) }},
+			{"state", text, strings.Join(workerStates, ", "), false, func(w *workerRow) any { return w.State }},
+			{"health", text, strings.Join(workerHealths, ", "), true, func(w *workerRow) any { return string(w.Health) }},
+			{"description", text, "", true, func(w *workerRow) any { return orNull(w.Description) }},
+			{"last_ping", moment, "when it was last there", false, func(w *workerRow) any { return stamped(&w.ping) }},
+			{"job_limit", integer, "jobs that it runs at once; 0 is no limit", true, func(w *workerRow) any { return w.JobLimit }},
+			{"version", text, "of its program", false, func(w *workerRow) any { return orNull(w.Version) }},
+		},
+		filters: []filter[workerRow]{
+			{"hostname", text, textLookups, func(w *workerRow) []string { return some(w.Worker.Worker) }},
+			{"description", text, textLookups, func(w *workerRow) []string { return some(w.Description) }},
+			{"last_ping", moment, []string{"exact", "lt", "gt"}, func(w *workerRow) []string {
+				if w.ping.IsZero() {
+					return nil
+				}
+				return []string{w.ping.UTC().Format(time.RFC3339Nano)}
+			}},
+			{"state", text, []string{"exact", "in"}, func(w *workerRow) []string { return some(w.State) }},
+			{"health", text, []string{"exact", "in"}, func(w *workerRow) []string { return some(w.Health) }},
+		},
+	}
+}
+
+func (q *request) workerRow(w api.Worker) workerRow {
+	row := workerRow{Worker: w, ping: w.Since}
+	if w.State == "Online" {
+		row.ping = q.d.Now()
+	}
+	return row
+}
+
+func (q *request) allWorkers() ([]workerRow, error) {
+	list, err := asked[[]api.Worker](q, "workers.list", nothing{})
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]workerRow, len(list))
+	for i, w := range list {
+		rows[i] = q.workerRow(w)
+	}
+	return rows, nil
+}

@@ -1,0 +1,114 @@
+package rest
+
+import (
+	"encoding/json"
+	"iter"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"strata/projections"
+)
+
+// metadata is a job's metadata as it was: values that were no text are kept as JSON.
+func metadata(m map[string]string) object {
+	out := object{}
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		var value any = m[key]
+		if text := m[key]; strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
+			if json.Valid([]byte(text)) {
+				value = json.RawMessage(text)
+			}
+		}
+		out = append(out, member{key, value})
+	}
+	return out
+}
+
+func mapsKeys(v url.Values) iter.Seq[string] { return maps.Keys(v) }
+
+// metadataOps are the lookups of metadata, with those of the api's conditions.
+var metadataOps = map[string]projections.TermOp{
+	"exact": projections.TermExact, "in": projections.TermIn, "icontains": projections.TermIContains, "startswith": projections.TermStartsWith,
+	"endswith": projections.TermEndsWith, "istartswith": projections.TermIStartsWith, "iendswith": projections.TermIEndsWith,
+	"iexact": projections.TermIExact, "regex": projections.TermRegex, "iregex": projections.TermIRegex, "isnull": projections.TermIsNull,
+}
+
+// metadataTerms makes conditions of a parameter metadata__….
+func metadataTerms(key, value string) ([]projections.JobTerm, error) {
+	path := strings.Split(strings.TrimPrefix(key, "metadata__"), "__")
+	if slices.Contains(path, "") {
+		return nil, invalid(key, "Name a key of the metadata: metadata__<key>.")
+	}
+	term := func(op projections.TermOp, path []string, values ...string) projections.JobTerm {
+		return projections.JobTerm{Field: "metadata", Path: path, Op: op, Values: values}
+	}
+	if len(path) == 1 {
+		switch path[0] {
+		case "contains":
+			return containedTerms(key, value)
+		case "has_key":
+			return []projections.JobTerm{term(projections.TermHas, []string{value})}, nil
+		case "has_keys":
+			var all []projections.JobTerm
+			for _, k := range strings.Split(value, ",") {
+				all = append(all, term(projections.TermHas, []string{k}))
+			}
+			return all, nil
+		case "has_any_keys":
+			return []projections.JobTerm{term(projections.TermHasAny, strings.Split(value, ","))}, nil
+		}
+		if _, lookup := metadataOps[path[0]]; lookup {
+			return nil, invalid(key, "Name a key of the metadata: metadata__<key>__%s.", path[0])
+		}
+	}
+	op := projections.TermExact
+	if last, known := metadataOps[path[len(path)-1]]; known && len(path) > 1 {
+		op, path = last, path[:len(path)-1]
+	}
+	switch op {
+	case projections.TermIsNull:
+		yes, _ := canonical(truth, "exact", value)
+		if yes == ignored {
+			return nil, invalid(key, "Enter true or false.")
+		}
+		return []projections.JobTerm{term(op, path, yes)}, nil
+	case projections.TermRegex, projections.TermIRegex:
+		if _, err := regexp.Compile(value); err != nil {
+			return nil, invalid(key, "Enter a valid regular expression: %s.", err)
+		}
+	case projections.TermIn:
+		return []projections.JobTerm{term(op, path, strings.Split(value, ",")...)}, nil
+	}
+	return []projections.JobTerm{term(op, path, value)}, nil
+}
+
+// containedTerms makes a condition of each value of a JSON object.
+func containedTerms(key, value string) ([]projections.JobTerm, error) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal([]byte(value), &fields) != nil || fields == nil {
+		return nil, invalid(key, "Enter a JSON object.")
+	}
+	var all []projections.JobTerm
+	var descend func(path []string, fields map[string]json.RawMessage)
+	descend = func(path []string, fields map[string]json.RawMessage) {
+		for _, k := range slices.Sorted(maps.Keys(fields)) {
+			at := append(slices.Clone(path), k)
+			var inner map[string]json.RawMessage
+			var text string
+			switch {
+			case json.Unmarshal(fields[k], &text) == nil:
+			case json.Unmarshal(fields[k], &inner) == nil && inner != nil:
+				descend(at, inner)
+				continue
+			default:
+				text = string(fields[k])
+			}
+			all = append(all, projections.JobTerm{Field: "metadata", Path: at, Op: projections.TermExact, Values: []string{text}})
+		}
+	}
+	descend(nil, fields)
+	return all, nil
+}

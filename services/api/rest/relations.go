@@ -1,0 +1,71 @@
+package rest
+
+import (
+	"strings"
+
+	"strata/projections"
+)
+
+// relation lets jobs be filtered by what is known of something that they name: the filters of that resource
+// stand behind its prefix. Which of its rows meet one is found first, and jobs that name these are then asked
+// for.
+type relation struct {
+	prefix string
+	doc    string
+	field  string // of [projections.JobTerm]
+	names  func(q *request, key, value string) (names []string, known bool, err error)
+}
+
+func relations() []relation {
+	return []relation{
+		{"requested_device_type__", "any filter of devicetypes/", "device_type", func(q *request, key, value string) ([]string, bool, error) {
+			rows, err := q.allTypes()
+			return matching(deviceTypes(), rows, func(t *typeRow) string { return string(t.DeviceType.DeviceType) }, key, value, err)
+		}},
+		{"actual_device__", "any filter of devices/", "device", func(q *request, key, value string) ([]string, bool, error) {
+			rows, err := q.allDevices()
+			return matching(devices(), rows, func(d *deviceRow) string { return string(d.Device.Device) }, key, value, err)
+		}},
+		{"tags__", "any filter of tags/", "tags", (*request).tagsMatching},
+		{"failure_tags__", "any filter of tags/", "failure_tags", (*request).tagsMatching},
+	}
+}
+
+func (q *request) tagsMatching(key, value string) ([]string, bool, error) {
+	rows, err := q.allTags()
+	return matching(tags(), rows, func(t *tagRow) string { return string(t.Tag) }, key, value, err)
+}
+
+// matching returns the names of the rows that meet a filter.
+func matching[R any](res resource[R], rows []R, name func(*R) string, key, value string, err error) ([]string, bool, error) {
+	if err != nil {
+		return nil, false, err
+	}
+	c, err := res.find(key, value)
+	if err != nil || c == nil {
+		return nil, false, err
+	}
+	var names []string
+	for i := range rows {
+		if c.holds(&rows[i]) {
+			names = append(names, name(&rows[i]))
+		}
+	}
+	return names, true, nil
+}
+
+// relatedTerms makes a condition of a filter of something that jobs name; none of what is no filter.
+func (q *request) relatedTerms(key, value string) ([]projections.JobTerm, error) {
+	for _, r := range relations() {
+		inner, ok := strings.CutPrefix(key, r.prefix)
+		if !ok {
+			continue
+		}
+		names, known, err := r.names(q, inner, value)
+		if err != nil || !known {
+			return nil, err
+		}
+		return []projections.JobTerm{{Field: r.field, Op: projections.TermIn, Values: names}}, nil
+	}
+	return nil, nil
+}

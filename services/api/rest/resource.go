@@ -1,0 +1,342 @@
+package rest
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// kind is what a field or parameter holds.
+type kind uint8
+
+const (
+	text kind = iota
+	integer
+	number
+	truth
+	moment
+	integers // a list
+	texts    // a list
+	mapping
+)
+
+// word is the kind as Django's OPTIONS has it.
+func (k kind) word() string {
+	return [...]string{"string", "integer", "decimal", "boolean", "datetime", "field", "field", "field"}[k]
+}
+
+// field is a field of a resource's rows.
+type field[R any] struct {
+	name  string
+	kind  kind
+	doc   string
+	write bool // callers may set it
+	get   func(*R) any
+}
+
+// filter is what a list can be narrowed by.
+type filter[R any] struct {
+	name    string // as in the address: device_type__name
+	kind    kind
+	lookups []string
+	get     func(*R) []string // a row meets a filter with any of them; none is no value
+}
+
+// Lookups that LAVA has for kinds of fields.
+var (
+	textLookups    = []string{"exact", "in", "contains", "icontains", "startswith", "endswith"}
+	exactLookups   = []string{"exact"}
+	orderedLookups = []string{"exact", "lt", "lte", "gt", "gte"}
+)
+
+// resource is a table of rows that are few enough to be gone through.
+type resource[R any] struct {
+	name    string
+	fields  []field[R]
+	filters []filter[R]
+}
+
+// show is a row as an object.
+func (res resource[R]) show(row *R) object {
+	out := make(object, len(res.fields))
+	for i, f := range res.fields {
+		out[i] = member{f.name, f.get(row)}
+	}
+	return out
+}
+
+func (res resource[R]) docs() []fieldDoc {
+	list := make([]fieldDoc, len(res.fields))
+	for i, f := range res.fields {
+		list[i] = fieldDoc{f.name, f.kind, f.doc, f.write}
+	}
+	return list
+}
+
+// params are the parameters of a list, for documents.
+func (res resource[R]) params() []param {
+	list := pageParams()
+	for _, f := range res.filters {
+		for _, l := range f.lookups {
+			list = append(list, filterParam(f.name, f.kind, l))
+		}
+	}
+	return append(list, param{name: "ordering", doc: "fields with commas between them, each with - before it for the other direction"})
+}
+
+func filterParam(name string, k kind, lookup string) param {
+	p := param{name: name, kind: k}
+	if lookup != "exact" {
+		p.name += "__" + lookup
+	}
+	switch lookup {
+	case "in":
+		p.kind, p.doc = text, "values with commas between them"
+	case "isnull":
+		p.kind = truth
+	}
+	return p
+}
+
+func pageParams() []param {
+	return []param{{name: "limit", kind: integer, doc: fmt.Sprintf("rows of a page; %d where none is given", defaultLimit)},
+		{name: "offset", kind: integer, doc: "rows left out at the beginning"}}
+}
+
+// condition is a filter with its lookup and value, ready to be held against rows.
+type condition[R any] struct {
+	filter[R]
+	lookup string
+	values []string
+	re     *regexp.Regexp
+}
+
+// lookupOf splits a parameter into a filter's name and its lookup.
+func lookupOf(name, key string, lookups []string) (string, bool) {
+	if key == name {
+		return "exact", slices.Contains(lookups, "exact")
+	}
+	lookup, ok := strings.CutPrefix(key, name+"__")
+	return lookup, ok && slices.Contains(lookups, lookup)
+}
+
+// find makes a condition of a parameter; nil where the resource has no such filter.
+func (res resource[R]) find(key, value string) (*condition[R], error) {
+	for _, f := range res.filters {
+		lookup, ok := lookupOf(f.name, key, f.lookups)
+		if !ok {
+			continue
+		}
+		value, err := checkWord(res.name, key, value)
+		if err != nil {
+			return nil, err
+		}
+		c := &condition[R]{filter: f, lookup: lookup, values: []string{value}}
+		if lookup == "in" {
+			c.values = strings.Split(value, ",")
+		}
+		for i, v := range c.values {
+			var err error
+			if c.values[i], err = canonical(f.kind, lookup, v); err != nil {
+				return nil, invalid(key, "%s", err)
+			}
+		}
+		if value == "" || c.values[0] == ignored {
+			return nil, nil // an empty field of a form asks for nothing
+		}
+		return c, nil
+	}
+	return nil, nil
+}
+
+// ignored stands for a value that asks for nothing, such as maybe for a truth.
+const ignored = "\x00ignored"
+
+// canonical writes a value of a kind so that equal ones are equal texts; its error has Django's words.
+func canonical(k kind, lookup, value string) (string, error) {
+	if lookup == "isnull" {
+		k = truth
+	}
+	switch k {
+	case integer:
+		n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+		if err != nil {
+			return "", fmt.Errorf("Enter a number.")
+		}
+		return strconv.FormatInt(n, 10), nil
+	case number:
+		f, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+		if err != nil {
+			return "", fmt.Errorf("Enter a number.")
+		}
+		return strconv.FormatFloat(f, 'g', -1, 64), nil
+	case truth:
+		switch strings.ToLower(value) {
+		case "true", "1":
+			return "true", nil
+		case "false", "0":
+			return "false", nil
+		}
+		return ignored, nil
+	case moment:
+		t, err := readTime(value)
+		if err != nil {
+			return "", fmt.Errorf("Enter a valid date/time.")
+		}
+		return t.UTC().Format(time.RFC3339Nano), nil
+	}
+	return value, nil
+}
+
+// readTime reads the forms of times that Django takes; without a zone they are in UTC.
+func readTime(value string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00",
+		"2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
+		if t, err := time.Parse(layout, strings.TrimSpace(value)); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time", value)
+}
+
+// holds tells whether a row meets the condition.
+func (c *condition[R]) holds(row *R) bool {
+	values := c.get(row)
+	if c.lookup == "isnull" {
+		return (len(values) == 0) == (c.values[0] == "true")
+	}
+	return slices.ContainsFunc(values, c.meets)
+}
+
+func (c *condition[R]) meets(is string) bool {
+	want := c.values[0]
+	if strings.HasPrefix(c.lookup, "i") && c.lookup != "in" {
+		is, want = strings.ToLower(is), strings.ToLower(want)
+	}
+	switch c.lookup {
+	case "exact":
+		return compare(c.kind, is, want) == 0
+	case "iexact":
+		return is == want
+	case "in":
+		return slices.Contains(c.values, is)
+	case "contains", "icontains":
+		return strings.Contains(is, want)
+	case "startswith":
+		return strings.HasPrefix(is, want)
+	case "endswith":
+		return strings.HasSuffix(is, want)
+	case "lt":
+		return compare(c.kind, is, want) < 0
+	case "lte":
+		return compare(c.kind, is, want) <= 0
+	case "gt":
+		return compare(c.kind, is, want) > 0
+	case "gte":
+		return compare(c.kind, is, want) >= 0
+	}
+	return false
+}
+
+// compare orders two values of a kind.
+func compare(k kind, a, b string) int {
+	switch k {
+	case integer, number:
+		x, _ := strconv.ParseFloat(a, 64)
+		y, _ := strconv.ParseFloat(b, 64)
+		return cmp.Compare(x, y)
+	case moment:
+		x, _ := time.Parse(time.RFC3339Nano, a)
+		y, _ := time.Parse(time.RFC3339Nano, b)
+		return x.Compare(y)
+	}
+	return cmp.Compare(a, b)
+}
+
+// choose narrows rows to what the request's filters leave. Parameters that are no filters are ignored, as
+// LAVA does.
+func (res resource[R]) choose(q *request, rows []R) ([]R, error) {
+	for key, values := range q.query {
+		c, err := res.find(key, values[len(values)-1])
+		if err != nil {
+			return nil, err
+		}
+		if c != nil {
+			rows = slices.DeleteFunc(rows, func(r R) bool { return !c.holds(&r) })
+		}
+	}
+	return rows, nil
+}
+
+// sorted puts rows in the order that the request asks for; keys that are no fields are ignored.
+func (res resource[R]) sorted(q *request, rows []R) {
+	var keys []func(a, b *R) int
+	for _, key := range strings.Split(q.query.Get("ordering"), ",") {
+		name, descending := strings.CutPrefix(strings.TrimSpace(key), "-")
+		i := slices.IndexFunc(res.fields, func(f field[R]) bool { return f.name == name })
+		if i < 0 {
+			continue
+		}
+		f := res.fields[i]
+		keys = append(keys, func(a, b *R) int {
+			c := compareAny(f.get(a), f.get(b))
+			if descending {
+				return -c
+			}
+			return c
+		})
+	}
+	if len(keys) == 0 {
+		return
+	}
+	slices.SortStableFunc(rows, func(a, b R) int {
+		for _, k := range keys {
+			if c := k(&a, &b); c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+}
+
+// compareAny orders values of fields; none comes first.
+func compareAny(a, b any) int {
+	switch x := a.(type) {
+	case int:
+		if y, ok := b.(int); ok {
+			return cmp.Compare(x, y)
+		}
+	case uint64:
+		if y, ok := b.(uint64); ok {
+			return cmp.Compare(x, y)
+		}
+	case nil:
+		if b != nil {
+			return -1
+		}
+		return 0
+	}
+	if b == nil {
+		return 1
+	}
+	return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b))
+}
+
+// list answers with a page of rows.
+func (res resource[R]) list(q *request, rows []R) (answer, error) {
+	rows, err := res.choose(q, rows)
+	if err != nil {
+		return answer{}, err
+	}
+	res.sorted(q, rows)
+	p := q.page()
+	shown := []object{}
+	for i := range rows[min(p.offset, len(rows)):min(p.offset+p.limit, len(rows))] {
+		shown = append(shown, res.show(&rows[p.offset+i]))
+	}
+	return ok(q.paged(p, uint64(len(rows)), shown))
+}

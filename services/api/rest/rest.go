@@ -1,0 +1,188 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"strata/services/api"
+	"strata/services/api/door"
+)
+
+// Deps is what the interface needs.
+type Deps struct {
+	Lab    api.Inside
+	Now    func() time.Time
+	Logger *slog.Logger
+	// ExtraContext are further names that a job's context may set in this lab.
+	ExtraContext []string
+	Patience     time.Duration // how long a submission waits for the lab to judge it; 0 is 10 s
+	EventSocket  string        // where clients find LAVA's events, "" where none are published
+}
+
+// Versions of the interface, as they stand in addresses.
+const (
+	v02 = "v0.2"
+	v03 = "v0.3" // LAVA's, which has nothing but token/
+	v1  = "v1"
+)
+
+// server answers requests.
+type server struct {
+	Deps
+	mux   *http.ServeMux
+	allow map[string]string // methods of an endpoint, by its pattern
+}
+
+// New returns the interface. It answers below /api/, and at the addresses of [Patterns].
+func New(d Deps) http.Handler {
+	if d.Patience == 0 {
+		d.Patience = verdictTime
+	}
+	s := &server{Deps: d, mux: http.NewServeMux()}
+	for _, e := range endpoints() {
+		s.mux.HandleFunc(e.pattern(), func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, e) })
+	}
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		q := &request{server: s, d: &s.Deps, w: w, r: r, version: v02}
+		q.fail(notFound())
+	})
+	return s
+}
+
+// Patterns are the addresses below which a listener hands requests to [New].
+func Patterns() []string {
+	return []string{"/api/v0.2/", "/api/v0.3/", "/api/v1/", "/api/{$}", "/v1/healthz/", "/v1/prometheus/", "/scheduler/job/", "/results/"}
+}
+
+// ServeHTTP finds the endpoint. An address that lacks its last slash means the same: LAVA sends clients
+// elsewhere then, and some follow with another method.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !strings.HasSuffix(r.URL.Path, "/") {
+		if _, pattern := s.mux.Handler(r); pattern == "/" {
+			r = r.Clone(r.Context())
+			r.URL.Path += "/"
+			if r.URL.RawPath != "" {
+				r.URL.RawPath += "/"
+			}
+		}
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// serve answers a request to an endpoint.
+func (s *server) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
+	q := &request{server: s, d: &s.Deps, w: w, r: r, e: e, version: e.version, query: r.URL.Query()}
+	w.Header().Set("Allow", e.allowed())
+	w.Header().Set("Vary", "Accept, Authorization")
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if err := q.authenticate(); err != nil {
+		q.fail(err)
+		return
+	}
+	if method == http.MethodOptions {
+		q.send(answer{body: e.describe()})
+		return
+	}
+	i := slices.IndexFunc(e.operations, func(o operation) bool { return o.method == method })
+	if i < 0 {
+		q.fail(detail(http.StatusMethodNotAllowed, "Method %q not allowed.", r.Method))
+		return
+	}
+	if format := q.query.Get("format"); format != "" && format != "json" && format != "api" && e.version == v02 {
+		q.fail(notFound())
+		return
+	}
+	a, err := e.operations[i].handle(q)
+	if err != nil {
+		q.fail(err)
+		return
+	}
+	q.send(a)
+}
+
+// request is one request and what is known of it.
+type request struct {
+	*server
+	d       *Deps
+	w       http.ResponseWriter
+	r       *http.Request
+	e       endpoint
+	who     api.Caller
+	version string
+	query   url.Values
+}
+
+// authenticate finds out who asks. Django REST framework answers 403 to a wrong token, never 401.
+func (q *request) authenticate() error {
+	c, err := door.Read(q.r)
+	if err != nil {
+		return detail(http.StatusForbidden, unknownToken)
+	}
+	switch c.Scheme {
+	case "Basic", "Token", "Bearer", "":
+	default:
+		c = door.Credential{} // of somebody else, such as a proxy
+	}
+	if q.who, err = door.Who(q.d.Lab, q.r, c); err != nil {
+		if errors.Is(err, api.ErrUnknownToken) {
+			return detail(http.StatusForbidden, unknownToken)
+		}
+		return err
+	}
+	return nil
+}
+
+// named refuses callers without a name.
+func (q *request) named() error {
+	if q.who.User == "" {
+		return detail(http.StatusForbidden, noCredentials)
+	}
+	return nil
+}
+
+// fail answers an error.
+func (q *request) fail(err error) {
+	p := q.refusal(err)
+	if p.status >= 500 && p.status != http.StatusServiceUnavailable {
+		q.d.Logger.Error("request failed", "path", q.r.URL.Path, "err", err)
+	}
+	for key, values := range p.header {
+		q.w.Header()[key] = values
+	}
+	q.sendJSON(p.status, p.body)
+}
+
+// ask asks a verb of the api.
+func (q *request) ask(verb string, in, out any) error {
+	return q.d.Lab.Call(q.r.Context(), q.who, verb, in, out)
+}
+
+// asked asks a verb for an answer of a type.
+func asked[Out any](q *request, verb string, in any) (out Out, err error) {
+	err = q.ask(verb, in, &out)
+	return out, err
+}
+
+// context is the request's.
+func (q *request) context() context.Context { return q.r.Context() }
+
+// address returns the absolute address of a path.
+func (q *request) address(path string) string {
+	scheme := "http"
+	if q.r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + q.r.Host + path
+}
+
+// base is the path below which this version's addresses lie.
+func (q *request) base() string { return "/api/" + q.version + "/" }

@@ -1,0 +1,265 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"strata/events"
+	"strata/schemas/job"
+	"strata/schemas/job/strict"
+	"strata/schemas/shape"
+	"strata/schemas/testdef"
+	"strata/schemas/yaml"
+	"strata/services/api"
+	"strata/services/api/lava"
+)
+
+// verdictTime is [Deps.Patience] where nothing else is said.
+const verdictTime = 10 * time.Second
+
+// submit answers POST jobs/.
+func submit(q *request) (answer, error) {
+	if err := q.named(); err != nil {
+		return answer{}, err
+	}
+	b, err := q.body()
+	if err != nil {
+		return answer{}, err
+	}
+	var definition string
+	if err := b.read(want{"definition", &definition, true}); err != nil {
+		return answer{}, err
+	}
+	return q.submit(definition)
+}
+
+// submit publishes a definition and answers what the lab thinks of it.
+func (q *request) submit(definition string) (answer, error) {
+	var id events.JobID
+	var err error
+	if key := q.r.Header.Get("Idempotency-Key"); key != "" {
+		id, err = q.d.Lab.SubmitOnce(q.context(), q.who, []byte(definition), key)
+	} else {
+		id, err = q.d.Lab.Submit(q.context(), q.who, []byte(definition), "")
+	}
+	var e *api.Error
+	if errors.As(err, &e) {
+		switch {
+		case e.Field == "idempotency_key" && e.Code == api.Conflict:
+			return answer{}, &problem{status: http.StatusUnprocessableEntity, body: object{{"message", e.Message}}}
+		case e.Code == api.Invalid:
+			return answer{}, &problem{status: http.StatusBadRequest, body: object{{"message", e.Message}}}
+		}
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	ctx, cancel := context.WithTimeout(q.context(), q.d.Patience)
+	defer cancel()
+	v, err := q.d.Lab.Verdict(ctx, id)
+	if err != nil {
+		return answer{}, err
+	}
+	switch {
+	case !v.Decided:
+		return answer{status: http.StatusServiceUnavailable, header: http.Header{"Retry-After": {"10"}}, body: object{
+			{"message", fmt.Sprintf("job %d was taken and has not been judged yet: ask for it again, or send it again with the same Idempotency-Key", id)},
+			{"job_ids", []any{uint64(id)}}}}, nil
+	case v.Rejected:
+		return answer{status: http.StatusBadRequest, body: rejection(id, v)}, nil
+	}
+	ids := []any{}
+	for _, display := range v.Jobs {
+		if n, err := strconv.ParseUint(display, 10, 64); err == nil {
+			ids = append(ids, n)
+		} else {
+			ids = append(ids, display)
+		}
+	}
+	return answer{status: http.StatusCreated, body: object{{"message", "job(s) successfully submitted"}, {"job_ids", ids}}}, nil
+}
+
+// rejection is the body of a refusal: LAVA's message, and what this lab knows beside it.
+func rejection(id events.JobID, v api.Verdict) object {
+	message := "Problem with submitted job data: " + v.Message
+	switch lava.Refused(v.Message) {
+	case lava.Unavailable:
+		message = "Device unavailable: " + v.Message
+	case lava.UnknownTag:
+		message = "job submission failed: " + v.Message + "."
+	}
+	problems := []object{}
+	for _, p := range v.Problems {
+		one := object{{"message", p.Message}}
+		if p.Path != "" {
+			one = append(one, member{"path", p.Path})
+		}
+		if p.Line > 0 {
+			one = append(one, member{"line", p.Line}, member{"column", p.Column})
+		}
+		problems = append(problems, one)
+	}
+	return object{{"message", message}, {"problems", problems}, {"submission", uint64(id)}}
+}
+
+// resubmit answers POST jobs/<id>/resubmit/: the same definition once more, as the caller.
+func resubmit(q *request) (answer, error) {
+	if err := q.named(); err != nil {
+		return answer{}, err
+	}
+	j, err := q.job()
+	if err != nil {
+		return answer{}, err
+	}
+	texts, err := asked[[]api.JobTexts](q, "jobs.texts", api.JobsNamed{Jobs: []events.JobID{events.JobID(j.Job.Job)}})
+	if err != nil {
+		return answer{}, err
+	}
+	if len(texts) == 0 || texts[0].Original == "" {
+		return answer{}, detail(http.StatusBadRequest, "The definition of job %s is not kept any more.", j.Display)
+	}
+	definition := texts[0].Original // with the comments; LAVA sends its own dump of it
+	if texts[0].Multinode != "" {
+		definition = texts[0].Multinode
+	}
+	return q.submit(definition)
+}
+
+// cancel answers jobs/<id>/cancel/, to GET as LAVA does and to POST as it should be.
+func cancel(q *request) (answer, error) {
+	j, err := q.job()
+	if err != nil {
+		return answer{}, err
+	}
+	const sent = "Job cancel signal sent."
+	if j.State == "Finished" || j.State == "Canceling" {
+		return said(http.StatusOK, sent)
+	}
+	if err := q.named(); err != nil {
+		return answer{}, err
+	}
+	reason := ""
+	if q.r.Method == http.MethodPost {
+		if b, err := q.body(); err == nil {
+			reason, _ = b.text("reason")
+		}
+	}
+	err = q.ask("jobs.cancel", api.JobRequest{Job: events.JobID(j.Job.Job), Reason: reason}, nil)
+	if err != nil && !api.HasCode(err, api.Conflict) { // over meanwhile
+		return answer{}, err
+	}
+	return said(http.StatusOK, sent)
+}
+
+// batchCancel answers POST jobs/batch_cancel/.
+func batchCancel(q *request) (answer, error) {
+	if err := q.named(); err != nil {
+		return answer{}, err
+	}
+	b, err := q.body()
+	if err != nil {
+		return answer{}, err
+	}
+	if !b.has("job_ids") {
+		return answer{}, invalid("job_ids", "This field is required.")
+	}
+	done, wrong := []any{}, []any{}
+	for _, id := range b.list("job_ids") {
+		var shown any = id
+		if n, err := strconv.ParseUint(id, 10, 64); err == nil {
+			shown = n
+		}
+		failed := !jobNumber(id)
+		if !failed {
+			e := q.ask("jobs.cancel", map[string]any{"job": id}, nil)
+			failed = e != nil && !api.HasCode(e, api.Conflict)
+		}
+		if failed {
+			wrong = append(wrong, shown)
+		} else {
+			done = append(done, shown)
+		}
+	}
+	return ok(object{{"message", "Job cancel signal sent for job ids."}, {"job_ids", done}, {"invalid_job_ids", wrong}})
+}
+
+// validate answers POST jobs/validate/: what the strict validator says, to anybody.
+func validate(q *request) (answer, error) {
+	b, err := q.body()
+	if err != nil {
+		return answer{}, err
+	}
+	var definition string
+	if err := b.read(want{"definition", &definition, true}); err != nil {
+		return answer{}, err
+	}
+	exact, _, err := b.truth("strict")
+	if err != nil {
+		return answer{}, err
+	}
+	if _, err := yaml.Parse([]byte(definition)); err != nil {
+		return answer{}, &problem{status: http.StatusBadRequest, body: object{{"message", "Job invalid: " + err.Error()}}}
+	}
+	if found := strict.New(q.d.ExtraContext).Check([]byte(definition), shape.Mode(exact)); len(found) > 0 {
+		return said(http.StatusOK, "Job invalid: "+listed(found[0].Classic))
+	}
+	if _, found := job.NewGate(job.Rules{ExtraContext: q.d.ExtraContext}).Check([]byte(definition)); len(found) > 0 {
+		return said(http.StatusOK, "Job invalid: "+found[0].Error())
+	}
+	return said(http.StatusOK, "Job valid.")
+}
+
+// listed writes the place of a problem as a list: @ data['a'][0] becomes @ ['a', 0].
+func listed(classic string) string {
+	message, path, ok := strings.Cut(classic, " @ data[")
+	if !ok {
+		return classic
+	}
+	return message + " @ [" + strings.ReplaceAll(strings.TrimSuffix(path, "]"), "][", ", ") + "]"
+}
+
+// validateTestdef answers POST jobs/validate_testdef/.
+func validateTestdef(q *request) (answer, error) {
+	b, err := q.body()
+	if err != nil {
+		return answer{}, err
+	}
+	var definition string
+	if err := b.read(want{"definition", &definition, true}); err != nil {
+		return answer{}, err
+	}
+	if found := testdef.Validate([]byte(definition), false); len(found) > 0 {
+		return said(http.StatusOK, "Test definition invalid: "+found[0].String())
+	}
+	return said(http.StatusOK, "Test definition valid.")
+}
+
+// validateDevice answers POST devices/validate/: it renders a dictionary and parses what comes of it.
+func validateDevice(q *request) (answer, error) {
+	if err := q.named(); err != nil {
+		return answer{}, err
+	}
+	text, err := q.text()
+	if err != nil {
+		return answer{}, err
+	}
+	if strings.HasPrefix(q.r.Header.Get("Content-Type"), "application/json") {
+		var inner string
+		if json.Unmarshal([]byte(text), &inner) == nil {
+			text = inner
+		}
+	}
+	if err := q.ask("devices.check", api.CheckDictionary{Dictionary: text}, nil); err != nil {
+		if api.HasCode(err, api.Invalid) {
+			return said(http.StatusOK, "Device dictionary invalid: "+err.Error())
+		}
+		return answer{}, err
+	}
+	return said(http.StatusOK, "Device dictionary valid.")
+}

@@ -1,0 +1,38 @@
+package rest
+
+import "strata/services/api/lava"
+
+// root answers GET /api/v0.2/: where the resources are.
+func root(q *request) (answer, error) {
+	out := object{}
+	for _, name := range []string{"aliases", "devices", "devicetypes", "jobs", "permissions/devicetypes", "permissions/devices", "system", "tags", "workers"} {
+		out = append(out, member{name, q.address(q.base() + name + "/")})
+	}
+	return ok(out)
+}
+
+// versions answers GET /api/: LAVA shows a page of help there.
+func versions(q *request) (answer, error) {
+	return ok(object{{v02, q.address("/api/" + v02 + "/")}, {v1, q.address("/api/" + v1 + "/")},
+		{"openapi", q.address("/api/" + v02 + "/openapi.json")}})
+}
+
+func systemRoot(q *request) (answer, error) {
+	out := object{}
+	for _, name := range []string{"version", "whoami", "master_config"} {
+		out = append(out, member{name, q.address(q.base() + "system/" + name + "/")})
+	}
+	return ok(out)
+}
+
+func version(*request) (answer, error) { return ok(object{{"version", lava.Release}}) }
+
+func whoami(q *request) (answer, error) { return ok(object{{"user", string(q.who.User)}}) }
+
+// masterConfig answers what LAVA's events need. The limit of logs is LAVA's default; this lab shows all.
+func masterConfig(q *request) (answer, error) {
+	return ok(object{{"EVENT_TOPIC", lava.Topic}, {"EVENT_SOCKET", q.d.EventSocket}, {"EVENT_NOTIFICATION", q.d.EventSocket != ""}, {"LOG_SIZE_LIMIT", 5}})
+}
+
+// empty answers for a root that has nothing below it.
+func empty(*request) (answer, error) { return ok(object{}) }

@@ -1,0 +1,142 @@
+package rest
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+
+	"strata/events"
+	"strata/services/api"
+)
+
+// tagRow is a tag.
+type tagRow = api.TagRequest
+
+func tags() resource[api.TagRequest] {
+	return resource[api.TagRequest]{
+		name: "tags",
+		fields: []field[api.TagRequest]{
+			{"id", integer, "number of the tag, the same at all times", false, func(t *api.TagRequest) any { return numberOf("tag", string(t.Tag)) }},
+			{"name", text, "", true, func(t *api.TagRequest) any { return string(t.Tag) }},
+			{"description", text, "", true, func(t *api.TagRequest) any { return orNull(t.Description) }},
+		},
+		filters: []filter[api.TagRequest]{
+			{"id", integer, []string{"exact", "in"}, func(t *api.TagRequest) []string { return []string{strconv.Itoa(numberOf("tag", string(t.Tag)))} }},
+			{"name", text, textLookups, func(t *api.TagRequest) []string { return []string{string(t.Tag)} }},
+			{"description", text, textLookups, func(t *api.TagRequest) []string { return some(t.Description) }},
+		},
+	}
+}
+
+func (q *request) allTags() ([]api.TagRequest, error) {
+	if err := q.named(); err != nil {
+		return nil, err
+	}
+	return asked[[]api.TagRequest](q, "tags.list", nothing{})
+}
+
+func listTags(q *request) (answer, error) {
+	rows, err := q.allTags()
+	if err != nil {
+		return answer{}, err
+	}
+	return tags().list(q, rows)
+}
+
+// tag returns the tag that the address names by its number.
+func (q *request) tag() (*api.TagRequest, error) {
+	rows, err := q.allTags()
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(rows, func(t api.TagRequest) bool {
+		return strconv.Itoa(numberOf("tag", string(t.Tag))) == q.r.PathValue("id")
+	})
+	if i < 0 {
+		return nil, notFound()
+	}
+	return &rows[i], nil
+}
+
+func showTag(q *request) (answer, error) {
+	t, err := q.tag()
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(tags().show(t))
+}
+
+func addTag(q *request) (answer, error) {
+	var name, description string
+	if err := q.fields(want{"name", &name, true}, want{"description", &description, false}); err != nil {
+		return answer{}, err
+	}
+	rows, err := q.allTags()
+	if err != nil {
+		return answer{}, err
+	}
+	if slices.ContainsFunc(rows, func(t api.TagRequest) bool { return string(t.Tag) == name }) {
+		return answer{}, invalid("name", "tag with this name already exists.")
+	}
+	t := api.TagRequest{Tag: events.TagName(name), Description: description}
+	if err := q.ask("tags.add", t, nil); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusCreated, body: tags().show(&t)}, nil
+}
+
+// changeTag sets what is said of a tag. Its name is what devices and jobs know it by.
+func changeTag(q *request) (answer, error) {
+	t, err := q.tag()
+	if err != nil {
+		return answer{}, err
+	}
+	name := string(t.Tag)
+	if err := q.fields(want{"name", &name, false}, want{"description", &t.Description, false}); err != nil {
+		return answer{}, err
+	}
+	if name != string(t.Tag) {
+		return answer{}, invalid("name", "A tag keeps its name: add another one.")
+	}
+	if err := q.ask("tags.add", t, nil); err != nil {
+		return answer{}, err
+	}
+	return ok(tags().show(t))
+}
+
+func removeTag(q *request) (answer, error) {
+	t, err := q.tag()
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, q.ask("tags.remove", api.TagRequest{Tag: t.Tag}, nil)
+}
+
+// permissionRow is a right of a group on a device or device type.
+type permissionRow struct {
+	of         string // the device or device type
+	permission events.Permission
+}
+
+// permissions are those on devices or on device types, by the name of the field that says on which.
+func permissions(of string) resource[permissionRow] {
+	id := func(p *permissionRow) int {
+		return numberOf(of, p.of+"/"+string(p.permission.Group)+"/"+string(p.permission.Permission))
+	}
+	return resource[permissionRow]{
+		name: "permissions",
+		fields: []field[permissionRow]{
+			{"id", integer, "number of the permission, the same at all times", false, func(p *permissionRow) any { return id(p) }},
+			{"group", text, "who has it", true, func(p *permissionRow) any { return string(p.permission.Group) }},
+			{"permission", text, "what it allows", true, func(p *permissionRow) any { return string(p.permission.Permission) }},
+			{of, text, "on what", true, func(p *permissionRow) any { return p.of }},
+		},
+		filters: []filter[permissionRow]{
+			{"id", integer, []string{"exact", "in"}, func(p *permissionRow) []string { return []string{strconv.Itoa(id(p))} }},
+			{"group__name", text, textLookups, func(p *permissionRow) []string { return some(p.permission.Group) }},
+			{"permission__codename", text, textLookups, func(p *permissionRow) []string { return some(p.permission.Permission) }},
+			{of, text, exactLookups, func(p *permissionRow) []string { return some(p.of) }},
+			{of + map[string]string{"device": "__hostname", "devicetype": "__name"}[of], text, textLookups, func(p *permissionRow) []string { return some(p.of) }},
+		},
+	}
+}

@@ -1,0 +1,313 @@
+package rest
+
+import (
+	"net/http"
+	"slices"
+
+	"strata/events"
+	"strata/services/api"
+)
+
+// allTypes returns the device types.
+func (q *request) allTypes() ([]typeRow, error) {
+	list, err := asked[[]api.DeviceType](q, "device-types.list", nothing{})
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]typeRow, len(list))
+	for i, t := range list {
+		rows[i] = typeRow{t}
+	}
+	return rows, nil
+}
+
+func listTypes(q *request) (answer, error) {
+	rows, err := q.allTypes()
+	if err != nil {
+		return answer{}, err
+	}
+	return deviceTypes().list(q, rows)
+}
+
+// deviceType returns the device type that the address names.
+func (q *request) deviceType() (api.DeviceType, error) {
+	return asked[api.DeviceType](q, "device-types.show", api.DeviceType{DeviceType: events.DeviceTypeName(q.r.PathValue("name"))})
+}
+
+func showType(q *request) (answer, error) {
+	t, err := q.deviceType()
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(deviceTypes().show(&typeRow{t}))
+}
+
+// settings keeps of a device type what its configuration sets.
+func settings(t api.DeviceType) api.DeviceType {
+	return api.DeviceType{DeviceType: t.DeviceType, Description: t.Description, Architecture: t.Architecture, Aliases: t.Aliases,
+		Hidden: t.Hidden, HealthFrequency: t.HealthFrequency, HealthDenominator: t.HealthDenominator,
+		HealthDisabled: t.HealthDisabled, HealthCheck: t.HealthCheck, Template: t.Template}
+}
+
+// setType puts the fields of a body into the settings of a device type.
+func setType(b *body, t *api.DeviceType) error {
+	if s, there := b.text("description"); there {
+		t.Description = s
+	}
+	if s, there := b.text("architecture"); there {
+		t.Architecture = s
+	}
+	if b.has("aliases") {
+		t.Aliases = b.list("aliases")
+	}
+	if n, there, err := b.whole("health_frequency"); err != nil {
+		return err
+	} else if there {
+		t.HealthFrequency = n
+	}
+	if v, there, err := b.truth("disable_health_check"); err != nil {
+		return err
+	} else if there {
+		t.HealthDisabled = v
+	}
+	if v, there, err := b.truth("display"); err != nil {
+		return err
+	} else if there {
+		t.Hidden = !v
+	}
+	return nil
+}
+
+func addType(q *request) (answer, error) {
+	if err := q.named(); err != nil {
+		return answer{}, err
+	}
+	b, err := q.body()
+	if err != nil {
+		return answer{}, err
+	}
+	var name string
+	if err := b.read(want{"name", &name, true}); err != nil {
+		return answer{}, err
+	}
+	in := api.DeviceType{DeviceType: events.DeviceTypeName(name)}
+	if _, err := asked[api.DeviceType](q, "device-types.show", in); err == nil {
+		return answer{}, invalid("name", "device type with this name already exists.")
+	}
+	if err := setType(b, &in); err != nil {
+		return answer{}, err
+	}
+	if err := q.ask("device-types.configure", in, nil); err != nil {
+		return answer{}, err
+	}
+	t, err := asked[api.DeviceType](q, "device-types.show", api.DeviceType{DeviceType: in.DeviceType})
+	return answer{status: http.StatusCreated, body: deviceTypes().show(&typeRow{t})}, err
+}
+
+func changeType(q *request) (answer, error) {
+	t, err := q.deviceType()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := q.named(); err != nil {
+		return answer{}, err
+	}
+	b, err := q.body()
+	if err != nil {
+		return answer{}, err
+	}
+	in := settings(t)
+	if err := setType(b, &in); err != nil {
+		return answer{}, err
+	}
+	if err := q.ask("device-types.configure", in, nil); err != nil {
+		return answer{}, err
+	}
+	return showType(q)
+}
+
+func removeType(q *request) (answer, error) {
+	t, err := q.deviceType()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := q.named(); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, q.ask("device-types.remove", api.DeviceType{DeviceType: t.DeviceType}, nil)
+}
+
+func template(q *request) (answer, error) {
+	t, err := q.deviceType()
+	if err != nil {
+		return answer{}, err
+	}
+	if t.Template == "" {
+		return answer{}, detail(http.StatusBadRequest, "Device-type '%s' does not have a template", t.DeviceType)
+	}
+	return textFile(string(t.DeviceType)+".jinja2", "application/yaml", t.Template)
+}
+
+func setTemplate(q *request) (answer, error) {
+	return q.setText("template", func(t *api.DeviceType, text string) { t.Template = text })
+}
+
+func healthCheck(q *request) (answer, error) {
+	t, err := q.deviceType()
+	if err != nil {
+		return answer{}, err
+	}
+	if t.HealthCheck == "" {
+		return answer{}, detail(http.StatusBadRequest, "Device-type '%s' does not have health check", t.DeviceType)
+	}
+	return textFile(string(t.DeviceType)+"_health_check.yaml", "application/yaml", t.HealthCheck)
+}
+
+func setHealthCheck(q *request) (answer, error) {
+	return q.setText("config", func(t *api.DeviceType, text string) { t.HealthCheck = text })
+}
+
+// setText sets one text of a device type.
+func (q *request) setText(field string, set func(*api.DeviceType, string)) (answer, error) {
+	t, err := q.deviceType()
+	if err != nil {
+		return answer{}, err
+	}
+	var text string
+	if err := q.fields(want{field, &text, true}); err != nil {
+		return answer{}, err
+	}
+	in := settings(t)
+	set(&in, text)
+	return answer{status: http.StatusNoContent}, q.ask("device-types.configure", in, nil)
+}
+
+// aliasRow is another name of a device type.
+type aliasRow struct{ name, deviceType string }
+
+func aliases() resource[aliasRow] {
+	return resource[aliasRow]{
+		name: "aliases",
+		fields: []field[aliasRow]{
+			{"name", text, "the other name", true, func(a *aliasRow) any { return a.name }},
+			{"device_type", text, "of this device type", true, func(a *aliasRow) any { return a.deviceType }},
+		},
+		filters: []filter[aliasRow]{
+			{"name", text, textLookups, func(a *aliasRow) []string { return []string{a.name} }},
+			{"device_type", text, exactLookups, func(a *aliasRow) []string { return []string{a.deviceType} }},
+			{"device_type__name", text, textLookups, func(a *aliasRow) []string { return []string{a.deviceType} }},
+		},
+	}
+}
+
+// allAliases returns the aliases of the device types that are shown.
+func (q *request) allAliases() ([]aliasRow, error) {
+	if err := q.named(); err != nil {
+		return nil, err
+	}
+	types, err := q.allTypes()
+	if err != nil {
+		return nil, err
+	}
+	rows := []aliasRow{}
+	for _, t := range types {
+		if t.Hidden {
+			continue
+		}
+		for _, a := range t.Aliases {
+			rows = append(rows, aliasRow{a, string(t.DeviceType.DeviceType)})
+		}
+	}
+	return rows, nil
+}
+
+func listAliases(q *request) (answer, error) {
+	rows, err := q.allAliases()
+	if err != nil {
+		return answer{}, err
+	}
+	return aliases().list(q, rows)
+}
+
+// alias returns the alias that the address names.
+func (q *request) alias() (*aliasRow, error) {
+	rows, err := q.allAliases()
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(rows, func(a aliasRow) bool { return a.name == q.r.PathValue("name") })
+	if i < 0 {
+		return nil, notFound()
+	}
+	return &rows[i], nil
+}
+
+func showAlias(q *request) (answer, error) {
+	a, err := q.alias()
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(aliases().show(a))
+}
+
+func addAlias(q *request) (answer, error) {
+	var a aliasRow
+	if err := q.fields(want{"name", &a.name, true}, want{"device_type", &a.deviceType, true}); err != nil {
+		return answer{}, err
+	}
+	rows, err := q.allAliases()
+	if err != nil {
+		return answer{}, err
+	}
+	if slices.ContainsFunc(rows, func(r aliasRow) bool { return r.name == a.name }) {
+		return answer{}, invalid("name", "alias with this name already exists.")
+	}
+	err = q.realias(a.deviceType, func(names []string) []string { return append(names, a.name) })
+	return answer{status: http.StatusCreated, body: aliases().show(&a)}, err
+}
+
+func changeAlias(q *request) (answer, error) {
+	a, err := q.alias()
+	if err != nil {
+		return answer{}, err
+	}
+	to := *a
+	if err := q.fields(want{"name", &to.name, false}, want{"device_type", &to.deviceType, false}); err != nil {
+		return answer{}, err
+	}
+	if err := q.realias(a.deviceType, without(a.name)); err != nil {
+		return answer{}, err
+	}
+	if err := q.realias(to.deviceType, func(names []string) []string { return append(names, to.name) }); err != nil {
+		return answer{}, err
+	}
+	return ok(aliases().show(&to))
+}
+
+func removeAlias(q *request) (answer, error) {
+	a, err := q.alias()
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, q.realias(a.deviceType, without(a.name))
+}
+
+func without(name string) func([]string) []string {
+	return func(names []string) []string {
+		return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == name })
+	}
+}
+
+// realias changes the aliases of a device type.
+func (q *request) realias(of string, change func([]string) []string) error {
+	t, err := asked[api.DeviceType](q, "device-types.show", api.DeviceType{DeviceType: events.DeviceTypeName(of)})
+	if api.HasCode(err, api.NotFound) {
+		return invalid("device_type", "Invalid pk %q - object does not exist.", of)
+	}
+	if err != nil {
+		return err
+	}
+	in := settings(t)
+	in.Aliases = change(in.Aliases)
+	return q.ask("device-types.configure", in, nil)
+}

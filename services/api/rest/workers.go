@@ -1,0 +1,189 @@
+package rest
+
+import (
+	"net/http"
+	"strings"
+
+	"strata/events"
+	"strata/services/api"
+)
+
+func listWorkers(q *request) (answer, error) {
+	rows, err := q.allWorkers()
+	if err != nil {
+		return answer{}, err
+	}
+	return workers().list(q, rows)
+}
+
+// worker returns the worker that the address names.
+func (q *request) worker() (api.Worker, error) {
+	return asked[api.Worker](q, "workers.show", api.WorkerRequest{Worker: events.WorkerName(q.r.PathValue("name"))})
+}
+
+func showWorker(q *request) (answer, error) {
+	w, err := q.worker()
+	if err != nil {
+		return answer{}, err
+	}
+	row := q.workerRow(w)
+	return ok(workers().show(&row))
+}
+
+// setWorker reads what a body sets of a worker.
+func setWorker(b *body, in *api.WorkerRequest) error {
+	if s, there := b.text("description"); there {
+		in.Description = &s
+	}
+	n, there, err := b.whole("job_limit")
+	if there && err == nil {
+		in.JobLimit = &n
+	}
+	return err
+}
+
+func addWorker(q *request) (answer, error) {
+	if err := q.named(); err != nil {
+		return answer{}, err
+	}
+	b, err := q.body()
+	if err != nil {
+		return answer{}, err
+	}
+	var name string
+	if err := b.read(want{"hostname", &name, true}); err != nil {
+		return answer{}, err
+	}
+	in := api.WorkerRequest{Worker: events.WorkerName(name)}
+	if _, err := asked[api.Worker](q, "workers.show", in); err == nil {
+		return answer{}, invalid("hostname", "worker with this hostname already exists.")
+	}
+	settings := in
+	if err := setWorker(b, &settings); err != nil {
+		return answer{}, err
+	}
+	if err := q.ask("workers.register", api.WorkerRequest{Worker: in.Worker, Description: settings.Description}, nil); err != nil {
+		return answer{}, err
+	}
+	if err := q.changeWorkerTo(b, settings); err != nil {
+		return answer{}, err
+	}
+	w, err := asked[api.Worker](q, "workers.show", in)
+	row := q.workerRow(w)
+	return answer{status: http.StatusCreated, body: workers().show(&row)}, err
+}
+
+// changeWorkerTo sets what a body says of a worker.
+func (q *request) changeWorkerTo(b *body, in api.WorkerRequest) error {
+	if in.Description != nil || in.JobLimit != nil {
+		if err := q.ask("workers.configure", in, nil); err != nil {
+			return err
+		}
+	}
+	health, there := b.text("health")
+	if !there {
+		return nil
+	}
+	word, err := known("health", health, workerHealths, true)
+	if err != nil {
+		return err
+	}
+	return q.ask("workers.health", api.WorkerRequest{Worker: in.Worker, Health: events.WorkerHealth(word), Reason: "set over REST"}, nil)
+}
+
+func changeWorker(q *request) (answer, error) {
+	w, err := q.worker()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := q.named(); err != nil {
+		return answer{}, err
+	}
+	b, err := q.body()
+	if err != nil {
+		return answer{}, err
+	}
+	in := api.WorkerRequest{Worker: w.Worker}
+	if err := setWorker(b, &in); err != nil {
+		return answer{}, err
+	}
+	if err := q.changeWorkerTo(b, in); err != nil {
+		return answer{}, err
+	}
+	return showWorker(q)
+}
+
+func removeWorker(q *request) (answer, error) {
+	w, err := q.worker()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := q.named(); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, q.ask("workers.remove", api.WorkerRequest{Worker: w.Worker}, nil)
+}
+
+func setWorkerHealth(q *request) (answer, error) {
+	w, err := q.worker()
+	if err != nil {
+		return answer{}, err
+	}
+	var health, reason string
+	if err := q.fields(want{"health", &health, true}, want{"reason", &reason, false}); err != nil {
+		return answer{}, err
+	}
+	word, err := known("health", health, workerHealths, true)
+	if err != nil {
+		return answer{}, detail(http.StatusBadRequest, "Wrong worker health %s", strings.ToUpper(health))
+	}
+	if err := q.ask("workers.health", api.WorkerRequest{Worker: w.Worker, Health: events.WorkerHealth(word), Reason: reason}, nil); err != nil {
+		return answer{}, err
+	}
+	return said(http.StatusAccepted, "OK")
+}
+
+// workerFile is one of the files that the lab keeps for a worker.
+type workerFile struct {
+	field, name, lava string // of the body, of the download, as LAVA's error calls it
+	get               func(api.Worker) string
+	set               func(*api.WorkerRequest, *string)
+}
+
+func envFile() workerFile {
+	return workerFile{"env", "env.yaml", "env", func(w api.Worker) string { return w.Env },
+		func(in *api.WorkerRequest, text *string) { in.Env = text }}
+}
+
+func configFile() workerFile {
+	return workerFile{"config", "dispatcher.yaml", "dispatcher", func(w api.Worker) string { return w.Dispatcher },
+		func(in *api.WorkerRequest, text *string) { in.Dispatcher = text }}
+}
+
+func (f workerFile) show(q *request) (answer, error) {
+	w, err := q.worker()
+	if err != nil {
+		return answer{}, err
+	}
+	if f.get(w) == "" {
+		return answer{}, detail(http.StatusBadRequest, "Worker '%s' does not have '%s' file", w.Worker, f.lava)
+	}
+	return textFile(f.name, "application/yaml", f.get(w))
+}
+
+func (f workerFile) change(q *request) (answer, error) {
+	w, err := q.worker()
+	if err != nil {
+		return answer{}, err
+	}
+	var text string
+	if err := q.fields(want{f.field, &text, true}); err != nil {
+		return answer{}, err
+	}
+	in := api.WorkerRequest{Worker: w.Worker}
+	f.set(&in, &text)
+	if err := q.ask("workers.configure", in, nil); err != nil {
+		return answer{}, err
+	}
+	return said(http.StatusOK, "content successfully updated")
+}
