@@ -19,6 +19,7 @@ const (
 	HeaderSchema      = "ce-dataschema"  // such as "job.scheduled.v1"
 	HeaderContentType = "content-type"   // always "application/json"
 	HeaderActor       = "strata-actor"   // the user, where one asked
+	HeaderFrom        = "strata-from"    // by which door and from where the user asked, such as "http 192.0.2.7"
 	HeaderCause       = "strata-cause"   // what led to it, such as "LAB/8812" or "SUBMISSIONS/42"
 	HeaderTrace       = "traceparent"    // W3C trace context
 	HeaderMsgID       = "Nats-Msg-Id"    // the broker drops a second message with the same one
@@ -30,6 +31,7 @@ type Envelope struct {
 	Source string    // such as "services/scheduling"
 	Time   time.Time // when it was written, by the writer's clock, UTC
 	Actor  UserName  // the user, where one asked
+	From   string    // by which door and from where, where one asked; who acts as the user
 	Cause  string    // stream and sequence that led to it, such as "LAB/8812"
 	Trace  string    // W3C traceparent
 }
@@ -53,7 +55,7 @@ func Encode(e Event, env Envelope) (header map[string][]string, body []byte, err
 		HeaderContentType: {"application/json"},
 	}
 	for name, value := range map[string]string{
-		HeaderActor: string(env.Actor), HeaderCause: env.Cause, HeaderTrace: env.Trace,
+		HeaderActor: string(env.Actor), HeaderFrom: env.From, HeaderCause: env.Cause, HeaderTrace: env.Trace,
 	} {
 		if value == "" {
 			continue
@@ -77,7 +79,7 @@ func DecodeMessage(header map[string][]string, body []byte) (Event, Envelope, er
 	}
 	env := Envelope{
 		ID: get(HeaderID), Source: get(HeaderSource), Actor: UserName(get(HeaderActor)),
-		Cause: get(HeaderCause), Trace: get(HeaderTrace),
+		From: get(HeaderFrom), Cause: get(HeaderCause), Trace: get(HeaderTrace),
 	}
 	at, err := time.Parse(time.RFC3339Nano, get(HeaderTime))
 	if err != nil {

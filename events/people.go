@@ -118,8 +118,8 @@ type TokenDescribed struct {
 	By          UserName `json:"by"`
 }
 
-// TokenUsed records that somebody came with a token. It is told once an hour at most, and when the token
-// comes from elsewhere. Written by services/api.
+// TokenUsed records that somebody came with a token. It is told once an hour at most. Written by
+// services/api.
 type TokenUsed struct {
 	User  UserName `json:"user"`
 	Token TokenID  `json:"token"`

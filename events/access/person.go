@@ -92,3 +92,9 @@ func claimed(token string) (p Principal, ok bool) {
 	claims, err := base64.RawURLEncoding.Strict().DecodeString(body)
 	return p, err == nil && json.Unmarshal(claims, &p) == nil
 }
+
+// Reserved says that a name is none for a person: those of the lab's own submitters, who may say for whom and
+// for which device they submit, and whatever could be taken for a token.
+func Reserved(user events.UserName) bool {
+	return user == events.DoorUser || user == "lava-health" || strings.HasPrefix(string(user), callerMark)
+}

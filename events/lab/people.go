@@ -160,10 +160,8 @@ const tokenIDLength = 16
 // usedEvery is how often the use of a token is recorded.
 const usedEvery = time.Hour
 
-// Stale says that a use of a token at a time, from a place, is to be recorded.
-func (t *Token) Stale(from string, now time.Time) bool {
-	return t.From != from || now.Sub(t.UsedAt) >= usedEvery
-}
+// Stale says that a use of a token is to be recorded.
+func (t *Token) Stale(now time.Time) bool { return now.Sub(t.UsedAt) >= usedEvery }
 
 // TokenNamed returns the token of a user by its description, as callbacks of jobs name it; nil where the
 // user has none. Of several the one issued last counts.

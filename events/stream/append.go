@@ -102,7 +102,7 @@ func (l *Log) prepare(drafts []Draft, expect func(events.Entity) uint64) ([]Reco
 		if err != nil {
 			return nil, nil, fmt.Errorf("append %s: make an id: %w", events.Name(d.Event), err)
 		}
-		env := events.Envelope{ID: id.String(), Source: writer.Source(), Time: now, Actor: d.Actor, Cause: d.Cause, Trace: d.Trace}
+		env := events.Envelope{ID: id.String(), Source: writer.Source(), Time: now, Actor: d.Actor, From: d.From, Cause: d.Cause, Trace: d.Trace}
 		header, body, err := events.Encode(d.Event, env)
 		if err != nil {
 			return nil, nil, err
@@ -115,7 +115,7 @@ func (l *Log) prepare(drafts []Draft, expect func(events.Entity) uint64) ([]Reco
 			msgs[i].Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(expect(about), 10))
 		}
 		recorded[i] = Recorded{Stream: stream, ID: env.ID, Time: now, Source: env.Source,
-			Actor: d.Actor, Cause: d.Cause, Trace: d.Trace, Event: d.Event}
+			Actor: d.Actor, From: d.From, Cause: d.Cause, Trace: d.Trace, Event: d.Event}
 	}
 	return recorded, msgs, nil
 }

@@ -258,7 +258,7 @@ func decode(stream string, seq uint64, header nats.Header, data []byte) (Recorde
 		return Recorded{}, fmt.Errorf("%s: %w", Cause(stream, seq), err)
 	}
 	return Recorded{Stream: stream, Seq: seq, ID: env.ID, Time: env.Time, Source: env.Source,
-		Actor: env.Actor, Cause: env.Cause, Trace: env.Trace, Event: e}, nil
+		Actor: env.Actor, From: env.From, Cause: env.Cause, Trace: env.Trace, Event: e}, nil
 }
 
 // ErrNoSubmission says that SUBMISSIONS has no such message (any more).

@@ -18,6 +18,7 @@ type Recorded struct {
 	Time   time.Time // when it was written, by the writer's clock
 	Source string    // such as "services/scheduling"
 	Actor  events.UserName
+	From   string // by which door and from where the actor asked
 	Cause  string // what led to it, such as "LAB/8812"
 	Trace  string // W3C traceparent
 	Event  events.Event
@@ -27,6 +28,7 @@ type Recorded struct {
 type Draft struct {
 	Event events.Event
 	Actor events.UserName // who asked, where a user did
+	From  string          // by which door and from where
 	Cause string          // from [Cause], where something led to it
 	Trace string          // W3C traceparent
 }

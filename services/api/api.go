@@ -51,16 +51,10 @@ type api struct {
 	fresh   fresh                      // what the tables may not have yet; guarded by mu
 	changed chan struct{}              // closed, and made anew, when facts have been folded
 	turn    chan struct{}              // room for the one request that records
+	uses    chan use                   // uses of tokens that are to be recorded
 	travels chan struct{}              // room for requests about the past
 	inHand  map[events.DeviceName]bool // devices that somebody may hold; guarded by mu
 	sharing map[held]int               // sessions of each hold that are here; guarded by mu
-}
-
-// caller is who asked.
-type caller struct {
-	user  events.UserName
-	token string // the user as a token of a subject
-	trace string // W3C traceparent of the request; facts carry it on
 }
 
 // Run answers requests until ctx ends; then it returns nil.
@@ -68,7 +62,7 @@ func Run(ctx context.Context, d Deps) error {
 	a := &api{
 		log: d.Log, watching: stream.NewWatching(d.Log), conn: d.Log.Conn(), now: d.Now, logger: d.Logger, key: d.Key,
 		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), fresh: newFresh(0), changed: make(chan struct{}),
-		turn: make(chan struct{}, 1), travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
+		turn: make(chan struct{}, 1), uses: make(chan use, 64), travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
@@ -85,6 +79,7 @@ func Run(ctx context.Context, d Deps) error {
 		select {
 		case <-ready:
 			group.Go(func() { a.endHolds(ctx) })
+			group.Go(func() { a.recordUses(ctx) })
 			if d.Ready != nil {
 				d.Ready(Inside{a})
 			}
@@ -164,7 +159,13 @@ func (a *api) answer(ctx context.Context, group *sync.WaitGroup) {
 		group.Add(1)
 		go func() {
 			defer group.Done()
-			a.serve(ctx, caller{user.name, user.token, m.Header.Get(events.HeaderTrace)}, verb, m, func() { <-slots })
+			who, err := a.onBus(user.name, user.token, m.Header.Get(events.HeaderTrace))
+			if err != nil {
+				<-slots
+				a.respond(m, failure(err))
+				return
+			}
+			a.serve(ctx, who, verb, m, func() { <-slots })
 		}()
 	})
 	if err != nil {
@@ -197,6 +198,10 @@ func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, r
 		return
 	}
 	if open, ok := flows()[verb]; ok {
+		if err := a.admit(who, verb); err != nil {
+			a.respond(m, failure(err))
+			return
+		}
 		produce, err := open(a, who, body)
 		if err != nil {
 			a.respond(m, failure(err))
@@ -237,6 +242,9 @@ func (a *api) ask(ctx context.Context, who caller, verb string, body []byte) ([]
 		return nil, refuse(Invalid, "the api has no verb %q", verb)
 	}
 	a.catchUp(ctx)
+	if err := a.admit(who, verb); err != nil {
+		return nil, err
+	}
 	out, err := handle(a, ctx, who, body)
 	if err != nil {
 		return nil, err
@@ -268,9 +276,9 @@ func failure(err error) *nats.Msg {
 	return m
 }
 
-// userToken is a user's name and how it stands in a subject.
+// userToken is a caller's name, "" of somebody without one, and how it stands in a subject.
 type userToken struct {
-	name  events.UserName
+	name  string
 	token string
 }
 
@@ -279,10 +287,10 @@ func splitSubject(subject string) (user userToken, verb string, ok bool) {
 	rest, ok := strings.CutPrefix(subject, "api.")
 	token, verb, found := strings.Cut(rest, ".")
 	name, err := events.UnescapeToken(token)
-	if !ok || !found || err != nil || name == "" {
+	if !ok || !found || err != nil {
 		return userToken{}, "", false
 	}
-	return userToken{events.UserName(name), token}, verb, true
+	return userToken{name, token}, verb, true
 }
 
 // decode reads a request. A field that the verb does not know is refused: it would be a wish that

@@ -16,6 +16,8 @@ import (
 type Client struct {
 	Conn *nats.Conn
 	User events.UserName // whom the connection stands for; the broker refuses any other
+	// Caller stands for the user in subjects where that is not the user's name: see access.Bearer.
+	Caller string
 }
 
 // patience is how long a client waits for a sign of the api: an answer, or a message of a flow.
@@ -117,7 +119,11 @@ func next(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
 
 // subject returns the subject of a verb for this user.
 func (c Client) subject(verb string) string {
-	return "api." + events.EscapeToken(string(c.User)) + "." + verb
+	caller := c.Caller
+	if caller == "" {
+		caller = events.EscapeToken(string(c.User))
+	}
+	return "api." + caller + "." + verb
 }
 
 // refusal returns the error that a message carries, or nil.

@@ -20,22 +20,24 @@ const (
 )
 
 // listDevices answers with all devices, by name.
-func (a *api) listDevices(_ context.Context, _ caller, _ none) ([]Device, error) {
+func (a *api) listDevices(_ context.Context, who caller, _ none) ([]Device, error) {
 	out := []Device{}
 	a.read(func(s *lab.State) {
 		for d := range s.Devices() {
-			out = append(out, viewDevice(s, d, false))
+			if who.can(s, lab.View, events.Entity{Kind: events.Device, ID: string(d.Name)}) {
+				out = append(out, viewDevice(s, d, false))
+			}
 		}
 	})
 	return out, nil
 }
 
 // showDevice answers with one device and its dictionary.
-func (a *api) showDevice(_ context.Context, _ caller, in DeviceRequest) (Device, error) {
+func (a *api) showDevice(_ context.Context, who caller, in DeviceRequest) (Device, error) {
 	var out Device
 	err := refuse(NotFound, "there is no device %s", in.Device)
 	a.read(func(s *lab.State) {
-		if d := s.Device(in.Device); d != nil {
+		if d := s.Device(in.Device); d != nil && who.can(s, lab.View, events.Entity{Kind: events.Device, ID: string(d.Name)}) {
 			out, err = viewDevice(s, d, true), nil
 		}
 	})
@@ -77,7 +79,7 @@ func (a *api) addDevice(ctx context.Context, who caller, in DeviceRequest) (Devi
 		return Device{}, err
 	}
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
-		if err := allow(s, who, lab.Administer, events.Device, string(in.Device)); err != nil {
+		if err := allow(s, who, lab.Add, events.Device, string(in.Device)); err != nil {
 			return nil, err
 		}
 		if s.Device(in.Device) != nil {
@@ -244,9 +246,12 @@ func because(what, reason string) string {
 // removeDevice takes a device without a job out of the lab.
 func (a *api) removeDevice(ctx context.Context, who caller, in DeviceRequest) (none, error) {
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
-		d, err := theDevice(s, who, in.Device)
-		if err != nil {
+		if err := allow(s, who, lab.Remove, events.Device, string(in.Device)); err != nil {
 			return nil, err
+		}
+		d := s.Device(in.Device)
+		if d == nil {
+			return nil, refuse(NotFound, "there is no device %s", in.Device)
 		}
 		if d.State != lab.DeviceIdle {
 			return nil, refuse(Conflict, "device %s is %s; end that first", d.Name, holderOf(s, d))

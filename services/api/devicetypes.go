@@ -15,16 +15,19 @@ import (
 
 // listDeviceTypes answers with all device types, by name, with their devices and waiting jobs
 // counted.
-func (a *api) listDeviceTypes(_ context.Context, _ caller, _ none) ([]DeviceType, error) {
+func (a *api) listDeviceTypes(_ context.Context, who caller, _ none) ([]DeviceType, error) {
 	out := []DeviceType{}
 	a.read(func(s *lab.State) {
 		at := map[events.DeviceTypeName]int{}
 		for t := range s.DeviceTypes() {
+			if !seesType(s, who, t.Name) {
+				continue
+			}
 			at[t.Name] = len(out)
 			out = append(out, viewDeviceType(t, false))
 		}
 		for d := range s.Devices() {
-			if i, ok := at[d.Type]; ok {
+			if i, ok := at[d.Type]; ok && who.can(s, lab.View, events.Entity{Kind: events.Device, ID: string(d.Name)}) {
 				out[i].Devices[string(d.Health)]++
 			}
 		}
@@ -38,10 +41,10 @@ func (a *api) listDeviceTypes(_ context.Context, _ caller, _ none) ([]DeviceType
 }
 
 // showDeviceType answers with one device type, its template and health check.
-func (a *api) showDeviceType(_ context.Context, _ caller, in DeviceType) (DeviceType, error) {
+func (a *api) showDeviceType(_ context.Context, who caller, in DeviceType) (DeviceType, error) {
 	out, found := DeviceType{}, false
 	a.read(func(s *lab.State) {
-		if t := s.DeviceType(s.Resolve(in.DeviceType)); t != nil {
+		if t := s.DeviceType(s.Resolve(in.DeviceType)); t != nil && seesType(s, who, t.Name) {
 			out, found = viewDeviceType(t, true), true
 		}
 	})
@@ -49,6 +52,19 @@ func (a *api) showDeviceType(_ context.Context, _ caller, in DeviceType) (Device
 		return DeviceType{}, refuse(NotFound, "there is no device type %s", in.DeviceType)
 	}
 	return out, nil
+}
+
+// seesType tells whether a caller may see a device type.
+func seesType(s *lab.State, who caller, name events.DeviceTypeName) bool {
+	return who.can(s, lab.View, events.Entity{Kind: events.DeviceType, ID: string(name)})
+}
+
+// setsType refuses callers who may not set what a device type is like: a new one is added by that.
+func setsType(s *lab.State, who caller, name events.DeviceTypeName) error {
+	if s.DeviceType(name) == nil {
+		return allow(s, who, lab.Add, events.DeviceType, string(name))
+	}
+	return allow(s, who, lab.Change, events.DeviceType, string(name))
 }
 
 func viewDeviceType(t *lab.DeviceType, whole bool) DeviceType {
@@ -91,7 +107,7 @@ func (a *api) configureDeviceType(ctx context.Context, who caller, in DeviceType
 	}
 	var notes []string
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
-		if err := allow(s, who, lab.Administer, events.DeviceType, string(in.DeviceType)); err != nil {
+		if err := setsType(s, who, in.DeviceType); err != nil {
 			return nil, err
 		}
 		notes = nil // the state may be newer than before
@@ -194,7 +210,7 @@ func checkHealthCheck(in DeviceType) (notes []string, err error) {
 // removeDeviceType takes a device type out of the lab that has no devices and that nothing extends.
 func (a *api) removeDeviceType(ctx context.Context, who caller, in DeviceType) (none, error) {
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
-		if err := allow(s, who, lab.Administer, events.DeviceType, string(in.DeviceType)); err != nil {
+		if err := allow(s, who, lab.Remove, events.DeviceType, string(in.DeviceType)); err != nil {
 			return nil, err
 		}
 		if s.DeviceType(in.DeviceType) == nil {
@@ -249,7 +265,7 @@ func (a *api) listTags(_ context.Context, _ caller, _ none) ([]TagRequest, error
 // addTag puts a tag into the lab, or changes what is said of it.
 func (a *api) addTag(ctx context.Context, who caller, in TagRequest) (none, error) {
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
-		if err := allow(s, who, lab.Administer, events.Tag, string(in.Tag)); err != nil {
+		if err := allow(s, who, lab.Add, events.Tag, string(in.Tag)); err != nil {
 			return nil, err
 		}
 		if err := checkTag(s, in.Tag); err != nil {
@@ -265,7 +281,7 @@ func (a *api) addTag(ctx context.Context, who caller, in TagRequest) (none, erro
 // removeTag takes a tag out of the lab, and from its devices.
 func (a *api) removeTag(ctx context.Context, who caller, in TagRequest) (none, error) {
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
-		if err := allow(s, who, lab.Administer, events.Tag, string(in.Tag)); err != nil {
+		if err := allow(s, who, lab.Remove, events.Tag, string(in.Tag)); err != nil {
 			return nil, err
 		}
 		if s.Tag(in.Tag) == nil {

@@ -96,7 +96,7 @@ func (a *api) sendFacts(ctx context.Context, who caller, in EventsRequest, about
 
 func viewFact(r stream.Recorded) Fact {
 	return Fact{Seq: r.Seq, Name: events.Name(r.Event), Entity: r.Event.About().String(), Time: r.Time,
-		Source: r.Source, Actor: r.Actor, Cause: r.Cause, Data: r.Event}
+		Source: r.Source, Actor: r.Actor, From: r.From, Cause: r.Cause, Data: r.Event}
 }
 
 // parseEntity reads an entity as people write it: "job/42", "device/qemu01", or nothing.
@@ -106,7 +106,7 @@ func parseEntity(text string) (events.Entity, error) {
 	}
 	kind, id, _ := strings.Cut(text, "/")
 	switch k := events.Kind(kind); k {
-	case events.Job, events.Device, events.DeviceType, events.Worker, events.Tag:
+	case events.Job, events.Device, events.DeviceType, events.Worker, events.Tag, events.User, events.Group:
 		if id != "" {
 			return events.Entity{Kind: k, ID: id}, nil
 		}
@@ -120,5 +120,5 @@ func parseEntity(text string) (events.Entity, error) {
 		}
 	}
 	return events.Entity{}, refuse(Invalid,
-		"entity is %q; write job/42, device/NAME, devicetype/NAME, worker/NAME, tag/NAME, reservation/1, query/3, chart/2, policy, issues, scheduling or lab", text)
+		"entity is %q; write job/42, device/NAME, devicetype/NAME, worker/NAME, tag/NAME, user/NAME, group/NAME, reservation/1, query/3, chart/2, policy, issues, scheduling or lab", text)
 }

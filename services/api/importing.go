@@ -131,7 +131,7 @@ func (a *api) importDeviceTypes(ctx context.Context, who caller, in ImportReques
 			return nil, err
 		}
 		name := events.DeviceTypeName(f.Name)
-		if err := allow(s, who, lab.Administer, events.DeviceType, f.Name); err != nil {
+		if err := allow(s, who, lab.Add, events.DeviceType, f.Name); err != nil {
 			return nil, err
 		}
 		t := s.DeviceType(name)
@@ -296,7 +296,7 @@ func (a *api) importDevices(ctx context.Context, who caller, in ImportRequest) (
 		if d != nil {
 			return a.importKnown(s, who, in, f, d, types, out)
 		}
-		if err := allow(s, who, lab.Administer, events.Device, f.Name); err != nil {
+		if err := allow(s, who, lab.Add, events.Device, f.Name); err != nil {
 			return nil, err
 		}
 		kind, ok := dictionaries.TypeOf([]byte(f.Text))

@@ -136,7 +136,7 @@ func (a *api) templateThen(ctx context.Context, name string, at uint64) (string,
 func (a *api) workerThen(ctx context.Context, who caller, out *Inputs) error {
 	allowed := false
 	a.read(func(s *lab.State) {
-		allowed = s.Can(who.user, lab.Change, events.Entity{Kind: events.Worker, ID: string(out.Worker)})
+		allowed = who.can(s, lab.Change, events.Entity{Kind: events.Worker, ID: string(out.Worker)})
 	})
 	if !allowed {
 		out.Notes = append(out.Notes, fmt.Sprintf("the configuration of worker %s is withheld: %s may not change the worker", out.Worker, who.user))

@@ -11,6 +11,7 @@ import (
 
 	"strata/events"
 	"strata/events/access"
+	"strata/events/lab"
 )
 
 // Inside asks the api in its own process. The doors that people's programs come in by (HTTP) share verbs,
@@ -20,12 +21,17 @@ type Inside struct{ a *api }
 
 // Caller is who asks through a door of this process, which has made sure of that.
 type Caller struct {
-	User  events.UserName // "" is somebody without a name, who sees what everybody may
-	Trace string          // W3C traceparent of the request, or ""
+	User      events.UserName // "" is somebody without a name, who sees what everybody may
+	Trace     string          // W3C traceparent of the request, or ""
+	From      string          // the door and the address that the request came from, such as "http 192.0.2.7"
+	Scopes    []events.Scope  // that the caller's token is limited to; none: not limited
+	Token     events.TokenID  // that the caller came with; "": by other means
+	ActingFor events.UserName // who acts as the user; "": the user does
 }
 
 func (c Caller) caller() caller {
-	return caller{user: c.User, token: events.EscapeToken(string(c.User)), trace: c.Trace}
+	who := caller{token: events.EscapeToken(string(c.User)), trace: c.Trace, from: c.From}
+	return who.as(lab.Login{User: c.User, Token: c.Token, Scopes: c.Scopes, ActingFor: c.ActingFor})
 }
 
 // Call asks one verb and decodes the answer into out, which may be nil. What the api refuses comes
@@ -73,6 +79,9 @@ func (i Inside) Stream(ctx context.Context, who Caller, verb string, in any, eac
 	if !ok {
 		return refuse(Invalid, "the api has no flow %q", verb)
 	}
+	if err := i.a.admit(who.caller(), verb); err != nil {
+		return err
+	}
 	produce, err := open(i.a, who.caller(), body)
 	if err != nil {
 		return refused(err)
@@ -99,6 +108,12 @@ func (i Inside) Submit(ctx context.Context, who Caller, definition []byte, id st
 	}
 	if who.User == "" {
 		return 0, refuse(Denied, "nobody may submit without a name")
+	}
+	if !lab.Covers(who.Scopes, lab.Submit, events.Job) {
+		return 0, refuse(Denied, "the token is not for submitting: it may be used for %s", scopesText(who.Scopes))
+	}
+	if err := i.a.admit(who.caller(), "submit"); err != nil {
+		return 0, err
 	}
 	if len(definition) > maxDefinition {
 		return 0, refuse(Invalid, "job definition has %d bytes, allowed are %d", len(definition), maxDefinition)
@@ -138,11 +153,53 @@ func refused(err error) error {
 // ErrUnknownToken says that a token is none of this lab, or worth nothing any more.
 var ErrUnknownToken = errors.New("unknown token")
 
-// Authenticate returns whom a token stands for. Its error is [ErrUnknownToken].
-func (i Inside) Authenticate(token string) (Caller, error) {
-	p, err := i.a.key.Verify(token)
-	if err != nil || p.Role != access.Person || p.User == "" {
+// Authenticate returns whom a token stands for: a user's token, or the administrator's credential. Its error is
+// [ErrUnknownToken]. From says by which door and from where it came, such as "http 192.0.2.7"; uses of tokens
+// are recorded with that.
+func (i Inside) Authenticate(token, from string) (Caller, error) {
+	if p, err := i.a.key.Verify(token); err == nil {
+		shut := true
+		i.a.read(func(s *lab.State) { shut = p.Role != access.Person || p.User != lab.Local || !s.Superuser(p.User) })
+		if shut {
+			return Caller{}, ErrUnknownToken
+		}
+		return Caller{User: p.User, From: from}, nil
+	}
+	var login lab.Login
+	known := false
+	i.a.read(func(s *lab.State) { login, known = s.Authenticate(access.Digest(token), i.a.now()) })
+	if !known {
 		return Caller{}, ErrUnknownToken
 	}
-	return Caller{User: p.User}, nil
+	i.a.used(login, from)
+	return Caller{User: login.User, From: from, Scopes: login.Scopes, Token: login.Token, ActingFor: login.ActingFor}, nil
+}
+
+// Permitted says that a caller has one of LAVA's permissions on everything, such as "add_device"; superusers
+// have all.
+func (i Inside) Permitted(who Caller, permission string) (yes bool) {
+	i.a.read(func(s *lab.State) {
+		yes = lab.Covers(who.Scopes, lab.Administer, "") && s.Permitted(who.User, permission)
+	})
+	return yes
+}
+
+// Can says whether a caller may do something with an entity: see [lab.State.Can].
+func (i Inside) Can(who Caller, verb lab.Verb, object events.Entity) (yes bool) {
+	i.a.read(func(s *lab.State) { yes = who.caller().can(s, verb, object) })
+	return yes
+}
+
+// Superuser says that a caller may do everything.
+func (i Inside) Superuser(who Caller) (yes bool) {
+	i.a.read(func(s *lab.State) { yes = who.caller().superuser(s) })
+	return yes
+}
+
+// Staff says that a caller may see to others' groups and permissions, as LAVA's staff may.
+func (i Inside) Staff(who Caller) (yes bool) {
+	i.a.read(func(s *lab.State) {
+		yes = lab.Covers(who.Scopes, lab.Administer, "") && s.Staff(who.User)
+	})
+	return yes
 }

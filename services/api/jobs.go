@@ -151,7 +151,7 @@ func (a *api) cancelJob(ctx context.Context, who caller, in JobRequest) (Job, er
 		return Job{}, err
 	}
 	err = a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
-		if err := allow(s, who, lab.Change, events.Job, in.Job.String()); err != nil {
+		if err := allow(s, who, lab.CancelJob, events.Job, in.Job.String()); err != nil {
 			return nil, err
 		}
 		j := s.Job(in.Job)
@@ -239,6 +239,9 @@ func (a *api) results(ctx context.Context, who caller, in JobRequest) (Results, 
 // status answers how the lab is.
 func (a *api) status(ctx context.Context, who caller, _ none) (Status, error) {
 	out := Status{Version: a.version, Time: a.now().UTC(), User: string(who.user), History: "up"}
+	if who.user == "" {
+		return out, nil // of a lab that one has not signed in to, only that it lives
+	}
 	if err := a.history.ping(ctx); err != nil {
 		out.History = err.Error()
 	}

@@ -40,7 +40,7 @@ func (a *api) record(ctx context.Context, who caller, decide func(s *lab.State) 
 		}
 		drafts := make([]stream.Draft, len(facts))
 		for i, e := range facts {
-			drafts[i] = stream.Draft{Event: e, Actor: who.user, Trace: who.trace}
+			drafts[i] = stream.Draft{Event: e, Actor: who.user, From: who.from, Trace: who.trace}
 		}
 		recorded, err := a.log.Append(ctx, drafts, func(e events.Entity) uint64 { return expected[e] })
 		if err == nil {

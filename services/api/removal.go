@@ -83,7 +83,12 @@ func (a *api) removeJobs(ctx context.Context, who caller, in RemoveRequest) (Rem
 // mayRemove refuses jobs that the caller may not change.
 func (a *api) mayRemove(who caller, in RemoveRequest, fit []projections.Removable) error {
 	all := false
-	a.read(func(s *lab.State) { all = s.Can(who.user, lab.Administer, events.Entity{Kind: events.Job}) })
+	a.read(func(s *lab.State) {
+		all = who.superuser(s) || lab.Covers(who.scopes, lab.Administer, events.Job) && s.Permitted(who.user, "delete_testjob")
+	})
+	if !lab.Covers(who.scopes, lab.Change, events.Job) {
+		return refuse(Denied, "the token is not for that: it may be used for %s", scopesText(who.scopes))
+	}
 	if all || who.user == in.Submitter {
 		return nil
 	}

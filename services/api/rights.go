@@ -1,6 +1,8 @@
 package api
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -9,21 +11,67 @@ import (
 
 	"strata/events"
 	"strata/events/lab"
+	"strata/events/stream"
 )
 
 // allow returns an error where the caller may not do that to an object.
 func allow(s *lab.State, who caller, verb lab.Verb, kind events.Kind, id string) error {
-	if s.Can(who.user, verb, events.Entity{Kind: kind, ID: id}) {
+	switch {
+	case who.can(s, verb, events.Entity{Kind: kind, ID: id}):
 		return nil
+	case !lab.Covers(who.scopes, verb, kind):
+		return refuse(Denied, "the token is not for that: it may be used for %s", scopesText(who.scopes))
 	}
-	return refuse(Denied, "%s may not %s %s", who.user, verb, strings.TrimSuffix(string(kind)+" "+id, " "))
+	return refuse(Denied, "%s may not %s %s", cmp.Or(who.user, "somebody without a name"), verb, strings.TrimSuffix(string(kind)+" "+id, " "))
 }
 
 // mayJob returns an error where the caller may not do that to a job.
 func (a *api) mayJob(who caller, verb lab.Verb, job events.JobID) error {
 	var err error
-	a.read(func(s *lab.State) { err = allow(s, who, verb, events.Job, job.String()) })
+	known := true
+	a.read(func(s *lab.State) {
+		_, known = s.JobRights(job)
+		err = allow(s, who, verb, events.Job, job.String())
+	})
+	if err == nil || known {
+		return err
+	}
+	// The state forgets jobs that are long over; their own facts tell.
+	ctx, cancel := context.WithTimeout(context.Background(), visibleWithin)
+	defer cancel()
+	facts, loading := a.log.Load(ctx, events.Entity{Kind: events.Job, ID: job.String()})
+	if loading != nil {
+		return loading
+	}
+	rights, known := rightsByFacts(facts)
+	if !known {
+		return err
+	}
+	a.read(func(s *lab.State) {
+		if lab.Covers(who.scopes, verb, events.Job) && s.CanJob(who.user, verb, rights) {
+			err = nil
+		}
+	})
 	return err
+}
+
+// rightsByFacts returns what rights on a job hang on, from all its facts. Of a guest the parts that it ran
+// beside are not known: it goes as public as it was.
+func rightsByFacts(facts []stream.Recorded) (r lab.JobRights, known bool) {
+	for _, f := range facts {
+		switch e := f.Event.(type) {
+		case events.JobSubmitted:
+			r = lab.JobRights{User: e.User, Public: e.Visibility.Public, Groups: e.Visibility.Groups, Type: e.DeviceType}
+			known = true
+		case events.JobRejected:
+			r, known = lab.JobRights{User: e.User}, true
+		case events.JobScheduled:
+			r.Device = e.Device
+		case events.JobReturned:
+			r.Device = ""
+		}
+	}
+	return r, known
 }
 
 // checkName refuses names that could not stand in an address or a list. What is left is what LAVA lets

@@ -152,6 +152,7 @@ type Fact struct {
 	Time   time.Time       `json:"time"`
 	Source string          `json:"source"` // such as "services/scheduling"
 	Actor  events.UserName `json:"actor,omitempty"`
+	From   string          `json:"from,omitempty"` // by which door and from where the actor asked
 	Cause  string          `json:"cause,omitempty"`
 	Data   any             `json:"data"` // the fact itself; see docs/events.md
 }

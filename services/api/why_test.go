@@ -248,17 +248,18 @@ func TestFoldAttempts(t *testing.T) {
 }
 
 func TestSplitSubject(t *testing.T) {
-	tests := []struct{ subject, user, verb string }{
+	tests := []struct{ subject, user, verb string }{ // no verb: refused
 		{"api.alice.jobs.show", "alice", "jobs.show"},
+		{"api.=403fa9c0de12345678.status", "@3fa9c0de12345678", "status"},
 		{"api.john=2Edoe.status", "john.doe", "status"},
 		{"api.alice", "", ""},
-		{"api.=.status", "", ""},
+		{"api.=.status", "", "status"}, // somebody without a name
 		{"api.john=2.status", "", ""},
 		{"submit.alice.x", "", ""},
 	}
 	for _, tt := range tests {
 		u, verb, ok := splitSubject(tt.subject)
-		if ok != (tt.user != "") || fmt.Sprint(u.name) != tt.user || ok && verb != tt.verb {
+		if ok != (tt.verb != "") || fmt.Sprint(u.name) != tt.user || ok && verb != tt.verb {
 			t.Errorf("splitSubject(%q): got %q, %q, %t; want %q, %q", tt.subject, u.name, verb, ok, tt.user, tt.verb)
 		}
 	}

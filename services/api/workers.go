@@ -11,17 +11,19 @@ import (
 )
 
 // listWorkers answers with all workers, by name.
-func (a *api) listWorkers(_ context.Context, _ caller, _ none) ([]Worker, error) {
+func (a *api) listWorkers(_ context.Context, who caller, _ none) ([]Worker, error) {
 	out := []Worker{}
 	a.read(func(s *lab.State) {
 		at := map[events.WorkerName]int{}
 		for w := range s.Workers() {
-			at[w.Name] = len(out)
-			out = append(out, viewWorker(w))
+			if who.can(s, lab.View, events.Entity{Kind: events.Worker, ID: string(w.Name)}) {
+				at[w.Name] = len(out)
+				out = append(out, viewWorker(w))
+			}
 		}
 		for d := range s.Devices() {
 			i, ok := at[d.Worker]
-			if !ok {
+			if !ok || !who.can(s, lab.View, events.Entity{Kind: events.Device, ID: string(d.Name)}) {
 				continue
 			}
 			out[i].Devices++
@@ -39,15 +41,15 @@ func (a *api) showWorker(_ context.Context, who caller, in WorkerRequest) (Worke
 	err := refuse(NotFound, "there is no worker %s", in.Worker)
 	a.read(func(s *lab.State) {
 		w := s.Worker(in.Worker)
-		if w == nil {
+		if w == nil || !who.can(s, lab.View, events.Entity{Kind: events.Worker, ID: string(in.Worker)}) {
 			return
 		}
 		out, err = viewWorker(w), nil
-		if s.Can(who.user, lab.Change, events.Entity{Kind: events.Worker, ID: string(w.Name)}) {
+		if who.can(s, lab.Change, events.Entity{Kind: events.Worker, ID: string(w.Name)}) {
 			out.Dispatcher, out.Env, out.EnvDUT = w.Dispatcher, w.Env, w.EnvDUT
 		}
 		for d := range s.Devices() {
-			if d.Worker != w.Name {
+			if d.Worker != w.Name || !who.can(s, lab.View, events.Entity{Kind: events.Device, ID: string(d.Name)}) {
 				continue
 			}
 			out.Devices++
@@ -82,11 +84,12 @@ func (a *api) registerWorker(ctx context.Context, who caller, in WorkerRequest) 
 	if err := in.checkDescription(); err != nil {
 		return Worker{}, err
 	}
+	fresh := false
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
-		if err := allow(s, who, lab.Administer, events.Worker, string(in.Worker)); err != nil {
+		if err := allow(s, who, lab.Add, events.Worker, string(in.Worker)); err != nil {
 			return nil, err
 		}
-		if s.Worker(in.Worker) != nil {
+		if fresh = s.Worker(in.Worker) == nil; !fresh {
 			return nil, nil
 		}
 		return []events.Event{events.WorkerRegistered{Worker: in.Worker, Description: deref(in.Description), By: who.user}}, nil
@@ -94,7 +97,10 @@ func (a *api) registerWorker(ctx context.Context, who caller, in WorkerRequest) 
 	if err != nil {
 		return Worker{}, err
 	}
-	return a.workerToken(ctx, who, in)
+	if !fresh {
+		return a.workerToken(ctx, who, in)
+	}
+	return a.withToken(ctx, who, in)
 }
 
 // checkDescription refuses one that is longer than LAVA's.
@@ -123,6 +129,11 @@ func (a *api) workerToken(ctx context.Context, who caller, in WorkerRequest) (Wo
 			return Worker{}, err
 		}
 	}
+	return a.withToken(ctx, who, in)
+}
+
+// withToken shows a worker with its token.
+func (a *api) withToken(ctx context.Context, who caller, in WorkerRequest) (Worker, error) {
 	w, err := a.showWorker(ctx, who, in)
 	if err != nil {
 		return Worker{}, err
@@ -224,12 +235,20 @@ func (a *api) inBatches(ctx context.Context, who caller, name events.WorkerName,
 // nothing from then on, also where a worker of that name is registered anew.
 func (a *api) removeWorker(ctx context.Context, who caller, in WorkerRequest) (none, error) {
 	if in.Force {
+		var err error
+		a.read(func(s *lab.State) { err = allow(s, who, lab.Remove, events.Worker, string(in.Worker)) })
+		if err != nil {
+			return none{}, err
+		}
 		return none{}, a.forceWorkerOut(ctx, who, in)
 	}
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
-		w, err := theWorker(s, who, in.Worker)
-		if err != nil {
+		if err := allow(s, who, lab.Remove, events.Worker, string(in.Worker)); err != nil {
 			return nil, err
+		}
+		w := s.Worker(in.Worker)
+		if w == nil {
+			return nil, refuse(NotFound, "there is no worker %s", in.Worker)
 		}
 		if err := removable(s, w); err != nil {
 			return nil, err
@@ -304,7 +323,7 @@ func (a *api) changeWorker(ctx context.Context, who caller, in WorkerRequest,
 
 // theWorker returns a worker that the caller may change.
 func theWorker(s *lab.State, who caller, name events.WorkerName) (*lab.Worker, error) {
-	if err := allow(s, who, lab.Administer, events.Worker, string(name)); err != nil {
+	if err := allow(s, who, lab.Change, events.Worker, string(name)); err != nil {
 		return nil, err
 	}
 	w := s.Worker(name)

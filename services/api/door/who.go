@@ -70,14 +70,14 @@ func Who(in api.Inside, r *http.Request, c Credential) (api.Caller, error) {
 		}
 	} else {
 		var err error
-		if who, err = in.Authenticate(c.Token); err != nil {
+		if who, err = in.Authenticate(c.Token, "http "+address(r)); err != nil {
 			return api.Caller{}, err
 		}
 		if c.User != "" && events.UserName(c.User) != who.User {
 			return api.Caller{}, api.ErrUnknownToken
 		}
 	}
-	who.Trace = r.Header.Get("Traceparent")
+	who.From, who.Trace = "http "+address(r), r.Header.Get("Traceparent")
 	return who, nil
 }
 

@@ -1,0 +1,446 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"strata/events"
+	"strata/events/access"
+	"strata/events/lab"
+)
+
+// UserRequest names an account, with what is to change of it: what is nil stays as it is.
+type UserRequest struct {
+	User        events.UserName `json:"user"`
+	Email       *string         `json:"email,omitempty"`
+	FirstName   *string         `json:"first_name,omitempty"`
+	LastName    *string         `json:"last_name,omitempty"`
+	Active      *bool           `json:"active,omitempty"`
+	Staff       *bool           `json:"staff,omitempty"`
+	Superuser   *bool           `json:"superuser,omitempty"`
+	IRCHandle   *string         `json:"irc_handle,omitempty"`
+	IRCServer   *string         `json:"irc_server,omitempty"`
+	TableLength *int            `json:"table_length,omitempty"`
+	Identity    *string         `json:"identity,omitempty"`
+	Permissions *[]string       `json:"permissions,omitempty"` // on everything; a name without an application is of lava_scheduler_app
+	Password    *string         `json:"password,omitempty"`    // "" takes the password away
+	Reason      string          `json:"reason,omitempty"`
+	All         bool            `json:"all,omitempty"` // of users.list: inactive accounts too
+}
+
+// User is an account as it is shown.
+type User struct {
+	User        events.UserName    `json:"user"`
+	Email       string             `json:"email,omitempty"`
+	FirstName   string             `json:"first_name,omitempty"`
+	LastName    string             `json:"last_name,omitempty"`
+	Active      bool               `json:"active"`
+	Staff       bool               `json:"staff"`
+	Superuser   bool               `json:"superuser"`
+	IRCHandle   string             `json:"irc_handle,omitempty"`
+	IRCServer   string             `json:"irc_server,omitempty"`
+	TableLength int                `json:"table_length,omitempty"`
+	Identity    string             `json:"identity,omitempty"`
+	Permissions []string           `json:"permissions,omitempty"`
+	Groups      []events.GroupName `json:"groups,omitempty"`
+	HasPassword bool               `json:"has_password"`
+	Tokens      int                `json:"tokens"`
+	Added       time.Time          `json:"added,omitzero"`
+	LastUse     time.Time          `json:"last_use,omitzero"` // of any of its tokens
+}
+
+// Me is what whoami answers.
+type Me struct {
+	User      events.UserName    `json:"user"` // "" for somebody without a name
+	Superuser bool               `json:"superuser"`
+	Staff     bool               `json:"staff"`
+	Groups    []events.GroupName `json:"groups,omitempty"`
+	Scopes    []events.Scope     `json:"scopes,omitempty"` // of the token; none: not limited
+	From      string             `json:"from,omitempty"`
+}
+
+func (a *api) whoami(_ context.Context, who caller, _ none) (me Me, err error) {
+	a.read(func(s *lab.State) {
+		me = Me{User: who.user, Superuser: who.superuser(s), Staff: s.Staff(who.user), Groups: s.GroupsOf(who.user), Scopes: who.scopes, From: who.from}
+	})
+	return me, nil
+}
+
+func viewUser(s *lab.State, u *lab.User) User {
+	v := User{User: u.User, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, Active: !u.Inactive, Staff: u.Staff,
+		Superuser: u.Superuser, IRCHandle: u.IRCHandle, IRCServer: u.IRCServer, TableLength: u.TableLength, Identity: u.Identity,
+		Permissions: u.Permissions, Groups: s.GroupsOf(u.User), HasPassword: u.Password != "", Tokens: len(u.Tokens), Added: u.AddedAt}
+	for _, t := range u.Tokens {
+		if t.UsedAt.After(v.LastUse) {
+			v.LastUse = t.UsedAt
+		}
+	}
+	return v
+}
+
+// oversees refuses callers who may not look after others' accounts: superusers and staff may look, superusers
+// change.
+func oversees(s *lab.State, who caller, change bool) error {
+	if who.superuser(s) || !change && s.Staff(who.user) {
+		return nil
+	}
+	if !lab.Covers(who.scopes, lab.Administer, "") && s.Superuser(who.user) {
+		return refuse(Denied, "the token is not for that: it may be used for %s", scopesText(who.scopes))
+	}
+	return refuse(Denied, "%s may not see to accounts: superusers may", who.user)
+}
+
+func (a *api) listUsers(_ context.Context, who caller, in UserRequest) (out []User, err error) {
+	out = []User{}
+	a.read(func(s *lab.State) {
+		if err = oversees(s, who, false); err != nil {
+			return
+		}
+		for u := range s.Users() {
+			if in.All || !u.Inactive {
+				out = append(out, viewUser(s, u))
+			}
+		}
+	})
+	return out, err
+}
+
+func (a *api) showUser(_ context.Context, who caller, in UserRequest) (out User, err error) {
+	a.read(func(s *lab.State) { out, err = userOf(s, who, in.User) })
+	return out, err
+}
+
+// userOf shows an account to itself and to those who oversee it.
+func userOf(s *lab.State, who caller, name events.UserName) (User, error) {
+	if name != who.user {
+		if err := oversees(s, who, false); err != nil {
+			return User{}, err
+		}
+	}
+	u := s.User(name)
+	switch {
+	case u == nil && name == lab.Local:
+		return User{User: name, Active: true, Superuser: true, Staff: true}, nil
+	case u == nil:
+		return User{}, noUser(name)
+	}
+	return viewUser(s, u), nil
+}
+
+func noUser(name events.UserName) error {
+	return refuse(NotFound, "there is no user %s: `strata users` lists them", name)
+}
+
+// maxUserBytes is the length of a user's name, as Django has it; maxGroupBytes that of a group's.
+const (
+	maxUserBytes  = 150
+	maxGroupBytes = 150
+)
+
+// checkUser refuses names that a new account may not have: those of the lab's own services among them, who may
+// say for whom they submit.
+func checkUser(name events.UserName) error {
+	if err := checkName("user", string(name), maxUserBytes); err != nil {
+		return err
+	}
+	if access.Reserved(name) {
+		return &Error{Code: Invalid, Field: "user", Message: "user " + string(name) + " is a name of the lab's own; take another, not beginning with @"}
+	}
+	return nil
+}
+
+func (a *api) addUser(ctx context.Context, who caller, in UserRequest) (User, error) {
+	if err := checkUser(in.User); err != nil {
+		return User{}, err
+	}
+	password, err := a.sealPassword(in)
+	if err != nil {
+		return User{}, err
+	}
+	err = a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		if err := oversees(s, who, true); err != nil {
+			return nil, err
+		}
+		if s.User(in.User) != nil {
+			return nil, refuse(Conflict, "there is a user %s already", in.User)
+		}
+		facts := []events.Event{events.UserAdded{User: in.User, By: who.user}}
+		e, err := in.over(events.UserConfigured{User: in.User}, who)
+		if err != nil {
+			return nil, err
+		}
+		return append(append(facts, e), password...), nil
+	})
+	return a.userNow(in.User, err)
+}
+
+func (a *api) userNow(name events.UserName, err error) (out User, _ error) {
+	if err != nil {
+		return out, err
+	}
+	a.read(func(s *lab.State) {
+		if u := s.User(name); u != nil {
+			out = viewUser(s, u)
+		}
+	})
+	return out, nil
+}
+
+// over returns an account as it is to be.
+func (in UserRequest) over(e events.UserConfigured, who caller) (events.UserConfigured, error) {
+	text := func(to *string, from *string) {
+		if from != nil {
+			*to = *from
+		}
+	}
+	flag := func(to *bool, from *bool) {
+		if from != nil {
+			*to = *from
+		}
+	}
+	text(&e.Email, in.Email)
+	text(&e.FirstName, in.FirstName)
+	text(&e.LastName, in.LastName)
+	text(&e.IRCHandle, in.IRCHandle)
+	text(&e.IRCServer, in.IRCServer)
+	text(&e.Identity, in.Identity)
+	flag(&e.Staff, in.Staff)
+	flag(&e.Superuser, in.Superuser)
+	if in.Active != nil {
+		e.Inactive = !*in.Active
+	}
+	if in.TableLength != nil {
+		e.TableLength = *in.TableLength
+	}
+	if in.Permissions != nil {
+		list, err := checkPermissions(*in.Permissions)
+		if err != nil {
+			return e, err
+		}
+		e.Permissions = list
+	}
+	switch {
+	case e.TableLength < 0 || e.TableLength > 1000:
+		return e, &Error{Code: Invalid, Field: "table_length", Message: "table_length must be 0 to 1000"}
+	case e.Email != "" && (!strings.Contains(e.Email, "@") || len(e.Email) > 254):
+		return e, &Error{Code: Invalid, Field: "email", Message: "email is not an address: it has no @ or more than 254 bytes"}
+	case len(e.FirstName) > 150 || len(e.LastName) > 150 || len(e.IRCHandle) > 40 || len(e.IRCServer) > 40:
+		return e, refuse(Invalid, "a name has more than 150 bytes, or an IRC handle or server more than 40")
+	}
+	e.By, e.Reason = who.user, in.Reason
+	return e, nil
+}
+
+// checkPermissions returns permissions on everything with their applications, in order.
+func checkPermissions(names []string) ([]string, error) {
+	var out []string
+	for _, name := range names {
+		if err := checkName("permission", name, 200); err != nil {
+			return nil, err
+		}
+		out = append(out, lab.FullPermission(name))
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// ownOnly says that a request changes nothing but what people may change of their own account.
+func (in UserRequest) ownOnly() bool {
+	return in.Active == nil && in.Staff == nil && in.Superuser == nil && in.Identity == nil && in.Permissions == nil
+}
+
+func (a *api) setUser(ctx context.Context, who caller, in UserRequest) (User, error) {
+	password, err := a.sealPassword(in)
+	if err != nil {
+		return User{}, err
+	}
+	err = a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		own := in.User == who.user && in.ownOnly() && who.can(s, lab.Change, events.Entity{Kind: events.User, ID: string(in.User)}) && !who.acting
+		if err := oversees(s, who, true); err != nil && !own {
+			return nil, err
+		}
+		u, facts := s.User(in.User), []events.Event(nil)
+		was := events.UserConfigured{User: in.User}
+		switch {
+		case u != nil:
+			was = u.UserConfigured
+		case in.User == lab.Local: // it needs no account until it is to have one
+			facts = append(facts, events.UserAdded{User: in.User, By: who.user})
+		default:
+			return nil, noUser(in.User)
+		}
+		e, err := in.over(was, who)
+		if err != nil {
+			return nil, err
+		}
+		if in.User == who.user && e.Inactive {
+			return nil, refuse(Conflict, "%s would shut itself out: another superuser may do that", who.user)
+		}
+		if !sameUser(e, was) || len(facts) > 0 {
+			facts = append(facts, e)
+		}
+		return append(facts, password...), nil
+	})
+	return a.userNow(in.User, err)
+}
+
+func sameUser(a, b events.UserConfigured) bool {
+	same := slices.Equal(a.Permissions, b.Permissions)
+	a.Permissions, b.Permissions, a.By, b.By, a.Reason, b.Reason = nil, nil, "", "", "", ""
+	return same && a.Email == b.Email && a.FirstName == b.FirstName && a.LastName == b.LastName && a.Inactive == b.Inactive &&
+		a.Staff == b.Staff && a.Superuser == b.Superuser && a.IRCHandle == b.IRCHandle && a.IRCServer == b.IRCServer &&
+		a.TableLength == b.TableLength && a.Identity == b.Identity
+}
+
+func (a *api) removeUser(ctx context.Context, who caller, in UserRequest) (none, error) {
+	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		if err := oversees(s, who, true); err != nil {
+			return nil, err
+		}
+		switch {
+		case s.User(in.User) == nil:
+			return nil, noUser(in.User)
+		case in.User == who.user:
+			return nil, refuse(Conflict, "%s would shut itself out: another superuser may do that", who.user)
+		}
+		return []events.Event{events.UserRemoved{User: in.User, By: who.user, Reason: in.Reason}}, nil
+	})
+}
+
+// GroupRequest names a group of users, with what is to change of it.
+type GroupRequest struct {
+	Group       events.GroupName `json:"group"`
+	User        events.UserName  `json:"user,omitempty"`        // of groups.join and groups.leave
+	Permissions *[]string        `json:"permissions,omitempty"` // on everything
+	Reason      string           `json:"reason,omitempty"`
+}
+
+// Group is a group of users as it is shown.
+type Group struct {
+	Group       events.GroupName  `json:"group"`
+	Users       []events.UserName `json:"users"`
+	Permissions []string          `json:"permissions,omitempty"`
+}
+
+func viewGroup(g *lab.Group) Group {
+	return Group{Group: g.Name, Users: append([]events.UserName{}, g.Users...), Permissions: g.Permissions}
+}
+
+func noGroup(name events.GroupName) error {
+	return refuse(NotFound, "there is no group %s: `strata groups` lists them", name)
+}
+
+func (a *api) listGroups(_ context.Context, who caller, _ GroupRequest) (out []Group, err error) {
+	out = []Group{}
+	a.read(func(s *lab.State) {
+		all := oversees(s, who, false) == nil
+		for g := range s.UserGroups() {
+			if all || s.InGroup(who.user, g.Name) {
+				out = append(out, viewGroup(g))
+			}
+		}
+	})
+	return out, nil
+}
+
+func (a *api) showGroup(_ context.Context, who caller, in GroupRequest) (out Group, err error) {
+	a.read(func(s *lab.State) {
+		g := s.UserGroup(in.Group)
+		switch {
+		case oversees(s, who, false) != nil && !s.InGroup(who.user, in.Group), g == nil:
+			err = noGroup(in.Group)
+		default:
+			out = viewGroup(g)
+		}
+	})
+	return out, err
+}
+
+// changeGroup records what decide says of a group, for superusers, and for staff where staff may.
+func (a *api) changeGroup(ctx context.Context, who caller, in GroupRequest, staff bool, decide func(*lab.State, *lab.Group) ([]events.Event, error)) (out Group, err error) {
+	err = a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		if err := oversees(s, who, !staff); err != nil {
+			return nil, err
+		}
+		return decide(s, s.UserGroup(in.Group))
+	})
+	a.read(func(s *lab.State) {
+		if g := s.UserGroup(in.Group); g != nil && err == nil {
+			out = viewGroup(g)
+		}
+	})
+	return out, err
+}
+
+func (a *api) addGroup(ctx context.Context, who caller, in GroupRequest) (Group, error) {
+	if err := checkName("group", string(in.Group), maxGroupBytes); err != nil {
+		return Group{}, err
+	}
+	return a.changeGroup(ctx, who, in, false, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
+		if g != nil {
+			return nil, refuse(Conflict, "there is a group %s already", in.Group)
+		}
+		facts := []events.Event{events.GroupAdded{Group: in.Group, By: who.user}}
+		if in.Permissions == nil {
+			return facts, nil
+		}
+		list, err := checkPermissions(*in.Permissions)
+		return append(facts, events.GroupConfigured{Group: in.Group, Permissions: list, By: who.user, Reason: in.Reason}), err
+	})
+}
+
+func (a *api) setGroup(ctx context.Context, who caller, in GroupRequest) (Group, error) {
+	return a.changeGroup(ctx, who, in, false, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
+		if g == nil {
+			return nil, noGroup(in.Group)
+		}
+		if in.Permissions == nil {
+			return nil, nil
+		}
+		list, err := checkPermissions(*in.Permissions)
+		if err != nil || slices.Equal(list, g.Permissions) {
+			return nil, err
+		}
+		return []events.Event{events.GroupConfigured{Group: in.Group, Permissions: list, By: who.user, Reason: in.Reason}}, nil
+	})
+}
+
+func (a *api) joinGroup(ctx context.Context, who caller, in GroupRequest) (Group, error) {
+	return a.changeGroup(ctx, who, in, true, func(s *lab.State, g *lab.Group) ([]events.Event, error) {
+		switch {
+		case g == nil:
+			return nil, noGroup(in.Group)
+		case s.User(in.User) == nil:
+			return nil, noUser(in.User)
+		case len(g.Permissions) > 0 && !who.superuser(s):
+			return nil, refuse(Denied, "group %s has permissions on everything: superusers put people there", in.Group)
+		case slices.Contains(g.Users, in.User):
+			return nil, nil
+		}
+		return []events.Event{events.GroupJoined{Group: in.Group, User: in.User, By: who.user, Reason: in.Reason}}, nil
+	})
+}
+
+func (a *api) leaveGroup(ctx context.Context, who caller, in GroupRequest) (Group, error) {
+	return a.changeGroup(ctx, who, in, true, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
+		switch {
+		case g == nil:
+			return nil, noGroup(in.Group)
+		case !slices.Contains(g.Users, in.User):
+			return nil, nil
+		}
+		return []events.Event{events.GroupLeft{Group: in.Group, User: in.User, By: who.user, Reason: in.Reason}}, nil
+	})
+}
+
+func (a *api) removeGroup(ctx context.Context, who caller, in GroupRequest) (none, error) {
+	_, err := a.changeGroup(ctx, who, in, false, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
+		if g == nil {
+			return nil, noGroup(in.Group)
+		}
+		return []events.Event{events.GroupRemoved{Group: in.Group, By: who.user, Reason: in.Reason}}, nil
+	})
+	return none{}, err
+}

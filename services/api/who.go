@@ -1,0 +1,100 @@
+package api
+
+import (
+	"slices"
+	"strings"
+
+	"strata/events"
+	"strata/events/access"
+	"strata/events/lab"
+)
+
+// caller is who asked.
+type caller struct {
+	user   events.UserName // "" is somebody without a name
+	token  string          // the caller as a token of a subject
+	trace  string          // W3C traceparent of the request; facts carry it on
+	from   string          // by which door and from where, as facts tell it
+	scopes []events.Scope  // of the token that the caller came with; none: not limited
+	acting bool            // somebody else acts as the user
+}
+
+// can says whether the caller may do something: the user has the right, and the token is for it.
+func (c caller) can(s *lab.State, verb lab.Verb, object events.Entity) bool {
+	return lab.Covers(c.scopes, verb, object.Kind) && s.Can(c.user, verb, object)
+}
+
+// superuser says that the caller may do everything.
+func (c caller) superuser(s *lab.State) bool {
+	return lab.Covers(c.scopes, lab.Administer, "") && s.Superuser(c.user)
+}
+
+// onBus returns who asks on the bus by a name there: a user's, or that of a token, of which the broker has made
+// sure. A token that was revoked this moment is nobody's.
+func (a *api) onBus(name, token, trace string) (who caller, err error) {
+	who = caller{user: events.UserName(name), token: token, trace: trace, from: "bus"}
+	id, ok := access.CallerToken(name)
+	if !ok {
+		return who, nil
+	}
+	var login lab.Login
+	a.read(func(s *lab.State) { login, ok = s.Bearer(id, a.now()) })
+	if !ok {
+		return who, refuse(Denied, "this token is not worth anything any more")
+	}
+	a.used(login, who.from)
+	return who.as(login), nil
+}
+
+// as returns the caller as the one who has come with a token.
+func (c caller) as(l lab.Login) caller {
+	c.user, c.scopes = l.User, l.Scopes
+	if l.Token != "" {
+		c.from += " token " + string(l.Token)
+	}
+	if l.ActingFor != "" {
+		c.acting = true
+		c.from += ", " + string(l.ActingFor) + " acts as " + string(l.User)
+	}
+	return c
+}
+
+// open says that somebody without a name may ask a verb at all. What it shows of an open lab, rights decide.
+func open(verb string) bool {
+	return slices.Contains([]string{"status", "whoami",
+		"jobs.list", "jobs.show", "jobs.results", "jobs.log", "jobs.why", "jobs.definition", "results.export",
+		"devices.list", "devices.show", "device-types.list", "device-types.show", "workers.list", "workers.show", "queue.list"}, verb)
+}
+
+// admit refuses callers who may not ask a verb whatever it is about.
+func (a *api) admit(who caller, verb string) error {
+	if who.user == "" {
+		declared := false
+		a.read(func(s *lab.State) { declared = s.Open() })
+		if !open(verb) || !declared && verb != "status" && verb != "whoami" {
+			return refuse(Denied, "%s: sign in first; give a token with --token or STRATA_TOKEN", verb)
+		}
+		return nil
+	}
+	inactive := false
+	a.read(func(s *lab.State) {
+		u := s.User(who.user)
+		inactive = u != nil && u.Inactive
+	})
+	if inactive {
+		return refuse(Denied, "the account %s is not active", who.user)
+	}
+	return nil
+}
+
+// scopesText lists scopes for people.
+func scopesText(scopes []events.Scope) string {
+	if len(scopes) == 0 {
+		return "everything that its user may"
+	}
+	names := make([]string, len(scopes))
+	for i, s := range scopes {
+		names[i] = string(s)
+	}
+	return strings.Join(names, ", ")
+}
