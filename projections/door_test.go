@@ -53,6 +53,7 @@ func openLab(t *testing.T, name string, hidden bool) *DB {
 					events.JobScheduled{Job: job, Device: "d1", Worker: "w1", Lease: 1},
 					events.JobFinished{Job: job, Device: "d1", Worker: "w1", Lease: 1, Health: events.Incomplete, ErrorType: events.InfrastructureError, Error: word, At: logsBegin},
 					events.JobJudged{Job: job, Verdict: "test", Action: word, Changes: []events.CaseChange{{Suite: word, Name: word, Change: "fix"}}},
+					events.NotificationPlanned{Job: job, Deliveries: []events.Delivery{{N: 1, Kind: events.DeliverCallback, To: "https://" + word}}},
 				},
 				stream.Results: {events.ResultsRecorded{Job: job, Lines: 1, Cases: []events.Case{{Suite: word, Set: word, Name: word,
 					Result: events.Fail, Measurement: &number, Units: word, At: logsBegin, Metadata: map[string]string{"k": word}}}}},
@@ -337,7 +338,7 @@ func TestGrants(t *testing.T) {
 func TestVisitorsSeeTheirOwn(t *testing.T) {
 	d := door(t, openLab(t, withHidden, true), Limits{})
 	for user, want := range map[string]string{"alice": "1\n2\n", "bob": "1\n3\n", "carol": "1\n", "o'hara\\": "1\n", "*": "1\n", "%": "1\n", "": "1\n"} {
-		for _, table := range []string{"jobs", "job_transitions", "job_judgements", "case_changes", "test_suites", "test_sets", "test_cases", "measurements", "log_lines"} {
+		for _, table := range []string{"jobs", "job_transitions", "job_judgements", "case_changes", "test_suites", "test_sets", "test_cases", "measurements", "log_lines", "notifications"} {
 			if got := visit(t, d, Visit{Viewer: Viewer{User: events.UserName(user)}, Text: "SELECT DISTINCT job FROM " + table + " ORDER BY job"}); got != want {
 				t.Errorf("%q sees of %s %q; want %q", user, table, got, want)
 			}

@@ -90,6 +90,14 @@ func (e *erasedJobs) concerns(m stream.Message, f fact) bool {
 		return true
 	case events.ResultsRecorded:
 		return e.jobs[is.Job]
+	case events.NotificationPlanned:
+		return e.jobs[is.Job]
+	case events.NotificationSent:
+		return e.jobs[is.Job]
+	case events.NotificationFailed:
+		return e.jobs[is.Job]
+	case events.NotificationReplayed:
+		return e.jobs[is.Job]
 	}
 	job, ok := strings.CutPrefix(m.Subject, "output.")
 	if !ok || len(e.jobs) == 0 {

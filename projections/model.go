@@ -75,6 +75,7 @@ func models() []model {
 		read("job_viewers", jobViewerRows),
 		read("test_files", testFileRows),
 		read("file_erasures", fileErasureRows),
+		read("notification_steps", notificationRows),
 	}
 }
 

@@ -66,6 +66,12 @@ func published() []view {
 			{"Since when do the tables say less about jobs?",
 				"SELECT what, max(ended_at) AS until, count() AS jobs\nFROM results.aged\nGROUP BY what"},
 		}},
+		{"notifications", "job", []question{
+			{"Which receivers do not take what they are sent?",
+				"SELECT destination, countIf(state = 'dead') AS dead, countIf(state = 'waiting') AS waiting, count() AS deliveries, argMax(answer, seq) AS last_answer\nFROM results.notifications\nWHERE planned_at > now() - INTERVAL 7 DAY\nGROUP BY destination\nHAVING dead + waiting > 0\nORDER BY dead DESC"},
+			{"Who was told of a job, when, and what did they answer?",
+				"SELECT n, moment, kind, destination, state, attempts, at, answer\nFROM results.notifications\nWHERE job = 42\nORDER BY n"},
+		}},
 		{"devices", "", []question{
 			{"Which devices are out, since when, and why?",
 				"SELECT device, device_type, health, health_since, health_reason\nFROM results.devices\nWHERE health IN ('Bad', 'Maintenance') AND NOT removed\nORDER BY health_since"},

@@ -23,7 +23,7 @@ type Retention struct {
 	Logs         time.Duration // lines, and the indexes of the search
 	Results      time.Duration // suites, sets, cases, what was judged of them, the facts of RESULTS
 	Measurements time.Duration // numbers of cases
-	History      time.Duration // steps of jobs and of their devices, the facts of LAB about a job
+	History      time.Duration // steps of jobs and of their devices, messages about them, the facts of LAB about a job
 	Files        time.Duration // bytes of files of tests, which no table has: the archive erases them ([DB.OldFiles]), and rows stay
 	QueryItems   time.Duration // rows of refreshes of queries, from the refresh on; the last of a query stays
 }
@@ -41,7 +41,7 @@ func (r Retention) agings() []aging {
 		{"logs", r.Logs, []string{"log_line_state", "log_template_jobs", "log_words"}, ""},
 		{"results", r.Results, []string{"test_suite_counts", "test_set_counts", "test_cases", "job_judgements", "case_changes"}, "stream = 'RESULTS'"},
 		{"measurements", r.Measurements, []string{"measurements"}, ""},
-		{"history", r.History, []string{"job_transitions", "device_transitions"}, "stream = 'LAB' AND kind = 'job'"},
+		{"history", r.History, []string{"job_transitions", "device_transitions", "notification_steps"}, "stream = 'LAB' AND kind = 'job'"},
 	}
 }
 

@@ -65,6 +65,8 @@ func TestEveryEventHasItsTables(t *testing.T) {
 		{events.WorkerWentOnline{Worker: "w"}, "events 1, worker_state 1"},
 		{events.ResultsRecorded{Job: 1}, "events 1"},
 		{events.ResultsRecorded{Job: 1, Files: []events.File{{Name: "a"}, {Name: "b"}}}, "events 1, test_files 2"},
+		{events.NotificationPlanned{Job: 1, Deliveries: []events.Delivery{{N: 1}, {N: 2}}}, "events 1, notification_steps 2"},
+		{events.NotificationReplayed{Job: 1, Deliveries: []int{1, 2}}, "events 1, notification_steps 2"},
 		{events.JobFilesErased{Job: 1}, "events 1, job_transitions 1, file_erasures 1"},
 		{events.ResultsRecorded{Job: 1, Cases: []events.Case{{Suite: "a", Name: "x"}, {Suite: "b", Set: "s", Name: "y", Measurement: &value}}},
 			"events 1, test_suite_counts 2, test_set_counts 1, test_cases 2, measurements 1"},

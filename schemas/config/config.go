@@ -203,7 +203,7 @@ func (c *Config) settings() []setting {
 		{key: "retention.logs", about: "how long the tables keep log lines after a job's end; 0 is for ever", into: &c.Retention.Logs},
 		{key: "retention.results", about: "the same for suites, cases, judgements and the facts of RESULTS", into: &c.Retention.Results},
 		{key: "retention.measurements", about: "the same for measurements", into: &c.Retention.Measurements},
-		{key: "retention.history", about: "the same for the steps of jobs and of their devices, and the facts of LAB about a job", into: &c.Retention.History},
+		{key: "retention.history", about: "the same for the steps of jobs and of their devices, the messages about them, and the facts of LAB about a job", into: &c.Retention.History},
 		{key: "retention.files", about: "how long after a job's end the bytes of its tests' files are kept in the archive; 0 is for ever", into: &c.Retention.Files},
 		{key: "retention.query_items", about: "how long the tables keep the rows of a query's refreshes, but the last; 0 is for ever", into: &c.Retention.QueryItems},
 		{key: "notify.url", about: "address of the lab's pages, for links in mail and messages", into: &c.Notify.URL},
