@@ -134,15 +134,23 @@ func (c call) do(name string, params []any) (any, error) {
 		return nil, err
 	}
 	if m.signed && c.who.User == "" {
-		return nil, fault(http.StatusUnauthorized, "Authentication with user and token required for this API.")
+		return nil, unnamed()
 	}
 	c.name, c.args = name, args
 	value, err := m.call(c)
+	if c.who.User == "" && api.HasCode(err, api.Denied) {
+		return nil, unnamed()
+	}
 	if err != nil && m.perm != "" && api.HasCode(err, api.Denied) {
 		// With the blank: clients have met it for years.
 		return nil, fault(http.StatusForbidden, "User '%s' is missing permission %s .", c.who.User, m.perm)
 	}
 	return value, err
+}
+
+// unnamed asks for a credential.
+func unnamed() *xmlrpc.Fault {
+	return fault(http.StatusUnauthorized, "Authentication with user and token required for this API.")
 }
 
 // ask calls a verb of the api.
