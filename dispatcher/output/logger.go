@@ -192,10 +192,15 @@ func (l *Logger) Failed() <-chan struct{} { return l.failed }
 // text cuts a masked text into records of at most events.MaxRecordBytes as JSON. more says that the
 // last of them is continued too.
 func (l *Logger) text(level events.Level, namespace, text string, more bool) {
+	l.textAt(level, namespace, text, more, l.stamp())
+}
+
+// textAt is text with the time that it was said.
+func (l *Logger) textAt(level events.Level, namespace, text string, more bool, at time.Time) {
 	namespace, _ = cut(namespace, maxNamespace)
 	for {
 		head, rest := cut(text, maxText)
-		l.put(events.Record{Level: level, Namespace: namespace, Message: encode(head), Continues: more || rest != ""})
+		l.putAt(events.Record{Level: level, Namespace: namespace, Message: encode(head), Continues: more || rest != ""}, at)
 		if rest == "" {
 			return
 		}

@@ -151,7 +151,9 @@ func (l *link) session(ctx context.Context) error {
 	l.Logger.Info("session with the bus", "session", id)
 	begin(l.sendReports)
 	begin(func(ctx context.Context) error { return l.readOrders(ctx, consumer) })
-	begin(l.serveHands)
+	if !l.Elsewhere {
+		begin(l.serveHands)
+	}
 	select {
 	case <-l.lost:
 		return errors.New("connection lost")

@@ -25,7 +25,10 @@ func (s *supervisor) start(j *job) {
 		s.refuse(j, short)
 		return
 	}
-	env, err := processEnv(j.Work.Env.Inline, os.Environ())
+	env, err := os.Environ(), error(nil)
+	if !s.Elsewhere {
+		env, err = processEnv(j.Work.Env.Inline, env)
+	}
 	if err != nil {
 		s.conclude(j, order.Verdict{Result: "fail", ErrorType: "Configuration", Error: err.Error()})
 		return
@@ -131,7 +134,7 @@ func (s *supervisor) end(j *job) {
 		if j.kills {
 			verdict.Error = "the job's process did not end when asked to and was killed"
 		}
-		if !j.after.begun {
+		if !j.after.begun && !s.Elsewhere {
 			if n, err := jobproc.KillMarked(j.dir); n > 0 || err != nil {
 				s.Logger.Warn("job left consoles behind", "job", j.Job, "killed", n, "error", err)
 			}

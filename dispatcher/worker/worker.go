@@ -26,8 +26,11 @@ type Deps struct {
 	Build    string           // version of this binary, as the lab shows it
 	MinFree  uint64           // bytes; with less space free below StateDir new orders are refused; 0 is no limit
 	Exports  exports.Settings // servers and cache for jobs; only TFTP, TFTPDir, Web and Cache are read
-	Presence time.Duration    // how often presence is renewed; 0 is 4 s, for a TTL of 15 s
-	Logger   *slog.Logger
+	// Elsewhere says that the devices hang on another machine, whose own dispatcher serves them: no command of
+	// theirs is run here, and nobody takes them in hand.
+	Elsewhere bool
+	Presence  time.Duration // how often presence is renewed; 0 is 4 s, for a TTL of 15 s
+	Logger    *slog.Logger
 
 	Now func() time.Time
 	// After is time.After, or a clock that a test moves.

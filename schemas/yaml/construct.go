@@ -19,6 +19,8 @@ type constructor struct {
 	flow     int    // flow collections around the node
 	text     []byte // as it was scanned
 	changed  bool   // the text was, before it was scanned
+	begins   []int  // where each line of the text begins; made when it is first asked for
+	at       spot   // that was asked for last
 	merges   int    // entries taken by << so far
 }
 
@@ -82,6 +84,9 @@ func (c *constructor) fill(n *Node, y *yamlv3.Node, depth int) error {
 		y.Value = restored(y.Value)
 	}
 	tag := tagOf(y)
+	if c.lone(y) {
+		tag = implicitTag(y.Value)
+	}
 	if y.Style&yamlv3.FlowStyle != 0 {
 		c.flow++
 		defer func() { c.flow-- }()
@@ -144,6 +149,38 @@ func tagOf(y *yamlv3.Node) string {
 	}
 	return implicitTag(y.Value)
 }
+
+// lone tells whether a quoted scalar stands behind a lone "!": YAML 1.1's way to have it read as if it
+// stood there plainly, which LAVA's logs use for numbers. The scanner tells nothing of it, so the text does.
+func (c *constructor) lone(y *yamlv3.Node) bool {
+	if y.Kind != yamlv3.ScalarNode || y.Style&quoted == 0 || y.Style&yamlv3.TaggedStyle != 0 {
+		return false
+	}
+	if c.begins == nil {
+		c.begins = []int{0}
+		for i, b := range c.text {
+			if b == '\n' {
+				c.begins = append(c.begins, i+1)
+			}
+		}
+	}
+	if y.Line > len(c.begins) {
+		return false
+	}
+	// Nodes come in the order of the text, so a line is gone through once however many stand in it.
+	if c.at.line != y.Line || c.at.column > y.Column {
+		c.at = spot{y.Line, 1, c.begins[y.Line-1]}
+	}
+	for ; c.at.column < y.Column && c.at.offset < len(c.text); c.at.column++ {
+		_, size := utf8.DecodeRune(c.text[c.at.offset:])
+		c.at.offset += size
+	}
+	rest := c.text[c.at.offset:]
+	return len(rest) > 1 && rest[0] == '!' && rest[1] == ' '
+}
+
+// spot is a character of the text.
+type spot struct{ line, column, offset int }
 
 // wanted says which shape a known tag needs; "" for a tag that is not known.
 func wanted(tag string) string {

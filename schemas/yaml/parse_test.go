@@ -202,3 +202,16 @@ func parse(t *testing.T, text string) *Node {
 	}
 	return n
 }
+
+// A lone "!" has a quoted text read as if it stood there plainly, as PyYAML does; LAVA's logs mark numbers so.
+func TestLoneMark(t *testing.T) {
+	t.Parallel()
+	text := "- {a: ! \"6.17\", \"b\": ! '12', c: ! \"true\", d: ! \"~\", e: ! \"x\"}\n- ! \"5\"\n- \"! 5\"\n- é: ! \"7\"\n- !!str \"8\"\n- [\"9\", ! \"9\"]\n"
+	n, err := Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := n.Print(), "[{'a': 6.17, 'b': 12, 'c': True, 'd': None, 'e': 'x'}, 5, '! 5', {'é': 7}, '8', ['9', 9]]"; got != want {
+		t.Errorf("read %s, want %s", got, want)
+	}
+}

@@ -2,10 +2,13 @@ package main
 
 import (
 	"net/http"
+	"path/filepath"
+	"time"
 
 	"strata/services/api"
 	"strata/services/api/door"
 	"strata/services/api/lavarpc"
+	"strata/services/api/lavaworker"
 	"strata/services/api/live"
 	"strata/services/api/rest"
 )
@@ -21,10 +24,18 @@ func (s surroundings) newLive() *live.Live {
 		Key: s.key, Now: s.now, Logger: s.logger.With("service", "live")})
 }
 
+// newLAVAWorkers returns what stands in for LAVA's workers in this process.
+func (s surroundings) newLAVAWorkers() *lavaworker.Workers {
+	return lavaworker.New(lavaworker.Deps{Servers: s.servers, Dir: filepath.Join(s.config.Data, "lava-workers"),
+		Command: []string{s.self, "lava-job"}, Build: version, MinFree: uint64(s.config.Space.Worker),
+		Logger: s.logger.With("service", "lavaworkers"), Now: s.now, After: time.After})
+}
+
 // interfaces is what stands behind the door: a line for each interface.
 func (s surroundings) interfaces(in api.Inside) http.Handler {
 	mux := http.NewServeMux()
 	s.live.Mount(mux, in)
+	s.lavaWorkers.Mount(mux, in)
 	rpc := lavarpc.Handler(lavarpc.Deps{API: in, Door: s.door, Now: s.now, Logger: s.logger.With("service", "lavarpc"),
 		ExtraContext: s.config.Jobs.ExtraContext, EventSocket: s.eventSocket()})
 	mux.Handle("/RPC2", rpc)

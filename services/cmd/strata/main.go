@@ -168,7 +168,7 @@ refuses; 2 where the command was misused: an argument or flag that is missing, u
 	group("things", a.devicesCommand(), a.deviceTypesCommand(), a.tagsCommand(), a.workersCommand(), a.maintenanceCommand(), a.eventsCommand(), a.simulateCommand(), a.sqlCommand(), a.historyCommand(), a.knownIssuesCommand(), a.notifyCommand(), a.queryCommand(), a.chartCommand(),
 		a.importCommand())
 	group("things", a.grafanaCommand())
-	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand(), a.healthzCommand(), a.lavaRunCommand())
+	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand(), a.lavaJobCommand(), a.healthzCommand(), a.lavaRunCommand())
 	a.completions(cmd)
 	return cmd
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -123,7 +124,11 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 	dial := func(o ...nats.Option) (*nats.Conn, error) { return nats.Connect(withoutUser(server), o...) }
 	s := surroundings{config: c, dial: dial, log: log, key: key, logger: logger, now: a.now, dsn: dsn, metrics: m, archive: store, door: door,
 		room: roomIn(c.Data, c.Space.Server)}
-	s.live = s.newLive()
+	if s.self, err = os.Executable(); err != nil {
+		return fmt.Errorf("find this binary: %w", err)
+	}
+	s.servers = withoutUser(server)
+	s.live, s.lavaWorkers = s.newLive(), s.newLAVAWorkers()
 	s.start(ctx, super, picked)
 	super.wait()
 	return nil

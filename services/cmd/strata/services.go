@@ -21,6 +21,7 @@ import (
 	"strata/services/access"
 	"strata/services/api"
 	"strata/services/api/door"
+	"strata/services/api/lavaworker"
 	"strata/services/api/live"
 	"strata/services/archive"
 	"strata/services/dispatch"
@@ -49,6 +50,10 @@ type surroundings struct {
 	open    func()        // called once people, workers and jobs are let in; may be nil
 	door    *door.Door    // in front of the api's HTTP interfaces
 	live    *live.Live    // behind it: what happens, as it happens
+
+	servers     string              // addresses of the broker, for workers
+	self        string              // path of this binary
+	lavaWorkers *lavaworker.Workers // stand-ins for workers of LAVA
 }
 
 // service is a row of the table of services.
@@ -123,6 +128,9 @@ func services() []service {
 		}},
 		{"live", "tells LAVA's events to who listens", func(ctx context.Context, s surroundings, log *stream.Log, _ *slog.Logger) error {
 			return s.live.Run(ctx, log)
+		}},
+		{"lavaworkers", "stands in for workers of LAVA, whose dispatchers run jobs of this lab", func(ctx context.Context, s surroundings, _ *stream.Log, _ *slog.Logger) error {
+			return s.lavaWorkers.Run(ctx)
 		}},
 		{"api", "answers the commands, and writes what people change", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			history, done, err := s.history()

@@ -46,8 +46,9 @@ func (a *app) upCommand() *cobra.Command {
 service, and a ClickHouse engine as a child process. It goes on until it is interrupted; started
 again on the same directory, it goes on where it was.
 
-The addresses are loopback by default, and whoever reaches them without a token is "local" and may
-do everything. Workers on other machines dial in on --listen-nats with a token of their own
+The addresses are loopback by default. The lab is closed: its first start writes the credential of its
+administrator, "local", into the file "administrator" of the data directory, which the commands of the
+same user find by themselves; everybody else needs a token (see "strata users" and "strata tokens"). Workers on other machines dial in on --listen-nats with a token of their own
 (see "strata workers register").
 
 --ready names a file that is written once everything serves: one JSON object with the addresses
@@ -149,13 +150,17 @@ func (a *app) up(ctx context.Context, c config.Config, f upFlags) error {
 		return err
 	}
 	room := roomIn(c.Data, c.Space.Server)
+	administrator, err := writeAdministrator(c.Data, key)
+	if err != nil {
+		return err
+	}
 	b, err := startBroker(brokerSettings{Data: c.Data, Listen: c.Listen.NATS, Key: key, Logger: logger})
 	if err != nil {
 		return err
 	}
 	defer b.stop()
 
-	l := &running{app: a, config: c, flags: f, logger: logger, broker: b, key: key, room: room,
+	l := &running{app: a, administrator: administrator, config: c, flags: f, logger: logger, broker: b, key: key, room: room,
 		super: newSupervisor(logger, a.now), metrics: newMetrics()}
 	return l.run(ctx)
 }
@@ -170,6 +175,8 @@ type running struct {
 	key     access.Key
 	room    func() error
 	super   *supervisor
+
+	administrator string // the credential
 	metrics *metrics
 
 	mu    sync.Mutex
@@ -215,7 +222,11 @@ func (l *running) run(ctx context.Context) error {
 	opened := make(chan struct{})
 	s := surroundings{config: l.config, dial: l.broker.dial, log: log, key: l.key, logger: l.logger, now: l.app.now, dsn: dsn, room: l.room, metrics: l.metrics, archive: store,
 		open: sync.OnceFunc(func() { close(opened) })}
-	s.door, s.live = s.newDoor(), s.newLive()
+	if s.self, err = os.Executable(); err != nil {
+		return fmt.Errorf("find this binary: %w", err)
+	}
+	s.servers = l.broker.url()
+	s.door, s.live, s.lavaWorkers = s.newDoor(), s.newLive(), s.newLAVAWorkers()
 	s.start(serviceCtx, l.super, picked)
 	l.super.start(serviceCtx, "broker", func(ctx context.Context) error { l.broker.keep(ctx, l.room); return ctx.Err() })
 
@@ -231,7 +242,7 @@ func (l *running) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if err := untilAnswers(ctx, conn, l.broker.url()); err != nil {
+		if err := untilAnswers(ctx, conn, l.broker.url(), l.administrator); err != nil {
 			return err
 		}
 		client := api.Client{Conn: conn, User: access.Local}
@@ -241,7 +252,7 @@ func (l *running) run(ctx context.Context) error {
 			}
 		}
 	}
-	r := ready{NATS: l.broker.url(), HTTP: observation.url(), SQL: l.sqlAddress(dsn), Data: l.config.Data, PID: os.Getpid()}
+	r := ready{Token: l.administrator, NATS: l.broker.url(), HTTP: observation.url(), SQL: l.sqlAddress(dsn), Data: l.config.Data, PID: os.Getpid()}
 	if l.config.ClickHouse.DSN == "" && l.app.env("STRATA_CLICKHOUSE_DSN") == "" {
 		r.Engine = dsn
 	}
@@ -336,11 +347,11 @@ func (l *running) away() map[string]string {
 
 // untilAnswers waits until a person of this machine is let in and answered, which is when a lab
 // serves: access and api have folded what there is by then.
-func untilAnswers(ctx context.Context, own *nats.Conn, broker string) error {
+func untilAnswers(ctx context.Context, own *nats.Conn, broker, token string) error {
 	t := time.NewTicker(50 * time.Millisecond)
 	defer t.Stop()
 	for {
-		if err := answers(ctx, own, broker); err == nil {
+		if err := answers(ctx, own, broker, token); err == nil {
 			return nil
 		}
 		select {
@@ -351,12 +362,12 @@ func untilAnswers(ctx context.Context, own *nats.Conn, broker string) error {
 	}
 }
 
-// answers logs in as a person does, and asks for the lab's state. A broker that listens on an
-// address of the network only lets nobody in without a token; there the process's own connection asks.
-func answers(ctx context.Context, own *nats.Conn, broker string) error {
+// answers logs in as the administrator does, and asks for the lab's state. Of a broker that listens on an
+// address of the network only, the process's own connection asks.
+func answers(ctx context.Context, own *nats.Conn, broker, token string) error {
 	conn := own
 	if u, err := url.Parse(broker); err == nil && local(u.Hostname()) {
-		person, err := nats.Connect(broker, nats.Name("strata up"))
+		person, err := nats.Connect(broker, nats.Name("strata up"), nats.Token(token))
 		if err != nil {
 			return fmt.Errorf("log in at %s: %w", broker, err)
 		}

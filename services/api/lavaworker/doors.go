@@ -1,0 +1,146 @@
+package lavaworker
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"strconv"
+
+	"strata/dispatcher/worker/lavajob"
+	"strata/events"
+	"strata/services/api"
+)
+
+// doors answers far workers, and hands what they ask of a job on to that job.
+type doors struct {
+	workers *Workers
+	in      api.Inside
+}
+
+// listed is a job in the answer to a ping.
+type listed struct {
+	ID    uint64 `json:"id"`
+	Token string `json:"token"`
+}
+
+// ping answers what the worker has to do. It is a sign of life too.
+func (d *doors) ping(w http.ResponseWriter, r *http.Request) {
+	name := events.WorkerName(r.PathValue("name"))
+	token := r.Header.Get("LAVA-Token")
+	switch {
+	case token == "":
+		refuse(w, http.StatusBadRequest, "Missing 'token'")
+		return
+	case !r.URL.Query().Has("version"):
+		refuse(w, http.StatusBadRequest, "Missing 'version'")
+		return
+	}
+	right, err := d.known(r.Context(), name)
+	switch {
+	case api.HasCode(err, api.NotFound):
+		refuse(w, http.StatusNotFound, fmt.Sprintf("Unknown worker '%s'", name))
+		return
+	case err != nil:
+		refuse(w, http.StatusServiceUnavailable, err.Error())
+		return
+	case !same(token, right):
+		refuse(w, http.StatusBadRequest, "Invalid 'token'")
+		return
+	}
+	if err := d.workers.heard(name, token); err != nil {
+		refuse(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	jobs, err := lavajob.Doors(d.workers.stateDir(name))
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	answer := map[lavajob.Phase][]listed{lavajob.Canceling: {}, lavajob.Running: {}, lavajob.Waiting: {}}
+	for _, j := range jobs {
+		answer[j.Phase] = append(answer[j.Phase], listed{j.Job, j.Token})
+	}
+	reply(w, http.StatusOK, answer)
+}
+
+// register gives a worker its token, to an account that may register workers. Its password here is one
+// of its tokens.
+func (d *doors) register(w http.ResponseWriter, r *http.Request) {
+	name, user, password := r.PostFormValue("name"), r.PostFormValue("username"), r.PostFormValue("password")
+	if name == "" {
+		refuse(w, http.StatusBadRequest, "Missing 'name'")
+		return
+	}
+	if user == "" {
+		refuse(w, http.StatusForbidden, "Auto registration is disabled")
+		return
+	}
+	who, err := d.in.Authenticate(password, "lava-worker "+r.RemoteAddr)
+	if err != nil || who.User != events.UserName(user) {
+		refuse(w, http.StatusForbidden, fmt.Sprintf("Unknown user %s", user))
+		return
+	}
+	var made api.Worker
+	err = d.in.Call(r.Context(), who, "workers.register", api.WorkerRequest{Worker: events.WorkerName(name)}, &made)
+	var refused *api.Error
+	switch {
+	case api.HasCode(err, api.Denied):
+		refuse(w, http.StatusForbidden, fmt.Sprintf("Worker '%s' may not be registered by %s", name, user))
+	case errors.As(err, &refused) && refused.Code == api.Invalid:
+		refuse(w, http.StatusBadRequest, refused.Message)
+	case err != nil:
+		refuse(w, http.StatusServiceUnavailable, err.Error())
+	default:
+		reply(w, http.StatusOK, map[string]string{"name": name, "token": made.Token})
+	}
+}
+
+// job hands a request on to the job that it names. To know the job's token is to be its dispatcher.
+func (d *doors) job(w http.ResponseWriter, r *http.Request) {
+	number, err := strconv.ParseUint(r.PathValue("job"), 10, 63)
+	if err != nil {
+		refuse(w, http.StatusNotFound, fmt.Sprintf("Unknown job '%s'", r.PathValue("job")))
+		return
+	}
+	files, err := filepath.Glob(filepath.Join(d.workers.Dir, "*", "jobs", fmt.Sprintf("%d-*", number), lavajob.File))
+	if err != nil {
+		refuse(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	for _, file := range files {
+		door, err := lavajob.Open(filepath.Dir(file))
+		if err != nil || !same(door.Token, r.Header.Get("LAVA-Token")) {
+			continue
+		}
+		proxy := httputil.ReverseProxy{
+			Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(&url.URL{Scheme: "http", Host: door.Address}) },
+			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+				var large *http.MaxBytesError
+				if errors.As(err, &large) {
+					refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("at most %d bytes are taken at once", large.Limit))
+					return
+				}
+				// Nobody answers for the job any more: it is over, and its dispatcher may go.
+				refuse(w, http.StatusNotFound, fmt.Sprintf("Unknown job '%d'", number))
+			},
+		}
+		proxy.ServeHTTP(w, r)
+		return
+	}
+	refuse(w, http.StatusNotFound, fmt.Sprintf("Unknown job '%d'", number))
+}
+
+// reply answers in JSON.
+func reply(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the caller may be gone, and asks again
+}
+
+func refuse(w http.ResponseWriter, status int, why string) {
+	reply(w, status, map[string]string{"error": why})
+}
