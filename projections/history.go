@@ -80,9 +80,8 @@ func (db *DB) Comparables(ctx context.Context, l Like) ([]Comparable, error) {
 	values = append(values, seen.values...)
 	wanted := int(limit(l.Limit))
 	values = append(values, clickhouse.Named("limit", uint64(wanted*spare)))
-	list, err := all[Comparable](ctx, db, `SELECT job, display, name, device_type, device, health, ended_at, error_type, lost FROM jobs
-		WHERE job IN (`+seen.query(strings.Join(first, " AND "))+`) AND `+strings.Join(second, " AND ")+`
-		ORDER BY job DESC LIMIT {limit:UInt64}`, values...)
+	list, err := all[Comparable](ctx, db, selectJobs(strings.Fields("job display name device_type device health ended_at error_type lost"),
+		"job IN ("+seen.query(strings.Join(first, " AND "))+") AND "+strings.Join(second, " AND "))+" ORDER BY job DESC LIMIT {limit:UInt64}", values...)
 	if err == nil {
 		err = db.addVerdicts(ctx, list)
 	}

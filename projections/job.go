@@ -13,6 +13,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"strata/events"
+	"strata/projections/sql"
 )
 
 // jobRow is a row of job_state: what one fact knows of a job. Groups of columns that a later fact can
@@ -363,52 +364,53 @@ type JobFilter struct {
 	Limit        int                   // of a page; 0 is 50, at most 10,000
 }
 
-// where returns the filter as a condition on the view jobs. What the submission alone says is looked
-// up in the storage, where one row has it, before the rows of a job are put together.
+// where returns the filter as a condition on the view jobs.
 func (f JobFilter) where() (condition string, values []any) {
-	var first, second []string
-	bind := func(to *[]string, condition, name string, value any) {
-		*to = append(*to, condition)
+	where := []string{"NOT removed"}
+	bind := func(condition, name string, value any) {
+		where = append(where, condition)
 		values = append(values, clickhouse.Named(name, value))
 	}
 	if f.User != "" {
-		bind(&first, "user = {user:String}", "user", string(f.User))
+		bind("user = {user:String}", "user", string(f.User))
 	}
 	if f.DeviceType != "" {
-		bind(&first, "device_type = {device_type:String}", "device_type", string(f.DeviceType))
+		bind("device_type = {device_type:String}", "device_type", string(f.DeviceType))
 	}
 	if f.Name != "" {
-		bind(&first, "positionCaseInsensitiveUTF8(name, {name:String}) > 0", "name", f.Name)
+		bind("positionCaseInsensitiveUTF8(name, {name:String}) > 0", "name", f.Name)
 	}
 	if f.HealthChecks != nil {
-		second = append(second, fmt.Sprintf("health_check = %t", *f.HealthChecks))
+		where = append(where, fmt.Sprintf("health_check = %t", *f.HealthChecks))
 	}
 	if !f.Since.IsZero() {
-		bind(&first, "submitted_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')", "since", f.Since.UnixMicro())
+		bind("submitted_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')", "since", f.Since.UnixMicro())
 	}
 	if f.Before != 0 {
-		bind(&first, "job < {before:UInt64}", "before", uint64(f.Before))
+		bind("job < {before:UInt64}", "before", uint64(f.Before))
 	}
 	if f.Device != "" {
-		bind(&second, "device = {device:String}", "device", string(f.Device))
+		bind("device = {device:String}", "device", string(f.Device))
 	}
 	if f.Worker != "" {
-		bind(&second, "worker = {worker:String}", "worker", string(f.Worker))
+		bind("worker = {worker:String}", "worker", string(f.Worker))
 	}
 	if len(f.States) > 0 {
-		bind(&second, "state IN {states:Array(String)}", "states", f.States)
+		bind("state IN {states:Array(String)}", "states", f.States)
 	}
 	if len(f.Healths) > 0 {
-		bind(&second, "health IN {healths:Array(String)}", "healths", f.Healths)
+		bind("health IN {healths:Array(String)}", "healths", f.Healths)
 	}
 	if !f.Rejected {
-		second = append(second, "NOT rejected")
+		where = append(where, "NOT rejected")
 	}
-	second = append(second, "NOT removed")
-	if len(first) > 0 {
-		second = append(second, "job IN (SELECT job FROM job_state WHERE "+strings.Join(first, " AND ")+")")
-	}
-	return strings.Join(second, " AND "), values
+	return strings.Join(where, " AND "), values
+}
+
+// selectJobs selects some columns of jobs.
+func selectJobs(columns []string, where string) string {
+	names := strings.Join(columns, ", ")
+	return "SELECT " + names + " FROM " + sql.Jobs(names, where) + " WHERE " + where
 }
 
 // Jobs lists jobs, the newest first.
@@ -416,8 +418,7 @@ func (db *DB) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
 	stands, values := f.where()
 	values = append(values, clickhouse.Named("limit", limit(f.Limit)))
 	// The numbers first, by the few columns that the conditions need; then whole rows of one page.
-	list, err := all[Job](ctx, db, "SELECT "+strings.Join(columns[Job](), ", ")+` FROM jobs WHERE job IN (
-		SELECT job FROM jobs WHERE `+stands+` ORDER BY job DESC LIMIT {limit:UInt64}) ORDER BY job DESC`, values...)
+	list, err := all[Job](ctx, db, selectJobs(columns[Job](), "job IN (SELECT job FROM "+sql.Jobs(stands)+" WHERE "+stands+" ORDER BY job DESC LIMIT {limit:UInt64})")+" ORDER BY job DESC", values...)
 	if err != nil {
 		return nil, fmt.Errorf("list jobs: %w", err)
 	}
@@ -431,7 +432,7 @@ func (db *DB) CountJobs(ctx context.Context, f JobFilter) (uint64, error) {
 	type counted struct {
 		Jobs uint64 `ch:"jobs"`
 	}
-	rows, err := all[counted](ctx, db, "SELECT count() AS jobs FROM jobs WHERE "+stands, values...)
+	rows, err := all[counted](ctx, db, "SELECT count() AS jobs FROM "+sql.Jobs(stands)+" WHERE "+stands, values...)
 	if err != nil {
 		return 0, fmt.Errorf("count jobs: %w", err)
 	}
@@ -440,7 +441,7 @@ func (db *DB) CountJobs(ctx context.Context, f JobFilter) (uint64, error) {
 
 // Job returns one job, rejected and removed ones too, or [ErrNotFound].
 func (db *DB) Job(ctx context.Context, job events.JobID) (Job, error) {
-	rows, err := all[Job](ctx, db, "SELECT "+strings.Join(columns[Job](), ", ")+" FROM jobs WHERE job = {job:UInt64}",
+	rows, err := all[Job](ctx, db, selectJobs(columns[Job](), "job = {job:UInt64}"),
 		clickhouse.Named("job", uint64(job)))
 	if err != nil {
 		return Job{}, fmt.Errorf("show job %d: %w", job, err)

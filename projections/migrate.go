@@ -3,7 +3,6 @@ package projections
 import (
 	"context"
 	"crypto/sha256"
-	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,10 +10,9 @@ import (
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-)
 
-//go:embed sql/*.sql
-var sqlFiles embed.FS
+	"strata/projections/sql"
+)
 
 // migration is one file of sql/.
 type migration struct {
@@ -25,13 +23,13 @@ type migration struct {
 
 // migrations returns the files in the order of their numbers.
 func migrations() ([]migration, error) {
-	entries, err := fs.ReadDir(sqlFiles, "sql")
+	entries, err := fs.ReadDir(sql.Files, ".")
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
 	var list []migration
 	for _, e := range entries { // ReadDir sorts by name
-		text, err := fs.ReadFile(sqlFiles, "sql/"+e.Name())
+		text, err := fs.ReadFile(sql.Files, e.Name())
 		if err != nil {
 			return nil, fmt.Errorf("read migrations: %w", err)
 		}

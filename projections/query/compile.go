@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"strata/events"
+	"strata/projections/sql"
 )
 
 // Statement is SQL with the values that it names.
@@ -127,17 +128,22 @@ func (c *compiler) visible() []string {
 		// Jobs that are gone are few, and refused ones have no results.
 		return []string{"job NOT IN (SELECT job FROM job_state WHERE removed > 0)"}
 	}
-	return []string{"job IN (SELECT job FROM jobs WHERE " + strings.Join(append(c.seen(), "NOT removed"), " AND ") + ")"}
+	return []string{ofJobs(append(c.seen(), "NOT removed"))}
 }
 
-// seen is visibility as a predicate on jobs. The first look goes to the row that the submission made.
+// seen is visibility as a predicate on jobs.
 func (c *compiler) seen() []string {
 	if c.viewer.All {
 		return nil
 	}
 	// TODO: groups, once lab.Can asks for those of a job.
-	user := c.values.bind("String", string(c.viewer.User))
-	return []string{"job IN (SELECT job FROM job_state WHERE public > 0 OR user = " + user + ")", "(public OR user = " + user + ")"}
+	return []string{"(public OR user = " + c.values.bind("String", string(c.viewer.User)) + ")"}
+}
+
+// ofJobs says of a row that all of where holds of its job.
+func ofJobs(where []string) string {
+	holds := strings.Join(where, " AND ")
+	return "job IN (SELECT job FROM " + sql.Jobs(holds) + " WHERE " + holds + ")"
 }
 
 // together returns what holds of rows for which all conditions do, those on suites and cases of one
@@ -154,21 +160,13 @@ func (c *compiler) together(conditions []events.QueryCondition) (where []string)
 			jobs = append(jobs, one)
 		}
 	}
-	narrow, rest := c.first(jobs)
-	where = slices.Clone(narrow)
-	var whole []string // of the jobs as they stand, for what the storage does not say alone
-	if len(rest) > 0 {
-		whole = append(slices.Clone(narrow), c.tests(rest)...)
-	}
-	if c.entity == events.JobQuery && len(whole) > 0 {
-		where = whole
-	} else if len(whole) > 0 {
-		where = append(where, "job IN (SELECT job FROM jobs WHERE "+strings.Join(whole, " AND ")+")")
-	}
-	// What lies below needs no more than to leave out most of its table before that is read; so the
-	// storage's word is enough, and jobs are put together only where it has none.
-	if len(narrow) == 0 && len(whole) > 0 {
-		narrow = []string{"job IN (SELECT job FROM jobs WHERE " + strings.Join(whole, " AND ") + ")"}
+	var narrow []string // what lies below the entity, to leave out most of its table before that is read
+	if len(jobs) > 0 {
+		where = c.tests(jobs)
+		narrow = []string{ofJobs(where)}
+		if c.entity != events.JobQuery {
+			where = slices.Clone(narrow)
+		}
 	}
 	// Where the entity has the columns itself, they are asked; else some row below it has to fit.
 	switch {
@@ -197,35 +195,10 @@ func (c *compiler) below(table string, conditions []events.QueryCondition, narro
 func (c *compiler) tests(conditions []events.QueryCondition) (where []string) {
 	for _, one := range conditions {
 		f, _ := lookup(one.Table, one.Field) // Check has found it
-		sql, _, _ := f.test(one, &c.values)
-		where = append(where, sql)
+		test, _, _ := f.test(one, &c.values)
+		where = append(where, test)
 	}
 	return where
-}
-
-// first narrows jobs by what the storage knows before the rows of a job are put together. A job whose
-// column has a value got it from a row of the storage; so a condition that such a row must fulfil
-// leaves no job out. The rest are the conditions that are not decided by that: all but those on
-// columns that the submission alone sets.
-func (c *compiler) first(conditions []events.QueryCondition) (where []string, rest []events.QueryCondition) {
-	for _, one := range conditions {
-		f, _ := lookup(one.Table, one.Field)
-		texts := f.kind == name || f.kind == text
-		if f.raw == "" || one.Operator == ne || texts && one.Value == "" {
-			rest = append(rest, one)
-			continue
-		}
-		if !texts || !f.once || one.Operator == regex || one.Operator == iregex {
-			rest = append(rest, one) // rows that say nothing of the column may fulfil it too
-		}
-		// The storage has rows that say nothing of the column, whose default is not NULL but empty or 1970.
-		f.column = f.raw
-		f.null = false
-		if sql, _, err := f.test(one, &c.values); err == nil {
-			where = append(where, "job IN (SELECT job FROM job_state WHERE "+sql+")")
-		}
-	}
-	return where, rest
 }
 
 // clause writes conditions that are joined otherwise than by "and".
@@ -258,25 +231,29 @@ func (c *compiler) without(items []events.QueryItem) []string {
 // statement selects a page of the rows for which all of where holds.
 func (c *compiler) statement(where []string, page Page, limits Limits) Statement {
 	columns := strings.Join(Columns(c.entity), ", ")
+	if len(where) == 0 {
+		where = []string{"1"}
+	}
+	holds := strings.Join(where, " AND ")
 	from, order := "test_cases", "job DESC, seq DESC, n DESC"
 	switch c.entity {
 	case events.JobQuery:
-		from, order = "jobs", "job DESC"
+		from, order = sql.Jobs(holds), "job DESC"
 	case events.SuiteQuery:
 		from, order = "test_suites", "job DESC, suite"
-	}
-	if len(where) == 0 {
-		where = []string{"1"}
 	}
 	// The order is that of the tables' keys read backwards, so a page of cases ends the reading.
 	tail := " ORDER BY " + order
 	if page.Limit > 0 {
 		tail += " LIMIT " + c.values.bind("UInt64", uint64(page.Limit)) + " OFFSET " + c.values.bind("UInt64", uint64(max(0, page.Offset)))
 	}
-	holds := strings.Join(where, " AND ")
-	if c.entity == events.JobQuery && page.Limit > 0 {
+	switch {
+	case c.entity == events.JobQuery && page.Limit > 0:
 		// The numbers first, by the few columns that the conditions need; then whole rows of one page.
-		return Statement{"SELECT " + columns + " FROM jobs WHERE job IN (SELECT job FROM jobs WHERE " + holds + tail + ") ORDER BY " + order, c.values, limits}
+		holds, tail = "job IN (SELECT job FROM "+from+" WHERE "+holds+tail+")", " ORDER BY "+order
+		from = sql.Jobs(columns)
+	case c.entity == events.JobQuery:
+		from = sql.Jobs(columns, holds)
 	}
 	return Statement{"SELECT " + columns + " FROM " + from + " WHERE " + holds + tail, c.values, limits}
 }

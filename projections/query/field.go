@@ -85,8 +85,6 @@ type Field struct {
 
 	kind   kind
 	column string // of jobs, test_suites or test_cases
-	raw    string // of job_state: rows where this holds the value are all that can satisfy; "" for none
-	once   bool   // no fact but the submission sets it, and never to nothing where it is asked for
 	null   bool   // the column may be NULL
 	words  []word // of a choice or rank
 }
@@ -94,19 +92,19 @@ type Field struct {
 // Fields lists all fields in the order in which forms show them. A field of Metadata has any name.
 func Fields() []Field {
 	return []Field{
-		{Table: Jobs, Name: "submitter", kind: name, column: "user", raw: "user", once: true},
-		{Table: Jobs, Name: "start_time", kind: moment, column: "started_at", raw: "started.at", null: true},
-		{Table: Jobs, Name: "end_time", kind: moment, column: "ended_at", raw: "ended.at", null: true},
+		{Table: Jobs, Name: "submitter", kind: name, column: "user"},
+		{Table: Jobs, Name: "start_time", kind: moment, column: "started_at", null: true},
+		{Table: Jobs, Name: "end_time", kind: moment, column: "ended_at", null: true},
 		{Table: Jobs, Name: "state", kind: choice, column: "state", words: words("Submitted", "Scheduling", "Scheduled", "Running", "Canceling", "Finished")},
 		{Table: Jobs, Name: "health", kind: choice, column: "health", words: words("Unknown", "Complete", "Incomplete", "Canceled")},
-		{Table: Jobs, Name: "actual_device", kind: name, column: "device", raw: "run.device"},
-		{Table: Jobs, Name: "requested_device_type", kind: name, column: "device_type", raw: "device_type", once: true},
+		{Table: Jobs, Name: "actual_device", kind: name, column: "device"},
+		{Table: Jobs, Name: "requested_device_type", kind: name, column: "device_type"},
 		{Table: Jobs, Name: "health_check", kind: boolean, column: "health_check"},
 		{Table: Jobs, Name: "priority", kind: rank, column: "priority", words: []word{{"Low", "0", ""}, {"Medium", "50", ""}, {"High", "100", ""}}},
-		{Table: Jobs, Name: "description", kind: text, column: "name", raw: "name", once: true},
+		{Table: Jobs, Name: "description", kind: text, column: "name"},
 		{Table: Jobs, Name: "id", Ours: true, kind: integer, column: "job"},
-		{Table: Jobs, Name: "submit_time", Ours: true, kind: moment, column: "submitted_at", raw: "submitted_at"},
-		{Table: Jobs, Name: "worker", Ours: true, kind: name, column: "worker", raw: "run.worker"},
+		{Table: Jobs, Name: "submit_time", Ours: true, kind: moment, column: "submitted_at"},
+		{Table: Jobs, Name: "worker", Ours: true, kind: name, column: "worker"},
 		{Table: Jobs, Name: "error_type", Ours: true, kind: name, column: "error_type"},
 		{Table: Jobs, Name: "error", Ours: true, kind: name, column: "error"},
 		{Table: Suites, Name: "name", kind: text, column: "suite"},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"strata/events"
+	"strata/projections/sql"
 )
 
 // Plot says which points a chart wants of the rows of a query.
@@ -104,7 +105,7 @@ func (c *compiler) plot(where []string, p Plot, limits Limits) Statement {
 		where = []string{"1"}
 	}
 	holds := strings.Join(where, " AND ")
-	from := map[events.QueryEntity]string{events.JobQuery: "jobs", events.SuiteQuery: "test_suites", events.CaseQuery: "test_cases"}[c.entity]
+	from := map[events.QueryEntity]string{events.JobQuery: sql.Jobs(holds), events.SuiteQuery: "test_suites", events.CaseQuery: "test_cases"}[c.entity]
 	if c.entity == events.CaseQuery && p.Type == events.ChartMeasurement {
 		from = measured
 	}
@@ -128,8 +129,7 @@ func (c *compiler) plot(where []string, p Plot, limits Limits) Statement {
 		at, jobs = "ended", holds+" AND ended_at IS NOT NULL"
 	case events.SuiteQuery:
 		// Which suites are meant is costly to find, and is found above already; jobs of the time are enough.
-		narrow, rest := c.first(p.dates(c.entity))
-		at, jobs = "ended", strings.Join(append(append(narrow, c.tests(rest)...), "ended_at IS NOT NULL"), " AND ")
+		at, jobs = "ended", strings.Join(append(c.tests(p.dates(c.entity)), "ended_at IS NOT NULL"), " AND ")
 	}
 	// What a long value of metadata says at its end is not what a reader of an axis looks for.
 	attribute, series := "''", "''"
@@ -142,7 +142,7 @@ func (c *compiler) plot(where []string, p Plot, limits Limits) Statement {
 		series = "substringUTF8(metadata[" + c.values.bind("String", p.GroupBy) + "], 1, 200)"
 	}
 	return Statement{"SELECT " + columns + ", " + at + " AS at, attribute, series FROM (" + values + ") AS v" +
-		" INNER JOIN (SELECT job, assumeNotNull(ended_at) AS ended, " + attribute + " AS attribute, " + series + " AS series FROM jobs WHERE " + jobs +
+		" INNER JOIN (SELECT job, assumeNotNull(ended_at) AS ended, " + attribute + " AS attribute, " + series + " AS series FROM " + sql.Jobs(jobs, "ended_at metadata") + " WHERE " + jobs +
 		") AS j USING (job)" + tail, c.values, limits}
 }
 
@@ -173,7 +173,7 @@ func (c *compiler) points(from, holds string, p Plot) string {
 	const value = "assumeNotNull(toFloat64OrNull(metadata[key])) AS value, '' AS units, "
 	switch c.entity {
 	case events.JobQuery:
-		return "SELECT job, '' AS suite, '' AS set, '' AS name, key, " + noItem + value + "health = 'Complete' AS pass, " + noCounts + noTime + " FROM jobs" + keys + holds + " AND " + numeric
+		return "SELECT job, '' AS suite, '' AS set, '' AS name, key, " + noItem + value + "health = 'Complete' AS pass, " + noCounts + noTime + " FROM " + sql.Jobs(holds, "metadata health") + keys + holds + " AND " + numeric
 	case events.SuiteQuery:
 		// The first case of the suite that has the key.
 		return "SELECT job, suite, set, name, key, seq, n, " + value + "result = 'pass' AS pass, " + noCounts + ", time FROM (SELECT *, key FROM test_cases" + keys +

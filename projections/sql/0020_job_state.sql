@@ -38,5 +38,5 @@ CREATE TABLE IF NOT EXISTS job_state
     removed       SimpleAggregateFunction(max, UInt8) COMMENT '1 where definition, output and results were erased'
 )
 ENGINE = AggregatingMergeTree PARTITION BY intDiv(job, 1000000) ORDER BY job
-SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS index_granularity = 256, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Storage of the view jobs.';

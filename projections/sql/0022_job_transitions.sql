@@ -16,5 +16,5 @@ CREATE TABLE IF NOT EXISTS job_transitions
     actor  LowCardinality(String) COMMENT 'the user who asked, empty where none did'
 )
 ENGINE = MergeTree PARTITION BY intDiv(job, 1000000) ORDER BY (job, seq, n)
-SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS index_granularity = 512, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'What happened to each job, one row a step.';

@@ -12,5 +12,5 @@ CREATE TABLE IF NOT EXISTS test_suite_counts
     last_at      SimpleAggregateFunction(max, DateTime64(6, 'UTC')) COMMENT 'time of its last case'
 )
 ENGINE = AggregatingMergeTree PARTITION BY intDiv(job, 1000000) ORDER BY (job, suite)
-SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS index_granularity = 512, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Storage of the view test_suites.';

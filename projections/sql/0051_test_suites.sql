@@ -14,14 +14,13 @@ CREATE OR REPLACE VIEW test_suites
 SELECT
     c.job AS job,
     c.suite AS suite,
-    sum(c.passes) + sum(c.failures) + sum(c.skips) + sum(c.unknowns) AS cases,
-    sum(c.passes) AS passes,
-    sum(c.failures) AS failures,
-    sum(c.skips) AS skips,
-    sum(c.unknowns) AS unknowns,
-    min(c.first_at) AS first_at,
-    max(c.last_at) AS last_at,
-    min(c.first_seq) AS first_seq
-FROM test_suite_counts AS c
-GROUP BY c.job, c.suite
+    c.passes + c.failures + c.skips + c.unknowns AS cases,
+    c.passes AS passes,
+    c.failures AS failures,
+    c.skips AS skips,
+    c.unknowns AS unknowns,
+    c.first_at AS first_at,
+    c.last_at AS last_at,
+    c.first_seq AS first_seq
+FROM test_suite_counts AS c FINAL
 COMMENT 'Test suites of jobs with their counts, one row a suite.';

@@ -11,5 +11,5 @@ CREATE TABLE IF NOT EXISTS test_set_counts
     unknowns  SimpleAggregateFunction(sum, UInt64) COMMENT 'cases with result unknown'
 )
 ENGINE = AggregatingMergeTree PARTITION BY intDiv(job, 1000000) ORDER BY (job, suite, set)
-SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS index_granularity = 512, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Storage of the view test_sets.';

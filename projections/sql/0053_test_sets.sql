@@ -14,12 +14,11 @@ SELECT
     c.job AS job,
     c.suite AS suite,
     c.set AS set,
-    sum(c.passes) + sum(c.failures) + sum(c.skips) + sum(c.unknowns) AS cases,
-    sum(c.passes) AS passes,
-    sum(c.failures) AS failures,
-    sum(c.skips) AS skips,
-    sum(c.unknowns) AS unknowns,
-    min(c.first_seq) AS first_seq
-FROM test_set_counts AS c
-GROUP BY c.job, c.suite, c.set
+    c.passes + c.failures + c.skips + c.unknowns AS cases,
+    c.passes AS passes,
+    c.failures AS failures,
+    c.skips AS skips,
+    c.unknowns AS unknowns,
+    c.first_seq AS first_seq
+FROM test_set_counts AS c FINAL
 COMMENT 'Test sets of suites with their counts, one row a set.';

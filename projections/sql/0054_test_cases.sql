@@ -20,5 +20,5 @@ CREATE TABLE IF NOT EXISTS test_cases
     INDEX by_result result TYPE set(4) GRANULARITY 1
 )
 ENGINE = MergeTree PARTITION BY intDiv(job, 1000000) ORDER BY (job, seq, n)
-SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Test cases, one row a report; a name may occur more than once.';
