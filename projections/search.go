@@ -191,7 +191,7 @@ func (s *searcher) run(ctx context.Context) (stopped string, err error) {
 		s.through = Place{events.JobID(low), 1<<63 - 1}
 		high = low - 1
 		if indexed = s.indexed(); indexed {
-			window = max(1024, window*8)
+			window = max(4096, window*8)
 		} else {
 			window = min(2*window, 256)
 		}

@@ -220,6 +220,8 @@ func within[R any](ctx context.Context, s *searcher, question string, values ...
 	if s.ids != nil && len(s.ids) <= maxTemplates {
 		values = append(values, clickhouse.Named("ids", s.ids))
 	}
+	// The engine keeps a session for each set of settings, so that times are few: multiples of half a second.
+	left = (left + searchStep - 1).Truncate(searchStep)
 	// The driver takes a deadline of the context for the engine's limit. So there is none: the engine
 	// ends the question, and where it does not, we do, a moment later.
 	bounded, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -243,6 +245,9 @@ func within[R any](ctx context.Context, s *searcher, question string, values ...
 	}
 	return list, searchError(bounded, rows.Err())
 }
+
+// searchStep is what the times of a search's questions are multiples of.
+const searchStep = 500 * time.Millisecond
 
 var errOutOfTime = errors.New("the time of the search is over")
 
