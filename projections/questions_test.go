@@ -43,6 +43,7 @@ func TestQuestions(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *DB){
 		"Jobs":    testJobs,
 		"OneJob":  testOneJob,
+		"JobPage": testJobPage,
 		"Results": testResults,
 		"Lines":   testLines,
 		"SQL":     testSQL,

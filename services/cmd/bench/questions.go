@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"strata/events"
@@ -67,7 +66,7 @@ func questions() []question {
 			`SELECT j.id, s.name, c.id, c.name, c.logged, c.measurement, c.units, c.result FROM testcase c JOIN testsuite s ON s.id = c.suite_id
 				JOIN testjob j ON j.id = s.job_id WHERE c.name = :'test' AND c.measurement IS NOT NULL AND c.logged >= :'from'
 				AND c.logged < :'from'::timestamptz + interval '90 days' AND ` + seen + `ORDER BY c.logged`},
-		{"job page data", 20, "The job as it stands, its steps and its suites with their counts, one after the other,", jobPage,
+		{"job page data", 20, "The job as it stands, its steps and its suites with their counts, asked at once,", jobPage,
 			`WITH suites AS (` + points + `AND j.id = :job GROUP BY j.id, s.id) SELECT j.*, u.username, x.* FROM testjob j
 				JOIN auth_user u ON u.id = j.submitter_id LEFT JOIN suites x ON x.id = j.id WHERE j.id = :job`},
 	}
@@ -104,8 +103,6 @@ func pointsOf(entity events.QueryEntity, of events.ChartType, where func(values)
 
 // jobPage asks for what the page of a job shows.
 func jobPage(ctx context.Context, y *caseYear, v values) (int, error) {
-	_, err := y.db.Job(ctx, v.job)
-	steps, serr := y.db.JobTransitions(ctx, v.job)
-	suites, uerr := y.db.Suites(ctx, v.job)
-	return 1 + len(steps) + len(suites), errors.Join(err, serr, uerr)
+	page, err := y.db.JobPage(ctx, v.job)
+	return 1 + len(page.Steps) + len(page.Suites), err
 }
