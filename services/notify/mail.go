@@ -13,6 +13,7 @@ import (
 	"net/smtp"
 	"net/textproto"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -77,6 +78,10 @@ func (m Mail) judge(err error) error {
 	if errors.As(err, &said) && said.Code >= 550 {
 		return permanent{fmt.Errorf("the mail server answered: %w", err)}
 	}
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		return fmt.Errorf("mail server %s: its certificate is not to be trusted: %w", m.Server, certificate.Err)
+	}
 	return fmt.Errorf("mail server %s: %w", m.Server, err)
 }
 
@@ -129,7 +134,53 @@ func (m Mail) prepare(c *smtp.Client, host string, secure *tls.Config) error {
 	if m.User == "" {
 		return nil
 	}
-	return c.Auth(smtp.PlainAuth("", m.User, m.Password, host))
+	way, err := m.login(c, host)
+	if err != nil {
+		return err
+	}
+	if err := c.Auth(way); err != nil {
+		return fmt.Errorf("log in as %s: %w", m.User, err)
+	}
+	return nil
+}
+
+// login is a way to log in that the server offers.
+func (m Mail) login(c *smtp.Client, host string) (smtp.Auth, error) {
+	_, offered := c.Extension("AUTH")
+	for _, way := range []struct {
+		name string
+		auth smtp.Auth
+	}{{"PLAIN", smtp.PlainAuth("", m.User, m.Password, host)}, {"LOGIN", &loginAuth{m.User, m.Password}}, {"CRAM-MD5", smtp.CRAMMD5Auth(m.User, m.Password)}} {
+		if slices.Contains(strings.Fields(strings.ToUpper(offered)), way.name) {
+			return way.auth, nil
+		}
+	}
+	return nil, fmt.Errorf("it offers no way to log in that is known (PLAIN, LOGIN, CRAM-MD5) but %q", offered)
+}
+
+// loginAuth is the mechanism LOGIN, which has no standard: some servers offer it alone. The server asks for name and
+// password in words that differ, one after the other.
+type loginAuth struct{ user, password string }
+
+// Start begins it, over a connection that nobody else reads.
+func (a *loginAuth) Start(server *smtp.ServerInfo) (proto string, toServer []byte, err error) {
+	if !server.TLS && server.Name != "localhost" && server.Name != "127.0.0.1" && server.Name != "::1" {
+		return "", nil, errors.New("unencrypted connection")
+	}
+	return "LOGIN", nil, nil
+}
+
+// Next answers a question of the server.
+func (a *loginAuth) Next(fromServer []byte, more bool) (toServer []byte, err error) {
+	switch asked := strings.ToLower(string(fromServer)); {
+	case !more:
+		return nil, nil
+	case strings.HasPrefix(asked, "user"):
+		return []byte(a.user), nil
+	case strings.HasPrefix(asked, "pass"):
+		return []byte(a.password), nil
+	}
+	return nil, fmt.Errorf("the server asks %.100q, which is neither a user name nor a password", fromServer)
 }
 
 func (m Mail) hand(c *smtp.Client, from, to string, text []byte) error {
