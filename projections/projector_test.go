@@ -430,7 +430,9 @@ func story(t *testing.T, b *eventtest.Broker, job events.JobID) uint64 {
 			Problems: []events.Problem{{Message: "no such key", Line: 3, Column: 5}}},
 	)
 	if job == 1 {
-		facts = append(facts, events.JobPinned{Job: 1, Pinned: true, By: "admin"}, events.JobRemoved{Job: 2, LogsOnly: true, By: "admin"})
+		facts = append(facts, events.JobPinned{Job: 1, Pinned: true, By: "admin"}, events.JobRemoved{Job: 2, LogsOnly: true, By: "admin"},
+			events.NotificationPlanned{Job: 1, Moment: events.MomentFinished, Deliveries: []events.Delivery{{N: 1, Kind: events.DeliverCallback, To: "http://ci"}}},
+			events.NotificationSent{Job: 1, N: 1, Attempts: 1, Answer: "200 OK"}, events.JobFilesErased{Job: 1, Files: 1, Bytes: 3})
 	}
 	recorded := b.Append(t, facts...)
 	b.Append(t,
@@ -438,7 +440,7 @@ func story(t *testing.T, b *eventtest.Broker, job events.JobID) uint64 {
 			{Suite: "0_smoke", Name: "a", Result: events.Pass, At: at, Line: 2, StartLine: &line, EndLine: &line},
 			{Suite: "0_smoke", Set: "net", Name: "b", Result: events.Fail, At: at.Add(time.Second), Line: 3},
 			{Suite: "0_smoke", Name: "c", Result: "odd", At: at, Line: 3},
-		}},
+		}, Files: []events.File{{Suite: "0_smoke", Name: "trace.dat", Bytes: 3, At: at}}},
 		events.ResultsRecorded{Job: job, Lease: 7, FirstLine: 4, Lines: 1, Cases: []events.Case{
 			{Suite: "lava", Name: "login-action", Result: events.Pass, Measurement: &seconds, Units: "seconds", At: at, Line: 4,
 				Metadata: map[string]string{"level": "1.2", "case": "login-action"}},
