@@ -36,11 +36,11 @@ demo: deps build ## run one real job: kernel in QEMU, live log, results, SQL; KE
 # machines of other architectures, boot loaders.
 TESTED_WITH := dash:dash bash:bash mksh:mksh ip:iproute2 mke2fs:e2fsprogs qemu-img:qemu-utils \
   qemu-system-aarch64:qemu-system-arm depmod:kmod openssl:openssl telnet:telnet \
-  /usr/lib/u-boot/qemu-x86/u-boot.rom:u-boot-qemu arm-none-eabi-gcc:gcc-arm-none-eabi curl:curl \
+  /usr/lib/u-boot/qemu-x86/u-boot.rom:u-boot-qemu arm-none-eabi-gcc:gcc-arm-none-eabi curl:curl wget:wget busybox:busybox-static \
   podman:podman runc:runc catatonit:catatonit pdudaemon:pdudaemon ser2net:ser2net \
   ipmi_sim:openipmi ipmitool:ipmitool socat:socat /usr/lib/ipxe/qemu/pxe-virtio.rom:ipxe-qemu \
   grub-mknetdir:grub-common /usr/lib/grub/i386-pc:grub-pc-bin \
-  ssh:openssh-client dropbear:dropbear-bin sfdisk:fdisk fastboot:fastboot nbd-server:nbd-server rpcbind:rpcbind \
+  ssh:openssh-client dropbear:dropbear-bin sfdisk:fdisk fastboot:fastboot nbd-server:nbd-server rpcbind:rpcbind lavacli:lavacli \
   /usr/lib/python3/dist-packages/zmq:python3-zmq ganesha.nfsd:nfs-ganesha /usr/lib/x86_64-linux-gnu/ganesha/libfsalvfs.so:nfs-ganesha-vfs
 
 # What the slow tests need beyond that.

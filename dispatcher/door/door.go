@@ -24,11 +24,12 @@ import (
 
 // Settings say where a door is, and how much goes through it.
 type Settings struct {
-	Host  string // address to listen on; "" is every one of this machine
-	Ports string // "42000-42099" or "42000"; "" is any free one
-	Dir   string // an empty directory of the job's
-	File  int64  // bytes of one file
-	Held  int64  // bytes of all files that wait
+	Host  string        // address to listen on; "" is every one of this machine
+	Ports string        // "42000-42099" or "42000"; "" is any free one
+	Dir   string        // an empty directory of the job's
+	File  int64         // bytes of one file
+	Held  int64         // bytes of all files that wait
+	Wait  time.Duration // how long a file waits for room; then it is refused
 	Now   func() time.Time
 }
 
@@ -53,6 +54,7 @@ type Door struct {
 	order  []string          // of the ids
 	bytes  int64             // of what is held, and room for what is coming
 	coming map[string]int64  // what is on its way, by id, with its size
+	taken  chan struct{}     // closed, and made anew, when there may be more room
 	number int               // of files so far
 }
 
@@ -76,7 +78,8 @@ func Open(s Settings) (*Door, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a door for files of tests: %w", err)
 	}
-	d := &Door{settings: s, token: strings.ToLower(rand.Text()), held: map[string]Upload{}, coming: map[string]int64{}, free: make(chan struct{}, atOnce)}
+	// Lower case: some shells' printf and some consoles' logs change nothing then.
+	d := &Door{settings: s, token: strings.ToLower(rand.Text()), held: map[string]Upload{}, coming: map[string]int64{}, taken: make(chan struct{}), free: make(chan struct{}, atOnce)}
 	if bound, ok := listener.Addr().(*net.TCPAddr); ok {
 		d.port = bound.Port
 	}
@@ -92,6 +95,7 @@ func listen(host, ports string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Jobs of one worker share the range, each in a process of its own: trying is the only way to know.
 	for port := first; ; port++ {
 		listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 		if err == nil || port >= last {
@@ -131,15 +135,22 @@ func (d *Door) Take(id string) (Upload, bool) {
 	if ok {
 		delete(d.held, id)
 		d.order = slices.DeleteFunc(d.order, func(o string) bool { return o == id })
-		d.bytes -= u.Size
+		d.roomier(u.Size)
 	}
 	return u, ok
+}
+
+// roomier gives room back and wakes who waits for it.
+func (d *Door) roomier(bytes int64) {
+	d.bytes -= bytes
+	close(d.taken)
+	d.taken = make(chan struct{})
 }
 
 // Rest takes all files that are held, in the order in which they came.
 func (d *Door) Rest() (all []Upload) {
 	d.mu.Lock()
-	ids := slices.Clone(d.order)
+	ids := slices.Clone(d.order) // Take changes it
 	d.mu.Unlock()
 	for _, id := range ids {
 		if u, ok := d.Take(id); ok {
@@ -186,6 +197,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	err := d.take(w, r, parts[1:])
 	var no refusal
 	switch {
+	// 200 even so: wget shows nobody the body of an error, and the device has to read it.
 	case errors.As(err, &no):
 		_, _ = fmt.Fprintf(w, "strata-file refused: %s\n", no) // a client that is gone needs no answer
 	case err != nil:
@@ -214,13 +226,14 @@ func (d *Door) take(w http.ResponseWriter, r *http.Request, path []string) error
 		}
 		u.About = string(about)
 	}
+	// Who comes too many waits: a refusal would send the file over the console.
 	select {
 	case d.free <- struct{}{}:
 		defer func() { <-d.free }()
 	case <-r.Context().Done():
 		return r.Context().Err()
 	}
-	if err := d.reserve(&u); err != nil {
+	if err := d.reserve(r.Context(), &u); err != nil {
 		return err
 	}
 	if err := d.store(r.Context(), u, path[1], patient{http.NewResponseController(w), d.settings.Now, r.Body}); err != nil {
@@ -235,25 +248,46 @@ func (d *Door) take(w http.ResponseWriter, r *http.Request, path []string) error
 	return nil
 }
 
-// reserve finds room for a file, in place of one with its id.
-func (d *Door) reserve(u *Upload) error {
-	if u.Size > d.settings.File {
-		return refuse("%d bytes, and at most %d are kept of one file", u.Size, d.settings.File)
+// reserve finds room for a file, in place of one with its id. What is held is on its way into the log: room
+// for all but the largest comes soon, and who is refused for want of it would lose a file that the job's
+// limits allow.
+func (d *Door) reserve(ctx context.Context, u *Upload) error {
+	if most := min(d.settings.File, d.settings.Held); u.Size > most {
+		return refuse("%d bytes, and at most %d are kept of one file", u.Size, most)
 	}
-	d.Take(u.ID)
+	d.Take(u.ID) // a client that lost the answer to the first sends it once more
+	end := time.NewTimer(d.settings.Wait)
+	defer end.Stop()
+	for {
+		more, err := d.tryReserve(u)
+		if more == nil {
+			return err
+		}
+		select {
+		case <-more:
+		case <-end.C:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// tryReserve takes room if there is some. Else the channel tells when to try again.
+func (d *Door) tryReserve(u *Upload) (more <-chan struct{}, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, twice := d.coming[u.ID]; twice {
-		return errBroken
+		return nil, errBroken
 	}
 	if room := d.settings.Held - d.bytes; u.Size > room || len(d.held)+len(d.coming) >= mostHeld {
-		return refuse("%d bytes, and there is room for %d now", u.Size, max(room, 0))
+		return d.taken, refuse("%d bytes, and there is room for %d now", u.Size, max(room, 0))
 	}
-	d.bytes += u.Size
+	d.bytes += u.Size // before it is there: four at once must not find the same room
 	d.coming[u.ID] = u.Size
 	d.number++
 	u.file = filepath.Join(d.settings.Dir, strconv.Itoa(d.number))
-	return nil
+	return nil, nil
 }
 
 // give gives room back.
@@ -261,7 +295,7 @@ func (d *Door) give(u Upload) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.coming, u.ID)
-	d.bytes -= u.Size
+	d.roomier(u.Size)
 }
 
 // store writes a file, which has to have its size exactly.
@@ -273,6 +307,7 @@ func (d *Door) store(ctx context.Context, u Upload, encoding string, body io.Rea
 	if encoding == "base64" {
 		body = base64.NewDecoder(base64.StdEncoding, body)
 	}
+	// One byte more than announced is enough to know that it is another file.
 	n, err := io.Copy(f, io.LimitReader(body, u.Size+1))
 	if err = errors.Join(err, f.Close(), ctx.Err()); err == nil && n == u.Size {
 		return nil

@@ -12,10 +12,12 @@ import (
 	"time"
 )
 
-// open opens a door for files of 10 bytes, 25 in all.
-func open(t *testing.T) (*Door, string) {
+// open opens a door for files of 10 bytes, 25 in all, at which nobody waits for room.
+func open(t *testing.T) (*Door, string) { t.Helper(); return openPatiently(t, time.Nanosecond) }
+
+func openPatiently(t *testing.T, wait time.Duration) (*Door, string) {
 	t.Helper()
-	d, err := Open(Settings{Host: "127.0.0.1", Dir: t.TempDir(), File: 10, Held: 25, Now: time.Now})
+	d, err := Open(Settings{Host: "127.0.0.1", Dir: t.TempDir(), File: 10, Held: 25, Wait: wait, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,6 +135,34 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A file for which there is no room yet waits until one is taken.
+func TestRoomComes(t *testing.T) {
+	t.Parallel()
+	d, url := openPatiently(t, time.Hour)
+	ten := strings.Repeat("x", 10)
+	for _, id := range []string{"1", "2"} {
+		send(t, "PUT", url+"/"+id+"/raw/10/-", strings.NewReader(ten))
+	}
+	answer := make(chan string)
+	go func() {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, url+"/3/raw/10/-", strings.NewReader(ten))
+		if err == nil {
+			var a *http.Response
+			if a, err = http.DefaultClient.Do(r); err == nil {
+				text, _ := io.ReadAll(a.Body)
+				a.Body.Close()
+				answer <- string(text)
+				return
+			}
+		}
+		answer <- err.Error()
+	}()
+	d.Take("1") // before it came, or while it waits
+	if got := <-answer; got != "strata-file kept\n" {
+		t.Errorf("answered %q", got)
+	}
+}
+
 // A closed door tells how many were on their way, and nobody comes in any more.
 func TestClose(t *testing.T) {
 	t.Parallel()
@@ -209,7 +239,7 @@ func FuzzPath(f *testing.F) {
 	f.Add("1/raw/2/-", []byte("xy"))
 	f.Add("../../x/base64/2/00", []byte("eHk="))
 	f.Fuzz(func(t *testing.T, path string, body []byte) {
-		d := &Door{settings: Settings{Dir: t.TempDir(), File: 10, Held: 10, Now: time.Now}, held: map[string]Upload{}, coming: map[string]int64{}, free: make(chan struct{}, 1)}
+		d := &Door{settings: Settings{Dir: t.TempDir(), File: 10, Held: 10, Now: time.Now}, held: map[string]Upload{}, coming: map[string]int64{}, taken: make(chan struct{}), free: make(chan struct{}, 1)}
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://x/", bytes.NewReader(body))
 		if err != nil {
 			t.Fatal(err)

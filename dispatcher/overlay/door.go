@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"strata/dispatcher/door"
 	"strata/dispatcher/pipeline"
@@ -19,6 +20,9 @@ const Door pipeline.Key[*door.Door] = "strata-files/door"
 // Left is the directory on the worker in which a container leaves files of tests: it has the overlay as
 // a mount, so nothing is sent at all.
 const Left pipeline.Key[string] = "strata-files/left"
+
+// roomComes is how long a file waits at the door until others are in the log.
+const roomComes = 30 * time.Second
 
 // leftDir is its name below the results directory.
 const leftDir = "files"
@@ -53,7 +57,7 @@ func (c *create) openDoor(s *pipeline.Session) error {
 		host, err := s.DoorHost()
 		var opened *door.Door
 		if err == nil {
-			opened, err = door.Open(door.Settings{Host: files.Host, Ports: files.Ports, Dir: dir, File: limits.File, Held: limits.Job, Now: s.Now})
+			opened, err = door.Open(door.Settings{Host: files.Host, Ports: files.Ports, Dir: dir, File: limits.File, Held: limits.Job, Wait: roomComes, Now: s.Now})
 		}
 		if err != nil {
 			s.Log.Warning("Files of tests come over the console only: %s", err)

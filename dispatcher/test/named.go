@@ -78,6 +78,7 @@ func keepNamed(s *pipeline.Session, places []place) {
 
 // keepMatching keeps at most most files that match a pattern below a directory.
 func keepMatching(s *pipeline.Session, dir, pattern string, f events.File, most int) (kept int) {
+	// Tests in a container write here as root: a link of theirs must not show what else the worker has.
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		s.Log.Debug("files of the test: %s", err)

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"strata/dispatcher/dispatchertest"
 	"strata/dispatcher/pipeline"
 	"strata/events"
 )
@@ -40,9 +42,11 @@ func only(t *testing.T, programs ...string) string {
 			}
 			continue
 		}
+		debian := map[string]string{"busybox": "busybox-static", "curl": "curl", "wget": "wget", "bash": "bash"}[program]
+		dispatchertest.Need(t, program+":"+cmp.Or(debian, "coreutils"))
 		found, err := exec.LookPath(program)
 		if err != nil {
-			t.Skipf("SKIPPED: no %s", program)
+			t.Fatal(err)
 		}
 		if err := os.Symlink(found, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
