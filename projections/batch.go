@@ -16,7 +16,7 @@ import (
 const (
 	maxMessages = 20_000
 	maxRows     = 400_000
-	maxBytes    = 96 << 20
+	maxBytes    = 64 << 20
 )
 
 // batch is a run of messages of one stream and the rows that they make.

@@ -21,7 +21,7 @@ type eventRow struct {
 	Cause  string    `ch:"cause"`
 	Trace  string    `ch:"trace"`
 	ID     string    `ch:"id"`
-	Body   string    `ch:"body"`
+	Body   []byte    `ch:"body"`
 }
 
 func eventRows(f fact) []eventRow {
@@ -33,6 +33,6 @@ func eventRows(f fact) []eventRow {
 	return []eventRow{{
 		Stream: f.Stream, Seq: f.Seq, Time: utc(at),
 		Type: f.header(events.HeaderType), Schema: f.header(events.HeaderSchema), Kind: kind, Entity: entity,
-		Actor: string(f.Actor), Source: f.Source, Cause: f.Cause, Trace: f.Trace, ID: f.ID, Body: string(f.Data),
+		Actor: string(f.Actor), Source: f.Source, Cause: f.Cause, Trace: f.Trace, ID: f.ID, Body: f.Data,
 	}}
 }

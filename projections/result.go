@@ -33,8 +33,12 @@ func suiteRows(f fact) []suiteRow {
 		return nil
 	}
 	suites := map[string]*suiteRow{}
-	for _, c := range e.Cases {
-		r := suites[c.Suite]
+	var r *suiteRow // of the case before, which most share
+	for i := range e.Cases {
+		c := &e.Cases[i]
+		if r == nil || r.Suite != c.Suite {
+			r = suites[c.Suite]
+		}
 		if r == nil {
 			r = &suiteRow{Job: uint64(e.Job), Suite: c.Suite, FirstSeq: f.Seq, FirstAt: utc(c.At), LastAt: utc(c.At)}
 			suites[c.Suite] = r
@@ -72,11 +76,15 @@ func setRows(f fact) []setRow {
 	}
 	type name struct{ suite, set string }
 	sets := map[name]*setRow{}
-	for _, c := range e.Cases {
+	var r *setRow // of the case before
+	for i := range e.Cases {
+		c := &e.Cases[i]
 		if c.Set == "" {
 			continue
 		}
-		r := sets[name{c.Suite, c.Set}]
+		if r == nil || r.Set != c.Set || r.Suite != c.Suite {
+			r = sets[name{c.Suite, c.Set}]
+		}
 		if r == nil {
 			r = &setRow{Job: uint64(e.Job), Suite: c.Suite, Set: c.Set, FirstSeq: f.Seq}
 			sets[name{c.Suite, c.Set}] = r
@@ -131,7 +139,8 @@ func caseRows(f fact) []caseRow {
 		return nil
 	}
 	rows := make([]caseRow, len(e.Cases))
-	for i, c := range e.Cases {
+	for i := range e.Cases {
+		c := &e.Cases[i]
 		rows[i] = caseRow{
 			Job: uint64(e.Job), Suite: c.Suite, Set: c.Set, Name: c.Name, Result: outcome(c.Result),
 			Measurement: c.Measurement, Units: c.Units, Time: utc(c.At), Line: c.Line,
@@ -171,7 +180,8 @@ func measurementRows(f fact) []measurementRow {
 		return nil
 	}
 	var rows []measurementRow
-	for i, c := range e.Cases {
+	for i := range e.Cases {
+		c := &e.Cases[i]
 		if c.Measurement == nil {
 			continue
 		}
