@@ -47,7 +47,9 @@ func TokenID(token string) events.TokenID { return events.TokenID(Digest(token)[
 func (k Key) Administrator() string { return k.Token(Principal{Role: Person, User: Local}) }
 
 // Place says where a secret of a user belongs, for [Key.Seal]: a token's value by its name.
-func Place(user events.UserName, kind, name string) string { return kind + " " + name + " of " + string(user) }
+func Place(user events.UserName, kind, name string) string {
+	return kind + " " + name + " of " + string(user)
+}
 
 // Bearer says how the bearer of a token talks on the bus, which follows from the token alone: as whom it
 // asks the api (a token of the subject api.CALLER.VERB) and under which prefix it hears replies. No token is
@@ -97,4 +99,11 @@ func claimed(token string) (p Principal, ok bool) {
 // for which device they submit, and whatever could be taken for a token.
 func Reserved(user events.UserName) bool {
 	return user == events.DoorUser || user == "lava-health" || strings.HasPrefix(string(user), callerMark)
+}
+
+// ClaimedUser returns the user whom a signed token speaks of, without asking whether that is true: the bearer
+// learns so under which name to ask.
+func ClaimedUser(token string) (events.UserName, bool) {
+	p, ok := claimed(token)
+	return p.User, ok && p.Role == Person
 }

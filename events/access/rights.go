@@ -31,6 +31,12 @@ func (p Principal) Inbox() string {
 	case Job:
 		return "_INBOX_job." + p.Job.String() + "." + strconv.FormatUint(uint64(p.Lease), 10)
 	}
+	switch {
+	case p.User == "":
+		return anonymousInbox
+	case p.Limited:
+		return tokenInbox + "." + string(p.Token)
+	}
 	if p.User == Local {
 		// What every NATS client uses by itself: `nats req submit.local` works with nothing to know.
 		return "_INBOX"
@@ -43,8 +49,8 @@ func (p Principal) Inbox() string {
 // A worker pulls and acknowledges from the one consumer that dispatch made for it, reads its long
 // texts by direct get (the key is in the subject of that request, so the broker can tell its own
 // from others'), reports, reads and renews its presence, and hears and answers people's hands. It may create no consumer: one with a delivery subject
-// would let it speak on any subject. A job's process sends its output and its group's messages. A
-// local person submits as local and asks the API.
+// would let it speak on any subject. A job's process sends its output and its group's messages. What
+// a person may, see [Principal.personal].
 func (p Principal) Rights() Rights {
 	inbox := p.Inbox() + ".>"
 	switch p.Role {
@@ -74,13 +80,31 @@ func (p Principal) Rights() Rights {
 		}
 		return r
 	case Person:
-		u := events.EscapeToken(string(p.User))
-		return Rights{
-			Publish:   []string{"submit." + u, "api." + u + ".>"},
-			Subscribe: []string{inbox},
-		}
+		return p.personal(inbox)
 	}
 	return Rights{}
+}
+
+// personal returns the rights of a person: to submit under its name, and to ask the api. Who comes with a token from
+// the log may do that in the token's name, and with a limited one only so: the api looks up there what it is for.
+// Replies to a limited token are its own, for others of the same person may be told more. Without a name there is
+// the api alone, which tells such callers what the lab declares public.
+func (p Principal) personal(inbox string) Rights {
+	u := events.EscapeToken(string(p.User))
+	r := Rights{Publish: []string{"api." + u + ".>"}, Subscribe: []string{inbox}}
+	if p.Limited {
+		r.Publish = nil
+	}
+	if p.Token != "" {
+		r.Publish = append(r.Publish, "api."+Caller(p.Token)+".>")
+	}
+	if p.Token != "" && !p.Limited {
+		r.Subscribe = append(r.Subscribe, tokenInbox+"."+string(p.Token)+".>")
+	}
+	if p.User != "" && (!p.Limited || p.Submits) {
+		r.Publish = append(r.Publish, "submit."+u)
+	}
+	return r
 }
 
 // ReportSubject returns the subject of a worker's reports, such as "report.lab1".

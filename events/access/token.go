@@ -21,10 +21,10 @@ type Role string
 const (
 	Worker Role = "worker"
 	Job    Role = "job"    // the process that runs one job
-	Person Role = "person" // a user; tokens of people come with the doors
+	Person Role = "person" // a user, or somebody without a name
 )
 
-// Local is the user whom a connection from the same machine without a credential stands for.
+// Local is the administrator that every lab has, see [Key.Administrator].
 const Local events.UserName = "local"
 
 // Principal is who is on the other end of a connection.
@@ -35,7 +35,12 @@ type Principal struct {
 	Job    events.JobID      `json:"j,omitempty"`
 	Lease  events.Lease      `json:"l,omitempty"` // under which the job runs
 	Group  string            `json:"g,omitempty"` // multinode group of the job
-	User   events.UserName   `json:"u,omitempty"` // of a person
+	User   events.UserName   `json:"u,omitempty"` // of a person; "" is somebody without a name
+
+	// Of a person whose token stands in the log; no signed token claims them.
+	Token   events.TokenID `json:"-"`
+	Limited bool           `json:"-"` // speaks only as this token, which tells the api what it is for
+	Submits bool           `json:"-"` // of a limited token: it may submit
 }
 
 // String names the principal for logs: "worker lab1", "job 42", "person local".
@@ -46,6 +51,9 @@ func (p Principal) String() string {
 	case Job:
 		return "job " + p.Job.String()
 	}
+	if p.Token != "" {
+		return "person " + string(p.User) + ", token " + string(p.Token)
+	}
 	return "person " + string(p.User)
 }
 
@@ -53,7 +61,7 @@ func (p Principal) String() string {
 // digit is the version of what follows.
 const prefix = "strata1_"
 
-// Token returns a principal's token: the prefix, what it claims and the signature. It does not
+// Token returns a signed token of a worker, a job or [Local]: the prefix, what it claims and the signature. It does not
 // expire: the responder asks the lab whether this is the token that the worker has now, and whether
 // the job's output is still open.
 func (k Key) Token(p Principal) string {

@@ -3,10 +3,11 @@
 // The broker hands every credential but the services' own to a subscriber of $SYS.REQ.USER.AUTH
 // (auth callout). This service reads the token ([access.Key.Verify]), asks the folded lab whether
 // the bearer still has business here, and answers with a user JWT that lists the bearer's rights,
-// signed by the key's account key. A connection from the same machine without a credential is the
-// person `local`.
+// signed by the key's account key.
 //
-// A worker is let in with the token that it was given last, while it is registered, a job's process from
+// A person is let in with a token that stands in the log (its digest does), or as the administrator with the
+// credential that follows from the lab's key. A connection without a credential is somebody without a name, who
+// may ask the api what the lab declares public. A worker is let in with the token that it was given last, while it is registered, a job's process from
 // the order on until the job's output is complete. Rights end when the JWT expires, at the latest after [Deps.Lifetime]: then the broker closes
 // the connection and the client comes back to ask anew. Any number of these services may run;
 // one of them answers.
@@ -17,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -45,10 +45,8 @@ type Deps struct {
 	Logger *slog.Logger
 
 	Lifetime time.Duration // of what is answered; 0 is an hour
-	// Remote refuses connections without a credential even from this machine.
-	Remote bool
 	// System is a connection to the broker's system account, see [SystemOptions]: through it the
-	// connections of workers are cut whose token is revoked. nil: they end with their rights.
+	// connections of workers and people are cut whose token is revoked. nil: they end with their rights.
 	System *nats.Conn
 	// Ready is called once callers are answered, each time that the service starts; nil where nobody
 	// waits for that.
@@ -149,9 +147,9 @@ func (r *responder) answer(m *nats.Msg) {
 	res := jwt.NewAuthorizationResponseClaims(req.UserNkey)
 	// The answer is for this server and this connection only: both are named in what is signed.
 	res.Audience = req.Server.ID
-	who, err := r.identify(req.ConnectOptions, req.ClientInformation.Host)
+	who, until, err := r.identify(req.ConnectOptions)
 	if err == nil {
-		res.Jwt, err = r.permit(req.UserNkey, who)
+		res.Jwt, err = r.permit(req.UserNkey, who, until)
 	}
 	if err != nil {
 		r.Logger.Warn("login refused", "host", req.ClientInformation.Host, "name", req.ConnectOptions.Name, "error", err)
@@ -168,24 +166,37 @@ func (r *responder) answer(m *nats.Msg) {
 }
 
 // identify says who the bearer of a credential is, if it is still welcome. A token may stand where
-// NATS clients have a token, or as the password of any user name.
-func (r *responder) identify(o jwt.ConnectOptions, host string) (access.Principal, error) {
+// NATS clients have a token, or as the password of any user name. It is good until a time; zero is for ever.
+func (r *responder) identify(o jwt.ConnectOptions) (access.Principal, time.Time, error) {
 	// Some clients can only send a user and a password.
 	token := o.Token
 	if token == "" {
 		token = o.Password
 	}
 	if token == "" {
-		if o.Username == "" && o.JWT == "" && o.Nkey == "" && !r.Remote && loopback(host) {
-			return access.Principal{Role: access.Person, User: access.Local}, nil
+		if o.Username == "" && o.JWT == "" && o.Nkey == "" {
+			return access.Principal{Role: access.Person}, time.Time{}, nil
 		}
-		return access.Principal{}, errors.New("a token is needed from another machine")
+		return access.Principal{}, time.Time{}, errors.New("a token is needed")
 	}
 	p, err := r.Key.Verify(token)
-	if err != nil {
-		return access.Principal{}, err
+	if err == nil {
+		return p, time.Time{}, r.welcome(p)
 	}
-	return p, r.welcome(p)
+	r.mu.RLock()
+	login, known := r.lab.Authenticate(access.Digest(token), r.Now())
+	r.mu.RUnlock()
+	if !known {
+		return access.Principal{}, time.Time{}, err
+	}
+	return person(login), login.Expires, nil
+}
+
+// person returns who has come with a token of the log.
+func person(l lab.Login) access.Principal {
+	return access.Principal{Role: access.Person, User: l.User, Token: l.Token, Limited: len(l.Scopes) > 0 || l.ActingFor != "",
+		// Nobody submits as another: the job would be the other's alone.
+		Submits: l.ActingFor == "" && lab.Covers(l.Scopes, lab.Submit, events.Job)}
 }
 
 // welcome says why a principal has no business here any more, nil where it has.
@@ -208,7 +219,12 @@ func (r *responder) welcome(p access.Principal) error {
 		}
 		return err
 	}
-	return fmt.Errorf("%s: tokens of people are not given out yet", p)
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if p.User != access.Local || !r.lab.Superuser(p.User) {
+		return fmt.Errorf("%s has no business here", p)
+	}
+	return nil
 }
 
 // open says whether a job's output is still taken under the bearer's lease. A lease that the fold does
@@ -240,12 +256,16 @@ func (r *responder) open(p access.Principal) (bool, error) {
 }
 
 // permit returns the JWT that lets a principal in.
-func (r *responder) permit(userKey string, p access.Principal) (string, error) {
+func (r *responder) permit(userKey string, p access.Principal, until time.Time) (string, error) {
 	rights := p.Rights()
 	c := jwt.NewUserClaims(userKey)
 	c.Name = bearer(p)
 	c.Audience = access.Account
-	c.Expires = r.Now().Add(r.Lifetime).Unix()
+	expires := r.Now().Add(r.Lifetime)
+	if !until.IsZero() && until.Before(expires) {
+		expires = until
+	}
+	c.Expires = expires.Unix()
 	c.Permissions = jwt.Permissions{
 		Pub: jwt.Permission{Allow: jwt.StringList(rights.Publish)},
 		Sub: jwt.Permission{Allow: jwt.StringList(rights.Subscribe)},
@@ -255,10 +275,4 @@ func (r *responder) permit(userKey string, p access.Principal) (string, error) {
 		return "", fmt.Errorf("sign rights of %s: %w", p, err)
 	}
 	return signed, nil
-}
-
-// loopback tells whether an address is of this machine. Connections within the process have none.
-func loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.Unmap().IsLoopback()
 }

@@ -14,7 +14,7 @@ import (
 	"strata/events/access"
 )
 
-// This file ends connections of workers whose token was revoked. A broker asks who somebody is only
+// This file ends connections of workers and people whose token was revoked. A broker asks who somebody is only
 // when he connects, and forbids nothing to those that it has let in; so what is open has to be cut. Each
 // connection carries the name of its bearer, with the number of the token, which tells revoked ones.
 
@@ -40,16 +40,19 @@ func bearer(p access.Principal) string {
 	return p.String()
 }
 
-// revokes says that a fact may have left a worker connected who has no business here any more.
+// personBearer begins the name of a person's connection.
+const personBearer = "person "
+
+// revokes says that a fact may have left somebody connected who has no business here any more.
 func revokes(e events.Event) bool {
 	switch e.(type) {
-	case events.WorkerRemoved, events.WorkerTokenRotated:
+	case events.WorkerRemoved, events.WorkerTokenRotated, events.TokenRevoked, events.UserRemoved, events.UserConfigured:
 		return true
 	}
 	return false
 }
 
-// cutRevoked ends the connections of workers whose token is none any more. It looks at those that are
+// cutRevoked ends the connections of workers and people whose token is none any more. It looks at those that are
 // there now, so asking once too often ends nothing that may stay.
 func (r *responder) cutRevoked() error {
 	ctx, cancel := context.WithTimeout(context.Background(), cutWithin)
@@ -59,6 +62,15 @@ func (r *responder) cutRevoked() error {
 	for w := range r.lab.Workers() {
 		welcome[bearer(access.Principal{Role: access.Worker, Worker: w.Name, Serial: w.TokenSeq})] = true
 	}
+	for u := range r.lab.Users() {
+		for _, t := range u.Tokens {
+			if l, ok := r.lab.Bearer(t.Token, r.Now()); ok {
+				welcome[bearer(person(l))] = true
+			}
+		}
+	}
+	welcome[bearer(access.Principal{Role: access.Person, User: access.Local})] = r.lab.Superuser(access.Local)
+	welcome[bearer(access.Principal{Role: access.Person})] = true
 	r.mu.RUnlock()
 	for offset := 0; ; offset += connectionPage {
 		servers, full, err := r.connections(ctx, offset)
@@ -67,7 +79,7 @@ func (r *responder) cutRevoked() error {
 		}
 		for _, s := range servers {
 			for _, c := range s.Data.Connections {
-				if !strings.HasPrefix(c.Bearer, workerBearer) || welcome[c.Bearer] {
+				if !strings.HasPrefix(c.Bearer, workerBearer) && !strings.HasPrefix(c.Bearer, personBearer) || welcome[c.Bearer] {
 					continue
 				}
 				ask, _ := json.Marshal(map[string]uint64{"cid": c.ID}) // numbers always encode

@@ -98,13 +98,13 @@ func submitMany(ctx context.Context, l *lab, log *stream.Log) (time.Duration, er
 	published := make(chan error, clients)
 	began := l.b.now()
 	for c := range clients {
-		conn, err := l.connect()
+		person, err := l.person()
 		if err != nil {
 			return 0, err
 		}
 		go func() {
 			for i := c; i < l.b.sizes.submissions; i += clients {
-				if _, err := submit(ctx, conn); err != nil {
+				if _, err := submit(ctx, person.Conn); err != nil {
 					published <- err
 					return
 				}

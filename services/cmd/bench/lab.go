@@ -129,9 +129,13 @@ func (l *lab) connect(options ...nats.Option) (*nats.Conn, error) {
 	return conn, nil
 }
 
-// person returns a connection of somebody without a token, as people on loopback have.
+// person returns a connection of the administrator.
 func (l *lab) person() (api.Client, error) {
-	conn, err := l.connect()
+	key, err := access.OpenKey(filepath.Join(l.dir, "key"))
+	if err != nil {
+		return api.Client{}, err
+	}
+	conn, err := l.connect(nats.Token(key.Administrator()))
 	return api.Client{Conn: conn, User: access.Local}, err
 }
 

@@ -137,12 +137,12 @@ func live(ctx context.Context, l *lab, log *stream.Log) ([]float64, error) {
 	}()
 	began := l.b.now()
 	err = all(clients, func(c int) error {
-		conn, err := l.connect()
+		person, err := l.person()
 		if err != nil {
 			return err
 		}
 		for i := c; i < l.b.sizes.lives; i += clients {
-			if _, err := submitText(ctx, conn, playedJob); err != nil {
+			if _, err := submitText(ctx, person.Conn, playedJob); err != nil {
 				return err
 			}
 		}

@@ -20,8 +20,24 @@ func (a *app) client() (api.Client, func(), error) {
 	if err != nil {
 		return api.Client{}, nil, err
 	}
-	// Until people have tokens of their own, whoever is let in is local.
-	return api.Client{Conn: conn, User: access.Local}, conn.Close, nil
+	c := api.Client{Conn: conn, User: access.Local}
+	if hasUser(conn.ConnectedUrl()) {
+		return c, conn.Close, nil // services may do what the administrator may
+	}
+	token := conn.Opts.Token
+	c.Caller, _ = access.Bearer(token)
+	if user, ok := access.ClaimedUser(token); ok || token == "" {
+		c.User = user
+		return c, conn.Close, nil
+	}
+	// Only the lab knows whose token it is.
+	var me api.Me
+	if err := c.Call(context.Background(), "whoami", nil, &me); err != nil {
+		conn.Close()
+		return api.Client{}, nil, explain(err)
+	}
+	c.User = me.User
+	return c, conn.Close, nil
 }
 
 // submitTo returns the subject that a user publishes definitions on.

@@ -96,7 +96,7 @@ func (a *app) demo(ctx context.Context, data, assets string, keep bool) error {
 	}
 	// From here on the demo does what anybody could do from another terminal.
 	person := *a
-	person.server = lab.NATS
+	person.server, person.token = lab.NATS, lab.Token
 	c, done, err := person.client()
 	if err != nil {
 		return err

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 
 	"github.com/nats-io/nats.go"
+
+	"strata/events/access"
 )
 
 // ready is what `strata up` writes to its --ready file once everything serves, and to the place
@@ -19,7 +22,7 @@ type ready struct {
 	NATS  string `json:"nats"`            // nats://127.0.0.1:4222
 	HTTP  string `json:"http"`            // http://127.0.0.1:8080
 	SQL   string `json:"sql"`             // http://127.0.0.1:8123, the door
-	Token string `json:"token,omitempty"` // where people need one; none on loopback
+	Token string `json:"token,omitempty"` // the administrator's credential
 	Data  string `json:"data,omitempty"`  // the data directory
 	PID   int    `json:"pid,omitempty"`
 
@@ -120,6 +123,38 @@ func (a *app) note(r ready) (remove func(), err error) {
 	}, nil
 }
 
+// credential returns the administrator's credential of a lab that the user runs on this machine, "" of any
+// other: it is shown to nobody else.
+func (a *app) credential(address string) string {
+	noted, err := a.local()
+	if err != nil {
+		return ""
+	}
+	for r := noted.running(); r != nil; r = r.Before.running() {
+		if sameAddress(r.NATS, address) {
+			return r.Token
+		}
+	}
+	return ""
+}
+
+// sameAddress says that two addresses of buses name the same port of the same host.
+func sameAddress(a, b string) bool {
+	u, err := url.Parse(a)
+	v, err2 := url.Parse(b)
+	if err != nil || err2 != nil || u.Port() != v.Port() {
+		return false
+	}
+	host := func(u *url.URL) string { return strings.Replace(u.Hostname(), "localhost", "127.0.0.1", 1) }
+	return host(u) == host(v)
+}
+
+// hasUser says that an address names a user and a password: that of services.
+func hasUser(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.User != nil
+}
+
 // dial connects to the lab's broker as the person that the token names; the options come last.
 func (a *app) dial(name string, options ...nats.Option) (*nats.Conn, error) {
 	address, token, found := a.server, a.token, ""
@@ -129,12 +164,16 @@ func (a *app) dial(name string, options ...nats.Option) (*nats.Conn, error) {
 			return nil, err
 		}
 		address, found = r.NATS, a.readyPath()
-		if token == "" {
-			token = r.Token
-		}
+	}
+	if token == "" && !hasUser(address) {
+		token = a.credential(address)
 	}
 	all := append([]nats.Option{nats.Name(name), nats.MaxReconnects(-1),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { fmt.Fprintf(a.err, "strata: %v\n", err) })}, options...)
+	if !hasUser(address) {
+		_, inbox := access.Bearer(token)
+		all = append(all, nats.CustomInboxPrefix(inbox))
+	}
 	if token != "" {
 		all = append(all, nats.Token(token))
 	}

@@ -110,7 +110,11 @@ func startSplit(t *testing.T) *split {
 	}
 	l.must(t, "devices", "add", "q1", "--type", "qemu", "--worker", "w1", "--dict", device, "--health", "Good")
 
-	conn, err := nats.Connect("nats://"+bus, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	key, err := access.OpenKey(keyPath(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := nats.Connect("nats://"+bus, nats.Token(key.Administrator()), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,26 @@ import (
 
 // keyPath is where a data directory keeps the lab's secret.
 func keyPath(data string) string { return filepath.Join(data, "key") }
+
+// administratorPath is where a data directory keeps the administrator's credential.
+func administratorPath(data string) string { return filepath.Join(data, "administrator") }
+
+// writeAdministrator writes the administrator's credential for the owner's eyes only, where it is not there yet.
+func writeAdministrator(data string, key access.Key) (token string, err error) {
+	token = key.Administrator()
+	path := administratorPath(data)
+	if was, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(was)) == token {
+		return token, nil
+	}
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, []byte(token+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("write the administrator's credential: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return "", fmt.Errorf("write the administrator's credential: %w", err)
+	}
+	return token, nil
+}
 
 // brokerVariables returns the values of the $-variables in nats.conf.
 func brokerVariables(key access.Key, store string) (map[string]string, error) {
@@ -55,12 +76,16 @@ func (a *app) keysCommand() *cobra.Command {
 		Long: `Make the lab's one secret, the file "key" in the data directory, where it is not there yet, and
 print what a broker is configured with, as NAME=value lines for an environment file. "strata up"
 does all this itself; the command is for compose.yaml and other set-ups in which the broker and
-each service are processes of their own. Services need the file, the broker the lines.`,
+each service are processes of their own. Services need the file, the broker the lines, and the one who
+administers the lab the file "administrator" beside it: --token takes what stands in it.`,
 		Example: "  strata keys --data secrets > .env && docker compose up",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			key, err := access.OpenKey(keyPath(data))
 			if err != nil {
+				return err
+			}
+			if _, err := writeAdministrator(data, key); err != nil {
 				return err
 			}
 			values, err := brokerVariables(key, "/data")

@@ -167,17 +167,17 @@ func (a *app) up(ctx context.Context, c config.Config, f upFlags) error {
 
 // running is a lab that `strata up` runs.
 type running struct {
-	app     *app
-	config  config.Config
-	flags   upFlags
-	logger  *slog.Logger
-	broker  *broker
-	key     access.Key
-	room    func() error
-	super   *supervisor
+	app    *app
+	config config.Config
+	flags  upFlags
+	logger *slog.Logger
+	broker *broker
+	key    access.Key
+	room   func() error
+	super  *supervisor
 
 	administrator string // the credential
-	metrics *metrics
+	metrics       *metrics
 
 	mu    sync.Mutex
 	notes map[string]string // what is away

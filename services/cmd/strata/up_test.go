@@ -54,7 +54,7 @@ func TestUp(t *testing.T) {
 	})
 
 	// Nothing but a NATS client is needed to submit; the receipt is the job's number.
-	conn, err := nats.Connect(r.NATS)
+	conn, err := nats.Connect(r.NATS, nats.Token(r.Token))
 	if err != nil {
 		t.Fatal(err)
 	}
