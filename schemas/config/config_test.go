@@ -64,6 +64,14 @@ func TestLoadRefuses(t *testing.T) {
 		{"jobs:\n  first: 0\n", 2, []string{"jobs.first", "from 1"}},
 		{"jobs:\n  worker_loss_limit: 10\n", 2, []string{"jobs.worker_loss_limit", "10m", "found 10"}},
 		{"jobs:\n  worker_loss_limit: -1m\n", 2, []string{"jobs.worker_loss_limit"}},
+		{"retention:\n  logs: soon\n", 2, []string{"retention.logs", "90d", "'soon'"}},
+		{"retention:\n  logs: 90d\n  results: 90\n", 3, []string{"retention.results", "found 90"}},
+		{"retention:\n  measurements: -1d\n", 2, []string{"retention.measurements"}},
+		{"retention:\n  history: 1.5d\n", 2, []string{"retention.history"}},
+		{"retention: {query_items: 900000000w}", 1, []string{"retention.query_items"}},
+		{"retention:\n  log_lines: 90d\n", 2, []string{"unknown key retention.log_lines", "history, logs, measurements, query_items, results"}},
+		{"data: /a\njobs:\n  first: 1\ndata: /b\n", 4, []string{"key 'data' stands twice", "line 1"}},
+		{"retention: {logs: 1d, logs: 2d}", 1, []string{"key 'logs' stands twice"}},
 		{"jobs:\n  output_limit: much\n", 2, []string{"jobs.output_limit", `"much"`, "64KiB"}},
 		{"jobs: {output_limit: -1}", 1, []string{"jobs.output_limit"}},
 		{"jobs: {extra_context: x}", 1, []string{"jobs.extra_context", "list"}},
@@ -152,4 +160,15 @@ func write(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+func TestLengths(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for text, want := range map[string]time.Duration{"0": 0, "90d": 90 * day, "2w": 14 * day, "36h": 36 * time.Hour, "1h30m": 90 * time.Minute, "0d": 0} {
+		c, err := Load(write(t, "retention: {logs: "+text+"}"))
+		if err != nil || c.Retention.Logs != want {
+			t.Errorf("retention.logs %s = %s, %v; want %s", text, c.Retention.Logs, err, want)
+		}
+	}
 }

@@ -61,7 +61,7 @@ func Settings() []Setting {
 
 // apply puts what text says over c.
 func (c *Config) apply(file string, text []byte) error {
-	root, err := yaml.Parse(text)
+	root, err := yaml.ParseUnique(text)
 	if err != nil {
 		var bad *yaml.Error
 		if errors.As(err, &bad) {
@@ -171,10 +171,9 @@ func (s setting) set(n *yaml.Node) error {
 		}
 		*into = b
 	case *time.Duration:
-		// A bare 0 is a length of time; any other number lacks its unit.
-		d, err := time.ParseDuration(n.Text)
-		if err != nil || d < 0 {
-			return fmt.Errorf("expected a length of time such as 10m or 1h30m, found %s", n.Repr())
+		d, ok := length(n.Text)
+		if !ok {
+			return fmt.Errorf("expected a length of time such as 90d, 10m or 1h30m, found %s", n.Repr())
 		}
 		*into = d
 	case *[]string:
@@ -205,6 +204,22 @@ func (s setting) print() string {
 		return "[" + strings.Join(*v, ", ") + "]"
 	}
 	return ""
+}
+
+// length reads a length of time as Go writes it, or a number of days or weeks. A bare 0 is one; any other
+// number lacks its unit.
+func length(text string) (d time.Duration, ok bool) {
+	for unit, each := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
+		if number, ok := strings.CutSuffix(text, unit); ok {
+			n, err := strconv.ParseUint(number, 10, 32)
+			if err != nil || time.Duration(n) > math.MaxInt64/each {
+				return 0, false
+			}
+			return time.Duration(n) * each, true
+		}
+	}
+	d, err := time.ParseDuration(text)
+	return d, err == nil && d >= 0
 }
 
 // units of sizes; the binary ones are what is printed.

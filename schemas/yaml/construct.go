@@ -14,6 +14,7 @@ import (
 // constructor turns scanned nodes into values as PyYAML's SafeConstructor does.
 type constructor struct {
 	limits   Limits
+	unique   bool                   // a key may stand once in a mapping
 	anchored map[*yamlv3.Node]*Node // what an anchor stands for; nil while it is being built
 	names    map[string]*yamlv3.Node
 	flow     int    // flow collections around the node
@@ -291,8 +292,26 @@ func (c *constructor) mapping(n *Node, y *yamlv3.Node, depth int) error {
 		}
 		own = append(own, Pair{k, v})
 	}
+	if c.unique {
+		if err := once(own); err != nil {
+			return err
+		}
+	}
 	for _, p := range append(merged, own...) {
 		put(p)
+	}
+	return nil
+}
+
+// once refuses a key that stands twice, and names both places.
+func once(own []Pair) error {
+	first := map[string]*Node{}
+	for _, p := range own {
+		id := identity(p.Key)
+		if other := first[id]; other != nil {
+			return &Error{p.Key.Line, p.Key.Column, fmt.Sprintf("key %s stands twice, here and in line %d: keep one of them", p.Key.Repr(), other.Line)}
+		}
+		first[id] = p.Key
 	}
 	return nil
 }

@@ -46,8 +46,14 @@ func (e *Error) Error() string {
 // an [*Error].
 func Parse(text []byte) (*Node, error) { return ParseWithin(text, Limits{}) }
 
+// ParseUnique reads one document within the default limits, and refuses a key that stands twice in a mapping. It
+// is for files that are Strata's own. Those of LAVA are read as PyYAML reads them, which takes the last.
+func ParseUnique(text []byte) (*Node, error) { return read(text, Limits{}, true) }
+
 // ParseWithin reads one document within limits.
-func ParseWithin(text []byte, limits Limits) (*Node, error) {
+func ParseWithin(text []byte, limits Limits) (*Node, error) { return read(text, limits, false) }
+
+func read(text []byte, limits Limits, unique bool) (*Node, error) {
 	def := DefaultLimits()
 	if limits.Bytes == 0 {
 		limits.Bytes = def.Bytes
@@ -84,7 +90,7 @@ func ParseWithin(text []byte, limits Limits) (*Node, error) {
 	if root == nil {
 		return &Node{Kind: Null, Line: 1, Column: 1, weight: 1}, nil
 	}
-	c := constructor{limits: limits, text: ready, changed: changed, anchored: map[*yamlv3.Node]*Node{}, names: map[string]*yamlv3.Node{}}
+	c := constructor{limits: limits, unique: unique, text: ready, changed: changed, anchored: map[*yamlv3.Node]*Node{}, names: map[string]*yamlv3.Node{}}
 	n, err := c.node(root, 1)
 	if err != nil {
 		return nil, err

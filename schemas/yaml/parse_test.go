@@ -215,3 +215,20 @@ func TestLoneMark(t *testing.T) {
 		t.Errorf("read %s, want %s", got, want)
 	}
 }
+
+// PyYAML takes the last of two like keys. A file of Strata's own may not have them, at any depth; what << brings may be
+// replaced in either.
+func TestUnique(t *testing.T) {
+	t.Parallel()
+	for text, line := range map[string]int{"a: 1\nb: 2\na: 3\n": 3, "a:\n- {x: 1}\n- x: 1\n  'x': 2\n": 4, "1: a\n0x1: b\n": 2,
+		"a: &m {x: 1, y: 2}\nb: {<<: *m, x: 3}\n": 0, "a: 1\n'1': 2\n1: 3\n": 0, "[]": 0, "": 0} {
+		if _, err := Parse([]byte(text)); err != nil {
+			t.Errorf("Parse(%q): %v", text, err)
+		}
+		_, err := ParseUnique([]byte(text))
+		var bad *Error
+		if errors.As(err, &bad) != (line > 0) || bad != nil && (bad.Line != line || !strings.Contains(bad.Message, "stands twice")) {
+			t.Errorf("ParseUnique(%q) = %v; want an error in line %d", text, err, line)
+		}
+	}
+}

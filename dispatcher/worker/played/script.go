@@ -150,7 +150,7 @@ func form() shape.Shape {
 
 // Parse reads a script. The error names the line and says what is allowed there.
 func Parse(text []byte) (Script, error) {
-	root, err := yaml.Parse(text)
+	root, err := yaml.ParseUnique(text)
 	if err != nil {
 		return Script{}, err
 	}

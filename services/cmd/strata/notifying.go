@@ -71,7 +71,7 @@ func userTokens(c config.Notify) (func(events.UserName, string) (string, bool), 
 	if err != nil {
 		return nil, fmt.Errorf("notify.tokens_file: %w", err)
 	}
-	root, err := yaml.Parse(text)
+	root, err := yaml.ParseUnique(text)
 	if err != nil {
 		return nil, fmt.Errorf("notify.tokens_file: %s: %w", c.TokensFile, err)
 	}

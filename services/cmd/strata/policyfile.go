@@ -21,7 +21,7 @@ type policyReader struct {
 
 // readPolicyFile returns what a policy file says.
 func readPolicyFile(file, text string) (p events.SchedulingPolicySet, err error) {
-	root, err := yaml.Parse([]byte(text))
+	root, err := yaml.ParseUnique([]byte(text))
 	if err != nil {
 		var bad *yaml.Error
 		if errors.As(err, &bad) {
