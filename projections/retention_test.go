@@ -68,6 +68,27 @@ func TestOldRowsLeaveTheTables(t *testing.T) {
 	if err != nil || len(aged) != 3 || aged[0].What != "history" || aged[1].What != "logs" || aged[2].What != "results" || !aged[0].At.Equal(now) {
 		t.Errorf("what left of job 3: %+v, %v; want history, logs, results, as of %s", aged, err, now)
 	}
+	ended := aged[0].Ended
+	for _, tt := range []struct {
+		viewer Viewer
+		what   string
+		jobs   []events.JobID
+		since  time.Time
+		want   uint64
+	}{
+		{Viewer{All: true}, "logs", nil, time.Time{}, 2}, // 3 and 7
+		{Viewer{All: true}, "logs", []events.JobID{1, 3, 9}, time.Time{}, 1},
+		{Viewer{All: true}, "results", nil, ended, 2},
+		{Viewer{All: true}, "results", nil, ended.Add(time.Microsecond), 0},
+		{Viewer{All: true}, "measurements", nil, time.Time{}, 0},
+		{Viewer{User: "alice"}, "logs", nil, time.Time{}, 2},
+		{Viewer{User: "carol"}, "logs", nil, time.Time{}, 0},
+	} {
+		out, err := db.AgedOut(t.Context(), tt.viewer, tt.what, tt.jobs, tt.since)
+		if err != nil || (out != nil) != (tt.want > 0) || out != nil && (out.Jobs != tt.want || !out.Through.Equal(ended)) {
+			t.Errorf("what left for %+v of %s, jobs %v since %s: %+v, %v; want %d jobs until %s", tt.viewer, tt.what, tt.jobs, tt.since, out, err, tt.want, ended)
+		}
+	}
 	if aged, err := db.Aged(t.Context(), 9); err != nil || len(aged) > 0 {
 		t.Errorf("what left of job 9, which is young: %+v, %v", aged, err)
 	}

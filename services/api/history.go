@@ -16,7 +16,8 @@ import (
 
 // History is the way to what is over. The zero History says that there is no ClickHouse.
 type History struct {
-	DB *projections.DB
+	DB        *projections.DB
+	Retention projections.Retention // what the lab's rules say, for hints about what is not found any more
 }
 
 // chunkBytes is a chunk of an answer; well below what one message of the bus may hold.

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"strata/events"
 	"strata/events/lab"
@@ -189,6 +190,8 @@ type CaseHistory struct {
 	Flaky  bool        `json:"flaky"`
 	Units  string      `json:"units,omitempty"`
 	Shifts []CaseShift `json:"shifts,omitempty"` // lasting shifts of the measurement, oldest first
+	// AgedOut says that some of the jobs looked at have no results in the tables any more.
+	AgedOut *AgedOut `json:"aged_out,omitempty"`
 }
 
 // CaseRun is a job that had the case.
@@ -240,6 +243,9 @@ func (a *api) caseHistory(ctx context.Context, who caller, in HistoryRequest) (C
 	})
 	if err != nil {
 		return out, away(err)
+	}
+	if len(out.Runs) < len(jobs) {
+		out.AgedOut = a.agedOut(ctx, a.sight(who), "results", numbers, time.Time{})
 	}
 	return out, nil
 }

@@ -99,7 +99,11 @@ func (a *api) runCustom(ctx context.Context, who caller, in QueryCustom) (QueryR
 	a.read(func(s *lab.State) { view = viewer(s, who) })
 	out := QueryResult{Entity: q.Entity, Text: q.String(), Warnings: warnings}
 	out.Address, _ = query.Address(q)
-	return a.page(ctx, out, in.Limit, in.Offset, func(p query.Page) (query.Statement, error) { return query.Compile(q, view, nil, p) })
+	out, err = a.page(ctx, out, in.Limit, in.Offset, func(p query.Page) (query.Statement, error) { return query.Compile(q, view, nil, p) })
+	if err == nil {
+		a.warnAged(ctx, who, q, &out)
+	}
+	return out, err
 }
 
 // runQuery runs a saved query that is live, or shows what its refresh has kept.
@@ -115,7 +119,11 @@ func (a *api) runQuery(ctx context.Context, who caller, in QueryRun) (QueryResul
 	if err := a.keptRows(ctx, r); err != nil {
 		return out, err
 	}
-	return a.page(ctx, out, in.Limit, in.Offset, r.statement)
+	out, err = a.page(ctx, out, in.Limit, in.Offset, r.statement)
+	if err == nil {
+		a.warnAged(ctx, who, query.Of(r.saved.QuerySaved), &out)
+	}
+	return out, err
 }
 
 // keptWithin is how long a query waits for the rows of its refresh to reach the tables.

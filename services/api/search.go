@@ -11,7 +11,7 @@ import (
 )
 
 // SearchRequest asks for lines in the logs of all jobs that the caller may see. The answer is a
-// [projections.SearchPage], the newest job first.
+// [SearchAnswer], the newest job first.
 type SearchRequest struct {
 	Text        string                  `json:"text"`
 	Kind        projections.SearchKind  `json:"kind,omitempty"` // words, phrase, substring or regex; words where it is empty
@@ -28,16 +28,22 @@ type SearchRequest struct {
 	Seconds     float64                 `json:"seconds,omitempty"` // that it may take, up to 20; 5
 }
 
+// SearchAnswer is a page of lines. Behind the last, it says which logs could not be searched.
+type SearchAnswer struct {
+	projections.SearchPage
+	AgedOut *AgedOut `json:"aged_out,omitempty"`
+}
+
 // maxSearchSeconds is below what a caller waits for an answer.
 const maxSearchSeconds = 20
 
 // searchLogs answers with lines that are found.
-func (a *api) searchLogs(ctx context.Context, who caller, in SearchRequest) (projections.SearchPage, error) {
+func (a *api) searchLogs(ctx context.Context, who caller, in SearchRequest) (SearchAnswer, error) {
 	if a.history.DB == nil {
-		return projections.SearchPage{}, away(errNoHistory)
+		return SearchAnswer{}, away(errNoHistory)
 	}
 	if !(in.Seconds >= 0 && in.Seconds <= maxSearchSeconds) {
-		return projections.SearchPage{}, &Error{Code: Invalid, Field: "seconds", Message: "seconds must be a number from 0 to 20"}
+		return SearchAnswer{}, &Error{Code: Invalid, Field: "seconds", Message: "seconds must be a number from 0 to 20"}
 	}
 	q := projections.Search{Text: in.Text, Kind: in.Kind, Fold: in.IgnoreCase, Viewer: a.sight(who), Limit: in.Limit, Context: in.Context,
 		Time: time.Duration(in.Seconds * float64(time.Second)), Now: a.now,
@@ -45,15 +51,19 @@ func (a *api) searchLogs(ctx context.Context, who caller, in SearchRequest) (pro
 	if in.After != "" {
 		var err error
 		if q.After, err = projections.ParsePlace(in.After); err != nil {
-			return projections.SearchPage{}, &Error{Code: Invalid, Field: "after", Message: err.Error()}
+			return SearchAnswer{}, &Error{Code: Invalid, Field: "after", Message: err.Error()}
 		}
 	}
-	page, err := a.history.DB.Search(ctx, q)
+	found, err := a.history.DB.Search(ctx, q)
+	page := SearchAnswer{SearchPage: found}
 	if errors.Is(err, projections.ErrSearch) {
 		return page, refuse(Invalid, "%v", err)
 	} else if err != nil {
 		a.logger.Warn("search the logs", "err", err)
 		return page, away(err)
+	}
+	if page.Next == "" && page.Stopped == "" {
+		page.AgedOut = a.agedOut(ctx, q.Viewer, "logs", in.Jobs, in.Since)
 	}
 	return page, nil
 }

@@ -50,6 +50,9 @@ measurement has lastingly shifted, stands below. Jobs that ended by the lab's fa
 }
 
 func (a *app) printHistory(name string, h api.CaseHistory) error {
+	if h.AgedOut != nil {
+		a.say("%s", h.AgedOut.Hint)
+	}
 	if len(h.Runs) == 0 {
 		a.say("no job that you may see has a case %s (suites are named with their number, as in 0_smoke)", name)
 		return nil

@@ -63,7 +63,7 @@ A search that would take too long stops and says where; --after goes on there.`,
 			if in.Until, err = a.moment("--until", until); err != nil {
 				return err
 			}
-			var page projections.SearchPage
+			var page api.SearchAnswer
 			return a.ask(cmd, "search", in, &page, func() error { a.printHits(page, in.Context); return nil })
 		},
 	}
@@ -117,7 +117,7 @@ func (a *app) moment(flag, text string) (time.Time, error) {
 }
 
 // printHits writes a page for people.
-func (a *app) printHits(page projections.SearchPage, context int) {
+func (a *app) printHits(page api.SearchAnswer, context int) {
 	for i, h := range page.Hits {
 		if context > 0 && i > 0 {
 			fmt.Fprintln(a.out, "--")
@@ -139,6 +139,9 @@ func (a *app) printHits(page projections.SearchPage, context int) {
 		a.say("there is more; go on with --after '%s'", page.Next)
 	case len(page.Hits) == 0:
 		a.say("no such line; a word must be whole (--substring finds parts), and logs come into the tables within a second or two")
+	}
+	if page.AgedOut != nil {
+		a.say("%s", page.AgedOut.Hint)
 	}
 }
 

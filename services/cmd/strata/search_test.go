@@ -7,6 +7,7 @@ import (
 
 	"strata/events"
 	"strata/projections"
+	"strata/services/api"
 )
 
 func TestPrintHits(t *testing.T) {
@@ -31,7 +32,7 @@ func TestPrintHits(t *testing.T) {
 	for _, tt := range tests {
 		var out, says strings.Builder
 		a := &app{out: &out, err: &says}
-		a.printHits(tt.page, tt.context)
+		a.printHits(api.SearchAnswer{SearchPage: tt.page}, tt.context)
 		if out.String() != tt.out || !strings.Contains(says.String(), tt.says) || tt.says == "" && says.Len() > 0 {
 			t.Errorf("%s: %q and %q; want %q and %q", tt.name, out.String(), says.String(), tt.out, tt.says)
 		}

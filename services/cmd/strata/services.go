@@ -174,7 +174,7 @@ func (s surroundings) history() (h api.History, done func(), err error) {
 	if err != nil {
 		return api.History{}, nil, err
 	}
-	return api.History{DB: db}, func() { _ = db.Close() }, nil
+	return api.History{DB: db, Retention: projections.Retention{Logs: s.config.Retention.Logs, Results: s.config.Retention.Results}}, func() { _ = db.Close() }, nil
 }
 
 // instance names this process among those that run the same service.
