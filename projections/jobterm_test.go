@@ -22,11 +22,13 @@ func TestJobTerms(t *testing.T) {
 			jobs = append(jobs, SelectedJob{Job: j.Job})
 		}
 	}
-	for range 200 {
+	for range 60 {
 		s := someSelection(r)
 		want := []uint64{}
 		for _, j := range jobs {
-			seen := s.Viewer.All || j.Public || j.User == string(s.Viewer.User)
+			hidden := slices.Contains(s.Viewer.HiddenDevices, events.DeviceName(j.Device)) ||
+				slices.Contains(s.Viewer.HiddenTypes, events.DeviceTypeName(j.DeviceType)) && !slices.Contains(s.Viewer.ShownDevices, events.DeviceName(j.Device))
+			seen := s.Viewer.All || j.User == string(s.Viewer.User) || j.Public && !hidden
 			if seen && !slices.Contains(s.Except, events.JobID(j.Job.Job)) && !slices.ContainsFunc(s.Terms, func(t JobTerm) bool { return !t.Holds(&j) }) {
 				want = append(want, j.Job.Job)
 			}
@@ -63,13 +65,17 @@ func byNumber(jobs []SelectedJob, id uint64) *SelectedJob {
 
 // someSelection asks for anything, with up to two conditions that all of the fields take part in.
 func someSelection(r *rand.Rand) JobSelection {
-	s := JobSelection{Viewer: Viewer{User: "alice", All: r.IntN(2) == 0}, Limit: 1 + r.IntN(200), Offset: r.IntN(3),
+	s := JobSelection{Viewer: JobViewer{User: "alice", All: r.IntN(2) == 0}, Limit: 1 + r.IntN(200), Offset: r.IntN(3),
 		Terms: []JobTerm{{Field: "rejected", Op: TermExact, Values: []string{"false"}}}}
 	for range r.IntN(3) {
 		s.Terms = append(s.Terms, someTerm(r))
 	}
 	if r.IntN(2) == 0 {
 		s.Order = []JobOrder{{Field: pick(r, []string{"id", "submit_time", "start_time", "end_time"}), Desc: r.IntN(2) == 0}}
+	}
+	if r.IntN(2) == 0 {
+		s.Viewer.HiddenDevices, s.Viewer.ShownDevices = []events.DeviceName{"q2"}, []events.DeviceName{"q1"}
+		s.Viewer.HiddenTypes = []events.DeviceTypeName{"bbb"}
 	}
 	for range r.IntN(3) {
 		s.Except = append(s.Except, events.JobID(1+r.IntN(120)))

@@ -29,6 +29,7 @@ type Deps struct {
 	Version string        // of the binary, as status tells it
 	Refuse  func() string // why the lab takes no submissions at the moment, or ""; nil never does
 	Ready   func(Inside)  // called once requests are answered; may be nil
+	Metrics *Metrics      // counts how jobs fare; may be nil
 }
 
 // atOnce is the number of requests that are answered at the same time; more wait in the broker.
@@ -48,20 +49,23 @@ type api struct {
 
 	mu      sync.RWMutex
 	state   *lab.State
-	fresh   fresh                      // what the tables may not have yet; guarded by mu
-	changed chan struct{}              // closed, and made anew, when facts have been folded
-	turn    chan struct{}              // room for the one request that records
-	uses    chan use                   // uses of tokens that are to be recorded
-	travels chan struct{}              // room for requests about the past
-	inHand  map[events.DeviceName]bool // devices that somebody may hold; guarded by mu
-	sharing map[held]int               // sessions of each hold that are here; guarded by mu
+	fresh   fresh                               // what the tables may not have yet; guarded by mu
+	metrics *Metrics                            // nil counts nothing
+	started time.Time                           // when this process began
+	waited  map[events.DeviceTypeName]keptWaits // guarded by mu
+	changed chan struct{}                       // closed, and made anew, when facts have been folded
+	turn    chan struct{}                       // room for the one request that records
+	uses    chan use                            // uses of tokens that are to be recorded
+	travels chan struct{}                       // room for requests about the past
+	inHand  map[events.DeviceName]bool          // devices that somebody may hold; guarded by mu
+	sharing map[held]int                        // sessions of each hold that are here; guarded by mu
 }
 
 // Run answers requests until ctx ends; then it returns nil.
 func Run(ctx context.Context, d Deps) error {
 	a := &api{
 		log: d.Log, watching: stream.NewWatching(d.Log), conn: d.Log.Conn(), now: d.Now, logger: d.Logger, key: d.Key,
-		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), fresh: newFresh(0), changed: make(chan struct{}),
+		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), fresh: newFresh(0), metrics: d.Metrics, started: d.Now(), waited: map[events.DeviceTypeName]keptWaits{}, changed: make(chan struct{}),
 		turn: make(chan struct{}, 1), uses: make(chan use, 64), travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -79,6 +83,7 @@ func Run(ctx context.Context, d Deps) error {
 		select {
 		case <-ready:
 			group.Go(func() { a.endHolds(ctx) })
+			group.Go(func() { a.countActions(ctx) })
 			group.Go(func() { a.recordUses(ctx) })
 			if d.Ready != nil {
 				d.Ready(Inside{a})
@@ -102,7 +107,11 @@ func Run(ctx context.Context, d Deps) error {
 func (a *api) fold(r stream.Recorded) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.fresh.note(r, a.state.Evolve(r.Seq, r.Time, r.Event))
+	c := a.state.Evolve(r.Seq, r.Time, r.Event)
+	a.fresh.note(r, c)
+	if !r.Time.Before(a.started) {
+		a.metrics.note(a.state, r, c.Job)
+	}
 	if held, ok := r.Event.(events.DeviceHeld); ok {
 		a.inHand[held.Device] = true
 	}

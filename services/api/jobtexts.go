@@ -62,10 +62,13 @@ func (a *api) textsOf(ctx context.Context, who caller, id events.JobID) (JobText
 		return JobTexts{}, err
 	}
 	j, known := jobOfFacts(facts)
-	var seen bool
-	a.read(func(s *lab.State) { seen = maySee(s, who, &j) })
-	if !seen || !known {
-		return JobTexts{}, refuse(NotFound, "there is no job %d", id)
+	if !known {
+		if _, err := a.uncheckedRow(ctx, who, id); err != nil {
+			return JobTexts{}, err
+		}
+		j.Source.Sequence = uint64(id) // nobody has looked at it
+	} else if err := a.mayJob(who, lab.View, id); err != nil {
+		return JobTexts{}, err
 	}
 	t := JobTexts{Job: id}
 	text, err := a.kept(ctx, j.Source.Sequence)
@@ -92,13 +95,6 @@ func (a *api) kept(ctx context.Context, number uint64) (string, error) {
 	return string(text), err
 }
 
-// maySee tells whether the caller may see a job, by what its facts say of it: the state forgets jobs that are
-// long over.
-func maySee(s *lab.State, who caller, j *lab.Job) bool {
-	return s.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: j.ID.String()}) ||
-		j.ID != 0 && (j.Visibility.Public || who.user != "" && j.User == who.user)
-}
-
 // jobRow answers with one job as lists have it: a job that was retried as one with its last attempt, a
 // definition that nobody has looked at as Submitted, one that was refused as Finished.
 func (a *api) jobRow(ctx context.Context, who caller, in JobRequest) (projections.SelectedJob, error) {
@@ -110,16 +106,11 @@ func (a *api) jobRow(ctx context.Context, who caller, in JobRequest) (projection
 	if !known {
 		return a.uncheckedRow(ctx, who, in.Job)
 	}
-	var row projections.SelectedJob
-	seen := false
-	a.read(func(s *lab.State) {
-		if seen = maySee(s, who, &j); seen {
-			row, _ = rowOfFacts(s, facts)
-		}
-	})
-	if !seen {
-		return row, refuse(Denied, "%s may not view job %s", who.user, j.Display)
+	if err := a.mayJob(who, lab.View, in.Job); err != nil {
+		return projections.SelectedJob{}, err
 	}
+	var row projections.SelectedJob
+	a.read(func(s *lab.State) { row, _ = rowOfFacts(s, facts) })
 	if row.Removed {
 		return row, refuse(NotFound, "job %s was erased; strata events job/%d tells by whom", j.Display, in.Job)
 	}
@@ -144,7 +135,9 @@ func (a *api) uncheckedRow(ctx context.Context, who caller, id events.JobID) (pr
 	if err != nil {
 		return projections.SelectedJob{}, err
 	}
-	if who.user != lab.Local && who.user != j.User {
+	all := false
+	a.read(func(s *lab.State) { all = who.superuser(s) })
+	if !all && (who.user == "" || who.user != j.User) {
 		return projections.SelectedJob{}, refuse(Denied, "%s may not view job %d", who.user, id)
 	}
 	return projections.SelectedJob{Job: projections.Job{Job: uint64(id), Display: j.Display, User: string(j.User), State: j.State,

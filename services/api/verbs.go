@@ -15,6 +15,7 @@ type opener func(a *api, who caller, body []byte) (producer, error)
 func verbs() map[string]handler {
 	return map[string]handler{
 		"status": verb((*api).status),
+		"health": verb((*api).labHealth),
 		"whoami": verb((*api).whoami),
 
 		"users.list":           verb((*api).listUsers),
@@ -76,12 +77,13 @@ func verbs() map[string]handler {
 		"devices.render":    verb((*api).renderDevice),
 		"devices.check":     verb((*api).checkDictionary),
 
-		"device-types.list":      verb((*api).listDeviceTypes),
-		"device-types.show":      verb((*api).showDeviceType),
-		"device-types.configure": verb((*api).configureDeviceType),
-		"device-types.remove":    verb((*api).removeDeviceType),
-		"device-types.import":    verb((*api).importDeviceTypes),
-		"device-types.config":    verb((*api).deviceTypeVersions),
+		"device-types.list":         verb((*api).listDeviceTypes),
+		"device-types.show":         verb((*api).showDeviceType),
+		"device-types.configure":    verb((*api).configureDeviceType),
+		"device-types.availability": verb((*api).availability),
+		"device-types.remove":       verb((*api).removeDeviceType),
+		"device-types.import":       verb((*api).importDeviceTypes),
+		"device-types.config":       verb((*api).deviceTypeVersions),
 
 		"import": verb((*api).importLab),
 

@@ -5,7 +5,8 @@ import "net/http"
 // endpoints lists every address that is answered.
 func endpoints() []endpoint {
 	var all []endpoint
-	for _, part := range [][]endpoint{systemEndpoints(), jobEndpoints(), resultEndpoints(), deviceEndpoints(), typeEndpoints(), workerEndpoints(), labEndpoints()} {
+	for _, part := range [][]endpoint{systemEndpoints(), jobEndpoints(), resultEndpoints(), deviceEndpoints(), typeEndpoints(), workerEndpoints(), labEndpoints(),
+		plainEndpoints(), monitorEndpoints(), v1Endpoints()} {
 		all = append(all, part...)
 	}
 	return all

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -224,4 +225,64 @@ func (l *tested) judge() {
 			return nil
 		})
 	})
+}
+
+// finished publishes a definition as alice, and takes its job through its life. The second one of these is job 2.
+func (l *tested) finished(definition string, change func(*events.JobSubmitted)) events.JobID {
+	l.t.Helper()
+	id := l.publish(definition, change)
+	lease := events.Lease(id)
+	l.Append(l.t, events.JobScheduled{Job: id, Device: "qemu-01", Worker: "peer-worker", Lease: lease},
+		events.JobStarted{Job: id, Device: "qemu-01", Worker: "peer-worker", Lease: lease, At: noon},
+		events.JobFinished{Job: id, Device: "qemu-01", Worker: "peer-worker", Lease: lease, Health: events.Complete, At: noon.Add(time.Minute), LinesKnown: true})
+	return id
+}
+
+// publish puts a definition onto the bus as alice, and judges it good.
+func (l *tested) publish(definition string, change func(*events.JobSubmitted)) events.JobID {
+	l.t.Helper()
+	ack, err := l.Log.JetStream().Publish(l.t.Context(), "submit.alice", []byte(definition))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	id := events.JobID(ack.Sequence)
+	e := events.JobSubmitted{Job: id, Display: id.String(), User: "alice", Name: "smoke", At: noon.Add(-time.Minute), DeviceType: "qemu", JobTimeout: 60,
+		Priority: 50, Visibility: events.Visibility{Public: true}, Source: events.Source{Sequence: ack.Sequence}}
+	if change != nil {
+		change(&e)
+	}
+	l.Append(l.t, e)
+	return id
+}
+
+// frame sends a job's log.
+func (l *tested) frame(id events.JobID, records []events.Record) {
+	l.t.Helper()
+	var body []byte
+	for _, r := range records {
+		line, err := json.Marshal(r)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		body = append(append(body, line...), '\n')
+	}
+	f := events.Frame{Job: id, Lease: events.Lease(id), Count: uint64(len(records)), Body: body}
+	if _, err := stream.PublishFrame(l.t.Context(), l.Log.JetStream(), f); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// at reads a time of a recorded log.
+func at(t *testing.T, text string) time.Time {
+	t.Helper()
+	when, err := time.Parse("2006-01-02T15:04:05.999999", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return when
+}
+
+func number(text string) uint64 {
+	n, _ := strconv.ParseUint(text, 10, 64)
+	return n
 }

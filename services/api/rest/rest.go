@@ -64,12 +64,13 @@ func Patterns() []string {
 // elsewhere then, and some follow with another method.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasSuffix(r.URL.Path, "/") {
-		if _, pattern := s.mux.Handler(r); pattern == "/" {
-			r = r.Clone(r.Context())
-			r.URL.Path += "/"
-			if r.URL.RawPath != "" {
-				r.URL.RawPath += "/"
-			}
+		with := r.Clone(r.Context())
+		with.URL.Path += "/"
+		if r.URL.RawPath != "" {
+			with.URL.RawPath += "/"
+		}
+		if _, pattern := s.mux.Handler(with); pattern != "/" {
+			r = with
 		}
 	}
 	s.mux.ServeHTTP(w, r)
@@ -97,7 +98,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 		q.fail(detail(http.StatusMethodNotAllowed, "Method %q not allowed.", r.Method))
 		return
 	}
-	if format := q.query.Get("format"); format != "" && format != "json" && format != "api" && e.version == v02 {
+	if format := q.query.Get("format"); e.version == v02 && format != "" && format != "json" && format != "api" {
 		q.fail(notFound())
 		return
 	}

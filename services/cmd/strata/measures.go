@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"strata/services/api"
 	"strata/services/health"
 	"strata/services/projector"
 	"strata/services/scheduling"
@@ -16,6 +17,7 @@ type counts struct {
 	scheduling scheduling.Metrics
 	health     health.Metrics
 	projector  *projector.Metrics
+	api        *api.Metrics
 }
 
 // number is one of these counts as Prometheus sees it.
@@ -66,6 +68,7 @@ func (c *counts) describe(to chan<- *prometheus.Desc) {
 	}
 	to <- decisionDesc()
 	c.projector.Describe(to)
+	c.api.Describe(to)
 }
 
 // collect reads the counts.
@@ -84,4 +87,5 @@ func (c *counts) collect(to chan<- prometheus.Metric) {
 	sum := float64(c.scheduling.Time.Sum.Load()) / 1e9
 	to <- prometheus.MustNewConstHistogram(decisionDesc(), count, sum, buckets)
 	c.projector.Collect(to)
+	c.api.Collect(to)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"strata/events/stream"
+	"strata/services/api"
 	"strata/services/projector"
 )
 
@@ -29,7 +30,7 @@ type metrics struct {
 }
 
 func newMetrics() *metrics {
-	return &metrics{logs: map[string]*stream.Log{}, counts: counts{projector: projector.NewMetrics()}}
+	return &metrics{logs: map[string]*stream.Log{}, counts: counts{projector: projector.NewMetrics(), api: api.NewMetrics()}}
 }
 
 // watch adds a service's log.

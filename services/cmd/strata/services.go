@@ -140,7 +140,7 @@ func services() []service {
 			defer done()
 			defer s.door.Shut()
 			return api.Run(ctx, api.Deps{Log: log, Now: s.now, Logger: l, Key: s.key, History: history, Version: version, Refuse: s.refuse,
-				Ready: func(in api.Inside) { s.door.Open(s.interfaces(in)) }})
+				Metrics: s.metrics.counts.api, Ready: func(in api.Inside) { s.door.Open(s.interfaces(in)) }})
 		}},
 	}
 }

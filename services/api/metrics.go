@@ -1,0 +1,123 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
+)
+
+// Metrics tells Prometheus how the lab's jobs fare, from facts as they are recorded: those of before this
+// process began are not counted. It is a Collector: register it, and give it to [Run].
+type Metrics struct {
+	wait, run, action *prometheus.HistogramVec
+	failures          *prometheus.CounterVec
+	actions           map[string]bool // names that have been seen; of one goroutine
+}
+
+// NewMetrics returns metrics that have counted nothing.
+func NewMetrics() *Metrics {
+	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "strata_" + name, Help: help, Buckets: buckets}, labels)
+	}
+	return &Metrics{
+		wait:   histogram("job_queue_seconds", "Time from a job's submission to its start.", prometheus.ExponentialBuckets(0.5, 3, 12), "device_type"),
+		run:    histogram("job_run_seconds", "Time from a job's start to its end.", prometheus.ExponentialBuckets(1, 3, 10), "device_type"),
+		action: histogram("action_seconds", "Duration of the pipeline's actions that report one.", prometheus.ExponentialBuckets(0.05, 3, 10), "action", "device_type"),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "strata_job_failures_total",
+			Help: "Jobs that ended Incomplete, by the class of their error."}, []string{"device_type", "device", "error_type"}),
+		actions: map[string]bool{},
+	}
+}
+
+// Describe names the metrics; Prometheus asks for it.
+func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
+	for _, c := range []prometheus.Collector{m.wait, m.run, m.action, m.failures} {
+		c.Describe(to)
+	}
+}
+
+// Collect reads the metrics; Prometheus asks for it.
+func (m *Metrics) Collect(to chan<- prometheus.Metric) {
+	for _, c := range []prometheus.Collector{m.wait, m.run, m.action, m.failures} {
+		c.Collect(to)
+	}
+}
+
+// note counts what a fact did to a job.
+func (m *Metrics) note(s *lab.State, r stream.Recorded, j *lab.Job) {
+	if m == nil || j == nil {
+		return
+	}
+	kind := string(s.Resolve(j.DeviceType))
+	switch e := r.Event.(type) {
+	case events.JobStarted:
+		m.wait.WithLabelValues(kind).Observe(max(0, e.At.Sub(j.SubmittedAt).Seconds()))
+	case events.JobFinished:
+		if j.Run != nil && !j.Run.StartedAt.IsZero() {
+			m.run.WithLabelValues(kind).Observe(max(0, e.At.Sub(j.Run.StartedAt).Seconds()))
+		}
+		if e.Health == events.Incomplete {
+			m.failures.WithLabelValues(kind, string(e.Device), string(e.ErrorType)).Inc()
+		}
+	}
+}
+
+// mostActions bounds the label action: names come from workers, which may be of any version.
+const mostActions = 300
+
+// countActions follows results and counts how long actions took, until ctx ends.
+func (a *api) countActions(ctx context.Context) {
+	if a.metrics == nil {
+		return
+	}
+	last, err := a.log.Last(ctx, stream.Results)
+	if err == nil {
+		err = a.log.Follow(ctx, stream.Results, last+1, func(r stream.Recorded) error {
+			e, ok := r.Event.(events.ResultsRecorded)
+			if !ok {
+				return nil
+			}
+			kind := ""
+			a.read(func(s *lab.State) {
+				if j := s.Job(e.Job); j != nil {
+					kind = string(s.Resolve(j.DeviceType))
+				}
+			})
+			for _, c := range e.Cases {
+				a.metrics.noteAction(c, kind)
+			}
+			return nil
+		})
+	}
+	if err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+		a.logger.Warn("durations of actions are not counted any more", "err", err)
+	}
+}
+
+// noteAction counts a case of the suite lava that is an action with a duration: those that sum up a test
+// definition are called like its suite, 0_smoke.
+func (m *Metrics) noteAction(c events.Case, kind string) {
+	seconds, err := strconv.ParseFloat(c.Metadata["duration"], 64)
+	if c.Suite != "lava" || err != nil || seconds < 0 || seconds > (365*24*time.Hour).Seconds() {
+		return
+	}
+	if number, _, ok := strings.Cut(c.Name, "_"); ok && strings.Trim(number, "0123456789") == "" {
+		return
+	}
+	name := c.Name
+	if !m.actions[name] {
+		if len(m.actions) >= mostActions {
+			name = "other"
+		}
+		m.actions[name] = true
+	}
+	m.action.WithLabelValues(name, kind).Observe(seconds)
+}

@@ -1,0 +1,127 @@
+package rest
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"strata/events"
+	"strata/projections"
+	"strata/services/api"
+)
+
+// Addresses that monitors of a LAVA server ask.
+
+func monitorEndpoints() []endpoint {
+	return []endpoint{
+		{path: "v1/healthz/", doc: "Whether the lab answers.", operations: []operation{get("Ask.", healthz)}},
+		{path: "v1/prometheus/", doc: "Numbers for Prometheus, those of LAVA; /metrics has this lab's own.",
+			operations: []operation{getFileOf("Get them.", "text/plain", prometheus)}},
+	}
+}
+
+func healthz(q *request) (answer, error) {
+	if _, err := asked[api.LabHealth](q, "health", nothing{}); err != nil {
+		return answer{status: http.StatusInternalServerError, body: object{{"health", "bad"}, {"error", err.Error()}}}, nil
+	}
+	return ok(object{{"health", "good"}})
+}
+
+// prometheus answers with LAVA's numbers. It calls all of them counters.
+func prometheus(q *request) (answer, error) {
+	rows, err := q.allDevices()
+	if err != nil {
+		return answer{}, err
+	}
+	hosts, err := q.allWorkers()
+	if err != nil {
+		return answer{}, err
+	}
+	count := func(terms ...projections.JobTerm) (uint64, error) {
+		found, err := asked[api.FoundJobs](q, "jobs.find", api.FindJobs{Terms: terms, Count: true})
+		return found.Count, err
+	}
+	running := projections.JobTerm{Field: "state", Op: projections.TermIn, Values: []string{"Running", "Canceling"}}
+	jobs, err := count(running)
+	if err != nil {
+		return answer{}, err
+	}
+	var b strings.Builder
+	put := func(name, help string, value any) {
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %[1]s counter\n%[1]s %[3]v\n", name, help, value)
+	}
+	d := sumDevices(rows)
+	put("devices_online", "Devices whose health is Good or Unknown", d.online)
+	put("devices_not_retired", "Devices that are not retired", d.all)
+	put("devices_running", "Devices that run a job", d.running)
+	put("jobs_running", "Jobs that run", jobs)
+	put("devices_health_check_total", "Devices that are checked", d.checked)
+	put("devices_health_check_complete", "Devices that are checked and Good", d.good)
+	types, err := q.allTypes()
+	if err != nil {
+		return answer{}, err
+	}
+	fmt.Fprint(&b, "# HELP device_type Devices and jobs of a device type\n# TYPE device_type counter\n")
+	for _, t := range types {
+		a, err := asked[api.Availability](q, "device-types.availability", api.AvailabilityRequest{DeviceType: t.DeviceType.DeviceType})
+		if err != nil {
+			return answer{}, err
+		}
+		for _, s := range []struct {
+			state string
+			n     int
+		}{{"idle", a.Idle}, {"busy", a.Busy}, {"offline", a.Offline}, {"maintenance", a.Maintenance}, {"queue", a.Queued}} {
+			fmt.Fprintf(&b, "device_type{name=%q,state=%q} %d\n", t.DeviceType.DeviceType, s.state, s.n)
+		}
+	}
+	w := sumWorkers(hosts)
+	put("workers_not_retired", "Workers that are not retired", w["all"])
+	put("workers_online", "Workers that are there", w["Online"])
+	put("workers_offline", "Workers that are away", w["Offline"])
+	put("workers_maintenance", "Workers in maintenance", w["Maintenance"])
+	put("workers_active", "Workers that take jobs", w["Active"])
+	text := b.String()
+	return answer{file: &file{name: "prometheus.txt", contentType: "text/plain; version=0.0.4; charset=utf-8", write: func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	}}}, nil
+}
+
+type deviceSums struct{ online, all, running, checked, good int }
+
+func sumDevices(rows []deviceRow) (s deviceSums) {
+	for _, d := range rows {
+		if d.Health == events.Retired {
+			continue
+		}
+		s.all++
+		healthy := d.Health == events.Good || d.Health == events.Unknown
+		if healthy {
+			s.online++
+		}
+		if d.State == "Running" {
+			s.running++
+		}
+		if d.typ.HealthCheck != "" && !d.typ.HealthDisabled || d.LastCheckJob != 0 {
+			s.checked++
+			if d.Health == events.Good {
+				s.good++
+			}
+		}
+	}
+	return s
+}
+
+func sumWorkers(rows []workerRow) map[string]int {
+	sums := map[string]int{}
+	for _, w := range rows {
+		if w.Health == events.WorkerRetired {
+			continue
+		}
+		sums["all"]++
+		sums[w.State]++
+		sums[string(w.Health)]++
+	}
+	return sums
+}

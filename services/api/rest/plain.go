@@ -1,0 +1,227 @@
+package rest
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+
+	"strata/events"
+	"strata/projections"
+	"strata/schemas/results"
+	"strata/schemas/yaml"
+	"strata/services/api"
+	"strata/services/api/lava"
+)
+
+// Addresses of LAVA's pages that scripts fetch, below /scheduler/job/<id>/ and /results/. They are plain texts,
+// and a job that the caller may not see is answered 403, as there.
+
+func plainEndpoints() []endpoint {
+	at := func(path, content, doc string, h handler) endpoint {
+		return endpoint{path: path, doc: doc, operations: []operation{getFileOf("Get it.", content, h)}}
+	}
+	j := func(path, content, doc string, h handler) endpoint {
+		return at("scheduler/job/{id}/"+path, content, doc, h)
+	}
+	return []endpoint{
+		j("definition", "text/plain", "The definition of a job.", plainDefinition(false)),
+		j("definition/plain", "text/plain", "The definition of a job.", plainDefinition(false)),
+		j("multinode_definition", "text/plain", "The whole definition of a multinode job.", plainDefinition(true)),
+		j("multinode_definition/plain", "text/plain", "The whole definition of a multinode job.", plainDefinition(true)),
+		j("log_file/plain", "application/yaml", "The log of a job.", plainLog),
+		j("log_pipeline_incremental", "application/json", "Lines of a job's log from ?line= on; X-Is-Finished says that none will follow.", incremental),
+		j("job_status", "application/json", "Where a job stands.", jobStatus),
+		at("results/{id}/csv", "text/csv", "The results of a job.", plainResults("csv", "text/csv")),
+		at("results/{id}/yaml", "text/yaml", "The results of a job.", plainResults("yaml", "text/yaml")),
+		at("results/{id}/yaml_summary", "text/yaml", "The suites of a job.", plainSuites),
+		at("results/{id}/metadata", "text/yaml", "The metadata of a job.", plainMetadata),
+		at("results/{id}/{name}/csv", "text/csv", "The results of a suite.", plainResults("csv", "text/csv")),
+		at("results/{id}/{name}/yaml", "text/yaml", "The results of a suite.", plainResults("yaml", "text/yaml")),
+		at("results/{id}/{name}/+testcase-count", "text/plain", "The number of cases of a suite.", plainCount),
+	}
+}
+
+// seenJob is [request.job] with the answer of LAVA's pages to those who may not see it.
+func (q *request) seenJob() (projections.SelectedJob, error) {
+	id := q.r.PathValue("id")
+	if !jobNumber(id) {
+		return projections.SelectedJob{}, notFound()
+	}
+	j, err := asked[projections.SelectedJob](q, "jobs.row", map[string]any{"job": id, "whole": true})
+	if api.HasCode(err, api.Denied) {
+		return j, detail(http.StatusForbidden, forbidden)
+	}
+	return j, err
+}
+
+func plainDefinition(multinode bool) handler {
+	return func(q *request) (answer, error) {
+		j, err := q.seenJob()
+		if err != nil {
+			return answer{}, err
+		}
+		rows, err := q.withTexts([]projections.SelectedJob{j})
+		if err != nil {
+			return answer{}, err
+		}
+		name, text := "job_", rows[0].texts.Original
+		if multinode {
+			name, text = "multinode_job_", rows[0].texts.Multinode
+		}
+		if text == "" {
+			return answer{}, notFound()
+		}
+		return textFile(name+strconv.FormatUint(j.Job.Job, 10)+".yaml", "text/plain; charset=utf-8", text)
+	}
+}
+
+func plainLog(q *request) (answer, error) {
+	j, err := q.seenJob()
+	if err != nil {
+		return answer{}, err
+	}
+	id := strconv.FormatUint(j.Job.Job, 10)
+	return q.logFile("job_"+id+".log", events.JobID(j.Job.Job), logRange{0, -1})
+}
+
+// mostIncremental is how many lines one answer has; a client asks for the next ones.
+const mostIncremental = 20_000
+
+// incremental answers log_pipeline_incremental: lines as JSON, for pages that follow a job.
+func incremental(q *request) (answer, error) {
+	j, err := q.seenJob()
+	if err != nil {
+		return answer{}, err
+	}
+	from, err := strconv.ParseInt(q.query.Get("line"), 10, 64)
+	if err != nil || from < 0 {
+		from = 0
+	}
+	lines := []json.RawMessage{}
+	err = q.logLines(events.JobID(j.Job.Job), logRange{from, from + mostIncremental}, func(_ uint64, text []byte) error {
+		root, err := yaml.Parse(text)
+		if err != nil || len(root.Items) != 1 {
+			return err
+		}
+		line, err := encoded(root.Items[0].Data())
+		lines = append(lines, line)
+		return err
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{body: lines}
+	if j.State == "Finished" && len(lines) < mostIncremental {
+		a.header = http.Header{"X-Is-Finished": {"1"}}
+	}
+	return a, nil
+}
+
+// jobStatus answers job_status, with words where LAVA has markup.
+func jobStatus(q *request) (answer, error) {
+	j, err := q.seenJob()
+	if err != nil {
+		return answer{}, err
+	}
+	out := object{{"actual_device", orNull(j.Device)}}
+	if j.StartedAt != nil {
+		end := q.d.Now()
+		if j.EndedAt != nil {
+			end = *j.EndedAt
+		}
+		out = append(out, member{"duration", end.Sub(*j.StartedAt).Round(1e9).String()})
+	}
+	health := map[string]int{"Unknown": 0, "Complete": 1, "Incomplete": 2, "Canceled": 3}[j.Health]
+	out = append(out, member{"job_state", lava.Status(j.State, j.Health)}, member{"job_health", health},
+		member{"failure_comment", orNull(j.Comment)}, member{"started", stamped(j.StartedAt)}, member{"subjobs", []any{}})
+	a := answer{body: out}
+	if j.State == "Finished" {
+		a.header = http.Header{"X-JobState": {"1"}}
+	}
+	return a, nil
+}
+
+// plainResults answers the results of a job or of one of its suites.
+func plainResults(format, content string) handler {
+	return func(q *request) (answer, error) {
+		j, err := q.seenJob()
+		if err != nil {
+			return answer{}, err
+		}
+		suite := q.r.PathValue("name")
+		in := api.ResultsExport{Job: events.JobID(j.Job.Job), Format: format, Whole: true, Suite: suite, Minimal: suite == ""}
+		if limit, err := strconv.Atoi(q.query.Get("limit")); err == nil && limit > 0 && suite != "" {
+			in.Limit = limit
+			if offset, err := strconv.Atoi(q.query.Get("offset")); err == nil && offset > 0 {
+				in.Offset = offset // LAVA ignores it without a limit
+			}
+		}
+		name := "lava_" + strconv.FormatUint(j.Job.Job, 10)
+		if suite != "" {
+			name = "lava_" + suite
+		}
+		_, extension := results.ContentType(format)
+		return answer{file: &file{name: name + "." + extension, contentType: content, write: func(w io.Writer) error {
+			return q.d.Lab.Stream(q.context(), q.who, "results.export", in, func(p api.Piece) error {
+				_, err := w.Write(p.Body)
+				return err
+			})
+		}}}, nil
+	}
+}
+
+// seenCases returns a job and its cases.
+func (q *request) seenCases() (projections.SelectedJob, api.Cases, error) {
+	j, err := q.seenJob()
+	if err != nil {
+		return j, api.Cases{}, err
+	}
+	c, err := asked[api.Cases](q, "jobs.cases", api.JobRequest{Job: events.JobID(j.Job.Job), Whole: true})
+	return j, c, err
+}
+
+func plainSuites(q *request) (answer, error) {
+	j, c, err := q.seenCases()
+	if err != nil {
+		return answer{}, err
+	}
+	id := strconv.FormatUint(j.Job.Job, 10)
+	list := yaml.Of()
+	for _, s := range c.Suites {
+		list.Items = append(list.Items, yaml.Mapping().With("name", yaml.Text(s.Name)).With("job", yaml.Text(id)).With("id", yaml.Text(strconv.FormatUint(s.ID, 10))))
+	}
+	return textFile("lava_"+id+"_summary.yaml", "text/yaml", yaml.Dump(list))
+}
+
+func plainMetadata(q *request) (answer, error) {
+	j, err := q.seenJob()
+	if err != nil {
+		return answer{}, err
+	}
+	m := yaml.Mapping()
+	for key, value := range j.Metadata {
+		m = m.With(key, yaml.Text(value))
+	}
+	return textFile("lava_metadata_"+strconv.FormatUint(j.Job.Job, 10)+".yaml", "text/yaml", yaml.Dump(m))
+}
+
+func plainCount(q *request) (answer, error) {
+	_, c, err := q.seenCases()
+	if err != nil {
+		return answer{}, err
+	}
+	n, found := 0, false
+	for _, one := range c.Cases {
+		if one.Suite == q.r.PathValue("name") {
+			n, found = n+1, true
+		}
+	}
+	if !found {
+		return answer{}, notFound()
+	}
+	return answer{file: &file{name: "count.txt", contentType: "text/plain; charset=utf-8", write: func(w io.Writer) error {
+		_, err := io.WriteString(w, strconv.Itoa(n))
+		return err
+	}}}, nil
+}
