@@ -53,35 +53,34 @@ type Comparable struct {
 
 // Comparables lists finished jobs whose results are all there, the newest first.
 func (db *DB) Comparables(ctx context.Context, l Like) ([]Comparable, error) {
-	first, second := []string{"1"}, []string{"state = 'Finished'", "complete", "NOT removed", "NOT rejected"}
-	var values []any
-	bind := func(to *[]string, wanted bool, condition, name string, value any) {
+	seen := seenBy(l.Viewer)
+	where := append(seen.where, "state = 'Finished'", "complete", "NOT rejected")
+	values := seen.values
+	bind := func(wanted bool, condition, name string, value any) {
 		if wanted {
-			*to = append(*to, condition)
+			where = append(where, condition)
 			values = append(values, clickhouse.Named(name, value))
 		}
 	}
-	bind(&first, l.Name != "", "s.name = {name:String}", "name", l.Name)
-	bind(&first, l.DeviceType != "", "s.device_type = {type:String}", "type", string(l.DeviceType))
-	bind(&first, l.Before != 0, "s.job < {before:UInt64}", "before", uint64(l.Before))
-	bind(&second, !l.AnyRole, "role = {role:String}", "role", l.Role)
+	bind(l.Name != "", "name = {name:String}", "name", l.Name)
+	bind(l.DeviceType != "", "device_type = {type:String}", "type", string(l.DeviceType))
+	bind(l.Before != 0, "job < {before:UInt64}", "before", uint64(l.Before))
+	bind(!l.AnyRole, "role = {role:String}", "role", l.Role)
 	if l.HealthCheck != nil {
-		bind(&second, true, "health_check = {check:Bool}", "check", *l.HealthCheck)
+		bind(true, "health_check = {check:Bool}", "check", *l.HealthCheck)
 	}
 	if len(l.Metadata) > 0 {
 		keys, wanted := make([]string, 0, len(l.Metadata)), make([]string, 0, len(l.Metadata))
 		for k, v := range l.Metadata {
 			keys, wanted = append(keys, k), append(wanted, v)
 		}
-		bind(&second, true, "arrayAll((k, v) -> metadata[k] = v, {keys:Array(String)}, {wanted:Array(String)})", "keys", keys)
+		bind(true, "arrayAll((k, v) -> metadata[k] = v, {keys:Array(String)}, {wanted:Array(String)})", "keys", keys)
 		values = append(values, clickhouse.Named("wanted", wanted))
 	}
-	seen := seenBy(l.Viewer)
-	values = append(values, seen.values...)
 	wanted := int(limit(l.Limit))
 	values = append(values, clickhouse.Named("limit", uint64(wanted*spare)))
 	list, err := all[Comparable](ctx, db, selectJobs(strings.Fields("job display name device_type device health ended_at error_type lost"),
-		"job IN ("+seen.query(strings.Join(first, " AND "))+") AND "+strings.Join(second, " AND "))+" ORDER BY job DESC LIMIT {limit:UInt64}", values...)
+		strings.Join(where, " AND "))+" ORDER BY job DESC LIMIT {limit:UInt64}", values...)
 	if err == nil {
 		err = db.addVerdicts(ctx, list)
 	}

@@ -87,24 +87,24 @@ func (s *searcher) places(ctx context.Context, low, high uint64) ([]stretch, err
 func (s *searcher) ofJobs() (condition string, values []any) {
 	seen := seenBy(s.Viewer)
 	if len(s.Devices) > 0 {
-		seen.add("max(s.run).device IN {devices:Array(String)}", clickhouse.Named("devices", texts(s.Devices)))
+		seen.add("device IN {devices:Array(String)}", clickhouse.Named("devices", texts(s.Devices)))
 	}
 	if len(s.DeviceTypes) > 0 {
-		seen.add("max(s.device_type) IN {device_types:Array(String)}", clickhouse.Named("device_types", texts(s.DeviceTypes)))
+		seen.add("device_type IN {device_types:Array(String)}", clickhouse.Named("device_types", texts(s.DeviceTypes)))
 	}
 	// The clocks of workers and of the lab are not the same: an hour each way is for that.
 	if !s.Since.IsZero() {
-		seen.add("(max(s.ended).seq = 0 OR max(s.ended).at >= {ended:DateTime64(6)})", stampOf("ended", s.Since.Add(-time.Hour)))
+		seen.add("(ended_at IS NULL OR ended_at >= {ended:DateTime64(6)})", stampOf("ended", s.Since.Add(-time.Hour)))
 	}
 	if !s.Until.IsZero() {
-		seen.add("(max(s.started).seq = 0 OR max(s.started).at < {started:DateTime64(6)})", stampOf("started", s.Until.Add(time.Hour)))
+		seen.add("(started_at IS NULL OR started_at < {started:DateTime64(6)})", stampOf("started", s.Until.Add(time.Hour)))
 	}
-	where := "s.job >= {low:UInt64} AND s.job <= {high:UInt64}"
+	where := "job >= {low:UInt64} AND job <= {high:UInt64}"
 	if len(s.Jobs) > 0 {
-		where += " AND s.job IN {jobs:Array(UInt64)}"
+		where += " AND job IN {jobs:Array(UInt64)}"
 		seen.values = append(seen.values, clickhouse.Named("jobs", numbers(s.Jobs)))
 	}
-	if s.Viewer.All && len(seen.having) == 1 && len(s.Jobs) == 0 {
+	if s.Viewer.All && len(seen.where) == 1 && len(s.Jobs) == 0 {
 		return "job NOT IN (SELECT job FROM job_state WHERE removed = 1)", nil
 	}
 	return "job IN (" + seen.query(where) + ")", seen.values
