@@ -75,10 +75,10 @@ fuzz: ## fuzz every parser, FUZZ_SECONDS each; FUZZ=name picks some of them
 	@GO="$(GO)" FUZZ="$(FUZZ)" .ci/fuzz $(FUZZ_SECONDS)
 
 AREA ?= foundation
-bench: ## measure; AREA=foundation picks the figures, docs/measurements.md says what they mean
+bench: ## measure; AREA=foundation picks the figures, YEAR=DIR keeps what takes long to generate, docs/measurements.md says what they mean
 	@$(MAKE) --no-print-directory deps build >&2
 	@[ "$(AREA)" != tables ] || .ci/install pg_ctlcluster:postgresql # to compare with
-	@$(GO) run ./services/cmd/bench -area $(AREA)
+	@$(GO) run ./services/cmd/bench -area $(AREA) $(if $(YEAR),-year $(YEAR))
 
 ROUNDS ?= 300
 faults: deps build ## kill services, worker, engine and broker at random points, ROUNDS times
