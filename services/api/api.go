@@ -86,7 +86,7 @@ func Run(ctx context.Context, d Deps) error {
 			group.Go(func() { a.countActions(ctx) })
 			group.Go(func() { a.recordUses(ctx) })
 			if d.Ready != nil {
-				d.Ready(Inside{a})
+				d.Ready(Inside{a: a})
 			}
 			a.answer(ctx, &group)
 		case <-ctx.Done():

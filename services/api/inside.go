@@ -17,7 +17,25 @@ import (
 // Inside asks the api in its own process. The doors that people's programs come in by (HTTP) share verbs,
 // rights and errors with the bus this way, and no message goes out and back for it. It works from
 // [Deps.Ready] until [Run] returns; after that each question has an error.
-type Inside struct{ a *api }
+type Inside struct {
+	a      *api
+	closed bool
+}
+
+// Closed returns the same for a door whose callers have no name without a token, even on this machine.
+func (i Inside) Closed() Inside {
+	i.closed = true
+	return i
+}
+
+// Anonymous returns who comes without a token: on this machine itself (direct) the machine's own user, unless
+// the door is closed; else somebody without a name.
+func (i Inside) Anonymous(direct bool) Caller {
+	if direct && !i.closed {
+		return Caller{User: lab.Local}
+	}
+	return Caller{}
+}
 
 // Caller is who asks through a door of this process, which has made sure of that.
 type Caller struct {

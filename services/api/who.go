@@ -62,8 +62,8 @@ func (c caller) as(l lab.Login) caller {
 // open says that somebody without a name may ask a verb at all. What it shows of an open lab, rights decide.
 func open(verb string) bool {
 	return slices.Contains([]string{"status", "whoami",
-		"jobs.list", "jobs.show", "jobs.results", "jobs.log", "jobs.why", "jobs.definition", "results.export",
-		"devices.list", "devices.show", "device-types.list", "device-types.show", "workers.list", "workers.show", "queue.list"}, verb)
+		"jobs.list", "jobs.show", "jobs.results", "jobs.log", "jobs.why", "jobs.find", "jobs.row", "jobs.texts", "jobs.cases", "results.export",
+		"devices.list", "devices.show", "devices.render", "tags.list", "device-types.list", "device-types.show", "workers.list", "workers.show", "queue.list"}, verb)
 }
 
 // admit refuses callers who may not ask a verb whatever it is about.

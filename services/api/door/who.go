@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"strata/events"
-	"strata/events/lab"
 	"strata/services/api"
 )
 
@@ -56,18 +55,15 @@ func Read(r *http.Request) (Credential, error) {
 	return c, nil
 }
 
-// Who returns whom a request stands for: the bearer of its token, somebody without a name where it has
-// none, or on this machine itself, nobody being in between, [lab.Local]. A wrong token is
-// [api.ErrUnknownToken], as is one beside another's name.
+// Who returns whom a request stands for: the bearer of its token, or where it has none whom
+// [api.Inside.Anonymous] says. A wrong token is [api.ErrUnknownToken], as is one beside another's name.
 func Who(in api.Inside, r *http.Request, c Credential) (api.Caller, error) {
 	who := api.Caller{}
 	if c.Token == "" {
-		if c.User == "" && Direct(r) {
-			who.User = lab.Local
-		}
 		if c.User != "" {
 			return who, api.ErrUnknownToken
 		}
+		who = in.Anonymous(Direct(r))
 	} else {
 		var err error
 		if who, err = in.Authenticate(c.Token, "http "+address(r)); err != nil {
