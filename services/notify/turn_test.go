@@ -24,6 +24,12 @@ func (l bench) process(ctx context.Context) (cut func(), ended chan error) {
 	return conn.Close, ended
 }
 
+// turns is a lab whose turns are kept so long for who says nothing.
+func turns(t *testing.T, ttl time.Duration) bench {
+	t.Helper()
+	return bench{eventtest.StartWith(t, eventtest.Options{Settings: func(s *stream.Settings) { s.TurnTTL = ttl }}), t}
+}
+
 // wait waits for the end of a process.
 func (l bench) wait(ended chan error) error {
 	l.t.Helper()
@@ -39,7 +45,7 @@ func (l bench) wait(ended chan error) error {
 // Two processes of one lab tell of each job once, and while one of them stops the other goes on.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := turns(t, 20*time.Second) // nobody loses it on a machine that is slow
 	r := newReceiver(t, nil)
 	const jobs = 24
 	ctx, cancel := context.WithCancel(t.Context())
@@ -113,7 +119,7 @@ func TestStopInTheMiddle(t *testing.T) {
 // the number that it had.
 func TestCutOffInTheMiddle(t *testing.T) {
 	t.Parallel()
-	l := bench{eventtest.StartWith(t, eventtest.Options{Settings: func(s *stream.Settings) { s.TurnTTL = 4 * time.Second }}), t}
+	l := turns(t, 4*time.Second)
 	gone := make(chan struct{})
 	r := newReceiver(t, func(n int, q *http.Request) int {
 		if n == 1 {
