@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 
 	"strata/events"
@@ -45,27 +44,23 @@ func (a *api) openChartExport(who caller, body []byte) (producer, error) {
 		}
 		a.tablesCatchUp(ctx)
 		a.resultsCatchUp(ctx)
-		flush := func(least int) error {
-			if write.out.Len() <= least {
-				return nil
-			}
-			chunk := bytes.Clone(write.out.Bytes())
-			write.out.Reset()
-			return emit(message{body: chunk})
-		}
+		out := &chunks{emit: emit}
 		if write.begin(p.out.Entity); in.Format == "csv" {
 			write.out.Reset()
 			write.csvRow(headOf(pointCells(p.out.Type, ChartPoint{})))
 		}
 		err := a.history.DB.Plot(ctx, s, projections.Bounds{Time: exportTime, Read: exportRows}, func(row projections.PlotPoint) error {
 			write.row(pointCells(p.out.Type, p.out.point(row)))
-			return flush(chunkBytes)
+			return write.pass(out)
 		})
 		if err != nil {
 			return selectError(err)
 		}
 		write.end()
-		return flush(0)
+		if err := write.pass(out); err != nil {
+			return err
+		}
+		return out.flush()
 	}, nil
 }
 

@@ -71,25 +71,21 @@ func (a *api) openExport(who caller, body []byte) (producer, error) {
 		}
 		a.tablesCatchUp(ctx)
 		a.resultsCatchUp(ctx)
-		flush := func(least int) error {
-			if write.out.Len() <= least {
-				return nil
-			}
-			chunk := bytes.Clone(write.out.Bytes())
-			write.out.Reset()
-			return emit(message{body: chunk})
-		}
+		out := &chunks{emit: emit}
 		// A file that breaks off is told by the flow's error: what has been sent cannot be taken back.
 		write.begin(entity)
 		err := a.history.DB.Select(ctx, entity, s, projections.Bounds{Time: exportTime, Read: exportRows}, func(row any) error {
 			write.row(exportRow(row))
-			return flush(chunkBytes)
+			return write.pass(out)
 		})
 		if err != nil {
 			return selectError(err)
 		}
 		write.end()
-		return flush(0)
+		if err := write.pass(out); err != nil {
+			return err
+		}
+		return out.flush()
 	}, nil
 }
 
@@ -185,6 +181,13 @@ func newExporter(format string) (*exporter, error) {
 		return nil, &Error{Code: Invalid, Field: "format", Message: fmt.Sprintf("format is %q; allowed are csv, yaml and json", format)}
 	}
 	return e, nil
+}
+
+// pass hands on what has been written.
+func (e *exporter) pass(to *chunks) error {
+	_, err := to.Write(e.out.Bytes())
+	e.out.Reset()
+	return err
 }
 
 // csvHead writes the names of the columns, which a file without rows has too.
