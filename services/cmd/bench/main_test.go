@@ -21,7 +21,7 @@ func TestFoundation(t *testing.T) {
 		if os.Getenv("STRATA_REQUIRE_CLICKHOUSE") != "" {
 			t.Fatal(err)
 		}
-		t.Skip(err)
+		t.Skip("SKIPPED:", err)
 	}
 	binary := filepath.Join(t.TempDir(), "strata")
 	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "strata/services/cmd/strata").CombinedOutput(); err != nil {

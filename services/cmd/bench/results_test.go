@@ -22,10 +22,10 @@ func TestResults(t *testing.T) {
 		if os.Getenv("STRATA_REQUIRE_CLICKHOUSE") != "" {
 			t.Fatal(err)
 		}
-		t.Skip(err)
+		t.Skip("SKIPPED:", err)
 	}
 	if found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); err != nil || len(found) == 0 {
-		t.Skip("no PostgreSQL here: make bench AREA=tables installs it")
+		t.Skip("SKIPPED: no PostgreSQL here: make bench AREA=tables installs it")
 	}
 	binary := filepath.Join(t.TempDir(), "strata")
 	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "strata/services/cmd/strata").CombinedOutput(); err != nil {
