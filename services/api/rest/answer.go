@@ -56,16 +56,6 @@ func encoded(v any) ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
-// get returns a member, nil where there is none.
-func (o object) get(key string) any {
-	for _, m := range o {
-		if m.key == key {
-			return m.value
-		}
-	}
-	return nil
-}
-
 // answer is what an operation answers: a value as JSON, or a file.
 type answer struct {
 	status int // 0 is 200

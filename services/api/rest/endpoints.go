@@ -5,7 +5,7 @@ import "net/http"
 // endpoints lists every address that is answered.
 func endpoints() []endpoint {
 	var all []endpoint
-	for _, part := range [][]endpoint{systemEndpoints(), jobEndpoints(), resultEndpoints(), deviceEndpoints(), typeEndpoints(), workerEndpoints(), labEndpoints(),
+	for _, part := range [][]endpoint{systemEndpoints(), jobEndpoints(), resultEndpoints(), deviceEndpoints(), typeEndpoints(), workerEndpoints(), labEndpoints(), peopleEndpoints(),
 		plainEndpoints(), monitorEndpoints(), v1Endpoints()} {
 		all = append(all, part...)
 	}
@@ -164,14 +164,28 @@ func workerEndpoints() []endpoint {
 
 func labEndpoints() []endpoint {
 	docs := tags().docs()
-	device, kind := permissions("device"), permissions("devicetype")
 	return []endpoint{
 		{version: v02, path: "tags/", fields: docs, doc: "Device tags.", operations: []operation{
 			list("List them.", tags().params(), listTags), post("Add one.", 201, writes(docs), addTag)}},
 		{version: v02, path: "tags/{id}/", fields: docs, doc: "A device tag, by its number.", operations: row(docs, showTag, changeTag, removeTag)},
-		{version: v02, path: "permissions/devices/", fields: device.docs(), doc: "Rights of groups on devices.", operations: []operation{
-			list("List them.", device.params(), listDevicePermissions)}},
-		{version: v02, path: "permissions/devicetypes/", fields: kind.docs(), doc: "Rights of groups on device types.", operations: []operation{
-			list("List them.", kind.params(), listTypePermissions)}},
 	}
+}
+
+func peopleEndpoints() []endpoint {
+	all := func(path, key string, docs []fieldDoc, params []param, list_, add, show, change, remove handler) []endpoint {
+		return []endpoint{
+			{version: v02, path: path, fields: docs, doc: title(path) + ".", operations: []operation{list("List them.", params, list_), post("Add one.", 201, writes(docs), add)}},
+			{version: v02, path: path + key, fields: docs, doc: "One of " + title(path) + ".", operations: row(docs, show, change, remove)},
+		}
+	}
+	secret := append(users().docs(), fieldDoc{"password", text, "never shown", true})
+	out := all("users/", "{id}/", users().docs(), users().params(), listUsers, addUser, showUser, changeUser, removeUser)
+	out[0].operations[1].accepts = writes(secret)
+	out = append(out, all("groups/", "{id}/", groups().docs(), groups().params(), listGroups, addGroup, showGroup, changeGroup, removeGroup)...)
+	out = append(out, all("remote-artifact-tokens/", "{name}/", remotes().docs(), remotes().params(), listRemotes, addRemote, showRemote, changeRemote, removeRemote)...)
+	for _, k := range []permissionKind{devicePermissions(), typePermissions()} {
+		res := permissions(k.field)
+		out = append(out, all("permissions/"+k.field+"s/", "{id}/", res.docs(), res.params(), k.list, k.add, k.show, k.change, k.remove)...)
+	}
+	return out
 }

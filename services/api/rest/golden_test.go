@@ -88,7 +88,7 @@ func TestAsLAVA(t *testing.T) {
 	l.furnish(t)
 	for _, name := range []string{"01-root", "02-version", "03-whoami", "04-master-config", "06-jobs-filter", "11-logs-range", "17-tap",
 		"18-metadata", "27-device", "28-device-dict", "32-devicetype", "33-dt-template", "34-dt-hc", "38-worker-config", "39-aliases",
-		"40-tags", "46-suite-tests", "47-unauth-device"} {
+		"40-tags", "43-permissions-dt", "44-permissions-dev", "46-suite-tests", "47-unauth-device"} {
 		t.Run(name, func(t *testing.T) {
 			want := golden(t, name)
 			var header []string

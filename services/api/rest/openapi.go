@@ -135,11 +135,8 @@ func (o operation) answers(e endpoint) object {
 }
 
 func operationID(method string, e endpoint) string {
-	words := []string{strings.ToLower(method)}
-	for _, part := range strings.FieldsFunc(e.address(), func(r rune) bool { return strings.ContainsRune("/{}.-_", r) }) {
-		words = append(words, part)
-	}
-	return strings.Join(words, "_")
+	words := strings.FieldsFunc(e.address(), func(r rune) bool { return strings.ContainsRune("/{}.-_", r) })
+	return strings.Join(append([]string{strings.ToLower(method)}, words...), "_")
 }
 
 // tagOf groups operations by the first word of their address.

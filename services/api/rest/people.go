@@ -1,9 +1,13 @@
 package rest
 
 import (
+	"errors"
 	"net/http"
+	"slices"
+	"strconv"
 
-	"strata/events/lab"
+	"strata/events"
+	"strata/services/api"
 )
 
 // token answers POST token/.
@@ -16,7 +20,15 @@ func token(q *request) (answer, error) {
 	if err := b.read(want{"username", &user, true}, want{"password", &password, true}); err != nil {
 		return answer{}, err
 	}
-	return answer{}, &problem{status: http.StatusBadRequest, body: object{{"non_field_errors", []string{"Unable to log in with provided credentials."}}}}
+	value, err := q.d.Lab.SignIn(q.context(), events.UserName(user), password, "http "+q.r.RemoteAddr)
+	var e *api.Error
+	if errors.As(err, &e) && e.Code == api.Away {
+		return answer{}, err
+	}
+	if err != nil { // what of the two is wrong is nobody's business
+		return answer{}, invalid("non_field_errors", "Unable to log in with provided credentials.")
+	}
+	return ok(object{{"token", value}})
 }
 
 // superuser refuses everybody else, as LAVA does for permissions and accounts.
@@ -24,42 +36,464 @@ func (q *request) superuser() error {
 	if err := q.named(); err != nil {
 		return err
 	}
-	if q.who.User != lab.Local {
-		return detail(http.StatusForbidden, forbidden)
+	me, err := asked[api.Me](q, "whoami", nothing{})
+	if err == nil && !me.Superuser {
+		err = detail(http.StatusForbidden, forbidden)
+	}
+	return err
+}
+
+// permissionKinds are the resources of permissions: the field that says on what, and the kind of that.
+type permissionKind struct {
+	field string
+	kind  events.Kind
+}
+
+func devicePermissions() permissionKind { return permissionKind{"device", events.Device} }
+
+func typePermissions() permissionKind { return permissionKind{"devicetype", events.DeviceType} }
+
+// all returns the permissions of the kind.
+func (k permissionKind) all(q *request) ([]permissionRow, error) {
+	if err := q.superuser(); err != nil {
+		return nil, err
+	}
+	list, err := asked[api.Permissions](q, "permissions.list", api.PermissionRequest{Kind: k.kind})
+	if err != nil {
+		return nil, err
+	}
+	rows := []permissionRow{}
+	for _, p := range list.Rows {
+		if p.Kind == k.kind {
+			rows = append(rows, permissionRow{p.Name, events.Permission{Group: p.Group, Permission: p.Permission}})
+		}
+	}
+	return rows, nil
+}
+
+func (k permissionKind) list(q *request) (answer, error) {
+	rows, err := k.all(q)
+	if err != nil {
+		return answer{}, err
+	}
+	return permissions(k.field).list(q, rows)
+}
+
+func (k permissionKind) add(q *request) (answer, error) {
+	if err := q.superuser(); err != nil {
+		return answer{}, err
+	}
+	var group, permission, of string
+	if err := q.fields(want{"group", &group, true}, want{"permission", &permission, true}, want{k.field, &of, true}); err != nil {
+		return answer{}, err
+	}
+	if err := q.ask("permissions.grant", api.PermissionRequest{Kind: k.kind, Name: of, Group: events.GroupName(group), Permission: permission}, nil); err != nil {
+		return answer{}, err
+	}
+	row := permissionRow{of, events.Permission{Group: events.GroupName(group), Permission: permission}}
+	return answer{status: http.StatusCreated, body: permissions(k.field).show(&row)}, nil
+}
+
+// one returns the permission that the address names by its number.
+func (k permissionKind) one(q *request) (*permissionRow, error) {
+	rows, err := k.all(q)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(rows, func(p permissionRow) bool { return strconv.Itoa(p.id(k.field)) == q.r.PathValue("id") })
+	if i < 0 {
+		return nil, notFound()
+	}
+	return &rows[i], nil
+}
+
+func (k permissionKind) show(q *request) (answer, error) {
+	p, err := k.one(q)
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(permissions(k.field).show(p))
+}
+
+func (k permissionKind) remove(q *request) (answer, error) {
+	p, err := k.one(q)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, q.ask("permissions.revoke",
+		api.PermissionRequest{Kind: k.kind, Name: p.of, Group: p.permission.Group, Permission: p.permission.Permission}, nil)
+}
+
+// change replaces a permission by another one.
+func (k permissionKind) change(q *request) (answer, error) {
+	p, err := k.one(q)
+	if err != nil {
+		return answer{}, err
+	}
+	group, permission, of := string(p.permission.Group), p.permission.Permission, p.of
+	if err := q.fields(want{"group", &group, false}, want{"permission", &permission, false}, want{k.field, &of, false}); err != nil {
+		return answer{}, err
+	}
+	to := api.PermissionRequest{Kind: k.kind, Name: of, Group: events.GroupName(group), Permission: permission}
+	was := api.PermissionRequest{Kind: k.kind, Name: p.of, Group: p.permission.Group, Permission: p.permission.Permission}
+	if to != was {
+		if err := q.ask("permissions.grant", to, nil); err != nil {
+			return answer{}, err
+		}
+		if err := q.ask("permissions.revoke", was, nil); err != nil {
+			return answer{}, err
+		}
+	}
+	row := permissionRow{of, events.Permission{Group: events.GroupName(group), Permission: permission}}
+	return ok(permissions(k.field).show(&row))
+}
+
+func users() resource[api.User] {
+	id := func(u *api.User) int { return numberOf("user", string(u.User)) }
+	return resource[api.User]{
+		name: "users",
+		fields: []field[api.User]{
+			{"id", integer, "number of the user, the same at all times", false, func(u *api.User) any { return id(u) }},
+			{"username", text, "", true, func(u *api.User) any { return string(u.User) }},
+			{"first_name", text, "", true, func(u *api.User) any { return u.FirstName }},
+			{"last_name", text, "", true, func(u *api.User) any { return u.LastName }},
+			{"email", text, "", true, func(u *api.User) any { return u.Email }},
+			{"is_active", truth, "", true, func(u *api.User) any { return u.Active }},
+			{"is_staff", truth, "", true, func(u *api.User) any { return u.Staff }},
+			{"is_superuser", truth, "", true, func(u *api.User) any { return u.Superuser }},
+			{"groups", texts, "names of the user's groups", true, func(u *api.User) any { return emptied(u.Groups) }},
+			{"last_login", moment, "not kept by this lab", false, func(*api.User) any { return nil }},
+			{"date_joined", moment, "", false, func(u *api.User) any { return stamped(&u.Added) }},
+		},
+		filters: []filter[api.User]{
+			{"id", integer, exactLookups, func(u *api.User) []string { return []string{strconv.Itoa(id(u))} }},
+			{"username", text, exactLookups, func(u *api.User) []string { return some(u.User) }},
+			{"email", text, exactLookups, func(u *api.User) []string { return some(u.Email) }},
+			{"is_active", truth, exactLookups, func(u *api.User) []string { return yes(u.Active) }},
+			{"is_staff", truth, exactLookups, func(u *api.User) []string { return yes(u.Staff) }},
+			{"is_superuser", truth, exactLookups, func(u *api.User) []string { return yes(u.Superuser) }},
+		},
+	}
+}
+
+func (q *request) allUsers() ([]api.User, error) {
+	if err := q.superuser(); err != nil {
+		return nil, err
+	}
+	return asked[[]api.User](q, "users.list", api.UserRequest{All: true})
+}
+
+func listUsers(q *request) (answer, error) {
+	rows, err := q.allUsers()
+	if err != nil {
+		return answer{}, err
+	}
+	return users().list(q, rows)
+}
+
+// user returns the user that the address names by number, or by name.
+func (q *request) user() (*api.User, error) {
+	rows, err := q.allUsers()
+	if err != nil {
+		return nil, err
+	}
+	id := q.r.PathValue("id")
+	i := slices.IndexFunc(rows, func(u api.User) bool {
+		return strconv.Itoa(numberOf("user", string(u.User))) == id || string(u.User) == id
+	})
+	if i < 0 {
+		return nil, notFound()
+	}
+	return &rows[i], nil
+}
+
+func showUser(q *request) (answer, error) {
+	u, err := q.user()
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(users().show(u))
+}
+
+// setUser reads what a body sets of a user.
+func setUser(b *body, in *api.UserRequest) error {
+	for _, f := range []struct {
+		name string
+		to   **string
+	}{{"first_name", &in.FirstName}, {"last_name", &in.LastName}, {"email", &in.Email}, {"password", &in.Password}} {
+		if value, there := b.text(f.name); there {
+			*f.to = &value
+		}
+	}
+	for _, f := range []struct {
+		name string
+		to   **bool
+	}{{"is_active", &in.Active}, {"is_staff", &in.Staff}, {"is_superuser", &in.Superuser}} {
+		value, there, err := b.truth(f.name)
+		if err != nil {
+			return err
+		}
+		if there {
+			*f.to = &value
+		}
 	}
 	return nil
 }
 
-func listDevicePermissions(q *request) (answer, error) {
-	if err := q.superuser(); err != nil {
-		return answer{}, err
+// regroup gives a user the groups of a body, and no others.
+func (q *request) regroup(b *body, user events.UserName, are []events.GroupName) error {
+	if !b.has("groups") {
+		return nil
 	}
-	list, err := q.allDevices()
-	if err != nil {
-		return answer{}, err
-	}
-	rows := []permissionRow{}
-	for _, d := range list {
-		for _, p := range d.Permissions {
-			rows = append(rows, permissionRow{string(d.Device.Device), p})
+	wanted := b.list("groups")
+	for _, g := range wanted {
+		if !slices.Contains(are, events.GroupName(g)) {
+			if err := q.ask("groups.join", api.GroupRequest{Group: events.GroupName(g), User: user}, nil); err != nil {
+				return err
+			}
 		}
 	}
-	return permissions("device").list(q, rows)
+	for _, g := range are {
+		if !slices.Contains(wanted, string(g)) {
+			if err := q.ask("groups.leave", api.GroupRequest{Group: g, User: user}, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
-func listTypePermissions(q *request) (answer, error) {
+func addUser(q *request) (answer, error) {
 	if err := q.superuser(); err != nil {
 		return answer{}, err
 	}
-	list, err := q.allTypes()
+	b, err := q.body()
 	if err != nil {
 		return answer{}, err
 	}
-	rows := []permissionRow{}
-	for _, t := range list {
-		for _, p := range t.Permissions {
-			rows = append(rows, permissionRow{string(t.DeviceType.DeviceType), p})
-		}
+	var name string
+	if err := b.read(want{"username", &name, true}); err != nil {
+		return answer{}, err
 	}
-	return permissions("devicetype").list(q, rows)
+	in := api.UserRequest{User: events.UserName(name)}
+	if err := setUser(b, &in); err != nil {
+		return answer{}, err
+	}
+	err = q.ask("users.add", in, nil)
+	if api.HasCode(err, api.Conflict) {
+		return answer{}, invalid("username", "A user with that username already exists.")
+	}
+	if err == nil {
+		err = q.regroup(b, in.User, nil)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	u, err := asked[api.User](q, "users.show", api.UserRequest{User: in.User})
+	return answer{status: http.StatusCreated, body: users().show(&u)}, err
+}
+
+func changeUser(q *request) (answer, error) {
+	u, err := q.user()
+	if err != nil {
+		return answer{}, err
+	}
+	b, err := q.body()
+	if err != nil {
+		return answer{}, err
+	}
+	in := api.UserRequest{User: u.User}
+	if err := setUser(b, &in); err != nil {
+		return answer{}, err
+	}
+	if err := q.ask("users.set", in, nil); err != nil {
+		return answer{}, err
+	}
+	if err := q.regroup(b, u.User, u.Groups); err != nil {
+		return answer{}, err
+	}
+	now, err := asked[api.User](q, "users.show", api.UserRequest{User: u.User})
+	return answer{body: users().show(&now)}, err
+}
+
+func removeUser(q *request) (answer, error) {
+	u, err := q.user()
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, q.ask("users.remove", api.UserRequest{User: u.User}, nil)
+}
+
+func groups() resource[api.Group] {
+	id := func(g *api.Group) int { return numberOf("group", string(g.Group)) }
+	return resource[api.Group]{
+		name: "groups",
+		fields: []field[api.Group]{
+			{"id", integer, "number of the group, the same at all times", false, func(g *api.Group) any { return id(g) }},
+			{"name", text, "", true, func(g *api.Group) any { return string(g.Group) }},
+		},
+		filters: []filter[api.Group]{
+			{"id", integer, exactLookups, func(g *api.Group) []string { return []string{strconv.Itoa(id(g))} }},
+			{"name", text, exactLookups, func(g *api.Group) []string { return some(g.Group) }},
+		},
+	}
+}
+
+func (q *request) allGroups() ([]api.Group, error) {
+	if err := q.superuser(); err != nil {
+		return nil, err
+	}
+	return asked[[]api.Group](q, "groups.list", api.GroupRequest{})
+}
+
+func listGroups(q *request) (answer, error) {
+	rows, err := q.allGroups()
+	if err != nil {
+		return answer{}, err
+	}
+	return groups().list(q, rows)
+}
+
+// group returns the group that the address names by number, or by name.
+func (q *request) group() (*api.Group, error) {
+	rows, err := q.allGroups()
+	if err != nil {
+		return nil, err
+	}
+	id := q.r.PathValue("id")
+	i := slices.IndexFunc(rows, func(g api.Group) bool {
+		return strconv.Itoa(numberOf("group", string(g.Group))) == id || string(g.Group) == id
+	})
+	if i < 0 {
+		return nil, notFound()
+	}
+	return &rows[i], nil
+}
+
+func showGroup(q *request) (answer, error) {
+	g, err := q.group()
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(groups().show(g))
+}
+
+func addGroup(q *request) (answer, error) {
+	if err := q.superuser(); err != nil {
+		return answer{}, err
+	}
+	var name string
+	if err := q.fields(want{"name", &name, true}); err != nil {
+		return answer{}, err
+	}
+	g := api.Group{Group: events.GroupName(name)}
+	err := q.ask("groups.add", api.GroupRequest{Group: g.Group}, nil)
+	if api.HasCode(err, api.Conflict) {
+		return answer{}, invalid("name", "group with this name already exists.")
+	}
+	return answer{status: http.StatusCreated, body: groups().show(&g)}, err
+}
+
+// changeGroup refuses another name: permissions and jobs know the group by the one it has.
+func changeGroup(q *request) (answer, error) {
+	g, err := q.group()
+	if err != nil {
+		return answer{}, err
+	}
+	name := string(g.Group)
+	if err := q.fields(want{"name", &name, false}); err != nil {
+		return answer{}, err
+	}
+	if name != string(g.Group) {
+		return answer{}, invalid("name", "A group keeps its name: add another one.")
+	}
+	return ok(groups().show(g))
+}
+
+func removeGroup(q *request) (answer, error) {
+	g, err := q.group()
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, q.ask("groups.remove", api.GroupRequest{Group: g.Group}, nil)
+}
+
+func remotes() resource[api.RemoteToken] {
+	return resource[api.RemoteToken]{
+		name: "remote-artifact-tokens",
+		fields: []field[api.RemoteToken]{
+			{"name", text, "by which jobs name the secret", true, func(r *api.RemoteToken) any { return r.Name }},
+			{"token", text, "the secret", true, func(r *api.RemoteToken) any { return r.Value }},
+		},
+		filters: []filter[api.RemoteToken]{{"name", text, textLookups, func(r *api.RemoteToken) []string { return some(r.Name) }}},
+	}
+}
+
+func (q *request) allRemotes() ([]api.RemoteToken, error) {
+	if err := q.named(); err != nil {
+		return nil, err
+	}
+	return asked[[]api.RemoteToken](q, "remote-tokens.list", nothing{})
+}
+
+func listRemotes(q *request) (answer, error) {
+	rows, err := q.allRemotes()
+	if err != nil {
+		return answer{}, err
+	}
+	return remotes().list(q, rows)
+}
+
+func (q *request) remote() (*api.RemoteToken, error) {
+	rows, err := q.allRemotes()
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(rows, func(r api.RemoteToken) bool { return r.Name == q.r.PathValue("name") })
+	if i < 0 {
+		return nil, notFound()
+	}
+	return &rows[i], nil
+}
+
+func showRemote(q *request) (answer, error) {
+	r, err := q.remote()
+	if err != nil {
+		return answer{}, err
+	}
+	return ok(remotes().show(r))
+}
+
+func addRemote(q *request) (answer, error) {
+	var r api.RemoteToken
+	if err := q.fields(want{"name", &r.Name, true}, want{"token", &r.Value, true}); err != nil {
+		return answer{}, err
+	}
+	rows, err := q.allRemotes()
+	if err != nil {
+		return answer{}, err
+	}
+	if slices.ContainsFunc(rows, func(other api.RemoteToken) bool { return other.Name == r.Name }) {
+		return answer{}, invalid("name", "remote artifact token with this name already exists.")
+	}
+	return answer{status: http.StatusCreated, body: remotes().show(&r)}, q.ask("remote-tokens.set", r, nil)
+}
+
+func changeRemote(q *request) (answer, error) {
+	r, err := q.remote()
+	if err != nil {
+		return answer{}, err
+	}
+	if err := q.fields(want{"token", &r.Value, false}); err != nil {
+		return answer{}, err
+	}
+	return answer{body: remotes().show(r)}, q.ask("remote-tokens.set", *r, nil)
+}
+
+func removeRemote(q *request) (answer, error) {
+	r, err := q.remote()
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, q.ask("remote-tokens.remove", api.RemoteToken{Name: r.Name}, nil)
 }

@@ -3,7 +3,6 @@ package rest
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,7 +111,6 @@ type condition[R any] struct {
 	filter[R]
 	lookup string
 	values []string
-	re     *regexp.Regexp
 }
 
 // lookupOf splits a parameter into a filter's name and its lookup.

@@ -35,8 +35,7 @@ const (
 // server answers requests.
 type server struct {
 	Deps
-	mux   *http.ServeMux
-	allow map[string]string // methods of an endpoint, by its pattern
+	mux *http.ServeMux
 }
 
 // New returns the interface. It answers below /api/, and at the addresses of [Patterns].

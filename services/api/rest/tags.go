@@ -118,6 +118,11 @@ type permissionRow struct {
 	permission events.Permission
 }
 
+// id is the permission's number.
+func (p *permissionRow) id(field string) int {
+	return numberOf(field, p.of+"/"+string(p.permission.Group)+"/"+p.permission.Permission)
+}
+
 // permissions are those on devices or on device types, by the name of the field that says on which.
 func permissions(of string) resource[permissionRow] {
 	id := func(p *permissionRow) int {
