@@ -30,8 +30,8 @@ func (db *DB) AgedOut(ctx context.Context, v Viewer, what string, jobs []events.
 		where, values = where+" AND ended_at >= {since:DateTime64(6)}", append(values, stampOf("since", since))
 	}
 	seen := seenBy(v)
-	seen.add("max(s.run).lease > 0") // others never had any
-	where, values = where+" AND job IN ("+seen.query("s.job IN (SELECT job FROM aged WHERE what = {what:String})")+")", append(values, seen.values...)
+	seen.add("lease > 0") // others never had any
+	where, values = where+" AND job IN ("+seen.query("job IN (SELECT job FROM aged WHERE what = {what:String})")+")", append(values, seen.values...)
 	rows, err := all[AgedOut](ctx, db, "SELECT what, uniqExact(job) AS jobs, max(ended_at) AS through FROM aged WHERE "+where+" GROUP BY what", values...)
 	if err != nil {
 		return nil, fmt.Errorf("ask what has left the tables: %w", err)
