@@ -26,16 +26,27 @@ type batch struct {
 	messages    int
 	rows        int
 	bytes       int
-	erases      bool             // holds a removal, or rows of a job that was removed
-	facts       map[string][]any // by table: rows of LAB and RESULTS, a slice of row structs for each fact
-	lines       lineColumns      // rows of OUTPUT
+	erases      bool                 // holds a removal, or rows of a job that was removed
+	facts       map[string]*gathered // by table: rows of LAB and RESULTS
+	lines       lineColumns          // rows of OUTPUT
 }
 
-func newBatch(stream string) *batch { return &batch{stream: stream, facts: map[string][]any{}} }
+func newBatch(stream string) *batch { return &batch{stream: stream, facts: map[string]*gathered{}} }
 
 // full says that the batch must be inserted before anything is added.
 func (b *batch) full() bool {
 	return b.messages >= maxMessages || b.rows >= maxRows || b.bytes >= maxBytes
+}
+
+// gather adds a slice of rows for a table.
+func (b *batch) gather(table string, set any, rows int) {
+	g := b.facts[table]
+	if g == nil {
+		g = new(gathered)
+		b.facts[table] = g
+	}
+	g.sets, g.rows = append(g.sets, set), g.rows+rows
+	b.rows += rows
 }
 
 // builder makes batches of one stream's messages.
@@ -76,8 +87,7 @@ func (r *builder) addFact(b *batch, m stream.Message) {
 	b.erases = r.erased.concerns(m, f) || b.erases
 	for _, model := range r.models {
 		if set, rows := model.rows(f); rows > 0 {
-			b.facts[model.table] = append(b.facts[model.table], set)
-			b.rows += rows
+			b.gather(model.table, set, rows)
 		}
 	}
 	b.bytes += len(m.Data)

@@ -72,6 +72,46 @@ func BenchmarkStoredLines(b *testing.B) {
 	b.ReportMetric(float64(b.N*jobs*lines)/total.Seconds(), "lines/s")
 }
 
+// BenchmarkStoredCases measures how fast test cases that stand in RESULTS come into their tables, in the
+// manner of BenchmarkStoredLines. One iteration is 300,000 cases of 300 jobs.
+func BenchmarkStoredCases(b *testing.B) {
+	const jobs, cases, fact = 300, 1000, 100
+	broker := eventtest.Start(b)
+	at := time.Unix(1_800_000_000, 0).UTC()
+	for job := range events.JobID(jobs) {
+		var facts []events.Event
+		for first := uint64(0); first < cases; first += fact {
+			e := events.ResultsRecorded{Job: job + 1, Lease: 1, FirstLine: first * 10, Lines: fact * 10}
+			for i := first; i < first+fact; i++ {
+				start, end := i*10, i*10+9
+				c := events.Case{Suite: fmt.Sprint(i/200, "_bench"), Set: fmt.Sprint("round-", i/50), Name: fmt.Sprint("net_belcor_dwc", i), Result: events.Pass,
+					At: at.Add(time.Duration(i) * time.Millisecond), Line: end, StartLine: &start, EndLine: &end}
+				if i%10 == 3 {
+					value := float64(i) + 0.25
+					c.Measurement, c.Units = &value, "ms"
+				}
+				e.Cases = append(e.Cases, c)
+			}
+			facts = append(facts, e)
+		}
+		broker.Append(b, facts...)
+	}
+	b.ResetTimer()
+	total := time.Duration(0)
+	for range b.N {
+		db := openTest(b)
+		began := time.Now()
+		if err := NewProjector(Settings{DB: db, Log: broker.Log}).fill(b.Context(), db, nil); err != nil {
+			b.Fatal(err)
+		}
+		total += time.Since(began)
+		if n, _, err := db.ResultSize(b.Context()); err != nil || n != jobs*cases {
+			b.Fatalf("%d cases in the table, %v; want %d", n, err, jobs*cases)
+		}
+	}
+	b.ReportMetric(float64(b.N*jobs*cases)/total.Seconds(), "cases/s")
+}
+
 // BenchmarkFacts measures how fast facts that stand in LAB come into their tables.
 func BenchmarkFacts(b *testing.B) {
 	const jobs = 4_000

@@ -1,7 +1,6 @@
 package projections
 
 import (
-	"fmt"
 	"reflect"
 	"time"
 	"unsafe"
@@ -54,19 +53,13 @@ func wireTypes[R any]() []clickhouse.ColumnNameAndType {
 	return list
 }
 
-// appendRows adds sets of rows, slices of R, to the columns of R's table.
-func appendRows[R any](to []column.Interface, sets []any) error {
-	row, known := reflect.TypeFor[R](), cells[R]()
-	for i := range row.NumField() {
-		add := appendValues
-		if c, plain := known[row.Field(i).Type]; plain {
-			add = c.append
-		}
-		if err := add(to[i], sets, row.Field(i)); err != nil {
-			return fmt.Errorf("column %s: %w", to[i].Name(), err)
-		}
+// appendColumn adds the field with a number of all rows in sets, slices of R, to a column.
+func appendColumn[R any](to column.Interface, number int, sets []any) error {
+	field := reflect.TypeFor[R]().Field(number)
+	if c, plain := cells[R]()[field.Type]; plain {
+		return c.append(to, sets, field)
 	}
-	return nil
+	return appendValues(to, sets, field)
 }
 
 // appendField adds a field, which is of type V, of rows to a column. It goes there by address: by

@@ -10,17 +10,20 @@ import (
 	chproto "github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/column"
-	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
 )
 
-// portion is what one table gets of a batch, in blocks: how many rows one has does not matter to the
-// engine, which makes one part of all of them, but memory is taken for one at a time.
+// portion is what one table gets of a batch.
+//
+// It travels as one block, whatever its size: the engine tells a repetition by the token and the number
+// of the block, so a batch that were cut into blocks would not be known again once a fact in it has been
+// erased. But it is made chunk by chunk while it is sent, and only one chunk of one column is in memory.
 type portion struct {
 	table   string
 	columns []string
 	wire    []clickhouse.ColumnNameAndType // the columns with the types in which they travel; nil: the driver asks
-	blocks  int
-	fill    func(to []column.Interface, block int) error
+	rows    int
+	chunks  int
+	fill    func(to column.Interface, number, chunk int) error // appends a chunk of the column with that number
 }
 
 // insert sends the rows of b to every table. The token makes a repetition harmless, whatever of the
@@ -29,13 +32,15 @@ func (db *DB) insert(ctx context.Context, models []model, b *batch) error {
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
 		"insert_deduplication_token": fmt.Sprintf("%s:%d-%d", b.stream, b.first, b.last),
 		"async_insert":               0,
+		// What travels as text becomes what the table has.
+		"input_format_native_allow_types_conversion": 1,
 		// Skip indexes are the merges' work.
 		"materialize_skip_indexes_on_insert": 0,
 	}))
 	first, portions := b.lines.portions()
 	for _, m := range models {
-		if sets := b.facts[m.table]; len(sets) > 0 {
-			portions = append(portions, m.portion(sets))
+		if g := b.facts[m.table]; g != nil {
+			portions = append(portions, m.portion(g))
 		}
 	}
 	for _, p := range first {
@@ -59,15 +64,12 @@ func (db *DB) insert(ctx context.Context, models []model, b *batch) error {
 }
 
 func (db *DB) insertPortion(ctx context.Context, p portion) (err error) {
-	if p.blocks == 0 {
+	if p.rows == 0 {
 		return nil
 	}
 	statement := "INSERT INTO " + p.table + " (" + strings.Join(p.columns, ", ") + ")"
 	if p.wire != nil && db.options.Protocol == clickhouse.HTTP {
-		var rows *blockReader
-		if rows, err = newBlockReader(p); err == nil {
-			err = db.conn.InsertFormat(ctx, "Native", statement, rows)
-		}
+		err = db.conn.InsertFormat(ctx, "Native", statement, &blockReader{p: p})
 	} else {
 		err = db.insertWhole(ctx, statement, p)
 	}
@@ -84,60 +86,82 @@ func (db *DB) insertWhole(ctx context.Context, statement string, p portion) erro
 	if err != nil {
 		return err
 	}
-	for block := range p.blocks {
-		if err := p.fill(to.Columns(), block); err != nil {
-			_ = to.Abort() // the first error says more
-			return err
+	for number, column := range to.Columns() {
+		for chunk := range p.chunks {
+			if err := p.fill(column, number, chunk); err != nil {
+				_ = to.Abort() // the first error says more
+				return fmt.Errorf("column %s: %w", column.Name(), err)
+			}
 		}
 	}
 	return to.Send()
 }
 
-// blockReader reads as the blocks of a portion in the format Native, each made when it is wanted.
+// blockReader reads as a portion in the format Native (ClickHouse's NativeReader): how many columns and
+// rows there are, then each column with its name and type.
 type blockReader struct {
 	p      portion
-	next   int          // block to be made
-	block  *proto.Block // whose columns keep their memory from block to block
+	number int              // of the column that is being sent
+	chunk  int              // of it, which comes next
+	column column.Interface // nil before the column's first chunk
 	buffer chproto.Buffer
 	read   int // bytes of the buffer that have been read
 }
 
-func newBlockReader(p portion) (*blockReader, error) {
-	r := &blockReader{p: p, block: proto.NewBlock()}
-	for _, c := range p.wire {
-		if err := r.block.AddColumn(c.Name, column.Type(c.Type)); err != nil {
-			return nil, err
-		}
-	}
-	return r, nil
-}
-
 func (r *blockReader) Read(into []byte) (int, error) {
-	if r.read == len(r.buffer.Buf) {
-		if r.next == r.p.blocks {
+	for r.read == len(r.buffer.Buf) {
+		if r.number == len(r.p.wire) {
 			return 0, io.EOF
 		}
 		r.buffer.Reset()
-		r.block.Reset()
-		if err := r.p.fill(r.block.Columns, r.next); err != nil {
-			return 0, err
+		r.read = 0
+		if err := r.encode(); err != nil {
+			return 0, fmt.Errorf("column %s: %w", r.p.wire[r.number].Name, err)
 		}
-		if err := r.block.Encode(&r.buffer, 0); err != nil { // over HTTP the protocol has no revisions
-			return 0, err
-		}
-		r.read, r.next = 0, r.next+1
 	}
 	n := copy(into, r.buffer.Buf[r.read:])
 	r.read += n
 	return n, nil
 }
 
-// appendColumns adds a slice of values to each column.
-func appendColumns(to []column.Interface, values ...any) error {
-	for i, v := range values {
-		if _, err := to[i].Append(v); err != nil {
-			return fmt.Errorf("column %s: %w", to[i].Name(), err)
+// encode puts what comes next into the buffer.
+func (r *blockReader) encode() (err error) {
+	is := r.p.wire[r.number]
+	if r.column == nil {
+		if r.number == 0 {
+			r.buffer.PutUVarInt(uint64(len(r.p.wire)))
+			r.buffer.PutUVarInt(uint64(r.p.rows))
+		}
+		if r.column, err = column.Type(is.Type).Column(is.Name, &column.ServerContext{}); err != nil {
+			return err
+		}
+		r.buffer.PutString(is.Name)
+		r.buffer.PutString(is.Type)
+		if c, ok := r.column.(column.CustomSerialization); ok {
+			if err := c.WriteStatePrefix(&r.buffer); err != nil {
+				return err
+			}
 		}
 	}
+	r.column.Reset()
+	end := r.chunk + 1
+	if inParts(is.Type) {
+		end = r.p.chunks
+	}
+	for ; r.chunk < end; r.chunk++ {
+		if err := r.p.fill(r.column, r.number, r.chunk); err != nil {
+			return err
+		}
+	}
+	r.column.Encode(&r.buffer)
+	if r.chunk == r.p.chunks {
+		r.number, r.chunk, r.column = r.number+1, 0, nil
+	}
 	return nil
+}
+
+// inParts tells whether the values of a type do not follow one another, as which of them are NULL, or
+// where each map ends, stands before all of them.
+func inParts(kind string) bool {
+	return strings.HasPrefix(kind, "Nullable(") || strings.HasPrefix(kind, "Map(")
 }

@@ -142,23 +142,26 @@ func messageText(raw json.RawMessage) (text string, structured bool, err error) 
 	return text, false, err
 }
 
-// blockLines is how many lines make a block.
-const blockLines = 16384
+// chunkLines is how many lines make a chunk.
+const chunkLines = 16384
 
 // portions returns what the tables of lines get. Those of first have to be there before the others are
 // begun, in their order: places of templates, as a template without a place is erased; then templates,
 // so that nobody sees a line without its text.
 func (c *lineColumns) portions() (first, others []portion) {
-	whole := func(table string, wire []clickhouse.ColumnNameAndType, rows int, fill func(to []column.Interface) error) portion {
-		return portion{table, namesOf(wire), wire, min(rows, 1), func(to []column.Interface, _ int) error { return fill(to) }}
+	whole := func(table string, wire []clickhouse.ColumnNameAndType, rows int, columns ...any) portion {
+		return portion{table, namesOf(wire), wire, rows, 1, func(to column.Interface, number, _ int) error {
+			_, err := to.Append(columns[number])
+			return err
+		}}
 	}
 	first = []portion{
-		whole("log_template_jobs", placeWire(), len(c.places), c.appendPlaces),
-		whole("log_templates", templateWire(), len(c.templates), c.appendTemplates),
+		whole("log_template_jobs", placeWire(), len(c.places), c.placeColumns()...),
+		whole("log_templates", templateWire(), len(c.templates), c.templateColumns()...),
 	}
 	others = []portion{
-		{"log_line_state", namesOf(lineWire()), lineWire(), (len(c.job) + blockLines - 1) / blockLines, c.appendLines},
-		whole("log_words", wordWire(), len(c.words), c.appendWords),
+		{"log_line_state", namesOf(lineWire()), lineWire(), len(c.job), (len(c.job) + chunkLines - 1) / chunkLines, c.appendLines},
+		whole("log_words", wordWire(), len(c.words), c.wordColumns()...),
 	}
 	return first, others
 }
@@ -170,44 +173,45 @@ func namesOf(wire []clickhouse.ColumnNameAndType) (names []string) {
 	return names
 }
 
-// appendLines adds the lines of a block to the columns of log_line_state.
-func (c *lineColumns) appendLines(to []column.Interface, block int) error {
-	from, end := block*blockLines, min((block+1)*blockLines, len(c.job))
-	return appendColumns(to, c.job[from:end], c.line[from:end], c.time[from:end], c.level[from:end], c.stamp[from:end], c.template[from:end],
-		c.variables[from:end], c.structured[from:end], c.namespace[from:end], c.continues[from:end], c.seq[from:end])
+// appendLines adds a chunk of lines to a column of log_line_state.
+func (c *lineColumns) appendLines(to column.Interface, number, chunk int) error {
+	from, end := chunk*chunkLines, min((chunk+1)*chunkLines, len(c.job))
+	_, err := to.Append([]any{c.job[from:end], c.line[from:end], c.time[from:end], c.level[from:end], c.stamp[from:end], c.template[from:end],
+		c.variables[from:end], c.structured[from:end], c.namespace[from:end], c.continues[from:end], c.seq[from:end]}[number])
+	return err
 }
 
-// appendTemplates does so for log_templates.
-func (c *lineColumns) appendTemplates(to []column.Interface) error {
+// templateColumns returns the columns of log_templates.
+func (c *lineColumns) templateColumns() []any {
 	var id []uint64
 	var text []string
 	for i, t := range c.templates {
 		id, text = append(id, i), append(text, t)
 	}
-	return appendColumns(to, id, text)
+	return []any{id, text}
 }
 
-// appendPlaces does so for log_template_jobs. The order does not matter: the engine sorts, and the
+// placeColumns returns those of log_template_jobs. The order does not matter: the engine sorts, and the
 // token and not the block tells a repetition.
-func (c *lineColumns) appendPlaces(to []column.Interface) error {
+func (c *lineColumns) placeColumns() []any {
 	var template, job []uint64
 	var stretch []uint32
 	var level []string
 	for p := range c.places {
 		template, job, stretch, level = append(template, p.template), append(job, p.job), append(stretch, p.stretch), append(level, p.level)
 	}
-	return appendColumns(to, template, job, stretch, level)
+	return []any{template, job, stretch, level}
 }
 
-// appendWords does so for log_words.
-func (c *lineColumns) appendWords(to []column.Interface) error {
+// wordColumns returns those of log_words.
+func (c *lineColumns) wordColumns() []any {
 	var word []string
 	var job []uint64
 	var stretch []uint32
 	for p := range c.words {
 		word, job, stretch = append(word, p.word), append(job, p.job), append(stretch, p.stretch)
 	}
-	return appendColumns(to, word, job, stretch)
+	return []any{word, job, stretch}
 }
 
 // span is a run of lines, to not included.

@@ -40,17 +40,23 @@ type model struct {
 	columns []string
 	wire    []clickhouse.ColumnNameAndType // as portion has it
 	rows    func(fact) (set any, rows int) // a slice of row structs, and its length
-	fill    func(to []column.Interface, sets []any) error
+	fill    func(to column.Interface, number int, sets []any) error
 }
 
-// blockFacts is of how many facts the rows make a block.
-const blockFacts = 128
+// gathered are rows of a batch for one table.
+type gathered struct {
+	sets []any // slices of the row struct, one a fact
+	rows int   // in all of them
+}
 
-// portion returns what the model's table gets of a batch, of which sets are the rows.
-func (m model) portion(sets []any) portion {
-	return portion{m.table, m.columns, m.wire, (len(sets) + blockFacts - 1) / blockFacts, func(to []column.Interface, block int) error {
-		from := block * blockFacts
-		return m.fill(to, sets[from:min(from+blockFacts, len(sets))])
+// chunkFacts is of how many facts the rows make a chunk.
+const chunkFacts = 128
+
+// portion returns what the model's table gets of a batch.
+func (m model) portion(g *gathered) portion {
+	return portion{m.table, m.columns, m.wire, g.rows, (len(g.sets) + chunkFacts - 1) / chunkFacts, func(to column.Interface, number, chunk int) error {
+		from := chunk * chunkFacts
+		return m.fill(to, number, g.sets[from:min(from+chunkFacts, len(g.sets))])
 	}}
 }
 
@@ -81,7 +87,7 @@ func models() []model {
 
 // read makes a model of a table and a function whose row struct names the columns in ch tags.
 func read[R any](table string, rows func(fact) []R) model {
-	return model{table: table, columns: columns[R](), wire: wireTypes[R](), fill: appendRows[R], rows: func(f fact) (any, int) {
+	return model{table: table, columns: columns[R](), wire: wireTypes[R](), fill: appendColumn[R], rows: func(f fact) (any, int) {
 		made := rows(f)
 		return made, len(made)
 	}}
