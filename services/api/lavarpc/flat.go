@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"strata/events"
-	"strata/events/lab"
 	"strata/projections"
 	"strata/services/api"
 	"strata/services/api/lava"
@@ -447,6 +446,3 @@ func (c call) validity(d api.Device) (string, error) {
 	}
 	return item(d, ""), nil
 }
-
-// idle tells whether a device holds no job.
-func idle(d api.Device) bool { return d.State == string(lab.DeviceIdle) }

@@ -2,7 +2,6 @@ package lavarpc
 
 import (
 	"net/http"
-	"strings"
 
 	"strata/events"
 	"strata/services/api"
@@ -220,6 +219,3 @@ func canViewDevices(c call) (any, error) {
 	}
 	return out, nil
 }
-
-// lines ends a text with one line feed, as files have it.
-func lines(text string) string { return strings.TrimSuffix(text, "\n") + "\n" }

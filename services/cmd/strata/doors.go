@@ -1,7 +1,9 @@
 package main
 
 import (
+	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"time"
 
@@ -33,6 +35,7 @@ func (s surroundings) newLAVAWorkers() *lavaworker.Workers {
 
 // interfaces is what stands behind the door: a line for each interface.
 func (s surroundings) interfaces(in api.Inside) http.Handler {
+	in = in.Closed()
 	mux := http.NewServeMux()
 	s.live.Mount(mux, in)
 	s.lavaWorkers.Mount(mux, in)
@@ -52,6 +55,10 @@ func (s surroundings) interfaces(in api.Inside) http.Handler {
 func (s surroundings) eventSocket() string {
 	if s.config.Listen.Events == "" {
 		return ""
+	}
+	host, port, err := net.SplitHostPort(s.config.Listen.Events)
+	if a, bad := netip.ParseAddr(host); err == nil && (host == "" || bad == nil && a.IsUnspecified()) {
+		return "tcp://*:" + port // clients put the lab's name there
 	}
 	return "tcp://" + s.config.Listen.Events
 }
