@@ -257,8 +257,14 @@ func (s *service) call(ctx context.Context, sub subject, c job.Callback, id stri
 	in := call{url: sub.fill(c.URL), callback: c, token: s.token(sub.first.job.User, c.Token), delivery: id}
 	if c.Method == "POST" {
 		part := content{withs: c}
-		if c.Logs() && sub.last.job.Run != nil {
-			part.log = func(w io.Writer) error { return s.writeLog(ctx, sub.last, w) }
+		if c.Logs() {
+			spoke, err := s.spoke(ctx, sub.last)
+			if err != nil {
+				return "", err
+			}
+			if spoke {
+				part.log = func(w io.Writer) error { return s.writeLog(ctx, sub.last, w) }
+			}
 		}
 		if c.Results() {
 			cases, err := s.cases(ctx, sub.last.job.ID)

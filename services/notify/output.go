@@ -59,6 +59,15 @@ func (s *service) records(ctx context.Context, st story, each func(events.Record
 	return ctx.Err()
 }
 
+// spoke says whether a job's log has a line.
+func (s *service) spoke(ctx context.Context, st story) (bool, error) {
+	err := s.records(ctx, st, func(events.Record) error { return errSeen })
+	if errors.Is(err, errSeen) {
+		return true, nil
+	}
+	return false, err
+}
+
 // writeLog writes a job's log as LAVA's YAML.
 func (s *service) writeLog(ctx context.Context, st story, w io.Writer) error {
 	var b bytes.Buffer

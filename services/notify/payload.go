@@ -163,7 +163,7 @@ type numbered struct {
 type content struct {
 	results []suite
 	withs   job.Callback
-	log     func(io.Writer) error // writes the log as YAML; nil: none is asked for, or the job never ran
+	log     func(io.Writer) error // writes the log as YAML; nil: none is asked for, or there is none yet
 }
 
 // writeJSON writes a body as JSON, in LAVA's order of keys.
