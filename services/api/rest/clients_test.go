@@ -152,7 +152,12 @@ func TestVisibility(t *testing.T) {
 			t.Errorf("users: got %d, want 403", a.status)
 		}
 	}
-	// Without a name, and the lab not open: nothing.
+	// Without a name, and the lab not open: health and version, and nothing else.
+	for _, path := range []string{"/v1/healthz/", "/api/v0.2/system/version/", "/api/v0.2/openapi.json"} {
+		if a := l.ask("GET", path, nil, "X-Forwarded-For", "192.0.2.1"); a.status != 200 {
+			t.Errorf("%s to nobody: got %d %s", path, a.status, a.body)
+		}
+	}
 	a := l.ask("GET", "/api/v0.2/jobs/", nil, "X-Forwarded-For", "192.0.2.1")
 	if a.status == 200 && !strings.Contains(a.body, `"count":0`) {
 		t.Errorf("to nobody: got %d %s", a.status, a.body)
