@@ -1,11 +1,12 @@
 -- Test cases as jobs reported them. Sorted for the pages of one job; conditions on a name over all
--- jobs are served by the bloom filter, trends of a measurement by the table measurements.
+-- jobs are served by the bloom filter, and names come again in each job, so that a number for each is
+-- compared. Trends of a measurement are served by the table measurements.
 CREATE TABLE IF NOT EXISTS test_cases
 (
     job         UInt64                  COMMENT 'number of the job; 42' CODEC(Delta, ZSTD(1)),
     suite       LowCardinality(String)  COMMENT 'name of the suite, lava for the pipeline itself; 0_smoke',
     set         LowCardinality(String)  COMMENT 'name of the set, empty without one',
-    name        String                  COMMENT 'name of the case; login-action' CODEC(ZSTD(1)),
+    name        LowCardinality(String)  COMMENT 'name of the case; login-action',
     result      Enum8('pass' = 0, 'fail' = 1, 'skip' = 2, 'unknown' = 3) COMMENT 'outcome; the numbers are LAVA''s',
     measurement Nullable(Float64)       COMMENT 'what was measured, NULL without; 12.5',
     units       LowCardinality(String)  COMMENT 'its unit; seconds',
