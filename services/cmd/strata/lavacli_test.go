@@ -30,6 +30,7 @@ func TestLavacli(t *testing.T) {
 	for _, step := range lavacliSteps() {
 		l.take(t, step)
 	}
+	l.squad(t)
 }
 
 // TestLavacliEvents shows that lavacli hears of what happens, by websocket and by ZeroMQ. It comes without a
