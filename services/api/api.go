@@ -83,7 +83,7 @@ func Run(ctx context.Context, d Deps) error {
 		select {
 		case <-ready:
 			group.Go(func() { a.endHolds(ctx) })
-			group.Go(func() { a.countActions(ctx) })
+			a.countActions(ctx, &group)
 			group.Go(func() { a.recordUses(ctx) })
 			if d.Ready != nil {
 				d.Ready(Inside{a: a})

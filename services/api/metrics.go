@@ -2,9 +2,9 @@ package api
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -73,14 +73,18 @@ func (m *Metrics) note(s *lab.State, r stream.Recorded, j *lab.Job) {
 // mostActions bounds the label action: names come from workers, which may be of any version.
 const mostActions = 300
 
-// countActions follows results and counts how long actions took, until ctx ends.
-func (a *api) countActions(ctx context.Context) {
+// countActions follows results from here on and counts how long actions took, until ctx ends.
+func (a *api) countActions(ctx context.Context, group *sync.WaitGroup) {
 	if a.metrics == nil {
 		return
 	}
 	last, err := a.log.Last(ctx, stream.Results)
-	if err == nil {
-		err = a.log.Follow(ctx, stream.Results, last+1, func(r stream.Recorded) error {
+	if err != nil {
+		a.logger.Warn("durations of actions are not counted", "err", err)
+		return
+	}
+	group.Go(func() {
+		err := a.log.Follow(ctx, stream.Results, last+1, func(r stream.Recorded) error {
 			e, ok := r.Event.(events.ResultsRecorded)
 			if !ok {
 				return nil
@@ -96,10 +100,10 @@ func (a *api) countActions(ctx context.Context) {
 			}
 			return nil
 		})
-	}
-	if err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
-		a.logger.Warn("durations of actions are not counted any more", "err", err)
-	}
+		if err != nil && ctx.Err() == nil {
+			a.logger.Warn("durations of actions are not counted any more", "err", err)
+		}
+	})
 }
 
 // noteAction counts a case of the suite lava that is an action with a duration: those that sum up a test

@@ -1,0 +1,148 @@
+package api_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"strata/events"
+	"strata/events/access"
+	"strata/events/eventtest"
+	"strata/services/api"
+)
+
+// insideOf runs an api that counts, and returns the way that doors ask it.
+func insideOf(t *testing.T, b *eventtest.Broker, now time.Time, m *api.Metrics) api.Inside {
+	t.Helper()
+	key, err := access.OpenKey(filepath.Join(t.TempDir(), "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ready, done := make(chan api.Inside, 1), make(chan error, 1)
+	go func() {
+		done <- api.Run(ctx, api.Deps{Log: b.Log, Now: func() time.Time { return now }, Logger: slog.New(slog.DiscardHandler), Key: key,
+			Metrics: m, Ready: func(in api.Inside) { ready <- in }})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("api: %v", err)
+		}
+	})
+	select {
+	case in := <-ready:
+		return in
+	case <-time.After(eventtest.Patience):
+		t.Fatal("the api does not answer")
+	}
+	return api.Inside{}
+}
+
+// A try that broke off hours ago, behind the back of who remembers keys, is found again although the bus has
+// forgotten its message id.
+func TestSubmitOnceAfterABreak(t *testing.T) {
+	t.Parallel()
+	b := eventtest.Start(t)
+	in := insideOf(t, b, noon, nil)
+	who := api.Caller{User: "alice"}
+	text := []byte("job_name: x\n")
+	// This makes the bucket.
+	if first, err := in.SubmitOnce(t.Context(), who, text, "other"); err != nil || first != 1 {
+		t.Fatalf("submit: got %d, %v, want job 1", first, err)
+	}
+	name, digest := sha256.Sum256([]byte("alice\x00k")), sha256.Sum256(text)
+	id := hex.EncodeToString(name[:])
+	entry, err := json.Marshal(map[string]any{"digest": hex.EncodeToString(digest[:]), "after": 1, "at": noon.Add(-3 * time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket, err := b.Log.JetStream().KeyValue(t.Context(), "SUBMISSION_KEYS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bucket.Put(t.Context(), id, entry); err != nil {
+		t.Fatal(err)
+	}
+	m := nats.NewMsg("submit.alice")
+	m.Data = text
+	m.Header.Set(jetstream.MsgIDHeader, "alice/key-"+id)
+	if _, err := b.Log.JetStream().PublishMsg(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if job, err := in.SubmitOnce(t.Context(), who, text, "k"); err != nil || job != 2 {
+			t.Errorf("submit again: got %d, %v, want job 2", job, err)
+		}
+	}
+	if _, err := in.SubmitOnce(t.Context(), who, []byte("job_name: y\n"), "k"); !api.HasCode(err, api.Conflict) {
+		t.Errorf("another definition: got %v, want a conflict", err)
+	}
+	if job, err := in.SubmitOnce(t.Context(), api.Caller{User: "bob"}, text, "k"); err != nil || job != 3 {
+		t.Errorf("the key of another user: got %d, %v, want job 3", job, err)
+	}
+}
+
+// Waits, runs, actions and failures are counted by type and device.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	b := eventtest.Start(t)
+	m := api.NewMetrics()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(m)
+	insideOf(t, b, time.Unix(0, 0), m) // what came before it would not be counted
+	job := publish(t, b, "x")
+	e := submitted(job)
+	e.At = noon.Add(-90 * time.Second)
+	b.Append(t, e, events.JobScheduled{Job: job, Device: "q1", Worker: "w1", Lease: 5},
+		events.JobStarted{Job: job, Device: "q1", Worker: "w1", Lease: 5, At: noon})
+	took := func(seconds string) map[string]string { return map[string]string{"duration": seconds} }
+	b.Append(t, events.ResultsRecorded{Job: job, Lease: 5, Lines: 3, Cases: []events.Case{
+		{Suite: "lava", Name: "http-download", Result: events.Pass, At: noon, Metadata: took("1.5")},
+		{Suite: "lava", Name: "0_smoke", Result: events.Pass, At: noon, Metadata: took("9")},
+		{Suite: "0_smoke", Name: "uname", Result: events.Pass, At: noon, Metadata: took("9")}}})
+	b.Append(t, events.JobFinished{Job: job, Device: "q1", Worker: "w1", Lease: 5, Health: events.Incomplete, ErrorType: events.InfrastructureError,
+		At: noon.Add(time.Minute), LinesKnown: true})
+	want := map[string]float64{"strata_job_queue_seconds": 90, "strata_job_run_seconds": 60, "strata_action_seconds": 1.5, "strata_job_failures_total": 1}
+	deadline, stop := context.WithTimeout(t.Context(), eventtest.Patience)
+	defer stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for got := counted(t, registry); len(got) < len(want); got = counted(t, registry) {
+		select {
+		case <-tick.C:
+		case <-deadline.Done():
+			t.Fatalf("counted %v, want %v", got, want)
+		}
+	}
+	for name, value := range counted(t, registry) {
+		if value != want[name] {
+			t.Errorf("%s is %v, want %v", name, value, want[name])
+		}
+	}
+}
+
+// counted sums up what a registry has of jobs.
+func counted(t *testing.T, registry *prometheus.Registry) map[string]float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums := map[string]float64{}
+	for _, f := range families {
+		for _, one := range f.Metric {
+			sums[f.GetName()] += one.GetHistogram().GetSampleSum() + one.GetCounter().GetValue()
+		}
+	}
+	return sums
+}
