@@ -70,8 +70,10 @@ type file struct {
 	write             func(w io.Writer) error
 }
 
+// ok answers a value with 200.
 func ok(body any) (answer, error) { return answer{body: body}, nil }
 
+// said answers a message, in the shape of LAVA's actions.
 func said(status int, message string) (answer, error) {
 	return answer{status: status, body: object{{"message", message}}}, nil
 }
@@ -91,6 +93,7 @@ type problem struct {
 	header http.Header
 }
 
+// Error is what logs are told.
 func (p *problem) Error() string {
 	text, err := encoded(p.body)
 	return fmt.Sprintf("%d %s %v", p.status, text, err)
@@ -202,6 +205,7 @@ func (q *request) send(a answer) {
 	}
 }
 
+// sendJSON writes a value, to a browser as a page.
 func (q *request) sendJSON(status int, body any) {
 	text, err := encoded(body)
 	if err != nil {
@@ -253,6 +257,7 @@ type started struct {
 	done   bool
 }
 
+// begin writes the status, once.
 func (s *started) begin() {
 	if !s.done {
 		s.done = true
@@ -260,6 +265,7 @@ func (s *started) begin() {
 	}
 }
 
+// Write begins, and writes on.
 func (s *started) Write(p []byte) (int, error) {
 	s.begin()
 	return s.ResponseWriter.Write(p)

@@ -128,6 +128,7 @@ func (b *body) read(wanted ...want) error {
 	return nil
 }
 
+// has tells whether the body has a field, whatever it holds.
 func (b *body) has(name string) bool {
 	_, json := b.fields[name]
 	return json || b.form.Has(name)

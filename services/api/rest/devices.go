@@ -60,6 +60,7 @@ func frequency(t *typeRow) int {
 	return t.HealthFrequency
 }
 
+// denominator is what the frequency counts.
 func denominator(t *typeRow) string {
 	if t.HealthDenominator == "" {
 		return "hours"
@@ -67,6 +68,7 @@ func denominator(t *typeRow) string {
 	return string(t.HealthDenominator)
 }
 
+// yes is a truth as filters compare it.
 func yes(b bool) []string { return []string{strconv.FormatBool(b)} }
 
 // some is a value where there is one.
@@ -153,6 +155,7 @@ func numbered(kind, name string) any {
 	return numberOf(kind, name)
 }
 
+// jobOrNull is a job's number, null for none.
 func jobOrNull(id events.JobID) any {
 	if id == 0 {
 		return nil
@@ -190,6 +193,7 @@ func (q *request) allDevices() ([]deviceRow, error) {
 // nothing is the request of a verb that needs none.
 type nothing struct{}
 
+// listDevices answers GET devices/: retired ones only where they are asked for.
 func listDevices(q *request) (answer, error) {
 	rows, err := q.allDevices()
 	if err != nil {
@@ -206,6 +210,7 @@ func (q *request) device() (api.Device, error) {
 	return asked[api.Device](q, "devices.show", api.DeviceRequest{Device: events.DeviceName(q.r.PathValue("name"))})
 }
 
+// showDevice answers GET devices/<name>/.
 func showDevice(q *request) (answer, error) {
 	d, err := q.device()
 	if err != nil {
@@ -348,6 +353,7 @@ func (q *request) retag(b *body, d api.Device) error {
 	return nil
 }
 
+// removeDevice answers DELETE devices/<name>/.
 func removeDevice(q *request) (answer, error) {
 	d, err := q.device()
 	if err != nil {
@@ -378,6 +384,7 @@ func dictionary(q *request) (answer, error) {
 	return textFile(string(d.Device)+".yaml", "application/yaml", out.Config)
 }
 
+// setDictionary answers POST devices/<name>/dictionary/; one that does not render is refused.
 func setDictionary(q *request) (answer, error) {
 	d, err := q.device()
 	if err != nil {
@@ -393,6 +400,7 @@ func setDictionary(q *request) (answer, error) {
 	return said(http.StatusOK, "device config successfully updated")
 }
 
+// setDeviceHealth answers POST devices/<name>/set_health/.
 func setDeviceHealth(q *request) (answer, error) {
 	d, err := q.device()
 	if err != nil {
@@ -418,6 +426,7 @@ type workerRow struct {
 	ping time.Time // when it was last there
 }
 
+// workers are the workers of the lab.
 func workers() resource[workerRow] {
 	return resource[workerRow]{
 		name: "workers",
@@ -445,6 +454,7 @@ func workers() resource[workerRow] {
 	}
 }
 
+// workerRow adds to a worker when it was last there: one that is online is there now.
 func (q *request) workerRow(w api.Worker) workerRow {
 	row := workerRow{Worker: w, ping: w.Since}
 	if w.State == "Online" {
@@ -453,6 +463,7 @@ func (q *request) workerRow(w api.Worker) workerRow {
 	return row
 }
 
+// allWorkers returns the workers, by name.
 func (q *request) allWorkers() ([]workerRow, error) {
 	list, err := asked[[]api.Worker](q, "workers.list", nothing{})
 	if err != nil {

@@ -103,6 +103,7 @@ func label(name string) string {
 	return strings.ToUpper(words[:1]) + words[1:]
 }
 
+// title is an address as a heading: jobs/{id}/logs/ becomes Jobs Logs.
 func title(path string) string {
 	var words []string
 	for _, part := range strings.Split(strings.Trim(path, "/"), "/") {

@@ -19,14 +19,17 @@ func get(doc string, h handler) operation {
 	return operation{method: http.MethodGet, doc: doc, handle: h}
 }
 
+// getFileOf is an operation that answers a download.
 func getFileOf(doc, content string, h handler) operation {
 	return operation{method: http.MethodGet, doc: doc, content: content, handle: h}
 }
 
+// list is an operation that takes parameters.
 func list(doc string, params []param, h handler) operation {
 	return operation{method: http.MethodGet, doc: doc, params: params, handle: h}
 }
 
+// post is an operation that takes a body.
 func post(doc string, status int, accepts []param, h handler) operation {
 	return operation{method: http.MethodPost, doc: doc, status: status, accepts: accepts, handle: h}
 }
@@ -50,6 +53,7 @@ func row(fields []fieldDoc, show, change, remove handler) []operation {
 		{method: http.MethodDelete, doc: "Remove it.", status: http.StatusNoContent, handle: remove}}
 }
 
+// systemEndpoints are about the lab as a whole.
 func systemEndpoints() []endpoint {
 	credentials := []param{{"username", text, "", true}, {"password", text, "", true}}
 	return []endpoint{
@@ -66,6 +70,7 @@ func systemEndpoints() []endpoint {
 	}
 }
 
+// jobEndpoints are about jobs as they are submitted, followed and ended.
 func jobEndpoints() []endpoint {
 	definition := []param{{"definition", text, "a job definition, YAML", true}}
 	docs := jobs().docs()
@@ -88,6 +93,7 @@ func jobEndpoints() []endpoint {
 	}
 }
 
+// resultEndpoints are about what jobs found out.
 func resultEndpoints() []endpoint {
 	parts := []param{{"limit", integer, "cases at most", false}, {"offset", integer, "cases left out at the beginning", false}}
 	prefix := []param{{"classname_prefix", text, "before each class name", false}}
@@ -114,6 +120,7 @@ func resultEndpoints() []endpoint {
 	}
 }
 
+// deviceEndpoints are about devices.
 func deviceEndpoints() []endpoint {
 	docs := devices().docs()
 	health := []param{{"health", text, "the word, in any case", true}, {"reason", text, "why", false}}
@@ -129,6 +136,7 @@ func deviceEndpoints() []endpoint {
 	}
 }
 
+// typeEndpoints are about device types and their other names.
 func typeEndpoints() []endpoint {
 	docs, other := deviceTypes().docs(), aliases().docs()
 	return []endpoint{
@@ -145,6 +153,7 @@ func typeEndpoints() []endpoint {
 	}
 }
 
+// workerEndpoints are about workers.
 func workerEndpoints() []endpoint {
 	docs := workers().docs()
 	health := []param{{"health", text, "the word, in any case", true}, {"reason", text, "why", false}}
@@ -162,6 +171,7 @@ func workerEndpoints() []endpoint {
 	}
 }
 
+// labEndpoints are about what is left of the lab's tables.
 func labEndpoints() []endpoint {
 	docs := tags().docs()
 	return []endpoint{
@@ -171,6 +181,7 @@ func labEndpoints() []endpoint {
 	}
 }
 
+// peopleEndpoints are about accounts and their rights, for superusers.
 func peopleEndpoints() []endpoint {
 	all := func(path, key string, docs []fieldDoc, params []param, list_, add, show, change, remove handler) []endpoint {
 		return []endpoint{

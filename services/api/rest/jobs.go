@@ -25,6 +25,7 @@ func numberOf(kind, name string) int {
 	return int(h.Sum64()%(1<<31-1)) + 1
 }
 
+// numbersOf numbers several names; the numbers are in order, as a set has none.
 func numbersOf(kind string, names []string) []int {
 	out := make([]int, len(names))
 	for i, n := range names {
@@ -68,6 +69,7 @@ func comment(j *jobRow) any {
 	return j.Error
 }
 
+// jobs is the resource of jobs; its rows are found by the api rather than gone through.
 func jobs() resource[jobRow] { return resource[jobRow]{fields: jobFields()} }
 
 // jobFilter is a filter of jobs; it becomes a condition of the api's.
@@ -79,6 +81,7 @@ type jobFilter struct {
 	words   []string
 }
 
+// jobFilters lists the filters of jobs that need nothing but the job. What is known of things that jobs name is asked by relations.
 func jobFilters() []jobFilter {
 	with := func(lookups []string, more ...string) []string { return append(slices.Clone(lookups), more...) }
 	return []jobFilter{

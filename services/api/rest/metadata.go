@@ -27,6 +27,7 @@ func metadata(m map[string]string) object {
 	return out
 }
 
+// mapsKeys are the names of parameters.
 func mapsKeys(v url.Values) iter.Seq[string] { return maps.Keys(v) }
 
 // metadataOps are the lookups of metadata, with those of the api's conditions.

@@ -13,6 +13,7 @@ import (
 
 // Addresses that monitors of a LAVA server ask.
 
+// monitorEndpoints are asked by monitors, often.
 func monitorEndpoints() []endpoint {
 	return []endpoint{
 		{path: "v1/healthz/", doc: "Whether the lab answers.", operations: []operation{get("Ask.", healthz)}},
@@ -21,6 +22,7 @@ func monitorEndpoints() []endpoint {
 	}
 }
 
+// healthz answers good while the api answers; before and after, the door says 503.
 func healthz(q *request) (answer, error) {
 	if _, err := asked[api.Me](q, "whoami", nothing{}); err != nil { // which everybody may ask
 		return answer{status: http.StatusInternalServerError, body: object{{"health", "bad"}, {"error", err.Error()}}}, nil
@@ -90,6 +92,7 @@ func prometheus(q *request) (answer, error) {
 
 type deviceSums struct{ online, all, running, checked, good int }
 
+// sumDevices counts devices as LAVA does: retired ones nowhere.
 func sumDevices(rows []deviceRow) (s deviceSums) {
 	for _, d := range rows {
 		if d.Health == events.Retired {
@@ -113,6 +116,7 @@ func sumDevices(rows []deviceRow) (s deviceSums) {
 	return s
 }
 
+// sumWorkers counts workers by state and by health.
 func sumWorkers(rows []workerRow) map[string]int {
 	sums := map[string]int{}
 	for _, w := range rows {

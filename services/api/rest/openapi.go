@@ -134,6 +134,7 @@ func (o operation) answers(e endpoint) object {
 		{"results", object{{"type", "array"}, {"items", row}}}}}}
 }
 
+// operationID names an operation after its method and address.
 func operationID(method string, e endpoint) string {
 	words := strings.FieldsFunc(e.address(), func(r rune) bool { return strings.ContainsRune("/{}.-_", r) })
 	return strings.Join(append([]string{strings.ToLower(method)}, words...), "_")

@@ -49,8 +49,10 @@ type permissionKind struct {
 	kind  events.Kind
 }
 
+// devicePermissions are rights on devices.
 func devicePermissions() permissionKind { return permissionKind{"device", events.Device} }
 
+// typePermissions are rights on device types.
 func typePermissions() permissionKind { return permissionKind{"devicetype", events.DeviceType} }
 
 // all returns the permissions of the kind.
@@ -71,6 +73,7 @@ func (k permissionKind) all(q *request) ([]permissionRow, error) {
 	return rows, nil
 }
 
+// list answers GET permissions/<kind>/, to superusers.
 func (k permissionKind) list(q *request) (answer, error) {
 	rows, err := k.all(q)
 	if err != nil {
@@ -79,6 +82,7 @@ func (k permissionKind) list(q *request) (answer, error) {
 	return permissions(k.field).list(q, rows)
 }
 
+// add answers POST: a group is given a right.
 func (k permissionKind) add(q *request) (answer, error) {
 	if err := q.superuser(); err != nil {
 		return answer{}, err
@@ -107,6 +111,7 @@ func (k permissionKind) one(q *request) (*permissionRow, error) {
 	return &rows[i], nil
 }
 
+// show answers GET: the row that the address names.
 func (k permissionKind) show(q *request) (answer, error) {
 	p, err := k.one(q)
 	if err != nil {
@@ -115,6 +120,7 @@ func (k permissionKind) show(q *request) (answer, error) {
 	return ok(permissions(k.field).show(p))
 }
 
+// remove answers DELETE.
 func (k permissionKind) remove(q *request) (answer, error) {
 	p, err := k.one(q)
 	if err != nil {
@@ -148,6 +154,7 @@ func (k permissionKind) change(q *request) (answer, error) {
 	return ok(permissions(k.field).show(&row))
 }
 
+// users are the accounts of the lab.
 func users() resource[api.User] {
 	id := func(u *api.User) int { return numberOf("user", string(u.User)) }
 	return resource[api.User]{
@@ -176,6 +183,7 @@ func users() resource[api.User] {
 	}
 }
 
+// allUsers returns the accounts, to superusers.
 func (q *request) allUsers() ([]api.User, error) {
 	if err := q.superuser(); err != nil {
 		return nil, err
@@ -183,6 +191,7 @@ func (q *request) allUsers() ([]api.User, error) {
 	return asked[[]api.User](q, "users.list", api.UserRequest{All: true})
 }
 
+// listUsers answers GET users/.
 func listUsers(q *request) (answer, error) {
 	rows, err := q.allUsers()
 	if err != nil {
@@ -207,6 +216,7 @@ func (q *request) user() (*api.User, error) {
 	return &rows[i], nil
 }
 
+// showUser answers GET users/<id>/.
 func showUser(q *request) (answer, error) {
 	u, err := q.user()
 	if err != nil {
@@ -263,6 +273,7 @@ func (q *request) regroup(b *body, user events.UserName, are []events.GroupName)
 	return nil
 }
 
+// addUser answers POST users/.
 func addUser(q *request) (answer, error) {
 	if err := q.superuser(); err != nil {
 		return answer{}, err
@@ -293,6 +304,7 @@ func addUser(q *request) (answer, error) {
 	return answer{status: http.StatusCreated, body: users().show(&u)}, err
 }
 
+// changeUser answers PUT and PATCH of an account; its name stays.
 func changeUser(q *request) (answer, error) {
 	u, err := q.user()
 	if err != nil {
@@ -316,6 +328,7 @@ func changeUser(q *request) (answer, error) {
 	return answer{body: users().show(&now)}, err
 }
 
+// removeUser answers DELETE users/<id>/.
 func removeUser(q *request) (answer, error) {
 	u, err := q.user()
 	if err != nil {
@@ -324,6 +337,7 @@ func removeUser(q *request) (answer, error) {
 	return answer{status: http.StatusNoContent}, q.ask("users.remove", api.UserRequest{User: u.User}, nil)
 }
 
+// groups are the groups of the lab's accounts.
 func groups() resource[api.Group] {
 	id := func(g *api.Group) int { return numberOf("group", string(g.Group)) }
 	return resource[api.Group]{
@@ -339,6 +353,7 @@ func groups() resource[api.Group] {
 	}
 }
 
+// allGroups returns the groups, to superusers.
 func (q *request) allGroups() ([]api.Group, error) {
 	if err := q.superuser(); err != nil {
 		return nil, err
@@ -346,6 +361,7 @@ func (q *request) allGroups() ([]api.Group, error) {
 	return asked[[]api.Group](q, "groups.list", api.GroupRequest{})
 }
 
+// listGroups answers GET groups/.
 func listGroups(q *request) (answer, error) {
 	rows, err := q.allGroups()
 	if err != nil {
@@ -370,6 +386,7 @@ func (q *request) group() (*api.Group, error) {
 	return &rows[i], nil
 }
 
+// showGroup answers GET groups/<id>/.
 func showGroup(q *request) (answer, error) {
 	g, err := q.group()
 	if err != nil {
@@ -378,6 +395,7 @@ func showGroup(q *request) (answer, error) {
 	return ok(groups().show(g))
 }
 
+// addGroup answers POST groups/.
 func addGroup(q *request) (answer, error) {
 	if err := q.superuser(); err != nil {
 		return answer{}, err
@@ -410,6 +428,7 @@ func changeGroup(q *request) (answer, error) {
 	return ok(groups().show(g))
 }
 
+// removeGroup answers DELETE groups/<id>/.
 func removeGroup(q *request) (answer, error) {
 	g, err := q.group()
 	if err != nil {
@@ -418,6 +437,7 @@ func removeGroup(q *request) (answer, error) {
 	return answer{status: http.StatusNoContent}, q.ask("groups.remove", api.GroupRequest{Group: g.Group}, nil)
 }
 
+// remotes are the caller's own secrets for fetching artefacts.
 func remotes() resource[api.RemoteToken] {
 	return resource[api.RemoteToken]{
 		name: "remote-artifact-tokens",
@@ -429,6 +449,7 @@ func remotes() resource[api.RemoteToken] {
 	}
 }
 
+// allRemotes returns them; others' are shown to nobody.
 func (q *request) allRemotes() ([]api.RemoteToken, error) {
 	if err := q.named(); err != nil {
 		return nil, err
@@ -436,6 +457,7 @@ func (q *request) allRemotes() ([]api.RemoteToken, error) {
 	return asked[[]api.RemoteToken](q, "remote-tokens.list", nothing{})
 }
 
+// listRemotes answers GET remote-artifact-tokens/.
 func listRemotes(q *request) (answer, error) {
 	rows, err := q.allRemotes()
 	if err != nil {
@@ -444,6 +466,7 @@ func listRemotes(q *request) (answer, error) {
 	return remotes().list(q, rows)
 }
 
+// remote returns the secret that the address names.
 func (q *request) remote() (*api.RemoteToken, error) {
 	rows, err := q.allRemotes()
 	if err != nil {
@@ -456,6 +479,7 @@ func (q *request) remote() (*api.RemoteToken, error) {
 	return &rows[i], nil
 }
 
+// showRemote answers GET remote-artifact-tokens/<name>/.
 func showRemote(q *request) (answer, error) {
 	r, err := q.remote()
 	if err != nil {
@@ -464,6 +488,7 @@ func showRemote(q *request) (answer, error) {
 	return ok(remotes().show(r))
 }
 
+// addRemote answers POST remote-artifact-tokens/.
 func addRemote(q *request) (answer, error) {
 	var r api.RemoteToken
 	if err := q.fields(want{"name", &r.Name, true}, want{"token", &r.Value, true}); err != nil {
@@ -479,6 +504,7 @@ func addRemote(q *request) (answer, error) {
 	return answer{status: http.StatusCreated, body: remotes().show(&r)}, q.ask("remote-tokens.set", r, nil)
 }
 
+// changeRemote answers PUT and PATCH of a secret.
 func changeRemote(q *request) (answer, error) {
 	r, err := q.remote()
 	if err != nil {
@@ -490,6 +516,7 @@ func changeRemote(q *request) (answer, error) {
 	return answer{body: remotes().show(r)}, q.ask("remote-tokens.set", *r, nil)
 }
 
+// removeRemote answers DELETE remote-artifact-tokens/<name>/.
 func removeRemote(q *request) (answer, error) {
 	r, err := q.remote()
 	if err != nil {

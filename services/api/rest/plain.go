@@ -17,6 +17,7 @@ import (
 // Addresses of LAVA's pages that scripts fetch, below /scheduler/job/<id>/ and /results/. They are plain texts,
 // and a job that the caller may not see is answered 403, as there.
 
+// plainEndpoints are the addresses of pages that scripts fetch.
 func plainEndpoints() []endpoint {
 	at := func(path, content, doc string, h handler) endpoint {
 		return endpoint{path: path, doc: doc, operations: []operation{getFileOf("Get it.", content, h)}}
@@ -55,6 +56,7 @@ func (q *request) seenJob() (projections.SelectedJob, error) {
 	return j, err
 }
 
+// plainDefinition answers definition/plain, and multinode_definition/plain.
 func plainDefinition(multinode bool) handler {
 	return func(q *request) (answer, error) {
 		j, err := q.seenJob()
@@ -76,6 +78,7 @@ func plainDefinition(multinode bool) handler {
 	}
 }
 
+// plainLog answers log_file/plain: the whole log.
 func plainLog(q *request) (answer, error) {
 	j, err := q.seenJob()
 	if err != nil {
@@ -181,6 +184,7 @@ func (q *request) seenCases() (projections.SelectedJob, api.Cases, error) {
 	return j, c, err
 }
 
+// plainSuites answers yaml_summary: LAVA's records of suites.
 func plainSuites(q *request) (answer, error) {
 	j, c, err := q.seenCases()
 	if err != nil {
@@ -194,6 +198,7 @@ func plainSuites(q *request) (answer, error) {
 	return textFile("lava_"+id+"_summary.yaml", "text/yaml", yaml.Dump(list))
 }
 
+// plainMetadata answers metadata, as YAML.
 func plainMetadata(q *request) (answer, error) {
 	j, err := q.seenJob()
 	if err != nil {
@@ -206,6 +211,7 @@ func plainMetadata(q *request) (answer, error) {
 	return textFile("lava_metadata_"+strconv.FormatUint(j.Job.Job, 10)+".yaml", "text/yaml", yaml.Dump(m))
 }
 
+// plainCount answers +testcase-count: a number.
 func plainCount(q *request) (answer, error) {
 	_, c, err := q.seenCases()
 	if err != nil {

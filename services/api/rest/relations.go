@@ -16,6 +16,7 @@ type relation struct {
 	names  func(q *request, key, value string) (names []string, known bool, err error)
 }
 
+// relations lists them. Filters by the name itself are the job's own: they find jobs of what is gone, too.
 func relations() []relation {
 	return []relation{
 		{"requested_device_type__", "any filter of devicetypes/", "device_type", func(q *request, key, value string) ([]string, bool, error) {
@@ -31,6 +32,7 @@ func relations() []relation {
 	}
 }
 
+// tagsMatching returns the names of tags that meet a filter.
 func (q *request) tagsMatching(key, value string) ([]string, bool, error) {
 	rows, err := q.allTags()
 	return matching(tags(), rows, func(t *tagRow) string { return string(t.Tag) }, key, value, err)

@@ -68,6 +68,7 @@ func (res resource[R]) show(row *R) object {
 	return out
 }
 
+// docs describes the fields, for documents.
 func (res resource[R]) docs() []fieldDoc {
 	list := make([]fieldDoc, len(res.fields))
 	for i, f := range res.fields {
@@ -87,6 +88,7 @@ func (res resource[R]) params() []param {
 	return append(list, param{name: "ordering", doc: "fields with commas between them, each with - before it for the other direction"})
 }
 
+// filterParam describes a filter with a lookup.
 func filterParam(name string, k kind, lookup string) param {
 	p := param{name: name, kind: k}
 	if lookup != "exact" {
@@ -101,6 +103,7 @@ func filterParam(name string, k kind, lookup string) param {
 	return p
 }
 
+// pageParams are the parameters that every list takes.
 func pageParams() []param {
 	return []param{{name: "limit", kind: integer, doc: fmt.Sprintf("rows of a page; %d where none is given", defaultLimit)},
 		{name: "offset", kind: integer, doc: "rows left out at the beginning"}}
@@ -210,6 +213,7 @@ func (c *condition[R]) holds(row *R) bool {
 	return slices.ContainsFunc(values, c.meets)
 }
 
+// meets holds one value of a row against the condition.
 func (c *condition[R]) meets(is string) bool {
 	want := c.values[0]
 	if strings.HasPrefix(c.lookup, "i") && c.lookup != "in" {

@@ -20,6 +20,7 @@ type suiteRow struct {
 	job uint64
 }
 
+// suites are the suites of a job.
 func suites() resource[suiteRow] {
 	return resource[suiteRow]{
 		name: "suites",
@@ -42,6 +43,7 @@ type caseRow struct {
 	uri string
 }
 
+// cases are the cases of a job. Decimals are texts, as Django has them.
 func cases() resource[caseRow] {
 	line := func(n *uint64) []string {
 		if n == nil {
@@ -112,6 +114,7 @@ func decimal(m *float64) any {
 	return strconv.FormatFloat(*m, 'f', 10, 64)
 }
 
+// lineOrNull is a line's number, null for none; 0 is a line.
 func lineOrNull(n *uint64) any {
 	if n == nil {
 		return nil
@@ -129,6 +132,7 @@ func (q *request) jobCases() (api.Cases, error) {
 	return asked[api.Cases](q, "jobs.cases", api.JobRequest{Job: events.JobID(j.Job.Job), Whole: true})
 }
 
+// suiteRows gives suites their addresses.
 func (q *request) suiteRows(c api.Cases) []suiteRow {
 	rows := make([]suiteRow, len(c.Suites))
 	for i, s := range c.Suites {
@@ -137,10 +141,12 @@ func (q *request) suiteRows(c api.Cases) []suiteRow {
 	return rows
 }
 
+// suiteAddress is the address of a suite.
 func (q *request) suiteAddress(job events.JobID, suite uint64) string {
 	return q.address(q.base() + "jobs/" + job.String() + "/suites/" + strconv.FormatUint(suite, 10) + "/")
 }
 
+// listSuites answers jobs/<id>/suites/.
 func listSuites(q *request) (answer, error) {
 	c, err := q.jobCases()
 	if err != nil {
@@ -163,6 +169,7 @@ func (q *request) suite() (*suiteRow, api.Cases, error) {
 	return nil, c, notFound()
 }
 
+// showSuite answers jobs/<id>/suites/<suite>/.
 func showSuite(q *request) (answer, error) {
 	s, _, err := q.suite()
 	if err != nil {
@@ -171,6 +178,7 @@ func showSuite(q *request) (answer, error) {
 	return ok(suites().show(s))
 }
 
+// caseRows gives the cases that are wanted their addresses, in order of their numbers.
 func (q *request) caseRows(c api.Cases, of func(api.NumberedCase) bool) []caseRow {
 	rows := []caseRow{}
 	for _, one := range c.Cases {
@@ -187,6 +195,7 @@ func (q *request) caseRows(c api.Cases, of func(api.NumberedCase) bool) []caseRo
 	return rows
 }
 
+// listTests answers jobs/<id>/tests/.
 func listTests(q *request) (answer, error) {
 	c, err := q.jobCases()
 	if err != nil {
@@ -195,6 +204,7 @@ func listTests(q *request) (answer, error) {
 	return cases().list(q, q.caseRows(c, func(api.NumberedCase) bool { return true }))
 }
 
+// listSuiteTests answers jobs/<id>/suites/<suite>/tests/.
 func listSuiteTests(q *request) (answer, error) {
 	s, c, err := q.suite()
 	if err != nil {
@@ -203,6 +213,7 @@ func listSuiteTests(q *request) (answer, error) {
 	return cases().list(q, q.caseRows(c, func(one api.NumberedCase) bool { return one.SuiteID == s.ID }))
 }
 
+// showTest answers a case by its number, of the job or of the suite that the address names.
 func showTest(q *request) (answer, error) {
 	c, err := q.jobCases()
 	if err != nil {

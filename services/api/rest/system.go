@@ -17,6 +17,7 @@ func versions(q *request) (answer, error) {
 		{"openapi", q.address("/api/" + v02 + "/openapi.json")}})
 }
 
+// systemRoot answers system/: what can be asked there.
 func systemRoot(q *request) (answer, error) {
 	out := object{}
 	for _, name := range []string{"version", "whoami", "master_config"} {
@@ -25,8 +26,10 @@ func systemRoot(q *request) (answer, error) {
 	return ok(out)
 }
 
+// version answers with the release of LAVA whose answers these are; clients compare it.
 func version(*request) (answer, error) { return ok(object{{"version", lava.Release}}) }
 
+// whoami answers with the caller's name, empty for somebody without one.
 func whoami(q *request) (answer, error) { return ok(object{{"user", string(q.who.User)}}) }
 
 // masterConfig answers what LAVA's events need. The limit of logs is LAVA's default; this lab shows all.

@@ -12,6 +12,7 @@ import (
 // tagRow is a tag.
 type tagRow = api.TagRequest
 
+// tags are the device tags of the lab.
 func tags() resource[api.TagRequest] {
 	return resource[api.TagRequest]{
 		name: "tags",
@@ -28,6 +29,7 @@ func tags() resource[api.TagRequest] {
 	}
 }
 
+// allTags returns the tags, to callers with a name, as LAVA does.
 func (q *request) allTags() ([]api.TagRequest, error) {
 	if err := q.named(); err != nil {
 		return nil, err
@@ -35,6 +37,7 @@ func (q *request) allTags() ([]api.TagRequest, error) {
 	return asked[[]api.TagRequest](q, "tags.list", nothing{})
 }
 
+// listTags answers GET tags/.
 func listTags(q *request) (answer, error) {
 	rows, err := q.allTags()
 	if err != nil {
@@ -58,6 +61,7 @@ func (q *request) tag() (*api.TagRequest, error) {
 	return &rows[i], nil
 }
 
+// showTag answers GET tags/<id>/.
 func showTag(q *request) (answer, error) {
 	t, err := q.tag()
 	if err != nil {
@@ -66,6 +70,7 @@ func showTag(q *request) (answer, error) {
 	return ok(tags().show(t))
 }
 
+// addTag answers POST tags/.
 func addTag(q *request) (answer, error) {
 	var name, description string
 	if err := q.fields(want{"name", &name, true}, want{"description", &description, false}); err != nil {
@@ -104,6 +109,7 @@ func changeTag(q *request) (answer, error) {
 	return ok(tags().show(t))
 }
 
+// removeTag answers DELETE tags/<id>/; devices lose the tag.
 func removeTag(q *request) (answer, error) {
 	t, err := q.tag()
 	if err != nil {

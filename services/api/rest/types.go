@@ -21,6 +21,7 @@ func (q *request) allTypes() ([]typeRow, error) {
 	return rows, nil
 }
 
+// listTypes answers GET devicetypes/.
 func listTypes(q *request) (answer, error) {
 	rows, err := q.allTypes()
 	if err != nil {
@@ -34,6 +35,7 @@ func (q *request) deviceType() (api.DeviceType, error) {
 	return asked[api.DeviceType](q, "device-types.show", api.DeviceType{DeviceType: events.DeviceTypeName(q.r.PathValue("name"))})
 }
 
+// showType answers GET devicetypes/<name>/.
 func showType(q *request) (answer, error) {
 	t, err := q.deviceType()
 	if err != nil {
@@ -78,6 +80,7 @@ func setType(b *body, t *api.DeviceType) error {
 	return nil
 }
 
+// addType answers POST devicetypes/.
 func addType(q *request) (answer, error) {
 	if err := q.named(); err != nil {
 		return answer{}, err
@@ -104,6 +107,7 @@ func addType(q *request) (answer, error) {
 	return answer{status: http.StatusCreated, body: deviceTypes().show(&typeRow{t})}, err
 }
 
+// changeType answers PUT and PATCH of a device type: fields that are not given stay, for both.
 func changeType(q *request) (answer, error) {
 	t, err := q.deviceType()
 	if err != nil {
@@ -126,6 +130,7 @@ func changeType(q *request) (answer, error) {
 	return showType(q)
 }
 
+// removeType answers DELETE devicetypes/<name>/.
 func removeType(q *request) (answer, error) {
 	t, err := q.deviceType()
 	if err != nil {
@@ -137,6 +142,7 @@ func removeType(q *request) (answer, error) {
 	return answer{status: http.StatusNoContent}, q.ask("device-types.remove", api.DeviceType{DeviceType: t.DeviceType}, nil)
 }
 
+// template answers GET devicetypes/<name>/template/; 400 where there is none, as LAVA.
 func template(q *request) (answer, error) {
 	t, err := q.deviceType()
 	if err != nil {
@@ -148,10 +154,12 @@ func template(q *request) (answer, error) {
 	return textFile(string(t.DeviceType)+".jinja2", "application/yaml", t.Template)
 }
 
+// setTemplate answers POST devicetypes/<name>/template/.
 func setTemplate(q *request) (answer, error) {
 	return q.setText("template", func(t *api.DeviceType, text string) { t.Template = text })
 }
 
+// healthCheck answers GET devicetypes/<name>/health_check/.
 func healthCheck(q *request) (answer, error) {
 	t, err := q.deviceType()
 	if err != nil {
@@ -163,6 +171,7 @@ func healthCheck(q *request) (answer, error) {
 	return textFile(string(t.DeviceType)+"_health_check.yaml", "application/yaml", t.HealthCheck)
 }
 
+// setHealthCheck answers POST devicetypes/<name>/health_check/.
 func setHealthCheck(q *request) (answer, error) {
 	return q.setText("config", func(t *api.DeviceType, text string) { t.HealthCheck = text })
 }
@@ -185,6 +194,7 @@ func (q *request) setText(field string, set func(*api.DeviceType, string)) (answ
 // aliasRow is another name of a device type.
 type aliasRow struct{ name, deviceType string }
 
+// aliases are other names of device types. LAVA has a table of them; here each type has its own.
 func aliases() resource[aliasRow] {
 	return resource[aliasRow]{
 		name: "aliases",
@@ -221,6 +231,7 @@ func (q *request) allAliases() ([]aliasRow, error) {
 	return rows, nil
 }
 
+// listAliases answers GET aliases/.
 func listAliases(q *request) (answer, error) {
 	rows, err := q.allAliases()
 	if err != nil {
@@ -242,6 +253,7 @@ func (q *request) alias() (*aliasRow, error) {
 	return &rows[i], nil
 }
 
+// showAlias answers GET aliases/<name>/.
 func showAlias(q *request) (answer, error) {
 	a, err := q.alias()
 	if err != nil {
@@ -250,6 +262,7 @@ func showAlias(q *request) (answer, error) {
 	return ok(aliases().show(a))
 }
 
+// addAlias answers POST aliases/.
 func addAlias(q *request) (answer, error) {
 	var a aliasRow
 	if err := q.fields(want{"name", &a.name, true}, want{"device_type", &a.deviceType, true}); err != nil {
@@ -266,6 +279,7 @@ func addAlias(q *request) (answer, error) {
 	return answer{status: http.StatusCreated, body: aliases().show(&a)}, err
 }
 
+// changeAlias answers PUT and PATCH of an alias, which may go to another type.
 func changeAlias(q *request) (answer, error) {
 	a, err := q.alias()
 	if err != nil {
@@ -284,6 +298,7 @@ func changeAlias(q *request) (answer, error) {
 	return ok(aliases().show(&to))
 }
 
+// removeAlias answers DELETE aliases/<name>/.
 func removeAlias(q *request) (answer, error) {
 	a, err := q.alias()
 	if err != nil {
@@ -292,6 +307,7 @@ func removeAlias(q *request) (answer, error) {
 	return answer{status: http.StatusNoContent}, q.realias(a.deviceType, without(a.name))
 }
 
+// without leaves a name out of a list.
 func without(name string) func([]string) []string {
 	return func(names []string) []string {
 		return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == name })

@@ -15,6 +15,7 @@ import (
 
 // v1 has what v0.2 cannot say. Its rows are the api's own, as on the bus.
 
+// v1Endpoints lists them. Each answers with an object, so that members can be added.
 func v1Endpoints() []endpoint {
 	at := func(path, doc string, o ...operation) endpoint {
 		return endpoint{version: v1, path: path, doc: doc, operations: o}
@@ -40,6 +41,7 @@ func v1Endpoints() []endpoint {
 	}
 }
 
+// v1Root answers with the addresses that need no name.
 func v1Root(q *request) (answer, error) {
 	out := object{}
 	for _, e := range v1Endpoints() {
@@ -100,6 +102,7 @@ func errorCode(j api.Job) string {
 	return strings.ToLower(string(j.ErrorType))
 }
 
+// v1Why answers with what keeps a job waiting.
 func v1Why(q *request) (answer, error) {
 	w, err := asked[api.Why](q, "jobs.why", map[string]any{"job": q.r.PathValue("id")})
 	if err != nil {
@@ -111,6 +114,7 @@ func v1Why(q *request) (answer, error) {
 // mostFacts bounds one answer with facts.
 const mostFacts = 10_000
 
+// v1History answers with the facts of a job.
 func v1History(q *request) (answer, error) {
 	facts := []json.RawMessage{}
 	err := q.d.Lab.Stream(q.context(), q.who, "events", map[string]any{"entity": "job/" + q.r.PathValue("id")}, func(p api.Piece) error {
@@ -250,6 +254,7 @@ func v1At(q *request) (answer, error) {
 	return ok(out)
 }
 
+// v1Availability answers with what a device type has to give.
 func v1Availability(q *request) (answer, error) {
 	a, err := asked[api.Availability](q, "device-types.availability", api.AvailabilityRequest{DeviceType: events.DeviceTypeName(q.r.PathValue("name"))})
 	if err != nil {
@@ -258,6 +263,7 @@ func v1Availability(q *request) (answer, error) {
 	return ok(a)
 }
 
+// v1Reservations answers with what is set aside.
 func v1Reservations(q *request) (answer, error) {
 	list, err := asked[[]api.Reservation](q, "reservations.list", nothing{})
 	if err != nil {
@@ -266,6 +272,7 @@ func v1Reservations(q *request) (answer, error) {
 	return ok(object{{"reservations", list}})
 }
 
+// v1Reserve sets devices aside; the body is that of the api's verb.
 func v1Reserve(q *request) (answer, error) {
 	if err := q.named(); err != nil {
 		return answer{}, err
@@ -284,6 +291,7 @@ func v1Reserve(q *request) (answer, error) {
 	return answer{status: http.StatusCreated, body: r}, nil
 }
 
+// v1Release ends a reservation.
 func v1Release(q *request) (answer, error) {
 	if err := q.named(); err != nil {
 		return answer{}, err
@@ -295,6 +303,7 @@ func v1Release(q *request) (answer, error) {
 	return answer{status: http.StatusNoContent}, q.ask("reservations.end", api.ReservationRequest{Reservation: events.ReservationID(id)}, nil)
 }
 
+// v1Queue answers with the best of the queue.
 func v1Queue(q *request) (answer, error) {
 	limit, err := q.whole("limit", 50, 1, 1000)
 	if err != nil {
@@ -307,6 +316,7 @@ func v1Queue(q *request) (answer, error) {
 	return ok(queue)
 }
 
+// v1Health answers whether the lab keeps up.
 func v1Health(q *request) (answer, error) {
 	h, err := asked[api.LabHealth](q, "health", nothing{})
 	if err != nil {

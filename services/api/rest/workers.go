@@ -8,6 +8,7 @@ import (
 	"strata/services/api"
 )
 
+// listWorkers answers GET workers/.
 func listWorkers(q *request) (answer, error) {
 	rows, err := q.allWorkers()
 	if err != nil {
@@ -21,6 +22,7 @@ func (q *request) worker() (api.Worker, error) {
 	return asked[api.Worker](q, "workers.show", api.WorkerRequest{Worker: events.WorkerName(q.r.PathValue("name"))})
 }
 
+// showWorker answers GET workers/<name>/.
 func showWorker(q *request) (answer, error) {
 	w, err := q.worker()
 	if err != nil {
@@ -42,6 +44,7 @@ func setWorker(b *body, in *api.WorkerRequest) error {
 	return err
 }
 
+// addWorker answers POST workers/: the worker is registered, and its token is had by strata workers token.
 func addWorker(q *request) (answer, error) {
 	if err := q.named(); err != nil {
 		return answer{}, err
@@ -91,6 +94,7 @@ func (q *request) changeWorkerTo(b *body, in api.WorkerRequest) error {
 	return q.ask("workers.health", api.WorkerRequest{Worker: in.Worker, Health: events.WorkerHealth(word), Reason: "set over REST"}, nil)
 }
 
+// changeWorker answers PUT and PATCH of a worker.
 func changeWorker(q *request) (answer, error) {
 	w, err := q.worker()
 	if err != nil {
@@ -113,6 +117,7 @@ func changeWorker(q *request) (answer, error) {
 	return showWorker(q)
 }
 
+// removeWorker answers DELETE workers/<name>/; one with devices or jobs is refused.
 func removeWorker(q *request) (answer, error) {
 	w, err := q.worker()
 	if err != nil {
@@ -124,6 +129,7 @@ func removeWorker(q *request) (answer, error) {
 	return answer{status: http.StatusNoContent}, q.ask("workers.remove", api.WorkerRequest{Worker: w.Worker}, nil)
 }
 
+// setWorkerHealth answers POST workers/<name>/set_health/.
 func setWorkerHealth(q *request) (answer, error) {
 	w, err := q.worker()
 	if err != nil {
@@ -150,16 +156,19 @@ type workerFile struct {
 	set               func(*api.WorkerRequest, *string)
 }
 
+// envFile is the environment of the worker's jobs.
 func envFile() workerFile {
 	return workerFile{"env", "env.yaml", "env", func(w api.Worker) string { return w.Env },
 		func(in *api.WorkerRequest, text *string) { in.Env = text }}
 }
 
+// configFile is the dispatcher's configuration.
 func configFile() workerFile {
 	return workerFile{"config", "dispatcher.yaml", "dispatcher", func(w api.Worker) string { return w.Dispatcher },
 		func(in *api.WorkerRequest, text *string) { in.Dispatcher = text }}
 }
 
+// show answers GET; 400 where the worker has no such file, as LAVA.
 func (f workerFile) show(q *request) (answer, error) {
 	w, err := q.worker()
 	if err != nil {
@@ -171,6 +180,7 @@ func (f workerFile) show(q *request) (answer, error) {
 	return textFile(f.name, "application/yaml", f.get(w))
 }
 
+// change answers POST: the file is replaced.
 func (f workerFile) change(q *request) (answer, error) {
 	w, err := q.worker()
 	if err != nil {
