@@ -100,7 +100,7 @@ func (d *Door) Ask(ctx context.Context, v Visit) (*Answer, error) {
 	}
 	settings.Set("database", publishedName(d.db.database))
 	settings.Set("role", visitorRole)
-	settings.Set(viewerSetting, v.Viewer.tag())
+	settings.Set(viewerSetting, tag(v.Viewer))
 	settings.Set("default_format", format)
 	if v.Protocol != "" {
 		settings.Set("client_protocol_version", v.Protocol)

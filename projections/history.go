@@ -12,14 +12,12 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"strata/events"
+	"strata/events/lab"
 	"strata/projections/trend"
 )
 
 // Viewer is whose question it is: rows of jobs that they may not see are left out.
-type Viewer struct {
-	User events.UserName
-	All  bool // may see every job
-}
+type Viewer = lab.Sight
 
 // Like says which jobs are comparable with one: those of its name, device type, role and chosen metadata.
 // An empty field wants any, but for the role.

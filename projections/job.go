@@ -350,6 +350,7 @@ func limit(asked int) uint64 {
 
 // JobFilter says which jobs are wanted; an empty field wants any. Removed jobs are left out.
 type JobFilter struct {
+	Viewer       Viewer // jobs that they may not see are left out
 	User         events.UserName
 	DeviceType   events.DeviceTypeName // asked for
 	Device       events.DeviceName     // given
@@ -366,7 +367,8 @@ type JobFilter struct {
 
 // where returns the filter as a condition on the view jobs.
 func (f JobFilter) where() (condition string, values []any) {
-	where := []string{"NOT removed"}
+	seen := seenBy(f.Viewer)
+	where, values := seen.where, seen.values
 	bind := func(condition, name string, value any) {
 		where = append(where, condition)
 		values = append(values, clickhouse.Named(name, value))

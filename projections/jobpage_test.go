@@ -50,7 +50,7 @@ func TestJobInManyParts(t *testing.T) {
 		apart.User != "alice" || apart.Priority != 50 || !reflect.DeepEqual(apart.Tags, []string{"usb"}) || apart.Metadata["branch"] != "next" || apart.StartedAt == nil {
 		t.Errorf("a job in six parts: %+v", apart)
 	}
-	for _, f := range []JobFilter{{Device: "qemu-01"}, {States: []string{"Submitted", "Scheduled", "Running"}}, {Worker: "w1"}} {
+	for _, f := range []JobFilter{{Viewer: Viewer{All: true}, Device: "qemu-01"}, {Viewer: Viewer{All: true}, States: []string{"Submitted", "Scheduled", "Running"}}, {Viewer: Viewer{All: true}, Worker: "w1"}} {
 		if list, err := db.Jobs(t.Context(), f); err != nil || len(list) > 0 {
 			t.Errorf("jobs of %+v: %v, %v; that was so before", f, list, err)
 		}

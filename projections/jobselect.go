@@ -13,43 +13,12 @@ import (
 
 // JobSelection says which jobs are wanted, for whom, in which order. Removed ones are left out.
 type JobSelection struct {
-	Viewer JobViewer
+	Viewer Viewer
 	Terms  []JobTerm      // all must hold
 	Except []events.JobID // that the caller knows better than the tables
 	Order  []JobOrder     // none: by number, the newest first
 	Offset int            // rows left out at the beginning
 	Limit  int            // of a page; 0 is 50, at most 10,000
-}
-
-// JobViewer says which jobs somebody may see, in the terms that lab.CanJob goes by: their own, those of which
-// they are in all groups that may see them, and public ones unless their device, or while they have none their
-// device type, is hidden from them.
-type JobViewer struct {
-	All           bool // sees every job
-	None          bool // sees no job
-	User          events.UserName
-	Groups        []events.GroupName
-	HiddenDevices []events.DeviceName
-	ShownDevices  []events.DeviceName     // of those whose type is hidden
-	HiddenTypes   []events.DeviceTypeName // by all their names
-}
-
-// where writes whom a job is shown to as a condition on the view jobs.
-func (v JobViewer) where() (string, []any) {
-	switch {
-	case v.All:
-		return "true", nil
-	case v.None:
-		return "false", nil
-	}
-	shown := "empty(groups) AND public"
-	values := []any{clickhouse.Named("viewer", string(v.User)), clickhouse.Named("viewer_groups", texts(v.Groups))}
-	if len(v.HiddenDevices) > 0 || len(v.HiddenTypes) > 0 {
-		shown += " AND device NOT IN {hidden_devices:Array(String)} AND (device IN {shown_devices:Array(String)} OR device_type NOT IN {hidden_types:Array(String)})"
-		values = append(values, clickhouse.Named("hidden_devices", texts(v.HiddenDevices)), clickhouse.Named("shown_devices", texts(v.ShownDevices)),
-			clickhouse.Named("hidden_types", texts(v.HiddenTypes)))
-	}
-	return "(user = {viewer:String} AND user != '' OR notEmpty(groups) AND hasAll({viewer_groups:Array(String)}, groups) OR " + shown + ")", values
 }
 
 // JobOrder is a key of an order: id, submit_time, start_time or end_time.
@@ -111,9 +80,8 @@ func CheckOrder(order []JobOrder) error {
 
 // where writes the selection as a condition on the view jobs.
 func (s JobSelection) where() (string, []any, error) {
-	conditions, values := []string{"NOT removed"}, []any{}
-	seen, bound := s.Viewer.where()
-	conditions, values = append(conditions, seen), append(values, bound...)
+	seen := seenBy(s.Viewer)
+	conditions, values := seen.where, seen.values
 	if len(s.Except) > 0 {
 		except := make([]uint64, len(s.Except))
 		for i, j := range s.Except {

@@ -65,7 +65,7 @@ func byNumber(jobs []SelectedJob, id uint64) *SelectedJob {
 
 // someSelection asks for anything, with up to two conditions that all of the fields take part in.
 func someSelection(r *rand.Rand) JobSelection {
-	s := JobSelection{Viewer: JobViewer{User: "alice", All: r.IntN(2) == 0}, Limit: 1 + r.IntN(200), Offset: r.IntN(3),
+	s := JobSelection{Viewer: Viewer{User: "alice", All: r.IntN(2) == 0}, Limit: 1 + r.IntN(200), Offset: r.IntN(3),
 		Terms: []JobTerm{{Field: "rejected", Op: TermExact, Values: []string{"false"}}}}
 	for range r.IntN(3) {
 		s.Terms = append(s.Terms, someTerm(r))

@@ -31,7 +31,7 @@ func TestTablesAgreeWithTheFold(t *testing.T) {
 	awaitPosition(t, db, stream.Lab, last)
 	stop()
 
-	list, err := db.Jobs(t.Context(), JobFilter{Limit: maxLimit})
+	list, err := db.Jobs(t.Context(), JobFilter{Viewer: Viewer{All: true}, Limit: maxLimit})
 	if err != nil || len(list) != len(jobs) {
 		t.Fatalf("%d jobs in the tables, %v; the fold has %d", len(list), err, len(jobs))
 	}

@@ -61,22 +61,22 @@ func testJobs(t *testing.T, db *DB) {
 		want   []uint64
 		count  uint64
 	}{
-		{"all, newest first", JobFilter{}, []uint64{30, 21, 11, 1}, 4},
-		{"rejected too", JobFilter{Rejected: true}, []uint64{30, 22, 21, 12, 11, 2, 1}, 7},
-		{"a page", JobFilter{Limit: 2}, []uint64{30, 21}, 4},
-		{"the next page", JobFilter{Limit: 2, Before: 21}, []uint64{11, 1}, 4},
-		{"of a user", JobFilter{User: "carol"}, []uint64{30}, 1},
-		{"of a device type", JobFilter{DeviceType: "qemu"}, []uint64{21, 11, 1}, 3},
-		{"on a device", JobFilter{Device: "qemu-01"}, []uint64{21, 11, 1}, 3},
-		{"on a worker", JobFilter{Worker: "w2"}, nil, 0},
-		{"in a state", JobFilter{States: []string{"Submitted", "Running"}}, []uint64{30}, 1},
-		{"with a health", JobFilter{Healths: []string{"Canceled"}}, []uint64{21, 11, 1}, 3},
-		{"by name", JobFilter{Name: "of next"}, []uint64{30}, 1},
-		{"with a quote in the name", JobFilter{Name: "' OR 1 --"}, nil, 0},
-		{"health checks", JobFilter{HealthChecks: &yes}, []uint64{30}, 1},
-		{"no health checks", JobFilter{HealthChecks: &no}, []uint64{21, 11, 1}, 3},
-		{"since", JobFilter{Since: time.Date(2026, 11, 22, 11, 0, 0, 0, time.UTC)}, []uint64{30}, 1},
-		{"several at once", JobFilter{User: "alice", States: []string{"Finished"}, Before: 20, Limit: 1}, []uint64{11}, 3},
+		{"all, newest first", JobFilter{Viewer: Viewer{All: true}}, []uint64{30, 21, 11, 1}, 4},
+		{"rejected too", JobFilter{Viewer: Viewer{All: true}, Rejected: true}, []uint64{30, 22, 21, 12, 11, 2, 1}, 7},
+		{"a page", JobFilter{Viewer: Viewer{All: true}, Limit: 2}, []uint64{30, 21}, 4},
+		{"the next page", JobFilter{Viewer: Viewer{All: true}, Limit: 2, Before: 21}, []uint64{11, 1}, 4},
+		{"of a user", JobFilter{Viewer: Viewer{All: true}, User: "carol"}, []uint64{30}, 1},
+		{"of a device type", JobFilter{Viewer: Viewer{All: true}, DeviceType: "qemu"}, []uint64{21, 11, 1}, 3},
+		{"on a device", JobFilter{Viewer: Viewer{All: true}, Device: "qemu-01"}, []uint64{21, 11, 1}, 3},
+		{"on a worker", JobFilter{Viewer: Viewer{All: true}, Worker: "w2"}, nil, 0},
+		{"in a state", JobFilter{Viewer: Viewer{All: true}, States: []string{"Submitted", "Running"}}, []uint64{30}, 1},
+		{"with a health", JobFilter{Viewer: Viewer{All: true}, Healths: []string{"Canceled"}}, []uint64{21, 11, 1}, 3},
+		{"by name", JobFilter{Viewer: Viewer{All: true}, Name: "of next"}, []uint64{30}, 1},
+		{"with a quote in the name", JobFilter{Viewer: Viewer{All: true}, Name: "' OR 1 --"}, nil, 0},
+		{"health checks", JobFilter{Viewer: Viewer{All: true}, HealthChecks: &yes}, []uint64{30}, 1},
+		{"no health checks", JobFilter{Viewer: Viewer{All: true}, HealthChecks: &no}, []uint64{21, 11, 1}, 3},
+		{"since", JobFilter{Viewer: Viewer{All: true}, Since: time.Date(2026, 11, 22, 11, 0, 0, 0, time.UTC)}, []uint64{30}, 1},
+		{"several at once", JobFilter{Viewer: Viewer{All: true}, User: "alice", States: []string{"Finished"}, Before: 20, Limit: 1}, []uint64{11}, 3},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -274,9 +274,12 @@ func TestQuestionsWhileAway(t *testing.T) {
 	}
 	defer db.Close()
 	for name, ask := range map[string]func(context.Context) error{
-		"Ping":    db.Ping,
-		"Job":     func(ctx context.Context) error { _, err := db.Job(ctx, 1); return err },
-		"Jobs":    func(ctx context.Context) error { _, err := db.Jobs(ctx, JobFilter{}); return err },
+		"Ping": db.Ping,
+		"Job":  func(ctx context.Context) error { _, err := db.Job(ctx, 1); return err },
+		"Jobs": func(ctx context.Context) error {
+			_, err := db.Jobs(ctx, JobFilter{Viewer: Viewer{All: true}})
+			return err
+		},
 		"SQL":     func(ctx context.Context) error { _, err := db.SQL(ctx, "SELECT 1", Limits{}); return err },
 		"Migrate": db.Migrate,
 		"Stream":  func(ctx context.Context) error { _, err := db.Stream(ctx, "SELECT 1", "TSV", Limits{}); return err },

@@ -8,6 +8,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"strata/events"
+	"strata/projections/sql"
 )
 
 // jobsOf is a condition on jobs: which of them a viewer may see and a filter wants. It becomes a
@@ -21,7 +22,10 @@ type jobsOf struct {
 func seenBy(v Viewer) *jobsOf {
 	j := &jobsOf{where: []string{"NOT removed"}}
 	if !v.All {
-		j.add("(public OR user = {viewer:String})", clickhouse.Named("viewer", string(v.User)))
+		j.where = append(j.where, sql.Seen(v, func(name, typ string, value any) string {
+			j.values = append(j.values, clickhouse.Named(name, value))
+			return "{" + name + ":" + typ + "}"
+		}))
 	}
 	return j
 }

@@ -20,7 +20,7 @@ type jobViewerRow struct {
 func jobViewerRows(f fact) []jobViewerRow {
 	switch e := f.Event.(type) {
 	case events.JobSubmitted:
-		return []jobViewerRow{{uint64(e.Job), string(e.User), e.Visibility.Public, f.Seq}}
+		return []jobViewerRow{{uint64(e.Job), string(e.User), e.Visibility.Public && len(e.Visibility.Groups) == 0, f.Seq}}
 	case events.JobRejected:
 		return []jobViewerRow{{uint64(e.Job), string(e.User), false, f.Seq}}
 	}
@@ -35,10 +35,16 @@ const viewerSetting = "query_cache_tag"
 // everybody is the value of viewerSetting for those who may see every job.
 const everybody = "*"
 
-// tag is the value of viewerSetting.
-func (v Viewer) tag() string {
-	if v.All {
+// tag is the value of viewerSetting. A policy cannot ask for groups, nor what is hidden: where anything is hidden
+// from the viewer, they see their own jobs alone.
+func tag(v Viewer) string {
+	switch {
+	case v.None:
+		return ""
+	case v.All:
 		return everybody
+	case v.Hides():
+		return "o" + string(v.User)
 	}
 	return "u" + string(v.User)
 }
@@ -54,7 +60,7 @@ func unguarded(table string) bool { return table == "job_viewers" || table == "d
 // every named user may see of devices. The engine applies them to the views of [Published]
 // (engine.Access), [Grants] writes them for a server.
 func RowPolicies(database string) []RowPolicy {
-	filter := fmt.Sprintf("getSetting('%[1]s') = '%[2]s' OR (startsWith(getSetting('%[1]s'), 'u') AND job IN (SELECT job FROM %[3]s.job_viewers WHERE public OR user = substring(getSetting('%[1]s'), 2)))",
+	filter := fmt.Sprintf("getSetting('%[1]s') = '%[2]s' OR (getSetting('%[1]s') != '' AND job IN (SELECT job FROM %[3]s.job_viewers WHERE (public AND startsWith(getSetting('%[1]s'), 'u')) OR user = substring(getSetting('%[1]s'), 2)))",
 		viewerSetting, everybody, quoteName(database))
 	list := []RowPolicy{}
 	for _, table := range []string{"log_line_state", "log_template_jobs", "log_words", "aged"} { // those that are no models of facts

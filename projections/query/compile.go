@@ -136,8 +136,7 @@ func (c *compiler) seen() []string {
 	if c.viewer.All {
 		return nil
 	}
-	// TODO: groups, once lab.Can asks for those of a job.
-	return []string{"(public OR user = " + c.values.bind("String", string(c.viewer.User)) + ")"}
+	return []string{sql.Seen(c.viewer, func(_, typ string, value any) string { return c.values.bind(typ, value) })}
 }
 
 // ofJobs says of a row that all of where holds of its job.

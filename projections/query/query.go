@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"strata/events"
+	"strata/events/lab"
 )
 
 // maxConditions bounds a query, clauses included: each may cost the engine a table.
@@ -25,10 +26,7 @@ func Of(saved events.QuerySaved) Query { return Query{saved.Entity, saved.Condit
 
 // Viewer is for whom a query runs: the rows are those of jobs that he may see. It says in data what
 // lab.Can says of one job; a test of services/api holds the two together.
-type Viewer struct {
-	User events.UserName
-	All  bool // he may see every job
-}
+type Viewer = lab.Sight
 
 // Page is which of the rows are wanted.
 type Page struct {

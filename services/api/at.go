@@ -74,6 +74,10 @@ func (a *api) openAt(who caller, body []byte) (producer, error) {
 	case (in.Seq == 0) == (in.Time == nil):
 		return nil, refuse(Invalid, "say either seq, from 1, or time")
 	}
+	// The lab as it was has the rights of then. Who may not see all public jobs today is not shown what was open once.
+	if v := a.sight(who); v.None || v.Hides() {
+		return nil, refuse(Denied, "parts of this lab are hidden from you, and what they were open to once is not kept apart: ask about the lab as it is")
+	}
 	return func(ctx context.Context, emit func(message) error) error {
 		select {
 		case a.travels <- struct{}{}:

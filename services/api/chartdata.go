@@ -201,8 +201,7 @@ func (a *api) customPlot(who caller, in ChartCustom) (plotted, error) {
 		Notices: warnings, Data: []ChartPoint{}}}
 	p.window(in.ChartWindow)
 	p.wait.saved.Live = true
-	var view query.Viewer
-	a.read(func(s *lab.State) { view = viewer(s, who) })
+	view := a.sight(who)
 	p.statement = func(plot query.Plot) (query.Statement, error) { return query.CompilePlot(q, view, nil, plot) }
 	return p, nil
 }

@@ -112,7 +112,7 @@ func sqlError(err error) *Error {
 func (a *api) openSQL(who caller, body []byte) (producer, error) {
 	// Who may do anything reads the storage too. Others come through the same door as over HTTP.
 	var all bool
-	a.read(func(s *lab.State) { all = s.Can(who.user, lab.Administer, events.Entity{Kind: "sql"}) })
+	a.read(func(s *lab.State) { all = who.can(s, lab.Administer, events.Entity{Kind: "sql"}) })
 	in, err := decode[SQLRequest](body)
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func (a *api) openSQL(who caller, body []byte) (producer, error) {
 	return func(ctx context.Context, emit func(message) error) error {
 		ask := a.history.query
 		if !all {
-			ask = a.history.visit(projections.Viewer{User: who.user})
+			ask = a.history.visit(a.sight(who))
 		}
 		answer, err := ask(ctx, in.Query, in.Format)
 		if err != nil {

@@ -159,7 +159,7 @@ func (a *api) findAll(ctx context.Context, who caller, in FindJobs) (FoundJobs, 
 	}
 	sel := projections.JobSelection{Terms: in.Terms, Except: ids, Order: in.Order,
 		Offset: max(0, in.Offset-len(latest)), Limit: in.Limit + len(latest)}
-	a.read(func(s *lab.State) { sel.Viewer = jobViewer(s, who) })
+	sel.Viewer = a.sight(who)
 	var out FoundJobs
 	var group sync.WaitGroup
 	var counting error
@@ -182,37 +182,6 @@ func (a *api) findAll(ctx context.Context, who caller, in FindJobs) (FoundJobs, 
 	merged = merged[min(in.Offset-sel.Offset, len(merged)):]
 	out.Jobs = merged[:min(in.Limit, len(merged))]
 	return out, a.complete(ctx, out.Jobs)
-}
-
-// jobViewer says which jobs the caller may see, in terms that tables can be asked in: lab.CanJob for all jobs at
-// once.
-func jobViewer(s *lab.State, who caller) projections.JobViewer {
-	v := projections.JobViewer{User: who.user, All: who.superuser(s)}
-	if v.All {
-		return v
-	}
-	// Somebody who may see not even a job that is public and asks for nothing that is hidden sees none.
-	if !lab.Covers(who.scopes, lab.View, events.Job) || !s.CanJob(who.user, lab.View, lab.JobRights{Public: true}) {
-		return projections.JobViewer{None: true}
-	}
-	v.Groups = s.GroupsOf(who.user)
-	for t := range s.DeviceTypes() {
-		if !s.Can(who.user, lab.View, events.Entity{Kind: events.DeviceType, ID: string(t.Name)}) {
-			v.HiddenTypes = append(v.HiddenTypes, t.Name)
-			for _, alias := range t.Aliases {
-				v.HiddenTypes = append(v.HiddenTypes, events.DeviceTypeName(alias))
-			}
-		}
-	}
-	for d := range s.Devices() {
-		switch {
-		case !s.Can(who.user, lab.View, events.Entity{Kind: events.Device, ID: string(d.Name)}):
-			v.HiddenDevices = append(v.HiddenDevices, d.Name)
-		case slices.Contains(v.HiddenTypes, d.Type):
-			v.ShownDevices = append(v.ShownDevices, d.Name)
-		}
-	}
-	return v
 }
 
 // latest returns the jobs that the tables may not know as they are and that meet the conditions, and the

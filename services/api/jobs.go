@@ -56,7 +56,7 @@ func (a *api) listJobs(ctx context.Context, who caller, in JobsRequest) (Jobs, e
 		}
 	})
 	if in.All || in.State == StateFinished {
-		a.addPast(ctx, &out, in)
+		a.addPast(ctx, who, &out, in)
 	}
 	if len(out.Jobs) > in.Limit {
 		out.Jobs = out.Jobs[:in.Limit]

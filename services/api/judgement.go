@@ -37,13 +37,6 @@ func (a *api) quote(ctx context.Context, j *Job) {
 	}
 }
 
-// viewer is whose rows a question about many jobs may show.
-func (a *api) viewer(who caller) (v projections.Viewer) {
-	v.User = who.user
-	a.read(func(s *lab.State) { v.All = s.Can(who.user, lab.View, events.Entity{Kind: events.Job}) })
-	return v
-}
-
 // CompareRequest names two jobs.
 type CompareRequest struct {
 	Before events.JobID `json:"before"`
@@ -223,7 +216,7 @@ func (a *api) caseHistory(ctx context.Context, who caller, in HistoryRequest) (C
 		return out, away(errNoHistory)
 	}
 	jobs, err := a.history.DB.Comparables(ctx, projections.Like{Name: in.Name, DeviceType: in.DeviceType, AnyRole: true, Metadata: in.Metadata,
-		Limit: in.Limit, Viewer: a.viewer(who)})
+		Limit: in.Limit, Viewer: a.sight(who)})
 	if err != nil {
 		return out, away(err)
 	}

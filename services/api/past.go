@@ -13,13 +13,13 @@ import (
 
 // addPast adds jobs that are over, from ClickHouse. Where that is away the answer says so and holds
 // what is current.
-func (a *api) addPast(ctx context.Context, out *Jobs, in JobsRequest) {
+func (a *api) addPast(ctx context.Context, who caller, out *Jobs, in JobsRequest) {
 	if a.history.DB == nil {
 		out.Away = away(errNoHistory).Error()
 		return
 	}
 	a.tablesCatchUp(ctx)
-	f := projections.JobFilter{User: in.User, Limit: in.Limit, Rejected: true, States: []string{StateFinished}}
+	f := projections.JobFilter{Viewer: a.sight(who), User: in.User, Limit: in.Limit, Rejected: true, States: []string{StateFinished}}
 	var past []projections.Job
 	// A name is that of a device or of a device type; whoever asks need not say which.
 	filters := []projections.JobFilter{f}

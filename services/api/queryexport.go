@@ -51,7 +51,7 @@ func (a *api) openExport(who caller, body []byte) (producer, error) {
 		if err != nil {
 			return nil, err
 		}
-		a.read(func(st *lab.State) { s, err = query.Compile(q, viewer(st, who), nil, query.Page{}) })
+		s, err = query.Compile(q, a.sight(who), nil, query.Page{})
 		if err != nil {
 			return nil, queryError(err)
 		}

@@ -69,11 +69,6 @@ type QueryCase struct {
 // Rows is their number.
 func (r QueryResult) Rows() int { return len(r.Jobs) + len(r.Suites) + len(r.Cases) }
 
-// viewer says whose jobs the caller may see, as lab.Can would of each.
-func viewer(s *lab.State, who caller) query.Viewer {
-	return query.Viewer{User: who.user, All: s.Can(who.user, lab.View, events.Entity{Kind: events.Job})}
-}
-
 // parse returns the query, checked.
 func (in QueryCustom) parse() (query.Query, []string, error) {
 	q, warnings, err := query.Query{Entity: in.Entity, Conditions: in.Conditions, Clauses: in.Clauses}.Check()
@@ -95,8 +90,7 @@ func (a *api) runCustom(ctx context.Context, who caller, in QueryCustom) (QueryR
 	if err != nil {
 		return QueryResult{}, err
 	}
-	var view query.Viewer
-	a.read(func(s *lab.State) { view = viewer(s, who) })
+	view := a.sight(who)
 	out := QueryResult{Entity: q.Entity, Text: q.String(), Warnings: warnings}
 	out.Address, _ = query.Address(q)
 	out, err = a.page(ctx, out, in.Limit, in.Offset, func(p query.Page) (query.Statement, error) { return query.Compile(q, view, nil, p) })
@@ -173,7 +167,7 @@ func toRun(s *lab.State, who caller, q *lab.Query) (runnable, error) {
 	if !q.Live && q.Refresh == nil {
 		return runnable{}, refuse(Conflict, "query ~%s/%s is not live, and its rows were never kept: refresh it (`strata query refresh`) or make it live", q.Owner, q.Name)
 	}
-	return runnable{viewQuery(s, who, q), append([]events.QueryItem(nil), q.Omitted...), viewer(s, who)}, nil
+	return runnable{viewQuery(s, who, q), append([]events.QueryItem(nil), q.Omitted...), who.sight(s)}, nil
 }
 
 // statement finds a page of its rows.

@@ -69,9 +69,8 @@ func (a *api) searchLogs(ctx context.Context, who caller, in SearchRequest) (Sea
 }
 
 // sight says whose jobs the caller may see, as lab.Can would of each.
-func (a *api) sight(who caller) projections.Viewer {
-	v := projections.Viewer{User: who.user}
-	a.read(func(s *lab.State) { v.All = s.Can(who.user, lab.View, events.Entity{Kind: events.Job}) })
+func (a *api) sight(who caller) (v projections.Viewer) {
+	a.read(func(s *lab.State) { v = who.sight(s) })
 	return v
 }
 

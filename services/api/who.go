@@ -24,6 +24,14 @@ func (c caller) can(s *lab.State, verb lab.Verb, object events.Entity) bool {
 	return lab.Covers(c.scopes, verb, object.Kind) && s.Can(c.user, verb, object)
 }
 
+// sight says which jobs the caller may see, of all jobs at once.
+func (c caller) sight(s *lab.State) lab.Sight {
+	if !lab.Covers(c.scopes, lab.View, events.Job) {
+		return lab.Sight{None: true}
+	}
+	return s.Sight(c.user)
+}
+
 // superuser says that the caller may do everything.
 func (c caller) superuser(s *lab.State) bool {
 	return lab.Covers(c.scopes, lab.Administer, "") && s.Superuser(c.user)

@@ -26,7 +26,7 @@ const compared = 5
 func (s *service) viewer(user events.UserName) query.Viewer {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return query.Viewer{User: user, All: s.s.lab.Can(user, lab.View, events.Entity{Kind: events.Job})}
+	return s.s.lab.Sight(user)
 }
 
 // violated asks a definition's dependency query: whether one of the jobs that it finds, this one aside, is not as the

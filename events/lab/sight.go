@@ -1,0 +1,54 @@
+package lab
+
+import (
+	"slices"
+
+	"strata/events"
+)
+
+// Sight is what [State.CanJob] says of looking at jobs, for all jobs at once: tables are asked with it, as they
+// cannot ask about each row. A user sees their own jobs, those of which they are in all groups that may see them,
+// and public ones unless the job's device, or while it has none its device type, is hidden from them. The zero
+// Sight is that of somebody without a name in a lab that hides no device.
+type Sight struct {
+	All           bool // sees every job
+	None          bool // sees no job
+	User          events.UserName
+	Groups        []events.GroupName
+	HiddenDevices []events.DeviceName
+	ShownDevices  []events.DeviceName     // of those whose type is hidden
+	HiddenTypes   []events.DeviceTypeName // by all their names
+}
+
+// Hides says that something is hidden, so that not all public jobs are seen.
+func (v Sight) Hides() bool { return len(v.HiddenDevices) > 0 || len(v.HiddenTypes) > 0 }
+
+// Sight returns which jobs a user sees. It goes through all devices, device types and groups.
+func (s *State) Sight(user events.UserName) Sight {
+	v := Sight{User: user}
+	// Somebody who may see not even a job that is public and asks for nothing that is hidden sees none.
+	switch {
+	case !s.CanJob(user, View, JobRights{Public: true}):
+		return Sight{None: true}
+	case s.Superuser(user):
+		return Sight{User: user, All: true}
+	}
+	v.Groups = s.GroupsOf(user)
+	for t := range s.DeviceTypes() {
+		if !s.Can(user, View, events.Entity{Kind: events.DeviceType, ID: string(t.Name)}) {
+			v.HiddenTypes = append(v.HiddenTypes, t.Name)
+			for _, alias := range t.Aliases {
+				v.HiddenTypes = append(v.HiddenTypes, events.DeviceTypeName(alias))
+			}
+		}
+	}
+	for d := range s.Devices() {
+		switch {
+		case !s.Can(user, View, events.Entity{Kind: events.Device, ID: string(d.Name)}):
+			v.HiddenDevices = append(v.HiddenDevices, d.Name)
+		case slices.Contains(v.HiddenTypes, d.Type):
+			v.ShownDevices = append(v.ShownDevices, d.Name)
+		}
+	}
+	return v
+}
