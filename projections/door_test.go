@@ -327,6 +327,12 @@ func TestGrants(t *testing.T) {
 		t.Errorf("role %s and definer %s; the engine has %s and %s", visitorRole, definer, engines.Viewer, engines.Definer)
 	}
 	db := openTest(t)
+	printed := Grants("lab_a", "strata")
+	for _, p := range engine.Access.Rows {
+		if policy := fmt.Sprintf("ON %s.%s USING %s TO %s;\n", quoteName(p.Database), quoteName(p.Table), p.Filter, engines.Definer); p.Database == "lab_a" && !strings.Contains(printed, policy) {
+			t.Errorf("a server is not given the engine's policy %s", policy)
+		}
+	}
 	for _, statement := range strings.Split(strings.TrimSuffix(Grants("a`b\\c", "o'hara"), ";\n"), ";\n") {
 		if _, err := db.SQL(t.Context(), "SELECT formatQuery("+quoteText(statement)+")", Limits{}); err != nil {
 			t.Errorf("%s\n%v", statement, err)

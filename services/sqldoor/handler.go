@@ -21,8 +21,9 @@ const maxStatement = 256 << 10
 // handler answers requests of ClickHouse's HTTP interface.
 type handler struct {
 	Deps
-	door  *projections.Door
-	turns *turns
+	door   *projections.Door
+	turns  *turns
+	people *people
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -7,14 +7,19 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"strata/events/access"
+	"strata/events/lab"
+	"strata/events/stream"
 	"strata/projections"
 )
 
 // Deps is what the service needs from outside.
 type Deps struct {
+	Log    *stream.Log
+	Now    func() time.Time
 	DB     *projections.DB // nil where the lab has no ClickHouse: the service then waits for its end
 	Key    access.Key      // reads tokens
 	Listen string          // address; "" listens nowhere
@@ -55,7 +60,21 @@ func Run(ctx context.Context, d Deps) error {
 	if err != nil {
 		return fmt.Errorf("listen for SQL: %w", err)
 	}
-	h := &handler{Deps: d, door: door, turns: newTurns()}
+	h := &handler{Deps: d, door: door, turns: newTurns(), people: &people{lab: lab.New()}}
+	caughtUp, followed := make(chan struct{}), make(chan error, 1)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		var once sync.Once
+		followed <- d.Log.Run(ctx, stream.Driver{Name: "sqldoor", Fold: h.people.fold, Checkpoint: &stream.Checkpoint{Format: lab.Format, Save: h.people.save, Load: h.people.load},
+			Act: func(time.Time) (time.Time, error) { once.Do(func() { close(caughtUp) }); return time.Time{}, nil }})
+		stop()
+	}()
+	select { // nobody is let in by what was long ago
+	case <-caughtUp:
+	case <-ctx.Done():
+		return errors.Join(listener.Close(), <-followed)
+	}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
 		WriteTimeout: d.Limits.Time + readTime, IdleTimeout: 2 * time.Minute,
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) }}
@@ -67,7 +86,8 @@ func Run(ctx context.Context, d Deps) error {
 	}
 	select {
 	case err := <-served:
-		return fmt.Errorf("serve SQL: %w", err)
+		stop()
+		return errors.Join(fmt.Errorf("serve SQL: %w", err), <-followed)
 	case <-ctx.Done():
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -77,5 +97,5 @@ func Run(ctx context.Context, d Deps) error {
 		d.Logger.Warn("SQL door closes with statements under way", "error", err)
 	}
 	<-served
-	return nil
+	return <-followed
 }

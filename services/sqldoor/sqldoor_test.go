@@ -16,6 +16,7 @@ import (
 
 	"strata/events"
 	"strata/events/access"
+	"strata/events/eventtest"
 	"strata/events/lab"
 	"strata/events/stream"
 	"strata/projections"
@@ -25,6 +26,8 @@ import (
 type place struct {
 	address string
 	key     access.Key
+	tokens  map[events.UserName]string
+	broker  *eventtest.Broker
 	jobs    []events.JobSubmitted
 }
 
@@ -59,11 +62,19 @@ func open(t *testing.T, d Deps) place {
 	if err := db.Load(t.Context(), slices.Values(list)); err != nil {
 		t.Fatal(err)
 	}
+	p.broker, p.tokens = eventtest.Start(t), map[events.UserName]string{lab.Local: ""}
+	for _, user := range []events.UserName{"alice", "bob", "carol", `x' OR 1 --\`, "*"} {
+		secret := access.NewSecret()
+		p.tokens[user] = secret
+		p.broker.Append(t, events.UserAdded{User: user, By: lab.Local},
+			events.TokenIssued{User: user, Token: access.TokenID(secret), SHA256: access.Digest(secret), By: lab.Local})
+	}
 	if p.key, err = access.OpenKey(filepath.Join(t.TempDir(), "key")); err != nil {
 		t.Fatal(err)
 	}
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	ctx, stop := context.WithCancel(t.Context())
+	d.Log, d.Now = p.broker.Log, time.Now
 	d.DB, d.Key, d.Listen, d.Logger = db, p.key, "127.0.0.1:0", slog.New(slog.DiscardHandler)
 	d.Ready = func(address string) { ready <- address }
 	go func() { ended <- Run(ctx, d) }()
@@ -82,7 +93,7 @@ func open(t *testing.T, d Deps) place {
 }
 
 func (p place) token(user events.UserName) string {
-	return p.key.Token(access.Principal{Role: access.Person, User: user})
+	return p.tokens[user]
 }
 
 // answer is what a request gets.
@@ -155,6 +166,8 @@ func TestCallers(t *testing.T) {
 		{"another's token", "", basic("bob", alice), ""},
 		{"a wrong token", "", basic("alice", alice+"x"), ""},
 		{"a password", "", basic("default", "secret"), ""},
+		{"the administrator's credential", "", basic("local", p.key.Administrator()), "1234"},
+		{"a signed token of another", "", headers("X-ClickHouse-Key", p.key.Token(access.Principal{Role: access.Person, User: "alice"})), ""},
 		{"a worker's token", "", headers("X-ClickHouse-Key", p.key.Token(access.Principal{Role: access.Worker, Worker: "w1"})), ""},
 		{"a job's token", "", headers("X-ClickHouse-Key", p.key.Token(access.Principal{Role: access.Job, Job: 1, Lease: 1, User: "alice"})), ""},
 		{"a name without token", "", basic("alice", ""), ""},
@@ -171,6 +184,42 @@ func TestCallers(t *testing.T) {
 			t.Errorf("%s: %d %q; want AUTHENTICATION_FAILED", tt.name, got.status, got.body)
 		}
 	}
+}
+
+// A token counts until it is revoked, expires, or its user is shut out.
+func TestPeople(t *testing.T) {
+	p := open(t, Deps{})
+	jobs := func(token string) string {
+		got := p.ask(t, "", "SELECT job FROM jobs ORDER BY job", func(r *http.Request) { r.Header.Set("X-ClickHouse-Key", token) })
+		if got.status != 200 {
+			return got.header.Get("X-ClickHouse-Exception-Code")
+		}
+		return strings.ReplaceAll(got.body, "\n", "")
+	}
+	becomes := func(what, token, want string) {
+		t.Helper()
+		deadline, stop := context.WithTimeout(t.Context(), eventtest.Patience)
+		defer stop()
+		got := ""
+		for got = jobs(token); got != want && deadline.Err() == nil; {
+			got = jobs(token)
+		}
+		if got != want {
+			t.Errorf("%s: %s; want %s", what, got, want)
+		}
+	}
+	becomes("carol", p.token("carol"), "13")
+	expired, narrow := access.NewSecret(), access.NewSecret()
+	p.broker.Append(t,
+		events.TokenIssued{User: "alice", Token: access.TokenID(expired), SHA256: access.Digest(expired), Expires: time.Now().Add(-time.Hour), By: lab.Local},
+		events.TokenIssued{User: "alice", Token: access.TokenID(narrow), SHA256: access.Digest(narrow), Scopes: []events.Scope{events.ScopeView}, By: lab.Local},
+		events.TokenRevoked{User: "carol", Token: access.TokenID(p.token("carol")), By: lab.Local})
+	becomes("carol, revoked", p.token("carol"), "516")
+	becomes("alice, to view only", narrow, "123")
+	becomes("alice, expired", expired, "516")
+	p.broker.Append(t, events.UserConfigured{User: "bob", Inactive: true, By: lab.Local}, events.UserConfigured{User: "alice", Superuser: true, By: lab.Local})
+	becomes("bob, inactive", p.token("bob"), "516")
+	becomes("alice, who may do everything", p.token("alice"), "1234")
 }
 
 // Where only tokens count, being on this machine does not help.

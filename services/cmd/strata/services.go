@@ -118,13 +118,13 @@ func services() []service {
 		{"archive", "keeps what the streams held, and lets them forget it", func(ctx context.Context, s surroundings, log *stream.Log, _ *slog.Logger) error {
 			return s.runArchive(ctx, log)
 		}},
-		{"sqldoor", "answers ClickHouse's HTTP interface, each caller with the rows that they may see", func(ctx context.Context, s surroundings, _ *stream.Log, l *slog.Logger) error {
+		{"sqldoor", "answers ClickHouse's HTTP interface, each caller with the rows that they may see", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			history, done, err := s.history()
 			if err != nil {
 				return err
 			}
 			defer done()
-			return sqldoor.Run(ctx, sqldoor.Deps{DB: history.DB, Key: s.key, Listen: s.config.Listen.SQL, Logger: l})
+			return sqldoor.Run(ctx, sqldoor.Deps{Log: log, Now: s.now, DB: history.DB, Key: s.key, Listen: s.config.Listen.SQL, Logger: l})
 		}},
 		{"live", "tells LAVA's events to who listens", func(ctx context.Context, s surroundings, log *stream.Log, _ *slog.Logger) error {
 			return s.live.Run(ctx, log)
