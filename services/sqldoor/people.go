@@ -56,5 +56,5 @@ func (p *people) bearer(key access.Key, token string, now time.Time) (events.Use
 func (p *people) sight(user events.UserName) projections.Viewer {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return projections.Viewer{User: user, All: p.lab.Can(user, lab.View, events.Entity{Kind: events.Job})}
+	return p.lab.Sight(user)
 }

@@ -217,6 +217,9 @@ func TestPeople(t *testing.T) {
 	becomes("carol, revoked", p.token("carol"), "516")
 	becomes("alice, to view only", narrow, "123")
 	becomes("alice, expired", expired, "516")
+	p.broker.Append(t, events.DeviceTypeAdded{DeviceType: "secret", By: lab.Local},
+		events.PermissionsSet{Kind: events.DeviceType, Name: "secret", Permissions: []events.Permission{{Group: "makers", Permission: "view_devicetype"}}, By: lab.Local})
+	becomes("alice, where a type is hidden from her", p.token("alice"), "12")
 	p.broker.Append(t, events.UserConfigured{User: "bob", Inactive: true, By: lab.Local}, events.UserConfigured{User: "alice", Superuser: true, By: lab.Local})
 	becomes("bob, inactive", p.token("bob"), "516")
 	becomes("alice, who may do everything", p.token("alice"), "1234")
