@@ -2,6 +2,7 @@ package trend
 
 import (
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -118,17 +119,21 @@ func median(values []float64) float64 {
 	return s[len(s)/2]
 }
 
+// rate finds units that are something a second by their letters: Mbps, fps, IOPS, kops, GFLOPS. Drops, steps and
+// ps, a time, are none.
+var rate = regexp.MustCompile(`\b([kmgtp]i?)?(bit|b|f|p|t|q|r|o|io|flo|(bogo)?mi)ps\b`)
+
 // Worse says whether more of a unit is for the worse: times and sizes are, rates are not. known is false
 // of a unit that tells neither.
 func Worse(units string) (more, known bool) {
 	u := strings.ToLower(strings.TrimSpace(units))
 	switch {
-	case strings.Contains(u, "/s"), strings.HasSuffix(u, "ps"), strings.Contains(u, "per sec"), strings.Contains(u, "hz"),
-		strings.Contains(u, "flops"), strings.Contains(u, "score"), strings.Contains(u, "ops"):
+	case strings.Contains(u, "/s"), rate.MatchString(u), strings.Contains(u, "per sec"), strings.HasSuffix(u, "hz"),
+		strings.Contains(u, "score"):
 		return false, true
 	}
 	switch u {
-	case "s", "sec", "secs", "second", "seconds", "ms", "msec", "milliseconds", "us", "usec", "microseconds", "ns", "nsec", "nanoseconds",
+	case "s", "sec", "secs", "second", "seconds", "ms", "msec", "milliseconds", "us", "usec", "microseconds", "ns", "nsec", "nanoseconds", "ps",
 		"min", "minutes", "h", "hours", "cycles", "b", "byte", "bytes", "kb", "kib", "mb", "mib", "gb", "gib", "errors", "faults", "w", "mw", "watts", "j", "mj", "joules", "°c", "c":
 		return true, true
 	}

@@ -162,7 +162,9 @@ func TestShiftsOfPlainSeries(t *testing.T) {
 
 func TestWorse(t *testing.T) {
 	t.Parallel()
-	for units, want := range map[string][2]bool{"seconds": {true, true}, "MB/s": {false, true}, "ms": {true, true}, "fps": {false, true}, "": {}, "apples": {}} {
+	for units, want := range map[string][2]bool{"seconds": {true, true}, "MB/s": {false, true}, "ms": {true, true}, "fps": {false, true},
+		"Mbps": {false, true}, "IOPS": {false, true}, "kops": {false, true}, "GFLOPS": {false, true}, "MHz": {false, true}, "BogoMIPS": {false, true},
+		"ps": {true, true}, "drops": {}, "steps": {}, "loops": {}, "": {}, "apples": {}} {
 		if more, known := Worse(units); more != want[0] || known != want[1] {
 			t.Errorf("more of %q: worse %v, known %v; want %v", units, more, known, want)
 		}
