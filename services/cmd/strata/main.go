@@ -152,6 +152,7 @@ refuses; 2 where the command was misused: an argument or flag that is missing, u
 		&cobra.Group{ID: "jobs", Title: "Jobs:"},
 		&cobra.Group{ID: "queue", Title: "Who gets a device:"},
 		&cobra.Group{ID: "things", Title: "Devices and history:"},
+		&cobra.Group{ID: "people", Title: "People and rights:"},
 	)
 	group := func(id string, cmds ...*cobra.Command) {
 		for _, c := range cmds {
@@ -168,6 +169,7 @@ refuses; 2 where the command was misused: an argument or flag that is missing, u
 	group("things", a.devicesCommand(), a.deviceTypesCommand(), a.tagsCommand(), a.workersCommand(), a.maintenanceCommand(), a.eventsCommand(), a.simulateCommand(), a.sqlCommand(), a.historyCommand(), a.knownIssuesCommand(), a.notifyCommand(), a.queryCommand(), a.chartCommand(),
 		a.importCommand())
 	group("things", a.grafanaCommand())
+	group("people", a.usersCommand(), a.groupsCommand(), a.tokensCommand(), a.permissionsCommand())
 	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand(), a.lavaJobCommand(), a.healthzCommand(), a.lavaRunCommand())
 	a.completions(cmd)
 	return cmd

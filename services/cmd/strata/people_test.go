@@ -1,0 +1,37 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"strata/services/api"
+)
+
+// TestPeopleCommands gives a user a token that is limited, and shows what the commands do with it. Without any the lab
+// is closed.
+func TestPeopleCommands(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, r := w.up(t, "--listen-sql", "")
+	w.must(t, "users", "add", "alice", "--email", "alice@example.com")
+	w.must(t, "groups", "add", "kernel")
+	w.must(t, "groups", "join", "kernel", "alice")
+	token := strings.TrimSpace(w.must(t, "tokens", "add", "--user", "alice", "--scope", "view", "--description", "screen"))
+	var tokens []api.Token
+	w.ask(t, &tokens, "tokens", "--user", "alice")
+	if len(tokens) != 1 || tokens[0].Value != "" || tokens[0].Description != "screen" {
+		t.Fatalf("tokens of alice: got %+v, want one without its value", tokens)
+	}
+	w.must(t, "jobs", "--server", r.NATS, "--token", token)
+	if status, text := w.strata(t, "devices", "add", "q1", "--type", "qemu", "--server", r.NATS, "--token", token); status != exitFailed || !strings.Contains(text, "may be used for view") {
+		t.Errorf("add a device with a token to view: status %d, %q; want it refused", status, text)
+	}
+	w.must(t, "permissions", "grant", "add_device", "--user", "alice")
+	if text := w.must(t, "permissions"); !strings.Contains(text, "lava_scheduler_app.add_device") {
+		t.Errorf("strata permissions: got %q, want alice's", text)
+	}
+	w.must(t, "tokens", "revoke", string(tokens[0].Token))
+	if status, _ := w.strata(t, "jobs", "--server", r.NATS, "--token", token); status != exitFailed {
+		t.Errorf("jobs with a revoked token: status %d, want it refused", status)
+	}
+}
