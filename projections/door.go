@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -152,14 +153,38 @@ func (d *Door) settings(brought map[string]string) (url.Values, error) {
 			values.Set(name, value)
 		}
 	}
-	within := func(name string, most float64) {
-		if asked, err := strconv.ParseFloat(values.Get(name), 64); err != nil || asked <= 0 || asked > most {
-			values.Set(name, strconv.FormatFloat(most, 'f', -1, 64))
+	for _, b := range []struct {
+		name        string
+		least, most float64
+	}{{"max_execution_time", 0.001, max(1, d.limits.Time.Seconds())}, {"max_result_rows", 1, float64(d.limits.Rows)}} {
+		value, err := tighter(b.name, brought[b.name], b.least, b.most)
+		if err != nil {
+			return nil, err
+		}
+		values.Set(b.name, value)
+	}
+	return values, nil
+}
+
+// tighter returns a bound that a visitor asked for, or the door's own where none was, or one beyond it. ClickHouse
+// drops what lies below its units (1 µs, 1 row), and then 0 is no bound at all: so there is a least one too.
+func tighter(name, asked string, least, most float64) (string, error) {
+	bound := most
+	if asked != "" {
+		n, err := strconv.ParseFloat(asked, 64)
+		switch {
+		case errors.Is(err, strconv.ErrRange): // beyond it
+		case err != nil || math.IsNaN(n):
+			return "", &gate.Refused{Code: 72, Name: "CANNOT_PARSE_NUMBER",
+				Message: fmt.Sprintf("setting %s is %q; a number up to %s is taken", name, asked, strconv.FormatFloat(most, 'f', -1, 64))}
+		case n > 0 && n < most:
+			bound = max(n, least)
 		}
 	}
-	within("max_execution_time", max(1, d.limits.Time.Seconds()))
-	within("max_result_rows", float64(d.limits.Rows))
-	return values, nil
+	if least == 1 {
+		bound = math.Floor(bound)
+	}
+	return strconv.FormatFloat(bound, 'f', -1, 64), nil
 }
 
 // check has the engine write a statement anew and read it, and looks at both.

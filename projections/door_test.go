@@ -377,6 +377,12 @@ func TestDoorBounds(t *testing.T) {
 		{"SELECT number FROM numbers(101)", nil, "TOO_MANY_ROWS_OR_BYTES"},
 		{"SELECT number FROM numbers(101)", map[string]string{"max_result_rows": "0"}, "TOO_MANY_ROWS_OR_BYTES"},
 		{"SELECT number FROM numbers(20)", map[string]string{"max_result_rows": "10"}, "TOO_MANY_ROWS_OR_BYTES"},
+		{"SELECT number FROM numbers(20)", map[string]string{"max_result_rows": "0.5"}, "TOO_MANY_ROWS_OR_BYTES"},
+		{"SELECT getSetting('max_result_rows')", map[string]string{"max_result_rows": "1e1"}, "10\n"},
+		// ClickHouse reads less than a microsecond as 0, which is for ever.
+		{"SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))", map[string]string{"max_execution_time": "0.0000001"}, "TIMEOUT_EXCEEDED"},
+		{"SELECT 1", map[string]string{"max_execution_time": "x"}, `setting max_execution_time is "x"; a number up to 60 is taken`},
+		{"SELECT 1", map[string]string{"max_result_rows": "nan"}, `setting max_result_rows is "nan"; a number up to 100 is taken`},
 		{"SELECT groupUniqArray(number) FROM numbers(100000000)", nil, "MEMORY_LIMIT_EXCEEDED"},
 		{"SELECT repeat('x', 100000000)", nil, "Code:"},
 		{"SELECT 1", map[string]string{"max_memory_usage": "0", "max_threads": "64", "readonly": "0", "role": "strata_owner"}, "1\n"},
