@@ -57,7 +57,7 @@ file, and what to do next. Lines count from 1. It is how the lab judges its own 
 				}
 				fmt.Fprintf(a.out, "%s: %s\n", name, a.paint(a.out, verdictColour(j.Verdict), verdictPhrase(j.Verdict, j.Cause)))
 				if j.Line > 0 {
-					fmt.Fprintf(a.out, "  line %d: %s\n", j.Line, j.Text)
+					fmt.Fprintf(a.out, "  line %d: %s\n", j.Line, plain(j.Text))
 				}
 				if j.Next != "" {
 					fmt.Fprintf(a.out, "  next: %s\n", j.Next)
@@ -144,7 +144,7 @@ func (a *app) printJudgement(j *api.Judgement, line func(name, value string)) {
 	}
 	line("verdict", a.paint(a.out, verdictColour(j.Verdict), verdictPhrase(j.Verdict, j.Cause)))
 	if j.Evidence != nil {
-		line("evidence", strings.TrimSuffix(fmt.Sprintf("line %d: %s", *j.Evidence, j.Text), ": "))
+		line("evidence", strings.TrimSuffix(fmt.Sprintf("line %d: %s", *j.Evidence, plain(j.Text)), ": "))
 	}
 	line("next", j.Next)
 	var parts []string
@@ -158,7 +158,11 @@ func (a *app) printJudgement(j *api.Judgement, line func(name, value string)) {
 		}
 	}
 	if len(parts) > 0 {
-		line("changes", fmt.Sprintf("%s, since job %d", strings.Join(parts, ", "), j.Baseline))
+		changes := strings.Join(parts, ", ")
+		if j.Baseline != 0 { // the first of its kind has nothing before it
+			changes += fmt.Sprintf(", since job %d", j.Baseline)
+		}
+		line("changes", changes)
 	}
 	for i, c := range j.Changes {
 		if i == maxShownChanges {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,7 +17,7 @@ func TestJudge(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	console := filepath.Join(w.dir, "console.log")
-	if err := os.WriteFile(console, []byte("[    0.000000] Linux version 6.6.0\r\n[    2.000000] Kernel panic - not syncing: x\r\n"), 0o600); err != nil {
+	if err := os.WriteFile(console, []byte("[    0.000000] Linux version 6.6.0\r\n[    2.000000] Kernel panic - not syncing: \x1b[2J\x1b]0;owned\ax\r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	log := filepath.Join(workspace(t), "services", "judgement", "verdict", "testdata", "jobs", "power-stuck.jsonl")
@@ -98,4 +99,25 @@ actions:
 		t.Errorf("known issues of job 2: %+v, want the one, with its line", j.Judgement.Issues)
 	}
 	w.must(t, "known-issues", "rm", "1", "--reason", "fixed")
+}
+
+// TestPrintJudgement holds that the evidence, which a board's console wrote, commands no terminal, and that the
+// first job of its kind is compared with none.
+func TestPrintJudgement(t *testing.T) {
+	evidence := uint64(7)
+	j := api.Judgement{Text: "\x1b[2Jpanic\x07"}
+	j.Verdict, j.Cause, j.Evidence = events.VerdictTest, "kernel-panic", &evidence
+	j.Counts.FirstFailed = 2
+	a := &app{out: io.Discard, env: func(string) string { return "" }}
+	for _, tt := range []struct {
+		baseline events.JobID
+		changes  string
+	}{{0, "2 failed at their first run"}, {41, "2 failed at their first run, since job 41"}} {
+		j.Baseline = tt.baseline
+		said := map[string]string{}
+		a.printJudgement(&j, func(name, value string) { said[name] = value })
+		if said["evidence"] != "line 7: panic" || said["changes"] != tt.changes {
+			t.Errorf("after job %d: evidence %q, changes %q; want the plain line 7, and %q", tt.baseline, said["evidence"], said["changes"], tt.changes)
+		}
+	}
 }

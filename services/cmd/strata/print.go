@@ -152,7 +152,7 @@ var controls = regexp.MustCompile("\x1b(\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(\x0
 func plain(msg string) string {
 	msg = controls.ReplaceAllString(msg, "")
 	return strings.Map(func(r rune) rune {
-		if r == '\t' || r == '\n' || r >= ' ' && r != 0x7f {
+		if r == '\t' || r == '\n' || r >= ' ' && r < 0x7f || r >= 0xa0 {
 			return r
 		}
 		return -1

@@ -42,6 +42,7 @@ func TestPlain(t *testing.T) {
 		{"\x1b]0;a title\x1b\\after", "after"},
 		{"\x1bcreset", "reset"},
 		{"bell\x07 and\b back", "bell and back"},
+		{"\u009b2Jone character", "2Jone character"},
 		{"line\r\n", "line"},
 		{"one\ntwo", "one\n                       two"},
 		{"ümläut ✓", "ümläut ✓"},
