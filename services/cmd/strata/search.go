@@ -31,7 +31,7 @@ Each line comes with its place, job#line, which "strata logs JOB --from LINE" ta
 --until take how long ago (90m, 36h, 7d) or a time, as --at does: 2026-11-23T14:05, "yesterday 10:00".
 
 A search that would take too long stops and says where; --after goes on there.`,
-		Example: `  strata search 'kernel panic'
+		Example: `  strata search 'Kernel panic'
   strata search --phrase 'link is down' --device-type bbb --since 7d -C 3
   strata search --regex 'usb \d-\d: .*error -71' --level target --json`,
 		Args: cobra.ExactArgs(1),
@@ -138,7 +138,7 @@ func (a *app) printHits(page api.SearchAnswer, context int) {
 	case page.Next != "":
 		a.say("there is more; go on with --after '%s'", page.Next)
 	case len(page.Hits) == 0:
-		a.say("no such line; a word must be whole (--substring finds parts), and logs come into the tables within a second or two")
+		a.say("no such line; a word must be whole (--substring finds parts) and in the same case (-i takes any), and logs come into the tables within a second or two")
 	}
 	if page.AgedOut != nil {
 		a.say("%s", page.AgedOut.Hint)
