@@ -158,7 +158,7 @@ type setting struct {
 	into   any                // pointer into the Config: *string, *bool, *int, *int64, *uint64, *time.Duration, *[]string
 	size   bool               // of an *int64: bytes, with units
 	oneOf  []string           // of a *string: what is allowed
-	check  func(string) error // of a *string: what else it has to be
+	check  func(string) error // of a *string, and of each text of a *[]string: what else it has to be
 	atMost int                // of an *int: from 1 to this; 0 is no limit
 }
 
@@ -209,8 +209,8 @@ func (c *Config) settings() []setting {
 		{key: "notify.url", about: "address of the lab's pages, for links in mail and messages", into: &c.Notify.URL},
 		{key: "notify.timeout", about: "how long one attempt at a callback, mail or message may take", into: &c.Notify.Timeout},
 		{key: "notify.give_up", about: "how long a delivery is tried before it is a dead letter", into: &c.Notify.GiveUp},
-		{key: "notify.allow", about: "private addresses that callbacks and IRC may go to, such as 10.1.0.0/16 or 127.0.0.1; others are refused", into: &c.Notify.Allow},
-		{key: "notify.hosts", about: "patterns of hosts that callbacks may go to, such as *.example.com; none allows all (LAVA's CALLBACK_ALLOWED_HOSTS)", into: &c.Notify.Hosts},
+		{key: "notify.allow", about: "private addresses that callbacks and IRC may go to, such as 10.1.0.0/16 or 127.0.0.1; others are refused", into: &c.Notify.Allow, check: checkNetwork},
+		{key: "notify.hosts", about: "patterns of hosts that callbacks may go to, such as *.example.com; none allows all (LAVA's CALLBACK_ALLOWED_HOSTS)", into: &c.Notify.Hosts, check: checkGlob},
 		{key: "notify.secret_file", about: "file with the secret that signs callbacks (or STRATA_NOTIFY_SECRET)", into: &c.Notify.SecretFile},
 		{key: "notify.tokens_file", about: "YAML file of users' tokens for callbacks: user: {name: token}", into: &c.Notify.TokensFile},
 		{key: "notify.smtp", about: "host:port of the mail server; empty sends no mail", into: &c.Notify.SMTP},

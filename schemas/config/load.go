@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"os"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -180,6 +182,13 @@ func (s setting) set(n *yaml.Node) error {
 		if !n.Is(yaml.List) {
 			return fmt.Errorf("expected a list of texts, found a %s", n.Kind)
 		}
+		if s.check != nil {
+			for _, text := range n.Texts() {
+				if err := s.check(text); err != nil {
+					return err
+				}
+			}
+		}
 		*into = n.Texts()
 	}
 	return nil
@@ -267,6 +276,25 @@ func checkPorts(text string) error {
 	last, err2 := strconv.ParseUint(to, 10, 16)
 	if err1 != nil || err2 != nil || first == 0 || first > last {
 		return fmt.Errorf("%q is no port and no range of ports from 1 to 65535: such as 42000-42099; none opens none", text)
+	}
+	return nil
+}
+
+// checkNetwork checks an address or a range of addresses.
+func checkNetwork(text string) error {
+	if _, err := netip.ParsePrefix(text); err == nil {
+		return nil
+	}
+	if _, err := netip.ParseAddr(text); err != nil {
+		return fmt.Errorf("%q is neither an address such as 127.0.0.1 nor a range such as 10.0.0.0/8", text)
+	}
+	return nil
+}
+
+// checkGlob checks a pattern of host names.
+func checkGlob(text string) error {
+	if _, err := path.Match(text, ""); err != nil {
+		return fmt.Errorf("%q is no pattern of hosts such as *.example.com", text)
 	}
 	return nil
 }
