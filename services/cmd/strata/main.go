@@ -172,5 +172,18 @@ refuses; 2 where the command was misused: an argument or flag that is missing, u
 	group("people", a.usersCommand(), a.groupsCommand(), a.tokensCommand(), a.permissionsCommand())
 	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand(), a.lavaJobCommand(), a.healthzCommand(), a.lavaRunCommand())
 	a.completions(cmd)
+	noneUnknown(cmd)
 	return cmd
+}
+
+// noneUnknown has commands that are only a head for others refuse what they do not have: cobra would print their
+// help with status 0, and a script that has misspelt "archive verify" would go on.
+func noneUnknown(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		if c.HasSubCommands() && !c.Runnable() {
+			c.Args, c.DisableFlagsInUseLine = cobra.NoArgs, true
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+		noneUnknown(c)
+	}
 }

@@ -44,6 +44,7 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"version"}, exitOK, "strata devel"},
 		{[]string{"version", "--json"}, exitOK, `"version":"devel"`},
 		{[]string{"nonsense"}, exitMisuse, `unknown command "nonsense"`},
+		{[]string{"archive", "verfy"}, exitMisuse, `unknown command "verfy" for "strata archive"`},
 		{[]string{"jobs", "--bogus"}, exitMisuse, "unknown flag: --bogus"},
 		{[]string{"show"}, exitMisuse, "accepts 1 arg(s), received 0\nUsage: strata show JOB [flags]\nSee `strata show --help`.\n"},
 		{[]string{"show", "x.1"}, exitMisuse, `"x" is not a job number`},
