@@ -411,7 +411,7 @@ func (a *api) sealPassword(in UserRequest) ([]events.Event, error) {
 // SignIn returns a token of the user who has that password: the first that is not limited, or a new one, as
 // LAVA's token/ does. Its error is [ErrUnknownToken] where either is wrong, after as long as where both are right.
 func (i Inside) SignIn(ctx context.Context, user events.UserName, password, from string) (string, error) {
-	hash, sealed := hashPassword("", "nobody", 1), ""
+	sealed := ""
 	var token *lab.Token
 	i.a.read(func(s *lab.State) {
 		u := s.User(user)
@@ -426,13 +426,12 @@ func (i Inside) SignIn(ctx context.Context, user events.UserName, password, from
 			}
 		}
 	})
-	var err error
+	hash := fmt.Sprintf("%s$%d$nobody$", passwordName, passwordRounds)
 	if sealed != "" {
+		var err error
 		if hash, err = i.a.key.Open(sealed, access.Place(user, "password", "")); err != nil {
 			return "", refused(err)
 		}
-	} else {
-		hash = fmt.Sprintf("%s$%d$nobody$", passwordName, passwordRounds)
 	}
 	if len(password) > maxPassword || !checkPassword(password, hash) {
 		return "", ErrUnknownToken
