@@ -26,6 +26,14 @@ func TestPeopleCommands(t *testing.T) {
 	if status, text := w.strata(t, "devices", "add", "q1", "--type", "qemu", "--server", r.NATS, "--token", token); status != exitFailed || !strings.Contains(text, "may be used for view") {
 		t.Errorf("add a device with a token to view: status %d, %q; want it refused", status, text)
 	}
+	job := write(t, w.dir, "job.yaml", "job_name: x\n")
+	if status, text := w.strata(t, "submit", job, "--server", r.NATS, "--token", token); status != exitFailed || !strings.Contains(text, "the token of alice may not submit") {
+		t.Errorf("submit with a token to view: status %d, %q; want it refused", status, text)
+	}
+	stranger := newWorld(t)
+	if status, text := stranger.strata(t, "submit", job, "--server", r.NATS); status != exitFailed || !strings.Contains(text, "sign in first") {
+		t.Errorf("submit without a token: status %d, %q; want it refused", status, text)
+	}
 	w.must(t, "permissions", "grant", "add_device", "--user", "alice")
 	if text := w.must(t, "permissions"); !strings.Contains(text, "lava_scheduler_app.add_device") {
 		t.Errorf("strata permissions: got %q, want alice's", text)

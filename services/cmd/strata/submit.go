@@ -113,6 +113,9 @@ func (a *app) submit(ctx context.Context, c api.Client, file string) (events.Job
 // publish puts a definition onto the bus. It is sent again with the same id while the broker does
 // not answer, so that it becomes one job however often it is sent.
 func publish(ctx context.Context, c api.Client, body []byte) (events.JobID, error) {
+	if c.User == "" {
+		return 0, errors.New("submit: sign in first; give a token with --token or STRATA_TOKEN")
+	}
 	m := nats.NewMsg(submitTo(c.User))
 	m.Data = body
 	m.Header.Set(nats.MsgIdHdr, string(c.User)+"/"+uuid.NewString())
@@ -123,6 +126,9 @@ func publish(ctx context.Context, c api.Client, body []byte) (events.JobID, erro
 		if err != nil {
 			if why := refuses(ctx, c); why != "" {
 				return 0, fmt.Errorf("submit: the lab takes no definitions: %s", why)
+			}
+			if errors.Is(c.Conn.LastError(), nats.ErrPermissionViolation) {
+				return 0, fmt.Errorf("submit: the token of %s may not submit (`strata tokens` lists what it is for)", c.User)
 			}
 			if ctx.Err() == nil && try < 6 && errors.Is(err, context.DeadlineExceeded) {
 				continue
