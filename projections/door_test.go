@@ -300,7 +300,7 @@ func TestDoorAnswers(t *testing.T) {
 	}
 }
 
-// Every table that names jobs has a policy, a new one too.
+// Every table that names jobs, devices or workers has a policy, a new one too.
 func TestRowPoliciesCoverTheTables(t *testing.T) {
 	t.Parallel()
 	db := openTest(t)
@@ -313,7 +313,7 @@ func TestRowPoliciesCoverTheTables(t *testing.T) {
 		guarded[p.Table] = true
 	}
 	for name, table := range tables {
-		names := slices.ContainsFunc(table.columns, func(c describedColumn) bool { return c.Name == "job" })
+		names := slices.ContainsFunc(table.columns, func(c describedColumn) bool { return slices.Contains([]string{"job", "device", "worker"}, c.Name) })
 		if want := names && !table.view && !unguarded(name); guarded[name] != want {
 			t.Errorf("table %s has a policy: %t; want %t", name, guarded[name], want)
 		}
@@ -353,11 +353,57 @@ func TestVisitorsSeeTheirOwn(t *testing.T) {
 	for want, v := range map[string]Viewer{
 		"1\n2\n3\n": {All: true},
 		"":          {None: true, User: "alice"},
-		"3\n":       {User: "bob", HiddenTypes: []events.DeviceTypeName{"secret"}}, // 1 may be one of those
+		"3\n":       {User: "bob", HiddenTypes: []events.DeviceTypeName{"secret"}, Partial: true, Devices: []events.DeviceName{"d1"}}, // 1 may be one of those
+		"1\n3\n":    {User: "bob", Partial: true, Devices: []events.DeviceName{"d1"}},                                                 // only a worker is hidden
 		"1\n2\n":    {User: "alice", Groups: []events.GroupName{"kernel"}},
 	} {
 		if got := visit(t, d, Visit{Viewer: v, Text: "SELECT job FROM jobs ORDER BY job"}); got != want {
 			t.Errorf("%+v sees %q, want %q", v, got, want)
+		}
+	}
+}
+
+// Where something is hidden from a visitor, they see of devices and workers those that they are shown: neither the others,
+// nor what has left the lab since.
+func TestVisitorsSeeShownDevices(t *testing.T) {
+	t.Parallel()
+	db := openLab(t, withHidden, true)
+	var list []stream.Message
+	for i, e := range []events.Event{
+		events.DeviceAdded{Device: "d1", DeviceType: "qemu"}, events.DeviceAdded{Device: "d2", DeviceType: "secret"}, events.DeviceAdded{Device: "gone", DeviceType: "secret"},
+		events.DeviceHealthSet{Device: "d2", Health: events.Bad, Reason: "job 3 broke it"}, events.DeviceRemoved{Device: "gone"},
+		events.WorkerRegistered{Worker: "w1"}, events.WorkerRegistered{Worker: "w2"},
+	} {
+		header, body, err := events.Encode(e, events.Envelope{ID: fmt.Sprint("shown", i), Time: logsBegin})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, stream.Message{Stream: stream.Lab, Seq: uint64(1000 + i), Subject: "x", Header: header, Data: body, At: logsBegin})
+	}
+	if err := db.Load(t.Context(), slices.Values(list)); err != nil {
+		t.Fatal(err)
+	}
+	d, all, some := door(t, db, Limits{}), "d1\nd2\ngone\nw1\nw2\n", []events.DeviceName{"d1"}
+	tests := []struct {
+		name string
+		v    Viewer
+		want string
+	}{
+		{"who may see all", Viewer{All: true}, all},
+		{"from whom nothing is hidden", Viewer{User: "alice"}, all},
+		{"nobody", Viewer{None: true}, ""},
+		{"from whom a device type is hidden", Viewer{User: "alice", HiddenTypes: []events.DeviceTypeName{"secret"}, Partial: true, Devices: some, Workers: []events.WorkerName{"w1", "w2"}}, "d1\nw1\nw2\n"},
+		{"from whom a worker is hidden", Viewer{User: "alice", Partial: true, Devices: []events.DeviceName{"d1", "d2"}, Workers: []events.WorkerName{"w2"}}, "d1\nd2\nw2\n"},
+		{"from whom something is hidden, of which nothing is said", Viewer{User: "alice", HiddenDevices: []events.DeviceName{"d2"}}, ""},
+		{"more than a request holds", Viewer{User: "alice", Partial: true, Devices: append(slices.Repeat(some, maxListed/2), some...)}, ""},
+		{"who calls themselves by what they want to see", Viewer{User: "x\nd2", Partial: true, Devices: some}, ""},
+		{"who is called as a device", Viewer{User: "d2", Partial: true, Devices: some}, "d1\n"},
+	}
+	for _, tt := range tests {
+		for _, of := range []string{"SELECT device FROM devices UNION ALL SELECT worker FROM workers", "SELECT DISTINCT device FROM device_transitions UNION ALL SELECT worker FROM workers"} {
+			if got := visit(t, d, Visit{Viewer: tt.v, Text: "SELECT * FROM (" + of + ") ORDER BY 1"}); got != tt.want {
+				t.Errorf("%s: %s shows %q, want %q", tt.name, of, got, tt.want)
+			}
 		}
 	}
 }

@@ -90,7 +90,7 @@ func published() []view {
 // view is one view of the database [Published].
 type view struct {
 	name string
-	job  string // column that names the job a row is about, whose viewers may read it; empty: everybody may
+	job  string // column that names the job a row is about, whose viewers may read it; empty: whoever may see the device or worker
 	asks []question
 }
 

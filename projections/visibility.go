@@ -35,40 +35,73 @@ const viewerSetting = "query_cache_tag"
 // everybody is the value of viewerSetting for those who may see every job.
 const everybody = "*"
 
-// tag is the value of viewerSetting. A policy cannot ask for groups, nor what is hidden: where anything is hidden
-// from the viewer, they see their own jobs alone.
+// maxListed bounds in bytes the names of devices and workers that a tag lists: it travels in the address of a request.
+const maxListed = 64 << 10
+
+// tag is the value of viewerSetting. It begins with which jobs are the viewer's: u for public ones and their own, where
+// no device or worker is hidden from them, so that they see all of those too. A policy cannot ask for groups, nor what
+// is hidden. Where a device or a device type is, the tag begins with o, for their own jobs alone; where only a worker
+// is, with p, for public ones too. Then it goes on, line by line, with the devices (d) and workers (w) that they see,
+// so that those that have left the lab, of which nobody knows any more from whom they were hidden, are not shown.
 func tag(v Viewer) string {
+	kind := "u"
 	switch {
-	case v.None:
+	case v.None || strings.Contains(string(v.User), "\n"):
 		return ""
 	case v.All:
 		return everybody
 	case v.Hides():
-		return "o" + string(v.User)
+		kind = "o"
+	case v.Partial:
+		kind = "p"
+	default:
+		return kind + string(v.User)
 	}
-	return "u" + string(v.User)
+	var list strings.Builder
+	list.WriteString("\nd") // the row of device_state that stands for all
+	for _, d := range v.Devices {
+		list.WriteString("\nd" + string(d))
+	}
+	for _, w := range v.Workers {
+		list.WriteString("\nw" + string(w))
+	}
+	if list.Len() > maxListed {
+		list.Reset() // none of them is less than all of them
+	}
+	return kind + string(v.User) + list.String()
 }
 
 // RowPolicy is a condition that rows of a table must meet where a visitor's statement reads them.
 type RowPolicy struct{ Database, Table, Filter string }
 
-// unguarded tells whether rows of a table are shown to all: job_viewers, which policies read, is in no view,
-// and every named user may see what happens to devices.
-func unguarded(table string) bool { return table == "job_viewers" || table == "device_transitions" }
+// unguarded tells whether rows of a table are shown to all: job_viewers, which policies read, is in no view.
+func unguarded(table string) bool { return table == "job_viewers" }
 
-// RowPolicies returns the policies of the tables of a database: of each with a column job, but for what
-// every named user may see of devices. The engine applies them to the views of [Published]
-// (engine.Access), [Grants] writes them for a server.
+// RowPolicies returns the policies of the tables of a database: of each with a column job, and of those about
+// devices and workers. The engine applies them to the views of [Published] (engine.Access), [Grants] writes them for
+// a server.
 func RowPolicies(database string) []RowPolicy {
-	filter := fmt.Sprintf("getSetting('%[1]s') = '%[2]s' OR (getSetting('%[1]s') != '' AND job IN (SELECT job FROM %[3]s.job_viewers WHERE (public AND startsWith(getSetting('%[1]s'), 'u')) OR user = substring(getSetting('%[1]s'), 2)))",
-		viewerSetting, everybody, quoteName(database))
+	// all holds for who sees everything; lines are the tag's.
+	all, lines := fmt.Sprintf("getSetting('%s') = '%s'", viewerSetting, everybody), fmt.Sprintf("splitByChar('\\n', getSetting('%s'))", viewerSetting)
+	jobs := fmt.Sprintf("%[1]s OR (getSetting('%[2]s') != '' AND job IN (SELECT job FROM %[3]s.job_viewers WHERE (public AND substring(getSetting('%[2]s'), 1, 1) IN ('u', 'p')) OR user = substring(%[4]s[1], 2)))",
+		all, viewerSetting, quoteName(database), lines)
+	named := func(column, letter string) string {
+		return fmt.Sprintf("%s OR startsWith(getSetting('%s'), 'u') OR concat('%s', %s) IN (SELECT arrayJoin(%s))", all, viewerSetting, letter, column, lines)
+	}
+	devices, workers := named("device", "d"), named("worker", "w")
 	list := []RowPolicy{}
 	for _, table := range []string{"log_line_state", "log_template_jobs", "log_words", "aged"} { // those that are no models of facts
-		list = append(list, RowPolicy{database, table, filter})
+		list = append(list, RowPolicy{database, table, jobs})
 	}
 	for _, m := range models() {
-		if slices.Contains(m.columns, "job") && !unguarded(m.table) {
-			list = append(list, RowPolicy{database, m.table, filter})
+		switch has := func(column string) bool { return slices.Contains(m.columns, column) }; {
+		case unguarded(m.table):
+		case m.table == "device_state", m.table == "device_transitions":
+			list = append(list, RowPolicy{database, m.table, devices})
+		case m.table == "worker_state":
+			list = append(list, RowPolicy{database, m.table, workers})
+		case has("job"):
+			list = append(list, RowPolicy{database, m.table, jobs})
 		}
 	}
 	return list

@@ -18,6 +18,11 @@ type Sight struct {
 	HiddenDevices []events.DeviceName
 	ShownDevices  []events.DeviceName     // of those whose type is hidden
 	HiddenTypes   []events.DeviceTypeName // by all their names
+
+	// Where a device, a device type or a worker is hidden, these are the devices and workers of the lab that are not.
+	Partial bool
+	Devices []events.DeviceName
+	Workers []events.WorkerName
 }
 
 // Hides says that something is hidden, so that not all public jobs are seen.
@@ -46,9 +51,22 @@ func (s *State) Sight(user events.UserName) Sight {
 		switch {
 		case !s.Can(user, View, events.Entity{Kind: events.Device, ID: string(d.Name)}):
 			v.HiddenDevices = append(v.HiddenDevices, d.Name)
+			continue
 		case slices.Contains(v.HiddenTypes, d.Type):
 			v.ShownDevices = append(v.ShownDevices, d.Name)
 		}
+		v.Devices = append(v.Devices, d.Name)
+	}
+	v.Partial = v.Hides()
+	for w := range s.Workers() {
+		if !s.Can(user, View, events.Entity{Kind: events.Worker, ID: string(w.Name)}) {
+			v.Partial = true
+		} else {
+			v.Workers = append(v.Workers, w.Name)
+		}
+	}
+	if !v.Partial {
+		v.Devices, v.Workers = nil, nil
 	}
 	return v
 }
