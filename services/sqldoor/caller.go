@@ -3,14 +3,11 @@ package sqldoor
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync"
 
 	"strata/events"
-	"strata/events/lab"
 	"strata/projections"
 )
 
@@ -38,38 +35,12 @@ func (h *handler) caller(r *http.Request) (events.UserName, error) {
 	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && token == "" {
 		token = bearer
 	}
-	anybody := name == "" || name == "default"
-	if token == "" {
-		if (anybody || name == string(lab.Local)) && !h.Remote && direct(r) {
-			return lab.Local, nil
-		}
-		return "", errUnknown
-	}
 	user, known := h.people.bearer(h.Key, token, h.Now())
-	if !known || user == "" || !anybody && name != string(user) {
+	anybody := name == "" || name == "default"
+	if token == "" || !known || user == "" || !anybody && name != string(user) {
 		return "", errUnknown
 	}
 	return user, nil
-}
-
-// direct tells whether a request comes from a program on this machine. A proxy speaks for others, and a
-// page in a browser may reach this port by a name of its own.
-func direct(r *http.Request) bool {
-	remote, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !remote.Addr().Unmap().IsLoopback() {
-		return false
-	}
-	for _, header := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via", "Origin"} {
-		if r.Header.Get(header) != "" {
-			return false
-		}
-	}
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return host == "localhost" || err == nil && a.Unmap().IsLoopback()
 }
 
 // How many statements run at once, of all callers and of one. The engine has places for 64, the lab's own included.

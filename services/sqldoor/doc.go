@@ -4,9 +4,9 @@
 // This package says who asks and speaks HTTP; package projections ([projections.Door]) says what may be
 // asked and which rows there are for whom, and package projections/gate why a statement is refused.
 //
-// A caller names himself by a token of the lab, as password or key beside any user name or his own. On
-// the machine itself, nobody else being in between, a caller without one is [lab.Local]. Who may see which
-// job is what [lab.State.Can] says.
+// A caller names himself by a token of the lab, as password or key beside the user name default or his own. Without
+// one nobody is answered, on the machine itself neither: any account of it, and any page in its browser, can reach a
+// port of its own. Who may see which job, device and worker is what [lab.State.Sight] says.
 //
 // Statements are bounded in time, rows and memory by the engine, and each caller in how many run at once:
 // further ones wait. When a client goes away, its statement ends.

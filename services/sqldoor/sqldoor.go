@@ -25,8 +25,6 @@ type Deps struct {
 	Listen string          // address; "" listens nowhere
 	Limits projections.Limits
 	Logger *slog.Logger
-	// Remote refuses callers without a token even from this machine.
-	Remote bool
 	Ready  func(address string) // called once it answers; may be nil
 }
 

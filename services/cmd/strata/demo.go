@@ -138,7 +138,7 @@ func (a *app) demo(ctx context.Context, data, assets string, keep bool) error {
 	}
 	a.step("The lab goes on until you interrupt it")
 	self := os.Args[0] // as it was typed: bin/strata need not be on the PATH
-	fmt.Fprintf(a.out, "in another terminal: %[1]s jobs --all, %[1]s logs %[2]d, %[1]s sql (a prompt); SQL over HTTP at %[3]s\n", self, job, lab.SQL)
+	fmt.Fprintf(a.out, "in another terminal: %[1]s jobs --all, %[1]s logs %[2]d, %[1]s sql (a prompt); SQL over HTTP at %[3]s with a token (%[1]s tokens add)\n", self, job, lab.SQL)
 	again := filepath.Join(data, "job.yaml")
 	if err := os.WriteFile(again, []byte(definition), 0o600); err != nil {
 		return fmt.Errorf("write the demo's job: %w", err)
