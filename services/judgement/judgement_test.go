@@ -12,6 +12,7 @@ import (
 	"strata/events/eventtest"
 	"strata/events/stream"
 	"strata/projections"
+	"strata/services/judgement/verdict"
 )
 
 // finish has a job run on a device and end: with these lines on its console and these results.
@@ -106,7 +107,7 @@ func TestJobsAreJudged(t *testing.T) {
 	finish(t, b, 4, complete(), nil, smoke(events.Fail))
 	project(t, b, db)
 	stop := run(t, b, db, time.Minute)
-	if e := judged(t, b, 1); e.Verdict != events.VerdictPass || e.Compared != 0 || e.Baseline != 0 || e.Rules != 1 {
+	if e := judged(t, b, 1); e.Verdict != events.VerdictPass || e.Compared != 0 || e.Baseline != 0 || e.Rules != verdict.Rules {
 		t.Errorf("job 1 is judged %+v, want pass", e)
 	}
 	if e := judged(t, b, 2); e.Cause != events.CausePower || len(e.Changes) != 0 || e.Baseline != 1 || len(e.Issues) != 1 {

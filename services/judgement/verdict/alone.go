@@ -6,10 +6,11 @@ import (
 	"strata/events"
 )
 
-// good are the last lines of a console whose device has come where it was to come, or was switched off.
+// good are the last lines of a console whose device waits for somebody, or was switched off as it was told to:
+// a prompt of a shell, a boot loader, a debugger or a login; a menu that counts down; a word of farewell.
 var good = regexp.MustCompile(`reboot: Power down|reboot: System halted|Powering off\.?$|poweroff \.\.\.$|PROJECT EXECUTION SUCCESSFUL|login: ?$|` +
-	`(?:^|[\w~/:\])@-] ?)[#$] ?(?:\[6n)?$|^/ # |^=> |^=>$|^[\w-]+> ?$|Shell> ?$|grub> ?|iPXE> ?$|ssh-ready|Hit any key to stop autoboot|` +
-	`before booting or|Select Entry|^\(gdb\)`)
+	`(?:^|[\w~/:\])@-] ?)[#$] ?(?:\[6n)?$|^/ # |^=> |^=>$|^[\w-]+> ?$|Shell> ?$|grub> ?|iPXE> ?$|ssh-ready|[Hh]it \S+ .*to stop autoboot|any key to stop autoboot|will be executed automatically|[Pp]ress any key to reboot|` +
+	`^[\w@:~/.()\[\] -]{0,60}[#$>%]$|^barebox[@:].*/\S*$|before booting or|Select Entry|^\(gdb\)`)
 
 // consoleAlone judges a console without a job: whatever it shows that is wrong counts, and where it shows
 // nothing, how it ends.

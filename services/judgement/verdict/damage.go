@@ -8,6 +8,8 @@ var words = []string{"Booting Linux on physical CPU", "Linux version ", "Startin
 	"PROJECT EXECUTION ", "Running TESTSUITE ", "<LAVA_SIGNAL_TESTCASE ", "<LAVA_SIGNAL_STARTTC ", "<LAVA_SIGNAL_ENDTC ", "<LAVA_SIGNAL_STARTRUN ", "<LAVA_SIGNAL_ENDRUN ",
 	"<LAVA_TEST_RUNNER EXIT>", "Trying to boot from ", "Loading Environment from ", "DHCP client bound to address ", "Run /init as init process",
 	"Freeing unused kernel ", "Bytes transferred = ", "random: crng init done", "No working controllers found", "starting USB...",
+	"U-Boot 20", "U-Boot SPL 20", "any key to stop autoboot", "Loading environment from ", "Welcome to GRUB!", "UEFI Interactive Shell", "Press ESC in ", "Booting kernel from ", "Loading Device Tree to ", "Uncompressing Kernel Image",
+	"Reached target ", "systemd[1]: Started ", "systemd[1]: Starting ", "Give root password for maintenance", "Booting Trusted Firmware", "*** Booting Zephyr OS", "Kernel panic - not syncing: ",
 	"scanning bus for devices...", "Device 0: unknown device", "No ethernet found."}
 
 // maxWords is how many lines of a console are looked at for that: enough for a boot.
@@ -71,4 +73,13 @@ func cutShort(text, typed string) bool {
 		}
 	}
 	return false
+}
+
+// echoLines is how many lines after something was typed may be its echo.
+const echoLines = 2
+
+// garbles says whether a line is what was typed with characters missing.
+func garbles(text, typed string) bool {
+	const least = 12
+	return len(typed) >= least && len(text) <= 400 && len(typed) <= 400 && !strings.Contains(text, typed) && missesOf(text, typed)
 }

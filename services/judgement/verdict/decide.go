@@ -9,7 +9,7 @@ import (
 )
 
 // Rules is the version of the rules. It grows when the same log may get another verdict.
-const Rules = 1
+const Rules = 2
 
 // Judgement is what a log says of its job's end.
 type Judgement struct {
@@ -125,15 +125,16 @@ func (s *Scan) crash() (found, bool) {
 	return found{}, false
 }
 
-// reportLines is how far apart two lines of one crash may be: a trace has some 60, with one for each processor more.
-const reportLines = 120
+// foreignLines is how many lines between two reports of one crash may be of neither. Those of the reports
+// themselves count for nothing: there may be a trace of each of 256 processors.
+const foreignLines = 60
 
 // chain returns the report that a panic followed from, which is the panic itself where there is none.
 func chain(before []found, panicked found) found {
 	root := panicked
 	for i := len(before) - 1; i >= 0; i-- {
 		f := before[i]
-		if root.line-f.line > reportLines {
+		if root.foreign-f.foreign > foreignLines {
 			break
 		}
 		if f.weight == serious && f.cause != events.CauseReset {
@@ -250,6 +251,8 @@ func (s *Scan) stopped(blamed bool) (events.Cause, *uint64) {
 	switch {
 	case a.said == nil:
 		return events.CauseSilent, s.errorAt
+	case a.stage == loader && s.brought.loader:
+		return events.CauseHang, a.said
 	case a.stage == loader, blamed && a.stage < kernel:
 		return events.CauseLoader, a.said
 	case a.typed != nil && blamed:

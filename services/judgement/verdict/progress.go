@@ -27,7 +27,9 @@ func (s *Scan) reach(to stage) {
 
 // firmware are the first lines of what runs before a kernel.
 var firmware = []string{"U-Boot SPL 20", "U-Boot 20", "U-Boot TPL 20", "SeaBIOS (version", "OpenSBI v", "NOTICE:  BL1", "NOTICE:  BL2: v", "barebox 20",
-	"coreboot-", "UEFI firmware (version", "EDK II", "Starting UEFI", "BOOTROM", "RISC-V: Booting", "DDR Version"}
+	"coreboot-", "UEFI firmware (version", "UEFI firmware starting", "EDK II", "Tianocore/EDK2 firmware", "Starting UEFI", "BOOTROM", "RISC-V: Booting",
+	"DDR Version", "DDR V1.", "NOTICE:  Booting Trusted Firmware", "INFO:    PSCI Affinity Map", "Xilinx Zynq", "Xilinx First Stage", "RomBOOT", "AT91Bootstrap", "HELLO! BOOT0",
+	"Format: Log Type - Time", "Preloader Start", "RedBoot(tm)", "PMON2000", "YAMON ROM", "SLOF ", "OPAL v", "ESP-ROM:", "rst:0x"}
 
 // started are lines after which a kernel, not a boot loader, is to be heard.
 var started = []string{"Linux version ", "Booting Linux on ", "Starting kernel", "EFI stub: ", "Uncompressing Linux", "Decompressing Linux", "Loading bzImage at address",
@@ -39,12 +41,12 @@ var handovers = []string{"Booting from ROM", "Boot HART MEDELEG", "Starting appl
 
 // loaders are what boot loaders print at some time.
 var loaders = []string{"Hit any key to stop autoboot", "=> ", "GNU GRUB", "grub> ", "iPXE", "BdsDxe", "UEFI", "PXE", "TFTP", "BOOTP", "DRAM:", "Shell> ", "Trying to boot from", "SPL:",
-	"NOTICE: ", "SeaBIOS", "Das U-Boot", "fastboot", "barebox", "RedBoot", "Boot:", "OpenSBI", "coreboot", "depthcharge", "LinuxBoot"}
+	"NOTICE: ", "SeaBIOS", "Das U-Boot", "fastboot", "barebox", "RedBoot", "Boot:", "OpenSBI", "coreboot", "depthcharge", "LinuxBoot", "INFO:    BL", "I/TC: ", "PMUFW", "booting linux @", "GRUB loading", "Welcome to GRUB", "BdsDxe"}
 
 // announced are lines with which a device says that it will start again.
 var announced = []string{"reboot: Restarting system", "Restarting system", "reboot: Power down", "resetting ...", "Rebooting in ", "sysrq: Resetting", "going down for reboot",
 	"Requesting system reboot", "Rebooting.", "reboot: machine restart", "poweroff ...", "Power down.", "System halted", "Reset by ", "rebooting..", "kexec_core: Starting new kernel",
-	"Resetting CPU", "systemd-shutdown", "Starting new kernel"}
+	"Resetting CPU", "systemd-shutdown", "Starting new kernel", "The operating system has halted"}
 
 // inits are lines of the first programs after the kernel's start.
 var inits = []string{"Run /init as init process", "Run /sbin/init as init process", "systemd[1]: ", "INIT: version", "Welcome to ", "init started: BusyBox",
@@ -93,7 +95,7 @@ func (s *Scan) progress(text string, stamped bool, line uint64) {
 }
 
 // offs are those of announced after which nothing more is to come.
-var offs = []string{"reboot: Power down", "reboot: System halted", "Powering off.", "poweroff ..."}
+var offs = []string{"reboot: Power down", "reboot: System halted", "Powering off.", "poweroff ...", "The operating system has halted"}
 
 // resets are those of announced after which a kernel does not come to its end by itself.
 var resets = []string{"sysrq: Resetting", "reboot: Restarting system", "reboot: machine restart"}

@@ -27,6 +27,7 @@ type found struct {
 	weight  weight
 	line    uint64
 	stage   stage
+	foreign uint64 // lines of the console before it that are of no report of a kernel
 	follows bool
 	heals   bool
 }
@@ -56,6 +57,10 @@ type attempt struct {
 	booted   bool    // a kernel has printed its version since the device started
 	off      bool    // the device has switched itself off, as it was told to
 	handed   bool    // firmware has handed over, to a kernel or to more firmware
+	foreign  uint64  // lines of the console after reports that are of none; no more are counted than matter
+	until    uint64  // so many foreign lines matter
+	echoes   int     // lines in which what was typed last may come back
+	medium   medium  // what the boot loader was last seen to read from
 }
 
 // Scan takes in a job's log.
@@ -79,6 +84,7 @@ type Scan struct {
 	signals  map[string]uint64 // the line, from 1, in which the device reports that a case failed
 	rest     string            // the beginning of a record that goes on
 	restAt   uint64
+	brought  brought
 }
 
 const maxAttempts = 8
@@ -139,7 +145,8 @@ func (s *Scan) Add(r events.Record) {
 		s.console(text, line)
 	case events.Input:
 		if text = strings.TrimSpace(text); text != "" {
-			s.now.typed, s.now.sent = &line, text
+			s.now.typed, s.now.sent, s.now.echoes = &line, text, echoLines
+			s.now.medium.read(text)
 		}
 	case events.Exception:
 		s.threw = &line
@@ -175,9 +182,11 @@ func (s *Scan) again() {
 
 // pipeline follows the dispatcher's own lines: which action runs, and which failed.
 func (s *Scan) pipeline(text string) {
+	s.brought.job = true
 	s.tidying = s.tidying || text == "Cleaning after the job"
 	if m := begun.FindStringSubmatch(text); m != nil {
 		s.running = append(s.running, m[2])
+		s.brought.action(m[2])
 		if restarts(m[2]) {
 			s.now.expected, s.now.stage = true, off
 		}
@@ -217,11 +226,13 @@ func (s *Scan) result(message json.RawMessage, line uint64) {
 		Message    string           `json:"error_msg"`
 		Type       events.ErrorType `json:"error_type"`
 		End        json.RawMessage  `json:"endtc"` // a number, in LAVA's logs as text
+		Extra      json.RawMessage  `json:"extra"`
 	}
 	if json.Unmarshal(message, &r) != nil {
 		return
 	}
 	if r.Definition == "lava" {
+		s.brought.take(r.Extra)
 		switch {
 		case r.Case == "job":
 			s.told = true
@@ -276,17 +287,27 @@ func (s *Scan) console(text string, line uint64) {
 	}
 	has := strings.Contains(text, "] ") && stamp.MatchString(text)
 	s.stamped = s.stamped || has
-	if !has && a.heard < maxWords && misses(text) {
+	if !has && (a.heard < maxWords && misses(text) || a.echoes > 0 && garbles(text, a.sent)) {
 		if a.lossy == 0 {
 			a.lost = line
 		}
 		a.lossy++
 	}
+	a.echoes = max(0, a.echoes-1)
 	s.progress(text, has, line)
+	if a.stage <= loader {
+		a.medium.read(text)
+	}
+	if a.foreign < a.until && !ofReport(text) {
+		a.foreign++
+	}
 	for _, i := range candidates(text) {
 		if f, ok := s.match(&table[i], text, has); ok {
-			f.line, f.stage = line, a.stage
-			if len(a.signs) < maxSigns || f.weight == fatal {
+			f.line, f.stage, f.foreign = line, a.stage, a.foreign
+			if f.weight == serious {
+				a.until = a.foreign + foreignLines + 1
+			}
+			if len(a.signs) < maxSigns/2 || f.weight >= plain && len(a.signs) < maxSigns || f.weight == fatal {
 				a.signs = append(a.signs, f)
 			}
 			return
@@ -326,7 +347,8 @@ func (s *Scan) match(g *sign, text string, has bool) (found, bool) {
 	if g.weight >= serious && !has && s.stamped && g.cause != events.CauseFirmware && at > 0 && prompted(text[:at]) {
 		return found{}, false
 	}
-	return found{cause: g.cause, weight: g.weight, follows: g.follows, heals: g.heals}, true
+	cause, w := s.blame(g, text)
+	return found{cause: cause, weight: w, follows: g.follows, heals: g.heals}, true
 }
 
 // prompted says that a prompt stands in the beginning of a line: what comes after it was typed.

@@ -27,7 +27,17 @@ type sign struct {
 	weight  weight
 	follows bool // it is a consequence where a report of the kernel's stands before it: that one is the evidence
 	heals   bool // a later sign of progress says that it was overcome
+	about   about
 }
+
+// about says what a sign is about that a job may have brought, and then is the job's matter.
+type about int
+
+const (
+	aboutLoader about = iota + 1 // the boot loader or firmware itself
+	aboutDisk                    // what is on the device's disk
+	aboutPath                    // a file that came over the network, or from a disk: the last path named tells
+)
 
 func like(expr string) *regexp.Regexp { return regexp.MustCompile(expr) }
 
@@ -57,7 +67,7 @@ func signs() []sign {
 type adder func(cause events.Cause, w weight, rows ...sign)
 
 // consequence are panics that only say that a report before them was one too many.
-var consequence = like(`not syncing: (Fatal exception|Oops|softlockup: hung tasks|hung_task: blocked tasks|panic_on_warn|` +
+var consequence = like(`not syncing: (.*: )?(Fatal exception|Kernel Fault|Oops|softlockup: hung tasks|hung_task: blocked tasks|panic_on_warn|` +
 	`kernel: panic_on_warn|RCU Stall|Attempted to kill (the idle task!|init! exitcode=0x[0-9a-f]{6}([0-9a-f][1-9a-f]|[1-9a-f]0))|Fatal hardware error|BUG!|.*panic_on_|Aiee|` +
 	`UBSAN: panic_on_warn|KASAN: panic_on_warn|stack-protector|Hard LOCKUP|nmi_panic|Unhandled|Asynchronous SError|` +
 	`corrupted stack end|bad mode|Unrecoverable|Kernel mode fault|Kernel mode signal|die\b)`)
@@ -79,9 +89,12 @@ func kernelSigns(add adder) {
 		sign{has: "Kernel panic - not syncing", like: consequence, follows: true}, sign{has: "Kernel panic - not syncing"},
 		sign{has: "Kernel panic: "}, // before Linux 2.6
 		sign{has: "PANIC: early exception"}, sign{has: "PANIC: double fault"},
+		sign{has: "Panic on CPU ", like: like(`^\(XEN\) .*Panic on CPU \d+`)},
 		sign{has: "panic(cpu", like: like(`^panic\(cpu \d+ caller`)})
 	// A decompressor says before it why it gives up, where it knows.
-	add(events.CausePanic, plain, sign{has: "-- System halted"})
+	add(events.CausePanic, plain, sign{has: "-- System halted"},
+		sign{has: "panic: ", like: like(`^panic: `), not: "runtime error", kernel: true}, // BSDs
+		sign{has: "InitFatalReboot", kernel: true})
 	add(events.CauseSanitizer, serious,
 		sign{has: "BUG: KASAN:"}, sign{has: "BUG: KCSAN:"}, sign{has: "BUG: KFENCE:"}, sign{has: "BUG: KMSAN:"},
 		sign{has: "UBSAN: ", kernel: true}, sign{has: "kmemleak: ", like: like(`\d+ new suspected memory leaks`), kernel: true})
@@ -123,6 +136,8 @@ func kernelSigns(add adder) {
 		sign{has: "BUG ", like: like(`BUG \S+ \(.*\): `), kernel: true}) // SLUB's
 	add(events.CauseMemory, serious,
 		sign{has: "ut of memory: Kill"}, sign{has: "Out of memory and no killable processes"}, sign{has: "Out of memory (oom_kill_allocating_task)"})
+	// Whatever the fault is called, the header that each architecture's die() prints ends with its number.
+	add(events.CauseOops, serious, sign{has: "[#1", like: like(`: .*\[#1\d*\]`), kernel: true}, sign{has: "Kernel Fault: Code="})
 	add(events.CauseWarning, hint, sign{has: "WARNING: ", like: like(`WARNING: (CPU: \d+ PID: \d+ at|at|\S+ at) |WARNING: suspicious RCU usage`), kernel: true})
 }
 
@@ -132,6 +147,7 @@ func rootSigns(add adder) {
 	add(events.CauseNetwork, lab,
 		sign{has: "mount", like: like(`mount: (mounting )?` + address + `:\S* .*(failed|denied|refused|timed out|No such|No route)`)},
 		sign{has: "mount.nfs", like: like(`mount\.nfs4?: .*(timed out|refused|denied|failed|No such|No route|not responding|unreachable|No such device)`)},
+		sign{has: "VFS: Unable to mount root fs via", like: like(`^VFS: Unable to mount root fs via (NFS|SMB)`)},
 		sign{has: "nfsmount: ", like: like(`(?i)(need a|can't|cannot|failed|timed? ?out|denied|refused)`)},
 		sign{has: "cannot mount " + "", like: like(`cannot mount ` + address + `:`)},
 		sign{has: "Root-NFS: ", like: like(`(?i)(unable|error|failed|server returned|no NFS)`)},
@@ -146,10 +162,14 @@ func rootSigns(add adder) {
 	add(events.CauseRootfs, plain,
 		sign{has: "Timed out waiting for device"}, sign{has: "RAMDISK: Couldn't find valid RAM disk image", kernel: true},
 		sign{has: "VFS: Cannot open root device"}, sign{has: "ALERT!", like: like(`does not exist`)},
+		sign{has: "Failed to mount required partitions", kernel: true}, sign{has: "Mounting boot media", like: like(`failed`)},
+		sign{has: "evice ", like: like(`^ERROR: (root )?device \S+ not found`)}, sign{has: " on rootfs", like: like(`(?i)^error: .*\bno\b`)},
+		sign{has: "Mounting from ", like: like(`failed with error \d`)}, sign{has: "mountroot: waiting for device"}, sign{has: "mountroot> "},
 		sign{has: "Gave up waiting for root"}, sign{has: "Gave up waiting for suspend"},
 		sign{has: "dracut", like: like(`(?i)(FATAL|Could not boot|timeout scripts|does not exist)`)},
 		sign{has: "Warning: /dev/", like: like(`does not exist`)}, sign{has: "emergency mode", like: like(`(?i)(entering|you are in|welcome to) emergency mode`)},
 		sign{has: "emergency shell", like: like(`(?i)(entering|dropping|dropped).*emergency shell`)},
+		sign{has: "shell", like: like(`(?i)^\W*(dropp(ing|ed)|falling) (back )?(in)?to an? (interactive|recovery|rescue|debug|limited) shell|emergency recovery shell launched`)},
 		sign{has: "Failed to mount ", like: like(`Failed to mount (/|\S*sysroot|Root)`)},
 		sign{has: "switch_root: ", like: like(`(?i)(can't|failed|bad|not)`)}, sign{has: "run-init: ", like: like(`(?i)(no such file|can't|error|not executable)`)},
 		sign{has: "Target filesystem doesn't have requested"}, sign{has: "No init found. Try passing init="},
@@ -157,4 +177,5 @@ func rootSigns(add adder) {
 		sign{has: "Initramfs unpacking failed", kernel: true},
 		sign{has: "mount: ", like: like(`^(mount: )(mounting )?/dev/\S+ on /\S+ failed`)},
 		sign{has: "init: cannot mount"}, sign{has: "No filesystem could mount root", kernel: true})
+	add(events.CauseRootfs, hint, sign{has: "Waiting for root device ", kernel: true, heals: true})
 }

@@ -28,13 +28,17 @@ type Log struct {
 // Set returns the labelled set. testdata is the folder of that name in package verdict, corpus that of the
 // recorded data; empty leaves the recorded logs out.
 func Set(testdata, corpus string) ([]Log, error) {
-	text, err := os.ReadFile(filepath.Join(testdata, "consoles.txt"))
-	if err != nil {
-		return nil, err
-	}
-	set, err := written(string(text))
-	if err != nil {
-		return nil, err
+	var set []Log
+	for _, name := range []string{"consoles.txt", "general.txt"} {
+		text, err := os.ReadFile(filepath.Join(testdata, name))
+		if err != nil {
+			return nil, err
+		}
+		consoles, err := written(name, string(text))
+		if err != nil {
+			return nil, err
+		}
+		set = append(set, consoles...)
 	}
 	jobs, err := listed(filepath.Join(testdata, "jobs.csv"), testdata)
 	if err != nil || corpus == "" {
@@ -66,7 +70,7 @@ func listed(table, folder string) (set []Log, err error) {
 }
 
 // written reads the consoles of one file: each begins with ===, its cause and its name.
-func written(text string) (set []Log, err error) {
+func written(file, text string) (set []Log, err error) {
 	for i, part := range strings.Split("\n"+text, "\n=== ") {
 		head, body, _ := strings.Cut(part, "\n")
 		if i == 0 {
@@ -74,7 +78,7 @@ func written(text string) (set []Log, err error) {
 		}
 		cause, name, ok := strings.Cut(head, " ")
 		if !ok {
-			return nil, fmt.Errorf("consoles.txt: %q is no cause and name", head)
+			return nil, fmt.Errorf("%s: %q is no cause and name", file, head)
 		}
 		l := Log{Name: name, Cause: events.Cause(strings.TrimPrefix(cause, "-"))}
 		lines := strings.Split(body, "\n")
