@@ -12,7 +12,8 @@
 // that has one is passed over, after a restart and beside another judgement too. The rows that it compares with are
 // those of earlier jobs, and it waits until the tables have them; where ClickHouse stays away for longer
 // than [Patience], the verdict is given without a comparison, and says so. Jobs with the same
-// name and device type are judged one after the other, so that each is compared with the one before.
+// name and device type are judged one after the other, so that each is compared with the one before. A job that
+// cannot be read goes behind the others, for up to five minutes at a time, and is tried again until it can be.
 //
 // Nothing of the log's text gets into the fact: it names the line.
 package judgement

@@ -79,18 +79,16 @@ type draft struct {
 // act judges what waits, a few jobs at a time.
 func (j *service) act(ctx context.Context, now time.Time) (wake time.Time, err error) {
 	for {
-		jobs := j.s.next()
+		jobs, later := j.s.next(now)
 		if len(jobs) == 0 {
-			return time.Time{}, nil
+			return later, nil
 		}
 		wake, err := j.round(ctx, jobs, now)
 		if ctx.Err() != nil {
 			return time.Time{}, ctx.Err()
 		}
 		if err != nil {
-			if !errors.Is(err, stream.ErrConflict) {
-				j.Logger.Warn("judgement tries again", "error", err)
-			}
+			j.Logger.Warn("judgement tries again", "error", err)
 			return now.Add(again), nil
 		}
 		if !wake.IsZero() {
@@ -99,7 +97,8 @@ func (j *service) act(ctx context.Context, now time.Time) (wake time.Time, err e
 	}
 }
 
-// round judges the first of jobs. It returns when to look again where it could not.
+// round judges the first of jobs. It returns when to look again where it could not. A job that fails is put behind the
+// others; where all of the first do, whatever they ask may be away, and the others are not hurried after them.
 func (j *service) round(ctx context.Context, jobs []events.JobID, now time.Time) (wake time.Time, err error) {
 	lab, results, err := j.positions(ctx)
 	if err != nil && !errors.Is(err, projections.ErrAway) {
@@ -115,12 +114,11 @@ func (j *service) round(ctx context.Context, jobs []events.JobID, now time.Time)
 		}()
 	}
 	group.Wait()
-	var errs []error
+	failed := 0
 	seen := map[string]bool{}
 	for _, d := range drafts {
 		switch {
 		case d.err != nil:
-			errs = append(errs, d.err)
 		case d.wait:
 			wake = now.Add(behind)
 		case d.fact == nil:
@@ -129,10 +127,23 @@ func (j *service) round(ctx context.Context, jobs []events.JobID, now time.Time)
 			// It is compared with the one before it, which the tables do not have as judged yet.
 		default:
 			seen[likeness(d.facts)] = true
-			errs = append(errs, j.record(ctx, d))
+			d.err = j.record(ctx, d)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return wake, ctx.Err()
+		case errors.Is(d.err, stream.ErrConflict): // what came in between is read at the next look
+			wake = now.Add(again)
+		case d.err != nil:
+			failed++
+			j.s.fail(d.job, now)
+			j.Logger.Warn("job not judged, tried again later", "job", d.job, "failures", j.s.waiting[d.job].failures, "error", d.err)
 		}
 	}
-	return wake, errors.Join(errs...)
+	if failed == len(drafts) {
+		wake = now.Add(again)
+	}
+	return wake, nil
 }
 
 // positions tells how far the tables have got in LAB and RESULTS.

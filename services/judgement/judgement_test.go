@@ -166,6 +166,57 @@ func TestWithoutTables(t *testing.T) {
 	}
 }
 
+// Jobs that can never be judged keep no others from it, however many they are and however early they came.
+func TestUnreadableJobsBlockNone(t *testing.T) {
+	t.Parallel()
+	b := eventtest.Start(t)
+	for id := events.JobID(1); id <= 2*atOnce+1; id++ {
+		finish(t, b, id, complete(), nil, smoke(events.Pass))
+		if id > 2*atOnce {
+			continue
+		}
+		if _, err := b.Log.JetStream().Publish(t.Context(), events.Entity{Kind: events.Result, ID: id.String()}.Subject(), []byte("no fact")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, b, nil, 0)
+	if e := judged(t, b, 2*atOnce+1); e.Verdict != events.VerdictPass {
+		t.Errorf("the job that can be read is judged %+v, want pass", e)
+	}
+}
+
+// A job that fails goes behind the others, for longer each time but not for ever; a fact that makes it ready anew
+// forgives it.
+func TestFailuresPause(t *testing.T) {
+	t.Parallel()
+	s, at := newState(), time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	for id := events.JobID(1); id <= 3; id++ {
+		s.evolve(stream.Recorded{Seq: uint64(id), Time: at, Event: events.JobOutputComplete{Job: id}})
+	}
+	s.fail(7, at) // which does not wait: nothing comes of it
+	next := func(now time.Time, want string, wake time.Time) {
+		t.Helper()
+		jobs, later := s.next(now)
+		if fmt.Sprint(jobs) != want || !later.Equal(wake) {
+			t.Errorf("next %v, wake %v; want %s, %v", jobs, later, want, wake)
+		}
+	}
+	s.fail(1, at)
+	next(at, "[2 3]", at.Add(firstPause))
+	next(at.Add(firstPause), "[2 3 1]", time.Time{})
+	s.fail(1, at)
+	s.fail(2, at)
+	next(at, "[3]", at.Add(firstPause))
+	next(at.Add(2*firstPause), "[3 2 1]", time.Time{})
+	for range 100 {
+		s.fail(3, at)
+	}
+	next(at.Add(longestPause-time.Second), "[2 1]", at.Add(longestPause))
+	next(at.Add(longestPause), "[2 1 3]", time.Time{})
+	s.evolve(stream.Recorded{Seq: 9, Time: at, Event: events.JobOutputComplete{Job: 3}})
+	next(at, "[3]", at.Add(firstPause))
+}
+
 // What the checkpoint keeps is what the fold knows.
 func TestCheckpoint(t *testing.T) {
 	t.Parallel()
@@ -184,7 +235,8 @@ func TestCheckpoint(t *testing.T) {
 		t.Errorf("checkpoint %s, want %s", data, golden)
 	}
 	again, err := decodeState(format, []byte(golden))
-	if err != nil || len(again.next()) != 1 || again.next()[0] != 2 || again.issues[2].Title != "y" || again.judged != 4 {
+	next, _ := again.next(at)
+	if err != nil || len(next) != 1 || next[0] != 2 || again.issues[2].Title != "y" || again.judged != 4 {
 		t.Errorf("from its checkpoint: %+v, %v", again, err)
 	}
 	if _, err := decodeState("judgement.v0", data); err == nil {

@@ -1,6 +1,7 @@
 package judgement
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -22,7 +23,10 @@ type state struct {
 type arrival struct {
 	Seq   uint64    `json:"seq"`
 	At    time.Time `json:"at"`
-	trace string    // W3C traceparent; a restart forgets it
+	trace string    // W3C traceparent; a restart forgets it, and what follows
+
+	failures int       // how often it could not be judged
+	later    time.Time // not to be tried before
 }
 
 func newState() *state {
@@ -33,7 +37,7 @@ func newState() *state {
 func (s *state) evolve(r stream.Recorded) {
 	switch e := r.Event.(type) {
 	case events.JobOutputComplete:
-		s.waiting[e.Job] = arrival{r.Seq, r.Time, r.Trace}
+		s.waiting[e.Job] = arrival{Seq: r.Seq, At: r.Time, trace: r.Trace}
 	case events.JobJudged:
 		delete(s.waiting, e.Job)
 		s.judged = max(s.judged, r.Seq)
@@ -46,8 +50,40 @@ func (s *state) evolve(r stream.Recorded) {
 	}
 }
 
-// next returns the jobs to be judged, lowest number first.
-func (s *state) next() []events.JobID { return slices.Sorted(maps.Keys(s.waiting)) }
+// Pauses after a failure: the first, which doubles with each, and the longest.
+const (
+	firstPause   = time.Second
+	longestPause = 5 * time.Minute
+)
+
+// fail puts a job that could not be judged behind the others, for longer each time: what cannot be read may never be,
+// and would keep all others waiting.
+func (s *state) fail(job events.JobID, now time.Time) {
+	a, waits := s.waiting[job]
+	if !waits {
+		return
+	}
+	a.later = now.Add(min(longestPause, firstPause<<min(a.failures, 16)))
+	a.failures++
+	s.waiting[job] = a
+}
+
+// next returns the jobs to be judged now, those that failed least first, then by number; and where there is none,
+// when there will be one, zero for never.
+func (s *state) next(now time.Time) (jobs []events.JobID, wake time.Time) {
+	for id, a := range s.waiting {
+		switch {
+		case !a.later.After(now):
+			jobs = append(jobs, id)
+		case wake.IsZero() || a.later.Before(wake):
+			wake = a.later
+		}
+	}
+	slices.SortFunc(jobs, func(a, b events.JobID) int {
+		return cmp.Or(cmp.Compare(s.waiting[a].failures, s.waiting[b].failures), cmp.Compare(a, b))
+	})
+	return jobs, wake
+}
 
 // format names the shape of the checkpoint.
 const format = "judgement.v1"
