@@ -52,6 +52,11 @@ func TestUp(t *testing.T) {
 		_, text := w.strata(t, "sql", "SELECT device, health FROM devices", "--format", "CSV")
 		return strings.Contains(text, `"q1","Maintenance"`)
 	})
+	for token, want := range map[string]int{"": http.StatusForbidden, strings.TrimSpace(w.must(t, "tokens", "add", "--scope", "view")): http.StatusOK} {
+		if got := askDoor(t, r.SQL, token); got != want {
+			t.Errorf("the SQL door with token %q: status %d, want %d", token, got, want)
+		}
+	}
 
 	// Nothing but a NATS client is needed to submit; the receipt is the job's number.
 	conn, err := nats.Connect(r.NATS, nats.Token(r.Token))
@@ -169,4 +174,22 @@ func get(t *testing.T, url string, into any) {
 	if err := json.Unmarshal(body(t, url), into); err != nil {
 		t.Fatalf("GET %s: %v", url, err)
 	}
+}
+
+// askDoor asks the SQL door as curl -u does, without a token where it is empty, and returns the status.
+func askDoor(t *testing.T, address, token string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader("SELECT count() FROM devices"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		request.SetBasicAuth("default", token)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	return response.StatusCode
 }
