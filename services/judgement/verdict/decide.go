@@ -115,6 +115,9 @@ func (s *Scan) crash() (found, bool) {
 		if f.follows {
 			return chain(signs[:i], f), true
 		}
+		if f.ends {
+			return endedBy(signs[:i], f), true
+		}
 		return f, true
 	}
 	for _, f := range signs {
@@ -142,6 +145,20 @@ func chain(before []found, panicked found) found {
 		}
 	}
 	return root
+}
+
+// endedBy returns what init, or the kernel for it, did not find before it gave up: first what the lab owed it.
+// What may be overcome, such as an interface without a driver, does not end it.
+func endedBy(before []found, gave found) found {
+	const near = 30 // lines: what init complains of last
+	for _, w := range []weight{lab, plain} {
+		for _, f := range before {
+			if f.weight == w && !f.heals && gave.line-f.line <= near && (f.cause == events.CauseNetwork || f.cause == events.CauseRootfs) {
+				return f
+			}
+		}
+	}
+	return gave
 }
 
 // heaviest returns the first sign of a weight that may have to do with the end.

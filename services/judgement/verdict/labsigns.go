@@ -4,7 +4,14 @@ import "strata/events"
 
 // networkSigns are of boot loaders and firmware that fetch over the network.
 func networkSigns(add adder) {
-	add(events.CauseNetwork, lab,
+	early := func(rows ...sign) {
+		for _, r := range rows {
+			r.early = true
+			add(events.CauseNetwork, lab, r)
+		}
+	}
+	add(events.CauseImage, plain, sign{has: "ipxe.org/", like: like(`(Exec format error|Not an executable image|Could not boot image) \(`)})
+	early(
 		// U-Boot, barebox
 		sign{has: "TFTP error: ", heals: true}, sign{has: "TFTP server died", heals: true}, sign{has: "TFTP timeout", heals: true},
 		sign{has: "ARP Retry count exceeded", heals: true}, sign{has: "Retry count exceeded", heals: true}, sign{has: "Retry time exceeded", heals: true},
@@ -39,6 +46,9 @@ func networkSigns(add adder) {
 // protocol finds what a boot loader says of a protocol that did not work, with or without its interface.
 var protocol = like(`(?i)^(error: |warning: )?(\w+: )?(dhcp|bootp|rarp|arp|tftp|ping|nfs|https?|wget)\b[^:]*: (.*\b)?(timed out|failed|network is (unreachable|down)|no route to host)`)
 
+// terminals are programs that connect to consoles, at the beginning of what they complain of.
+var terminals = like(`(?i)^(ssh|telnet|nc|socat|conserver|console|ser2net|.*port \d+)`)
+
 // hostSigns are of console servers, controllers, power, the worker's own programs and hardware.
 func hostSigns(add adder) {
 	add(events.CauseConsole, lab,
@@ -46,11 +56,11 @@ func hostSigns(add adder) {
 		sign{has: "Unable to connect to remote host"}, sign{has: "telnet: ", like: like(`(?i)(could not resolve|unable|connection refused|no route)`)},
 		sign{has: "Connection refused", like: like(`(?i)^(ssh|telnet|nc|socat|conserver|console|.*port \d+)`)},
 		sign{has: "Connection reset by peer", like: like(`(?i)^(ssh|telnet|nc|socat|kex|read|packet|client_loop|.*port \d+)`)},
-		sign{has: "No route to host"}, sign{has: "Connection to ", like: like(`^Connection to \S+ (closed|timed out|lost)`), not: "closed."},
+		sign{has: "No route to host", like: terminals}, sign{has: "Connection to ", like: like(`^Connection to \S+ (closed|timed out|lost)`), not: "closed."},
 		sign{has: "ssh: connect to host"}, sign{has: "Host key verification failed"}, sign{has: "Broken pipe", like: like(`client_loop|packet_write|ssh`)},
 		sign{has: "ort already in use"}, sign{has: "port is busy"}, sign{has: "ort not available"}, sign{has: "console is down"},
 		sign{has: "is down]", like: like(`console .* is down\]|\[.*line.* is down\]`)}, sign{has: "[line down]"}, sign{has: "[no, console"}, sign{has: "[-- Console down"},
-		sign{has: "Device open failure"}, sign{has: "/dev/tty", like: like(`(?i)(No such (file|device)|cannot (open|lock)|could not|busy|Permission denied|Input/output error|disconnected|is locked|failed)`), not: "job control"},
+		sign{has: "Device open failure"}, sign{has: "/dev/tty", like: like(`(?i)^(fatal|error|minicom|picocom|cu|screen|tip|kermit|microcom|ser2net|conserver|console|telnet|socat|could not|cannot|failed|unable|device|open|/dev/tty|\[).*(No such (file|device)|cannot (open|lock)|could not|busy|Permission denied|Input/output error|disconnected|is locked|failed)`), not: "job control"},
 		sign{has: "SOL payload", like: like(`(?i)(already|disabled|deactivat|de-activ)`)}, sign{has: "Error: Unable to establish", like: like(`(?i)(IPMI|RMCP|LAN)`)},
 		sign{has: "SOL session closed by BMC"}, sign{has: "No response from remote controller"}, sign{has: "Error activating SOL"}, sign{has: "Error sending SOL data"},
 		sign{has: "read from serial failed"}, sign{has: "read failed: device reports readiness to read but returned no data"}, sign{has: "picocom", like: like(`(?i)FATAL`)},
@@ -109,7 +119,7 @@ func loaderSigns(add adder) {
 		sign{has: "device tree", like: like(`(?i)(bad|invalid|corrupt|missing) (flattened )?device tree`)}, sign{has: "FDT and ATAGS support not compiled in"},
 		sign{has: "ERROR: image is not a fdt"}, sign{has: "fdt", like: like(`(?i)^(error: )?(fdt|libfdt)\S*.*(fdt_badmagic|badversion|FDT_ERR)`)}, sign{has: "ERROR: new format image overwritten"},
 		sign{has: "Could not find kernel image"}, sign{has: "ERROR: can't find kernel"}, sign{has: "inflate() returned", like: like(`^Error: inflate|inflate\(\) returned -?\d`)}, sign{has: "uncompress error"},
-		sign{has: "must RESET board to recover"}, sign{has: "nvalid boot image header"}, sign{has: "unrecognized/unsupported "},
+		sign{has: "must RESET board to recover"}, sign{has: "ad magic!", like: like(`(?i)^(zimage|image|kernel|fit|uimage): bad magic!`)}, sign{has: "error: out of memory", like: like(`^error: out of memory`)}, sign{has: "nvalid boot image header"}, sign{has: "unrecognized/unsupported "},
 		sign{has: "incomplete literal tree"}, sign{has: "invalid compressed format", not: "Initramfs"}, sign{has: "crc error"}, sign{has: "XZ-compressed data is corrupt"}, sign{has: "ZSTD-compressed data is corrupt"},
 		sign{has: "LZ4 data corrupt", like: like(`(?i)lz4`)}, sign{has: "Decoding failed"}, sign{has: "exceeds image size"}, sign{has: "Image too large"},
 		sign{has: "error: ", like: like(`^error: .*(invalid magic number|not an ELF|invalid (arch|ELF|PE|kernel|Linux)|premature end of file|you need to load the kernel first|unsupported image|cannot load image|start_image\(\)|load_image|bad shim signature|has invalid signature|verification (requested|failed))`)},
@@ -141,6 +151,6 @@ func softwareSigns(add adder) {
 		sign{has: "configASSERT"}, sign{has: "vAssertCalled"}, sign{has: "_assert: ", like: like(`^(\[.*\] )?(up)?_assert: `)}, sign{has: "assert failed: ", like: like(`^assert failed: \w+ \S+:\d+`)},
 		sign{has: "abort() was called at PC"}, sign{has: "*** RIOT kernel panic"}, sign{has: "A stack overflow in task"},
 		sign{has: "*** HARD FAULT ***"}, sign{has: "tack overflow in task"}, sign{has: "vApplicationStackOverflowHook"}, sign{has: "up_assert: Assertion failed"})
-	add(events.CauseLogin, plain, sign{has: "Login incorrect", heals: true}, sign{has: "Login timed out", heals: true}, sign{has: "Permission denied (publickey"}, sign{has: "Maximum number of tries exceeded"})
+	add(events.CauseLogin, plain, sign{has: "Login incorrect", heals: true}, sign{has: "Login timed out", heals: true}, sign{has: "Permission denied (publickey"}, sign{has: "Maximum number of tries exceeded"}, sign{has: "respawning too fast"})
 	add(events.CauseTestFailed, hint, sign{has: "FAIL - ", like: like(`^\s*FAIL - \S+ in `)}, sign{has: "PROJECT EXECUTION FAILED"})
 }

@@ -79,7 +79,7 @@ func (s *Scan) progress(text string, stamped bool, line uint64) {
 		a.login = true
 	case !stamped && a.stage >= kernel && prompts.MatchString(text):
 		s.reach(shell)
-	case contains(text, inits):
+	case contains(text, inits) && !strings.Contains(text, "GRUB"):
 		s.reach(user)
 	case stamped, contains(text, started):
 		if a.stage < kernel {

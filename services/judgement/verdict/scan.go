@@ -30,6 +30,7 @@ type found struct {
 	foreign uint64 // lines of the console before it that are of no report of a kernel
 	follows bool
 	heals   bool
+	ends    bool
 }
 
 // maxText is how much of a line is looked at, in bytes: what a line is stands in its beginning.
@@ -340,6 +341,9 @@ func (s *Scan) match(g *sign, text string, has bool) (found, bool) {
 	if strings.Contains(said, "---[ end ") || g.like != nil && !g.like.MatchString(said) {
 		return found{}, false
 	}
+	if g.early && s.now.stage >= user && !s.now.handed {
+		return found{}, false
+	}
 	if g.kernel && !has && s.stamped {
 		return found{}, false
 	}
@@ -348,7 +352,7 @@ func (s *Scan) match(g *sign, text string, has bool) (found, bool) {
 		return found{}, false
 	}
 	cause, w := s.blame(g, text)
-	return found{cause: cause, weight: w, follows: g.follows, heals: g.heals}, true
+	return found{cause: cause, weight: w, follows: g.follows, heals: g.heals, ends: g.ends}, true
 }
 
 // prompted says that a prompt stands in the beginning of a line: what comes after it was typed.

@@ -27,6 +27,8 @@ type sign struct {
 	weight  weight
 	follows bool // it is a consequence where a report of the kernel's stands before it: that one is the evidence
 	heals   bool // a later sign of progress says that it was overcome
+	ends    bool // init ended: it is a consequence where it had found no root file system, or no network to it
+	early   bool // only until init runs: what programs say of their networks is no matter of boot loaders
 	about   about
 }
 
@@ -80,13 +82,15 @@ func kernelSigns(add adder) {
 	add(events.CauseMemory, fatal,
 		sign{has: "not syncing: System is deadlocked on memory"}, sign{has: "not syncing: Out of memory"})
 	add(events.CauseNetwork, fatal,
+		sign{has: "not syncing: VFS: Unable to mount root fs on unknown-block(0,25", like: like(`\(0,25[45]\)`), ends: true}, // NFS's and SMB's
 		sign{has: "not syncing: VFS: Unable to mount root fs via NFS"}, sign{has: "not syncing: VFS: Unable to mount root fs via SMB"})
 	add(events.CauseRootfs, fatal,
 		sign{has: "not syncing: VFS: Unable to mount root fs"}, sign{has: "not syncing: No working init found"},
 		sign{has: "not syncing: No init found"}, sign{has: "not syncing: Requested init"},
 		sign{has: "not syncing: Requested", like: like(`Requested \S+ (failed|exited)`)})
 	add(events.CausePanic, fatal,
-		sign{has: "Kernel panic - not syncing", like: consequence, follows: true}, sign{has: "Kernel panic - not syncing"},
+		sign{has: "Kernel panic - not syncing", like: consequence, follows: true},
+		sign{has: "not syncing: Attempted to kill init!", ends: true}, sign{has: "Kernel panic - not syncing"},
 		sign{has: "Kernel panic: "}, // before Linux 2.6
 		sign{has: "PANIC: early exception"}, sign{has: "PANIC: double fault"},
 		sign{has: "Panic on CPU ", like: like(`^\(XEN\) .*Panic on CPU \d+`)},
@@ -113,7 +117,7 @@ func kernelSigns(add adder) {
 		sign{has: "Unable to handle kernel ", like: like(`Unable to handle kernel (NULL pointer|paging request|access|read|write|execute|unknown|pointer|data)`), kernel: true},
 		sign{has: "BUG: kernel NULL pointer"}, sign{has: "BUG: unable to handle"}, sign{has: "stack guard page was hit"},
 		sign{has: "Insufficient stack space to handle exception", kernel: true}, sign{has: "kernel stack overflow", kernel: true},
-		sign{has: "Internal error: ", like: like(`Internal error: .*\[#\d+\]`)},
+		sign{has: "CFI failure at ", kernel: true}, sign{has: "Internal error: ", like: like(`Internal error: .*\[#\d+\]`)},
 		sign{has: "general protection fault", like: like(`general protection fault.*(\[#\d+\]|probably for|maybe for)`)},
 		sign{has: "Oops: ", like: like(`Oops: .*\[#\d+\]|Oops: [0-9a-f]{4,}|Oops: Kernel access|Oops: Exception`)},
 		sign{has: "Oops - ", like: like(`Oops - \w`)}, sign{has: "Oops[#"},
@@ -177,5 +181,7 @@ func rootSigns(add adder) {
 		sign{has: "Initramfs unpacking failed", kernel: true},
 		sign{has: "mount: ", like: like(`^(mount: )(mounting )?/dev/\S+ on /\S+ failed`)},
 		sign{has: "init: cannot mount"}, sign{has: "No filesystem could mount root", kernel: true})
+	add(events.CauseRootfs, plain, sign{has: "UBIFS error", like: like(`UBIFS error.*cannot open`), kernel: true},
+		sign{has: "[!!!!!!] "}, sign{has: "systemd[1]: ", like: like(`^systemd\[1\]: (Caught <\w+>|Freezing execution)`)})
 	add(events.CauseRootfs, hint, sign{has: "Waiting for root device ", kernel: true, heals: true})
 }

@@ -17,8 +17,8 @@ import (
 func TestLabelled(t *testing.T) {
 	t.Parallel()
 	set, err := labelled.Set("testdata", "")
-	if err != nil || len(set) < 75 {
-		t.Fatalf("%d written consoles, %v; want at least 75", len(set), err)
+	if err != nil || len(set) < 200 {
+		t.Fatalf("%d written consoles, %v; want at least 200", len(set), err)
 	}
 	judge(t, set)
 }
@@ -26,8 +26,8 @@ func TestLabelled(t *testing.T) {
 func TestRecorded(t *testing.T) {
 	t.Parallel()
 	set, err := labelled.Set("testdata", corpus(t))
-	if err != nil || len(set) < 150 {
-		t.Fatalf("%d labelled logs, %v; want at least 150", len(set), err)
+	if err != nil || len(set) < 300 {
+		t.Fatalf("%d labelled logs, %v; want at least 300", len(set), err)
 	}
 	judge(t, set)
 }
