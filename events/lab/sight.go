@@ -17,7 +17,7 @@ type Sight struct {
 	Groups        []events.GroupName
 	HiddenDevices []events.DeviceName
 	ShownDevices  []events.DeviceName     // of those whose type is hidden
-	HiddenTypes   []events.DeviceTypeName // by all their names
+	HiddenTypes   []events.DeviceTypeName // by all their names; with "", that of guests: nobody can tell of one beside whom it ran
 
 	// Where a device, a device type or a worker is hidden, these are the devices and workers of the lab that are not.
 	Partial bool
@@ -46,6 +46,9 @@ func (s *State) Sight(user events.UserName) Sight {
 				v.HiddenTypes = append(v.HiddenTypes, events.DeviceTypeName(alias))
 			}
 		}
+	}
+	if len(v.HiddenTypes) > 0 {
+		v.HiddenTypes = append(v.HiddenTypes, "")
 	}
 	for d := range s.Devices() {
 		switch {

@@ -32,6 +32,10 @@ func TestSightOfDevices(t *testing.T) {
 				hidden = true
 			}
 		}
+		// Guests ask for no type, and nobody can tell later whether a hidden one was beside them.
+		if hides := len(v.HiddenTypes) > 0; hides != slices.Contains(v.HiddenTypes, "") {
+			t.Errorf("%s: hidden types %q; want that of guests among them exactly where there are some", user, v.HiddenTypes)
+		}
 		if !hidden {
 			devices, workers = nil, nil
 		} else {

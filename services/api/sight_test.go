@@ -37,11 +37,14 @@ func TestHiddenFromTables(t *testing.T) {
 		seen   events.Visibility
 		of     events.DeviceTypeName
 		device events.DeviceName // "": the job waits
-	}{{open, "qemu", "q1"}, {open, "qemu", "q2"}, {open, "secret", "s1"}, {open, "secret", ""}, {group, "qemu", "q1"}, {events.Visibility{}, "qemu", "q1"}, {open, "qemu", ""}} {
+	}{{open, "qemu", "q1"}, {open, "qemu", "q2"}, {open, "secret", "s1"}, {open, "secret", ""}, {group, "qemu", "q1"}, {events.Visibility{}, "qemu", "q1"}, {open, "qemu", ""}, {open, "", ""}} {
 		id := publish(t, b, "job_name: smoke\n")
 		ids = append(ids, id)
 		e := submitted(id)
 		e.DeviceType, e.Visibility = j.of, j.seen
+		if guest := j.of == ""; guest || j.of == "secret" && j.device == "" { // a guest, and the job that asks for its host
+			e.Part = &events.Membership{Group: "g", Parent: ids[3], Guest: guest, Role: map[bool]string{true: "guest", false: "host"}[guest], HostRole: map[bool]string{true: "host"}[guest], Size: 2}
+		}
 		b.Append(t, e)
 		if j.device == "" {
 			continue
@@ -55,7 +58,7 @@ func TestHiddenFromTables(t *testing.T) {
 	call(t, admin, "users.set", api.UserRequest{User: "gone", Active: new(bool)}, nil)
 	tablesRead(t, b, db)
 
-	for user, want := range map[events.UserName][]int{lab.Local: {0, 1, 2, 3, 4, 5, 6}, "alice": {0, 1, 2, 3, 4, 5, 6}, "bob": {0, 6}, "carol": {0, 1, 2, 3, 4, 6}} {
+	for user, want := range map[events.UserName][]int{lab.Local: {0, 1, 2, 3, 4, 5, 6, 7}, "alice": {0, 1, 2, 3, 4, 5, 6, 7}, "bob": {0, 6}, "carol": {0, 1, 2, 3, 4, 6, 7}} {
 		c := asUser(t, b, user)
 		var wanted []events.JobID
 		for _, i := range want {
