@@ -119,7 +119,7 @@ func loaderSigns(add adder) {
 		sign{has: "device tree", like: like(`(?i)(bad|invalid|corrupt|missing) (flattened )?device tree`)}, sign{has: "FDT and ATAGS support not compiled in"},
 		sign{has: "ERROR: image is not a fdt"}, sign{has: "fdt", like: like(`(?i)^(error: )?(fdt|libfdt)\S*.*(fdt_badmagic|badversion|FDT_ERR)`)}, sign{has: "ERROR: new format image overwritten"},
 		sign{has: "Could not find kernel image"}, sign{has: "ERROR: can't find kernel"}, sign{has: "inflate() returned", like: like(`^Error: inflate|inflate\(\) returned -?\d`)}, sign{has: "uncompress error"},
-		sign{has: "must RESET board to recover"}, sign{has: "ad magic!", like: like(`(?i)^(zimage|image|kernel|fit|uimage): bad magic!`)}, sign{has: "error: out of memory", like: like(`^error: out of memory`)}, sign{has: "nvalid boot image header"}, sign{has: "unrecognized/unsupported "},
+		sign{has: "must RESET board to recover"}, sign{has: "Not a PE-COFF file"}, sign{has: "Loading image failed"}, sign{has: "ad magic!", like: like(`(?i)^(zimage|image|kernel|fit|uimage): bad magic!`)}, sign{has: "error: out of memory", like: like(`^error: out of memory`)}, sign{has: "nvalid boot image header"}, sign{has: "unrecognized/unsupported "},
 		sign{has: "incomplete literal tree"}, sign{has: "invalid compressed format", not: "Initramfs"}, sign{has: "crc error"}, sign{has: "XZ-compressed data is corrupt"}, sign{has: "ZSTD-compressed data is corrupt"},
 		sign{has: "LZ4 data corrupt", like: like(`(?i)lz4`)}, sign{has: "Decoding failed"}, sign{has: "exceeds image size"}, sign{has: "Image too large"},
 		sign{has: "error: ", like: like(`^error: .*(invalid magic number|not an ELF|invalid (arch|ELF|PE|kernel|Linux)|premature end of file|you need to load the kernel first|unsupported image|cannot load image|start_image\(\)|load_image|bad shim signature|has invalid signature|verification (requested|failed))`)},
@@ -136,10 +136,18 @@ func loaderSigns(add adder) {
 		sign{has: "** Bad device", like: like(`\*\* Bad device (specification|partition|\w+ \d)`), heals: true, about: aboutDisk}, sign{has: "** Invalid partition", heals: true, about: aboutDisk}, sign{has: "** Unable to read file", heals: true, about: aboutDisk},
 		sign{has: "** No partition table", heals: true, about: aboutDisk}, sign{has: "No valid partitions found", heals: true, about: aboutDisk},
 		sign{has: "System reset not supported"}, sign{has: "no boot partition", about: aboutDisk}, sign{has: "kernel_comp_addr_r or kernel_comp_size"}, sign{has: "Booting failed", about: aboutDisk},
-		sign{has: "Nothing bootable ", about: aboutDisk}, sign{has: "Payload not loaded"})
+		sign{has: "Nothing bootable ", about: aboutDisk}, sign{has: "Payload not loaded"},
+		sign{has: "No more bootdevs", about: aboutDisk, heals: true}, sign{has: "(0 bootflows, ", about: aboutDisk, heals: true})
 	add(events.CauseCommand, plain,
 		sign{has: "Unknown command '"}, sign{has: "No such command"}, sign{has: "syntax error", like: like(`^syntax error`)}, sign{has: "error: ", like: like("^error: (can't find command|unrecognized|syntax error)")},
 		sign{has: "is not recognized as an internal or external command"}, sign{has: "command not found", like: like(`^(ipxe|iPXE|barebox)|^\S+: command not found \(http`)})
+}
+
+// refusals are what boot loaders say of anything that they do not do, where nothing better is known of it.
+func refusals(add adder) {
+	add(events.CauseCommand, hint,
+		sign{has: "error: ", like: like(`^error: .*\.$`), early: true, heals: true}, // GRUB
+		sign{has: "## Error: ", like: like(`^## Error: "\w+" not defined`), early: true, heals: true})
 }
 
 // softwareSigns are of user space, bare-metal software and tests.

@@ -63,6 +63,7 @@ func signs() []sign {
 	hostSigns(add)
 	loaderSigns(add)
 	softwareSigns(add)
+	refusals(add)
 	return all
 }
 
