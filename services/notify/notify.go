@@ -259,6 +259,7 @@ func (s *service) conclude(ctx context.Context, d draft) error {
 		return nil
 	case !d.verdict.plan:
 		delete(s.s.waiting, momentKey{d.m.Job, d.m.Kind})
+		s.Logger.Debug("nobody is told", "job", d.m.Job, "moment", d.m.Kind)
 		return nil
 	}
 	cause := stream.Cause(stream.Lab, d.m.Seq)

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -48,16 +49,18 @@ func TestDependency(t *testing.T) {
 	l := newLab(t)
 	db := l.tables()
 	r := newReceiver(t, nil)
-	l.serve(func(d *Deps) { d.DB = db })
+	said := make(heard, 1)
+	l.serve(func(d *Deps) { d.DB, d.Logger = db, slog.New(said) })
 	text := func(query string) string {
 		return "notify: {criteria: {status: finished, dependency_query: '" + query + "'}, callback: {url: '" + r.URL + "/{ID}'}}\n"
 	}
 	mine := "testjob__submitter__exact__alice"
 	one, two := l.submit(text(mine)), l.submit(text(mine))
 	l.finish(one, complete())
+	said.await(t, one) // before there is a second one that is over
 	alone := l.submit(text("testjob__submitter__exact__nobody"))
 	l.finish(alone, complete())
-	l.sent(alone, 1) // the empty query; the one before was looked at first
+	l.sent(alone, 1) // by the empty query
 	l.finish(two, complete())
 	l.sent(two, 1)
 	if a, b := r.next(t), r.next(t); a.path != "/"+alone.String() || b.path != "/"+two.String() || len(r.came) != 0 {
@@ -68,6 +71,41 @@ func TestDependency(t *testing.T) {
 	dead := eventtest.Await(t, l.Log, func(e events.NotificationFailed) bool { return e.Job == wrong })
 	if !strings.Contains(dead.Reason, "nonsense") {
 		t.Errorf("dead letter %+v, want it to name the field", dead)
+	}
+}
+
+// heard is a log that somebody waits on: it hands on the job of each message that nobody is told.
+type heard chan events.JobID
+
+func (h heard) Enabled(context.Context, slog.Level) bool { return true }
+func (h heard) WithAttrs([]slog.Attr) slog.Handler       { return h }
+func (h heard) WithGroup(string) slog.Handler            { return h }
+
+func (h heard) Handle(_ context.Context, r slog.Record) error {
+	if r.Message != "nobody is told" {
+		return nil
+	}
+	r.Attrs(func(a slog.Attr) bool {
+		if job, ok := a.Value.Any().(events.JobID); ok {
+			select {
+			case h <- job:
+			default: // nobody waits any more
+			}
+		}
+		return true
+	})
+	return nil
+}
+
+func (h heard) await(t *testing.T, job events.JobID) {
+	t.Helper()
+	select {
+	case got := <-h:
+		if got != job {
+			t.Fatalf("nobody is told of job %d, want job %d", got, job)
+		}
+	case <-time.After(eventtest.Patience):
+		t.Fatalf("job %d was not looked at", job)
 	}
 }
 
