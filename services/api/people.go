@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"strata/events"
 	"strata/events/access"
@@ -145,6 +147,11 @@ func checkUser(name events.UserName) error {
 	if err := checkName("user", string(name), maxUserBytes); err != nil {
 		return err
 	}
+	if strings.ContainsFunc(string(name), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_.@+-", r)
+	}) {
+		return &Error{Code: Invalid, Field: "user", Message: fmt.Sprintf("user is %.40q; allowed are letters, digits and . _ @ + -", name)}
+	}
 	if access.Reserved(name) {
 		return &Error{Code: Invalid, Field: "user", Message: "user " + string(name) + " is a name of the lab's own; take another, not beginning with @"}
 	}
@@ -237,10 +244,12 @@ func (in UserRequest) over(e events.UserConfigured, who caller) (events.UserConf
 func checkPermissions(names []string) ([]string, error) {
 	var out []string
 	for _, name := range names {
-		if err := checkName("permission", name, 200); err != nil {
-			return nil, err
+		full := lab.FullPermission(name)
+		if !lab.KnownPermission(full) {
+			return nil, &Error{Code: Invalid, Field: "permission", Message: fmt.Sprintf("permission is %.60q; write it like change_device or auth.view_user: %s, and one of %s",
+				name, strings.Join(lab.PermissionVerbs(), ", "), strings.Join(lab.PermissionModels("lava_scheduler_app"), ", "))}
 		}
-		out = append(out, lab.FullPermission(name))
+		out = append(out, full)
 	}
 	slices.Sort(out)
 	return slices.Compact(out), nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"strata/events"
+	"strata/events/lab"
 	"strata/services/api"
 	"strata/services/api/xmlrpc"
 )
@@ -217,28 +218,12 @@ func permissionList(names []string) []any {
 	return out
 }
 
-// models are those that permissions are of, by their applications.
-func models(app string) []string {
-	switch app {
-	case "lava_scheduler_app":
-		return []string{"alias", "device", "devicetype", "testjob", "tag", "worker", "remoteartifactsauth"}
-	case "lava_results_app":
-		return []string{"chart", "chartquery", "query", "testcase", "testset", "testsuite"}
-	case "auth":
-		return []string{"group", "permission", "user"}
-	case "linaro_django_xmlrpc":
-		return []string{"authtoken"}
-	}
-	return nil
-}
-
 // check refuses permissions that Django would not have.
 func (p permission) check() error {
-	if !slices.Contains(models(p.app), p.model) {
+	if !slices.Contains(lab.PermissionModels(p.app), p.model) {
 		return fault(http.StatusNotFound, "Invalid app.model '%s.%s'", p.app, p.model)
 	}
-	verb, ok := strings.CutSuffix(p.codename, "_"+p.model)
-	if !ok || !slices.Contains([]string{"add", "change", "delete", "view", "submit", "submit_to", "cancel_resubmit"}, verb) {
+	if !strings.HasSuffix(p.codename, "_"+p.model) || !lab.KnownPermission(p.app+"."+p.codename) {
 		return fault(http.StatusNotFound, "Invalid permission '%s'", p.codename)
 	}
 	return nil

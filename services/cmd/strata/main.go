@@ -143,7 +143,7 @@ refuses; 2 where the command was misused: an argument or flag that is missing, u
 	}
 	f := cmd.PersistentFlags()
 	f.StringVar(&a.server, "server", "", "NATS address of the lab (STRATA_SERVER; default: the local strata up)")
-	f.StringVar(&a.token, "token", "", "who you are (STRATA_TOKEN; on the lab's own machine none is needed)")
+	f.StringVar(&a.token, "token", "", "who you are (STRATA_TOKEN; who started the lab on this machine needs none)")
 	f.BoolVar(&a.json, "json", false, "print JSON for programs")
 	f.StringVar(&a.color, "color", "auto", "colour the output: auto, always, never")
 
