@@ -8,6 +8,8 @@ require strata/schemas v0.0.0
 
 require strata/dispatcher v0.0.0
 
+require strata/docs v0.0.0
+
 require (
 	github.com/coder/websocket v1.8.15
 	github.com/google/uuid v1.6.0
@@ -22,6 +24,8 @@ require (
 	golang.org/x/sys v0.49.0
 	strata/projections v0.0.0
 )
+
+require github.com/yuin/goldmark v1.8.7
 
 require (
 	git.sr.ht/~sbinet/gg v0.7.0 // indirect
@@ -85,3 +89,5 @@ replace strata/schemas => ../schemas
 replace strata/dispatcher => ../dispatcher
 
 replace strata/projections => ../projections
+
+replace strata/docs => ../docs

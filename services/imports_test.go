@@ -34,6 +34,11 @@ var rules = []rule{
 		reason: "shapes that people hand over must be checkable by an editor or a client with no lab behind it",
 	},
 	{
+		name: "docs knows nothing", from: "docs",
+		banned: anyOf("strata/events", "strata/schemas", "strata/dispatcher", "strata/projections", "strata/services"),
+		reason: "it is a module only so that its pages can be embedded; what renders them is services/web/help",
+	},
+	{
 		name: "dispatcher knows no lab", from: "dispatcher",
 		banned: anyOf("strata/projections", "strata/services"),
 		reason: "a job must run with no lab at all (strata run), and a worker must not carry a database client",
@@ -78,7 +83,7 @@ var rules = []rule{
 func TestImports(t *testing.T) {
 	root := repository(t)
 	files := 0
-	for _, module := range []string{"events", "schemas", "dispatcher", "projections", "services"} {
+	for _, module := range []string{"events", "schemas", "docs", "dispatcher", "projections", "services"} {
 		err := filepath.WalkDir(filepath.Join(root, module), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
 				return err
@@ -108,6 +113,7 @@ func TestImportRules(t *testing.T) {
 	}{
 		{"events/job.go", "strata/schemas/job", "events is a leaf"},
 		{"schemas/job/gate.go", "strata/events", "schemas is a leaf"},
+		{"docs/docs.go", "strata/events", "docs knows nothing"},
 		{"dispatcher/run.go", "strata/services/api", "dispatcher knows no lab"},
 		{"dispatcher/run.go", "strata/schemas/job", ""},
 		{"projections/jobs.go", "strata/schemas/job", "projections read facts only"},

@@ -1,0 +1,3 @@
+module strata/docs
+
+go 1.26.0
