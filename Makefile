@@ -41,7 +41,8 @@ TESTED_WITH := dash:dash bash:bash mksh:mksh ip:iproute2 mke2fs:e2fsprogs qemu-i
   ipmi_sim:openipmi ipmitool:ipmitool socat:socat /usr/lib/ipxe/qemu/pxe-virtio.rom:ipxe-qemu \
   grub-mknetdir:grub-common /usr/lib/grub/i386-pc:grub-pc-bin \
   ssh:openssh-client dropbear:dropbear-bin sfdisk:fdisk fastboot:fastboot nbd-server:nbd-server rpcbind:rpcbind lavacli:lavacli \
-  /usr/lib/python3/dist-packages/zmq:python3-zmq ganesha.nfsd:nfs-ganesha /usr/lib/x86_64-linux-gnu/ganesha/libfsalvfs.so:nfs-ganesha-vfs
+  /usr/lib/python3/dist-packages/zmq:python3-zmq ganesha.nfsd:nfs-ganesha /usr/lib/x86_64-linux-gnu/ganesha/libfsalvfs.so:nfs-ganesha-vfs \
+  chromium:chromium node:nodejs /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core
 
 # What the slow tests need beyond that.
 TESTED_SLOWLY_WITH := mmdebstrap:mmdebstrap /usr/sbin/sshd:openssh-server /usr/lib/python3/dist-packages/jinja2:python3-jinja2 \
@@ -55,6 +56,7 @@ TESTED_SLOWLY_WITH := mmdebstrap:mmdebstrap /usr/sbin/sshd:openssh-server /usr/l
 
 test-deps: deps
 	@.ci/install $(TESTED_WITH)
+	@services/web/browser/get-modules.sh >/dev/null # what drives chromium, kept in the user's cache
 
 test: test-deps lint ## hold the house rules, then all tests of every module, the pure ones with the race detector too
 	$(GO) test -timeout $(TEST_TIMEOUT) work

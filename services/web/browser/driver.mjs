@@ -1,0 +1,107 @@
+// The hand of package browser: a Chromium that a Go test tells, line by line, what to do.
+//
+//   node driver.mjs MODULES CHROMIUM
+//
+// Each line of standard input is {id, page, on, do, with}: call the method `do` of page `page` with the
+// arguments `with`, or of the element that the selector `on` finds on it. Each line of standard output
+// is {id, value} or {id, error}. Pages are independent of each other: a context, so cookies and storage,
+// of their own. The end of standard input is the end of the browser.
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+import { readFileSync } from 'node:fs';
+
+const [modules, executablePath] = process.argv.slice(2);
+const require = createRequire(modules + '/');
+const { chromium } = require('playwright-core');
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+const browser = await chromium.launch({
+  executablePath,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--font-render-hinting=none'],
+});
+
+const pages = new Map();
+
+// own are the verbs beside those of playwright's Page and Locator.
+const own = {
+  async open(options) {
+    const { patience, ...context } = options;
+    const scene = await browser.newContext({ reducedMotion: 'reduce', ...context });
+    scene.setDefaultTimeout(patience);
+    const page = await scene.newPage();
+    const entry = { page, scene, complaints: [] };
+    // A refused script or a broken link is said on the console only, where nobody looks.
+    page.on('console', m => m.type() === 'error' && entry.complaints.push(`${page.url()}: ${m.text()} (${m.location().url})`));
+    page.on('pageerror', e => entry.complaints.push(`${page.url()}: ${e.message}`));
+    page.on('dialog', d => d.accept());
+    const id = String(pages.size + 1);
+    pages.set(id, entry);
+    return id;
+  },
+
+  // go returns the status of the document: 200, 404.
+  async go({ page }, url) {
+    const reply = await page.goto(url, { waitUntil: 'load' });
+    return reply ? reply.status() : 0;
+  },
+
+  // see waits until an element with the text is visible, or with wanted false until there is none.
+  async see({ page }, text, wanted = true) {
+    const found = page.getByText(text).filter({ visible: true });
+    await found.first().waitFor({ state: wanted ? 'visible' : 'hidden' });
+  },
+
+  // complaints returns what the browser complained of since it was last asked.
+  async complaints(entry) {
+    return entry.complaints.splice(0);
+  },
+
+  // examine returns what axe finds against WCAG 2.2 A and AA, a line each. It comes in through the
+  // debugger, which a page's content security policy does not bind.
+  async examine({ page, scene }) {
+    const session = await scene.newCDPSession(page);
+    const run = `${axe}; axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })
+      .then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ': ' + v.help + ': ' + n.html.slice(0, 160) + ' (' + n.failureSummary.split('\\n').slice(1).join(' ').trim().slice(0, 200) + ')')))`;
+    const answer = await session.send('Runtime.evaluate', { expression: run, awaitPromise: true, returnByValue: true });
+    await session.detach();
+    if (answer.exceptionDetails) throw new Error('axe: ' + JSON.stringify(answer.exceptionDetails.exception));
+    return answer.result.value;
+  },
+
+  async close(entry, id) {
+    pages.delete(id);
+    await entry.scene.close();
+  },
+};
+
+async function obey({ page: id, on, do: verb, with: args = [] }) {
+  if (verb === 'open') return own.open(...args);
+  const entry = pages.get(id);
+  if (!entry) throw new Error(`there is no page ${id}`);
+  if (!on && own[verb]) return own[verb](entry, ...args);
+  const target = on ? entry.page.locator(on) : entry.page;
+  const path = verb.split('.');
+  const method = path.pop();
+  const owner = path.reduce((o, name) => o[name], target);
+  const value = await owner[method](...args);
+  return Buffer.isBuffer(value) ? value.toString('base64') : value;
+}
+
+const plain = value => (value === null || ['string', 'number', 'boolean'].includes(typeof value) || Array.isArray(value) ||
+  Object.getPrototypeOf(value) === Object.prototype ? value : undefined);
+
+const busy = new Set();
+createInterface({ input: process.stdin }).on('line', line => {
+  const order = JSON.parse(line);
+  const work = obey(order).then(
+    value => ({ id: order.id, value: value === undefined ? undefined : plain(value) }),
+    error => ({ id: order.id, error: String(error.message ?? error).replace(/\x1b\[[0-9;]*m/g, '') }),
+  ).then(answer => process.stdout.write(JSON.stringify(answer) + '\n'));
+  busy.add(work);
+  work.finally(() => busy.delete(work));
+}).on('close', async () => {
+  await browser.close();
+  process.exit(0);
+});
+process.stdout.write(JSON.stringify({ id: 0, value: browser.version() }) + '\n');
