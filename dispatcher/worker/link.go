@@ -16,6 +16,7 @@ import (
 
 	"strata/events"
 	"strata/events/access"
+	"strata/events/dial"
 	"strata/schemas/order"
 )
 
@@ -63,7 +64,7 @@ func (l *link) run(ctx context.Context) error {
 			l.Logger.Warn("bus refuses or is slow", "error", err)
 		}),
 	}, l.NATS...)
-	conn, err := nats.Connect(l.Servers, options...)
+	conn, err := dial.Connect(l.Servers, options...)
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", l.Servers, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"strata/dispatcher/output"
 	"strata/events"
 	"strata/events/access"
+	reach "strata/events/dial"
 	"strata/events/stream"
 	"strata/schemas/order"
 )
@@ -29,7 +30,7 @@ type sender struct {
 func dial(spool string, o order.Order, servers string, log *slog.Logger) (*sender, error) {
 	me := access.Principal{Role: access.Job, Job: events.JobID(o.Job), Lease: events.Lease(o.Lease)}
 	// The job must not wait for the bus, so the first attempt to connect is made in the background too.
-	conn, err := nats.Connect(servers, nats.Name(me.String()), nats.Token(o.Work.Credential),
+	conn, err := reach.Connect(servers, nats.Name(me.String()), nats.Token(o.Work.Credential),
 		nats.CustomInboxPrefix(me.Inbox()), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
 		nats.ReconnectWait(time.Second), nats.IgnoreAuthErrorAbort(),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {

@@ -14,6 +14,7 @@ import (
 	"strata/dispatcher/output"
 	"strata/events"
 	"strata/events/access"
+	"strata/events/dial"
 	"strata/events/stream"
 	"strata/schemas/order"
 )
@@ -219,7 +220,7 @@ func (p *player) flush(stop context.Context) error {
 func (p *player) send(ctx context.Context, f events.Frame) error {
 	if p.conn == nil {
 		me := access.Principal{Role: access.Job, Job: f.Job, Lease: f.Lease}
-		conn, err := nats.Connect(p.Servers, append([]nats.Option{nats.Name(me.String()), nats.Token(p.order.Work.Credential),
+		conn, err := dial.Connect(p.Servers, append([]nats.Option{nats.Name(me.String()), nats.Token(p.order.Work.Credential),
 			nats.CustomInboxPrefix(me.Inbox()), nats.MaxReconnects(-1), nats.ReconnectWait(pause), nats.Timeout(answerWithin)}, p.NATS...)...)
 		if err != nil {
 			return fmt.Errorf("connect: %w", err)

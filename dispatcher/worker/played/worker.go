@@ -17,6 +17,7 @@ import (
 
 	"strata/events"
 	"strata/events/access"
+	"strata/events/dial"
 	"strata/schemas/order"
 )
 
@@ -73,7 +74,7 @@ type running struct {
 // goes away is waited for. The error says why there can be no worker.
 func Run(ctx context.Context, d Deps) error {
 	me := access.Principal{Role: access.Worker, Worker: d.Name}
-	conn, err := nats.Connect(d.Servers, append([]nats.Option{nats.Name("worker " + string(d.Name)), nats.Token(d.Token),
+	conn, err := dial.Connect(d.Servers, append([]nats.Option{nats.Name("worker " + string(d.Name)), nats.Token(d.Token),
 		nats.CustomInboxPrefix(me.Inbox()), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(pause),
 		nats.IgnoreAuthErrorAbort()}, d.NATS...)...)
 	if err != nil {

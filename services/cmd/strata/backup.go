@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"strata/events/access"
+	"strata/events/dial"
 	"strata/events/stream"
 	"strata/schemas/config"
 	"strata/services/archive"
@@ -170,7 +171,7 @@ func (a *app) serviceLog(ctx context.Context, c config.Config) (*stream.Log, fun
 	if err != nil {
 		return nil, nil, err
 	}
-	conn, err := nats.Connect(withoutUser(server), nats.Name("strata backup"), nats.UserInfo(access.ServiceUser, key.Password()),
+	conn, err := dial.Connect(withoutUser(server), nats.Name("strata backup"), nats.UserInfo(access.ServiceUser, key.Password()),
 		nats.CustomInboxPrefix(access.ServiceInbox))
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to the lab at %s with its key in %s: %w", withoutUser(server), c.Data, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"strata/events/access"
+	"strata/events/dial"
 )
 
 // ready is what `strata up` writes to its --ready file once everything serves, and to the place
@@ -131,14 +132,14 @@ func (a *app) credential(address string) string {
 		return ""
 	}
 	for r := noted.running(); r != nil; r = r.Before.running() {
-		if sameAddress(r.NATS, address) {
+		if sameAddress(r.NATS, address) || sameAddress(r.HTTP, address) {
 			return r.Token
 		}
 	}
 	return ""
 }
 
-// sameAddress says that two addresses of buses name the same port of the same host.
+// sameAddress says that two addresses of a lab name the same port of the same host.
 func sameAddress(a, b string) bool {
 	u, err := url.Parse(a)
 	v, err2 := url.Parse(b)
@@ -177,7 +178,7 @@ func (a *app) dial(name string, options ...nats.Option) (*nats.Conn, error) {
 	if token != "" {
 		all = append(all, nats.Token(token))
 	}
-	conn, err := nats.Connect(address, all...)
+	conn, err := dial.Connect(address, all...)
 	switch {
 	case err == nil:
 		return conn, nil
@@ -186,7 +187,7 @@ func (a *app) dial(name string, options ...nats.Option) (*nats.Conn, error) {
 	case found != "":
 		return nil, fmt.Errorf("the lab noted in %s does not answer at %s: start it with `strata up`, or name another with --server", found, address)
 	default:
-		return nil, fmt.Errorf("connect to %s: %w; a lab's address is that of its bus, such as nats://lab.example.com:4222",
+		return nil, fmt.Errorf("connect to %s: %w; a lab's address is such as https://lab.example.com, or that of its bus, such as nats://lab.example.com:4222",
 			strings.TrimSuffix(address, "/"), err)
 	}
 }

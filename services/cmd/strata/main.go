@@ -142,7 +142,7 @@ refuses; 2 where the command was misused: an argument or flag that is missing, u
 		SilenceUsage:  true,
 	}
 	f := cmd.PersistentFlags()
-	f.StringVar(&a.server, "server", "", "NATS address of the lab (STRATA_SERVER; default: the local strata up)")
+	f.StringVar(&a.server, "server", "", "address of the lab, such as https://lab.example.com, or of its bus (STRATA_SERVER; default: the local strata up)")
 	f.StringVar(&a.token, "token", "", "who you are (STRATA_TOKEN; who started the lab on this machine needs none)")
 	f.BoolVar(&a.json, "json", false, "print JSON for programs")
 	f.StringVar(&a.color, "color", "auto", "colour the output: auto, always, never")

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"strata/events/access"
+	"strata/events/dial"
 	"strata/events/stream"
 	"strata/schemas/config"
 	"strata/services/archive"
@@ -95,7 +96,7 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 	logger.Info("serving", "health", observation.url()+"/healthz")
 
 	// A broker that is not there yet is waited for: containers start in any order.
-	conn, err := nats.Connect(server, nats.Name("strata serve"), nats.UserInfo(access.ServiceUser, key.Password()),
+	conn, err := dial.Connect(server, nats.Name("strata serve"), nats.UserInfo(access.ServiceUser, key.Password()),
 		nats.CustomInboxPrefix(access.ServiceInbox), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true))
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", server, err)
@@ -121,8 +122,8 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 	if env := a.env("STRATA_CLICKHOUSE_DSN"); env != "" {
 		dsn = env
 	}
-	dial := func(o ...nats.Option) (*nats.Conn, error) { return nats.Connect(withoutUser(server), o...) }
-	s := surroundings{config: c, dial: dial, log: log, key: key, logger: logger, now: a.now, dsn: dsn, metrics: m, archive: store, door: door,
+	further := func(o ...nats.Option) (*nats.Conn, error) { return dial.Connect(withoutUser(server), o...) }
+	s := surroundings{config: c, dial: further, log: log, key: key, logger: logger, now: a.now, dsn: dsn, metrics: m, archive: store, door: door,
 		room: roomIn(c.Data, c.Space.Server)}
 	if s.self, err = os.Executable(); err != nil {
 		return fmt.Errorf("find this binary: %w", err)
