@@ -17,6 +17,7 @@ func verbs() map[string]handler {
 		"status": verb((*api).status),
 		"health": verb((*api).labHealth),
 		"whoami": verb((*api).whoami),
+		"rights": verb((*api).tellRights),
 
 		"users.list":           verb((*api).listUsers),
 		"users.show":           verb((*api).showUser),
@@ -76,6 +77,7 @@ func verbs() map[string]handler {
 		"devices.release":   verb((*api).releaseDevice),
 		"devices.render":    verb((*api).renderDevice),
 		"devices.check":     verb((*api).checkDictionary),
+		"devices.preview":   verb((*api).previewDevice),
 
 		"device-types.list":         verb((*api).listDeviceTypes),
 		"device-types.show":         verb((*api).showDeviceType),

@@ -1,0 +1,58 @@
+package api
+
+import (
+	"cmp"
+	"context"
+
+	"strata/events"
+	"strata/events/lab"
+	dictionaries "strata/schemas/device"
+)
+
+// PreviewRequest asks what a text would be as the dictionary of a device, which need not be there yet.
+type PreviewRequest struct {
+	Device     events.DeviceName     `json:"device,omitempty"`
+	DeviceType events.DeviceTypeName `json:"device_type,omitempty"` // where there is no such device
+	Dictionary string                `json:"dictionary"`
+	Template   string                `json:"template,omitempty"` // rendered in place of the one that the type has
+}
+
+// previewDevice renders a text with the lab's templates and holds what comes of it to the schema of devices.
+// Nothing is recorded.
+func (a *api) previewDevice(_ context.Context, who caller, in PreviewRequest) (Rendered, error) {
+	if len(in.Dictionary) > maxDictionaryBytes || len(in.Template) > maxDictionaryBytes {
+		return Rendered{}, refuse(Invalid, "at most %d bytes of dictionary and of template are allowed", maxDictionaryBytes)
+	}
+	var out Rendered
+	var err error
+	a.read(func(s *lab.State) {
+		kind := s.Resolve(in.DeviceType)
+		if d := s.Device(in.Device); d != nil {
+			kind = d.Type
+		}
+		object := events.Entity{Kind: events.Device, ID: string(in.Device)}
+		if !who.can(s, lab.Change, object) && !who.can(s, lab.Add, object) {
+			err = refuse(Denied, "%s may not change device %s", who.user, in.Device)
+			return
+		}
+		types := dictionaries.Templates{Text: s.Template}
+		if in.Template != "" {
+			types.Text = func(name string) (string, bool) {
+				if name == string(kind)+suffix {
+					return in.Template, true
+				}
+				return s.Template(name)
+			}
+		}
+		text, wrong := types.Render(cmp.Or(string(in.Device), "device"), string(kind), []byte(in.Dictionary), nil)
+		if wrong != nil {
+			err = &Error{Code: Invalid, Field: "dictionary", Message: wrong.Error()}
+			return
+		}
+		out.Config = string(text)
+		if _, invalid := dictionaries.Load(text, nil); invalid != nil {
+			out.Invalid = invalid.Error()
+		}
+	})
+	return out, err
+}
