@@ -163,6 +163,8 @@ func catalogue() []definition {
 		define[TokenDescribed]("token.described", APIService),
 		define[TokenUsed]("token.used", APIService),
 		define[TokenRevoked]("token.revoked", APIService),
+		define[SessionStarted]("session.started", APIService),
+		define[EnrolmentOffered]("enrolment.offered", APIService),
 		define[RemoteTokenSet]("remote-token.set", APIService),
 		define[RemoteTokenRemoved]("remote-token.removed", APIService),
 		define[LabOpened]("lab.opened", APIService),

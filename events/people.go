@@ -134,6 +134,30 @@ type TokenRevoked struct {
 	Reason string   `json:"reason,omitempty"`
 }
 
+// SessionStarted records that a user signed in at a page. Until it expires or is revoked, as a token is, a
+// browser that brings a value with that digest in its cookie is the user. Written by services/api.
+type SessionStarted struct {
+	User    UserName  `json:"user"`
+	Token   TokenID   `json:"token"`  // its name among the user's tokens
+	SHA256  string    `json:"sha256"` // of the value, in hex
+	Expires time.Time `json:"expires"`
+	Means   string    `json:"means"` // how the user proved who it is: "password", "ldap", "oidc ISSUER"
+	From    string    `json:"from"`  // the door and the address
+}
+
+// EnrolmentOffered records a word with which one machine may make itself a worker, once. Who brings a value
+// with that digest gets that worker's credential, and the word is revoked as a token is. Written by
+// services/api.
+type EnrolmentOffered struct {
+	User    UserName   `json:"user"` // who offers it; without the right to add workers it is worth nothing
+	Token   TokenID    `json:"token"`
+	SHA256  string     `json:"sha256"`
+	Worker  WorkerName `json:"worker,omitempty"` // that it is for; empty: whatever the machine is called
+	Expires time.Time  `json:"expires"`
+	By      UserName   `json:"by"`
+	Reason  string     `json:"reason,omitempty"`
+}
+
 // RemoteTokenSet records a secret of a user that jobs name instead of writing it (LAVA's remote artifact
 // tokens). Written by services/api.
 type RemoteTokenSet struct {
@@ -171,6 +195,8 @@ func (e TokenIssued) About() Entity        { return aboutUser(e.User) }
 func (e TokenDescribed) About() Entity     { return aboutUser(e.User) }
 func (e TokenUsed) About() Entity          { return aboutUser(e.User) }
 func (e TokenRevoked) About() Entity       { return aboutUser(e.User) }
+func (e SessionStarted) About() Entity     { return aboutUser(e.User) }
+func (e EnrolmentOffered) About() Entity   { return aboutUser(e.User) }
 func (e RemoteTokenSet) About() Entity     { return aboutUser(e.User) }
 func (e RemoteTokenRemoved) About() Entity { return aboutUser(e.User) }
 func (e LabOpened) About() Entity          { return Entity{Kind: Lab} }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"cmp"
+	"crypto/subtle"
 	"iter"
 	"slices"
 	"time"
@@ -19,10 +20,22 @@ type User struct {
 	Remote                []Remote  `json:"remote,omitempty"`   // in order of their names
 }
 
+// TokenKind says what a token opens.
+type TokenKind string
+
+// The kinds of tokens beside those that people give to programs.
+const (
+	Session   TokenKind = "session"   // a browser's, in a cookie
+	Enrolment TokenKind = "enrolment" // makes a machine a worker, once
+)
+
 // Token is a token of a user.
 type Token struct {
 	events.TokenIssued
-	IssuedAt time.Time `json:"issued_at"`
+	Kind     TokenKind         `json:"kind,omitempty"`   // "" is one for programs
+	Means    string            `json:"means,omitempty"`  // of a session: how the user proved who it is
+	Worker   events.WorkerName `json:"worker,omitempty"` // of an enrolment: for which; "": for any
+	IssuedAt time.Time         `json:"issued_at"`
 	// UsedAt and From are those of the last use that was recorded: see [Token.Stale].
 	UsedAt time.Time `json:"used_at,omitzero"`
 	From   string    `json:"from,omitempty"`
@@ -124,11 +137,26 @@ type Login struct {
 // none of it, or it has expired, or its user may not come in. Who acts as another must still be an
 // administrator.
 func (s *State) Authenticate(digest string, now time.Time) (Login, bool) {
+	return s.comes("", digest, now)
+}
+
+// Session returns who comes with the cookie of that digest. No door takes another kind of token for it, nor a
+// session for another.
+func (s *State) Session(digest string, now time.Time) (Login, bool) {
+	return s.comes(Session, digest, now)
+}
+
+// Enrolment returns who offered the enrolment of that digest.
+func (s *State) Enrolment(digest string, now time.Time) (Login, bool) {
+	return s.comes(Enrolment, digest, now)
+}
+
+func (s *State) comes(kind TokenKind, digest string, now time.Time) (Login, bool) {
 	if len(digest) < tokenIDLength {
 		return Login{}, false
 	}
 	t := s.people.tokens[events.TokenID(digest[:tokenIDLength])]
-	if t == nil || t.SHA256 != digest {
+	if t == nil || t.Kind != kind || subtle.ConstantTimeCompare([]byte(t.SHA256), []byte(digest)) != 1 {
 		return Login{}, false
 	}
 	return s.login(t, now)
@@ -137,7 +165,7 @@ func (s *State) Authenticate(digest string, now time.Time) (Login, bool) {
 // Bearer returns who comes with the token of that name, which somebody has made sure of.
 func (s *State) Bearer(id events.TokenID, now time.Time) (Login, bool) {
 	t := s.people.tokens[id]
-	if t == nil {
+	if t == nil || t.Kind != "" {
 		return Login{}, false
 	}
 	return s.login(t, now)
@@ -171,7 +199,7 @@ func (s *State) TokenNamed(user events.UserName, description string) *Token {
 		return nil
 	}
 	for _, t := range slices.Backward(u.Tokens) {
-		if t.Description == description && t.ActingFor == "" {
+		if t.Description == description && t.ActingFor == "" && t.Kind == "" {
 			return t
 		}
 	}
@@ -237,10 +265,15 @@ func (s *State) evolveUser(name events.UserName, seq uint64, at time.Time, e eve
 func (s *State) evolveToken(u *User, at time.Time, e events.Event) {
 	switch e := e.(type) {
 	case events.TokenIssued:
-		if s.people.tokens[e.Token] == nil {
-			t := &Token{TokenIssued: e, IssuedAt: at}
-			u.Tokens, s.people.tokens[e.Token] = append(u.Tokens, t), t
-		}
+		s.addToken(u, &Token{TokenIssued: e, IssuedAt: at})
+	case events.SessionStarted:
+		s.dropExpired(u, at)
+		s.addToken(u, &Token{Kind: Session, Means: e.Means, IssuedAt: at, UsedAt: at, From: e.From,
+			TokenIssued: events.TokenIssued{User: e.User, Token: e.Token, SHA256: e.SHA256, Expires: e.Expires, By: e.User}})
+	case events.EnrolmentOffered:
+		s.dropExpired(u, at)
+		s.addToken(u, &Token{Kind: Enrolment, Worker: e.Worker, IssuedAt: at,
+			TokenIssued: events.TokenIssued{User: e.User, Token: e.Token, SHA256: e.SHA256, Expires: e.Expires, By: e.By, Reason: e.Reason}})
 	case events.TokenDescribed:
 		if t := u.token(e.Token); t != nil {
 			t.Description = e.Description
@@ -250,14 +283,32 @@ func (s *State) evolveToken(u *User, at time.Time, e events.Event) {
 			t.UsedAt, t.From = at, e.From
 		}
 	case events.TokenRevoked:
-		if u.token(e.Token) == nil {
-			return
+		s.dropTokens(u, func(t *Token) bool { return t.Token == e.Token })
+	}
+}
+
+func (s *State) addToken(u *User, t *Token) {
+	if s.people.tokens[t.Token] == nil {
+		u.Tokens, s.people.tokens[t.Token] = append(u.Tokens, t), t
+	}
+}
+
+// dropExpired forgets sessions and enrolments of a user that are over: there is one more with each sign-in, and
+// nobody takes them back. Expired tokens stay, for people to see why a program is not let in.
+func (s *State) dropExpired(u *User, at time.Time) {
+	s.dropTokens(u, func(t *Token) bool { return t.Kind != "" && !at.Before(t.Expires) })
+}
+
+func (s *State) dropTokens(u *User, over func(*Token) bool) {
+	u.Tokens = slices.DeleteFunc(u.Tokens, func(t *Token) bool {
+		if over(t) {
+			delete(s.people.tokens, t.Token)
+			return true
 		}
-		u.Tokens = slices.DeleteFunc(u.Tokens, func(t *Token) bool { return t.Token == e.Token })
-		if len(u.Tokens) == 0 {
-			u.Tokens = nil
-		}
-		delete(s.people.tokens, e.Token)
+		return false
+	})
+	if len(u.Tokens) == 0 {
+		u.Tokens = nil // as a checkpoint brings it back
 	}
 }
 

@@ -30,6 +30,9 @@ type Deps struct {
 	Refuse  func() string // why the lab takes no submissions at the moment, or ""; nil never does
 	Ready   func(Inside)  // called once requests are answered; may be nil
 	Metrics *Metrics      // counts how jobs fare; may be nil
+	// Directory vouches for users without a password of their own, such as an LDAP server does: its error is
+	// [ErrUnknownToken] where name or password is wrong. nil: there is none.
+	Directory func(ctx context.Context, user, password string) (Vouched, error)
 }
 
 // atOnce is the number of requests that are answered at the same time; more wait in the broker.
@@ -46,6 +49,10 @@ type api struct {
 	history  History
 	version  string
 	refuse   func() string
+
+	directory func(ctx context.Context, user, password string) (Vouched, error)
+	tries     tries
+	hashing   chan struct{} // room for passwords that are being hashed
 
 	mu      sync.RWMutex
 	state   *lab.State
@@ -66,7 +73,7 @@ func Run(ctx context.Context, d Deps) error {
 	a := &api{
 		log: d.Log, watching: stream.NewWatching(d.Log), conn: d.Log.Conn(), now: d.Now, logger: d.Logger, key: d.Key,
 		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), fresh: newFresh(0), metrics: d.Metrics, started: d.Now(), waited: map[events.DeviceTypeName]keptWaits{}, changed: make(chan struct{}),
-		turn: make(chan struct{}, 1), uses: make(chan use, 64), travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
+		turn: make(chan struct{}, 1), uses: make(chan use, 64), directory: d.Directory, hashing: make(chan struct{}, hashesAtOnce), travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup

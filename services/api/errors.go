@@ -15,6 +15,7 @@ const (
 	Denied   Code = "denied"    // the caller may not
 	Conflict Code = "conflict"  // not in the state it is in, such as canceling what is over
 	Away     Code = "away"      // something that the answer needs does not answer, such as ClickHouse
+	Busy     Code = "busy"      // too many tries; later ones may do better
 	Failed   Code = "failed"    // all else
 )
 

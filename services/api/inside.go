@@ -45,6 +45,7 @@ type Caller struct {
 	Scopes    []events.Scope  // that the caller's token is limited to; none: not limited
 	Token     events.TokenID  // that the caller came with; "": by other means
 	ActingFor events.UserName // who acts as the user; "": the user does
+	Session   bool            // the token is a browser's session
 }
 
 func (c Caller) caller() caller {

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 
+	"golang.org/x/text/unicode/norm"
+
 	"strata/events"
 	"strata/events/access"
 	"strata/events/lab"
@@ -28,6 +30,7 @@ type UserRequest struct {
 	Identity    *string         `json:"identity,omitempty"`
 	Permissions *[]string       `json:"permissions,omitempty"` // on everything; a name without an application is of lava_scheduler_app
 	Password    *string         `json:"password,omitempty"`    // "" takes the password away
+	Current     string          `json:"current,omitempty"`     // password; of who changes its own
 	Reason      string          `json:"reason,omitempty"`
 	All         bool            `json:"all,omitempty"` // of users.list: inactive accounts too
 }
@@ -73,7 +76,7 @@ func (a *api) whoami(_ context.Context, who caller, _ none) (me Me, err error) {
 func viewUser(s *lab.State, u *lab.User) User {
 	v := User{User: u.User, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, Active: !u.Inactive, Staff: u.Staff,
 		Superuser: u.Superuser, IRCHandle: u.IRCHandle, IRCServer: u.IRCServer, TableLength: u.TableLength, Identity: u.Identity,
-		Permissions: u.Permissions, Groups: s.GroupsOf(u.User), HasPassword: u.Password != "", Tokens: len(u.Tokens), Added: u.AddedAt}
+		Permissions: u.Permissions, Groups: s.GroupsOf(u.User), HasPassword: u.Password != "", Tokens: programs(u), Added: u.AddedAt}
 	for _, t := range u.Tokens {
 		if t.UsedAt.After(v.LastUse) {
 			v.LastUse = t.UsedAt
@@ -152,8 +155,28 @@ func checkUser(name events.UserName) error {
 	}) {
 		return &Error{Code: Invalid, Field: "user", Message: fmt.Sprintf("user is %.40q; allowed are letters, digits and . _ @ + -", name)}
 	}
+	if norm.NFKC.String(string(name)) != string(name) {
+		return &Error{Code: Invalid, Field: "user", Message: fmt.Sprintf("user is %.40q, which has letters that look like others: write it as %.40q", name, norm.NFKC.String(string(name)))}
+	}
 	if access.Reserved(name) {
 		return &Error{Code: Invalid, Field: "user", Message: "user " + string(name) + " is a name of the lab's own; take another, not beginning with @"}
+	}
+	return nil
+}
+
+// unlikeOthers refuses a new name that another account has, or that differs from one only by the case of its
+// letters: people would take one for the other.
+func unlikeOthers(s *lab.State, name events.UserName) error {
+	if s.User(name) != nil {
+		return refuse(Conflict, "there is a user %s already", name)
+	}
+	for u := range s.Users() {
+		if strings.EqualFold(string(u.User), string(name)) {
+			return refuse(Conflict, "there is a user %s already, who differs from %s only by the case of letters", u.User, name)
+		}
+	}
+	if name != lab.Local && strings.EqualFold(string(name), string(lab.Local)) {
+		return refuse(Conflict, "%s differs from the administrator %s only by the case of letters", name, lab.Local)
 	}
 	return nil
 }
@@ -162,7 +185,7 @@ func (a *api) addUser(ctx context.Context, who caller, in UserRequest) (User, er
 	if err := checkUser(in.User); err != nil {
 		return User{}, err
 	}
-	password, err := a.sealPassword(in)
+	password, err := a.sealPassword(ctx, who, in)
 	if err != nil {
 		return User{}, err
 	}
@@ -170,8 +193,8 @@ func (a *api) addUser(ctx context.Context, who caller, in UserRequest) (User, er
 		if err := oversees(s, who, true); err != nil {
 			return nil, err
 		}
-		if s.User(in.User) != nil {
-			return nil, refuse(Conflict, "there is a user %s already", in.User)
+		if err := unlikeOthers(s, in.User); err != nil {
+			return nil, err
 		}
 		facts := []events.Event{events.UserAdded{User: in.User, By: who.user}}
 		e, err := in.over(events.UserConfigured{User: in.User}, who)
@@ -261,7 +284,10 @@ func (in UserRequest) ownOnly() bool {
 }
 
 func (a *api) setUser(ctx context.Context, who caller, in UserRequest) (User, error) {
-	password, err := a.sealPassword(in)
+	if err := a.checkCurrent(ctx, who, in); err != nil {
+		return User{}, err
+	}
+	password, err := a.sealPassword(ctx, who, in)
 	if err != nil {
 		return User{}, err
 	}
@@ -289,6 +315,9 @@ func (a *api) setUser(ctx context.Context, who caller, in UserRequest) (User, er
 		}
 		if !sameUser(e, was) || len(facts) > 0 {
 			facts = append(facts, e)
+		}
+		if len(password) > 0 {
+			facts = append(facts, endSessions(u, who)...)
 		}
 		return append(facts, password...), nil
 	})

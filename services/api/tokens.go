@@ -3,14 +3,8 @@ package api
 import (
 	"cmp"
 	"context"
-	"crypto/pbkdf2"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +20,8 @@ type TokenRequest struct {
 	Description string          `json:"description,omitempty"`
 	Scopes      []events.Scope  `json:"scopes,omitempty"`
 	Expires     time.Time       `json:"expires,omitzero"`
-	Value       string          `json:"value,omitempty"` // that it is to have; none: a new one
+	Value       string          `json:"value,omitempty"`    // that it is to have; none: a new one
+	Sessions    bool            `json:"sessions,omitempty"` // of tokens.list: browsers' sessions and enrolments too
 	Reason      string          `json:"reason,omitempty"`
 }
 
@@ -41,12 +36,14 @@ type Token struct {
 	LastUsed    time.Time       `json:"last_used,omitzero"` // to the hour
 	From        string          `json:"from,omitempty"`     // where that was
 	ActingFor   events.UserName `json:"acting_for,omitempty"`
+	Kind        lab.TokenKind   `json:"kind,omitempty"`  // "session" and "enrolment"; none: for programs
+	Means       string          `json:"means,omitempty"` // of a session: how the user signed in
 	Value       string          `json:"value,omitempty"`
 }
 
 func viewToken(t *lab.Token) Token {
 	return Token{User: t.User, Token: t.Token, Description: t.Description, Scopes: t.Scopes, Issued: t.IssuedAt, Expires: t.Expires,
-		LastUsed: t.UsedAt, From: t.From, ActingFor: t.ActingFor}
+		LastUsed: t.UsedAt, From: t.From, ActingFor: t.ActingFor, Kind: t.Kind, Means: t.Means}
 }
 
 // mayHaveTokens refuses callers who may not see to a user's tokens: the user and superusers may. Who acts as
@@ -74,7 +71,9 @@ func (a *api) listTokens(_ context.Context, who caller, in TokenRequest) (out []
 		}
 		if u := s.User(in.User); u != nil {
 			for _, t := range u.Tokens {
-				out = append(out, viewToken(t))
+				if t.Kind == "" || in.Sessions && (t.Expires.IsZero() || a.now().Before(t.Expires)) {
+					out = append(out, viewToken(t))
+				}
 			}
 		} else if in.User != lab.Local {
 			err = noUser(in.User)
@@ -151,13 +150,23 @@ func issue(s *lab.State, e events.TokenIssued, who caller) ([]events.Event, erro
 		facts = append(facts, events.UserAdded{User: e.User, By: who.user})
 	case u == nil:
 		return nil, noUser(e.User)
-	case len(u.Tokens) >= maxTokens:
+	case programs(u) >= maxTokens:
 		return nil, refuse(Conflict, "%s has %d tokens, more are not allowed: revoke one", e.User, maxTokens)
 	}
 	if s.Token(e.Token) != nil {
 		return nil, refuse(Conflict, "there is a token of that value already")
 	}
 	return append(facts, e), nil
+}
+
+// programs counts the tokens that a user has given to programs.
+func programs(u *lab.User) (n int) {
+	for _, t := range u.Tokens {
+		if t.Kind == "" {
+			n++
+		}
+	}
+	return n
 }
 
 func (a *api) checkToken(in TokenRequest) error {
@@ -361,84 +370,4 @@ func (a *api) recordUses(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// Passwords are kept as Django keeps them, so that hashes of a LAVA server could be taken over, and sealed.
-const (
-	passwordRounds = 600_000
-	passwordName   = "pbkdf2_sha256"
-	maxPassword    = 1024
-)
-
-// hashPassword returns what a password is checked by: Django's pbkdf2_sha256$rounds$salt$hash.
-func hashPassword(password, salt string, rounds int) string {
-	sum, err := pbkdf2.Key(sha256.New, password, []byte(salt), rounds, sha256.Size)
-	if err != nil {
-		panic(fmt.Sprintf("api: %v", err)) // only for lengths that are not ours
-	}
-	return fmt.Sprintf("%s$%d$%s$%s", passwordName, rounds, salt, base64.StdEncoding.EncodeToString(sum))
-}
-
-// checkPassword says whether a password is that of a hash.
-func checkPassword(password, hash string) bool {
-	parts := strings.Split(hash, "$")
-	if len(parts) != 4 || parts[0] != passwordName {
-		return false
-	}
-	rounds, err := strconv.Atoi(parts[1])
-	if err != nil || rounds < 1 || rounds > 10*passwordRounds {
-		return false
-	}
-	return subtle.ConstantTimeCompare([]byte(hashPassword(password, parts[2], rounds)), []byte(hash)) == 1
-}
-
-// sealPassword returns the fact of a new password, none where none is asked for.
-func (a *api) sealPassword(in UserRequest) ([]events.Event, error) {
-	if in.Password == nil {
-		return nil, nil
-	}
-	e := events.PasswordSet{User: in.User, By: in.User}
-	switch n := len(*in.Password); {
-	case n == 0:
-	case n < 8 || n > maxPassword:
-		return nil, &Error{Code: Invalid, Field: "password", Message: fmt.Sprintf("password has %d bytes, want 8 to %d", n, maxPassword)}
-	default:
-		e.Sealed = a.key.Seal(hashPassword(*in.Password, rand.Text(), passwordRounds), access.Place(in.User, "password", ""))
-	}
-	return []events.Event{e}, nil
-}
-
-// SignIn returns a token of the user who has that password: the first that is not limited, or a new one, as
-// LAVA's token/ does. Its error is [ErrUnknownToken] where either is wrong, after as long as where both are right.
-func (i Inside) SignIn(ctx context.Context, user events.UserName, password, from string) (string, error) {
-	sealed := ""
-	var token *lab.Token
-	i.a.read(func(s *lab.State) {
-		u := s.User(user)
-		if u == nil || u.Inactive {
-			return
-		}
-		sealed = u.Password
-		for _, t := range u.Tokens {
-			if token == nil && len(t.Scopes) == 0 && t.ActingFor == "" && t.Sealed != "" && t.Expires.IsZero() {
-				c := *t
-				token = &c
-			}
-		}
-	})
-	hash := fmt.Sprintf("%s$%d$nobody$", passwordName, passwordRounds)
-	if sealed != "" {
-		var err error
-		if hash, err = i.a.key.Open(sealed, access.Place(user, "password", "")); err != nil {
-			return "", refused(err)
-		}
-	}
-	if len(password) > maxPassword || !checkPassword(password, hash) {
-		return "", ErrUnknownToken
-	}
-	if token != nil {
-		return i.a.key.Open(token.Sealed, access.Place(user, "token", string(token.Token)))
-	}
-	made, err := i.a.issueToken(ctx, caller{user: user, from: from}, TokenRequest{User: user, Description: "Created by REST API call"})
-	return made.Value, err
 }

@@ -16,6 +16,7 @@ type caller struct {
 	trace  string          // W3C traceparent of the request; facts carry it on
 	from   string          // by which door and from where, as facts tell it
 	scopes []events.Scope  // of the token that the caller came with; none: not limited
+	bearer events.TokenID  // the token or session that the caller came with; "": by other means
 	acting bool            // somebody else acts as the user
 }
 
@@ -56,7 +57,7 @@ func (a *api) onBus(name, token, trace string) (who caller, err error) {
 
 // as returns the caller as the one who has come with a token.
 func (c caller) as(l lab.Login) caller {
-	c.user, c.scopes = l.User, l.Scopes
+	c.user, c.scopes, c.bearer = l.User, l.Scopes, l.Token
 	if l.Token != "" {
 		c.from += " token " + string(l.Token)
 	}
@@ -69,7 +70,7 @@ func (c caller) as(l lab.Login) caller {
 
 // open says that somebody without a name may ask a verb at all. What it shows of an open lab, rights decide.
 func open(verb string) bool {
-	return slices.Contains([]string{"status", "whoami",
+	return slices.Contains([]string{"status", "whoami", "rights",
 		"jobs.list", "jobs.show", "jobs.results", "jobs.log", "jobs.why", "jobs.find", "jobs.row", "jobs.texts", "jobs.cases", "results.export",
 		"devices.list", "devices.show", "devices.render", "tags.list", "device-types.list", "device-types.show", "workers.list", "workers.show", "queue.list"}, verb)
 }

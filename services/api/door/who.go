@@ -55,25 +55,29 @@ func Read(r *http.Request) (Credential, error) {
 	return c, nil
 }
 
-// Who returns whom a request stands for: the bearer of its token, or where it has none whom
-// [api.Inside.Anonymous] says. A wrong token is [api.ErrUnknownToken], as is one beside another's name.
+// Who returns whom a request stands for: the bearer of its token, or where it has none the user whose session its
+// cookie holds (see [SignIn]), or else whom [api.Inside.Anonymous] says. A cookie that is worth nothing is as none,
+// and so is one on a request that another site's page sends. A wrong token is [api.ErrUnknownToken], as is one beside another's name.
 func Who(in api.Inside, r *http.Request, c Credential) (api.Caller, error) {
 	who := api.Caller{}
 	if c.Token == "" {
 		if c.User != "" {
 			return who, api.ErrUnknownToken
 		}
-		who = in.Anonymous(Direct(r))
+		var ok bool
+		if who, ok = bySession(in, r); !ok {
+			who = in.Anonymous(Direct(r))
+		}
 	} else {
 		var err error
-		if who, err = in.Authenticate(c.Token, "http "+address(r)); err != nil {
+		if who, err = in.Authenticate(c.Token, From(r)); err != nil {
 			return api.Caller{}, err
 		}
 		if c.User != "" && events.UserName(c.User) != who.User {
 			return api.Caller{}, api.ErrUnknownToken
 		}
 	}
-	who.From, who.Trace = "http "+address(r), r.Header.Get("Traceparent")
+	who.From, who.Trace = From(r), r.Header.Get("Traceparent")
 	return who, nil
 }
 

@@ -1,13 +1,13 @@
 package rest
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
 
 	"strata/events"
 	"strata/services/api"
+	"strata/services/api/door"
 )
 
 // token answers POST token/.
@@ -20,9 +20,8 @@ func token(q *request) (answer, error) {
 	if err := b.read(want{"username", &user, true}, want{"password", &password, true}); err != nil {
 		return answer{}, err
 	}
-	value, err := q.d.Lab.SignIn(q.context(), events.UserName(user), password, "http "+q.r.RemoteAddr)
-	var e *api.Error
-	if errors.As(err, &e) && e.Code == api.Away {
+	value, err := q.d.Lab.TokenOf(q.context(), events.UserName(user), password, door.From(q.r))
+	if api.HasCode(err, api.Away) || api.HasCode(err, api.Busy) {
 		return answer{}, err
 	}
 	if err != nil { // what of the two is wrong is nobody's business
