@@ -173,15 +173,31 @@ var ErrBehind = errors.New("a replica is behind the stream's leader")
 // entity; the error is [ErrBehind] where they are not. Any replica answers Load. Who decides for
 // good that something never happened has to ask.
 func (l *Log) Current(ctx context.Context, e events.Entity, facts []Recorded) error {
-	ctx, cancel := context.WithTimeout(ctx, attemptTime)
-	defer cancel()
-	body, err := json.Marshal(directRequest{LastFor: e.Subject()})
-	if err != nil {
-		return err
-	}
-	msg, err := l.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+streamOf(e), body)
+	there, err := l.lastStored(ctx, streamOf(e), e.Subject())
 	if err != nil {
 		return fmt.Errorf("last fact of %s: %w", e, err)
+	}
+	last := uint64(0)
+	if len(facts) > 0 {
+		last = facts[len(facts)-1].Seq
+	}
+	if last < there {
+		return fmt.Errorf("facts of %s up to %d, the last is %d: %w", e, last, there, ErrBehind)
+	}
+	return nil
+}
+
+// lastStored asks the stream's leader for the sequence of the last message on a subject, 0 where it has none.
+func (l *Log) lastStored(ctx context.Context, stream, subject string) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	body, err := json.Marshal(directRequest{LastFor: subject})
+	if err != nil {
+		return 0, err
+	}
+	msg, err := l.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
+	if err != nil {
+		return 0, err
 	}
 	var answer struct {
 		Message struct {
@@ -190,24 +206,27 @@ func (l *Log) Current(ctx context.Context, e events.Entity, facts []Recorded) er
 		Error *jetstream.APIError `json:"error"`
 	}
 	if err := json.Unmarshal(msg.Data, &answer); err != nil {
-		return fmt.Errorf("last fact of %s: %w", e, err)
+		return 0, err
 	}
 	if answer.Error != nil && answer.Error.ErrorCode != jetstream.JSErrCodeMessageNotFound {
-		return fmt.Errorf("last fact of %s: %w", e, answer.Error)
+		return 0, answer.Error
 	}
-	last := uint64(0)
-	if len(facts) > 0 {
-		last = facts[len(facts)-1].Seq
-	}
-	if last < answer.Message.Seq {
-		return fmt.Errorf("facts of %s up to %d, the last is %d: %w", e, last, answer.Message.Seq, ErrBehind)
-	}
-	return nil
+	return answer.Message.Seq, nil
 }
 
 // Last returns the sequence of the last message that a stream has had: where it never had one, the
 // sequence before its first.
 func (l *Log) Last(ctx context.Context, stream string) (uint64, error) {
+	// A fact is told much sooner than all that there is to tell of a stream, but not where it was purged.
+	if stream == Lab {
+		last, err := l.lastStored(ctx, stream, ">")
+		if err != nil {
+			return 0, fmt.Errorf("last sequence of %s: %w", stream, err)
+		}
+		if last != 0 {
+			return last, nil
+		}
+	}
 	st, err := l.js.Stream(ctx, stream)
 	if err != nil {
 		return 0, fmt.Errorf("last sequence of %s: %w", stream, err)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"strata/events"
 	"strata/events/lab"
@@ -21,6 +22,9 @@ type Verdict struct {
 func (i Inside) Verdict(ctx context.Context, job events.JobID) (Verdict, error) {
 	about := events.Entity{Kind: events.Job, ID: job.String()}
 	patient := ctx // the caller's patience is for the wait
+	if v, ok := i.a.freshVerdict(ctx, job); ok {
+		return v, nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*patience)
 	defer cancel()
 	// The state may have forgotten a job that is over; the log knows it then.
@@ -57,4 +61,21 @@ func (i Inside) Verdict(ctx context.Context, job events.JobID) (Verdict, error) 
 		v.Jobs = append(v.Jobs, p.Display)
 	}
 	return v, nil
+}
+
+// atFirst is how long a verdict is waited for before the log is asked whether it was there long ago.
+const atFirst = 500 * time.Millisecond
+
+// freshVerdict answers for a definition that becomes a job now, as nearly all do, without a question to the
+// broker: the state has what the verdict says. It knows nothing of definitions that were refused, of groups
+// whose parts may not all be folded, and of jobs that are over.
+func (a *api) freshVerdict(ctx context.Context, job events.JobID) (v Verdict, ok bool) {
+	about := events.Entity{Kind: events.Job, ID: job.String()}
+	a.await(ctx, atFirst, func(s *lab.State) bool {
+		if j := s.Job(job); j != nil && j.Display != "" && j.Part == nil {
+			v, ok = Verdict{Decided: true, Jobs: []string{j.Display}}, true
+		}
+		return ok || s.Seq(about) > 0
+	})
+	return v, ok
 }

@@ -135,3 +135,34 @@ func TestTrace(t *testing.T) {
 		t.Errorf("facts %+v, %v, want one with the trace of its submission", facts, err)
 	}
 }
+
+// What this instance records right behind what it has read is known without reading it; a fact of somebody
+// else between the two has to be read first.
+func TestReach(t *testing.T) {
+	t.Parallel()
+	job := func(n events.JobID, seq uint64) stream.Recorded {
+		return stream.Recorded{Seq: seq, Event: events.JobSubmitted{Job: n, Display: n.String(), User: "alice", DeviceType: "qemu"}}
+	}
+	s := newState()
+	s.evolve(job(1, 10))
+	steps := []struct {
+		seq  uint64
+		read bool
+		want uint64
+	}{
+		{11, false, 11}, {12, false, 12}, // in a row
+		{14, false, 12},                                // somebody else has 13
+		{11, true, 12}, {12, true, 12}, {13, true, 13}, // it comes
+		{14, true, 14}, {15, false, 15},
+	}
+	for i, step := range steps {
+		if r := job(events.JobID(step.seq), step.seq); step.read {
+			s.evolve(r)
+		} else {
+			s.anticipate(r)
+		}
+		if got := s.through(); got != step.want {
+			t.Errorf("step %d (%+v): everything is known up to %d, want %d", i, step, got, step.want)
+		}
+	}
+}

@@ -24,6 +24,9 @@ type state struct {
 	// early are sequences of facts about jobs that are not decided, such as a cancel that was
 	// faster. Mostly nil.
 	early map[events.Entity]uint64
+	// reach is the sequence up to which all facts are known, those included that this instance recorded
+	// right behind what it had read; it may be behind what the lab has read.
+	reach uint64
 	owing map[events.JobID]bool // jobs that are to be retried, and are not yet
 	retry bool                  // jobs that do not say are
 }
@@ -39,9 +42,15 @@ func (s *state) evolve(r stream.Recorded) {
 
 // anticipate folds a fact that this instance has just recorded.
 func (s *state) anticipate(r stream.Recorded) {
+	if s.through() == r.Seq-1 {
+		s.reach = r.Seq
+	}
 	s.noteOwing(s.lab.Anticipate(r.Seq, r.Time, r.Event).Job)
 	s.advance(r.Event)
 }
+
+// through is the sequence of LAB up to which every fact is known here.
+func (s *state) through() uint64 { return max(s.reach, s.lab.Through()) }
 
 // noteOwing notes whether a job that changed is to be retried.
 func (s *state) noteOwing(j *lab.Job) {
@@ -110,7 +119,7 @@ func (s *state) load(name string, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("format %q: %w", name, err)
 	}
-	s.lab, s.position = l, snap.Position
+	s.lab, s.position, s.reach = l, snap.Position, 0
 	clear(s.owing)
 	for j := range l.Jobs() {
 		s.noteOwing(j)

@@ -32,7 +32,7 @@ type measure struct {
 func areas() []area {
 	return []area{
 		{"foundation", foundation()},
-		{"dispatcher", dispatching()}, {"lab", slices.Concat(laboratory(), ofLab(), simulating())}, {"tables", slices.Concat(searching(), resulting(), judging(), notifying())}, {"doors", nil}, {"web", nil},
+		{"dispatcher", dispatching()}, {"lab", slices.Concat(laboratory(), ofLab(), simulating())}, {"tables", slices.Concat(searching(), resulting(), judging(), notifying())}, {"doors", knocking()}, {"web", nil},
 	}
 }
 
