@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"strata/events"
+	"strata/projections"
 	"strata/services/api/xmlrpc"
 )
 
@@ -132,7 +133,7 @@ func (c call) job() (string, error) {
 	case float64:
 		text = strconv.FormatFloat(v, 'f', -1, 64) // 41.2, from scripts that do not quote it
 	}
-	if whole, part, isPart := strings.Cut(text, "."); !digits(whole) || isPart && !digits(part) {
+	if whole, part, isPart := strings.Cut(text, "."); !digits(whole) || strings.Trim(whole, "0") == "" || isPart && !digits(part) {
 		return "", fault(http.StatusNotFound, "Job '%s' was not found.", pythonWord(c.args[0]))
 	}
 	return text, nil
@@ -165,6 +166,14 @@ func momentOrNil(t *time.Time) any {
 		return nil
 	}
 	return t.UTC()
+}
+
+// began is when a job began to run. LAVA gives one that never ran its end for that.
+func began(j projections.SelectedJob) *time.Time {
+	if j.StartedAt == nil {
+		return j.EndedAt
+	}
+	return j.StartedAt
 }
 
 // list returns texts as an array.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"strata/events"
+	"strata/events/lab"
 	"strata/schemas/yaml"
 	"strata/services/api"
 	"strata/services/api/xmlrpc"
@@ -37,6 +38,11 @@ func deviceMethods() []method {
 func (c call) deviceError(name string, err error) error {
 	err = missing(err, "Device '%s' was not found.", name)
 	return as(err, api.Denied, fault(http.StatusForbidden, "User '%s' needs admin permission on device %s.", c.user(), name))
+}
+
+// mayChange says that the caller may change a device, device type or worker.
+func (c call) mayChange(kind events.Kind, name string) bool {
+	return c.h.API.Can(c.who, lab.Change, events.Entity{Kind: kind, ID: name})
 }
 
 // device returns a device with its dictionary.
@@ -199,6 +205,9 @@ func updateDevice(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !c.mayChange(events.Device, name) { // also where there is nothing to change
+		return nil, c.deviceError(name, &api.Error{Code: api.Denied})
+	}
 	var changes []change
 	device := events.DeviceName(name)
 	if worker != "" {
@@ -273,6 +282,9 @@ func getDictionary(c call) (any, error) {
 	}
 	var out api.Rendered
 	err = c.ask("devices.render", api.RenderRequest{Device: d.Device, Context: context}, &out)
+	if wrongContext(err) {
+		return nil, fault(http.StatusBadRequest, "Job Context '%s' is not valid: %s", context, err)
+	}
 	return []byte(out.Config), err
 }
 
@@ -312,12 +324,18 @@ func tagDevice(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := c.device(string(in.Device)); err != nil {
+		return nil, err
+	}
 	return nil, c.deviceError(string(in.Device), c.ask("devices.tag", in, nil))
 }
 
 func untagDevice(c call) (any, error) {
 	in, err := c.tagOf()
 	if err != nil {
+		return nil, err
+	}
+	if _, err := c.device(string(in.Device)); err != nil {
 		return nil, err
 	}
 	if _, err := c.tag(string(in.Tag)); err != nil {

@@ -141,7 +141,8 @@ func (c call) do(name string, params []any) (any, error) {
 	if c.who.User == "" && api.HasCode(err, api.Denied) {
 		return nil, unnamed()
 	}
-	if err != nil && m.perm != "" && api.HasCode(err, api.Denied) {
+	// Who lacks the permission is told that before anything else that is wrong, such as that there is no such thing.
+	if err != nil && m.perm != "" && (api.HasCode(err, api.Denied) || !c.permitted(m.perm)) {
 		// With the blank: clients have met it for years.
 		return nil, fault(http.StatusForbidden, "User '%s' is missing permission %s .", c.who.User, m.perm)
 	}
@@ -157,6 +158,9 @@ func unnamed() *xmlrpc.Fault {
 func (c call) ask(verb string, in, out any) error {
 	return c.h.API.Call(c.ctx, c.who, verb, in, out)
 }
+
+// permitted says that the caller has a permission on everything, by its name with the application.
+func (c call) permitted(full string) bool { return c.h.API.Permitted(c.who, full) }
 
 // user is the caller's name as sentences have it.
 func (c call) user() events.UserName {

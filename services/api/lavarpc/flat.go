@@ -2,6 +2,7 @@ package lavarpc
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -147,7 +148,7 @@ func (c call) recent(field string) ([]projections.SelectedJob, error) {
 		return nil, err
 	}
 	if count < 0 {
-		return nil, fault(http.StatusBadRequest, "Bad request: job count must be positive")
+		return nil, fault(http.StatusBadRequest, "Bad request: count must not be negative.")
 	}
 	in := api.FindJobs{Terms: []projections.JobTerm{exact("state", api.StateFinished), exact(field, name)}, Limit: int(min(count, 1000))}
 	if own {
@@ -171,7 +172,7 @@ func recentOfType(c call) (any, error) {
 	}
 	out := []any{}
 	for _, j := range jobs {
-		out = append(out, append(recentJob(j), xmlrpc.Member{Name: "device", Value: orNil(j.Device)}))
+		out = append(out, append(recentJob(j), xmlrpc.Member{Name: "device", Value: j.Device}))
 	}
 	return out, nil
 }
@@ -218,6 +219,9 @@ func typesByAlias(c call) (any, error) {
 }
 
 func deviceStatus(c call) (any, error) {
+	if c.args[0] == "" {
+		return nil, fault(http.StatusBadRequest, "Bad request: Hostname was not specified.")
+	}
 	d, err := c.named()
 	if err != nil {
 		return nil, err
@@ -242,8 +246,15 @@ func healthTo(health events.DeviceHealth) func(c call) (any, error) {
 		if reason == "" {
 			return nil, fault(http.StatusBadRequest, "Bad request: Reason was not specified.")
 		}
+		if _, err := c.device(name); err != nil {
+			return nil, err
+		}
+		mode := "maintenance"
+		if health != events.Maintenance {
+			mode = "online"
+		}
 		err := c.ask("devices.health", api.DeviceRequest{Device: events.DeviceName(name), Health: health, Reason: reason}, nil)
-		return nil, c.deviceError(name, err)
+		return nil, as(err, api.Denied, fault(http.StatusForbidden, "Permission denied for user to put %s into %s mode.", name, mode))
 	}
 }
 
@@ -291,7 +302,7 @@ func jobDetails(c call) (any, error) {
 		{Name: "requested_device_type_id", Value: orNil(row.DeviceType)},
 		{Name: "actual_device_id", Value: orNil(row.Device)},
 		{Name: "submit_time", Value: row.SubmittedAt.UTC()},
-		{Name: "start_time", Value: momentOrNil(row.StartedAt)},
+		{Name: "start_time", Value: momentOrNil(began(row))},
 		{Name: "end_time", Value: momentOrNil(row.EndedAt)},
 		{Name: "queue_timeout", Value: nil},
 		{Name: "target_group", Value: orNil(row.GroupID)},
@@ -351,17 +362,31 @@ func allJobs(c call) (any, error) {
 	return out, nil
 }
 
+// wrongContext says that it is a job's context which cannot be used.
+func wrongContext(err error) bool {
+	var refused *api.Error
+	return errors.As(err, &refused) && refused.Code == api.Invalid && refused.Field == "context"
+}
+
 // deviceConfig answers with a device's configuration, which must be valid.
 func deviceConfig(c call) (any, error) {
 	var name, context string
 	if err := c.all(&name, &context); err != nil {
 		return nil, err
 	}
-	if _, err := c.device(name); err != nil {
+	if name == "" {
+		return nil, fault(http.StatusBadRequest, "Bad request: Device hostname was not specified.")
+	}
+	err := c.ask("devices.show", api.DeviceRequest{Device: events.DeviceName(name)}, nil)
+	if err != nil {
+		err = missing(err, "Specified device was not found.")
 		return nil, as(err, api.Denied, fault(http.StatusUnauthorized, "Permission denied for user to device %s", name))
 	}
 	var out api.Rendered
-	err := c.ask("devices.render", api.RenderRequest{Device: events.DeviceName(name), Context: context, Check: true}, &out)
+	err = c.ask("devices.render", api.RenderRequest{Device: events.DeviceName(name), Context: context, Check: true}, &out)
+	if wrongContext(err) {
+		return nil, fault(http.StatusBadRequest, "Job context '%s' is not valid. %s", context, err)
+	}
 	if err != nil {
 		return nil, internal("%v", err)
 	}
@@ -380,7 +405,8 @@ func importDictionary(c call) (any, error) {
 		return nil, internal("there is no device %s", name)
 	}
 	err := c.ask("devices.configure", api.DeviceRequest{Device: events.DeviceName(name), Dictionary: text}, nil)
-	return "Device dictionary updated for " + name, c.deviceError(name, err)
+	err = as(err, api.Denied, fault(http.StatusForbidden, "Permission denied for user to store the configuration for %s on disk.", name))
+	return "Device dictionary updated for " + name, err
 }
 
 func exportDictionary(c call) (any, error) {
@@ -391,6 +417,9 @@ func exportDictionary(c call) (any, error) {
 	d, err := c.device(name)
 	if err != nil || d.Dictionary == "" {
 		return nil, internal("device %s has no dictionary", name)
+	}
+	if !c.mayChange(events.Device, name) {
+		return nil, fault(http.StatusForbidden, "Permission denied for user to retrieve device dictionary for '%s'.", name)
 	}
 	return []byte(d.Dictionary), nil
 }
@@ -417,7 +446,7 @@ func validateDevices(c call) (any, error) {
 		devices = byType
 	}
 	if len(devices) == 0 {
-		return nil, fault(http.StatusNotFound, "No devices found for %s", pythonWord(c.args[0]))
+		return nil, fault(http.StatusNotFound, "No devices found with hostname or device type name %s, visible by the user", pythonWord(c.args[0]))
 	}
 	var b strings.Builder
 	for _, d := range devices {

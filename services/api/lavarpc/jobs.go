@@ -65,10 +65,6 @@ func showJob(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	visibility := "Private"
-	if j.Public {
-		visibility = "Public"
-	}
 	return xmlrpc.Struct{
 		{Name: "id", Value: shown(events.JobID(j.Job.Job), j.Display)},
 		{Name: "description", Value: j.Name},
@@ -80,14 +76,25 @@ func showJob(c call) (any, error) {
 		{Name: "state", Value: stateOf(j)},
 		{Name: "submitter", Value: j.User},
 		{Name: "submit_time", Value: j.SubmittedAt.UTC()},
-		{Name: "start_time", Value: momentOrNil(j.StartedAt)},
+		{Name: "start_time", Value: momentOrNil(began(j))},
 		{Name: "end_time", Value: momentOrNil(j.EndedAt)},
 		{Name: "tags", Value: list(j.Tags)},
-		{Name: "visibility", Value: visibility},
+		{Name: "visibility", Value: visibility(j)},
 		{Name: "failure_comment", Value: orNil(j.Comment)},
 		{Name: "error_msg", Value: orNil(j.Error)},
 		{Name: "error_type", Value: orNil(j.ErrorType)},
 	}, nil
+}
+
+// visibility says who sees a job. A personal one is LAVA's for the group that is called like its submitter.
+func visibility(j projections.SelectedJob) string {
+	switch {
+	case len(j.Groups) > 0:
+		return "Group (" + strings.Join(slices.Sorted(slices.Values(j.Groups)), ", ") + ")"
+	case j.Public:
+		return "Public"
+	}
+	return "Group (" + j.User + ")"
 }
 
 // stateOf is a job's state; a refused definition is over.
@@ -131,10 +138,10 @@ func (c call) page(start, limit int, most int64) (offset, size int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	if from < 0 || n < 0 || from > 1<<31 {
+	if n < 0 || from > 1<<31 {
 		return 0, 0, fault(http.StatusBadRequest, "Bad request: start and limit are %d and %d, expected numbers from 0", from, n)
 	}
-	return int(from), int(min(n, most)), nil
+	return int(max(from, 0)), int(min(n, most)), nil
 }
 
 // find returns jobs, of a list without any where none are wanted.
@@ -240,6 +247,14 @@ func (c call) longest(in api.FindJobs, least time.Duration) ([]projections.Selec
 	return all[:min(limit, len(all))], nil
 }
 
+// momentText is a time as verbose lists have it, nil for none.
+func momentText(t *time.Time) any {
+	if t == nil {
+		return nil
+	}
+	return lava.Moment(t)
+}
+
 func jobLine(j projections.SelectedJob, verbose bool) xmlrpc.Struct {
 	s := xmlrpc.Struct{
 		{Name: "id", Value: shown(events.JobID(j.Job.Job), j.Display)},
@@ -252,8 +267,8 @@ func jobLine(j projections.SelectedJob, verbose bool) xmlrpc.Struct {
 	if verbose {
 		s = append(s, xmlrpc.Struct{
 			{Name: "actual_device", Value: orNil(j.Device)},
-			{Name: "start_time", Value: lava.Moment(j.StartedAt)},
-			{Name: "end_time", Value: lava.Moment(j.EndedAt)},
+			{Name: "start_time", Value: momentText(began(j))},
+			{Name: "end_time", Value: momentText(j.EndedAt)},
 			{Name: "error_msg", Value: orNil(j.Error)},
 			{Name: "error_type", Value: orNil(j.ErrorType)},
 		}...)
@@ -267,7 +282,7 @@ func queue(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(types) > 0 {
+	if c.args[0] != nil { // an empty list asks for the jobs of no type
 		in.Terms = append(in.Terms, exact("device_type", types...))
 	}
 	if in.Offset, in.Limit, err = c.page(1, 2, 100); err != nil {

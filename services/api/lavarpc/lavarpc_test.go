@@ -34,6 +34,7 @@ type client struct {
 	url    string
 	header string // Authorization; "" is the machine's own user
 	api    api.Inside
+	broker *eventtest.Broker
 }
 
 func start(t *testing.T) client {
@@ -65,7 +66,7 @@ func start(t *testing.T) client {
 	d.Open(lavarpc.Handler(lavarpc.Deps{API: in, Door: d, Now: now, Logger: quiet, EventSocket: "tcp://*:5500"}))
 	server := httptest.NewServer(d)
 	t.Cleanup(server.Close)
-	return client{t: t, url: server.URL + "/RPC2", api: in}
+	return client{t: t, url: server.URL + "/RPC2", api: in, broker: b}
 }
 
 // post sends a request as it is.
@@ -225,7 +226,7 @@ func TestSystem(t *testing.T) {
 	}
 	c.refused(-32601, "No such method: 'a.b'", "a.b")
 	c.refused(-32603, "version() takes 1 positional arguments but 2 were given", "system.version", int64(1))
-	c.refused(-32603, "missing 1 required positional argument(s): 'job_id'", "scheduler.jobs.show")
+	c.refused(-32603, "missing 1 required positional argument: 'job_id'", "scheduler.jobs.show")
 	c.refused(400, "hostname is an array, expected a string", "scheduler.devices.show", []any{})
 	c.refused(404, "Job '7' was not found.", "scheduler.jobs.show", "7")
 	c.refused(404, "Job 'x' was not found.", "scheduler.jobs.show", "x")
@@ -329,8 +330,8 @@ func TestNames(t *testing.T) {
 	}
 	c.gives(nil, "scheduler.aliases.add", "omap", "panda")
 	c.refused(404, "Alias with name 'omap' already exists.", "scheduler.aliases.add", "omap", "beagle")
-	c.refused(404, "device type of that name", "scheduler.aliases.add", "beagle", "panda")
-	c.refused(400, "DeviceType 'x' was not found.", "scheduler.aliases.add", "y", "x")
+	c.refused(404, "DeviceType with name 'beagle' already exists.", "scheduler.aliases.add", "beagle", "panda")
+	c.refused(400, "Bad request. DeviceType does not exist", "scheduler.aliases.add", "y", "x")
 	c.gives(xmlrpc.Struct{{Name: "oma", Value: []any{"panda"}}}, "scheduler.get_device_type_by_alias", "oma")
 	c.gives(nil, "scheduler.device_types.aliases.add", "beagle", "omap") // taken over
 	c.gives(xmlrpc.Struct{{Name: "name", Value: "omap"}, {Name: "device_type", Value: "beagle"}}, "scheduler.aliases.show", "omap")
@@ -371,7 +372,7 @@ func TestPeople(t *testing.T) {
 	c.refused(400, "group already exists?", "auth.groups.add", "boards")
 	c.gives(nil, "system.set_user_groups", "ann@example.com", []any{"boards", "nowhere"})
 	c.gives([]any{"boards"}, "auth.users.groups.list", "ann")
-	c.refused(400, "no user has the e-mail address", "system.set_user_groups", "bob@example.com", []any{})
+	c.refused(400, "please use an existing user", "system.set_user_groups", "bob@example.com", []any{})
 	c.refused(404, "Invalid app.model 'a.b'", "auth.users.perms.add", "ann", "a", "b", "c")
 	c.refused(404, "Invalid permission 'fly_tag'", "auth.users.perms.add", "ann", "lava_scheduler_app", "tag", "fly_tag")
 

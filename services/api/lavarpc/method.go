@@ -91,13 +91,29 @@ func (m method) fit(given []any) ([]any, error) {
 		return nil, internal("%s() takes %d positional arguments but %d were given", short, len(params)+1, len(given)+1)
 	}
 	if len(given) < least {
-		return nil, internal("%s() missing %d required positional argument(s): '%s'", short, least-len(given), params[len(given)].name)
+		return nil, internal("%s() missing %s", short, lacking(params[len(given):least]))
 	}
 	args := slices.Clone(given)
 	for _, p := range params[len(given):] {
 		args = append(args, p.value)
 	}
 	return args, nil
+}
+
+// lacking lists arguments that are missing, in Python's words.
+func lacking(params []param) string {
+	var names []string
+	for _, p := range params {
+		names = append(names, "'"+p.name+"'")
+	}
+	switch n := len(names); n {
+	case 1:
+		return "1 required positional argument: " + names[0]
+	case 2:
+		return "2 required positional arguments: " + names[0] + " and " + names[1]
+	default:
+		return fmt.Sprintf("%d required positional arguments: %s, and %s", n, strings.Join(names[:n-1], ", "), names[n-1])
+	}
 }
 
 // help is what system.methodHelp says of a method.

@@ -44,13 +44,16 @@ func addAlias(c call) (any, error) {
 	}
 	t, err := c.deviceType(kind)
 	if api.HasCode(err, api.NotFound) {
-		return nil, fault(http.StatusBadRequest, "DeviceType '%s' was not found.", kind)
+		return nil, fault(http.StatusBadRequest, "Bad request. DeviceType does not exist: '%s'", kind)
 	}
 	if err != nil {
 		return nil, as(err, api.Denied, fault(http.StatusNotFound, "DeviceType '%s' was not found.", kind))
 	}
 	if _, err := c.aliased(alias); err == nil {
 		return nil, fault(http.StatusNotFound, "Alias with name '%s' already exists.", alias)
+	}
+	if _, err := c.deviceType(alias); err == nil {
+		return nil, fault(http.StatusNotFound, "DeviceType with name '%s' already exists.", alias)
 	}
 	t.Aliases = append(t.Aliases, alias)
 	err = c.configure(t)

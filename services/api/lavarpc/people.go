@@ -255,6 +255,11 @@ func grantGlobal(group, give bool) func(c call) (any, error) {
 // permit gives a group a permission on one thing, or takes it; the numbers are the places of the arguments.
 func permit(kind events.Kind, thing, group, codename int, give bool) func(c call) (any, error) {
 	return func(c call) (any, error) {
+		if !strings.HasPrefix(c.name, "system.") {
+			if err := c.staff(); err != nil {
+				return nil, err
+			}
+		}
 		in, verb := api.PermissionRequest{Kind: kind}, "permissions.revoke"
 		if give {
 			verb = "permissions.grant"
@@ -272,6 +277,9 @@ func permit(kind events.Kind, thing, group, codename int, give bool) func(c call
 		}
 		var all []api.Group
 		if c.ask("groups.list", struct{}{}, &all) == nil && !slices.ContainsFunc(all, func(g api.Group) bool { return string(g.Group) == of }) && c.h.API.Staff(c.who) {
+			if strings.HasPrefix(c.name, "system.") {
+				return nil, fault(http.StatusBadRequest, "please use existing group name: there is no '%s'", of)
+			}
 			return nil, fault(http.StatusNotFound, "Group '%s' was not found.", of)
 		}
 		err = c.ask(verb, in, nil)
@@ -413,7 +421,7 @@ func setUserGroups(c call) (any, error) {
 	}
 	at := slices.IndexFunc(users, func(u api.User) bool { return email != "" && strings.EqualFold(u.Email, email) })
 	if at < 0 {
-		return nil, fault(http.StatusBadRequest, "Bad request: no user has the e-mail address '%s'", email)
+		return nil, fault(http.StatusBadRequest, "please use an existing user: none has the e-mail address '%s'", email)
 	}
 	var groups []api.Group
 	if err := c.ask("groups.list", struct{}{}, &groups); err != nil {

@@ -44,9 +44,20 @@ func (c call) resultError(id string, err error) error {
 	return as(err, api.Denied, fault(http.StatusUnauthorized, "Permission denied for user to job %s", id))
 }
 
+// unspecified says that a value is none to Python.
+func unspecified(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return len(v) == 0
+	case xmlrpc.Struct:
+		return len(v) == 0
+	}
+	return v == nil || v == "" || v == int64(0) || v == false
+}
+
 // of returns the job of a question about results.
 func (c call) of() (api.Job, error) {
-	if c.args[0] == nil || c.args[0] == "" {
+	if unspecified(c.args[0]) {
 		return api.Job{}, fault(http.StatusBadRequest, "Bad request: TestJob id was not specified.")
 	}
 	id, err := c.job()
@@ -69,6 +80,9 @@ func exported(format string, depth int) func(c call) (any, error) {
 		if depth > 1 {
 			if in.Suite, err = c.text(1); err != nil {
 				return nil, err
+			}
+			if in.Suite == "" { // which would be all of them
+				return nil, fault(http.StatusNotFound, "Specified test suite not found.")
 			}
 		}
 		if depth > 2 {
@@ -194,13 +208,16 @@ func suitesCSV(c call) (any, error) {
 		return nil, err
 	}
 	var b strings.Builder
-	w := csv.NewWriter(&b)
-	w.UseCRLF = true
-	_ = w.Write([]string{"name", "job", "id"}) // a Builder takes everything
-	for _, s := range all {
-		_ = w.Write([]string{s.name, number(j.Job), strconv.FormatUint(s.id, 10)})
+	line := func(fields ...string) { // LAVA quotes all of them
+		for i, f := range fields {
+			fields[i] = `"` + strings.ReplaceAll(f, `"`, `""`) + `"`
+		}
+		b.WriteString(strings.Join(fields, ",") + "\r\n")
 	}
-	w.Flush()
+	line("name", "job", "id")
+	for _, s := range all {
+		line(s.name, number(j.Job), strconv.FormatUint(s.id, 10))
+	}
 	return b.String(), nil
 }
 
@@ -287,11 +304,16 @@ func refreshQuery(c call) (any, error) {
 		return nil, err
 	}
 	err = c.queryError(c.ask("queries.refresh", ref, nil), ref)
+	var f *xmlrpc.Fault
+	if errors.As(err, &f) && f.Code == http.StatusNotFound {
+		return nil, fault(http.StatusBadRequest, "%s", f.String)
+	}
 	return nil, as(err, api.Denied, fault(http.StatusUnauthorized, "Permission denied for user to query %s", ref.Name))
 }
 
 func refreshAll(c call) (any, error) {
-	return nil, c.h.API.Stream(c.ctx, c.who, "queries.refresh-all", struct{}{}, func(api.Piece) error { return nil })
+	err := c.h.API.Stream(c.ctx, c.who, "queries.refresh-all", struct{}{}, func(api.Piece) error { return nil })
+	return nil, as(err, api.Denied, fault(http.StatusUnauthorized, "Permission denied for user %s. Must be a superuser to refresh all queries.", c.user()))
 }
 
 // rows returns what a query found as structs of their public columns.

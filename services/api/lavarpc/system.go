@@ -2,6 +2,7 @@ package lavarpc
 
 import (
 	"net/http"
+	"strings"
 
 	"strata/events"
 	"strata/services/api"
@@ -89,7 +90,7 @@ const mostCalls = 1000
 func multicall(c call) (any, error) {
 	calls, ok := c.args[0].([]any)
 	if !ok {
-		return nil, fault(codeParams, "system.multicall expected a list of method calls")
+		return nil, fault(codeParams, "system.multicall expected a list of methods to call")
 	}
 	if len(calls) > mostCalls {
 		return nil, fault(codeParams, "system.multicall: %d calls came together, allowed are %d", len(calls), mostCalls)
@@ -111,22 +112,37 @@ func (c call) one(item any) (any, error) {
 	if !ok {
 		return nil, fault(codeParams, "system.multicall expected struct")
 	}
-	name, _ := s.Get("methodName")
-	params, _ := s.Get("params")
+	name, isNamed := s.Get("methodName")
+	params, hasParams := s.Get("params")
 	method, isText := name.(string)
 	list, isList := params.([]any)
 	switch {
+	case !isNamed:
+		return nil, fault(codeParams, "system.multicall methodName not specified")
 	case !isText:
-		return nil, fault(codeParams, "methodName was not provided")
+		return nil, fault(codeParams, "system.multicall methodName must be a string")
+	case !hasParams:
+		return nil, fault(codeParams, "system.multicall params not specified")
 	case !isList:
-		return nil, fault(codeParams, "params was not provided")
+		return nil, fault(codeParams, "system.multicall params must be an array")
 	case len(s) != 2:
-		return nil, fault(codeParams, "extra items specified in the struct")
+		return nil, fault(codeParams, "system.multicall specified additional arguments %s", extra(s))
 	case method == "system.multicall":
 		return nil, fault(codeParams, "system.multicall cannot call itself")
 	}
 	c.name = method
 	return c.do(method, list)
+}
+
+// extra lists the members of a call that mean nothing, as Python prints a list.
+func extra(s xmlrpc.Struct) string {
+	var names []string
+	for _, m := range s {
+		if m.Name != "methodName" && m.Name != "params" {
+			names = append(names, "'"+m.Name+"'")
+		}
+	}
+	return "[" + strings.Join(names, ", ") + "]"
 }
 
 func capabilities(call) (any, error) {
@@ -135,8 +151,8 @@ func capabilities(call) (any, error) {
 	}
 	return xmlrpc.Struct{
 		row("introspect", "http://xmlrpc-c.sourceforge.net/xmlrpc-c/introspection.html", 1),
-		row("faults_interop", "http://xmlrpc-epi.sourceforge.net/specs/rfc.fault_codes.php", 3),
-		row("auth_token", "/api/help/", 1),
+		row("faults_interop", "http://xmlrpc-epi.sourceforge.net/specs/rfc.fault_codes.php", 20010516),
+		row("auth_token", "/api/help/", 20110516),
 	}, nil
 }
 
@@ -161,7 +177,7 @@ func (c call) subject(i int) (api.Caller, error) {
 		return api.Caller{}, fault(http.StatusUnauthorized, "Permission denied for user '%s' to query other users", c.user())
 	}
 	if err := c.knownUser(name); err != nil {
-		return api.Caller{}, err
+		return api.Caller{}, missing(err, "Username %s not found", name)
 	}
 	return api.Caller{User: events.UserName(name)}, nil
 }

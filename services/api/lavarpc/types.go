@@ -17,22 +17,38 @@ func typeMethods() []method {
 		return method{name: "scheduler.device_types." + name, params: params, about: about, call: f}
 	}
 	changing := func(m method) method { m.signed, m.perm = true, permission; return m }
+	adding := func(m method) method { m.signed, m.perm = true, "lava_scheduler_app.add_alias"; return m }
+	of := func(m method) method { m.signed, m.call = true, ofOneType(m.call); return m }
 	return []method{
 		changing(row("add", "name description display owners_only health_frequency health_denominator", "Adds a device type. owners_only means nothing any more.", addType)),
 		row("list", "show_all=false", "Lists the device types with the numbers of their devices, with show_all also those that the lab only has a template for.", listTypes),
 		row("show", "name", "Returns what is known of a device type.", showType),
-		changing(row("update", "name description display owners_only health_frequency health_denominator health_disabled", "Changes what is given of a device type.", updateType)),
+		of(row("update", "name description display owners_only health_frequency health_denominator health_disabled", "Changes what is given of a device type.", updateType)),
 		row("devices", "name health=nil", "Lists the devices of a type, all or those of a health.", devicesOfType),
 		row("get_template", "name", "Returns the template of a device type.", getTemplate),
 		changing(row("set_template", "name template", "Gives a device type another template.", setTemplate)),
 		row("get_health_check", "name", "Returns the health check of a device type.", getHealthCheck),
 		changing(row("set_health_check", "name health_check", "Gives a device type another health check.", setHealthCheck)),
-		changing(row("aliases.add", "name alias", "Gives a device type an alias, and takes it from another one.", addTypeAlias)),
-		changing(row("aliases.delete", "name alias", "Takes an alias from a device type.", deleteTypeAlias)),
+		adding(row("aliases.add", "name alias", "Gives a device type an alias, and takes it from another one.", addTypeAlias)),
+		of(row("aliases.delete", "name alias", "Takes an alias from a device type.", deleteTypeAlias)),
 		row("aliases.list", "name", "Lists the aliases of a device type.", listTypeAliases),
 		{name: "scheduler.device_types.perms_add", params: "name group permission", signed: true, call: permit(events.DeviceType, 0, 1, 2, true), about: "Gives a group a permission on a device type: view_devicetype, submit_to_devicetype or change_devicetype."},
 		{name: "scheduler.device_types.perms_delete", params: "name group permission", signed: true, call: permit(events.DeviceType, 0, 1, 2, false), about: "Takes a permission on a device type from a group."},
 		{name: "scheduler.device_types.perms_list", params: "name", signed: true, call: typePermissions, about: "Lists the permissions on a device type."},
+	}
+}
+
+// ofOneType refuses callers who may not change the device type that is the first argument, whatever they ask for.
+func ofOneType(f func(c call) (any, error)) func(c call) (any, error) {
+	return func(c call) (any, error) {
+		t, err := c.ofType()
+		if err != nil {
+			return nil, err
+		}
+		if !c.mayChange(events.DeviceType, string(t.DeviceType)) {
+			return nil, fault(http.StatusForbidden, "No 'admin' permissions for device-type '%s'.", t.DeviceType)
+		}
+		return f(c)
 	}
 }
 
@@ -114,7 +130,7 @@ func (c call) settings(t *api.DeviceType) error {
 	case "hours", "jobs":
 		t.HealthDenominator = events.Denominator(denominator)
 	default:
-		return fault(http.StatusBadRequest, "Bad request: invalid health_denominator '%s', expected hours or jobs", denominator)
+		return fault(http.StatusBadRequest, "Bad request: invalid health_denominator. It is '%s', expected hours or jobs", denominator)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package lavarpc
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"strata/events"
 	"strata/events/lab"
@@ -50,7 +51,15 @@ func workerFiles() []workerFile {
 	}
 }
 
+// plainName says that a name is one of a file: LAVA keeps these texts as files.
+func plainName(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00")
+}
+
 func (f workerFile) get(c call) (any, error) {
+	if name, err := c.text(0); err == nil && !plainName(name) {
+		return nil, fault(http.StatusBadRequest, "Invalid worker name")
+	}
 	w, err := c.worker()
 	if err != nil {
 		return nil, err
@@ -65,6 +74,9 @@ func (f workerFile) set(c call) (any, error) {
 	var name, text string
 	if err := c.all(&name, &text); err != nil {
 		return nil, err
+	}
+	if !plainName(name) {
+		return nil, fault(http.StatusBadRequest, "Invalid worker name")
 	}
 	if _, err := yaml.Parse([]byte(text)); err != nil {
 		return nil, fault(http.StatusBadRequest, "Invalid YAML syntax in %s: %v", f.file, err)
