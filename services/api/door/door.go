@@ -6,28 +6,39 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"strata/services/api/quota"
 )
 
 // Settings are the bounds of a door. Zero values have the defaults that are named.
 type Settings struct {
 	Logger   *slog.Logger
 	Now      func() time.Time
-	Body     int64         // bytes of a request; 8 MiB, as much as a message of the bus
-	AtOnce   int           // requests of one address at a time; 64
-	Patience time.Duration // how long further ones wait for their turn; 10 s
+	Body     int64                    // bytes of a request; 8 MiB, as much as a message of the bus
+	Sizes    []Size                   // of some kinds of requests
+	AtOnce   int                      // requests of one caller at a time; 64
+	Patience time.Duration            // how long further ones wait for their turn; 10 s
+	Token    quota.Rate               // of each caller whom the lab knows; the zero rate bounds nothing
+	Address  quota.Rate               // of all others at one address, together
+	Free     func(*http.Request) bool // says which requests have no rate and no turn; nil: none
 }
+
+// callers is how many callers are remembered for their rates: some megabytes.
+const callers = 16 << 10
 
 // Door hands requests to the handler behind it while it is open.
 type Door struct {
 	s       Settings
 	handler atomic.Pointer[http.Handler]
+	whose   atomic.Pointer[func(*http.Request) string]
 	turns   turns
+
+	tokens, addresses *quota.Quota
 }
 
 // New returns a door that is shut.
@@ -41,11 +52,16 @@ func New(s Settings) *Door {
 	if s.Patience == 0 {
 		s.Patience = 10 * time.Second
 	}
-	return &Door{s: s, turns: turns{most: s.AtOnce, of: map[string]*turn{}}}
+	return &Door{s: s, turns: turns{most: s.AtOnce, of: map[string]*turn{}},
+		tokens: quota.New(s.Token, callers), addresses: quota.New(s.Address, callers)}
 }
 
 // Open lets requests through to h.
 func (d *Door) Open(h http.Handler) { d.handler.Store(&h) }
+
+// Recognise has requests counted for the callers that whose names, rather than for their addresses. It must be
+// sure of a caller, and returns "" where it is not: names that a client could make up would be new ones each time.
+func (d *Door) Recognise(whose func(*http.Request) string) { d.whose.Store(&whose) }
 
 // Shut keeps further requests out; those inside go on.
 func (d *Door) Shut() { d.handler.Store(nil) }
@@ -65,17 +81,22 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(noted, "the lab's api is not there at the moment", http.StatusServiceUnavailable)
 		return
 	}
-	done, err := d.turns.take(r.Context(), address(r), d.s.Patience)
-	if err != nil {
-		w.Header().Set("Retry-After", "5")
-		http.Error(noted, err.Error(), http.StatusTooManyRequests)
-		return
-	}
-	done = sync.OnceFunc(done)
-	defer done()
 	defer d.rescue(noted, r)
-	r = r.WithContext(context.WithValue(r.Context(), longKey{}, done))
-	r.Body = http.MaxBytesReader(noted, r.Body, d.s.Body)
+	if d.s.Free == nil || !d.s.Free(r) {
+		who := d.caller(r)
+		if !d.admit(noted, r, who) {
+			return
+		}
+		done, err := d.turns.take(r.Context(), who, d.s.Patience)
+		if err != nil {
+			tooMany(noted, r, 5, err.Error())
+			return
+		}
+		done = sync.OnceFunc(done)
+		defer done()
+		r = r.WithContext(context.WithValue(r.Context(), longKey{}, done))
+	}
+	r.Body = http.MaxBytesReader(noted, r.Body, d.size(r))
 	(*h).ServeHTTP(noted, r)
 }
 
@@ -91,15 +112,6 @@ func (d *Door) rescue(w *response, r *http.Request) {
 			http.Error(w, "internal error; the lab's log has more", http.StatusInternalServerError)
 		}
 	}
-}
-
-// address names the machine that a request comes from.
-func address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
 
 // response notes what was answered.
@@ -135,73 +147,16 @@ func (w *response) code() int {
 	return w.status
 }
 
-// errBusy tells a caller that his others are still under way.
-var errBusy = errors.New("too many requests of this address are under way")
-
-// turns has the requests of each address wait for one another.
-type turns struct {
-	most int
-
-	mu sync.Mutex
-	of map[string]*turn
-}
-
-// turn is the places of one address, kept while somebody has or wants one.
-type turn struct {
-	places chan struct{}
-	users  int
-}
-
-// take waits for a place and returns what gives it back.
-func (t *turns) take(ctx context.Context, address string, patience time.Duration) (done func(), err error) {
-	t.mu.Lock()
-	own := t.of[address]
-	if own == nil {
-		own = &turn{places: make(chan struct{}, t.most)}
-		t.of[address] = own
-	}
-	own.users++
-	t.mu.Unlock()
-	leave := func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if own.users--; own.users == 0 {
-			delete(t.of, address)
-		}
-	}
-	select {
-	case own.places <- struct{}{}:
-		return func() { <-own.places; leave() }, nil
-	default:
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	select {
-	case own.places <- struct{}{}:
-		return func() { <-own.places; leave() }, nil
-	case <-ctx.Done():
-		leave()
-		return nil, errBusy
-	}
-}
-
-// bodyTime is how long a client may take to send a request.
-const bodyTime = time.Minute
-
 // ErrTooLarge says that a request has more bytes than the door lets through.
 var ErrTooLarge = errors.New("the request is too large")
 
-// Body reads a request whole. A client that sends it slowly is given up after a minute; one that sends too
-// much gets [ErrTooLarge].
-func (d *Door) Body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(d.s.Now().Add(bodyTime)) // a recorder in a test has none
+// Body reads a request whole. One that is too large gets [ErrTooLarge].
+func (d *Door) Body(_ http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(r.Body)
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
 		return nil, fmt.Errorf("%w: allowed are %d bytes", ErrTooLarge, large.Limit)
 	}
-	_ = control.SetReadDeadline(time.Time{}) // else the server takes a long answer for a lost client
 	return body, err
 }
 
@@ -209,7 +164,7 @@ func (d *Door) Body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 type longKey struct{}
 
 // Long says that the answer to a request will be long, such as a live log: it no longer counts among those
-// of its address that are under way. Many people look through one proxy.
+// of its caller that are under way. Many people look through one proxy.
 func Long(r *http.Request) {
 	if done, ok := r.Context().Value(longKey{}).(func()); ok {
 		done()

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,7 +15,10 @@ import (
 
 func open(t *testing.T, s door.Settings, h func(d *door.Door) http.HandlerFunc) (*door.Door, string) {
 	t.Helper()
-	s.Logger, s.Now = slog.New(slog.DiscardHandler), time.Now
+	s.Logger = quiet()
+	if s.Now == nil {
+		s.Now = time.Now
+	}
 	d := door.New(s)
 	server := httptest.NewServer(d)
 	t.Cleanup(server.Close)

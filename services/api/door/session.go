@@ -26,9 +26,6 @@ var ErrCrossSite = errors.New("the request comes from a page of another site")
 // From says by which door and from where a request comes, as facts tell it: "http 192.0.2.7".
 func From(r *http.Request) string { return "http " + address(r) }
 
-// Secure says that the browser reached the lab by TLS, so that cookies may be kept to that.
-func Secure(r *http.Request) bool { return r.TLS != nil }
-
 // cookieName is the name of the session's cookie on this way.
 func cookieName(r *http.Request) string {
 	if Secure(r) {
