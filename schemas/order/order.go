@@ -107,6 +107,10 @@ type Work struct {
 	FileLimit   int64  `json:"file_limit,omitempty"`  // bytes of one file of a test; 0: the worker's default
 	FilesLimit  int64  `json:"files_limit,omitempty"` // bytes of all of them; 0: the worker's default
 	Traceparent string `json:"traceparent,omitempty"` // W3C trace context of the JobScheduled fact
+
+	// Secrets are what the definition names instead of writing it, by their names: see job.WithSecrets. No log
+	// shows them.
+	Secrets map[string]string `json:"secrets,omitempty"`
 }
 
 // Text is a text of an order: in place, or by reference when longer than [InlineLimit].

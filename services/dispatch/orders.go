@@ -18,6 +18,7 @@ import (
 	"strata/events/lab"
 	"strata/events/stream"
 	"strata/schemas/device"
+	"strata/schemas/job"
 	"strata/schemas/order"
 	"strata/schemas/yaml"
 )
@@ -228,6 +229,9 @@ func (s *service) work(j *lab.Job) (order.Work, error) {
 		me.Group, w.Group = j.Part.Group, j.Part.Group
 	}
 	w.Credential = s.Key.Token(me)
+	if w.Secrets, err = s.secrets(j, definition); err != nil {
+		return order.Work{}, err
+	}
 	named := []struct {
 		name string
 		to   *order.Text
@@ -246,6 +250,35 @@ func (s *service) work(j *lab.Job) (order.Work, error) {
 		}
 	}
 	return w, nil
+}
+
+// secrets opens the submitter's secrets that a definition names. This is one of the two places where they are
+// opened; the other is a callback's.
+func (s *service) secrets(j *lab.Job, definition []byte) (map[string]string, error) {
+	u := s.state.lab.User(j.User)
+	if u == nil || len(u.Remote) == 0 {
+		return nil, nil
+	}
+	root, err := yaml.Parse(definition)
+	if err != nil {
+		return nil, nil // the worker says so; a health check may be any text
+	}
+	var out map[string]string
+	for _, name := range job.NamedSecrets(root) {
+		sealed := s.state.lab.RemoteNamed(j.User, name)
+		if sealed == "" {
+			continue
+		}
+		value, err := s.Key.Open(sealed, access.Place(j.User, "remote", name))
+		if err != nil {
+			return nil, &badJob{events.InfrastructureError, fmt.Sprintf("the secret %q of %s cannot be opened: it was kept with another key of the lab; set it anew", name, j.User)}
+		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[name] = value
+	}
+	return out, nil
 }
 
 // deviceConfig returns the configuration of the job's device, rendered with the job's context. A

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"strata/events"
+	"strata/events/access"
 	"strata/events/stream"
 	"strata/schemas/job"
 )
@@ -254,7 +255,11 @@ func (s *service) letterText(ctx context.Context, sub subject, n *job.Notify) (s
 
 // call sends a callback.
 func (s *service) call(ctx context.Context, sub subject, c job.Callback, id string) (string, error) {
-	in := call{url: sub.fill(c.URL), callback: c, token: s.token(sub.first.job.User, c.Token), delivery: id}
+	token, err := s.token(sub.first.job.User, c.Token)
+	if err != nil {
+		return "", err
+	}
+	in := call{url: sub.fill(c.URL), callback: c, token: token, delivery: id}
 	if c.Method == "POST" {
 		part := content{withs: c}
 		if c.Logs() {
@@ -289,12 +294,32 @@ func (s *service) call(ctx context.Context, sub subject, c job.Callback, id stri
 	return s.caller.send(ctx, in)
 }
 
-// token is what a definition's token stands for: the submitter's token of that name, or itself.
-func (s *service) token(user events.UserName, name string) string {
-	if s.Tokens != nil && name != "" {
+// token is what a definition's token stands for, as LAVA has it: the submitter's API token of that description,
+// else its secret of that name, else one of the lab's file, else itself. This is one of the two places where
+// secrets are opened; the other is a job's order.
+func (s *service) token(user events.UserName, name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	sealed, place := "", ""
+	s.mu.RLock()
+	if t := s.s.lab.TokenNamed(user, name); t != nil && t.Sealed != "" {
+		sealed, place = t.Sealed, access.Place(user, "token", string(t.Token))
+	} else if r := s.s.lab.RemoteNamed(user, name); r != "" {
+		sealed, place = r, access.Place(user, "remote", name)
+	}
+	s.mu.RUnlock()
+	if sealed != "" {
+		value, err := s.Key.Open(sealed, place)
+		if err != nil {
+			return "", permanent{fmt.Errorf("the token that the job names cannot be opened: it was kept with another key of the lab")}
+		}
+		return value, nil
+	}
+	if s.Tokens != nil {
 		if token, known := s.Tokens(user, name); known {
-			return token
+			return token, nil
 		}
 	}
-	return name
+	return name, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"strata/events"
+	"strata/events/access"
 	"strata/events/stream"
 	"strata/projections"
 	"strata/schemas/job"
@@ -19,6 +20,7 @@ type Deps struct {
 	Log    *stream.Log // as the writer [events.NotifyService]
 	Now    func() time.Time
 	Logger *slog.Logger
+	Key    access.Key      // opens the tokens that callbacks name
 	DB     *projections.DB // nil: there is no ClickHouse, and no query can be asked
 	By     []string        // entries of the metadata in which comparable jobs agree, beside name, device type and role
 

@@ -76,7 +76,7 @@ func perform(ctx context.Context, j Job, task Task, d Deps) error {
 	}
 	j.Log = output.New(output.Settings{Now: d.Now, Write: spool.Append, Limit: j.Order.Work.OutputLimit,
 		Files: output.FileLimits{File: j.Order.Work.FileLimit, Job: j.Order.Work.FilesLimit}})
-	j.Log.Mask(j.Order.Work.Credential)
+	hideSecrets(j)
 	if err := os.MkdirAll(j.Scratch, 0o755); err != nil {
 		return fmt.Errorf("make scratch directory: %w", err)
 	}
@@ -119,4 +119,12 @@ func perform(ctx context.Context, j Job, task Task, d Deps) error {
 		<-sent
 	}
 	return nil
+}
+
+// hideSecrets has no log of the job show what its order has that is secret.
+func hideSecrets(j Job) {
+	j.Log.Mask(j.Order.Work.Credential)
+	for _, secret := range j.Order.Work.Secrets {
+		j.Log.Mask(secret)
+	}
 }

@@ -14,7 +14,9 @@ import (
 	"strata/dispatcher/pipeline"
 	"strata/dispatcher/reproduce"
 	"strata/events"
+	"strata/schemas/job"
 	"strata/schemas/order"
+	"strata/schemas/yaml"
 )
 
 // Pipeline returns the [Deps.Run] that runs an order through package dispatcher. version is that of
@@ -31,8 +33,12 @@ func Pipeline(version string, now func() time.Time) func(context.Context, Job) o
 			return order.Verdict{Result: "fail", ErrorType: string(events.ConfigurationError), Error: err.Error()}
 		}
 		j.Log.Debug("%s", inputs(w))
+		definition, err := Revealed(w)
+		if err != nil {
+			return order.Verdict{Result: "fail", ErrorType: string(events.BugError), Error: err.Error()}
+		}
 		v := dispatcher.Run(ctx, dispatcher.Job{
-			ID: strconv.FormatUint(j.Order.Job, 10), Version: version, Definition: []byte(w.Definition.Inline), Device: []byte(w.Device.Inline),
+			ID: strconv.FormatUint(j.Order.Job, 10), Version: version, Definition: definition, Device: []byte(w.Device.Inline),
 			Dispatcher: []byte(w.Dispatcher.Inline), EnvDUT: []byte(w.EnvDUT.Inline), Env: os.Environ(),
 			Dir: j.Scratch, Services: task.Services, Log: j.Log, Now: now, Again: j.Again, Ask: j.Ask,
 			Planned: func(d pipeline.Description) { describe(j, d) },
@@ -43,6 +49,24 @@ func Pipeline(version string, now func() time.Time) func(context.Context, Job) o
 		}
 		return order.Verdict{Result: result, ErrorType: string(v.ErrorType), Error: v.Error}
 	}
+}
+
+// Revealed returns the definition of a job with the secrets that it names. Of one that names none it is the text
+// that was submitted.
+func Revealed(w *order.Work) ([]byte, error) {
+	text := []byte(w.Definition.Inline)
+	if len(w.Secrets) == 0 {
+		return text, nil
+	}
+	root, err := yaml.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("read the definition: %w", err)
+	}
+	text, err = yaml.Write(job.WithSecrets(root, w.Secrets))
+	if err != nil {
+		return nil, fmt.Errorf("write the definition with its secrets: %w", err)
+	}
+	return text, nil
 }
 
 // inputs is the line of the log that says what the job was given, so that a bundle made of it later can

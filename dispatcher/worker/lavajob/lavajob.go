@@ -195,7 +195,12 @@ func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // tell hands out what the job is made of.
 func (s *standIn) tell(w http.ResponseWriter) {
 	work := s.job.Order.Work
-	reply(w, http.StatusOK, map[string]string{"definition": work.Definition.Inline, "device": work.Device.Inline,
+	definition, err := jobproc.Revealed(work)
+	if err != nil {
+		refuse(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	reply(w, http.StatusOK, map[string]string{"definition": string(definition), "device": work.Device.Inline,
 		"dispatcher": work.Dispatcher.Inline, "env": work.Env.Inline, "env-dut": work.EnvDUT.Inline})
 }
 

@@ -31,6 +31,11 @@ type far struct {
 // start answers for a job until the test ends.
 func start(t *testing.T) *far {
 	t.Helper()
+	return startWith(t, order.Work{Definition: order.Text{Inline: "job_name: x"}, Device: order.Text{Inline: "a: 1"}})
+}
+
+func startWith(t *testing.T, work order.Work) *far {
+	t.Helper()
 	f := &far{t: t, verdict: make(chan order.Verdict, 1)}
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(t.Context()))
@@ -39,7 +44,7 @@ func start(t *testing.T) *far {
 		f.records = append(f.records, r)
 		return nil
 	}})
-	job := jobproc.Job{Order: order.Order{Job: 42, Work: &order.Work{Definition: order.Text{Inline: "job_name: x"}, Device: order.Text{Inline: "a: 1"}}},
+	job := jobproc.Job{Order: order.Order{Job: 42, Work: &work},
 		Dir: dir, Log: log, Again: make(chan struct{})}
 	done := make(chan struct{})
 	go func() {
@@ -218,4 +223,14 @@ func TestCancel(t *testing.T) {
 		t.Errorf("canceled while it ran: %+v", v)
 	}
 	late.verdict <- order.Verdict{}
+}
+
+// TestSecrets shows that the far dispatcher is given the secrets that the definition names.
+func TestSecrets(t *testing.T) {
+	f := startWith(t, order.Work{Definition: order.Text{Inline: "job_name: x\nsecrets: {A: store, B: plain}\n"}, Device: order.Text{Inline: "a: 1"},
+		Secrets: map[string]string{"store": "s3cret"}})
+	status, body := f.ask(http.MethodGet, "", f.door.Token, nil)
+	if status != http.StatusOK || !strings.Contains(body, "s3cret") || strings.Contains(body, "store") || !strings.Contains(body, "plain") {
+		t.Errorf("the job: %d %s; want it with its secret", status, body)
+	}
 }

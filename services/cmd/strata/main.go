@@ -169,7 +169,7 @@ refuses; 2 where the command was misused: an argument or flag that is missing, u
 	group("things", a.devicesCommand(), a.deviceTypesCommand(), a.tagsCommand(), a.workersCommand(), a.maintenanceCommand(), a.eventsCommand(), a.simulateCommand(), a.sqlCommand(), a.historyCommand(), a.knownIssuesCommand(), a.notifyCommand(), a.queryCommand(), a.chartCommand(),
 		a.importCommand())
 	group("things", a.grafanaCommand())
-	group("people", a.usersCommand(), a.groupsCommand(), a.tokensCommand(), a.permissionsCommand())
+	group("people", a.usersCommand(), a.groupsCommand(), a.tokensCommand(), a.permissionsCommand(), a.secretsCommand())
 	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand(), a.lavaJobCommand(), a.healthzCommand(), a.lavaRunCommand())
 	a.completions(cmd)
 	noneUnknown(cmd)

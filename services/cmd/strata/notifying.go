@@ -40,7 +40,7 @@ func (s surroundings) runNotify(ctx context.Context, log *stream.Log, l *slog.Lo
 	if err != nil {
 		return err
 	}
-	return notify.Run(ctx, notify.Deps{Log: log, Now: s.now, Logger: l, DB: history.DB, By: s.config.Jobs.CompareBy,
+	return notify.Run(ctx, notify.Deps{Log: log, Now: s.now, Logger: l, Key: s.key, DB: history.DB, By: s.config.Jobs.CompareBy,
 		URL: c.URL, Timeout: c.Timeout, GiveUp: c.GiveUp, Allow: c.Allow, Hosts: c.Hosts, Secret: secret, Tokens: tokens,
 		Mail:       notify.Mail{Server: c.SMTP, Security: c.SMTPSecurity, User: c.SMTPUser, Password: password, From: c.From},
 		MailDomain: c.MailDomain, IRC: notify.IRC{Server: c.IRCServer, Nick: c.IRCNick, TLS: c.IRCTLS}})

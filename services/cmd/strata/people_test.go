@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -41,5 +42,45 @@ func TestPeopleCommands(t *testing.T) {
 	w.must(t, "tokens", "revoke", string(tokens[0].Token))
 	if status, _ := w.strata(t, "jobs", "--server", r.NATS, "--token", token); status != exitFailed {
 		t.Errorf("jobs with a revoked token: status %d, want it refused", status)
+	}
+}
+
+// TestSecretCommands keeps a secret and sets passwords, as people do at a terminal or in a script: nothing that is
+// secret is printed.
+func TestSecretCommands(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, r := w.up(t, "--listen-sql", "")
+	w.must(t, "users", "add", "alice")
+	token := strings.TrimSpace(w.must(t, "tokens", "add", "--user", "alice"))
+	as := func(in string, args ...string) (int, string) {
+		var out bytes.Buffer
+		a := w.app(&out)
+		a.in = strings.NewReader(in)
+		return a.run(t.Context(), append(args, "--server", r.NATS, "--token", token)), out.String()
+	}
+	if status, text := as("s3cret\nmore\n", "secrets", "set", "store"); status != exitOK || text != "" {
+		t.Fatalf("set a secret: status %d, %q", status, text)
+	}
+	if status, text := as("", "secrets", "--json"); status != exitOK || !strings.Contains(text, "store") || strings.Contains(text, "s3cret") {
+		t.Errorf("list secrets: status %d, %q; want the name alone", status, text)
+	}
+	if status, text := as("\n", "secrets", "set", "store"); status != exitFailed || !strings.Contains(text, "no secret store was given") {
+		t.Errorf("set a secret of nothing: status %d, %q; want it refused", status, text)
+	}
+	if status, text := as("correct horse\n", "users", "password", "alice"); status != exitOK || strings.Contains(text, "horse") {
+		t.Errorf("set the first password: status %d, %q", status, text)
+	}
+	if status, text := as("wrong\nbattery staple\n", "users", "password", "alice"); status != exitFailed || !strings.Contains(text, "current is not the password") {
+		t.Errorf("set a password with another one for the one before: status %d, %q; want it refused", status, text)
+	}
+	if status, text := as("correct horse\nbattery staple\n", "users", "password", "alice"); status != exitOK {
+		t.Errorf("set a password: status %d, %q", status, text)
+	}
+	if status, text := as("", "secrets", "remove", "store"); status != exitOK {
+		t.Errorf("remove a secret: status %d, %q", status, text)
+	}
+	if status, text := as("", "secrets", "remove", "store"); status != exitFailed || !strings.Contains(text, "no remote token store") {
+		t.Errorf("remove a secret twice: status %d, %q; want it refused", status, text)
 	}
 }

@@ -24,15 +24,29 @@ lab knows it by its digest. One token is for all doors: the bus, REST, XML-RPC, 
 			return a.ask(cmd, "tokens.list", in, &all, func() error {
 				var rows [][]string
 				for _, t := range all {
-					rows = append(rows, []string{string(t.Token), string(t.User), or(join(t.Scopes)), tokenTime(t.Expires), tokenTime(t.LastUsed), or(t.Description)})
+					rows = append(rows, []string{string(t.Token), string(t.User), or(join(t.Scopes)), tokenTime(t.Expires), tokenTime(t.LastUsed), or(t.From), or(tokenText(t))})
 				}
-				return a.table([]string{"TOKEN", "USER", "SCOPES", "EXPIRES", "LAST USED", "DESCRIPTION"}, rows)
+				return a.table([]string{"TOKEN", "USER", "SCOPES", "EXPIRES", "LAST USED", "FROM", "DESCRIPTION"}, rows)
 			})
 		},
 	}
 	cmd.Flags().StringVar((*string)(&in.User), "user", "", "whose (default: your own)")
+	cmd.Flags().BoolVar(&in.Sessions, "sessions", false, "sessions of browsers and words for enrolling workers too, which are revoked alike")
 	cmd.AddCommand(a.tokenAdd(), a.tokenRevoke())
 	return cmd
+}
+
+// tokenText says what a token is for.
+func tokenText(t api.Token) string {
+	switch {
+	case t.Means != "":
+		return string(t.Kind) + ", signed in by " + t.Means
+	case t.Kind != "":
+		return string(t.Kind)
+	case t.ActingFor != "":
+		return string(t.ActingFor) + " acts as " + string(t.User)
+	}
+	return t.Description
 }
 
 func tokenTime(t time.Time) string {

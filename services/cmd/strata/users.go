@@ -33,7 +33,7 @@ file "administrator" of the data directory. Others come with tokens (see "strata
 		},
 	}
 	cmd.Flags().BoolVar(&in.All, "all", false, "inactive accounts too")
-	cmd.AddCommand(a.userShow(), a.userSet("add", "users.add"), a.userSet("set", "users.set"), a.userRemove(), a.userAct())
+	cmd.AddCommand(a.userShow(), a.userSet("add", "users.add"), a.userSet("set", "users.set"), a.userPassword(), a.userRemove(), a.userAct())
 	return cmd
 }
 
@@ -69,7 +69,7 @@ func (a *app) userShow() *cobra.Command {
 
 // userSet makes the commands that add an account and change one: they take the same flags.
 func (a *app) userSet(name, verb string) *cobra.Command {
-	var email, first, last, irc, passwordFile, reason string
+	var email, first, last, irc, identity, passwordFile, reason string
 	var active, staff, superuser bool
 	cmd := &cobra.Command{
 		Use:   name + " USER",
@@ -81,8 +81,9 @@ superusers. An account that is not active is let in nowhere, and its connections
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in := api.UserRequest{User: events.UserName(args[0]), Reason: reason}
 			for flag, set := range map[string]func(){"email": func() { in.Email = &email }, "first-name": func() { in.FirstName = &first },
-				"last-name": func() { in.LastName = &last }, "irc": func() { in.IRCHandle = &irc }, "active": func() { in.Active = &active },
-				"staff": func() { in.Staff = &staff }, "superuser": func() { in.Superuser = &superuser }} {
+				"last-name": func() { in.LastName = &last }, "irc": func() { in.IRCHandle = &irc }, "identity": func() { in.Identity = &identity },
+				"active": func() { in.Active = &active },
+				"staff":  func() { in.Staff = &staff }, "superuser": func() { in.Superuser = &superuser }} {
 				if cmd.Flags().Changed(flag) {
 					set()
 				}
@@ -103,6 +104,7 @@ superusers. An account that is not active is let in nowhere, and its connections
 	f.StringVar(&first, "first-name", "", "first name")
 	f.StringVar(&last, "last-name", "", "last name")
 	f.StringVar(&irc, "irc", "", "IRC handle")
+	f.StringVar(&identity, "identity", "", "who vouches for the user, such as \"ldap\" or \"oidc ISSUER SUBJECT\"; empty: the lab itself")
 	f.BoolVar(&active, "active", true, "may come in; --active=false shuts the account out")
 	f.BoolVar(&staff, "staff", false, "may see to groups and permissions")
 	f.BoolVar(&superuser, "superuser", false, "may do everything")
