@@ -26,9 +26,7 @@ func plainEndpoints() []endpoint {
 		return at("scheduler/job/{id}/"+path, content, doc, h)
 	}
 	return []endpoint{
-		j("definition", "text/plain", "The definition of a job.", plainDefinition(false)),
 		j("definition/plain", "text/plain", "The definition of a job.", plainDefinition(false)),
-		j("multinode_definition", "text/plain", "The whole definition of a multinode job.", plainDefinition(true)),
 		j("multinode_definition/plain", "text/plain", "The whole definition of a multinode job.", plainDefinition(true)),
 		j("log_file/plain", "application/yaml", "The log of a job.", plainLog),
 		j("log_pipeline_incremental", "application/json", "Lines of a job's log from ?line= on; X-Is-Finished says that none will follow.", incremental),

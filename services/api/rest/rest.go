@@ -32,6 +32,9 @@ const (
 	v1  = "v1"
 )
 
+// Server answers requests for data; see [New].
+type Server = server
+
 // server answers requests.
 type server struct {
 	Deps
@@ -39,7 +42,7 @@ type server struct {
 }
 
 // New returns the interface. It answers below /api/, and at the addresses of [Patterns].
-func New(d Deps) http.Handler {
+func New(d Deps) *Server {
 	if d.Patience == 0 {
 		d.Patience = verdictTime
 	}
@@ -56,7 +59,20 @@ func New(d Deps) http.Handler {
 
 // Patterns are the addresses below which a listener hands requests to [New].
 func Patterns() []string {
-	return []string{"/api/v0.2/", "/api/v0.3/", "/api/v1/", "/api/{$}", "/v1/healthz/", "/v1/prometheus/", "/scheduler/job/", "/results/"}
+	return []string{"/api/v0.2/", "/api/v0.3/", "/api/v1/", "/api/{$}", "/v1/healthz/", "/v1/prometheus/"}
+}
+
+// SharedPatterns are addresses below which pages for people stand, too: only what [server.Has] is for [New].
+func SharedPatterns() []string { return []string{"/scheduler/job/", "/results/"} }
+
+// Has says that a request is for data, and not for a page beside it.
+func (s *server) Has(r *http.Request) bool {
+	with := r.Clone(r.Context())
+	if !strings.HasSuffix(with.URL.Path, "/") {
+		with.URL.Path += "/"
+	}
+	_, pattern := s.mux.Handler(with)
+	return pattern != "/" && pattern != ""
 }
 
 // ServeHTTP finds the endpoint. An address that lacks its last slash means the same: LAVA sends clients

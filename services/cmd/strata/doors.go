@@ -45,9 +45,21 @@ func (s surroundings) interfaces(in api.Inside) http.Handler {
 	mux.Handle("/RPC2/{$}", rpc)
 	pages := rest.New(rest.Deps{Lab: in, Now: s.now, Logger: s.logger.With("service", "rest"), ExtraContext: s.config.Jobs.ExtraContext,
 		EventSocket: s.eventSocket()})
+	site := s.newSite(in)
 	for _, pattern := range rest.Patterns() {
 		mux.Handle(pattern, pages)
 	}
+	// Pages and data stand at each other's addresses here: what is no data is a page.
+	for _, pattern := range rest.SharedPatterns() {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if pages.Has(r) {
+				pages.ServeHTTP(w, r)
+			} else {
+				site.ServeHTTP(w, r)
+			}
+		})
+	}
+	mux.Handle("/", site)
 	return mux
 }
 

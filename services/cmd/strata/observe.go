@@ -156,9 +156,11 @@ func observe(listen string, what observed) (*observation, error) {
 		w.WriteHeader(code)
 		_ = json.NewEncoder(w).Encode(h) // the caller may have gone
 	})
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "Strata %s\n\nHealth: /healthz\nMetrics: /metrics\n", version)
-	})
+	if what.door == nil {
+		mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, "Strata %s\n\nHealth: /healthz\nMetrics: /metrics\n", version)
+		})
+	}
 	for pattern, handler := range what.more {
 		mux.HandleFunc(pattern, handler)
 	}

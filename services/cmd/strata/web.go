@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"strata/services/api"
+	"strata/services/api/door"
+	"strata/services/web"
+)
+
+// newSite returns the pages. That they cannot be made is a fault of the build.
+func (s surroundings) newSite(in api.Inside) http.Handler {
+	site, err := web.New(web.Deps{Who: s.visitor(in), Now: s.now, Logger: s.logger.With("service", "web"), Name: "Strata", Version: version})
+	if err != nil {
+		s.logger.Error("the pages are away", "err", err)
+		return http.NotFoundHandler()
+	}
+	return site
+}
+
+// visitor says who looks at a page and hands over the api in his name.
+func (s surroundings) visitor(in api.Inside) func(*http.Request) (web.Visitor, error) {
+	return func(r *http.Request) (web.Visitor, error) {
+		credential, err := door.Read(r)
+		if err != nil {
+			return web.Visitor{}, err
+		}
+		who, err := door.Who(in, r, credential)
+		if err != nil {
+			return web.Visitor{}, err
+		}
+		v := web.Visitor{Name: string(who.User), SignedIn: who.User != "", Staff: in.Staff(who), Superuser: in.Superuser(who)}
+		v.Call = func(ctx context.Context, verb string, ask, out any) error {
+			return refusal(in.Call(ctx, who, verb, ask, out))
+		}
+		v.Stream = func(ctx context.Context, verb string, ask any, each func(map[string]string, []byte) error) error {
+			return refusal(in.Stream(ctx, who, verb, ask, func(p api.Piece) error { return each(p.Header, p.Body) }))
+		}
+		v.Submit = func(ctx context.Context, definition []byte, id string) (uint64, error) {
+			job, err := in.Submit(ctx, who, definition, id)
+			return uint64(job), refusal(err)
+		}
+		return v, nil
+	}
+}
+
+// refusal is an error of the api as pages understand it.
+func refusal(err error) error {
+	var e *api.Error
+	if errors.As(err, &e) {
+		return &web.Refusal{Code: string(e.Code), Message: e.Message, Field: e.Field}
+	}
+	return err
+}
+

@@ -1,0 +1,97 @@
+package web
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"strings"
+)
+
+//go:embed templates
+var written embed.FS
+
+// templates are the parsed pages, each with the layout and the parts that pages share.
+type templates struct {
+	byName map[string]*template.Template
+}
+
+// parseTemplates parses every page of templates/. Files whose names begin with "_" are shared by all.
+func parseTemplates(s *Site) (*templates, error) {
+	shared, err := template.New("").Funcs(s.functions()).ParseFS(written, "templates/_*.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse shared templates: %w", err)
+	}
+	entries, err := fs.ReadDir(written, "templates")
+	if err != nil {
+		return nil, fmt.Errorf("read templates: %w", err)
+	}
+	t := &templates{byName: map[string]*template.Template{}}
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(e.Name(), ".html")
+		if !ok || strings.HasPrefix(name, "_") {
+			continue
+		}
+		own, err := shared.Clone()
+		if err == nil {
+			own, err = own.ParseFS(written, "templates/"+e.Name())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("parse template %s: %w", e.Name(), err)
+		}
+		t.byName[name] = own
+	}
+	return t, nil
+}
+
+// render draws a page within the layout.
+func (t *templates) render(w io.Writer, name string, f frame) error {
+	own := t.byName[name]
+	if own == nil {
+		return fmt.Errorf("there is no template %q", name)
+	}
+	return own.ExecuteTemplate(w, "layout", f)
+}
+
+// functions are what templates may call. Times need the page's own now, so that a page agrees with itself.
+func (s *Site) functions() template.FuncMap {
+	return template.FuncMap{
+		"static":   s.files.address,
+		"icon":     icon,
+		"moment":   moment,
+		"ago":      ago,
+		"length":   length,
+		"elapsed":  elapsed,
+		"count":    count,
+		"plural":   plural,
+		"bytes":    bytesOf,
+		"dict":     dict,
+		"state":    stateOf,
+		"health":   healthOf,
+		"outcome":  outcomeOf,
+		"verdict":  verdictOf,
+		"priority": priorityOf,
+		"seq":      sequence,
+		"join":     strings.Join,
+		"lower":    strings.ToLower,
+		"first":    firstLine,
+		"number":   func(i int) int { return i + 1 },
+	}
+}
+
+// dict makes a map of keys and values, for templates that take several things.
+func dict(pairs ...any) (map[string]any, error) {
+	if len(pairs)%2 != 0 {
+		return nil, fmt.Errorf("dict takes pairs, and got %d values", len(pairs))
+	}
+	m := map[string]any{}
+	for i := 0; i < len(pairs); i += 2 {
+		key, ok := pairs[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("key %v of dict is no text", pairs[i])
+		}
+		m[key] = pairs[i+1]
+	}
+	return m, nil
+}

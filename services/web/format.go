@@ -1,0 +1,207 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// moment draws a time relative to now, with the exact one as its title; static/base.js keeps it true.
+func moment(now time.Time, at any) template.HTML {
+	t, ok := timeOf(at)
+	if !ok {
+		return `<span class="none">–</span>`
+	}
+	exact := t.UTC().Format("2006-01-02 15:04:05 UTC")
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.UTC().Format(time.RFC3339Nano), exact, template.HTMLEscapeString(ago(now, t))))
+}
+
+// timeOf takes what holds times: a time, a pointer to one, or nothing.
+func timeOf(at any) (time.Time, bool) {
+	switch t := at.(type) {
+	case time.Time:
+		return t, !t.IsZero()
+	case *time.Time:
+		if t != nil {
+			return *t, !t.IsZero()
+		}
+	}
+	return time.Time{}, false
+}
+
+// ago says a time relative to now: "3 min ago", "in 2 h".
+func ago(now, t time.Time) string {
+	d := now.Sub(t)
+	switch {
+	case d < -time.Second:
+		return "in " + coarse(-d)
+	case d < 10*time.Second:
+		return "just now"
+	}
+	return coarse(d) + " ago"
+}
+
+// coarse is a duration with one unit.
+func coarse(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return strconv.Itoa(int(d/time.Second)) + " s"
+	case d < time.Hour:
+		return strconv.Itoa(int(d/time.Minute)) + " min"
+	case d < 48*time.Hour:
+		return strconv.Itoa(int(d/time.Hour)) + " h"
+	case d < 60*24*time.Hour:
+		return strconv.Itoa(int(d/(24*time.Hour))) + " days"
+	case d < 730*24*time.Hour:
+		return strconv.Itoa(int(d/(30*24*time.Hour))) + " months"
+	}
+	return strconv.Itoa(int(d/(365*24*time.Hour))) + " years"
+}
+
+// length draws a duration with two units at most: "1 h 4 min", "12.3 s", "240 ms".
+func length(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0 s"
+	case d < time.Second:
+		return strconv.Itoa(int(d/time.Millisecond)) + " ms"
+	case d < 10*time.Second:
+		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
+	case d < time.Minute:
+		return strconv.Itoa(int(d.Round(time.Second)/time.Second)) + " s"
+	case d < time.Hour:
+		d = d.Round(time.Second)
+		return fmt.Sprintf("%d min %02d s", d/time.Minute, d%time.Minute/time.Second)
+	case d < 48*time.Hour:
+		d = d.Round(time.Minute)
+		return fmt.Sprintf("%d h %02d min", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	d = d.Round(time.Hour)
+	return fmt.Sprintf("%d days %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+}
+
+// elapsed draws the time between two moments; the second may be missing, it is now then.
+func elapsed(now time.Time, from, to any) template.HTML {
+	a, ok := timeOf(from)
+	if !ok {
+		return `<span class="none">–</span>`
+	}
+	b, over := timeOf(to)
+	if !over {
+		return template.HTML(fmt.Sprintf(`<span data-since="%s">%s</span>`, a.UTC().Format(time.RFC3339Nano), length(now.Sub(a))))
+	}
+	return template.HTML(length(b.Sub(a)))
+}
+
+// count is a number as people read it: 12,345.
+func count(n any) string {
+	var text string
+	switch v := n.(type) {
+	case int:
+		text = strconv.Itoa(v)
+	case int64:
+		text = strconv.FormatInt(v, 10)
+	case uint64:
+		text = strconv.FormatUint(v, 10)
+	default:
+		text = fmt.Sprint(n)
+	}
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// plural is a number with its noun: "1 job", "12 jobs".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return count(n) + " " + noun + "s"
+}
+
+// bytesOf is a size: "12 KiB".
+func bytesOf(n any) string {
+	size, err := strconv.ParseFloat(fmt.Sprint(n), 64)
+	if err != nil {
+		return fmt.Sprint(n)
+	}
+	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
+		if size < 1024 || unit == "GiB" {
+			if size < 10 && unit != "B" {
+				return strconv.FormatFloat(size, 'f', 1, 64) + " " + unit
+			}
+			return strconv.FormatFloat(size, 'f', 0, 64) + " " + unit
+		}
+		size /= 1024
+	}
+	return ""
+}
+
+// sequence returns 0 … n-1, for templates that repeat something.
+func sequence(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+// firstLine is the first line of a text.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return line
+}
+
+// mark draws a word with its tone: the one place where pages have colour.
+func mark(tone, word string) template.HTML {
+	return template.HTML(`<span class="mark ` + tone + `">` + template.HTMLEscapeString(word) + `</span>`)
+}
+
+// stateOf draws how a job stands: its state, or once it is over its health.
+func stateOf(state, health any) template.HTML {
+	s, h := fmt.Sprint(state), fmt.Sprint(health)
+	if s == "Finished" && h != "" && h != "Unknown" {
+		return mark(map[string]string{"Complete": "good", "Incomplete": "bad", "Canceled": "off"}[h], h)
+	}
+	return mark(map[string]string{"Running": "busy", "Canceling": "warn", "Scheduled": "busy", "Scheduling": "busy", "Rejected": "bad"}[s], s)
+}
+
+// healthOf draws the health of a device or a worker, or the state of one.
+func healthOf(word any) template.HTML {
+	w := fmt.Sprint(word)
+	tone := map[string]string{"Good": "good", "Active": "good", "Online": "good", "Bad": "bad", "Offline": "bad", "Maintenance": "warn",
+		"Looping": "busy", "Running": "busy", "Reserved": "busy", "Retired": "off"}[w]
+	return mark(tone, w)
+}
+
+// outcomeOf draws the result of a test case.
+func outcomeOf(word any) template.HTML {
+	w := fmt.Sprint(word)
+	return mark(map[string]string{"pass": "good", "fail": "bad", "skip": "off", "unknown": "warn"}[w], w)
+}
+
+// verdictOf draws who has to act.
+func verdictOf(word any) template.HTML {
+	switch fmt.Sprint(word) {
+	case "pass":
+		return mark("good", "Passed")
+	case "test":
+		return mark("bad", "Failed: the job's own fault")
+	case "infra":
+		return mark("warn", "Failed: the lab's fault")
+	case "canceled":
+		return mark("off", "Canceled")
+	}
+	return ""
+}
+
+// priorityOf is a priority with LAVA's words for the usual ones.
+func priorityOf(n int) string {
+	if word := map[int]string{0: "low", 50: "medium", 100: "high"}[n]; word != "" {
+		return word
+	}
+	return strconv.Itoa(n)
+}

@@ -1,0 +1,263 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// request is one request and who sent it.
+type request struct {
+	*http.Request
+	Visitor
+	site *Site
+	now  time.Time
+	w    http.ResponseWriter // for answers that are no pages; see [page.written]
+}
+
+// ask asks a verb of the api in the visitor's name.
+func (q *request) ask(verb string, in, out any) error {
+	return q.Call(q.Context(), verb, in, out)
+}
+
+// asked asks a verb for an answer of a type.
+func asked[Out any](q *request, verb string, in any) (out Out, err error) {
+	err = q.ask(verb, in, &out)
+	return out, err
+}
+
+// page is what a page function returns: a template and what it shows, or a way elsewhere.
+type page struct {
+	template string // of templates/<template>.html
+	title    string // of the document; "" is the route's
+	data     any    // what the template shows, as .Data
+	status   int    // 0 is 200
+	crumbs   []crumb
+	styles   []string // of static/, beside base.css: "job.css"
+	scripts  []string // modules of static/, beside base.js: "log-view.js"
+	// live names the entities whose facts make the page stale, with spaces between them: "job/42", "device/", or
+	// "*" for all. Empty is a page that stands still.
+	live string
+	help string // anchor or page below /help/ that explains this page: "first-job"
+	wide bool   // takes the whole width of the window
+
+	to      string // address that the browser is sent to with 303, in place of all above
+	note    string // sentence that the next page shows
+	json    any    // answered in place of a page
+	written bool   // the answer has been written to request.w already
+	header  http.Header
+}
+
+// crumb is a step of the way to a page. The last one is the page itself and has no address.
+type crumb struct {
+	Text, To string
+}
+
+// frame is what every template gets.
+type frame struct {
+	Title, Instance, Version string
+	Visitor                  Visitor
+	Crumbs                   []crumb
+	Styles, Scripts          []string
+	Live, Help, Theme, Note  string
+	Path                     string // with its query: where a form comes back to
+	Section                  string // of the navigation
+	Wide                     bool
+	Now                      time.Time
+	Data                     any
+}
+
+// policy is the content security policy of every page: nothing from elsewhere, nothing inline.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+// serve answers a request to a route.
+func (s *Site) serve(w http.ResponseWriter, r *http.Request, to route) {
+	q := &request{Request: r, site: s, now: s.d.Now(), w: w}
+	var p page
+	var err error
+	if q.Visitor, err = s.d.Who(r); err != nil {
+		q.Visitor = Visitor{Call: func(context.Context, string, any, any) error { return err }}
+		err = &Refusal{Code: "unauthorized", Message: err.Error()}
+	} else {
+		p, err = to.page(q)
+	}
+	if err != nil {
+		p = s.failed(q, err)
+	}
+	if p.title == "" {
+		p.title = to.title
+	}
+	s.answer(q, p)
+}
+
+// answer writes what a page function returned.
+func (s *Site) answer(q *request, p page) {
+	h := q.w.Header()
+	for key, values := range p.header {
+		h[key] = values
+	}
+	if p.note != "" {
+		setNote(q, p.note)
+	}
+	switch {
+	case p.written:
+	case p.to != "":
+		http.Redirect(q.w, q.Request, p.to, http.StatusSeeOther)
+	case p.json != nil:
+		h.Set("Content-Type", "application/json")
+		h.Set("Cache-Control", "no-store")
+		if p.status != 0 {
+			q.w.WriteHeader(p.status)
+		}
+		_ = json.NewEncoder(q.w).Encode(p.json) // the browser may be gone
+	default:
+		s.draw(q, p)
+	}
+}
+
+// draw renders a page. It is rendered whole before a byte is sent, so that one that fails half-way is an error page.
+func (s *Site) draw(q *request, p page) {
+	f := frame{Title: p.title, Instance: s.d.Name, Version: s.d.Version, Visitor: q.Visitor, Crumbs: p.crumbs, Styles: p.styles,
+		Scripts: p.scripts, Live: p.live, Help: p.help, Theme: theme(q.Request), Path: q.URL.RequestURI(), Section: section(q.URL.Path),
+		Wide: p.wide, Now: q.now, Data: p.data}
+	f.Note = takeNote(q)
+	var text bytes.Buffer
+	if err := s.drawn.render(&text, p.template, f); err != nil {
+		s.d.Logger.Error("page failed", "path", q.URL.Path, "template", p.template, "err", err)
+		text.Reset()
+		f.Data, p.status = failure{Status: http.StatusInternalServerError, Message: "this page could not be drawn; the lab's log says why"}, http.StatusInternalServerError
+		if err := s.drawn.render(&text, "error", f); err != nil {
+			http.Error(q.w, "this page could not be drawn", http.StatusInternalServerError)
+			return
+		}
+	}
+	h := q.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Vary", "Cookie, Authorization, Accept-Encoding")
+	if p.status == 0 {
+		p.status = http.StatusOK
+	}
+	if text.Len() < 1400 || !strings.Contains(q.Header.Get("Accept-Encoding"), "gzip") {
+		q.w.WriteHeader(p.status)
+		_, _ = q.w.Write(text.Bytes()) // the browser may be gone
+		return
+	}
+	h.Set("Content-Encoding", "gzip")
+	q.w.WriteHeader(p.status)
+	z, _ := gzip.NewWriterLevel(q.w, gzip.BestSpeed) // the level is a valid one
+	_, _ = z.Write(text.Bytes())
+	_ = z.Close()
+}
+
+// failure is what the page of an error shows.
+type failure struct {
+	Status  int
+	Heading string
+	Message string
+	Field   string
+	SignIn  bool // signing in may help
+}
+
+// failed is the page of an error. Programs that did not ask for HTML get JSON, as from LAVA.
+func (s *Site) failed(q *request, err error) page {
+	f := failure{Status: http.StatusInternalServerError, Message: err.Error()}
+	var no *Refusal
+	var wrong *wrongMethod
+	switch {
+	case errors.As(err, &no):
+		f.Status, f.Field = no.status(), no.Field
+		if no.Code == "unauthorized" {
+			f.Status = http.StatusUnauthorized
+		}
+	case errors.As(err, &wrong):
+		f.Status = http.StatusMethodNotAllowed
+	case errors.Is(err, context.Canceled):
+		return page{written: true}
+	}
+	if f.Status == http.StatusInternalServerError {
+		s.d.Logger.Error("page failed", "path", q.URL.Path, "err", err)
+	}
+	f.SignIn = !q.SignedIn && (f.Status == http.StatusForbidden || f.Status == http.StatusUnauthorized)
+	f.Heading = map[int]string{400: "That is not possible", 401: "Sign in again", 403: "Not yours to see", 404: "Nothing here",
+		405: "Not here", 409: "Not now", 500: "Something broke", 503: "Not at the moment"}[f.Status]
+	header := http.Header{}
+	if f.Status == http.StatusServiceUnavailable {
+		header.Set("Retry-After", "5")
+	}
+	if accept := q.Header.Get("Accept"); accept != "" && !strings.Contains(accept, "html") && !strings.Contains(accept, "*/*") {
+		return page{status: f.Status, header: header, json: map[string]string{"exception_type": http.StatusText(f.Status), "exception_value": f.Message}}
+	}
+	return page{template: "error", title: f.Heading, status: f.Status, header: header, data: f}
+}
+
+// note is the cookie that carries a sentence to the next page.
+const noteCookie = "strata-note"
+
+// setNote has the next page say something.
+func setNote(q *request, text string) {
+	http.SetCookie(q.w, &http.Cookie{Name: noteCookie, Value: url.QueryEscape(text), Path: "/", MaxAge: 60, HttpOnly: true,
+		SameSite: http.SameSiteLaxMode, Secure: q.TLS != nil})
+}
+
+// takeNote returns what this page is to say, once.
+func takeNote(q *request) string {
+	c, err := q.Cookie(noteCookie)
+	if err != nil || c.Value == "" || q.Header.Get(liveHeader) != "" {
+		return ""
+	}
+	http.SetCookie(q.w, &http.Cookie{Name: noteCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	text, err := url.QueryUnescape(c.Value)
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
+// liveHeader marks requests of static/live.js, which take no notes from those who look.
+const liveHeader = "X-Strata-Live"
+
+// section is the part of the navigation that an address belongs to.
+func section(path string) string {
+	rest := strings.TrimPrefix(path, "/scheduler/")
+	word, _, _ := strings.Cut(strings.Trim(rest, "/"), "/")
+	switch {
+	case path == "/" || path == "/scheduler/" || path == "/scheduler":
+		return "home"
+	case word == "queue" || strings.HasSuffix(word, "queuedjobs"):
+		return "queue"
+	case word == "jobsubmit":
+		return "submit"
+	case strings.HasPrefix(word, "job") || strings.HasSuffix(word, "jobs") || word == "running":
+		return "jobs"
+	case strings.HasPrefix(word, "device") || strings.HasSuffix(word, "devices") || word == "labhealth":
+		return "devices"
+	case strings.HasPrefix(word, "worker") || word == "allworkers":
+		return "workers"
+	case strings.HasPrefix(path, "/results"):
+		return "results"
+	case word == "reports" || word == "failures":
+		return "reports"
+	}
+	return word
+}
+
+// back is the address on this site that a form names to come back to, or fallback.
+func (q *request) back(fallback string) string {
+	to := q.PostFormValue("back")
+	if u, err := url.Parse(to); err != nil || to == "" || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(to, "/") ||
+		strings.HasPrefix(to, "//") || strings.Contains(to, `\`) {
+		return fallback
+	}
+	return to
+}

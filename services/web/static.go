@@ -1,0 +1,145 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"regexp"
+	"strings"
+)
+
+//go:embed static
+var embedded embed.FS
+
+// file is a static file as it is sent.
+type file struct {
+	name        string // with the hash of its content: base.1a2b3c4d.css
+	contentType string
+	body, gzip  []byte
+	tag         string
+}
+
+// files are the static files by both of their names: the one with the hash, which browsers keep for a year,
+// and the plain one, which they ask about each time.
+type files struct {
+	byName map[string]*file
+}
+
+// imports finds what a module imports from beside itself.
+var imports = regexp.MustCompile(`((?:from|import)\s*\(?\s*["'])\./([\w.-]+\.js)(["'])`)
+
+// readFiles reads what is embedded. A module's imports are written anew with the hashes of what they name, so a
+// module's own hash covers all that it loads.
+func readFiles() (*files, error) {
+	f := &files{byName: map[string]*file{}}
+	entries, err := fs.ReadDir(embedded, "static")
+	if err != nil {
+		return nil, fmt.Errorf("read static files: %w", err)
+	}
+	for _, e := range entries {
+		if _, err := f.read(e.Name(), nil); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// read takes in one file and what it imports. The way is who imports it.
+func (f *files) read(name string, way []string) (*file, error) {
+	if known := f.byName[name]; known != nil {
+		return known, nil
+	}
+	for _, before := range way {
+		if before == name {
+			return nil, fmt.Errorf("static file %s imports itself by way of %s", name, strings.Join(way, ", "))
+		}
+	}
+	body, err := embedded.ReadFile("static/" + name)
+	if err != nil {
+		return nil, fmt.Errorf("read static file: %w", err)
+	}
+	if strings.HasSuffix(name, ".js") {
+		var failed error
+		body = imports.ReplaceAllFunc(body, func(found []byte) []byte {
+			m := imports.FindSubmatch(found)
+			other, err := f.read(string(m[2]), append(way, name))
+			if err != nil {
+				failed = fmt.Errorf("imported by %s: %w", name, err)
+				return found
+			}
+			return []byte(string(m[1]) + "./" + other.name + string(m[3]))
+		})
+		if failed != nil {
+			return nil, failed
+		}
+	}
+	sum := sha256.Sum256(body)
+	hash, ext := hex.EncodeToString(sum[:6]), path.Ext(name)
+	one := &file{name: strings.TrimSuffix(name, ext) + "." + hash + ext, contentType: contentType(ext), body: body, tag: `"` + hash + `"`}
+	var z bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&z, gzip.BestCompression) // the level is a valid one
+	_, _ = w.Write(body)
+	_ = w.Close()
+	if z.Len() < len(body) {
+		one.gzip = z.Bytes()
+	}
+	f.byName[name], f.byName[one.name] = one, one
+	return one, nil
+}
+
+// contentType is the type of a file by its name's end. The machine's own tables are not asked where ours are meant.
+func contentType(ext string) string {
+	switch ext {
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	}
+	return mime.TypeByExtension(ext)
+}
+
+// address returns where a file is, by its plain name.
+func (f *files) address(name string) (string, error) {
+	one := f.byName[name]
+	if one == nil {
+		return "", fmt.Errorf("there is no static file %q", name)
+	}
+	return "/static/" + one.name, nil
+}
+
+// serve answers GET /static/{name}.
+func (f *files) serve(w http.ResponseWriter, r *http.Request) {
+	one := f.byName[r.PathValue("name")]
+	if one == nil {
+		http.NotFound(w, r)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", one.contentType)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("ETag", one.tag)
+	h.Set("Vary", "Accept-Encoding")
+	h.Set("Cache-Control", "no-cache")
+	if r.PathValue("name") == one.name {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	if r.Header.Get("If-None-Match") == one.tag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	body := one.body
+	if one.gzip != nil && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		body = one.gzip
+	}
+	_, _ = w.Write(body) // the browser may be gone
+}

@@ -1,0 +1,131 @@
+// What every page does beside showing itself: times that stay true, keys, menus that close.
+
+const refreshTimes = () => {
+  const now = Date.now();
+  for (const el of document.querySelectorAll("time[datetime]")) {
+    const text = ago(now - Date.parse(el.dateTime));
+    if (el.textContent !== text) el.textContent = text;
+  }
+  for (const el of document.querySelectorAll("[data-since]")) {
+    const text = length(now - Date.parse(el.dataset.since));
+    if (el.textContent !== text) el.textContent = text;
+  }
+};
+
+// The same words as format.go has.
+const coarse = (ms) => {
+  const s = Math.floor(ms / 1000);
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 48 * 3600) return `${Math.floor(s / 3600)} h`;
+  const d = Math.floor(s / 86400);
+  if (d < 60) return `${d} days`;
+  if (d < 730) return `${Math.floor(d / 30)} months`;
+  return `${Math.floor(d / 365)} years`;
+};
+
+const ago = (ms) => {
+  if (ms < -1000) return `in ${coarse(-ms)}`;
+  return ms < 10_000 ? "just now" : `${coarse(ms)} ago`;
+};
+
+const two = (n) => String(n).padStart(2, "0");
+
+const length = (ms) => {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${two(s % 60)} s`;
+  const m = Math.round(s / 60);
+  if (m < 48 * 60) return `${Math.floor(m / 60)} h ${two(m % 60)} min`;
+  const h = Math.round(s / 3600);
+  return `${Math.floor(h / 24)} days ${h % 24} h`;
+};
+
+setInterval(refreshTimes, 1000);
+
+// A menu is a <details>: it closes when something else is clicked, or by Escape.
+document.addEventListener("click", (e) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(e.target)) menu.open = false;
+  }
+});
+
+const places = { h: "/", j: "/scheduler/alljobs", q: "/scheduler/queue", d: "/scheduler/alldevices/active",
+  w: "/scheduler/allworkers", r: "/results/", s: "/scheduler/jobsubmit" };
+let going = 0; // when g was pressed
+
+const showKeys = () => document.getElementById("keys")?.showModal();
+
+// typing tells whether a key belongs to a field or to an element with keys of its own.
+const typing = (el) => el.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName) || el.closest("[data-own-keys]");
+
+// move goes to the next or previous row of the table that was used last.
+const move = (by) => {
+  const rows = [...document.querySelectorAll("table.rows > tbody > tr")].filter((r) => r.offsetParent);
+  if (!rows.length) return;
+  const at = rows.findIndex((r) => r.classList.contains("at"));
+  const to = rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by))];
+  for (const r of rows) r.classList.toggle("at", r === to);
+  (to.querySelector("a[href], button") ?? to).focus({ preventScroll: true });
+  to.scrollIntoView({ block: "nearest" });
+};
+
+document.addEventListener("keydown", (e) => {
+  if (e.key === "Escape") {
+    const menu = document.querySelector("details.menu[open]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  }
+  if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || typing(e.target)) return;
+  if (Date.now() - going < 1500 && places[e.key]) {
+    going = 0;
+    location.assign(places[e.key]);
+  } else if (e.key === "g") {
+    going = Date.now();
+    return;
+  } else if (e.key === "/") {
+    const field = document.querySelector(".find input");
+    if (!field) return;
+    field.focus();
+    field.select();
+  } else if (e.key === "?") {
+    showKeys();
+  } else if (e.key === "j") {
+    move(1);
+  } else if (e.key === "k") {
+    move(-1);
+  } else {
+    return;
+  }
+  e.preventDefault();
+});
+
+for (const el of document.querySelectorAll(".show-keys")) {
+  el.addEventListener("click", (e) => { e.preventDefault(); showKeys(); });
+}
+
+// A form that asks before it does something: <form data-ask="Cancel the job?">.
+document.addEventListener("submit", (e) => {
+  const question = e.submitter?.dataset.ask ?? e.target.dataset.ask;
+  if (question && !confirm(question)) e.preventDefault();
+});
+
+// Choices that take effect at once: <select data-submit>.
+document.addEventListener("change", (e) => {
+  if (e.target.matches("[data-submit]")) e.target.form.requestSubmit();
+});
+
+// Buttons that copy the text of another element: <button data-copy="#id">.
+document.addEventListener("click", async (e) => {
+  const button = e.target.closest?.("[data-copy]");
+  if (!button) return;
+  const from = document.querySelector(button.dataset.copy);
+  await navigator.clipboard.writeText(from.value ?? from.textContent);
+  const words = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = words; }, 1500);
+});
+
+document.documentElement.classList.add("scripted");

@@ -1,0 +1,146 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Deps is what the pages need. They are handed functions, because no service imports another.
+type Deps struct {
+	// Who says who looks. Its error is that the request's credential is worth nothing.
+	Who     func(*http.Request) (Visitor, error)
+	Now     func() time.Time
+	Logger  *slog.Logger
+	Name    string // of the instance, as it stands on every page
+	Version string // of this build
+}
+
+// Visitor is who looks at a page, and what may be asked in his name.
+type Visitor struct {
+	Name                       string // of the user; "" is somebody without one
+	SignedIn, Staff, Superuser bool
+	// Call asks a verb of the api and decodes its answer into out, which may be nil. What the lab refuses comes
+	// back as a *[Refusal].
+	Call func(ctx context.Context, verb string, in, out any) error
+	// Stream opens a flow of the api and hands over its messages until each has an error.
+	Stream func(ctx context.Context, verb string, in any, each func(header map[string]string, body []byte) error) error
+	// Submit publishes a definition and returns its number. Calls with one id become one job; "" is an id of its own.
+	Submit func(ctx context.Context, definition []byte, id string) (uint64, error)
+}
+
+// Refusal is why the lab did not do as asked.
+type Refusal struct {
+	Code    string // invalid, not-found, denied, conflict, away, failed
+	Message string // a sentence for people
+	Field   string // of the request; may be empty
+}
+
+// Error returns the sentence.
+func (r *Refusal) Error() string { return r.Message }
+
+// status is the HTTP status of a refusal.
+func (r *Refusal) status() int {
+	switch r.Code {
+	case "invalid":
+		return http.StatusBadRequest
+	case "not-found":
+		return http.StatusNotFound
+	case "denied":
+		return http.StatusForbidden
+	case "conflict":
+		return http.StatusConflict
+	case "away":
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+// Site answers with pages.
+type Site struct {
+	d       Deps
+	mux     *http.ServeMux
+	files   *files
+	drawn   *templates
+	handler http.Handler
+}
+
+// New returns the pages. A template or a static file that cannot be used is an error of the build, which tests find.
+func New(d Deps) (*Site, error) {
+	s := &Site{d: d, mux: http.NewServeMux()}
+	var err error
+	if s.files, err = readFiles(); err != nil {
+		return nil, err
+	}
+	if s.drawn, err = parseTemplates(s); err != nil {
+		return nil, err
+	}
+	methods := map[string][]string{}
+	for _, r := range routes() {
+		serve := func(w http.ResponseWriter, q *http.Request) { s.serve(w, q, r) }
+		methods[r.path] = append(methods[r.path], r.method)
+		for _, path := range bothSlashes(r.path) {
+			s.mux.HandleFunc(r.method+" "+path, serve)
+		}
+	}
+	for path, known := range methods {
+		for _, path := range bothSlashes(path) {
+			s.mux.HandleFunc(path, func(w http.ResponseWriter, q *http.Request) { s.wrongMethod(w, q, known) })
+		}
+	}
+	s.mux.HandleFunc("GET /static/{name}", s.files.serve)
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.serve(w, r, route{method: http.MethodGet, page: func(*request) (page, error) {
+			return page{}, &Refusal{Code: "not-found", Message: "there is no page at " + r.URL.Path}
+		}})
+	})
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.serve(w, r, route{method: r.Method, page: func(*request) (page, error) {
+			return page{}, &Refusal{Code: "denied", Message: "the form was sent from another site, so nothing was done"}
+		}})
+	}))
+	s.handler = guard.Handler(s.mux)
+	return s, nil
+}
+
+// ServeHTTP answers a request; see [Site.Patterns] for which.
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Patterns lists the addresses that the pages have, as methods and patterns of [http.ServeMux].
+func (s *Site) Patterns() []string {
+	var out []string
+	for _, r := range routes() {
+		out = append(out, r.method+" "+r.path)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// bothSlashes returns a path with and without its last slash: LAVA's addresses have it here and there, and
+// people type neither.
+func bothSlashes(path string) []string {
+	if path == "/" {
+		return []string{"/{$}"}
+	}
+	path = strings.TrimSuffix(path, "/")
+	return []string{path, path + "/{$}"}
+}
+
+// wrongMethod answers a request that an address does not take.
+func (s *Site) wrongMethod(w http.ResponseWriter, r *http.Request, known []string) {
+	w.Header().Set("Allow", strings.Join(known, ", "))
+	s.serve(w, r, route{method: r.Method, page: func(*request) (page, error) {
+		return page{}, &wrongMethod{fmt.Sprintf("%s is not how %s is used; it takes %s", r.Method, r.URL.Path, strings.Join(known, ", "))}
+	}})
+}
+
+// wrongMethod is a request with a method that the page has no use for.
+type wrongMethod struct{ text string }
+
+// Error returns the sentence.
+func (e *wrongMethod) Error() string { return e.text }
