@@ -17,6 +17,7 @@ import (
 	"strata/events/access"
 	"strata/events/lab"
 	"strata/events/stream"
+	"strata/services/api/logbook"
 )
 
 // Deps is what the api is given.
@@ -30,6 +31,7 @@ type Deps struct {
 	Refuse  func() string // why the lab takes no submissions at the moment, or ""; nil never does
 	Ready   func(Inside)  // called once requests are answered; may be nil
 	Metrics *Metrics      // counts how jobs fare; may be nil
+	Logs    string        // directory for copies of logs that are looked at; "" is one that goes with the process
 	// Directory vouches for users without a password of their own, such as an LDAP server does: its error is
 	// [ErrUnknownToken] where name or password is wrong. nil: there is none.
 	Directory func(ctx context.Context, user, password string) (Vouched, error)
@@ -66,6 +68,9 @@ type api struct {
 	travels chan struct{}                       // room for requests about the past
 	inHand  map[events.DeviceName]bool          // devices that somebody may hold; guarded by mu
 	sharing map[held]int                        // sessions of each hold that are here; guarded by mu
+
+	books          *logbook.Shelf // copies of logs, for those who look into them
+	booksTemporary string         // directory that goes with the process, or ""
 }
 
 // Run answers requests until ctx ends; then it returns nil.
@@ -77,6 +82,11 @@ func Run(ctx context.Context, d Deps) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
+	if err := a.openBooks(ctx, d.Logs); err != nil {
+		cancel()
+		return err
+	}
+	defer a.closeBooks()
 	defer group.Wait()
 	defer cancel()
 
@@ -119,8 +129,11 @@ func (a *api) fold(r stream.Recorded) {
 	if !r.Time.Before(a.started) {
 		a.metrics.note(a.state, r, c.Job)
 	}
-	if held, ok := r.Event.(events.DeviceHeld); ok {
-		a.inHand[held.Device] = true
+	switch e := r.Event.(type) {
+	case events.DeviceHeld:
+		a.inHand[e.Device] = true
+	case events.JobRemoved:
+		a.books.Forget(e.Job)
 	}
 }
 

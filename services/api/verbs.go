@@ -98,8 +98,10 @@ func verbs() map[string]handler {
 		"notices.list":   verb((*api).listNotices),
 		"notices.replay": verb((*api).replayNotices),
 
-		"search":    verb((*api).searchLogs),
-		"logs.diff": verb((*api).diffLogs),
+		"search":      verb((*api).searchLogs),
+		"log.lines":   verb((*api).logLines),
+		"log.outline": verb((*api).logOutline),
+		"logs.diff":   verb((*api).diffLogs),
 
 		"tags.list":   verb((*api).listTags),
 		"tags.add":    verb((*api).addTag),
@@ -153,6 +155,7 @@ func verbs() map[string]handler {
 func flows() map[string]opener {
 	return map[string]opener{
 		"jobs.log":      (*api).openLog,
+		"log.search":    (*api).openLogSearch,
 		"events":        (*api).openEvents,
 		"at":            (*api).openAt,
 		"sql":           (*api).openSQL,

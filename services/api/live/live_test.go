@@ -33,6 +33,7 @@ type site struct {
 	url  string
 	live *Live
 	key  access.Key
+	in   api.Inside
 }
 
 // newSite starts a lab's api and what this package adds to it, until the test ends.
@@ -68,7 +69,7 @@ func newSite(t *testing.T, s Settings) *site {
 			}
 		}
 	})
-	return &site{Broker: b, url: server.URL, live: l, key: key}
+	return &site{Broker: b, url: server.URL, live: l, key: key, in: in}
 }
 
 // listening waits until so many hear LAVA's events.

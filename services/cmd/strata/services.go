@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -140,7 +141,7 @@ func services() []service {
 			defer done()
 			defer s.door.Shut()
 			return api.Run(ctx, api.Deps{Log: log, Now: s.now, Logger: l, Key: s.key, History: history, Version: version, Refuse: s.refuse,
-				Metrics: s.metrics.counts.api, Ready: func(in api.Inside) { s.door.Open(s.interfaces(in)) }})
+				Logs: filepath.Join(s.config.Data, "logs"), Metrics: s.metrics.counts.api, Ready: func(in api.Inside) { s.door.Open(s.interfaces(in)) }})
 		}},
 	}
 }
