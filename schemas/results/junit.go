@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"time"
 
 	"strata/schemas/python"
 )
@@ -23,7 +24,12 @@ func writeJUnit(to io.Writer, s Source, o Options) error {
 	for _, t := range suites {
 		whole.cases, whole.failures, whole.seconds = whole.cases+t.cases, whole.failures+t.failures, whole.seconds+t.seconds
 	}
-	fmt.Fprintf(w, "<?xml version=\"1.0\" ?>\n<testsuites disabled=\"0\" errors=\"0\" failures=\"%d\" tests=\"%d\" time=\"%s\">\n",
+	fmt.Fprint(w, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n")
+	if len(suites) == 0 {
+		fmt.Fprint(w, "<testsuites/>\n")
+		return w.Flush()
+	}
+	fmt.Fprintf(w, "<testsuites disabled=\"0\" errors=\"0\" failures=\"%d\" tests=\"%d\" time=\"%s\">\n",
 		whole.failures, whole.cases, python.Float(whole.seconds))
 	prefix := ""
 	if o.Prefix != "" {
@@ -54,6 +60,9 @@ func writeJUnit(to io.Writer, s Source, o Options) error {
 	return w.Flush()
 }
 
+// moment writes a time as a real LAVA does here, unlike in its records.
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000-07:00") }
+
 func openSuite(w io.Writer, job Job, t totals) {
 	seconds := "0"
 	if t.timed {
@@ -62,7 +71,7 @@ func openSuite(w io.Writer, job Job, t totals) {
 	fmt.Fprintf(w, "\t<testsuite disabled=\"0\" errors=\"0\" failures=\"%d\" name=\"%s\" skipped=\"%d\" tests=\"%d\" time=\"%s\"",
 		t.failures, escaped(t.suite), t.skips, t.cases, seconds)
 	if !job.Ended.IsZero() {
-		fmt.Fprintf(w, " timestamp=\"%s\"", logged(job.Ended))
+		fmt.Fprintf(w, " timestamp=\"%s\"", moment(job.Ended))
 	}
 	fmt.Fprint(w, ">\n")
 }
@@ -72,7 +81,7 @@ func writeTestcase(w io.Writer, s Source, c Case, prefix string) error {
 	if d, ok := c.duration(); ok && d != 0 {
 		fmt.Fprintf(w, " time=\"%f\"", d)
 	}
-	fmt.Fprintf(w, " timestamp=\"%s\" classname=\"%s\"", logged(c.Logged), escaped(prefix+c.Suite))
+	fmt.Fprintf(w, " timestamp=\"%s\" classname=\"%s\"", moment(c.Logged), escaped(prefix+c.Suite))
 	switch c.Result {
 	case "fail":
 		text, err := s.excerpt(c)

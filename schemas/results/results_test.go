@@ -154,14 +154,14 @@ func TestWriteYAML(t *testing.T) {
 func TestWriteJUnit(t *testing.T) {
 	t.Parallel()
 	got := write(t, "junit", sample(), results.Options{Prefix: "ci"})
-	want := `<?xml version="1.0" ?>
+	want := `<?xml version="1.0" encoding="utf-8"?>
 <testsuites disabled="0" errors="0" failures="1" tests="6" time="0.1">
-	<testsuite disabled="0" errors="0" failures="0" name="lava" skipped="0" tests="2" time="0.1" timestamp="2026-11-22 06:10:15.138834+00:00">
-		<testcase name="validate" timestamp="2026-11-22 06:09:15.138834+00:00" classname="ci_lava"/>
-		<testcase name="http-download" time="0.100000" timestamp="2026-11-22 06:09:15.138834+00:00" classname="ci_lava"/>
+	<testsuite disabled="0" errors="0" failures="0" name="lava" skipped="0" tests="2" time="0.1" timestamp="2026-11-22T06:10:15.138834+00:00">
+		<testcase name="validate" timestamp="2026-11-22T06:09:15.138834+00:00" classname="ci_lava"/>
+		<testcase name="http-download" time="0.100000" timestamp="2026-11-22T06:09:15.138834+00:00" classname="ci_lava"/>
 	</testsuite>
-	<testsuite disabled="0" errors="0" failures="1" name="0_smoke" skipped="1" tests="4" time="0" timestamp="2026-11-22 06:10:15.138834+00:00">
-		<testcase name="uname" timestamp="2026-11-22 06:09:15.138834+00:00" classname="ci_0_smoke">
+	<testsuite disabled="0" errors="0" failures="1" name="0_smoke" skipped="1" tests="4" time="0" timestamp="2026-11-22T06:10:15.138834+00:00">
+		<testcase name="uname" timestamp="2026-11-22T06:09:15.138834+00:00" classname="ci_0_smoke">
 			<failure type="failure" message="failed">- line 5 to 7: [31m&lt;bad&gt; &amp; ]]&gt;&#xA;- more&#xA;</failure>
 		</testcase>
 `
@@ -175,6 +175,9 @@ func TestWriteJUnit(t *testing.T) {
 	running.Job.Ended = time.Time{}
 	if got := write(t, "junit", running, results.Options{}); strings.Contains(got, `time="0" timestamp`) {
 		t.Errorf("a job that goes on has an end:\n%s", got)
+	}
+	if got := write(t, "junit", results.Source{Cases: each()}, results.Options{}); got != "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<testsuites/>\n" {
+		t.Errorf("a job without cases: got %q", got)
 	}
 }
 

@@ -217,6 +217,12 @@ func (q *request) sendJSON(status int, body any) {
 		q.sendPage(status, text)
 		return
 	}
+	if n := q.indent(); n > 0 {
+		var b bytes.Buffer
+		if json.Indent(&b, text, "", strings.Repeat(" ", n)) == nil {
+			text = b.Bytes()
+		}
+	}
 	q.w.Header().Set("Content-Type", "application/json")
 	q.w.WriteHeader(status)
 	if q.r.Method != http.MethodHead {

@@ -23,6 +23,15 @@ const maxForm = 8 << 20
 
 // body reads the request's body, in any of the forms that Django REST framework takes.
 func (q *request) body() (*body, error) {
+	if q.sent != nil {
+		return q.sent, nil
+	}
+	b, err := q.readBody()
+	q.sent = b
+	return b, err
+}
+
+func (q *request) readBody() (*body, error) {
 	kind, _, err := mime.ParseMediaType(q.r.Header.Get("Content-Type"))
 	if q.r.Header.Get("Content-Type") == "" || err != nil {
 		kind = "application/json"
@@ -40,7 +49,7 @@ func (q *request) body() (*body, error) {
 		if err := json.Unmarshal([]byte(text), &b.fields); err != nil {
 			var wrong *json.UnmarshalTypeError
 			if errors.As(err, &wrong) {
-				return nil, invalid("non_field_errors", "Invalid data. Expected a dictionary, but got %s.", wrong.Value)
+				return nil, invalid("non_field_errors", "Invalid data. Expected a dictionary, but got %s.", pythonType(wrong.Value))
 			}
 			return nil, detail(http.StatusBadRequest, "JSON parse error - %v", err)
 		}
@@ -114,6 +123,10 @@ func (b *body) read(wanted ...want) error {
 	for _, w := range wanted {
 		value, there := b.text(w.name)
 		switch {
+		case there && b.null(w.name) && w.required:
+			missing = append(missing, member{w.name, []string{"This field may not be null."}})
+		case there && b.nested(w.name):
+			missing = append(missing, member{w.name, []string{"Not a valid string."}})
 		case there && value == "" && w.required:
 			missing = append(missing, member{w.name, []string{"This field may not be blank."}})
 		case there:
@@ -126,6 +139,28 @@ func (b *body) read(wanted ...want) error {
 		return &problem{status: http.StatusBadRequest, body: missing}
 	}
 	return nil
+}
+
+// null tells whether a field holds JSON's null.
+func (b *body) null(name string) bool { return string(b.fields[name]) == "null" }
+
+// nested tells whether a field holds a list or an object.
+func (b *body) nested(name string) bool {
+	raw := b.fields[name]
+	return len(raw) > 0 && (raw[0] == '[' || raw[0] == '{')
+}
+
+// pythonType is how Python calls a type of JSON.
+func pythonType(word string) string {
+	switch word {
+	case "array":
+		return "list"
+	case "string":
+		return "str"
+	case "number":
+		return "int"
+	}
+	return word
 }
 
 // has tells whether the body has a field, whatever it holds.

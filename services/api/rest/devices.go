@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -238,16 +239,19 @@ func addDevice(q *request) (answer, error) {
 	if health != "" {
 		word, err := known("health", health, deviceHealths, true)
 		if err != nil {
-			return answer{}, err
+			return answer{}, invalid("health", "%q is not a valid choice.", health)
 		}
 		in.Health = events.DeviceHealth(word)
+	}
+	if err := errors.Join(q.known("device_type", kind), q.known("worker_host", worker)); err != nil {
+		return answer{}, err
 	}
 	if in.Tags, err = q.tagNames(b); err != nil {
 		return answer{}, err
 	}
 	d, err := asked[api.Device](q, "devices.add", in)
 	if api.HasCode(err, api.Conflict) {
-		return answer{}, invalid("hostname", "device with this hostname already exists.")
+		return answer{}, invalid("hostname", "device with this Hostname already exists.")
 	}
 	if err != nil {
 		return answer{}, err
@@ -309,6 +313,9 @@ func changeDevice(q *request) (answer, error) {
 		}
 	}
 	if host, there := b.text("worker_host"); there && host != string(d.Worker) {
+		if err := q.known("worker_host", host); err != nil {
+			return answer{}, err
+		}
 		if err := q.ask("devices.move", api.DeviceRequest{Device: d.Device, Worker: events.WorkerName(host)}, nil); err != nil {
 			return answer{}, err
 		}
@@ -321,7 +328,7 @@ func changeDevice(q *request) (answer, error) {
 	if health, there := b.text("health"); there && !strings.EqualFold(health, string(d.Health)) {
 		word, err := known("health", health, deviceHealths, true)
 		if err != nil {
-			return answer{}, err
+			return answer{}, invalid("health", "%q is not a valid choice.", health)
 		}
 		if err := q.ask("devices.health", api.DeviceRequest{Device: d.Device, Health: events.DeviceHealth(word), Reason: "set over REST"}, nil); err != nil {
 			return answer{}, err
@@ -378,6 +385,9 @@ func dictionary(q *request) (answer, error) {
 		return textFile(string(d.Device)+".jinja2", "text/plain", d.Dictionary)
 	}
 	out, err := asked[api.Rendered](q, "devices.render", api.RenderRequest{Device: d.Device, Context: q.query.Get("context")})
+	if api.HasCode(err, api.Invalid) {
+		return answer{}, detail(http.StatusBadRequest, "Job Context '%s' is not valid: %s", q.query.Get("context"), err)
+	}
 	if err != nil {
 		return answer{}, err
 	}
@@ -406,18 +416,29 @@ func setDeviceHealth(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	var health, reason string
-	if err := q.fields(want{"health", &health, true}, want{"reason", &reason, false}); err != nil {
-		return answer{}, err
-	}
-	word, err := known("health", health, deviceHealths, true)
+	word, reason, err := q.healthWord("device", deviceHealths)
 	if err != nil {
-		return answer{}, detail(http.StatusBadRequest, "Wrong device health %s", strings.ToUpper(health))
+		return answer{}, err
 	}
 	if err := q.ask("devices.health", api.DeviceRequest{Device: d.Device, Health: events.DeviceHealth(word), Reason: reason}, nil); err != nil {
 		return answer{}, err
 	}
 	return said(http.StatusAccepted, "OK")
+}
+
+// healthWord reads a health and the reason for it.
+func (q *request) healthWord(kind string, words []string) (word, reason string, err error) {
+	var health string
+	if err := q.fields(want{"health", &health, false}, want{"reason", &reason, false}); err != nil {
+		return "", "", err
+	}
+	if word, err = known("health", health, words, true); err == nil {
+		return word, reason, nil
+	}
+	if health = strings.ToUpper(health); health == "" {
+		health = "None"
+	}
+	return "", "", &problem{status: http.StatusBadRequest, body: object{{"message", "Wrong " + kind + " health " + health}}}
 }
 
 // workerRow is a worker.
@@ -432,8 +453,8 @@ func workers() resource[workerRow] {
 		name: "workers",
 		fields: []field[workerRow]{
 			{"hostname", text, "name of the worker", true, func(w *workerRow) any { return string(w.Worker.Worker) }},
-			{"state", text, strings.Join(workerStates, ", "), false, func(w *workerRow) any { return w.State }},
 			{"health", text, strings.Join(workerHealths, ", "), true, func(w *workerRow) any { return string(w.Health) }},
+			{"state", text, strings.Join(workerStates, ", "), false, func(w *workerRow) any { return w.State }},
 			{"description", text, "", true, func(w *workerRow) any { return orNull(w.Description) }},
 			{"last_ping", moment, "when it was last there", false, func(w *workerRow) any { return stamped(&w.ping) }},
 			{"job_limit", integer, "jobs that it runs at once; 0 is no limit", true, func(w *workerRow) any { return w.JobLimit }},

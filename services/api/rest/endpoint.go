@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"strata/events"
+	"strata/events/lab"
 )
 
 // endpoint is an address with what can be done there.
@@ -23,7 +26,48 @@ type operation struct {
 	accepts []param // of the body
 	status  int     // of success; 0 is 200
 	content string  // type of the answer; "" is application/json
+	right   right   // without which nothing else is looked at, as in LAVA; the api asks for rights in any case
 	handle  func(*request) (answer, error)
+}
+
+// right is what a caller must be allowed to do with the thing that the address names; without a kind it is nothing.
+type right struct {
+	verb lab.Verb
+	kind events.Kind
+}
+
+// allows returns an error where the caller may not do what an operation is for.
+func (q *request) allows(o operation) error {
+	if o.right.kind == "" {
+		return nil
+	}
+	if err := q.named(); err != nil {
+		return err
+	}
+	if !q.d.Lab.Can(q.who, o.right.verb, events.Entity{Kind: o.right.kind, ID: q.r.PathValue("name")}) {
+		return detail(http.StatusForbidden, forbidden)
+	}
+	return nil
+}
+
+// withRights says of the operations that write what callers must be allowed to.
+func withRights(kind events.Kind, list []endpoint) []endpoint {
+	for _, e := range list {
+		one := strings.Contains(e.path, "{name}")
+		for i := range e.operations {
+			o := &e.operations[i]
+			switch {
+			case o.method == http.MethodGet:
+			case o.method == http.MethodDelete:
+				o.right = right{lab.Remove, kind}
+			case one:
+				o.right = right{lab.Change, kind}
+			default:
+				o.right = right{lab.Add, kind}
+			}
+		}
+	}
+	return list
 }
 
 // param is a parameter of the address or a field of the body.
@@ -74,12 +118,16 @@ func (e endpoint) allowed() string {
 }
 
 // describe answers OPTIONS, in the shape of Django REST framework.
-func (e endpoint) describe() object {
-	out := object{{"name", title(e.path)}, {"description", e.doc}, {"renders", []string{"application/json", "text/html"}},
-		{"parses", []string{"application/json", "application/x-www-form-urlencoded", "multipart/form-data"}}}
+func (q *request) describe() object {
+	e := q.e
+	parses := []string{"application/json", "application/x-www-form-urlencoded", "multipart/form-data"}
+	if strings.HasPrefix(e.path, "devices/") {
+		parses = append(parses, "text/plain")
+	}
+	out := object{{"name", viewName(e.path)}, {"description", e.doc}, {"renders", []string{"application/json", "text/html"}}, {"parses", parses}}
 	actions := object{}
 	for _, o := range e.operations {
-		if o.method != http.MethodPost && o.method != http.MethodPut {
+		if o.method != http.MethodPost && o.method != http.MethodPut || q.allows(o) != nil {
 			continue
 		}
 		var fields object
@@ -101,6 +149,33 @@ func (e endpoint) describe() object {
 func label(name string) string {
 	words := strings.ReplaceAll(name, "_", " ")
 	return strings.ToUpper(words[:1]) + words[1:]
+}
+
+// viewName is how LAVA calls what stands at an address: jobs/ is the Test Job List, jobs/{id}/logs/ Test Job logs.
+func viewName(path string) string {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	last, row := parts[len(parts)-1], false
+	if strings.HasPrefix(last, "{") && len(parts) > 1 {
+		row, last = true, parts[len(parts)-2]
+	}
+	names := map[string]string{"jobs": "Test Job", "suites": "Test Suite", "tests": "Test Case", "devices": "Device", "devicetypes": "Device Type",
+		"workers": "Worker", "tags": "Tag", "aliases": "Alias", "groups": "Group", "users": "User", "remote-artifact-tokens": "Remote Artifact Token"}
+	name, known := names[last]
+	if parts[0] == "permissions" && known {
+		name = "Group " + name + " Permission"
+	}
+	switch {
+	case known && row:
+		return name + " Instance"
+	case known:
+		return name + " List"
+	}
+	for i := len(parts) - 2; i >= 0; i-- { // an action of the resource before it
+		if of, ok := names[parts[i]]; ok {
+			return of + " " + last
+		}
+	}
+	return title(path)
 }
 
 // title is an address as a heading: jobs/{id}/logs/ becomes Jobs Logs.

@@ -1,6 +1,10 @@
 package rest
 
-import "net/http"
+import (
+	"net/http"
+
+	"strata/events"
+)
 
 // endpoints lists every address that is answered.
 func endpoints() []endpoint {
@@ -124,7 +128,7 @@ func resultEndpoints() []endpoint {
 func deviceEndpoints() []endpoint {
 	docs := devices().docs()
 	health := []param{{"health", text, "the word, in any case", true}, {"reason", text, "why", false}}
-	return []endpoint{
+	return withRights(events.Device, []endpoint{
 		{version: v02, path: "devices/", fields: docs, doc: "Devices.", operations: []operation{
 			list("List devices by name.", append(devices().params(), param{"all", truth, "retired ones too", false}), listDevices), post("Add a device.", 201, writes(docs), addDevice)}},
 		{version: v02, path: "devices/validate/", doc: "Whether a text could be a device's dictionary.", operations: []operation{post("Check the body, text/plain.", 200, nil, validateDevice)}},
@@ -133,13 +137,13 @@ func deviceEndpoints() []endpoint {
 			{method: http.MethodGet, doc: "Get it.", content: "text/plain", params: []param{{"render", truth, "as workers get it", false}, {"context", text, "a job's context, YAML, to render it with", false}}, handle: dictionary},
 			post("Set it.", 200, []param{{"dictionary", text, "", true}}, setDictionary)}},
 		{version: v02, path: "devices/{name}/set_health/", doc: "The device's health.", operations: []operation{post("Set it.", 202, health, setDeviceHealth)}},
-	}
+	})
 }
 
 // typeEndpoints are about device types and their other names.
 func typeEndpoints() []endpoint {
 	docs, other := deviceTypes().docs(), aliases().docs()
-	return []endpoint{
+	return append(withRights(events.DeviceType, []endpoint{
 		{version: v02, path: "devicetypes/", fields: docs, doc: "Device types.", operations: []operation{
 			list("List device types by name.", deviceTypes().params(), listTypes), post("Add a device type.", 201, writes(docs), addType)}},
 		{version: v02, path: "devicetypes/{name}/", fields: docs, doc: "A device type.", operations: row(docs, showType, changeType, removeType)},
@@ -147,10 +151,11 @@ func typeEndpoints() []endpoint {
 			getFileOf("Get it.", "application/yaml", template), post("Set it.", 204, []param{{"template", text, "", true}}, setTemplate)}},
 		{version: v02, path: "devicetypes/{name}/health_check/", doc: "The job that checks the type's devices.", operations: []operation{
 			getFileOf("Get it.", "application/yaml", healthCheck), post("Set it.", 204, []param{{"config", text, "", true}}, setHealthCheck)}},
+	}), []endpoint{
 		{version: v02, path: "aliases/", fields: other, doc: "Other names of device types.", operations: []operation{
 			list("List them.", aliases().params(), listAliases), post("Add one.", 201, writes(other), addAlias)}},
 		{version: v02, path: "aliases/{name}/", fields: other, doc: "Another name of a device type.", operations: row(other, showAlias, changeAlias, removeAlias)},
-	}
+	}...)
 }
 
 // workerEndpoints are about workers.
@@ -161,14 +166,14 @@ func workerEndpoints() []endpoint {
 		return endpoint{version: v02, path: path, doc: doc, operations: []operation{
 			getFileOf("Get it.", "application/yaml", f.show), post("Set it.", 200, []param{{f.field, text, "", true}}, f.change)}}
 	}
-	return []endpoint{
+	return withRights(events.Worker, []endpoint{
 		{version: v02, path: "workers/", fields: docs, doc: "Workers.", operations: []operation{
 			list("List workers by name.", workers().params(), listWorkers), post("Register a worker.", 201, writes(docs), addWorker)}},
 		{version: v02, path: "workers/{name}/", fields: docs, doc: "A worker.", operations: row(docs, showWorker, changeWorker, removeWorker)},
 		file(envFile(), "workers/{name}/env/", "Variables of the worker's jobs."),
 		file(configFile(), "workers/{name}/config/", "The worker's dispatcher configuration."),
 		{version: v02, path: "workers/{name}/set_health/", doc: "The worker's health.", operations: []operation{post("Set it.", 202, health, setWorkerHealth)}},
-	}
+	})
 }
 
 // labEndpoints are about what is left of the lab's tables.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -21,19 +22,21 @@ type recorded struct {
 	body               string
 }
 
+// recordings is the folder of what was recorded: STRATA_CORPUS, or the one beside the repository.
+func recordings() string {
+	root := os.Getenv("STRATA_CORPUS")
+	for dir, _ := filepath.Abs("."); root == "" && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
+			root = filepath.Join(dir, "..", "shared")
+		}
+	}
+	return root
+}
+
 // golden reads a recorded answer: below STRATA_CORPUS, or beside the repository.
 func golden(t *testing.T, name string) recorded {
 	t.Helper()
-	root := os.Getenv("STRATA_CORPUS")
-	if root == "" {
-		for dir, _ := filepath.Abs("."); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-			if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
-				root = filepath.Join(dir, "..", "shared")
-				break
-			}
-		}
-	}
-	text, err := os.ReadFile(filepath.Join(root, "golden", "rest", name+".txt"))
+	text, err := os.ReadFile(filepath.Join(recordings(), "golden", "rest", name+".txt"))
 	if err != nil {
 		t.Skipf("SKIPPED: no recorded answers (%v); set STRATA_CORPUS to the folder that holds them", err)
 	}
@@ -156,7 +159,11 @@ func (l *tested) furnish(t *testing.T) {
 	}
 	definition := page.Results[0].Original
 	l.verb("workers.register", api.WorkerRequest{Worker: "peer-worker"}, nil)
-	l.verb("device-types.configure", api.DeviceType{DeviceType: "base", Hidden: true, Template: "{% block body %}{% endblock %}\n"}, nil)
+	base, err := os.ReadFile(filepath.Join(recordings(), "corpus", "device-types", "base.jinja2"))
+	if err != nil {
+		base = []byte("{% block body %}{% endblock %}\n")
+	}
+	l.verb("device-types.configure", api.DeviceType{DeviceType: "base", Hidden: true, Template: string(base)}, nil)
 	l.verb("device-types.configure", api.DeviceType{DeviceType: "qemu", Description: "golden type", HealthFrequency: 24, HealthDenominator: "hours",
 		HealthDisabled: true, Template: golden(t, "33-dt-template").body, HealthCheck: golden(t, "34-dt-hc").body}, nil)
 	l.verb("devices.add", api.DeviceRequest{Device: "qemu-01", DeviceType: "qemu", Worker: "peer-worker", Health: events.Unknown,
@@ -194,7 +201,10 @@ func (l *tested) results(t *testing.T, id events.JobID) {
 	}
 	var cases []events.Case
 	for _, r := range rows[1:] {
-		c := events.Case{Suite: r[1], Result: events.Outcome(r[2]), Name: r[11], At: noon}
+		c := events.Case{Suite: r[1], Result: events.Outcome(r[2]), Name: r[11], At: noon, Units: r[4], Metadata: recordedMetadata(t, r[9])}
+		if m, err := strconv.ParseFloat(r[3], 64); err == nil {
+			c.Measurement = &m
+		}
 		if start, end := number(r[13]), number(r[14]); start > 0 {
 			c.StartLine, c.EndLine = &start, &end
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"strata/events"
 	"strata/projections"
@@ -40,18 +41,18 @@ func jobFields() []field[jobRow] {
 	return []field[jobRow]{
 		{"id", integer, "number of the job", false, func(j *jobRow) any { return j.Job.Job }},
 		{"submitter", text, "name of the user who submitted it", false, func(j *jobRow) any { return j.User }},
-		{"viewing_groups", integers, "groups that may see it", false, func(j *jobRow) any { return numbersOf("group", j.Groups) }},
+		{"viewing_groups", integers, "groups that may see it", false, func(j *jobRow) any { return numbersOf("group", j.viewers()) }},
 		{"description", text, "job_name of the definition", false, func(j *jobRow) any { return j.Name }},
 		{"health_check", truth, "whether it is a health check", false, func(j *jobRow) any { return j.HealthCheck }},
-		{"requested_device_type", text, "device type asked for", false, func(j *jobRow) any { return orNull(j.DeviceType) }},
+		{"requested_device_type", related, "device type asked for", false, func(j *jobRow) any { return orNull(j.DeviceType) }},
 		{"tags", integers, "tags that the device must carry", false, func(j *jobRow) any { return numbersOf("tag", j.Tags) }},
-		{"actual_device", text, "device that it was given", false, func(j *jobRow) any { return orNull(j.Device) }},
+		{"actual_device", related, "device that it was given", false, func(j *jobRow) any { return orNull(j.Device) }},
 		{"submit_time", moment, "when it was submitted", false, func(j *jobRow) any { return stamp(j.SubmittedAt) }},
-		{"start_time", moment, "when it began to run", false, func(j *jobRow) any { return stamped(j.StartedAt) }},
+		{"start_time", moment, "when it began to run", false, func(j *jobRow) any { return stamped(j.began()) }},
 		{"end_time", moment, "when it ended", false, func(j *jobRow) any { return stamped(j.EndedAt) }},
 		{"state", text, strings.Join(jobStates, ", "), false, func(j *jobRow) any { return j.State }},
 		{"health", text, strings.Join(jobHealths, ", "), false, func(j *jobRow) any { return j.Health }},
-		{"priority", integer, "place in the queue, 0 to 100", false, func(j *jobRow) any { return j.Priority }},
+		{"priority", choice, "place in the queue, 0 to 100", false, func(j *jobRow) any { return j.Priority }},
 		{"definition", text, "the definition, without comments", true, func(j *jobRow) any { return j.texts.Definition }},
 		{"metadata", mapping, "metadata of the definition", false, func(j *jobRow) any { return metadata(j.Metadata) }},
 		{"original_definition", text, "the definition as it was submitted", false, func(j *jobRow) any { return j.texts.Original }},
@@ -59,6 +60,22 @@ func jobFields() []field[jobRow] {
 		{"failure_tags", integers, "a person's judgement", false, func(j *jobRow) any { return numbersOf("tag", j.FailureTags) }},
 		{"failure_comment", text, "a person's judgement, else why it failed", false, func(j *jobRow) any { return comment(j) }},
 	}
+}
+
+// viewers are the groups that see the job. A personal one is LAVA's for the group that is called like its submitter.
+func (j *jobRow) viewers() []string {
+	if len(j.Groups) == 0 && !j.Public {
+		return []string{j.User}
+	}
+	return j.Groups
+}
+
+// began is when the job began to run. LAVA gives one that never ran its end for that.
+func (j *jobRow) began() *time.Time {
+	if j.StartedAt == nil {
+		return j.EndedAt
+	}
+	return j.StartedAt
 }
 
 // comment is what a person said of the job; where nobody has, LAVA keeps there why a job was ended.
@@ -272,6 +289,9 @@ func changeJob(q *request) (answer, error) {
 	}
 	if err := q.named(); err != nil {
 		return answer{}, err
+	}
+	if !q.d.Lab.Superuser(q.who) {
+		return answer{}, detail(http.StatusForbidden, forbidden)
 	}
 	return answer{}, detail(http.StatusForbidden, "The definition of a job cannot be changed once it was submitted; submit another one.")
 }

@@ -11,7 +11,7 @@ import (
 // schema is a kind as JSON Schema.
 func (k kind) schema() object {
 	switch k {
-	case integer:
+	case integer, choice:
 		return object{{"type", "integer"}}
 	case number:
 		return object{{"type", "string"}, {"format", "decimal"}}

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"mime"
+	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -65,6 +68,32 @@ func (q *request) html() bool {
 	}
 	accept := q.r.Header.Get("Accept")
 	return strings.Contains(accept, "text/html") && !strings.Contains(accept, "application/json")
+}
+
+// acceptable refuses a caller of v0.2 who takes no JSON where there is nothing else.
+func (q *request) acceptable(o operation) error {
+	accept := q.r.Header.Get("Accept")
+	if accept == "" || q.version != v02 || o.content != "" || q.query.Get("format") != "" {
+		return nil
+	}
+	for _, part := range strings.Split(accept, ",") {
+		kind, _, err := mime.ParseMediaType(part)
+		if err == nil && slices.Contains([]string{"*/*", "application/*", "application/json", "text/*", "text/html"}, kind) {
+			return nil
+		}
+	}
+	return detail(http.StatusNotAcceptable, "Could not satisfy the request Accept header.")
+}
+
+// indent is how many blanks the caller wants JSON indented by, as in "application/json; indent=4"; 0 is one line.
+func (q *request) indent() int {
+	for _, part := range strings.Split(q.r.Header.Get("Accept"), ",") {
+		if kind, params, err := mime.ParseMediaType(part); err == nil && kind == "application/json" {
+			n, _ := strconv.Atoi(params["indent"]) // what is no number asks for nothing
+			return min(max(n, 0), 8)
+		}
+	}
+	return 0
 }
 
 // sendPage shows an answer to a person: indented, with addresses to follow. Nothing in it is markup of others.

@@ -21,11 +21,13 @@ const (
 	integers // a list
 	texts    // a list
 	mapping
+	related // another row, by its name or number
+	choice  // a number that has a meaning
 )
 
 // word is the kind as Django's OPTIONS has it.
 func (k kind) word() string {
-	return [...]string{"string", "integer", "decimal", "boolean", "datetime", "field", "field", "field"}[k]
+	return [...]string{"string", "integer", "decimal", "boolean", "datetime", "field", "field", "field", "field", "choice"}[k]
 }
 
 // field is a field of a resource's rows.

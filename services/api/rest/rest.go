@@ -105,7 +105,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 		return
 	}
 	if method == http.MethodOptions {
-		q.send(answer{body: e.describe()})
+		q.send(answer{body: q.describe()})
 		return
 	}
 	i := slices.IndexFunc(e.operations, func(o operation) bool { return o.method == method })
@@ -115,6 +115,10 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	}
 	if format := q.query.Get("format"); e.version == v02 && format != "" && format != "json" && format != "api" {
 		q.fail(notFound())
+		return
+	}
+	if err := errors.Join(q.allows(e.operations[i]), q.acceptable(e.operations[i])); err != nil {
+		q.fail(err)
 		return
 	}
 	a, err := e.operations[i].handle(q)
@@ -135,6 +139,7 @@ type request struct {
 	who     api.Caller
 	version string
 	query   url.Values
+	sent    *body // once it has been read
 }
 
 // authenticate finds out who asks. Django REST framework answers 403 to a wrong token, never 401.

@@ -125,7 +125,7 @@ func lineOrNull(n *uint64) any {
 // jobCases returns the cases of the job that the address names. Suites of a job that the caller may not see
 // are answered 403, as LAVA does.
 func (q *request) jobCases() (api.Cases, error) {
-	j, err := q.job()
+	j, err := q.seenJob()
 	if err != nil {
 		return api.Cases{}, err
 	}

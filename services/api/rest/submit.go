@@ -191,12 +191,12 @@ func batchCancel(q *request) (answer, error) {
 
 // validate answers POST jobs/validate/: what the strict validator says, to anybody.
 func validate(q *request) (answer, error) {
-	b, err := q.body()
+	definition, err := q.only("definition", "Test job definition is required.")
 	if err != nil {
 		return answer{}, err
 	}
-	var definition string
-	if err := b.read(want{"definition", &definition, true}); err != nil {
+	b, err := q.body()
+	if err != nil {
 		return answer{}, err
 	}
 	exact, _, err := b.truth("strict")
@@ -215,6 +215,18 @@ func validate(q *request) (answer, error) {
 	return said(http.StatusOK, "Job valid.")
 }
 
+// only reads the one text that an operation is about; lacks is said, bare, where there is none.
+func (q *request) only(field, lacks string) (string, error) {
+	b, err := q.body()
+	if err != nil {
+		return "", err
+	}
+	if text, _ := b.text(field); text != "" {
+		return text, nil
+	}
+	return "", &problem{status: http.StatusBadRequest, body: object{{field, lacks}}}
+}
+
 // listed writes the place of a problem as a list: @ data['a'][0] becomes @ ['a', 0].
 func listed(classic string) string {
 	message, path, ok := strings.Cut(classic, " @ data[")
@@ -226,12 +238,8 @@ func listed(classic string) string {
 
 // validateTestdef answers POST jobs/validate_testdef/.
 func validateTestdef(q *request) (answer, error) {
-	b, err := q.body()
+	definition, err := q.only("definition", "Test definition is required.")
 	if err != nil {
-		return answer{}, err
-	}
-	var definition string
-	if err := b.read(want{"definition", &definition, true}); err != nil {
 		return answer{}, err
 	}
 	if found := testdef.Validate([]byte(definition), false); len(found) > 0 {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"strata/events"
+	dictionaries "strata/schemas/device"
 	"strata/services/api"
 )
 
@@ -148,6 +149,9 @@ func template(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if t.Template == "" { // of the type's own: one that comes with the lab
+		t.Template, _ = dictionaries.OwnTemplate(string(t.DeviceType) + ".jinja2")
+	}
 	if t.Template == "" {
 		return answer{}, detail(http.StatusBadRequest, "Device-type '%s' does not have a template", t.DeviceType)
 	}
@@ -156,7 +160,7 @@ func template(q *request) (answer, error) {
 
 // setTemplate answers POST devicetypes/<name>/template/.
 func setTemplate(q *request) (answer, error) {
-	return q.setText("template", func(t *api.DeviceType, text string) { t.Template = text })
+	return q.setText("template", "Device type template is required.", func(t *api.DeviceType, text string) { t.Template = text })
 }
 
 // healthCheck answers GET devicetypes/<name>/health_check/.
@@ -166,24 +170,24 @@ func healthCheck(q *request) (answer, error) {
 		return answer{}, err
 	}
 	if t.HealthCheck == "" {
-		return answer{}, detail(http.StatusBadRequest, "Device-type '%s' does not have health check", t.DeviceType)
+		return answer{}, detail(http.StatusBadRequest, "Device-type '%s' health check was not found.", t.DeviceType)
 	}
 	return textFile(string(t.DeviceType)+"_health_check.yaml", "application/yaml", t.HealthCheck)
 }
 
 // setHealthCheck answers POST devicetypes/<name>/health_check/.
 func setHealthCheck(q *request) (answer, error) {
-	return q.setText("config", func(t *api.DeviceType, text string) { t.HealthCheck = text })
+	return q.setText("config", "Health check configuration is required.", func(t *api.DeviceType, text string) { t.HealthCheck = text })
 }
 
 // setText sets one text of a device type.
-func (q *request) setText(field string, set func(*api.DeviceType, string)) (answer, error) {
-	t, err := q.deviceType()
+func (q *request) setText(field, lacks string, set func(*api.DeviceType, string)) (answer, error) {
+	text, err := q.only(field, lacks)
 	if err != nil {
 		return answer{}, err
 	}
-	var text string
-	if err := q.fields(want{field, &text, true}); err != nil {
+	t, err := q.deviceType()
+	if err != nil {
 		return answer{}, err
 	}
 	in := settings(t)
@@ -273,7 +277,10 @@ func addAlias(q *request) (answer, error) {
 		return answer{}, err
 	}
 	if slices.ContainsFunc(rows, func(r aliasRow) bool { return r.name == a.name }) {
-		return answer{}, invalid("name", "alias with this name already exists.")
+		return answer{}, invalid("name", "alias with this Alias for this device-type already exists.")
+	}
+	if err := q.known("device_type", a.deviceType); err != nil {
+		return answer{}, err
 	}
 	err = q.realias(a.deviceType, func(names []string) []string { return append(names, a.name) })
 	return answer{status: http.StatusCreated, body: aliases().show(&a)}, err
@@ -287,6 +294,9 @@ func changeAlias(q *request) (answer, error) {
 	}
 	to := *a
 	if err := q.fields(want{"name", &to.name, false}, want{"device_type", &to.deviceType, false}); err != nil {
+		return answer{}, err
+	}
+	if err := q.known("device_type", to.deviceType); err != nil {
 		return answer{}, err
 	}
 	if err := q.realias(a.deviceType, without(a.name)); err != nil {
@@ -312,6 +322,22 @@ func without(name string) func([]string) []string {
 	return func(names []string) []string {
 		return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == name })
 	}
+}
+
+// known refuses the name of a device type or worker that there is not: naming a device type here would make it.
+func (q *request) known(field, name string) error {
+	var err error
+	switch {
+	case name == "":
+	case field == "device_type":
+		err = q.ask("device-types.show", api.DeviceType{DeviceType: events.DeviceTypeName(name)}, nil)
+	default:
+		err = q.ask("workers.show", api.WorkerRequest{Worker: events.WorkerName(name)}, nil)
+	}
+	if api.HasCode(err, api.NotFound) || api.HasCode(err, api.Denied) {
+		return invalid(field, "Invalid pk %q - object does not exist.", name)
+	}
+	return err
 }
 
 // realias changes the aliases of a device type.

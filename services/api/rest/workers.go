@@ -2,7 +2,6 @@ package rest
 
 import (
 	"net/http"
-	"strings"
 
 	"strata/events"
 	"strata/services/api"
@@ -59,7 +58,7 @@ func addWorker(q *request) (answer, error) {
 	}
 	in := api.WorkerRequest{Worker: events.WorkerName(name)}
 	if _, err := asked[api.Worker](q, "workers.show", in); err == nil {
-		return answer{}, invalid("hostname", "worker with this hostname already exists.")
+		return answer{}, invalid("hostname", "worker with this Hostname already exists.")
 	}
 	settings := in
 	if err := setWorker(b, &settings); err != nil {
@@ -89,7 +88,7 @@ func (q *request) changeWorkerTo(b *body, in api.WorkerRequest) error {
 	}
 	word, err := known("health", health, workerHealths, true)
 	if err != nil {
-		return err
+		return invalid("health", "%q is not a valid choice.", health)
 	}
 	return q.ask("workers.health", api.WorkerRequest{Worker: in.Worker, Health: events.WorkerHealth(word), Reason: "set over REST"}, nil)
 }
@@ -135,13 +134,9 @@ func setWorkerHealth(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	var health, reason string
-	if err := q.fields(want{"health", &health, true}, want{"reason", &reason, false}); err != nil {
-		return answer{}, err
-	}
-	word, err := known("health", health, workerHealths, true)
+	word, reason, err := q.healthWord("worker", workerHealths)
 	if err != nil {
-		return answer{}, detail(http.StatusBadRequest, "Wrong worker health %s", strings.ToUpper(health))
+		return answer{}, err
 	}
 	if err := q.ask("workers.health", api.WorkerRequest{Worker: w.Worker, Health: events.WorkerHealth(word), Reason: reason}, nil); err != nil {
 		return answer{}, err
