@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-//go:embed templates
+//go:embed all:templates
 var written embed.FS
 
 // templates are the parsed pages, each with the layout and the parts that pages share.
