@@ -1,0 +1,275 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"strata/projections"
+)
+
+// wholeDevice is a device with all that is known of it, of devices.show.
+type wholeDevice struct {
+	deviceRow
+	HeldFor      string     `json:"held_for"`
+	HeldUntil    *time.Time `json:"held_until"`
+	Description  string     `json:"description"`
+	Version      int        `json:"version"`
+	Dictionary   string     `json:"dictionary"`
+	Hardware     string     `json:"hardware"`
+	Owner        string     `json:"owner"`
+	OwnerGroup   string     `json:"owner_group"`
+	LastCheck    *time.Time `json:"last_check"`
+	LastCheckJob uint64     `json:"last_check_job"`
+}
+
+// To is the device's address.
+func (d wholeDevice) To() string { return deviceAddress(d.Device) }
+
+func deviceAddress(name string) string { return "/scheduler/device/" + url.PathEscape(name) }
+
+// deviceData is what the page of a device shows.
+type deviceData struct {
+	wholeDevice
+	May            rights
+	Warnings       []string
+	Worker         *workerRow
+	WorkerName     string // where the worker itself is hidden
+	Before, After  string // devices of the same type beside it, by name
+	Jobs           []projections.SelectedJob
+	Count          uint64
+	NoJobs         string // why there are none to show
+	Steps          []step
+	More           int // steps that are not shown
+	NoStory        string
+	Line           template.HTML
+	Since          time.Time
+	Shares         []share
+	Healths        []string
+	Workers, Kinds []string
+	Now            time.Time
+}
+
+// stepsShown is how much of a story a page tells at first; ?all tells the rest.
+const stepsShown = 20
+
+// timelineDays is how far back the bar of healths goes.
+const timelineDays = 30
+
+// devicePage shows how a device is and what it did.
+func devicePage(q *request) (page, error) {
+	name := q.PathValue("name")
+	d := deviceData{Now: q.now, Since: q.now.Add(-timelineDays * 24 * time.Hour), Healths: []string{"Good", "Unknown", "Looping", "Bad", "Maintenance", "Retired"}}
+	var err error
+	if d.wholeDevice, err = theDevice(q, name); err != nil {
+		return page{}, err
+	}
+	d.May, d.WorkerName = q.may("device/"+name), d.wholeDevice.Worker
+	d.beside(q)
+	d.warn(q)
+	found, err := findJobs(q, jobSearch{Terms: []projections.JobTerm{{Field: "device", Op: projections.TermExact, Values: []string{name}}}, Limit: 15,
+		Order: []projections.JobOrder{{Field: "submit_time", Desc: true}}})
+	if err != nil {
+		d.NoJobs = err.Error()
+	}
+	d.Jobs, d.Count = found.Jobs, found.Count
+	facts, err := factsOf(q, "device/"+name)
+	if err != nil {
+		d.NoStory = err.Error()
+	}
+	d.Steps = tell(facts)
+	if n := len(d.Steps); n > stepsShown && !q.URL.Query().Has("all") {
+		d.Steps, d.More = d.Steps[:stepsShown], n-stepsShown
+	}
+	if len(facts) > 0 && facts[0].Time.After(d.Since) {
+		d.Since = facts[0].Time // a new device has no empty month before it
+	}
+	if spans := healths(facts, d.Since, q.now); err == nil {
+		d.Line, d.Shares = timeline(spans), shares(spans)
+	}
+	return page{template: "device", title: name, data: d, live: "device/" + name + " worker/" + d.wholeDevice.Worker, help: "devices", styles: []string{"lab.css"},
+		crumbs: []crumb{{"Devices", "/scheduler/alldevices/active"}, {name, ""}}}, nil
+}
+
+// theDevice asks for a device.
+func theDevice(q *request, name string) (wholeDevice, error) {
+	return asked[wholeDevice](q, "devices.show", map[string]any{"device": name})
+}
+
+// beside finds the devices of the same type before and after this one, and the workers to choose from.
+func (d *deviceData) beside(q *request) {
+	devices, err := asked[[]deviceRow](q, "devices.list", nil)
+	if err != nil {
+		return
+	}
+	devices = slices.DeleteFunc(devices, func(one deviceRow) bool { return one.DeviceType != d.DeviceType })
+	at := slices.IndexFunc(devices, func(one deviceRow) bool { return one.Device == d.Device })
+	if at > 0 {
+		d.Before = devices[at-1].Device
+	}
+	if at >= 0 && at+1 < len(devices) {
+		d.After = devices[at+1].Device
+	}
+}
+
+// warn says what keeps the device from taking jobs, and what an administrator has forgotten.
+func (d *deviceData) warn(q *request) {
+	workers, err := asked[[]workerRow](q, "workers.list", nil)
+	if err == nil {
+		for _, w := range workers {
+			d.Workers = append(d.Workers, w.Worker)
+			if w.Worker == d.wholeDevice.Worker {
+				d.Worker = &w
+			}
+		}
+	}
+	switch w := d.Worker; {
+	case d.wholeDevice.Worker == "":
+		d.Warnings = append(d.Warnings, "It hangs on no worker, so it takes no jobs.")
+	case w != nil && w.State != "Online":
+		d.Warnings = append(d.Warnings, "Its worker "+w.Worker+" is offline: "+cmp.Or(w.StateReason, "nobody said why")+".")
+	case w != nil && w.Health != "Active":
+		d.Warnings = append(d.Warnings, "Its worker "+w.Worker+" is in "+strings.ToLower(w.Health)+" and takes no jobs.")
+	}
+	if d.Version == 0 {
+		d.Warnings = append(d.Warnings, "It has no dictionary yet, so nobody can reach its board.")
+	} else if _, invalid, err := rendered(q, d.Device); err != nil {
+		d.Warnings = append(d.Warnings, "Its dictionary cannot be rendered: "+err.Error())
+	} else if invalid != "" {
+		d.Warnings = append(d.Warnings, "Its configuration is not valid: "+invalid)
+	}
+	if d.May.Change() {
+		if kind, err := theType(q, d.DeviceType); err == nil && kind.HealthCheck == "" {
+			d.Warnings = append(d.Warnings, "Device type "+d.DeviceType+" has no health check, so nothing notices when the board breaks.")
+		}
+	}
+}
+
+// setDeviceHealth says how a device is.
+func setDeviceHealth(q *request) (page, error) {
+	name := q.PathValue("name")
+	health, reason := q.PostFormValue("health"), strings.TrimSpace(q.PostFormValue("reason"))
+	err := q.ask("devices.health", map[string]any{"device": name, "health": health, "reason": reason}, nil)
+	if err != nil {
+		return page{}, err
+	}
+	return page{to: q.back(deviceAddress(name)), note: name + " is " + health + " now."}, nil
+}
+
+// describeDevice changes what is known of a device beside its dictionary. The form has all fields, and each that
+// differs is one change: a refusal says which field, and those before it are done.
+func describeDevice(q *request) (page, error) {
+	name := q.PathValue("name")
+	d, err := theDevice(q, name)
+	if err != nil {
+		return page{}, err
+	}
+	value := func(field string) string { return strings.TrimSpace(q.PostFormValue(field)) }
+	in := map[string]any{"device": name}
+	for field, was := range map[string]string{"description": d.Description, "hardware": d.Hardware, "owner": d.Owner} {
+		if q.PostForm.Has(field) && value(field) != was {
+			in[field] = value(field)
+		}
+	}
+	if len(in) > 1 {
+		if err := q.ask("devices.describe", in, nil); err != nil {
+			return page{}, err
+		}
+	}
+	if q.PostForm.Has("worker") && value("worker") != d.Worker {
+		if err := q.ask("devices.move", map[string]any{"device": name, "worker": value("worker")}, nil); err != nil {
+			return page{}, err
+		}
+	}
+	if q.PostForm.Has("tags") {
+		tags := strings.FieldsFunc(value("tags"), func(r rune) bool { return r == ',' || r == ' ' })
+		for _, t := range d.Tags {
+			if !slices.Contains(tags, t) {
+				if err := q.ask("devices.untag", map[string]any{"device": name, "tag": t}, nil); err != nil {
+					return page{}, err
+				}
+			}
+		}
+		for _, t := range tags {
+			if err := q.ask("devices.tag", map[string]any{"device": name, "tag": t}, nil); err != nil {
+				return page{}, err
+			}
+		}
+	}
+	return page{to: deviceAddress(name), note: "What is known of " + name + " is changed."}, nil
+}
+
+// deviceChecks lists the health checks of a device.
+func deviceChecks(q *request) (page, error) {
+	name := q.PathValue("name")
+	if _, err := theDevice(q, name); err != nil {
+		return page{}, err
+	}
+	found, err := findJobs(q, jobSearch{Limit: 100, Order: []projections.JobOrder{{Field: "submit_time", Desc: true}}, Terms: []projections.JobTerm{
+		{Field: "device", Op: projections.TermExact, Values: []string{name}}, {Field: "health_check", Op: projections.TermExact, Values: []string{"true"}}}})
+	if err != nil {
+		return page{}, err
+	}
+	good, over := 0, 0
+	for _, j := range found.Jobs {
+		if j.State == "Finished" {
+			over++
+		}
+		if j.Health == "Complete" {
+			good++
+		}
+	}
+	lead := fmt.Sprintf("%d of the last %d health checks passed.", good, over)
+	if len(found.Jobs) == 0 {
+		lead = "No health check has run on this device."
+	}
+	return page{template: "checks", title: "Health checks of " + name, live: "device/" + name, styles: []string{"lab.css"},
+		data:   map[string]any{"Name": name, "Lead": lead, "Jobs": found.Jobs, "Now": q.now, "Device": name},
+		crumbs: []crumb{{"Devices", "/scheduler/alldevices/active"}, {name, deviceAddress(name)}, {"Health checks", ""}}}, nil
+}
+
+// myHealthHistory tells what became of the devices that the visitor looks after.
+func myHealthHistory(q *request) (page, error) {
+	if !q.SignedIn {
+		return page{}, &Refusal{Code: "not-found", Message: "sign in to see the devices that you look after"}
+	}
+	devices, err := everyDevice(q)
+	if err != nil {
+		return page{}, err
+	}
+	mine, err := changeable(q, devices)
+	if err != nil {
+		return page{}, err
+	}
+	devices = slices.DeleteFunc(devices, func(d listedDevice) bool { return !mine[d.Device] })
+	return healthHistory(q, devices, "Health of my devices", []crumb{{"Devices", "/scheduler/alldevices/active"}, {"Mine", "/scheduler/mydevices"}, {"Health", ""}})
+}
+
+// historyDevices bounds how many stories one page reads.
+const historyDevices = 200
+
+// healthHistory tells the changes of health of several devices, the newest first.
+func healthHistory(q *request, devices []listedDevice, title string, way []crumb) (page, error) {
+	left := max(0, len(devices)-historyDevices)
+	var steps []step
+	for _, d := range devices[:len(devices)-left] {
+		facts, err := factsOf(q, "device/"+d.Device)
+		if err != nil {
+			return page{}, err
+		}
+		for _, s := range tell(facts) {
+			if s.Health != "" {
+				s.Thing, s.ThingTo = d.Device, deviceAddress(d.Device)
+				steps = append(steps, s)
+			}
+		}
+	}
+	slices.SortFunc(steps, func(a, b step) int { return cmp.Compare(b.Seq, a.Seq) })
+	more := max(0, len(steps)-200)
+	return page{template: "healths", title: title, crumbs: way, live: "device/", styles: []string{"lab.css"},
+		data: map[string]any{"Steps": steps[:len(steps)-more], "More": more, "Left": left, "Devices": len(devices), "Now": q.now}}, nil
+}

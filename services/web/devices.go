@@ -1,0 +1,230 @@
+package web
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// deviceRoutes are the lists of devices and what stands below a device.
+func deviceRoutes() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []route{
+		{get, "/scheduler/alldevices", devicesPage("all"), "Devices", "find a device, retired ones too"},
+		{get, "/scheduler/alldevices/active", devicesPage("active"), "Devices", "find a device that is in use"},
+		{get, "/scheduler/alldevices/online", devicesPage("online"), "Devices online", "see which devices take jobs"},
+		{get, "/scheduler/alldevices/passinghealthchecks", devicesPage("checks"), "Health checks", "see which devices pass their health checks"},
+		{get, "/scheduler/alldevices/maintenance", devicesPage("maintenance"), "Devices in maintenance", "see what is being mended"},
+		{get, "/scheduler/mydevices", devicesPage("mine"), "My devices", "see the devices that I look after"},
+		{get, "/scheduler/mydevicetypehealthhistory", myHealthHistory, "Health of my devices", "see what became of the devices that I look after"},
+		{get, "/scheduler/labhealth", devicesPage("health"), "Lab health", "see which devices are unwell, and why"},
+		{get, "/scheduler/labhealth/device/{name}", deviceChecks, "Health checks", "see the health checks of a device"},
+		{get, "/scheduler/device/{name}", devicePage, "Device", "see how a device is and what it did"},
+		{post, "/scheduler/device/{name}/health", setDeviceHealth, "", "say how a device is, and why"},
+		{get, "/scheduler/device/{name}/devicedict", dictionaryPage, "Dictionary", "read a device's dictionary, as written and as rendered"},
+		{get, "/scheduler/device/{name}/devicedict/plain", plainDictionary, "Rendered dictionary", "download a device's rendered dictionary"},
+		{get, "/scheduler/device/{name}/devicedict/history", dictionaryHistory, "Versions of the dictionary", "see who changed a dictionary, and what"},
+		{get, "/scheduler/device/{name}/edit", editDevice, "Change device", "open the editor of a device"},
+		{post, "/scheduler/device/{name}/edit", saveDevice, "Change device", "change a device's dictionary after a look at what it would be"},
+		{post, "/scheduler/device/{name}/describe", describeDevice, "", "change a device's description, worker and tags"},
+		{get, "/scheduler/device/{name}/hands", handsPage, "Device by hand", "take a device in hand"},
+		{post, "/scheduler/device/{name}/hands", useHands, "Device by hand", "switch a device's power, or check it"},
+	}
+}
+
+// listedDevice is a device in a list.
+type listedDevice struct {
+	deviceRow
+	Retired   bool
+	Away      bool       // its worker is away or takes no jobs
+	LastJob   *time.Time // end of the last job that was no health check, where the tables tell
+	LastCheck *time.Time
+	Check     uint64 // the last health check that ended
+	// Seen is when the health was last reported, by a check.
+}
+
+// devicesData is what lists of devices show.
+type devicesData struct {
+	List    listing[listedDevice]
+	View    string
+	Views   []view
+	Add     bool
+	Counts  []view // of health
+	Healthy bool   // shows health and its cause in place of work
+}
+
+// view is one of several lists of the same things.
+type view struct {
+	Name, Title, To string
+	Count           int
+}
+
+// devicesPage lists devices: those of a view.
+func devicesPage(name string) func(*request) (page, error) {
+	return func(q *request) (page, error) {
+		devices, err := everyDevice(q)
+		if err != nil {
+			return page{}, err
+		}
+		if name == "mine" && !q.SignedIn {
+			return page{}, &Refusal{Code: "not-found", Message: "sign in to see the devices that you look after"}
+		}
+		mine := map[string]bool{}
+		if name == "mine" {
+			if mine, err = changeable(q, devices); err != nil {
+				return page{}, err
+			}
+		}
+		d := devicesData{View: name, Healthy: name == "health" || name == "checks"}
+		for _, v := range []view{{"active", "Active", "/scheduler/alldevices/active", 0}, {"online", "Online", "/scheduler/alldevices/online", 0},
+			{"maintenance", "Maintenance", "/scheduler/alldevices/maintenance", 0}, {"checks", "Health checks", "/scheduler/alldevices/passinghealthchecks", 0},
+			{"health", "Lab health", "/scheduler/labhealth/", 0}, {"all", "All", "/scheduler/alldevices", 0}} {
+			v.Count = len(slices.DeleteFunc(slices.Clone(devices), func(one listedDevice) bool { return !one.belongs(v.Name, mine) }))
+			d.Views = append(d.Views, v)
+		}
+		shown := slices.DeleteFunc(devices, func(one listedDevice) bool { return !one.belongs(name, mine) })
+		if name == "checks" || name == "health" {
+			slices.SortStableFunc(shown, func(a, b listedDevice) int { return cmp.Compare(ill(a.Health), ill(b.Health)) })
+		}
+		d.List = list(q, "device", deviceColumns(d.Healthy), shown)
+		if q.SignedIn {
+			d.Add = q.may("device/").Add()
+		}
+		return page{template: "devices", data: d, live: "device/ worker/", help: "devices", styles: []string{"lab.css"}}, nil
+	}
+}
+
+// ill puts what wants looking at first.
+func ill(health string) int {
+	return map[string]int{"Bad": 0, "Looping": 1, "Maintenance": 2, "Unknown": 3, "Good": 4, "Retired": 5}[health]
+}
+
+// belongs tells whether a device is in a view.
+func (d listedDevice) belongs(view string, mine map[string]bool) bool {
+	switch view {
+	case "all":
+		return true
+	case "online":
+		return (d.Health == "Good" || d.Health == "Unknown") && !d.Away
+	case "maintenance":
+		return d.Health == "Maintenance"
+	case "mine":
+		return mine[d.Device]
+	}
+	return !d.Retired
+}
+
+// deviceColumns are what lists of devices show.
+func deviceColumns(health bool) []column[listedDevice] {
+	type row = listedDevice
+	when := func(of func(row) *time.Time) func(a, b row) int {
+		return func(a, b row) int {
+			x, _ := timeOf(of(a))
+			y, _ := timeOf(of(b))
+			return x.Compare(y)
+		}
+	}
+	all := []column[row]{
+		{name: "hostname", title: "Device", text: func(d row) string { return d.Device }},
+		{name: "device_type", title: "Type", text: func(d row) string { return d.DeviceType }},
+		{name: "worker", title: "Worker", text: func(d row) string { return d.Worker }, narrow: true},
+	}
+	if health {
+		return append(all,
+			column[row]{name: "health", title: "Health", text: func(d row) string { return d.Health }, exact: true, order: func(a, b row) int { return cmp.Compare(ill(a.Health), ill(b.Health)) }},
+			column[row]{name: "reason", title: "Why", text: func(d row) string { return d.HealthReason }, narrow: true},
+			column[row]{name: "last_check", title: "Last check", order: when(func(d row) *time.Time { return d.LastCheck })},
+			column[row]{name: "job", title: "Check", number: true})
+	}
+	return append(all,
+		column[row]{name: "state", title: "State", text: func(d row) string { return d.State }, exact: true},
+		column[row]{name: "health", title: "Health", text: func(d row) string { return d.Health }, exact: true, order: func(a, b row) int { return cmp.Compare(ill(a.Health), ill(b.Health)) }},
+		column[row]{name: "last_job", title: "Last job", order: when(func(d row) *time.Time { return d.LastJob }), narrow: true},
+		column[row]{name: "tags", title: "Tags", text: func(d row) string { return strings.Join(d.Tags, " ") }, narrow: true})
+}
+
+// everyDevice returns all devices that the visitor may see, by name.
+func everyDevice(q *request) ([]listedDevice, error) {
+	devices, err := asked[[]struct {
+		deviceRow
+		LastCheck    *time.Time `json:"last_check"`
+		LastCheckJob uint64     `json:"last_check_job"`
+	}](q, "devices.list", nil)
+	if err != nil {
+		return nil, err
+	}
+	fit := map[string]bool{}
+	if workers, err := asked[[]workerRow](q, "workers.list", nil); err == nil {
+		for _, w := range workers {
+			fit[w.Worker] = w.State == "Online" && w.Health == "Active"
+		}
+	}
+	last := lastJobs(q)
+	all := make([]listedDevice, 0, len(devices))
+	for _, d := range devices {
+		one := listedDevice{deviceRow: d.deviceRow, Retired: d.Health == "Retired", Away: !fit[d.Worker], LastCheck: d.LastCheck, Check: d.LastCheckJob}
+		if at, ok := last[d.Device]; ok {
+			one.LastJob = &at
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// lastJobs asks the tables when each device's last job ended; they may be away, and lists go on without them.
+func lastJobs(q *request) map[string]time.Time {
+	rows, err := tableRows[struct {
+		Device string  `json:"device"`
+		At     float64 `json:"at"`
+	}](q, "SELECT device, toFloat64(max(ended_at)) AS at FROM jobs WHERE NOT health_check AND ended_at IS NOT NULL AND device != '' GROUP BY device")
+	if err != nil {
+		return nil
+	}
+	last := map[string]time.Time{}
+	for _, r := range rows {
+		last[r.Device] = time.UnixMicro(int64(r.At * 1e6)).UTC()
+	}
+	return last
+}
+
+// tableRows asks the tables in the visitor's name. The query holds nothing that a person typed.
+func tableRows[Row any](q *request, query string) (rows []Row, err error) {
+	var text []byte
+	err = q.Stream(q.Context(), "sql", map[string]any{"query": query, "format": "JSONEachRow"}, func(_ map[string]string, body []byte) error {
+		text = append(text, body...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(text)) {
+		var row Row
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// changeable asks which devices the visitor may change.
+func changeable(q *request, devices []listedDevice) (map[string]bool, error) {
+	mine := map[string]bool{}
+	for part := range slices.Chunk(devices, 500) {
+		var names []string
+		for _, d := range part {
+			names = append(names, "device/"+d.Device)
+		}
+		all, err := asked[map[string]rights](q, "rights", map[string]any{"of": names})
+		if err != nil {
+			return nil, err
+		}
+		for name, r := range all {
+			mine[strings.TrimPrefix(name, "device/")] = r.Change()
+		}
+	}
+	return mine, nil
+}

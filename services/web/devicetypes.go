@@ -1,0 +1,381 @@
+package web
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"strata/projections"
+)
+
+// typeRoutes are the device types and what stands below one.
+func typeRoutes() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []route{
+		{get, "/scheduler/device_types", typesPage, "Device types", "see what kinds of devices there are and whether one is free"},
+		{get, "/scheduler/device_type/{name}", typePage, "Device type", "see the devices of a type and how their checks went"},
+		{get, "/scheduler/device_type/{name}/template", templatePage, "Template", "read the template of a device type"},
+		{get, "/scheduler/device_type/{name}/history", typeHistory, "Versions of the settings", "see who changed a device type, and what"},
+		{get, "/scheduler/device_type/{name}/edit", editType, "Change device type", "open the editor of a device type"},
+		{post, "/scheduler/device_type/{name}/edit", saveType, "Change device type", "change a device type's template, health check and settings"},
+		{get, "/scheduler/dthealthhistory/device_type/{name}", typeHealthHistory, "Health of the devices", "see what became of the devices of a type"},
+		{get, "/scheduler/devicetypeyaml/{name}", plainTemplate, "Template", "download the template of a device type"},
+	}
+}
+
+// wholeType is a device type, of device-types.show.
+type wholeType struct {
+	DeviceType        string         `json:"device_type"`
+	Description       string         `json:"description"`
+	Architecture      string         `json:"architecture"`
+	Aliases           []string       `json:"aliases"`
+	Hidden            bool           `json:"hidden"`
+	HealthFrequency   int            `json:"health_frequency"`
+	HealthDenominator string         `json:"health_denominator"`
+	HealthDisabled    bool           `json:"health_disabled"`
+	HealthCheck       string         `json:"health_check"`
+	Template          string         `json:"template"`
+	Devices           map[string]int `json:"devices"`
+	Waiting           int            `json:"waiting"`
+}
+
+// To is the type's address.
+func (t wholeType) To() string { return typeAddress(t.DeviceType) }
+
+func typeAddress(name string) string { return "/scheduler/device_type/" + url.PathEscape(name) }
+
+// Checks says how often devices of the type are checked.
+func (t wholeType) Checks() string {
+	unit := cmp.Or(t.HealthDenominator, "hours")
+	switch {
+	case t.HealthDisabled:
+		return "disabled"
+	case t.HealthFrequency == 1:
+		return "one every " + strings.TrimSuffix(unit, "s")
+	}
+	return fmt.Sprintf("one every %d %s", t.HealthFrequency, unit)
+}
+
+func theType(q *request, name string) (wholeType, error) {
+	return asked[wholeType](q, "device-types.show", map[string]any{"device_type": name})
+}
+
+// typeRow is a device type in the overview.
+type typeRow struct {
+	wholeType
+	Idle, Busy, Out, Off, All int // Out: in maintenance; Off: nothing that takes jobs
+}
+
+// Bar draws how many of its devices are free, busy, in maintenance and away.
+func (t typeRow) Bar() []barPart {
+	return bar(t.All, []barPart{{Class: "idle", N: t.Idle, Word: "free"}, {Class: "busy", N: t.Busy, Word: "busy"}, {Class: "out", N: t.Out, Word: "in maintenance"}, {Class: "off", N: t.Off, Word: "away"}})
+}
+
+// barPart is a part of a bar 100 wide.
+type barPart struct {
+	Class, Word string
+	N           int
+	X, Width    float64
+}
+
+// bar gives parts their places.
+func bar(whole int, parts []barPart) []barPart {
+	x := 0.0
+	for i := range parts {
+		if whole > 0 {
+			parts[i].X, parts[i].Width = x, 100*float64(parts[i].N)/float64(whole)
+			x += parts[i].Width
+		}
+	}
+	return parts
+}
+
+// typesPage shows the device types that have devices, with what is free.
+func typesPage(q *request) (page, error) {
+	rows, err := typeRows(q)
+	if err != nil {
+		return page{}, err
+	}
+	if !q.URL.Query().Has("empty") {
+		rows = slices.DeleteFunc(rows, func(t typeRow) bool { return t.All == 0 && t.Waiting == 0 })
+	}
+	number := func(of func(typeRow) int) func(a, b typeRow) int {
+		return func(a, b typeRow) int { return cmp.Compare(of(a), of(b)) }
+	}
+	columns := []column[typeRow]{
+		{name: "name", title: "Device type", text: func(t typeRow) string { return t.DeviceType + " " + strings.Join(t.Aliases, " ") }},
+		{name: "idle", title: "Free", order: number(func(t typeRow) int { return t.Idle }), number: true},
+		{name: "busy", title: "Busy", order: number(func(t typeRow) int { return t.Busy }), number: true},
+		{name: "maintenance", title: "Maintenance", order: number(func(t typeRow) int { return t.Out }), number: true, narrow: true},
+		{name: "offline", title: "Offline", order: number(func(t typeRow) int { return t.Off }), number: true, narrow: true},
+		{name: "devices", title: "Devices", narrow: true},
+		{name: "queue", title: "Queue", order: number(func(t typeRow) int { return t.Waiting }), number: true},
+		{name: "description", title: "Description", text: func(t typeRow) string { return t.Description }, narrow: true},
+	}
+	return page{template: "types", live: "device/ worker/ job/", help: "device-types", styles: []string{"lab.css"},
+		data: map[string]any{"List": list(q, "device type", columns, rows), "Add": q.SignedIn && q.may("devicetype/").Add()}}, nil
+}
+
+// typeRows counts the devices of every type by what they do.
+func typeRows(q *request) ([]typeRow, error) {
+	types, err := asked[[]wholeType](q, "device-types.list", nil)
+	if err != nil {
+		return nil, err
+	}
+	devices, err := asked[[]deviceRow](q, "devices.list", nil)
+	if err != nil {
+		return nil, err
+	}
+	fit := map[string]bool{}
+	if workers, err := asked[[]workerRow](q, "workers.list", nil); err == nil {
+		for _, w := range workers {
+			fit[w.Worker] = w.State == "Online" && w.Health == "Active"
+		}
+	}
+	at := map[string]int{}
+	rows := make([]typeRow, len(types))
+	for i, t := range types {
+		rows[i].wholeType, at[t.DeviceType] = t, i
+	}
+	for _, d := range devices {
+		if i, ok := at[d.DeviceType]; ok {
+			rows[i].count(d, fit[d.Worker])
+		}
+	}
+	return rows, nil
+}
+
+// count adds a device. The words are those of the verb device-types.availability.
+func (t *typeRow) count(d deviceRow, fit bool) {
+	if d.Health == "Retired" {
+		return
+	}
+	t.All++
+	switch {
+	case d.State != "Idle":
+		t.Busy++
+	case d.Health == "Maintenance":
+		t.Out++
+	case d.Health == "Good" && fit, d.Health == "Unknown" && fit:
+		t.Idle++
+	default:
+		t.Off++
+	}
+}
+
+// healthSum is how the health checks of a time went.
+type healthSum struct {
+	Title          string
+	Complete, Fail uint64
+}
+
+// typeData is what the page of a device type shows.
+type typeData struct {
+	typeRow
+	May     rights
+	List    listing[listedDevice]
+	Retired int
+	Sums    []healthSum
+	Jobs    []projections.SelectedJob
+	Count   uint64
+	NoJobs  string
+	Waits   *struct {
+		Jobs        int
+		Median, P90 string
+	}
+	Overview []wholeType
+	Now      time.Time
+}
+
+// typePage shows a device type.
+func typePage(q *request) (page, error) {
+	t, err := theType(q, q.PathValue("name"))
+	if err != nil {
+		return page{}, err
+	}
+	if t.DeviceType != q.PathValue("name") { // an alias
+		return page{to: typeAddress(t.DeviceType)}, nil
+	}
+	d := typeData{typeRow: typeRow{wholeType: t}, May: q.may("devicetype/" + t.DeviceType), Now: q.now}
+	devices, err := everyDevice(q)
+	if err != nil {
+		return page{}, err
+	}
+	devices = slices.DeleteFunc(devices, func(one listedDevice) bool { return one.DeviceType != t.DeviceType })
+	for _, one := range devices {
+		d.count(one.deviceRow, !one.Away)
+		if one.Retired {
+			d.Retired++
+		}
+	}
+	d.List = list(q, "device", deviceColumns(false), slices.DeleteFunc(devices, func(one listedDevice) bool { return one.Retired }))
+	d.sums(q)
+	found, err := findJobs(q, jobSearch{Terms: []projections.JobTerm{{Field: "device_type", Op: projections.TermExact, Values: []string{t.DeviceType}}}, Limit: 10,
+		Order: []projections.JobOrder{{Field: "submit_time", Desc: true}}})
+	if err != nil {
+		d.NoJobs = err.Error()
+	}
+	d.Jobs, d.Count = found.Jobs, found.Count
+	free, err := asked[struct {
+		Queued int `json:"queued"`
+		Waits  *struct {
+			Jobs   int     `json:"jobs"`
+			Median float64 `json:"median_s"`
+			P90    float64 `json:"p90_s"`
+		} `json:"waits"`
+	}](q, "device-types.availability", map[string]any{"device_type": t.DeviceType})
+	if err == nil {
+		d.Waiting = free.Queued
+		if w := free.Waits; w != nil {
+			seconds := func(s float64) string { return length(time.Duration(s * float64(time.Second))) }
+			d.Waits = &struct {
+				Jobs        int
+				Median, P90 string
+			}{w.Jobs, seconds(w.Median), seconds(w.P90)}
+		}
+	}
+	return page{template: "type", title: t.DeviceType, data: d, live: "device/ worker/ devicetype/" + t.DeviceType, help: "device-types", styles: []string{"lab.css"},
+		crumbs: []crumb{{"Device types", "/scheduler/device_types"}, {t.DeviceType, ""}}}, nil
+}
+
+// sums counts the health checks of a day, a week and a month.
+func (d *typeData) sums(q *request) {
+	for _, s := range []struct {
+		title string
+		hours int
+	}{{"24 hours", 24}, {"Week", 7 * 24}, {"Month", 30 * 24}} {
+		one := healthSum{Title: s.title}
+		for health, into := range map[string]*uint64{"Complete": &one.Complete, "Incomplete": &one.Fail} {
+			found, err := asked[foundJobs](q, "jobs.find", map[string]any{"count": true, "terms": []projections.JobTerm{
+				{Field: "device_type", Op: projections.TermExact, Values: []string{d.DeviceType}}, {Field: "health_check", Op: projections.TermExact, Values: []string{"true"}},
+				{Field: "health", Op: projections.TermExact, Values: []string{health}},
+				{Field: "end_time", Op: projections.TermGTE, Values: []string{q.now.Add(-time.Duration(s.hours) * time.Hour).UTC().Format(time.RFC3339)}}}})
+			if err != nil {
+				return
+			}
+			*into = found.Count
+		}
+		d.Sums = append(d.Sums, one)
+	}
+}
+
+// templatePage shows the template of a type.
+func templatePage(q *request) (page, error) {
+	t, err := theType(q, q.PathValue("name"))
+	if err != nil {
+		return page{}, err
+	}
+	return page{template: "template", title: "Template of " + t.DeviceType, help: "device-types", styles: []string{"lab.css"},
+		data:   map[string]any{"Type": t, "Template": linesOf(t.Template), "Check": linesOf(t.HealthCheck), "Extends": extends(t.Template), "May": q.may("devicetype/" + t.DeviceType)},
+		crumbs: []crumb{{"Device types", "/scheduler/device_types"}, {t.DeviceType, t.To()}, {"Template", ""}}}, nil
+}
+
+// plainTemplate is the template as a file.
+func plainTemplate(q *request) (page, error) {
+	t, err := theType(q, q.PathValue("name"))
+	if err != nil {
+		return page{}, err
+	}
+	if t.Template == "" {
+		return page{}, &Refusal{Code: "not-found", Message: "device type " + t.DeviceType + " has no template of its own"}
+	}
+	return q.file(t.DeviceType+".jinja2", "application/yaml", t.Template), nil
+}
+
+// typeHistory lists the versions of a type's settings.
+func typeHistory(q *request) (page, error) {
+	name := q.PathValue("name")
+	d, err := history(q, "device-types.config", name)
+	if err != nil {
+		return page{}, err
+	}
+	d.Noun = "setting"
+	return page{template: "versions", title: "Versions of " + name, data: d, styles: []string{"lab.css"},
+		crumbs: []crumb{{"Device types", "/scheduler/device_types"}, {name, typeAddress(name)}, {"Versions", ""}}}, nil
+}
+
+// typeHealthHistory tells what became of the devices of a type.
+func typeHealthHistory(q *request) (page, error) {
+	t, err := theType(q, q.PathValue("name"))
+	if err != nil {
+		return page{}, err
+	}
+	devices, err := everyDevice(q)
+	if err != nil {
+		return page{}, err
+	}
+	devices = slices.DeleteFunc(devices, func(d listedDevice) bool { return d.DeviceType != t.DeviceType })
+	return healthHistory(q, devices, "Health of devices of type "+t.DeviceType, []crumb{{"Device types", "/scheduler/device_types"}, {t.DeviceType, t.To()}, {"Health", ""}})
+}
+
+// typeEdit is what the editor of a device type shows.
+type typeEdit struct {
+	wholeType
+	AliasText string
+	Wrong     string
+	Field     string // that is wrong
+	Units     []string
+	Diff      []diffLine
+	Looked    bool
+	New       bool
+}
+
+func editType(q *request) (page, error) {
+	name := q.PathValue("name")
+	if !q.may("devicetype/" + name).Change() {
+		return page{}, &Refusal{Code: "denied", Message: cmp.Or(q.Name, "somebody without a name") + " may not change device type " + name}
+	}
+	t, err := theType(q, name)
+	if err != nil {
+		return page{}, err
+	}
+	return typeEditor(typeEdit{wholeType: t}), nil
+}
+
+func typeEditor(d typeEdit) page {
+	d.AliasText, d.Units = strings.Join(d.Aliases, " "), []string{"hours", "jobs"}
+	if d.HealthFrequency == 0 {
+		d.HealthFrequency = 24
+	}
+	return page{template: "type-edit", title: "Change " + d.DeviceType, data: d, help: "device-types", styles: []string{"lab.css"},
+		crumbs: []crumb{{"Device types", "/scheduler/device_types"}, {d.DeviceType, d.To()}, {"Change", ""}}}
+}
+
+// saveType changes a device type, or shows what would change.
+func saveType(q *request) (page, error) {
+	was, err := theType(q, q.PathValue("name"))
+	if err != nil {
+		return page{}, err
+	}
+	text := func(field string) string { return strings.ReplaceAll(q.PostFormValue(field), "\r\n", "\n") }
+	d := typeEdit{wholeType: was, Looked: true}
+	d.Description, d.Architecture = strings.TrimSpace(text("description")), strings.TrimSpace(text("architecture"))
+	d.Aliases = strings.FieldsFunc(text("aliases"), func(r rune) bool { return r == ' ' || r == ',' })
+	d.HealthFrequency, _ = strconv.Atoi(text("health_frequency"))
+	d.HealthDenominator, d.HealthDisabled, d.Hidden = text("health_denominator"), q.PostForm.Has("health_disabled"), q.PostForm.Has("hidden")
+	d.Template, d.HealthCheck = text("template"), text("health_check")
+	d.Diff = append(diff(was.Template, d.Template), diff(was.HealthCheck, d.HealthCheck)...)
+	if text("do") != "save" {
+		return typeEditor(d), nil
+	}
+	saved, err := asked[struct {
+		Notes []string `json:"notes"`
+	}](q, "device-types.configure", d.wholeType)
+	var no *Refusal
+	if errors.As(err, &no) && (no.Code == "invalid" || no.Code == "conflict") {
+		d.Wrong, d.Field = no.Message, no.Field
+		p := typeEditor(d)
+		p.status = no.status()
+		return p, nil
+	}
+	if err != nil {
+		return page{}, err
+	}
+	return page{to: was.To(), note: strings.Join(append([]string{"Device type " + was.DeviceType + " is changed."}, saved.Notes...), " ")}, nil
+}

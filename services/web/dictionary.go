@@ -1,0 +1,241 @@
+package web
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// configVersion is one version of a dictionary or of settings, as devices.config and its like tell it.
+type configVersion struct {
+	Version int       `json:"version"`
+	Seq     uint64    `json:"seq"`
+	Time    time.Time `json:"time"`
+	By      string    `json:"by"`
+	Comment string    `json:"comment"`
+	Bytes   int       `json:"bytes"`
+	Text    string    `json:"text"`
+}
+
+// dictionaryData is what the page of a dictionary shows.
+type dictionaryData struct {
+	wholeDevice
+	May      rights
+	Source   []string // lines as written
+	Rendered []string // lines as workers get them
+	Extends  string   // template that it builds on
+	Invalid  string   // what is wrong with it
+	Render   bool     // the rendered text is shown
+}
+
+// rendered asks what workers get of a device's dictionary, and what the schema has against that.
+func rendered(q *request, name string) (config, invalid string, err error) {
+	out, err := asked[struct {
+		Config  string `json:"config"`
+		Invalid string `json:"invalid"`
+	}](q, "devices.render", map[string]any{"device": name, "check": true})
+	return out.Config, out.Invalid, err
+}
+
+// dictionaryPage shows a dictionary, as written and as rendered.
+func dictionaryPage(q *request) (page, error) {
+	name := q.PathValue("name")
+	d, err := theDevice(q, name)
+	if err != nil {
+		return page{}, err
+	}
+	if d.Dictionary == "" {
+		return page{}, &Refusal{Code: "not-found", Message: "device " + name + " has no dictionary yet"}
+	}
+	data := dictionaryData{wholeDevice: d, May: q.may("device/" + name), Source: linesOf(d.Dictionary), Extends: extends(d.Dictionary), Render: q.URL.Query().Has("rendered")}
+	config, invalid, err := rendered(q, name)
+	data.Rendered, data.Invalid = linesOf(config), invalid
+	if err != nil {
+		data.Invalid = err.Error()
+	}
+	return page{template: "dictionary", title: "Dictionary of " + name, data: data, help: "devices", styles: []string{"lab.css"}, live: "device/" + name,
+		crumbs: []crumb{{"Devices", "/scheduler/alldevices/active"}, {name, deviceAddress(name)}, {"Dictionary", ""}}}, nil
+}
+
+// extends is the template that a dictionary names.
+func extends(text string) string {
+	_, rest, ok := strings.Cut(text, "extends")
+	if !ok {
+		return ""
+	}
+	name, _, _ := strings.Cut(strings.TrimLeft(rest, " \t'\""), ".jinja2")
+	if strings.ContainsAny(name, " \n'\"%{}") {
+		return ""
+	}
+	return name
+}
+
+// plainDictionary is the rendered dictionary as a file.
+func plainDictionary(q *request) (page, error) {
+	name := q.PathValue("name")
+	config, _, err := rendered(q, name)
+	if err != nil {
+		return page{}, err
+	}
+	return q.file(name+".yaml", "application/yaml", config), nil
+}
+
+// file answers with a file to keep.
+func (q *request) file(name, contentType, text string) page {
+	h := q.w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Disposition", `attachment; filename="`+strings.Map(func(r rune) rune {
+		if r < ' ' || r == '"' || r == '\\' || r > '~' {
+			return '_'
+		}
+		return r
+	}, name)+`"`)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	_, _ = q.w.Write([]byte(text)) // the browser may be gone
+	return page{written: true}
+}
+
+// historyData is what a page of versions shows.
+type historyData struct {
+	Versions []configVersion // the newest first
+	From, To int             // that are compared
+	Diff     []diffLine
+	Same     bool
+	Noun     string
+}
+
+// dictionaryHistory lists the versions of a dictionary and compares two of them.
+func dictionaryHistory(q *request) (page, error) {
+	name := q.PathValue("name")
+	d, err := history(q, "devices.config", name)
+	if err != nil {
+		return page{}, err
+	}
+	d.Noun = "dictionary"
+	return page{template: "versions", title: "Versions of the dictionary of " + name, data: d, styles: []string{"lab.css"},
+		crumbs: []crumb{{"Devices", "/scheduler/alldevices/active"}, {name, deviceAddress(name)}, {"Dictionary", deviceAddress(name) + "/devicedict"}, {"Versions", ""}}}, nil
+}
+
+// history asks for the versions of a configuration; the address says which two are compared, else the last two.
+func history(q *request, verb, name string) (historyData, error) {
+	type config struct {
+		Versions []configVersion `json:"versions"`
+	}
+	all, err := asked[config](q, verb, map[string]any{"name": name})
+	if err != nil {
+		return historyData{}, err
+	}
+	d := historyData{Versions: all.Versions}
+	if n := len(all.Versions); n > 0 {
+		d.To = all.Versions[n-1].Version
+		d.From = max(all.Versions[0].Version, d.To-1)
+		for field, into := range map[string]*int{"from": &d.From, "to": &d.To} {
+			if v, err := strconv.Atoi(q.URL.Query().Get(field)); err == nil {
+				*into = v
+			}
+		}
+		texts, err := asked[config](q, verb, map[string]any{"name": name, "texts": []int{d.From, d.To}})
+		if err != nil {
+			return d, err
+		}
+		of := func(n int) string {
+			i := slices.IndexFunc(texts.Versions, func(v configVersion) bool { return v.Version == n })
+			return texts.Versions[max(i, 0)].Text
+		}
+		d.Diff = diff(of(d.From), of(d.To))
+		d.Same = len(d.Diff) == 0
+	}
+	slices.SortFunc(d.Versions, func(a, b configVersion) int { return cmp.Compare(b.Version, a.Version) })
+	return d, nil
+}
+
+// editData is what the editor of a dictionary shows.
+type editData struct {
+	wholeDevice
+	Text, Comment string
+	Looked        bool       // a preview was asked for
+	Diff          []diffLine // from the device's dictionary to the text
+	Config        []diffLine // from what it renders to now to what it would
+	Rendered      []string
+	Wrong         string // the text cannot be a dictionary
+	Invalid       string // what the schema has against it
+	Workers       []string
+	TagText       string
+	Base          int // version that the text began as
+	Moved         bool
+}
+
+// editDevice opens the editor.
+func editDevice(q *request) (page, error) {
+	d, err := theDevice(q, q.PathValue("name"))
+	if err != nil {
+		return page{}, err
+	}
+	if !q.may("device/" + d.Device).Change() {
+		return page{}, &Refusal{Code: "denied", Message: cmp.Or(q.Name, "somebody without a name") + " may not change device " + d.Device}
+	}
+	return editor(q, editData{wholeDevice: d, Text: d.Dictionary, Base: d.Version}), nil
+}
+
+func editor(q *request, d editData) page {
+	if workers, err := asked[[]workerRow](q, "workers.list", nil); err == nil {
+		for _, w := range workers {
+			if w.Health != "Retired" || w.Worker == d.Worker {
+				d.Workers = append(d.Workers, w.Worker)
+			}
+		}
+	}
+	d.TagText = strings.Join(d.Tags, " ")
+	return page{template: "device-edit", title: "Change " + d.Device, data: d, help: "devices", styles: []string{"lab.css"},
+		crumbs: []crumb{{"Devices", "/scheduler/alldevices/active"}, {d.Device, d.To()}, {"Change", ""}}}
+}
+
+// saveDevice shows what a text would be as the device's dictionary, or records it.
+func saveDevice(q *request) (page, error) {
+	d, err := theDevice(q, q.PathValue("name"))
+	if err != nil {
+		return page{}, err
+	}
+	// Browsers send lines with CR LF; a dictionary has the line ends that it had.
+	text := strings.ReplaceAll(q.PostFormValue("dictionary"), "\r\n", "\n")
+	data := editData{wholeDevice: d, Text: text, Comment: strings.TrimSpace(q.PostFormValue("comment")), Looked: true}
+	data.Base, _ = strconv.Atoi(q.PostFormValue("base"))
+	preview, err := asked[struct {
+		Config  string `json:"config"`
+		Invalid string `json:"invalid"`
+	}](q, "devices.preview", map[string]any{"device": d.Device, "dictionary": text})
+	var no *Refusal
+	if err != nil && (!errors.As(err, &no) || no.Code != "invalid") {
+		return page{}, err
+	}
+	if err != nil {
+		data.Wrong = err.Error()
+	}
+	data.Diff, data.Rendered, data.Invalid = diff(d.Dictionary, text), linesOf(preview.Config), preview.Invalid
+	if now, _, err := rendered(q, d.Device); err == nil && data.Wrong == "" {
+		data.Config = diff(now, preview.Config)
+	}
+	data.Moved = data.Base != d.Version
+	if q.PostFormValue("do") != "save" || data.Wrong != "" || data.Moved {
+		p := editor(q, data)
+		if data.Wrong != "" || data.Moved {
+			p.status = 400
+		}
+		return p, nil
+	}
+	err = q.ask("devices.configure", map[string]any{"device": d.Device, "dictionary": text, "reason": data.Comment}, nil)
+	if errors.As(err, &no) && no.Code == "invalid" {
+		data.Wrong = err.Error()
+		p := editor(q, data)
+		p.status = 400
+		return p, nil
+	}
+	if err != nil {
+		return page{}, err
+	}
+	return page{to: d.To() + "/devicedict", note: "The dictionary of " + d.Device + " is changed."}, nil
+}

@@ -1,0 +1,84 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+)
+
+// handsStep is a step of a check by hand, once it has ended.
+type handsStep struct {
+	Name string `json:"step"`
+	OK   bool   `json:"ok"`
+	Says string `json:"says"`
+	Saw  string `json:"saw"`
+	Hint string `json:"hint"`
+}
+
+// handsData is what the page of a device in hand shows.
+type handsData struct {
+	wholeDevice
+	Use   string // that was asked for; "" none was
+	Steps []handsStep
+	Lines []string
+	Wrong string
+}
+
+// handsPage offers what can be done with a device by hand.
+func handsPage(q *request) (page, error) {
+	d, err := theDevice(q, q.PathValue("name"))
+	if err != nil {
+		return page{}, err
+	}
+	if !q.may("device/" + d.Device).Change() {
+		return page{}, &Refusal{Code: "denied", Message: "only who may change device " + d.Device + " may take it in hand"}
+	}
+	return inHand(handsData{wholeDevice: d}), nil
+}
+
+func inHand(d handsData) page {
+	return page{template: "hands", title: d.Device + " by hand", data: d, help: "add-a-board", styles: []string{"lab.css"},
+		crumbs: []crumb{{"Devices", "/scheduler/alldevices/active"}, {d.Device, d.To()}, {"By hand", ""}}}
+}
+
+// useHands switches a device's power or checks its board, and shows what came of it. The answer waits for the
+// end: these take seconds, a check up to its two patiences.
+func useHands(q *request) (page, error) {
+	d, err := theDevice(q, q.PathValue("name"))
+	if err != nil {
+		return page{}, err
+	}
+	data := handsData{wholeDevice: d, Use: q.PostFormValue("use")}
+	if !slices.Contains([]string{"power on", "power off", "reset", "check"}, data.Use) {
+		return page{}, &Refusal{Code: "invalid", Field: "use", Message: "use is " + data.Use + "; allowed are power on, power off, reset and check"}
+	}
+	err = q.Stream(q.Context(), "devices.hands", map[string]any{"device": d.Device, "use": data.Use}, func(_ map[string]string, body []byte) error {
+		var said struct {
+			Line string     `json:"line"`
+			Text string     `json:"text"`
+			Step *handsStep `json:"step"`
+		}
+		if err := json.Unmarshal(body, &said); err != nil {
+			return err
+		}
+		if said.Line != "" && len(data.Lines) < 1000 {
+			data.Lines = append(data.Lines, said.Line)
+		}
+		if said.Step != nil {
+			data.Steps = append(data.Steps, *said.Step)
+		}
+		return nil
+	})
+	var no *Refusal
+	if errors.As(err, &no) && no.Code == "denied" {
+		return page{}, err
+	}
+	if err != nil {
+		data.Wrong = err.Error()
+	}
+	p := inHand(data)
+	if err != nil {
+		p.status = 409
+	}
+	return p, nil
+}

@@ -1,0 +1,52 @@
+package web
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// rights is what the visitor may do with one thing.
+type rights []string
+
+// Change tells whether the visitor may change the thing; the others likewise.
+func (r rights) Change() bool { return slices.Contains(r, "change") }
+
+// Remove tells whether the visitor may take the thing away.
+func (r rights) Remove() bool { return slices.Contains(r, "remove") }
+
+// Add tells whether the visitor may add things of the kind.
+func (r rights) Add() bool { return slices.Contains(r, "add") }
+
+// may asks what the visitor may do with a thing, such as "device/q1". Somebody who is refused the question may do
+// nothing.
+func (q *request) may(thing string) rights {
+	all, err := asked[map[string]rights](q, "rights", map[string]any{"of": []string{thing}})
+	if err != nil {
+		return nil
+	}
+	return all[thing]
+}
+
+// fact is one fact of the lab.
+type fact struct {
+	Seq    uint64          `json:"seq"`
+	Name   string          `json:"name"`
+	Entity string          `json:"entity"`
+	Time   time.Time       `json:"time"`
+	Actor  string          `json:"actor"`
+	Data   json.RawMessage `json:"data"`
+}
+
+// factsOf returns the facts of one thing, the oldest first.
+func factsOf(q *request, thing string) (all []fact, err error) {
+	err = q.Stream(q.Context(), "events", map[string]any{"entity": thing}, func(_ map[string]string, body []byte) error {
+		var f fact
+		if err := json.Unmarshal(body, &f); err != nil {
+			return err
+		}
+		all = append(all, f)
+		return nil
+	})
+	return all, err
+}

@@ -1,0 +1,177 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"slices"
+	"strings"
+	"time"
+
+	"strata/events"
+)
+
+// step is one thing that happened to a device, a worker or a device type, for people.
+type step struct {
+	Seq            uint64
+	At             time.Time
+	What           string // in words; "" where it is a change of health alone
+	From, Health   string // of a change of health
+	By, Why        string
+	Job            uint64
+	Thing, ThingTo string // what it happened to, where that is not plain
+}
+
+// told is what facts about devices and workers hold, all kinds together.
+type told struct {
+	By, Reason, Comment, Worker, Tag, From, To, Health, Use, Outcome, Description, Version string
+	Job                                                                                    uint64
+	CheckDue                                                                               bool `json:"check_due"`
+}
+
+// words say what a fact of a kind is, from what it holds. Kinds that are not here belong to the machinery.
+func words() map[string]func(told) string {
+	plain := func(text string) func(told) string { return func(told) string { return text } }
+	return map[string]func(told) string{
+		events.Name(events.DeviceAdded{}):      plain("added to the lab"),
+		events.Name(events.DeviceConfigured{}): plain("new dictionary"),
+		events.Name(events.DeviceDescribed{}):  plain("described anew"),
+		events.Name(events.DeviceMoved{}): func(t told) string {
+			if t.Worker == "" {
+				return "taken from its worker"
+			}
+			return "moved to " + t.Worker
+		},
+		events.Name(events.DeviceTagged{}):         func(t told) string { return "tagged " + t.Tag },
+		events.Name(events.DeviceUntagged{}):       func(t told) string { return "tag " + t.Tag + " taken off" },
+		events.Name(events.DeviceHealthSet{}):      plain(""),
+		events.Name(events.DeviceHealthChanged{}):  plain(""),
+		events.Name(events.HealthCheckRequested{}): plain("health check asked for"),
+		events.Name(events.DeviceHeld{}):           func(t told) string { return "in hand: " + t.Use },
+		events.Name(events.DeviceLetGo{}):          plain("let go"),
+		events.Name(events.WorkerRegistered{}):     plain("registered"),
+		events.Name(events.WorkerConfigured{}):     plain("new settings"),
+		events.Name(events.WorkerHealthSet{}):      plain(""),
+		events.Name(events.WorkerTokenRotated{}):   plain("new token"),
+		events.Name(events.WorkerWentOnline{}):     plain("came online"),
+		events.Name(events.WorkerWentOffline{}):    plain("went offline"),
+		events.Name(events.DeviceTypeAdded{}):      plain("added to the lab"),
+		events.Name(events.DeviceTypeConfigured{}): plain("new settings"),
+	}
+}
+
+// tell makes a story of facts, the newest first. The same thing said again, such as a hold that goes on, is left out.
+func tell(facts []fact) []step {
+	known := words()
+	var all []step
+	for _, f := range facts {
+		say := known[f.Name]
+		var t told
+		if say == nil || json.Unmarshal(f.Data, &t) != nil {
+			continue
+		}
+		s := step{Seq: f.Seq, At: f.Time, What: say(t), By: t.By, Job: t.Job, From: t.From, Health: t.Health, Why: t.Reason}
+		if t.To != "" {
+			s.Health = t.To
+		}
+		for _, more := range []string{t.Comment, t.Outcome} {
+			if more != "" && more != "done" {
+				s.Why = more
+			}
+		}
+		if s.What != "" {
+			s.Health = ""
+		}
+		if s.By == "" {
+			s.By = f.Actor
+		}
+		if n := len(all); n > 0 && s.What != "" && strings.HasPrefix(s.What, "in hand") && all[n-1].What == s.What && all[n-1].By == s.By {
+			continue
+		}
+		all = append(all, s)
+	}
+	slices.Reverse(all)
+	return all
+}
+
+// span is a time in which a device had one health.
+type span struct {
+	From, To time.Time
+	Health   string
+	Why      string
+}
+
+// healths cuts the time since a moment into spans of one health.
+func healths(facts []fact, since, now time.Time) []span {
+	at := span{From: since}
+	var all []span
+	for _, f := range facts {
+		var t told
+		switch f.Name {
+		case events.Name(events.DeviceAdded{}), events.Name(events.DeviceHealthSet{}), events.Name(events.DeviceHealthChanged{}):
+			if json.Unmarshal(f.Data, &t) != nil {
+				continue
+			}
+		default:
+			continue
+		}
+		health := t.Health
+		if t.To != "" {
+			health = t.To
+		}
+		if f.Time.After(since) {
+			at.To = f.Time
+			all = append(all, at)
+			at.From = f.Time
+		}
+		at.Health, at.Why = health, t.Reason
+	}
+	at.To = now
+	return append(all, at)
+}
+
+// timeline draws spans as a bar. Words say the same below it, so it is hidden from screen readers.
+func timeline(spans []span) template.HTML {
+	if len(spans) == 0 || !spans[len(spans)-1].To.After(spans[0].From) {
+		return ""
+	}
+	whole := spans[len(spans)-1].To.Sub(spans[0].From).Seconds()
+	tones := map[string]string{"Good": "good", "Bad": "bad", "Maintenance": "warn", "Looping": "busy", "Unknown": "unknown"}
+	var b strings.Builder
+	b.WriteString(`<svg class="timeline" viewBox="0 0 1000 28" preserveAspectRatio="none" aria-hidden="true">`)
+	for _, s := range spans {
+		x := s.From.Sub(spans[0].From).Seconds() / whole * 1000
+		title := s.Health
+		if title == "" {
+			title = "not in the lab"
+		}
+		fmt.Fprintf(&b, `<rect x="%.2f" y="4" width="%.2f" height="20" class="%s"><title>%s, %s, %s</title></rect>`, x, s.To.Sub(s.From).Seconds()/whole*1000,
+			tones[s.Health], template.HTMLEscapeString(title), length(s.To.Sub(s.From)), s.From.UTC().Format("2006-01-02 15:04 UTC"))
+	}
+	b.WriteString(`</svg>`)
+	return template.HTML(b.String())
+}
+
+// share is how much of the time a device had a health.
+type share struct {
+	Health string
+	Part   string // "93 %"
+	For    string
+}
+
+// shares sums spans up, the largest first.
+func shares(spans []span) (all []share) {
+	sums, whole := map[string]time.Duration{}, time.Duration(0)
+	for _, s := range spans {
+		if s.Health != "" {
+			sums[s.Health] += s.To.Sub(s.From)
+			whole += s.To.Sub(s.From)
+		}
+	}
+	for _, health := range []string{"Good", "Unknown", "Looping", "Maintenance", "Bad", "Retired"} {
+		if d := sums[health]; d > 0 {
+			all = append(all, share{health, fmt.Sprintf("%.0f %%", 100*d.Seconds()/whole.Seconds()), length(d)})
+		}
+	}
+	return all
+}

@@ -1,0 +1,210 @@
+package web
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// workerRoutes are the workers and what stands below one.
+func workerRoutes() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []route{
+		{get, "/scheduler/allworkers", workersPage, "Workers", "see which workers are there"},
+		{get, "/scheduler/worker/{name}", workerPage, "Worker", "see how a worker is and what hangs on it"},
+		{post, "/scheduler/worker/{name}/health", setWorkerHealth, "", "take a worker out of use, or back"},
+		{get, "/scheduler/worker/{name}/edit", editWorker, "Change worker", "open the settings of a worker"},
+		{post, "/scheduler/worker/{name}/edit", saveWorker, "Change worker", "change a worker's settings"},
+		{get, "/scheduler/worker/{name}/history", workerHistory, "Versions of the settings", "see who changed a worker's settings, and what"},
+	}
+}
+
+// wholeWorker is a worker with all that is known of it, of workers.show.
+type wholeWorker struct {
+	workerRow
+	HealthReason string   `json:"health_reason"`
+	HealthBy     string   `json:"health_by"`
+	Description  string   `json:"description"`
+	JobLimit     int      `json:"job_limit"`
+	Version      string   `json:"version"`
+	Configured   int      `json:"configured"`
+	DeviceNames  []string `json:"device_names"`
+	Dispatcher   string   `json:"dispatcher"`
+	Env          string   `json:"env"`
+	EnvDUT       string   `json:"env_dut"`
+}
+
+// To is the worker's address.
+func (w wholeWorker) To() string { return workerAddress(w.Worker) }
+
+func workerAddress(name string) string { return "/scheduler/worker/" + url.PathEscape(name) }
+
+func theWorker(q *request, name string) (wholeWorker, error) {
+	return asked[wholeWorker](q, "workers.show", map[string]any{"worker": name})
+}
+
+// workersShown bounds how many workers' stories the list of all tells.
+const workersShown = 50
+
+// workersPage lists workers, and what became of them.
+func workersPage(q *request) (page, error) {
+	workers, err := asked[[]wholeWorker](q, "workers.list", nil)
+	if err != nil {
+		return page{}, err
+	}
+	if !q.URL.Query().Has("retired") {
+		workers = slices.DeleteFunc(workers, func(w wholeWorker) bool { return w.Health == "Retired" })
+	}
+	own := false // versions of the server's own release need no mark
+	for _, w := range workers {
+		own = own || w.Version == q.site.d.Version
+	}
+	columns := []column[wholeWorker]{
+		{name: "hostname", title: "Worker", text: func(w wholeWorker) string { return w.Worker }},
+		{name: "state", title: "State", text: func(w wholeWorker) string { return w.State }, exact: true},
+		{name: "health", title: "Health", text: func(w wholeWorker) string { return w.Health }, exact: true},
+		{name: "devices", title: "Devices", order: func(a, b wholeWorker) int { return cmp.Compare(a.Devices, b.Devices) }, number: true},
+		{name: "running", title: "Jobs", order: func(a, b wholeWorker) int { return cmp.Compare(a.Running, b.Running) }, number: true},
+		{name: "limit", title: "Limit", order: func(a, b wholeWorker) int { return cmp.Compare(a.JobLimit, b.JobLimit) }, number: true, narrow: true},
+		{name: "since", title: "Since", order: func(a, b wholeWorker) int { return a.Since.Compare(b.Since) }, narrow: true},
+		{name: "version", title: "Version", text: func(w wholeWorker) string { return w.Version }, narrow: true},
+		{name: "description", title: "Description", text: func(w wholeWorker) string { return w.Description }, narrow: true},
+	}
+	var steps []step
+	for _, w := range workers[:min(len(workers), workersShown)] {
+		facts, err := factsOf(q, "worker/"+w.Worker)
+		if err != nil {
+			break // somebody who may not read facts sees the list all the same
+		}
+		for _, s := range tell(facts) {
+			s.Thing, s.ThingTo = w.Worker, w.To()
+			steps = append(steps, s)
+		}
+	}
+	slices.SortFunc(steps, func(a, b step) int { return cmp.Compare(b.Seq, a.Seq) })
+	return page{template: "workers", live: "worker/", help: "workers", styles: []string{"lab.css"}, data: map[string]any{
+		"List": list(q, "worker", columns, workers), "Steps": steps[:min(len(steps), 25)], "Release": q.site.d.Version, "Mixed": own,
+		"Add": q.SignedIn && q.may("worker/").Add()}}, nil
+}
+
+// workerData is what the page of a worker shows.
+type workerData struct {
+	wholeWorker
+	May     rights
+	List    []listedDevice
+	Retired []listedDevice
+	Steps   []step
+	More    int
+	NoStory string
+	Healths []string
+	Release string
+}
+
+// workerPage shows a worker.
+func workerPage(q *request) (page, error) {
+	name := q.PathValue("name")
+	w, err := theWorker(q, name)
+	if err != nil {
+		return page{}, err
+	}
+	d := workerData{wholeWorker: w, May: q.may("worker/" + name), Healths: []string{"Active", "Maintenance", "Retired"}, Release: q.site.d.Version}
+	devices, err := everyDevice(q)
+	if err != nil {
+		return page{}, err
+	}
+	for _, one := range devices {
+		switch {
+		case one.Worker != name:
+		case one.Retired:
+			d.Retired = append(d.Retired, one)
+		default:
+			d.List = append(d.List, one)
+		}
+	}
+	facts, err := factsOf(q, "worker/"+name)
+	if err != nil {
+		d.NoStory = err.Error()
+	}
+	if d.Steps = tell(facts); len(d.Steps) > stepsShown && !q.URL.Query().Has("all") {
+		d.Steps, d.More = d.Steps[:stepsShown], len(d.Steps)-stepsShown
+	}
+	return page{template: "worker", title: name, data: d, live: "worker/" + name + " device/", help: "workers", styles: []string{"lab.css"},
+		crumbs: []crumb{{"Workers", "/scheduler/allworkers"}, {name, ""}}}, nil
+}
+
+// setWorkerHealth takes a worker out of use, or back.
+func setWorkerHealth(q *request) (page, error) {
+	name, health := q.PathValue("name"), q.PostFormValue("health")
+	err := q.ask("workers.health", map[string]any{"worker": name, "health": health, "reason": strings.TrimSpace(q.PostFormValue("reason"))}, nil)
+	if err != nil {
+		return page{}, err
+	}
+	return page{to: q.back(workerAddress(name)), note: "Worker " + name + " is " + strings.ToLower(health) + " now."}, nil
+}
+
+// workerEdit is what the form of a worker's settings shows.
+type workerEdit struct {
+	wholeWorker
+	Wrong, Field string
+}
+
+func editWorker(q *request) (page, error) {
+	w, err := theWorker(q, q.PathValue("name"))
+	if err != nil {
+		return page{}, err
+	}
+	if !q.may("worker/" + w.Worker).Change() {
+		return page{}, &Refusal{Code: "denied", Message: cmp.Or(q.Name, "somebody without a name") + " may not change worker " + w.Worker}
+	}
+	return workerEditor(workerEdit{wholeWorker: w}), nil
+}
+
+func workerEditor(d workerEdit) page {
+	return page{template: "worker-edit", title: "Change " + d.Worker, data: d, help: "workers", styles: []string{"lab.css"},
+		crumbs: []crumb{{"Workers", "/scheduler/allworkers"}, {d.Worker, d.To()}, {"Change", ""}}}
+}
+
+// saveWorker changes a worker's settings.
+func saveWorker(q *request) (page, error) {
+	d := workerEdit{}
+	var err error
+	if d.wholeWorker, err = theWorker(q, q.PathValue("name")); err != nil {
+		return page{}, err
+	}
+	text := func(field string) string { return strings.ReplaceAll(q.PostFormValue(field), "\r\n", "\n") }
+	d.Description, d.Dispatcher, d.Env, d.EnvDUT = strings.TrimSpace(text("description")), text("dispatcher"), text("env"), text("env_dut")
+	if d.JobLimit, err = strconv.Atoi(cmp.Or(strings.TrimSpace(text("job_limit")), "0")); err != nil || d.JobLimit < 0 {
+		d.Wrong, d.Field = "it is "+text("job_limit")+"; allowed are whole numbers from 0, which is no limit", "job_limit"
+	} else {
+		err = q.ask("workers.configure", map[string]any{"worker": d.Worker, "description": d.Description, "job_limit": d.JobLimit,
+			"dispatcher": d.Dispatcher, "env": d.Env, "env_dut": d.EnvDUT}, nil)
+		var no *Refusal
+		if errors.As(err, &no) && no.Code == "invalid" {
+			d.Wrong, d.Field = no.Message, no.Field
+		} else if err != nil {
+			return page{}, err
+		}
+	}
+	if d.Wrong != "" {
+		p := workerEditor(d)
+		p.status = http.StatusBadRequest
+		return p, nil
+	}
+	return page{to: d.To(), note: "The settings of " + d.Worker + " are changed."}, nil
+}
+
+// workerHistory lists the versions of a worker's settings.
+func workerHistory(q *request) (page, error) {
+	name := q.PathValue("name")
+	d, err := history(q, "workers.config", name)
+	if err != nil {
+		return page{}, err
+	}
+	d.Noun = "setting"
+	return page{template: "versions", title: "Versions of the settings of " + name, data: d, styles: []string{"lab.css"},
+		crumbs: []crumb{{"Workers", "/scheduler/allworkers"}, {name, workerAddress(name)}, {"Versions", ""}}}, nil
+}
