@@ -77,6 +77,9 @@ func someSelection(r *rand.Rand) JobSelection {
 		s.Viewer.HiddenDevices, s.Viewer.ShownDevices = []events.DeviceName{"q2"}, []events.DeviceName{"q1"}
 		s.Viewer.HiddenTypes = []events.DeviceTypeName{"bbb"}
 	}
+	if r.IntN(2) == 0 { // the newest page is looked for behind any of the jobs
+		s.Newest = events.JobID(1024 + 8*(s.Offset+s.Limit) + r.IntN(120))
+	}
 	for range r.IntN(3) {
 		s.Except = append(s.Except, events.JobID(1+r.IntN(120)))
 	}

@@ -59,6 +59,8 @@ type api struct {
 	mu      sync.RWMutex
 	state   *lab.State
 	fresh   fresh                               // what the tables may not have yet; guarded by mu
+	texts   *bounded[JobTexts]                  // of jobs that lists show
+	rows    *bounded[knownRow]                  // the same jobs, by their facts
 	metrics *Metrics                            // nil counts nothing
 	started time.Time                           // when this process began
 	waited  map[events.DeviceTypeName]keptWaits // guarded by mu
@@ -77,7 +79,7 @@ type api struct {
 func Run(ctx context.Context, d Deps) error {
 	a := &api{
 		log: d.Log, watching: stream.NewWatching(d.Log), conn: d.Log.Conn(), now: d.Now, logger: d.Logger, key: d.Key,
-		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), fresh: newFresh(0), metrics: d.Metrics, started: d.Now(), waited: map[events.DeviceTypeName]keptWaits{}, changed: make(chan struct{}),
+		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), fresh: newFresh(0), texts: newBounded[JobTexts](16 << 20), rows: newBounded[knownRow](8 << 20), metrics: d.Metrics, started: d.Now(), waited: map[events.DeviceTypeName]keptWaits{}, changed: make(chan struct{}),
 		turn: make(chan struct{}, 1), uses: make(chan use, 64), directory: d.Directory, hashing: make(chan struct{}, hashesAtOnce), travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -126,6 +128,10 @@ func (a *api) fold(r stream.Recorded) {
 	defer a.mu.Unlock()
 	c := a.state.Evolve(r.Seq, r.Time, r.Event)
 	a.fresh.note(r, c)
+	if gone, ok := r.Event.(events.JobRemoved); ok {
+		a.texts.forget(gone.Job)
+		a.rows.forget(gone.Job)
+	}
 	if !r.Time.Before(a.started) {
 		a.metrics.note(a.state, r, c.Job)
 	}

@@ -160,6 +160,9 @@ func (a *api) findAll(ctx context.Context, who caller, in FindJobs) (FoundJobs, 
 	sel := projections.JobSelection{Terms: in.Terms, Except: ids, Order: in.Order,
 		Offset: max(0, in.Offset-len(latest)), Limit: in.Limit + len(latest)}
 	sel.Viewer = a.sight(who)
+	if newest, err := a.log.Last(ctx, stream.Submissions); err == nil {
+		sel.Newest = events.JobID(newest)
+	}
 	var out FoundJobs
 	var group sync.WaitGroup
 	var counting error
@@ -265,15 +268,30 @@ func (a *api) complete(ctx context.Context, rows []projections.SelectedJob) erro
 	return errors.Join(failed...)
 }
 
+// knownRow is a job by its facts up to one.
+type knownRow struct {
+	seq uint64
+	row projections.SelectedJob
+}
+
 // rowByFacts returns a job by its own facts, and whether they say what it is.
 func (a *api) rowByFacts(ctx context.Context, id events.JobID) (projections.SelectedJob, bool, error) {
-	facts, err := a.log.Load(ctx, events.Entity{Kind: events.Job, ID: id.String()})
+	about, last := events.Entity{Kind: events.Job, ID: id.String()}, uint64(0)
+	a.read(func(s *lab.State) { last = s.Seq(about) })
+	kept, ok, turn := a.rows.get(id)
+	if ok && last != 0 && kept.seq == last {
+		return kept.row, true, nil
+	}
+	facts, err := a.log.Load(ctx, about)
 	if err != nil {
 		return projections.SelectedJob{}, false, err
 	}
 	var row projections.SelectedJob
 	known := false
 	a.read(func(s *lab.State) { row, known = rowOfFacts(s, facts) })
+	if known && !row.Removed {
+		a.rows.put(id, knownRow{facts[len(facts)-1].Seq, row}, 1000+len(row.Error)+len(row.Name), turn)
+	}
 	return row, known, nil
 }
 

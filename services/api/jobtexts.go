@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,10 @@ func (a *api) jobTexts(ctx context.Context, who caller, in JobsNamed) ([]JobText
 }
 
 func (a *api) textsOf(ctx context.Context, who caller, id events.JobID) (JobTexts, error) {
+	t, ok, turn := a.texts.get(id)
+	if ok {
+		return t, a.mayJob(who, lab.View, id)
+	}
 	facts, err := a.jobFacts(ctx, id)
 	if err != nil {
 		return JobTexts{}, err
@@ -70,8 +75,8 @@ func (a *api) textsOf(ctx context.Context, who caller, id events.JobID) (JobText
 	} else if err := a.mayJob(who, lab.View, id); err != nil {
 		return JobTexts{}, err
 	}
-	t := JobTexts{Job: id}
-	text, err := a.kept(ctx, j.Source.Sequence)
+	t.Job = id
+	text, err := a.kept(ctx, cmp.Or(j.Source.Sequence, uint64(id)))
 	if err != nil || text == "" {
 		return t, err
 	}
@@ -82,6 +87,9 @@ func (a *api) textsOf(ctx context.Context, who caller, id events.JobID) (JobText
 	if j.Part != nil {
 		t.Original = t.Definition
 		t.Multinode, err = a.kept(ctx, uint64(j.Part.Parent))
+	}
+	if gone, _ := removed(facts); err == nil && known && !gone {
+		a.texts.put(id, t, len(t.Definition)+len(t.Original)+len(t.Multinode)+100, turn)
 	}
 	return t, err
 }

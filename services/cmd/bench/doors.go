@@ -72,6 +72,25 @@ func (c *caller) ask(ctx context.Context, method, path string, body []byte, want
 	return json.Unmarshal(text, out)
 }
 
+// await waits until the door is open, which in a lab of a million jobs may be a moment after the process is ready.
+func (c *caller) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := c.ask(ctx, http.MethodGet, "/api/v0.2/system/version/", nil, http.StatusOK, nil)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the door: %w", err)
+		}
+	}
+}
+
 // restSubmissions measures how many definitions a second are judged over HTTP.
 func restSubmissions(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	l, err := b.start(ctx, filepath.Join(b.scratch, "doors"))
