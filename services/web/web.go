@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"strata/docs"
+	"strata/services/web/help"
 )
 
 // Deps is what the pages need. They are handed functions, because no service imports another.
@@ -18,6 +21,8 @@ type Deps struct {
 	Logger  *slog.Logger
 	Name    string // of the instance, as it stands on every page
 	Version string // of this build
+	// Interfaces tells what programs can call, for the page that lists it; nil where this process has pages alone.
+	Interfaces func() []Interfaces
 }
 
 // Visitor is who looks at a page, and what may be asked in his name.
@@ -66,6 +71,7 @@ type Site struct {
 	mux     *http.ServeMux
 	files   *files
 	drawn   *templates
+	manual  *help.Library
 	handler http.Handler
 }
 
@@ -78,6 +84,9 @@ func New(d Deps) (*Site, error) {
 	}
 	if s.drawn, err = parseTemplates(s); err != nil {
 		return nil, err
+	}
+	if s.manual, err = help.Load(docs.Pages); err != nil {
+		return nil, fmt.Errorf("load the manual: %w", err)
 	}
 	methods := map[string][]string{}
 	for _, r := range routes() {

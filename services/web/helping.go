@@ -1,0 +1,97 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+
+	"strata/services/web/help"
+)
+
+// helpRoutes are the pages of the lab's own manual.
+func helpRoutes() []route {
+	const get = http.MethodGet
+	return []route{
+		{get, "/help", helpContents, "Help", "find out how something is done, by title or by search"},
+		{get, "/help/{path...}", helpPage, "Help", "read a page of the manual"},
+		{get, "/api/help", methodsPage, "Interfaces for programs", "see which methods and endpoints programs have"},
+	}
+}
+
+// shelf is a group of pages as the contents show it.
+type shelf struct {
+	Title string
+	Pages []helpEntry
+}
+
+type helpEntry struct{ To, Title string }
+
+// contents are the shelves with the titles of their pages.
+func (s *Site) contents() (out []shelf) {
+	for _, one := range s.manual.Shelves {
+		group := shelf{Title: one.Title}
+		for _, path := range one.Paths {
+			group.Pages = append(group.Pages, helpEntry{help.Root + path, s.manual.Title(path)})
+		}
+		out = append(out, group)
+	}
+	return out
+}
+
+// helpContents shows what the manual has, or what a search in it finds.
+func helpContents(q *request) (page, error) {
+	question := strings.TrimSpace(q.URL.Query().Get("q"))
+	data := map[string]any{"Shelves": q.site.contents(), "Question": question}
+	if question != "" {
+		data["Hits"] = q.site.manual.Search(question, 40)
+	}
+	return page{template: "help", data: data, styles: []string{"help.css"}}, nil
+}
+
+// helpPage shows one page.
+func helpPage(q *request) (page, error) {
+	path := strings.TrimSuffix(q.PathValue("path"), "/")
+	if path == "" {
+		return helpContents(q)
+	}
+	p, ok := q.site.manual.Page(path)
+	if !ok {
+		return page{}, &Refusal{Code: "not-found", Message: "the manual has no page " + path}
+	}
+	return page{template: "help-page", title: p.Title, data: p, styles: []string{"help.css"},
+		crumbs: []crumb{{"Help", "/help/"}, {p.Title, ""}}}, nil
+}
+
+// Interface is what a door tells of one method or endpoint, for the page of interfaces.
+type Interface struct {
+	Name      string // "scheduler.jobs.submit", or "GET /api/v0.2/jobs/"
+	Signature string // of arguments, such as "(definition)"
+	Text      string // what it does
+}
+
+// Interfaces is a group of them.
+type Interfaces struct {
+	Title, Lead string
+	Reference   string // address of the machine-readable description; "" where there is none
+	Page        string // of the manual, which explains them
+	All         []Interface
+}
+
+// methodsPage lists what programs can call.
+func methodsPage(q *request) (page, error) {
+	var all []Interfaces
+	if q.site.d.Interfaces != nil {
+		all = q.site.d.Interfaces()
+	}
+	find := strings.ToLower(strings.TrimSpace(q.URL.Query().Get("q")))
+	for i := range all {
+		var some []Interface
+		for _, one := range all[i].All {
+			if find == "" || strings.Contains(strings.ToLower(one.Name+" "+one.Text), find) {
+				some = append(some, one)
+			}
+		}
+		all[i].All = some
+	}
+	return page{template: "methods", data: map[string]any{"Groups": all, "Question": q.URL.Query().Get("q")}, styles: []string{"help.css"},
+		crumbs: []crumb{{"Help", "/help/"}, {"Interfaces for programs", ""}}}, nil
+}

@@ -1,0 +1,322 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"strata/events"
+	"strata/projections"
+)
+
+// queryRoutes are the pages of saved queries and of those in addresses, where LAVA has them.
+func queryRoutes() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	const one = "/results/query/{owner}/{name}"
+	return []route{
+		{get, "/results/query", listQueries, "Queries", "find a saved query"},
+		{get, "/results/query/+custom", customQuery, "Query", "see what the conditions in an address find"},
+		{get, "/results/query/+export-custom", exportCustom, "", "download what the conditions in an address find"},
+		{get, "/results/query/+add", addQuery, "New query", "open the form of a query"},
+		{post, "/results/query/+add", saveNewQuery, "New query", "build a query, look at what it finds, and save it"},
+		{get, one, showQuery, "Query", "see what a saved query finds"},
+		{get, one + "/+detail", queryDetail, "Query", "read a query's conditions and settings"},
+		{get, one + "/+export", exportQuery, "", "download what a saved query finds"},
+		{get, one + "/+edit", editQuery, "Change query", "open the form of a saved query"},
+		{post, one + "/+edit", saveQuery, "Change query", "change a saved query"},
+		{get, one + "/+copy", copyForm, "Copy query", "open the form of a copy"},
+		{post, one + "/+copy", copyQuery, "Copy query", "copy a query to one's own"},
+		{get, one + "/+delete", confirmQuery("archive"), "Archive query", "be asked before a query leaves the lists"},
+		{post, one + "/+delete", archiveQuery, "", "take a query out of the lists"},
+		{get, one + "/+toggle-published", confirmQuery("publish"), "Publish query", "be asked before others may see a query"},
+		{post, one + "/+toggle-published", togglePublished, "", "let others see a query, or not"},
+		{get, one + "/+refresh", confirmQuery("refresh"), "Refresh query", "be asked before a query is run for keeping"},
+		{post, one + "/+refresh", refreshQuery, "", "run a query that is not live, and keep what it finds"},
+		{post, one + "/+omit-result", omitResult, "", "leave a row out of a query"},
+		{post, one + "/+include-result", includeResult, "", "take a row that was left out back"},
+		{get, "/scheduler/job/{job}/similarjobs", similarForm, "Similar jobs", "choose in what other jobs are to be like this one"},
+		{post, "/scheduler/job/{job}/similarjobs", similarJobs, "", "find jobs like this one"},
+	}
+}
+
+// savedQuery is a query as the api tells of it.
+type savedQuery struct {
+	events.QuerySaved
+	Address  string     `json:"address"`
+	Text     string     `json:"text"`
+	SavedAt  time.Time  `json:"saved_at"`
+	Refresh  *refreshed `json:"refresh"`
+	Changed  bool       `json:"changed"`
+	Omitted  []string   `json:"omitted"`
+	Archived bool       `json:"archived"`
+	Editable bool       `json:"editable"`
+	Warnings []string   `json:"warnings"`
+}
+
+// refreshed says when a query's rows were kept.
+type refreshed struct {
+	At    time.Time `json:"at"`
+	Items int       `json:"items"` // rows
+}
+
+// To is the address of the query's page.
+func (s savedQuery) To() string {
+	return "/results/query/~" + url.PathEscape(string(s.Owner)) + "/" + url.PathEscape(s.Name)
+}
+
+// custom is the address that finds the same without the saved query, "" where its conditions cannot be written so.
+func customTo(entity events.QueryEntity, address string) string {
+	if address == "" {
+		return ""
+	}
+	return "/results/query/+custom?" + url.Values{"entity": {string(entity)}, "conditions": {address}}.Encode()
+}
+
+// queryRef names a query as addresses do; "~" before the owner is LAVA's.
+type queryRef struct {
+	Owner string `json:"owner,omitempty"`
+	Name  string `json:"name,omitempty"`
+}
+
+func (q *request) queryRef() queryRef {
+	return queryRef{strings.TrimPrefix(q.PathValue("owner"), "~"), q.PathValue("name")}
+}
+
+// queryGroup is a heading of the list with its queries.
+type queryGroup struct {
+	Title   string
+	Queries []savedQuery
+}
+
+// listQueries shows the visitor's own queries, those of his groups, and what others have published.
+func listQueries(q *request) (page, error) {
+	all, err := asked[[]savedQuery](q, "queries.list", map[string]any{})
+	if err != nil {
+		return page{}, err
+	}
+	var own, shared, public queryGroup
+	own.Title, shared.Title, public.Title = "Mine", "Of my groups", "Published by others"
+	for _, one := range all {
+		switch {
+		case string(one.Owner) == q.Name && q.SignedIn:
+			own.Queries = append(own.Queries, one)
+		case one.Editable && one.Group != "":
+			shared.Queries = append(shared.Queries, one)
+		default:
+			public.Queries = append(public.Queries, one)
+		}
+	}
+	return page{template: "queries", data: map[string]any{"Groups": []queryGroup{own, shared, public}, "Any": len(all) > 0},
+		help: "queries", live: "query/", styles: []string{"query.css"}}, nil
+}
+
+// entityWords says what a query finds, for people.
+var entityWords = map[events.QueryEntity]string{events.JobQuery: "jobs", events.SuiteQuery: "test suites", events.CaseQuery: "test cases"}
+
+// queryRows is a page of what a query found: one of the lists, by the entity.
+type queryRows struct {
+	Entity   events.QueryEntity `json:"entity"`
+	Query    *savedQuery        `json:"query"`
+	Address  string             `json:"address"`
+	Text     string             `json:"text"`
+	Jobs     []queryJob         `json:"jobs"`
+	Suites   []querySuite       `json:"suites"`
+	Cases    []queryCase        `json:"cases"`
+	Offset   int                `json:"offset"`
+	More     bool               `json:"more"`
+	Warnings []string           `json:"warnings"`
+}
+
+type queryJob struct {
+	wholeJob
+}
+
+type querySuite struct {
+	Item string `json:"item"`
+	Job  uint64 `json:"job"`
+	projections.Suite
+}
+
+type queryCase struct {
+	Item string `json:"item"`
+	projections.Case
+}
+
+// wholeJob is a job as jobs.show and queries tell of it: the part that lists show.
+type wholeJob struct {
+	Job        uint64    `json:"job"`
+	Display    string    `json:"display"`
+	State      string    `json:"state"`
+	Health     string    `json:"health"`
+	User       string    `json:"user"`
+	Name       string    `json:"name"`
+	DeviceType string    `json:"device_type"`
+	Device     string    `json:"device"`
+	Submitted  time.Time `json:"submitted"`
+	Error      string    `json:"error"`
+}
+
+// Rows is their number.
+func (r queryRows) Rows() int { return len(r.Jobs) + len(r.Suites) + len(r.Cases) }
+
+// queryData is what the page of a query shows.
+type queryData struct {
+	queryRows
+	Found         string // what it finds: "jobs"
+	Saved         *savedQuery
+	Custom        string // the same by its address
+	Export        string // address of its files, to which a format is added
+	Chart         string // address of a chart of it
+	Save          string // address of the form that saves it, of one that is not
+	Before, After string
+	Trouble       string // why there are no rows
+}
+
+// queryPageRows is how many rows a page of a query has.
+const queryPageRows = 50
+
+// found completes the page of a query.
+func (q *request) found(rows queryRows) queryData {
+	d := queryData{queryRows: rows, Found: entityWords[rows.Entity], Custom: customTo(rows.Entity, rows.Address)}
+	asked := q.URL.Query()
+	if rows.Offset > 0 {
+		d.Before = with(asked, "offset", nonZero(max(0, rows.Offset-queryPageRows)))
+	}
+	if rows.More {
+		d.After = with(asked, "offset", nonZero(rows.Offset+rows.Rows()))
+	}
+	return d
+}
+
+// customQuery shows what the conditions in the address find.
+func customQuery(q *request) (page, error) {
+	asking := q.URL.Query()
+	in := map[string]any{"entity": asking.Get("entity"), "address": asking.Get("conditions"), "limit": queryPageRows, "offset": number(asking.Get("offset"))}
+	d := queryData{queryRows: queryRows{Entity: events.QueryEntity(asking.Get("entity"))}}
+	rows, err := asked[queryRows](q, "queries.custom", in)
+	var no *Refusal
+	switch {
+	case errors.As(err, &no) && (no.Code == "conflict" || no.Code == "away"):
+		d.Trouble = no.Message
+	case err != nil:
+		return page{}, err
+	default:
+		d = q.found(rows)
+	}
+	address := url.Values{"entity": {asking.Get("entity")}, "conditions": {asking.Get("conditions")}}.Encode()
+	d.Export = "/results/query/+export-custom?" + address + "&format="
+	d.Chart = "/results/chart/+custom?" + address
+	d.Save = "/results/query/+add?" + address
+	return page{template: "query", data: d, title: "Query for " + entityWords[d.Entity], crumbs: queryCrumbs("Query in the address", ""), help: "queries", live: "job/", styles: []string{"query.css"}}, nil
+}
+
+// queryCrumbs is the way to a page of queries.
+func queryCrumbs(last, lastTo string, further ...string) []crumb {
+	way := []crumb{{"Results", "/results/"}, {"Queries", "/results/query/"}}
+	if len(further) == 0 {
+		return append(way, crumb{last, ""})
+	}
+	return append(way, crumb{last, lastTo}, crumb{further[0], ""})
+}
+
+// showQuery shows what a saved query finds, or what its last refresh has kept.
+func showQuery(q *request) (page, error) {
+	ref := q.queryRef()
+	in := map[string]any{"owner": ref.Owner, "name": ref.Name, "limit": queryPageRows, "offset": number(q.URL.Query().Get("offset"))}
+	rows, err := asked[queryRows](q, "queries.run", in)
+	var d queryData
+	var no *Refusal
+	switch {
+	case errors.As(err, &no) && (no.Code == "conflict" || no.Code == "away"):
+		// A query that was never refreshed has no rows, but a page: the button is there.
+		saved, err := asked[savedQuery](q, "queries.show", ref)
+		if err != nil {
+			return page{}, err
+		}
+		d = queryData{Trouble: no.Message, Saved: &saved, Found: entityWords[saved.Entity], Custom: customTo(saved.Entity, saved.Address)}
+		d.Text, d.Entity = saved.Text, saved.Entity
+	case err != nil:
+		return page{}, err
+	default:
+		d = q.found(rows)
+		d.Saved = rows.Query
+	}
+	if d.Saved == nil {
+		return page{}, &Refusal{Code: "not-found", Message: "there is no query ~" + ref.Owner + "/" + ref.Name}
+	}
+	d.Export = d.Saved.To() + "/+export?format="
+	d.Chart = "/results/chart/+add?query=" + url.QueryEscape("~"+string(d.Saved.Owner)+"/"+d.Saved.Name)
+	live := ""
+	if d.Saved.Live {
+		live = "job/ query/"
+	}
+	return page{template: "query", data: d, title: d.Saved.Name, crumbs: queryCrumbs(d.Saved.Name, ""), help: "queries", live: live, styles: []string{"query.css"}}, nil
+}
+
+// queryDetail shows conditions and settings.
+func queryDetail(q *request) (page, error) {
+	saved, err := asked[savedQuery](q, "queries.show", q.queryRef())
+	if err != nil {
+		return page{}, err
+	}
+	return page{template: "query-detail", data: saved, title: saved.Name, crumbs: queryCrumbs(saved.Name, saved.To(), "Settings"), help: "queries", styles: []string{"query.css"}}, nil
+}
+
+// exportQuery sends a query's rows as a file.
+func exportQuery(q *request) (page, error) {
+	ref := q.queryRef()
+	format := oneOf(q.URL.Query().Get("format"), "csv", "csv", "yaml", "json")
+	in := map[string]any{"owner": ref.Owner, "name": ref.Name, "format": format}
+	return q.download("queries.export", in, "query_"+ref.Owner+"_"+ref.Name, format)
+}
+
+// exportCustom sends the rows that the conditions in an address find.
+func exportCustom(q *request) (page, error) {
+	asking := q.URL.Query()
+	format := oneOf(asking.Get("format"), "csv", "csv", "yaml", "json")
+	in := map[string]any{"format": format, "custom": map[string]any{"entity": asking.Get("entity"), "address": asking.Get("conditions")}}
+	return q.download("queries.export", in, "query", format)
+}
+
+// fileTypes are the media types of files by their format.
+var fileTypes = map[string]string{"csv": "text/csv; charset=utf-8", "yaml": "application/yaml", "json": "application/json", "svg": "image/svg+xml", "png": "image/png"}
+
+// download sends the bytes of a flow as a file. An error before its first byte is a page.
+func (q *request) download(verb string, in any, name, format string) (page, error) {
+	begun := false
+	err := q.Stream(q.Context(), verb, in, func(_ map[string]string, body []byte) error {
+		if !begun {
+			begun = true
+			h := q.w.Header()
+			h.Set("Content-Type", fileTypes[format])
+			h.Set("X-Content-Type-Options", "nosniff")
+			h.Set("Cache-Control", "no-store")
+			if format != "svg" && format != "png" {
+				h.Set("Content-Disposition", `attachment; filename="`+safeFile(name)+"."+format+`"`)
+			}
+		}
+		_, err := q.w.Write(body)
+		return err
+	})
+	switch {
+	case err != nil && begun:
+		panic(http.ErrAbortHandler) // a file that ends early must not look whole
+	case err != nil:
+		return page{}, err
+	case !begun:
+		q.w.Header().Set("Content-Type", fileTypes[format])
+	}
+	return page{written: true}, nil
+}
+
+// safeFile keeps what every file system takes.
+func safeFile(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r) {
+			return r
+		}
+		return '_'
+	}, name)
+}

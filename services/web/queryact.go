@@ -1,0 +1,189 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+)
+
+// confirmation asks before something is done. LAVA does these things on GET; a link that somebody else planted would
+// do them too, so here the address asks and its button does.
+type confirmation struct {
+	Question, Button string
+	Post, Back       string // address that does it; address that does not
+	Fields           []pair
+}
+
+// confirmQuery asks before something is done with a query.
+func confirmQuery(what string) func(*request) (page, error) {
+	return func(q *request) (page, error) {
+		saved, err := asked[savedQuery](q, "queries.show", q.queryRef())
+		if err != nil {
+			return page{}, err
+		}
+		c := confirmation{Post: q.URL.Path, Back: saved.To()}
+		switch what {
+		case "archive":
+			c.Question, c.Button = fmt.Sprintf("Archive query %s? No list shows it any more; its name stays taken, and charts that use it go on.", saved.Name), "Archive"
+		case "publish":
+			c.Question, c.Button = fmt.Sprintf("Let everybody see query %s? Each one sees the jobs that he may see.", saved.Name), "Publish"
+			if saved.Published {
+				c.Question, c.Button = fmt.Sprintf("Hide query %s from others?", saved.Name), "Hide"
+			}
+		case "refresh":
+			c.Question, c.Button = fmt.Sprintf("Run query %s now, and keep what it finds until the next refresh?", saved.Name), "Refresh"
+		}
+		return page{template: "confirm", data: c, styles: []string{"query.css"}, crumbs: queryCrumbs(saved.Name, saved.To(), c.Button)}, nil
+	}
+}
+
+// copyForm asks for the name of a copy.
+func copyForm(q *request) (page, error) {
+	saved, err := asked[savedQuery](q, "queries.show", q.queryRef())
+	if err != nil {
+		return page{}, err
+	}
+	return page{template: "query-copy", styles: []string{"query.css"}, data: map[string]any{"Query": saved, "Name": saved.Name, "Wrong": ""}, crumbs: queryCrumbs(saved.Name, saved.To(), "Copy")}, nil
+}
+
+// copyQuery makes a copy of the visitor's own.
+func copyQuery(q *request) (page, error) {
+	ref := q.queryRef()
+	name := q.PostFormValue("name")
+	// A saved query is copied by asking for it under another name of the caller's own.
+	copied, err := asked[savedQuery](q, "queries.copy", map[string]any{"owner": ref.Owner, "name": ref.Name, "as": name})
+	if err == nil {
+		return page{to: copied.To(), note: "Copied. Nobody else sees the copy until you publish it."}, nil
+	}
+	no, ok := refusal(err)
+	if !ok || no.Code == "denied" || no.Code == "not-found" {
+		return page{}, err
+	}
+	saved, showErr := asked[savedQuery](q, "queries.show", ref)
+	if showErr != nil {
+		return page{}, showErr
+	}
+	return page{template: "query-copy", styles: []string{"query.css"}, status: no.status(), data: map[string]any{"Query": saved, "Name": name, "Wrong": no.Message}, crumbs: queryCrumbs(saved.Name, saved.To(), "Copy")}, nil
+}
+
+// archiveQuery takes a query out of the lists.
+func archiveQuery(q *request) (page, error) {
+	if err := q.ask("queries.archive", q.queryRef(), nil); err != nil {
+		return page{}, err
+	}
+	return page{to: "/results/query/", note: "Query " + q.queryRef().Name + " is archived."}, nil
+}
+
+// togglePublished lets others see a query, or no longer.
+func togglePublished(q *request) (page, error) {
+	ref := q.queryRef()
+	saved, err := asked[savedQuery](q, "queries.show", ref)
+	if err != nil {
+		return page{}, err
+	}
+	if err := q.ask("queries.save", map[string]any{"owner": ref.Owner, "name": ref.Name, "published": !saved.Published}, nil); err != nil {
+		return page{}, err
+	}
+	note := "Everybody may see this query now."
+	if saved.Published {
+		note = "Others do not see this query any more."
+	}
+	return page{to: saved.To(), note: note}, nil
+}
+
+// refreshQuery runs a query for keeping.
+func refreshQuery(q *request) (page, error) {
+	saved, err := asked[savedQuery](q, "queries.refresh", q.queryRef())
+	if err != nil {
+		return page{}, err
+	}
+	return page{to: saved.To(), note: "Refreshed."}, nil
+}
+
+// omitResult leaves a row out; includeResult takes it back.
+func omitResult(q *request) (page, error)    { return changeItem(q, "queries.omit", "Left out: ") }
+func includeResult(q *request) (page, error) { return changeItem(q, "queries.include", "Back: ") }
+
+func changeItem(q *request, verb, done string) (page, error) {
+	ref := q.queryRef()
+	item := q.PostFormValue("item")
+	saved, err := asked[savedQuery](q, verb, map[string]any{"owner": ref.Owner, "name": ref.Name, "item": item})
+	if err != nil {
+		return page{}, err
+	}
+	return page{to: q.back(saved.To()), note: done + item + "."}, nil
+}
+
+// alike are the fields in which jobs can be like another, in the words of queries.
+func alike() []pair {
+	return []pair{{"submitter", "submitter"}, {"requested_device_type", "device type"}, {"actual_device", "device"}, {"description", "description"},
+		{"health", "health"}, {"state", "state"}, {"priority", "priority"}, {"health_check", "being a health check"},
+		{"start_time", "day of the start"}, {"end_time", "day of the end"}}
+}
+
+// similarForm asks in what other jobs are to be like one.
+func similarForm(q *request) (page, error) {
+	job, err := asked[struct {
+		wholeJob
+		Metadata map[string]string `json:"metadata"`
+	}](q, "jobs.show", map[string]any{"job": number(q.PathValue("job"))})
+	if err != nil {
+		return page{}, err
+	}
+	return page{template: "similar", data: map[string]any{"Job": job, "Fields": alike()}, title: "Jobs like " + job.Display, help: "queries",
+		crumbs: []crumb{{"Jobs", "/scheduler/alljobs"}, {job.Display, "/scheduler/job/" + strconv.FormatUint(job.Job, 10)}, {"Similar jobs", ""}}}, nil
+}
+
+// similarJobs goes to the query for jobs like one.
+func similarJobs(q *request) (page, error) {
+	if err := q.ParseForm(); err != nil {
+		return page{}, &Refusal{Code: "invalid", Message: "the form cannot be read: " + err.Error()}
+	}
+	found, err := asked[struct {
+		Entity     string `json:"entity"`
+		Address    string `json:"address"`
+		Conditions []any  `json:"conditions"`
+	}](q, "queries.similar", map[string]any{"job": number(q.PathValue("job")), "fields": q.PostForm["field"]})
+	if err != nil {
+		return page{}, err
+	}
+	if found.Address == "" && len(found.Conditions) > 0 {
+		return page{}, &Refusal{Code: "conflict", Message: "what this job has in these fields cannot be written into an address: it has a comma or two underscores; leave that field out"}
+	}
+	return page{to: "/results/query/+custom?" + url.Values{"entity": {found.Entity}, "conditions": {found.Address}}.Encode()}, nil
+}
+
+// number reads a number of an address; what is none is 0.
+func number(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// nonZero is a number as an address has it, "" for 0, which leaves it out.
+func nonZero(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// oneOf returns a word if it is among those allowed, else the fallback.
+func oneOf(word, fallback string, allowed ...string) string {
+	for _, a := range allowed {
+		if word == a {
+			return word
+		}
+	}
+	return fallback
+}
+
+// refusal returns what the lab refused, if err is that.
+func refusal(err error) (*Refusal, bool) {
+	var no *Refusal
+	ok := errors.As(err, &no)
+	return no, ok
+}

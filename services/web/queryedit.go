@@ -1,0 +1,290 @@
+package web
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"strata/events"
+	"strata/projections/query"
+)
+
+// queryForm is what the form of a query shows: what somebody typed, or what is saved.
+type queryForm struct {
+	New                                         bool
+	To, Back                                    string
+	Name, Description, Group, QueryGroup, Limit string
+	GroupBy, Goal                               string
+	Live, Published                             bool
+	Entity                                      string
+	Conditions                                  []formCondition
+	Fields                                      []formField
+	Operators                                   []string
+	Joins                                       []formJoin
+	Groups                                      []string // that the visitor belongs to
+	Wrong, WrongField                           string
+	Found                                       *queryData // of a look at it
+}
+
+// formCondition is a row of the form. Join says how it is joined with others: "all", or the number of a clause.
+type formCondition struct {
+	Join, Field, Operator, Value string
+	Key                          string // of metadata
+}
+
+// formField is a field that a condition can be about.
+type formField struct {
+	Value, Title     string
+	Operators, Words string // with blanks; with "|" between
+	Ours             bool
+}
+
+// formJoin is a way to join conditions.
+type formJoin struct{ Value, Title string }
+
+// joins are the ways that the form offers. Three clauses of each kind are more than anybody wrote so far; what
+// a query has beyond that is kept, as rows name their clause.
+func joins(conditions []formCondition) []formJoin {
+	out := []formJoin{{"all", "and"}}
+	for _, kind := range []struct{ value, title string }{{"any", "any of"}, {"not", "not both of"}} {
+		most := 1
+		for _, c := range conditions {
+			if n, err := strconv.Atoi(strings.TrimPrefix(c.Join, kind.value)); err == nil && strings.HasPrefix(c.Join, kind.value) {
+				most = max(most, n+1)
+			}
+		}
+		for i := range min(most, 20) {
+			title := kind.title
+			if kind.value == "not" && i == 0 && most == 1 {
+				title = "not"
+			}
+			if i > 0 || most > 1 {
+				title += " " + strconv.Itoa(i+1)
+			}
+			out = append(out, formJoin{kind.value + strconv.Itoa(i+1), title})
+		}
+	}
+	return out
+}
+
+// complete fills in what the form offers.
+func (f *queryForm) complete(q *request) {
+	for _, one := range query.Fields() {
+		f.Fields = append(f.Fields, formField{Value: one.Table + "." + one.Name, Title: one.Table + " " + strings.ReplaceAll(one.Name, "_", " "),
+			Operators: strings.Join(one.Operators(), " "), Words: strings.Join(one.Words(), "|"), Ours: one.Ours})
+		for _, op := range one.Operators() {
+			if !slices.Contains(f.Operators, op) {
+				f.Operators = append(f.Operators, op)
+			}
+		}
+	}
+	f.Fields = append(f.Fields, formField{Value: query.Metadata, Title: "metadata …", Operators: strings.Join(f.Operators, " ")})
+	f.Joins = joins(f.Conditions)
+	if len(f.Conditions) == 0 {
+		f.Conditions = []formCondition{{Join: "all", Operator: "exact"}}
+	}
+	self, err := asked[struct {
+		Groups []string `json:"groups"`
+	}](q, "whoami", nil)
+	if err == nil {
+		f.Groups = self.Groups
+	}
+}
+
+// rowsOf makes rows of a query's conditions.
+func rowsOf(conditions []events.QueryCondition, clauses []events.QueryClause) (out []formCondition) {
+	row := func(join string, c events.QueryCondition) formCondition {
+		if c.Table == query.Metadata {
+			return formCondition{join, query.Metadata, c.Operator, c.Value, c.Field}
+		}
+		return formCondition{join, c.Table + "." + c.Field, c.Operator, c.Value, ""}
+	}
+	for _, c := range conditions {
+		out = append(out, row("all", c))
+	}
+	count := map[events.QueryMatch]int{}
+	for _, clause := range clauses {
+		count[clause.Match]++
+		for _, c := range clause.Conditions {
+			out = append(out, row(string(clause.Match)+strconv.Itoa(count[clause.Match]), c))
+		}
+	}
+	return out
+}
+
+// read takes the form as it was sent. Rows without a field or a value are left out: they are the empty one at the end.
+func (f *queryForm) read(q *request) {
+	v := q.PostForm
+	f.Name, f.Description, f.Group, f.QueryGroup = v.Get("name"), v.Get("description"), v.Get("group"), v.Get("query_group")
+	f.Limit, f.GroupBy, f.Goal, f.Entity = v.Get("limit"), v.Get("group_by"), v.Get("target_goal"), v.Get("entity")
+	f.Live, f.Published = v.Get("is_live") != "", v.Get("is_published") != ""
+	for i := range v["field"] {
+		at := func(name string) string {
+			if i < len(v[name]) {
+				return strings.TrimSpace(v[name][i])
+			}
+			return ""
+		}
+		c := formCondition{at("join"), at("field"), at("operator"), at("value"), at("key")}
+		if c.Value != "" && c.Field != "" {
+			f.Conditions = append(f.Conditions, c)
+		}
+	}
+}
+
+// conditions makes a query's conditions of the rows.
+func (f *queryForm) conditions() (all []events.QueryCondition, clauses []events.QueryClause) {
+	all, clauses = []events.QueryCondition{}, []events.QueryClause{}
+	at := map[string]int{}
+	for _, row := range f.Conditions {
+		table, field, _ := strings.Cut(row.Field, ".")
+		if table == query.Metadata {
+			field = row.Key
+		}
+		c := events.QueryCondition{Table: table, Field: field, Operator: row.Operator, Value: row.Value}
+		if row.Join == "" || row.Join == "all" {
+			all = append(all, c)
+			continue
+		}
+		i, there := at[row.Join]
+		if !there {
+			i = len(clauses)
+			at[row.Join] = i
+			clauses = append(clauses, events.QueryClause{Match: events.QueryMatch(strings.TrimRight(row.Join, "0123456789"))})
+		}
+		clauses[i].Conditions = append(clauses[i].Conditions, c)
+	}
+	return all, clauses
+}
+
+// addQuery opens the form of a new query, perhaps with the conditions of an address.
+func addQuery(q *request) (page, error) {
+	if !q.SignedIn {
+		return page{}, &Refusal{Code: "denied", Message: "queries are saved under a name; sign in first"}
+	}
+	asking := q.URL.Query()
+	f := queryForm{New: true, To: "/results/query/+add", Back: "/results/query/", Entity: oneOf(asking.Get("entity"), string(events.JobQuery),
+		string(events.JobQuery), string(events.SuiteQuery), string(events.CaseQuery)), Live: true, Limit: "200"}
+	if address := asking.Get("conditions"); address != "" {
+		read, _, err := query.Parse(f.Entity, address)
+		if err != nil {
+			f.Wrong, f.WrongField = err.Error(), "conditions"
+		}
+		f.Conditions = rowsOf(read.Conditions, read.Clauses)
+	}
+	return f.page(q, nil)
+}
+
+// editQuery opens the form of a saved query.
+func editQuery(q *request) (page, error) {
+	saved, err := asked[savedQuery](q, "queries.show", q.queryRef())
+	if err != nil {
+		return page{}, err
+	}
+	if !saved.Editable {
+		return page{}, &Refusal{Code: "denied", Message: "query ~" + string(saved.Owner) + "/" + saved.Name + " is its owner's and its group's to change; you may copy it"}
+	}
+	f := queryForm{To: saved.To() + "/+edit", Back: saved.To(), Name: saved.Name, Description: saved.Description, Group: string(saved.Group),
+		QueryGroup: saved.QueryGroup, Limit: strconv.Itoa(saved.Limit), GroupBy: saved.GroupBy, Live: saved.Live, Published: saved.Published,
+		Entity: string(saved.Entity), Conditions: rowsOf(saved.Conditions, saved.Clauses)}
+	if saved.TargetGoal != nil {
+		f.Goal = strconv.FormatFloat(*saved.TargetGoal, 'g', -1, 64)
+	}
+	return f.page(q, nil)
+}
+
+// page draws the form, with what was wrong with it.
+func (f *queryForm) page(q *request, err error) (page, error) {
+	status := 0
+	if err != nil {
+		no, ok := refusal(err)
+		if !ok || no.Code == "denied" || no.Code == "not-found" {
+			return page{}, err
+		}
+		f.Wrong, f.WrongField, status = no.Message, no.Field, no.status()
+	}
+	f.complete(q)
+	title := "New query"
+	if !f.New {
+		title = "Change query " + f.Name
+	}
+	return page{template: "query-form", data: f, title: title, status: status, crumbs: queryCrumbs(title, ""), help: "queries#conditions",
+		scripts: []string{"query-form.js"}, styles: []string{"query.css"}}, nil
+}
+
+// saveNewQuery looks at what a query would find, or saves it.
+func saveNewQuery(q *request) (page, error) {
+	return sendQuery(q, &queryForm{New: true, To: "/results/query/+add", Back: "/results/query/"})
+}
+
+// saveQuery changes a saved query.
+func saveQuery(q *request) (page, error) {
+	ref := q.queryRef()
+	to := "/results/query/~" + url.PathEscape(ref.Owner) + "/" + url.PathEscape(ref.Name)
+	return sendQuery(q, &queryForm{To: to + "/+edit", Back: to})
+}
+
+// sendQuery does what a button of the form says.
+func sendQuery(q *request, f *queryForm) (page, error) {
+	if err := q.ParseForm(); err != nil {
+		return page{}, &Refusal{Code: "invalid", Message: "the form cannot be read: " + err.Error()}
+	}
+	f.read(q)
+	conditions, clauses := f.conditions()
+	switch q.PostForm.Get("do") {
+	case "more":
+		f.Conditions = append(f.Conditions, formCondition{Join: "all", Operator: "exact"})
+		return f.page(q, nil)
+	case "look":
+		rows, err := asked[queryRows](q, "queries.custom", map[string]any{"entity": f.Entity, "conditions": conditions, "clauses": clauses, "limit": 10})
+		if err == nil {
+			d := q.found(rows)
+			d.Before, d.After = "", ""
+			f.Found = &d
+		}
+		return f.page(q, err)
+	}
+	in := map[string]any{"conditions": conditions, "clauses": clauses, "description": f.Description, "group": f.Group, "query_group": f.QueryGroup,
+		"live": f.Live, "published": f.Published, "group_by": f.GroupBy}
+	if f.New {
+		in["name"], in["new"], in["entity"] = f.Name, true, f.Entity
+	} else {
+		ref := q.queryRef()
+		in["owner"], in["name"] = ref.Owner, ref.Name
+		if f.Name != ref.Name {
+			in["rename"] = f.Name
+		}
+	}
+	if err := f.figures(in); err != nil {
+		return f.page(q, err)
+	}
+	saved, err := asked[savedQuery](q, "queries.save", in)
+	if err != nil {
+		return f.page(q, err)
+	}
+	note := "Saved."
+	if len(saved.Warnings) > 0 {
+		note = "Saved, but: " + strings.Join(saved.Warnings, "; ")
+	}
+	return page{to: saved.To(), note: note}, nil
+}
+
+// figures adds the form's numbers to a request.
+func (f *queryForm) figures(in map[string]any) error {
+	if f.Limit != "" {
+		n, err := strconv.Atoi(f.Limit)
+		if err != nil {
+			return &Refusal{Code: "invalid", Field: "limit", Message: "limit is " + strconv.Quote(f.Limit) + "; allowed are numbers from 20 to 10,000"}
+		}
+		in["limit"] = n
+	}
+	if f.Goal != "" {
+		v, err := strconv.ParseFloat(f.Goal, 64)
+		if err != nil {
+			return &Refusal{Code: "invalid", Field: "target_goal", Message: "target_goal is " + strconv.Quote(f.Goal) + "; allowed are numbers such as 4.5"}
+		}
+		in["target_goal"] = v
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+// The form of a query: operators and words follow the field, and a further row needs no round trip.
+
+const form = document.querySelector(".query-form");
+
+const fit = (row) => {
+  const field = row.querySelector("[name=field]");
+  const chosen = field.selectedOptions[0];
+  const operators = (chosen?.dataset.operators ?? "").split(" ").filter(Boolean);
+  const operator = row.querySelector("[name=operator]");
+  for (const o of operator.options) o.hidden = o.disabled = operators.length > 0 && !operators.includes(o.value);
+  if (operator.selectedOptions[0]?.disabled) operator.value = operators[0];
+  row.querySelector("[name=key]").hidden = field.value !== "metadata";
+  const words = (chosen?.dataset.words ?? "").split("|").filter(Boolean);
+  const value = row.querySelector("[name=value]");
+  let list = row.querySelector("datalist");
+  list?.remove();
+  value.removeAttribute("list");
+  if (words.length) {
+    list = document.createElement("datalist");
+    list.id = `words-${Math.random().toString(36).slice(2)}`;
+    for (const w of words) list.append(new Option(w, w));
+    value.after(list);
+    value.setAttribute("list", list.id);
+  }
+};
+
+if (form) {
+  const body = form.querySelector(".conditions tbody");
+  for (const row of body.rows) fit(row);
+  body.addEventListener("change", (e) => e.target.name === "field" && fit(e.target.closest("tr")));
+  form.querySelector("[name=do][value=more]").addEventListener("click", (e) => {
+    e.preventDefault();
+    const row = body.rows[body.rows.length - 1].cloneNode(true);
+    for (const el of row.querySelectorAll("input")) el.value = "";
+    row.querySelector("[name=field]").value = "";
+    row.querySelector("[name=join]").value = "all";
+    body.append(row);
+    fit(row);
+    row.querySelector("[name=field]").focus();
+  });
+}
