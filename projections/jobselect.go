@@ -176,3 +176,29 @@ func (db *DB) CountSelected(ctx context.Context, s JobSelection) (uint64, error)
 	}
 	return rows[0].Jobs, nil
 }
+
+// tryWindow is how many jobs may have been submitted between a job and its further attempt for [DB.FirstAttempts] to
+// find it: a bound, so that a page of the newest jobs does not look at all jobs there ever were.
+const tryWindow = 200_000
+
+// FirstAttempts returns of those of the jobs that are further attempts the first ones.
+func (db *DB) FirstAttempts(ctx context.Context, jobs []uint64) (map[uint64]uint64, error) {
+	if len(jobs) == 0 {
+		return nil, nil
+	}
+	from := slices.Min(jobs)
+	from -= min(from, tryWindow)
+	rows, err := all[struct {
+		Job       uint64 `ch:"job"`
+		RetriedAs uint64 `ch:"retried_as"`
+	}](ctx, db, "SELECT job, retried_as FROM jobs WHERE job >= {from:UInt64} AND job < {to:UInt64} AND retried_as IN {jobs:Array(UInt64)}",
+		clickhouse.Named("from", from), clickhouse.Named("to", slices.Max(jobs)), clickhouse.Named("jobs", jobs))
+	if err != nil {
+		return nil, fmt.Errorf("find first attempts: %w", err)
+	}
+	out := map[uint64]uint64{}
+	for _, r := range rows {
+		out[r.RetriedAs] = r.Job
+	}
+	return out, nil
+}

@@ -23,6 +23,9 @@ type FindJobs struct {
 	Offset int                    `json:"offset,omitempty"`
 	Limit  int                    `json:"limit,omitempty"` // 1 to 10,000; 0 is 50
 	Count  bool                   `json:"count,omitempty"` // the number alone is wanted
+	// Whole makes one job of each job and its further attempt: under the number of the first one, as the last
+	// one stands. Conditions are held against that.
+	Whole bool `json:"whole,omitempty"`
 }
 
 // FoundJobs answers FindJobs.
@@ -56,6 +59,12 @@ func (a *api) findJobs(ctx context.Context, who caller, in FindJobs) (FoundJobs,
 		in.Terms = append(in.Terms[:len(in.Terms):len(in.Terms)], projections.JobTerm{Field: "rejected", Op: projections.TermExact, Values: []string{"false"}})
 	}
 	a.read(func(s *lab.State) { in.Terms = withAliases(s, in.Terms) })
+	if in.Whole {
+		var err error
+		if in.Terms, err = a.ofLastAttempts(ctx, in.Terms); err != nil {
+			return FoundJobs{}, err
+		}
+	}
 	if onlyCurrent(in.Terms) && !beyondFold(in.Terms) {
 		return a.findCurrent(ctx, who, in)
 	}
@@ -117,6 +126,9 @@ func (a *api) findCurrent(ctx context.Context, who caller, in FindJobs) (FoundJo
 		var row projections.SelectedJob
 		for j := range s.EachJob() {
 			row = rowOf(s, j)
+			if in.Whole {
+				whileTried(j, &row)
+			}
 			if !holdAll(in.Terms, &row) || !who.can(s, lab.View, events.Entity{Kind: events.Job, ID: j.ID.String()}) {
 				continue
 			}
@@ -132,7 +144,10 @@ func (a *api) findCurrent(ctx context.Context, who caller, in FindJobs) (FoundJo
 	for _, row := range top[min(in.Offset, len(top)):] {
 		out.Jobs = append(out.Jobs, *row)
 	}
-	return out, a.complete(ctx, out.Jobs)
+	if err := a.complete(ctx, out.Jobs); err != nil || !in.Whole {
+		return out, err
+	}
+	return out, a.asFirst(ctx, out.Jobs)
 }
 
 // inOrder compares rows for sorting.
@@ -184,7 +199,10 @@ func (a *api) findAll(ctx context.Context, who caller, in FindJobs) (FoundJobs, 
 	// Rows before sel.Offset were left out by the tables, and none of them belongs to the page.
 	merged = merged[min(in.Offset-sel.Offset, len(merged)):]
 	out.Jobs = merged[:min(in.Limit, len(merged))]
-	return out, a.complete(ctx, out.Jobs)
+	if err := a.complete(ctx, out.Jobs); err != nil || !in.Whole {
+		return out, err
+	}
+	return out, a.asFirst(ctx, out.Jobs)
 }
 
 // latest returns the jobs that the tables may not know as they are and that meet the conditions, and the
@@ -204,6 +222,9 @@ func (a *api) latest(ctx context.Context, who caller, in FindJobs) (rows []proje
 			continue
 		}
 		row := rowOf(a.state, f.job)
+		if in.Whole {
+			whileTried(f.job, &row)
+		}
 		if !f.job.Removed && holdAll(in.Terms, &row) && who.can(a.state, lab.View, events.Entity{Kind: events.Job, ID: id.String()}) {
 			rows = append(rows, row)
 		}

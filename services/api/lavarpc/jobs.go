@@ -149,6 +149,7 @@ func (c call) find(in api.FindJobs) ([]projections.SelectedJob, error) {
 	if in.Limit == 0 {
 		return nil, nil
 	}
+	in.Whole = true // these clients know no attempts
 	var out api.FoundJobs
 	err := c.ask("jobs.find", in, &out)
 	return out.Jobs, err

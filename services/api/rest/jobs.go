@@ -149,7 +149,7 @@ func jobParams() []param {
 
 // jobsFound reads the request's filters and order.
 func jobsFound(q *request) (api.FindJobs, error) {
-	var in api.FindJobs
+	in := api.FindJobs{Whole: true}
 	for _, key := range slices.Sorted(mapsKeys(q.query)) {
 		for _, value := range q.query[key] {
 			terms, err := q.jobTerms(key, value)

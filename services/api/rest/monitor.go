@@ -41,7 +41,7 @@ func prometheus(q *request) (answer, error) {
 		return answer{}, err
 	}
 	count := func(terms ...projections.JobTerm) (uint64, error) {
-		found, err := asked[api.FoundJobs](q, "jobs.find", api.FindJobs{Terms: terms, Count: true})
+		found, err := asked[api.FoundJobs](q, "jobs.find", api.FindJobs{Terms: terms, Count: true, Whole: true})
 		return found.Count, err
 	}
 	running := projections.JobTerm{Field: "state", Op: projections.TermIn, Values: []string{"Running", "Canceling"}}
