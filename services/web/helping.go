@@ -12,7 +12,9 @@ func helpRoutes() []route {
 	const get = http.MethodGet
 	return []route{
 		{get, "/help", helpContents, "Help", "find out how something is done, by title or by search"},
-		{get, "/help/{path...}", helpPage, "Help", "read a page of the manual"},
+		{get, "/help/{page}", helpPage, "Help", "read a page of the manual"},
+		{get, "/help/methods/{page}", helpPage, "Help", "read what methods have in common"},
+		{get, "/help/methods/{kind}/{page}", helpPage, "Help", "read what a method takes"},
 		{get, "/api/help", methodsPage, "Interfaces for programs", "see which methods and endpoints programs have"},
 	}
 }
@@ -49,10 +51,7 @@ func helpContents(q *request) (page, error) {
 
 // helpPage shows one page.
 func helpPage(q *request) (page, error) {
-	path := strings.TrimSuffix(q.PathValue("path"), "/")
-	if path == "" {
-		return helpContents(q)
-	}
+	path := strings.TrimSuffix(strings.TrimPrefix(q.URL.Path, help.Root), "/")
 	p, ok := q.site.manual.Page(path)
 	if !ok {
 		return page{}, &Refusal{Code: "not-found", Message: "the manual has no page " + path}

@@ -133,9 +133,6 @@ func (s *Site) Patterns() []string {
 // bothSlashes returns a path with and without its last slash: LAVA's addresses have it here and there, and
 // people type neither.
 func bothSlashes(path string) []string {
-	if strings.HasSuffix(path, "...}") {
-		return []string{path} // takes whatever comes, slashes too
-	}
 	if path == "/" {
 		return []string{"/{$}"}
 	}

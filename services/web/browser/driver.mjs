@@ -69,6 +69,11 @@ const own = {
     return answer.result.value;
   },
 
+  // forget takes the page's cookies away.
+  async forget({ scene }) {
+    await scene.clearCookies();
+  },
+
   async close(entry, id) {
     pages.delete(id);
     await entry.scene.close();

@@ -143,6 +143,12 @@ func (p *Page) Count(on string) (n int) {
 	return n
 }
 
+// Forget takes the tab's cookies away.
+func (p *Page) Forget() {
+	p.t.Helper()
+	p.Do("", "forget", nil)
+}
+
 // Eval runs an expression in the page and decodes its value.
 func (p *Page) Eval(expression string, into any) {
 	p.t.Helper()
