@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -88,17 +89,18 @@ func New(d Deps) (*Site, error) {
 	if s.manual, err = help.Load(docs.Pages); err != nil {
 		return nil, fmt.Errorf("load the manual: %w", err)
 	}
-	methods := map[string][]string{}
+	// A path is registered for all methods at once: beside one with a method, a wider path of another method
+	// would be no less specific, and the mux takes no such pair.
+	at := map[string]map[string]route{}
 	for _, r := range routes() {
-		serve := func(w http.ResponseWriter, q *http.Request) { s.serve(w, q, r) }
-		methods[r.path] = append(methods[r.path], r.method)
-		for _, path := range bothSlashes(r.path) {
-			s.mux.HandleFunc(r.method+" "+path, serve)
+		if at[r.path] == nil {
+			at[r.path] = map[string]route{}
 		}
+		at[r.path][r.method] = r
 	}
-	for path, known := range methods {
+	for path, methods := range at {
 		for _, path := range bothSlashes(path) {
-			s.mux.HandleFunc(path, func(w http.ResponseWriter, q *http.Request) { s.wrongMethod(w, q, known) })
+			s.mux.HandleFunc(path, func(w http.ResponseWriter, q *http.Request) { s.choose(w, q, methods) })
 		}
 	}
 	s.mux.HandleFunc("GET /static/{name}", s.files.serve)
@@ -140,11 +142,20 @@ func bothSlashes(path string) []string {
 	return []string{path, path + "/{$}"}
 }
 
-// wrongMethod answers a request that an address does not take.
-func (s *Site) wrongMethod(w http.ResponseWriter, r *http.Request, known []string) {
-	w.Header().Set("Allow", strings.Join(known, ", "))
-	s.serve(w, r, route{method: r.Method, page: func(*request) (page, error) {
-		return page{}, &wrongMethod{fmt.Sprintf("%s is not how %s is used; it takes %s", r.Method, r.URL.Path, strings.Join(known, ", "))}
+// choose answers a request by its method; HEAD is asked as GET, and the server leaves the body out.
+func (s *Site) choose(w http.ResponseWriter, q *http.Request, methods map[string]route) {
+	method := q.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if r, ok := methods[method]; ok {
+		s.serve(w, q, r)
+		return
+	}
+	known := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
+	w.Header().Set("Allow", known)
+	s.serve(w, q, route{method: q.Method, page: func(*request) (page, error) {
+		return page{}, &wrongMethod{fmt.Sprintf("%s is not how %s is used; it takes %s", q.Method, q.URL.Path, known)}
 	}})
 }
 
