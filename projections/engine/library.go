@@ -16,8 +16,11 @@ const LibraryVersion = "26.7.3-stable.1"
 // a server named by STRATA_CLICKHOUSE_DSN can take its place.
 var ErrNoLibrary = errors.New("the ClickHouse engine's library is missing")
 
+// installed is where the Debian package strata-engine has the library.
+const installed = "/usr/lib/strata/libchdb-" + LibraryVersion + ".so"
+
 // Library returns the path of libchdb.so: the one that STRATA_CHDB_LIB names, or else the one in
-// the user's cache directory. Where neither is a file, the error is [ErrNoLibrary] and says how to
+// the system's directory, or else the one in the user's cache directory. Where none is a file, the error is [ErrNoLibrary] and says how to
 // get it.
 func Library() (string, error) {
 	if path := os.Getenv("STRATA_CHDB_LIB"); path != "" {
@@ -25,6 +28,9 @@ func Library() (string, error) {
 			return "", fmt.Errorf("%w: STRATA_CHDB_LIB: %w", ErrNoLibrary, err)
 		}
 		return path, nil
+	}
+	if isFile(installed) == nil {
+		return installed, nil
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {

@@ -18,6 +18,10 @@ type Config struct {
 	Retention  Retention
 	Notify     Notify
 	Events     Events
+
+	// Administrators is the group of this machine whose members may read the administrator's credential; empty: nobody
+	// but the lab's own user.
+	Administrators string
 }
 
 // Listen is where `strata up` serves. Port 0 takes a free one; an empty address does not listen.
@@ -222,6 +226,7 @@ func (c *Config) settings() []setting {
 		{key: "notify.irc_server", about: "host:port of the IRC server where a job names none", into: &c.Notify.IRCServer},
 		{key: "notify.irc_nick", about: "nick name of the lab on IRC", into: &c.Notify.IRCNick},
 		{key: "notify.irc_tls", about: "speak TLS to servers of IRC", into: &c.Notify.IRCTLS},
+		{key: "administrators", about: "group of this machine whose members administer the lab: they may read its credential; empty: the lab's own user alone", into: &c.Administrators},
 		{key: "space.server", about: "free space below which submissions are refused", into: &c.Space.Server, size: true},
 		{key: "space.worker", about: "free space below which a worker takes no orders", into: &c.Space.Worker, size: true},
 		{key: "log.level", about: "what a process logs about itself", into: &c.Log.Level, oneOf: []string{"debug", "info", "warn", "error"}},

@@ -62,8 +62,21 @@ func (a *app) defaultData() string {
 // errNoLab says that there is neither a --server nor a local lab.
 var errNoLab = errors.New("no lab found: start one with `strata up`, or name its address with --server or STRATA_SERVER")
 
-// local returns the note of the running `strata up`.
+// local returns the lab that commands talk to unless told otherwise: the user's own `strata up`, or the one
+// that runs as a service of this machine.
 func (a *app) local() (ready, error) {
+	own, err := a.noted()
+	if err == nil && own.running() != nil {
+		return own, nil
+	}
+	if r, found := a.installed(); found {
+		return r, nil
+	}
+	return own, err
+}
+
+// noted returns the note of the user's running `strata up`.
+func (a *app) noted() (ready, error) {
 	body, err := os.ReadFile(a.readyPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return ready{}, errNoLab
@@ -96,14 +109,14 @@ func (r *ready) running() *ready {
 // the note away: what was found before is found again, and a later lab keeps its own note.
 func (a *app) note(r ready) (remove func(), err error) {
 	path := a.readyPath()
-	if was, err := a.local(); err == nil && was.PID != r.PID {
+	if was, err := a.noted(); err == nil && was.PID != r.PID {
 		r.Before = was.running()
 	}
 	if err := writeSecret(path, r); err != nil {
 		return nil, fmt.Errorf("note where the lab is: %w", err)
 	}
 	return func() {
-		now, err := a.local()
+		now, err := a.noted()
 		if err != nil {
 			return
 		}
@@ -127,7 +140,10 @@ func (a *app) note(r ready) (remove func(), err error) {
 // credential returns the administrator's credential of a lab that the user runs on this machine, "" of any
 // other: it is shown to nobody else.
 func (a *app) credential(address string) string {
-	noted, err := a.local()
+	if r, found := a.installed(); found && (sameAddress(r.NATS, address) || sameAddress(r.HTTP, address)) {
+		return r.Token
+	}
+	noted, err := a.noted()
 	if err != nil {
 		return ""
 	}

@@ -29,7 +29,7 @@ var version = "devel"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv, now: time.Now}
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv, now: time.Now, serviceDir: serviceDirectory}
 	status := a.run(ctx, calledAs(os.Args))
 	stop()
 	os.Exit(status)
@@ -37,10 +37,11 @@ func main() {
 
 // app is what the commands share: the world around the process, and the flags of the root.
 type app struct {
-	in       io.Reader
-	out, err io.Writer
-	env      func(string) string
-	now      func() time.Time
+	in         io.Reader
+	out, err   io.Writer
+	env        func(string) string
+	now        func() time.Time
+	serviceDir string // where a lab that is a service of the machine says where it is
 
 	server string // NATS address; "" finds a local `strata up`
 	token  string
@@ -170,7 +171,7 @@ refuses; 2 where the command was misused: an argument or flag that is missing, u
 		a.importCommand())
 	group("things", a.grafanaCommand())
 	group("people", a.usersCommand(), a.groupsCommand(), a.tokensCommand(), a.permissionsCommand(), a.secretsCommand())
-	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand(), a.lavaJobCommand(), a.healthzCommand(), a.lavaRunCommand())
+	cmd.AddCommand(a.versionCommand(), a.clickhouseCommand(), a.jobCommand(), a.lavaJobCommand(), a.healthzCommand(), a.lavaRunCommand(), a.manPagesCommand())
 	a.completions(cmd)
 	noneUnknown(cmd)
 	return cmd

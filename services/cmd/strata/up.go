@@ -186,6 +186,9 @@ type running struct {
 // run starts what stands on the broker and waits for the end of ctx. What was started last is
 // stopped first: services, then the engine that they write to, then (by the caller) the broker.
 func (l *running) run(ctx context.Context) error {
+	if err := shareAdministrator(l.config.Data, l.config.Administrators); err != nil {
+		return err
+	}
 	conn, err := l.broker.connect()
 	if err != nil {
 		return fmt.Errorf("connect to the broker: %w", err)
@@ -261,7 +264,7 @@ func (l *running) run(ctx context.Context) error {
 			return fmt.Errorf("find the configuration: %w", err)
 		}
 	}
-	if other, err := l.app.local(); err == nil && other.PID != r.PID && alive(other.PID) {
+	if other, err := l.app.noted(); err == nil && other.PID != r.PID && alive(other.PID) {
 		fmt.Fprintf(l.app.err, "strata: another lab of yours runs in %s: commands find this one now, and that one with --server %s\n", other.Data, other.NATS)
 	}
 	forget, err := l.app.note(r)
@@ -269,6 +272,9 @@ func (l *running) run(ctx context.Context) error {
 		l.logger.Warn("other commands will not find this lab by themselves", "err", err)
 	} else {
 		defer forget()
+	}
+	if err := l.app.publish(r); err != nil {
+		l.logger.Warn("others on this machine will not find this lab by themselves", "err", err)
 	}
 	// Last: whoever waits for the file may at once call commands that look for the note.
 	if l.flags.ready != "" {
@@ -281,7 +287,9 @@ func (l *running) run(ctx context.Context) error {
 	}
 	fmt.Fprintf(l.app.out, "strata is up: bus %s, health %s/healthz, SQL %s\ndata in %s; interrupt to stop\n",
 		r.NATS, r.HTTP, or(r.SQL), l.config.Data)
+	l.app.tellManager(managerReady)
 	<-ctx.Done()
+	l.app.tellManager(managerStopping)
 	l.logger.Info("stopping")
 	return nil
 }

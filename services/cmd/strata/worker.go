@@ -92,6 +92,8 @@ docs/simulation.md. With --register they are put into the lab first. Nothing is 
 				}
 				return err
 			})
+			// The lab may be away for hours, which the worker takes as it comes: it is ready to dial.
+			a.tellManager(managerReady)
 			super.wait()
 			if err := context.Cause(ctx); errors.Is(err, worker.ErrInUse) {
 				return fmt.Errorf("%w; stop that one, or name another directory with --data", err)
