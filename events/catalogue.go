@@ -136,6 +136,7 @@ func catalogue() []definition {
 		define[WorkerConfigured]("worker.configured", APIService),
 		define[WorkerHealthSet]("worker.health-set", APIService),
 		define[WorkerTokenRotated]("worker.token-rotated", APIService),
+		define[WorkerTokenTaken]("worker.token-taken", APIService),
 		define[WorkerRemoved]("worker.removed", APIService),
 		define[SchedulingPolicySet]("scheduling-policy.set", APIService),
 		define[ReservationMade]("reservation.made", APIService),

@@ -48,6 +48,15 @@ type WorkerTokenRotated struct {
 	Reason string     `json:"reason,omitempty"`
 }
 
+// WorkerTokenTaken records that a worker of LAVA goes on with the token that another lab gave it: it is as good
+// for LAVA's worker interface as those of this lab, until they are rotated. Written by services/api.
+type WorkerTokenTaken struct {
+	Worker WorkerName `json:"worker"`
+	SHA256 string     `json:"sha256"` // of the token, in hex
+	By     UserName   `json:"by"`
+	Reason string     `json:"reason,omitempty"`
+}
+
 // WorkerRemoved records that a worker left the lab, and with it the worth of its tokens. A job that
 // it still runs is ended by services/dispatch. Written by services/api.
 type WorkerRemoved struct {
@@ -76,6 +85,7 @@ func (e WorkerRegistered) About() Entity   { return aboutWorker(e.Worker) }
 func (e WorkerConfigured) About() Entity   { return aboutWorker(e.Worker) }
 func (e WorkerHealthSet) About() Entity    { return aboutWorker(e.Worker) }
 func (e WorkerTokenRotated) About() Entity { return aboutWorker(e.Worker) }
+func (e WorkerTokenTaken) About() Entity   { return aboutWorker(e.Worker) }
 func (e WorkerRemoved) About() Entity      { return aboutWorker(e.Worker) }
 func (e WorkerWentOnline) About() Entity   { return aboutWorker(e.Worker) }
 func (e WorkerWentOffline) About() Entity  { return aboutWorker(e.Worker) }

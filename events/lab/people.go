@@ -18,6 +18,8 @@ type User struct {
 	Password              string    `json:"password,omitempty"` // what it is checked by, sealed; "": none is taken
 	Tokens                []*Token  `json:"tokens,omitempty"`   // in the order in which they were issued
 	Remote                []Remote  `json:"remote,omitempty"`   // in order of their names
+	// Revoked are the tokens for programs that were taken back, the last of them: no import brings them again.
+	Revoked []events.TokenID `json:"revoked,omitempty"`
 }
 
 // TokenKind says what a token opens.
@@ -283,9 +285,16 @@ func (s *State) evolveToken(u *User, at time.Time, e events.Event) {
 			t.UsedAt, t.From = at, e.From
 		}
 	case events.TokenRevoked:
+		if t := u.token(e.Token); t != nil && t.Kind == "" {
+			u.Revoked = append(u.Revoked, e.Token)
+			u.Revoked = u.Revoked[max(0, len(u.Revoked)-maxRevoked):]
+		}
 		s.dropTokens(u, func(t *Token) bool { return t.Token == e.Token })
 	}
 }
+
+// maxRevoked is how many revoked tokens of a user are remembered.
+const maxRevoked = 1000
 
 func (s *State) addToken(u *User, t *Token) {
 	if s.people.tokens[t.Token] == nil {

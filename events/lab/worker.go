@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"crypto/subtle"
 	"time"
 
 	"strata/events"
@@ -36,6 +37,9 @@ type Worker struct {
 	// TokenSeq is that of the fact since which its tokens count: it was registered, or they were
 	// rotated. A token carries this number, see access.Principal.
 	TokenSeq uint64 `json:"token_seq,omitempty"`
+	Rotated  bool   `json:"rotated,omitempty"` // its first tokens are worth nothing any more
+	// TakenSHA256 is the digest of a token that it brought from a LAVA server; "": none.
+	TakenSHA256 string `json:"taken_sha256,omitempty"`
 	// ActivatedSeq and RetiredSeq are those of the last facts that made it Active out of Active or
 	// Maintenance, and Retired: its devices follow, see [Cascade].
 	ActivatedSeq uint64 `json:"activated_seq,omitempty"`
@@ -48,6 +52,11 @@ type Worker struct {
 // Usable says that devices on the worker may be given jobs: it is Online and Active.
 func (w *Worker) Usable() bool {
 	return w != nil && w.State == Online && w.Health == events.WorkerActive
+}
+
+// Brings says that a token of that digest (see access.Digest) is the one that a worker of LAVA had before.
+func (w *Worker) Brings(digest string) bool {
+	return w != nil && w.TakenSHA256 != "" && subtle.ConstantTimeCompare([]byte(w.TakenSHA256), []byte(digest)) == 1
 }
 
 // NewWorker is a worker after its first fact: Offline and Active.
@@ -76,7 +85,9 @@ func (w Worker) After(seq uint64, at time.Time, e events.Event) (Worker, bool) {
 		}
 		w.Health, w.HealthReason, w.HealthBy = e.Health, e.Reason, e.By
 	case events.WorkerTokenRotated:
-		w.TokenSeq = seq
+		w.TokenSeq, w.Rotated, w.TakenSHA256 = seq, true, ""
+	case events.WorkerTokenTaken:
+		w.TakenSHA256 = e.SHA256
 	case events.WorkerWentOnline:
 		w.Version, w.StateReason = e.Version, ""
 		if w.State != Online {

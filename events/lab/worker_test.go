@@ -17,6 +17,7 @@ func TestWorkerTransitions(t *testing.T) {
 		"online":          events.WorkerWentOnline{Worker: "w1", Version: "1.2"},
 		"offline":         events.WorkerWentOffline{Worker: "w1"},
 		"token rotated":   events.WorkerTokenRotated{Worker: "w1"},
+		"token taken":     events.WorkerTokenTaken{Worker: "w1", SHA256: "00"},
 		"removed":         events.WorkerRemoved{Worker: "w1"},
 	}
 	states := map[string][]string{

@@ -88,7 +88,8 @@ func verbs() map[string]handler {
 		"device-types.import":       verb((*api).importDeviceTypes),
 		"device-types.config":       verb((*api).deviceTypeVersions),
 
-		"import": verb((*api).importLab),
+		"import":        verb((*api).importLab),
+		"people.import": verb((*api).importPeople),
 
 		"cases.history": verb((*api).caseHistory),
 

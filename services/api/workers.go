@@ -347,3 +347,9 @@ func deref[T any](p *T) (v T) {
 	}
 	return v
 }
+
+// WorkerBrings says that a token is the one that a worker of LAVA had before it came to this lab.
+func (i Inside) WorkerBrings(name events.WorkerName, token string) (yes bool) {
+	i.a.read(func(s *lab.State) { yes = s.Worker(name).Brings(access.Digest(token)) })
+	return yes
+}

@@ -5,7 +5,7 @@
 //
 // A [Config] holds every device, device type, worker and tag that could be read, in the shape that the api's
 // verb "import" takes, and says by name what could not be read and which fields have no place in Strata.
-// Nothing in it is a secret: tokens of workers stay where they are.
+// Nothing in it is a secret: what proves who people and workers are is in [People], which [ReadPeople] reads from a dump.
 //
 // # Where the data comes from
 //

@@ -23,7 +23,7 @@ func (a *app) importCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.importLavaCommand())
+	cmd.AddCommand(a.importLavaCommand(), a.importLavaUsersCommand())
 	return cmd
 }
 
@@ -50,7 +50,8 @@ Maintenance, reason "imported", so that nothing is powered on that people took o
 
 From its interfaces (--url, with a superuser's token in --token-file) also settings of types, health with
 its reason, descriptions, owners, permissions, and when the last health check was: the next one counts
-from there. Permissions of groups count at once; accounts and who is in which group are not taken.
+from there. Permissions of groups count at once; accounts and who is in which group are taken by
+"strata import lava-users".
 
 First checks are spread: at most --checks-at-once imported devices have theirs at the same time, and those
 that are Good take jobs until it is their turn.
