@@ -23,7 +23,7 @@ what --help says. The Debian packages carry them.`,
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return fmt.Errorf("make the directory of the manual: %w", err)
 			}
-			for _, c := range documented(cmd.Root()) {
+			for _, c := range commandsIn(cmd.Root()) {
 				if err := os.WriteFile(filepath.Join(args[0], pageName(c)+".1"), []byte(manPage(c)), 0o644); err != nil {
 					return fmt.Errorf("write the manual: %w", err)
 				}
@@ -33,8 +33,8 @@ what --help says. The Debian packages carry them.`,
 	}
 }
 
-// documented returns a command and all below it that --help lists, each before its own sub-commands.
-func documented(c *cobra.Command) []*cobra.Command {
+// commandsIn returns a command and all below it that --help lists, each before its own sub-commands.
+func commandsIn(c *cobra.Command) []*cobra.Command {
 	if !c.HasParent() {
 		c.InitDefaultHelpCmd()
 		c.InitDefaultCompletionCmd("man-pages") // cobra adds it to roots with a command, and only while they run
@@ -43,7 +43,7 @@ func documented(c *cobra.Command) []*cobra.Command {
 	all := []*cobra.Command{c}
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() && sub.Name() != "help" {
-			all = append(all, documented(sub)...)
+			all = append(all, commandsIn(sub)...)
 		}
 	}
 	return all

@@ -24,7 +24,7 @@ func TestManPages(t *testing.T) {
 	w.must(t, "man-pages", dir)
 	shown := render(t, dir)
 	root := w.app(&bytes.Buffer{}).root()
-	for _, c := range documented(root) {
+	for _, c := range commandsIn(root) {
 		page, ok := shown[strings.ToUpper(pageName(c))]
 		if !ok {
 			t.Errorf("there is no page %s.1", pageName(c))
