@@ -6,8 +6,8 @@ import (
 	"strata/services/web"
 )
 
-// documented tells the pages which methods and endpoints the doors of this process have.
-func documented() []web.Interfaces {
+// describedInterfaces tells the pages which methods and endpoints the doors of this process have.
+func describedInterfaces() []web.Interfaces {
 	calls := web.Interfaces{Title: "XML-RPC", Lead: "POST to /RPC2, as LAVA's clients do.", Page: "xmlrpc"}
 	for _, m := range lavarpc.Methods() {
 		calls.All = append(calls.All, web.Interface{Name: m.Name, Signature: m.Signature, Text: m.Text})
