@@ -66,7 +66,19 @@ func (s savedQuery) To() string {
 	return "/results/query/~" + url.PathEscape(string(s.Owner)) + "/" + url.PathEscape(s.Name)
 }
 
-// custom is the address that finds the same without the saved query, "" where its conditions cannot be written so.
+// Where are the query's conditions for people, "" where it has none.
+func (s savedQuery) Where() string { return where(s.Entity, s.Text) }
+
+// where leaves out of a query's text what it finds, which the page says in its own words.
+func where(entity events.QueryEntity, text string) string {
+	conditions, _ := strings.CutPrefix(text, string(entity)+" where ")
+	if conditions == string(entity) {
+		return ""
+	}
+	return conditions
+}
+
+// customTo is the address that finds the same without the saved query, "" where its conditions cannot be written so.
 func customTo(entity events.QueryEntity, address string) string {
 	if address == "" {
 		return ""
@@ -157,6 +169,9 @@ type wholeJob struct {
 	Submitted  time.Time `json:"submitted"`
 	Error      string    `json:"error"`
 }
+
+// Where are the conditions for people.
+func (r queryRows) Where() string { return where(r.Entity, r.Text) }
 
 // Rows is their number.
 func (r queryRows) Rows() int { return len(r.Jobs) + len(r.Suites) + len(r.Cases) }
