@@ -27,6 +27,8 @@ require (
 
 require github.com/yuin/goldmark v1.8.7
 
+require github.com/dsnet/compress v0.0.2-0.20230904184137-39efe44ab707
+
 require (
 	git.sr.ht/~sbinet/gg v0.7.0 // indirect
 	github.com/ClickHouse/ch-go v0.74.0 // indirect

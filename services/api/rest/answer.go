@@ -62,6 +62,7 @@ type answer struct {
 	body   any // as JSON; nil has no body, but for files
 	header http.Header
 	file   *file
+	plain  string // in place of a body: a sentence, as LAVA's pages refuse
 }
 
 // file is a download.
@@ -198,6 +199,10 @@ func (q *request) send(a answer) {
 	switch {
 	case a.file != nil:
 		q.sendFile(a)
+	case a.plain != "":
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		q.w.WriteHeader(a.status)
+		_, _ = io.WriteString(q.w, a.plain) // the caller may have gone
 	case a.body == nil:
 		q.w.WriteHeader(a.status)
 	default:

@@ -10,7 +10,7 @@ import (
 func endpoints() []endpoint {
 	var all []endpoint
 	for _, part := range [][]endpoint{systemEndpoints(), jobEndpoints(), resultEndpoints(), deviceEndpoints(), typeEndpoints(), workerEndpoints(), labEndpoints(), peopleEndpoints(),
-		plainEndpoints(), monitorEndpoints(), v1Endpoints()} {
+		plainEndpoints(), jobFileEndpoints(), monitorEndpoints(), v1Endpoints()} {
 		all = append(all, part...)
 	}
 	return all

@@ -134,13 +134,34 @@ func jobStatus(q *request) (answer, error) {
 		out = append(out, member{"duration", end.Sub(*j.StartedAt).Round(1e9).String()})
 	}
 	health := map[string]int{"Unknown": 0, "Complete": 1, "Incomplete": 2, "Canceled": 3}[j.Health]
+	parts, err := q.parts(j)
+	if err != nil {
+		return answer{}, err
+	}
 	out = append(out, member{"job_state", lava.Status(j.State, j.Health)}, member{"job_health", health},
-		member{"failure_comment", orNull(j.Comment)}, member{"started", stamped(j.StartedAt)}, member{"subjobs", []any{}})
-	a := answer{body: out}
+		member{"failure_comment", orNull(j.Comment)}, member{"started", stamped(j.StartedAt)}, member{"subjobs", parts})
+	a := answer{}
 	if j.State == "Finished" {
+		out = append(out, member{"X-JobState", "1"})
 		a.header = http.Header{"X-JobState": {"1"}}
 	}
+	a.body = out
 	return a, nil
+}
+
+// parts returns the numbers and states of the parts of a job's group; none of a job of its own.
+func (q *request) parts(j projections.SelectedJob) ([]any, error) {
+	list := []any{}
+	if j.GroupID == "" {
+		return list, nil
+	}
+	group := api.FindJobs{Terms: []projections.JobTerm{{Field: "target_group", Op: projections.TermExact, Values: []string{j.GroupID}}},
+		Order: []projections.JobOrder{{Field: "id"}}, Limit: 1000, Whole: true}
+	found, err := asked[api.FoundJobs](q, "jobs.find", group)
+	for _, one := range found.Jobs {
+		list = append(list, []any{one.Job.Job, lava.Status(one.State, one.Health)})
+	}
+	return list, err
 }
 
 // plainResults answers the results of a job or of one of its suites.

@@ -38,7 +38,8 @@ type Server = server
 // server answers requests.
 type server struct {
 	Deps
-	mux *http.ServeMux
+	mux     *http.ServeMux
+	answers map[string]endpoint // by their patterns
 }
 
 // New returns the interface. It answers below /api/, and at the addresses of [Patterns].
@@ -46,8 +47,9 @@ func New(d Deps) *Server {
 	if d.Patience == 0 {
 		d.Patience = verdictTime
 	}
-	s := &server{Deps: d, mux: http.NewServeMux()}
+	s := &server{Deps: d, mux: http.NewServeMux(), answers: map[string]endpoint{}}
 	for _, e := range endpoints() {
+		s.answers[e.pattern()] = e
 		s.mux.HandleFunc(e.pattern(), func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, e) })
 	}
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -67,12 +69,19 @@ func SharedPatterns() []string { return []string{"/scheduler/job/", "/results/"}
 
 // Has says that a request is for data, and not for a page beside it.
 func (s *server) Has(r *http.Request) bool {
-	with := r.Clone(r.Context())
-	if !strings.HasSuffix(with.URL.Path, "/") {
+	_, pattern := s.mux.Handler(r)
+	if _, exact := s.answers[pattern]; !exact && !strings.HasSuffix(r.URL.Path, "/") {
+		with := r.Clone(r.Context())
 		with.URL.Path += "/"
+		_, pattern = s.mux.Handler(with)
 	}
-	_, pattern := s.mux.Handler(with)
-	return pattern != "/" && pattern != ""
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	// Where only POST is data, a page asks for it.
+	return slices.ContainsFunc(s.answers[pattern].operations, func(o operation) bool { return o.method == method }) ||
+		method != http.MethodGet && method != http.MethodPost && s.answers[pattern].operations != nil
 }
 
 // ServeHTTP finds the endpoint. An address that lacks its last slash means the same: LAVA sends clients
