@@ -27,23 +27,24 @@ type TokenRequest struct {
 
 // Token is a token as it is shown. Its value is told once, when it is issued.
 type Token struct {
-	User        events.UserName `json:"user"`
-	Token       events.TokenID  `json:"token"`
-	Description string          `json:"description,omitempty"`
-	Scopes      []events.Scope  `json:"scopes,omitempty"`
-	Issued      time.Time       `json:"issued"`
-	Expires     time.Time       `json:"expires,omitzero"`
-	LastUsed    time.Time       `json:"last_used,omitzero"` // to the hour
-	From        string          `json:"from,omitempty"`     // where that was
-	ActingFor   events.UserName `json:"acting_for,omitempty"`
-	Kind        lab.TokenKind   `json:"kind,omitempty"`  // "session" and "enrolment"; none: for programs
-	Means       string          `json:"means,omitempty"` // of a session: how the user signed in
-	Value       string          `json:"value,omitempty"`
+	User        events.UserName   `json:"user"`
+	Token       events.TokenID    `json:"token"`
+	Description string            `json:"description,omitempty"`
+	Scopes      []events.Scope    `json:"scopes,omitempty"`
+	Issued      time.Time         `json:"issued"`
+	Expires     time.Time         `json:"expires,omitzero"`
+	LastUsed    time.Time         `json:"last_used,omitzero"` // to the hour
+	From        string            `json:"from,omitempty"`     // where that was
+	ActingFor   events.UserName   `json:"acting_for,omitempty"`
+	Kind        lab.TokenKind     `json:"kind,omitempty"`   // "session" and "enrolment"; none: for programs
+	Means       string            `json:"means,omitempty"`  // of a session: how the user signed in
+	Worker      events.WorkerName `json:"worker,omitempty"` // of an enrolment: for which; "": for any
+	Value       string            `json:"value,omitempty"`
 }
 
 func viewToken(t *lab.Token) Token {
 	return Token{User: t.User, Token: t.Token, Description: t.Description, Scopes: t.Scopes, Issued: t.IssuedAt, Expires: t.Expires,
-		LastUsed: t.UsedAt, From: t.From, ActingFor: t.ActingFor, Kind: t.Kind, Means: t.Means}
+		LastUsed: t.UsedAt, From: t.From, ActingFor: t.ActingFor, Kind: t.Kind, Means: t.Means, Worker: t.Worker}
 }
 
 // mayHaveTokens refuses callers who may not see to a user's tokens: the user and superusers may. Who acts as

@@ -146,6 +146,8 @@ func verbs() map[string]handler {
 		"workers.show":      verb((*api).showWorker),
 		"workers.register":  verb((*api).registerWorker),
 		"workers.token":     verb((*api).workerToken),
+		"workers.invite":    verb((*api).inviteWorker),
+		"workers.enroll":    verb((*api).enrollWorker),
 		"workers.configure": verb((*api).configureWorker),
 		"workers.config":    verb((*api).workerVersions),
 		"workers.health":    verb((*api).setWorkerHealth),

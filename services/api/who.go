@@ -70,7 +70,7 @@ func (c caller) as(l lab.Login) caller {
 
 // open says that somebody without a name may ask a verb at all. What it shows of an open lab, rights decide.
 func open(verb string) bool {
-	return slices.Contains([]string{"status", "whoami", "rights",
+	return slices.Contains([]string{"status", "whoami", "workers.enroll", "rights",
 		"jobs.list", "jobs.show", "jobs.results", "jobs.log", "jobs.why", "jobs.find", "jobs.row", "jobs.texts", "jobs.cases", "results.export",
 		"devices.list", "devices.show", "devices.render", "tags.list", "device-types.list", "device-types.show", "workers.list", "workers.show", "queue.list"}, verb)
 }
@@ -80,7 +80,7 @@ func (a *api) admit(who caller, verb string) error {
 	if who.user == "" {
 		declared := false
 		a.read(func(s *lab.State) { declared = s.Open() })
-		if !open(verb) || !declared && verb != "status" && verb != "whoami" {
+		if !open(verb) || !declared && verb != "status" && verb != "whoami" && verb != "workers.enroll" {
 			return refuse(Denied, "%s: sign in first; give a token with --token or STRATA_TOKEN", verb)
 		}
 		return nil

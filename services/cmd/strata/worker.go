@@ -31,7 +31,8 @@ func (a *app) workerCommand() *cobra.Command {
 its own. The worker only dials out. Its data directory is its memory: started again on it, it takes
 its running jobs back. When it stops, running jobs go on.
 
---token or STRATA_TOKEN is what "strata workers register" printed. On the lab's own machine the
+A machine that was enrolled ("strata worker enroll") needs no flag. Else --token or STRATA_TOKEN is what
+"strata workers register" printed. On the lab's own machine the
 worker registers itself and needs none; elsewhere --register does the same where the lab's address
 holds the name and password of somebody who may.
 
@@ -54,6 +55,11 @@ docs/simulation.md. With --register they are put into the lab first. Nothing is 
 			}
 			if given("data") || c.Data == "" {
 				c.Data = data
+			}
+			if !registers {
+				if err := a.asEnrolled(&c, given("name")); err != nil {
+					return err
+				}
 			}
 			script, err := readScript(simulate)
 			if err != nil {
@@ -102,6 +108,7 @@ docs/simulation.md. With --register they are put into the lab first. Nothing is 
 		},
 	}
 	f := cmd.Flags()
+	cmd.AddCommand(a.workerEnroll())
 	f.StringVar(&file, "config", "", "configuration file")
 	f.StringVar(&name, "name", hostname(), "name of this worker in the lab")
 	f.StringVar(&listen, "listen", "127.0.0.1:0", "address of /healthz and /metrics")

@@ -37,7 +37,7 @@ its process connects with; "show" tells of one why it is Offline, what hangs on 
 		},
 	}
 	atFlag(cmd, &at)
-	cmd.AddCommand(a.workerShow(), a.workerRegister(), a.workerToken(), a.workerConfigure(), a.workerHealth(), a.workerRemove(),
+	cmd.AddCommand(a.workerShow(), a.workerInvite(), a.workerRegister(), a.workerToken(), a.workerConfigure(), a.workerHealth(), a.workerRemove(),
 		a.versionsCommand("worker", "workers", "workers.config"))
 	return cmd
 }
