@@ -32,6 +32,16 @@ func NewWatching(l *Log) *Watching {
 // which may be nil, is told now and then the sequence in OUTPUT up to which all has been handed over.
 // Lines that are missing are passed over: their numbers tell.
 func (w *Watching) Watch(ctx context.Context, job events.JobID, line uint64, frame func(OutputFrame) error, caughtUp func(through uint64) error) error {
+	return w.watch(ctx, job, line, false, frame, caughtUp)
+}
+
+// WatchNewest is [Watching.Watch] for who would rather stay with what happens than have all of it: once he has
+// read what was stored, and falls behind what is kept in memory, he is taken to the oldest line that still is.
+func (w *Watching) WatchNewest(ctx context.Context, job events.JobID, line uint64, frame func(OutputFrame) error, caughtUp func(through uint64) error) error {
+	return w.watch(ctx, job, line, true, frame, caughtUp)
+}
+
+func (w *Watching) watch(ctx context.Context, job events.JobID, line uint64, newest bool, frame func(OutputFrame) error, caughtUp func(through uint64) error) error {
 	if caughtUp == nil {
 		caughtUp = func(uint64) error { return nil }
 	}
@@ -41,6 +51,7 @@ func (w *Watching) Watch(ctx context.Context, job events.JobID, line uint64, fra
 	}
 	defer w.leave(job, r)
 	through := uint64(0) // sequence in OUTPUT up to which this watcher has read
+	live := false        // he has read what was stored
 	hand := func(f OutputFrame) error {
 		through = max(through, f.Seq)
 		if f.End() <= line {
@@ -51,7 +62,11 @@ func (w *Watching) Watch(ctx context.Context, job events.JobID, line uint64, fra
 		return frame(f)
 	}
 	for ctx.Err() == nil {
-		if kept := r.keptFrom(); through < kept {
+		kept := r.keptFrom()
+		if newest && live {
+			through = max(through, kept)
+		}
+		if through < kept {
 			err := w.log.ReadOutput(ctx, OutputReader{
 				Job: job, From: through + 1, ToEnd: true, SkipGaps: true,
 				Next:  func(events.JobID, events.Lease) uint64 { return line },
@@ -74,6 +89,7 @@ func (w *Watching) Watch(ctx context.Context, job events.JobID, line uint64, fra
 		if !ok {
 			continue
 		}
+		live = true
 		for _, f := range frames {
 			if err := hand(f); err != nil {
 				return err

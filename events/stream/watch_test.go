@@ -155,3 +155,48 @@ func TestWatchTellsHowFar(t *testing.T) {
 		}
 	}
 }
+
+// Who would rather have the newest lines loses those that he was too slow for, and nothing before that.
+func TestWatchNewest(t *testing.T) {
+	t.Parallel()
+	b := eventtest.Start(t)
+	w := stream.NewWatching(b.Log)
+	const frames, lines = 60, 1000 // more than is kept in memory
+	publish(t, b, 7, 1, 0, lines)
+	publish(t, b, 7, 1, lines, lines)
+	var got, next, skipped uint64
+	said := false
+	err := w.WatchNewest(t.Context(), 7, 0, func(f stream.OutputFrame) error {
+		if f.First != next && !said {
+			t.Errorf("line %d came after line %d, before anybody was slow", f.First, next)
+		}
+		skipped += f.First - next
+		got, next = got+f.Count, f.End()
+		if said || next < 3*lines {
+			return nil
+		}
+		said = true
+		for n := uint64(3); n < frames; n++ { // while he takes his time
+			publish(t, b, 7, 1, n*lines, lines)
+		}
+		// Another has read all that, so that memory has let go of the oldest.
+		var total atomic.Uint64
+		total.Store(frames * lines)
+		watch(t, w, 3*lines, &total, nil)
+		return nil
+	}, func(uint64) error {
+		switch {
+		case next == 2*lines:
+			publish(t, b, 7, 1, 2*lines, lines) // he has read what was stored
+		case next >= frames*lines:
+			return errStop
+		}
+		return nil
+	})
+	if !errors.Is(err, errStop) {
+		t.Fatalf("ended at line %d: %v", next, err)
+	}
+	if skipped == 0 || got+skipped != frames*lines {
+		t.Errorf("got %d lines and was spared %d, want together %d and some spared", got, skipped, frames*lines)
+	}
+}

@@ -115,7 +115,11 @@ func (a *api) sendLog(ctx context.Context, in LogRequest, emit func(message) err
 	}
 	var err error
 	if in.Follow {
-		err = a.watching.Watch(ctx, in.Job, in.From, frame, caughtUp)
+		watch := a.watching.Watch
+		if in.Newest {
+			watch = a.watching.WatchNewest
+		}
+		err = watch(ctx, in.Job, in.From, frame, caughtUp)
 	} else {
 		err = a.log.ReadOutput(ctx, stream.OutputReader{
 			Job: in.Job, ToEnd: true, Frame: frame, CaughtUp: caughtUp,

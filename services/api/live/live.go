@@ -42,7 +42,8 @@ const queued = 1000
 // Live tells LAVA's events to those who listen.
 type Live struct {
 	Settings
-	zmq zmtp.Publisher
+	zmq     zmtp.Publisher
+	written written // what watchers of logs have in common
 
 	mu        sync.Mutex
 	events    *translator
@@ -219,6 +220,7 @@ func (l *Live) said(f stream.OutputFrame, n uint64, message json.RawMessage) {
 func (l *Live) Mount(mux *http.ServeMux, in api.Inside) {
 	for pattern, serve := range map[string]func(api.Inside, http.ResponseWriter, *http.Request){
 		"GET /api/v1/jobs/{job}/log/live":    l.ServeLog,
+		"GET /api/v1/jobs/{job}/log/socket":  l.ServeLogSocket,
 		"GET /api/v1/jobs/{job}/log/lines":   l.ServeLines,
 		"GET /api/v1/jobs/{job}/log/outline": l.ServeOutline,
 		"GET /api/v1/jobs/{job}/log/search":  l.ServeSearch,

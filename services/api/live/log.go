@@ -1,7 +1,6 @@
 package live
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -19,6 +18,7 @@ type logRequest struct {
 	From   uint64 `json:"from,omitempty"`   // first line, from 0
 	Follow bool   `json:"follow,omitempty"` // until the job's output is complete
 	Whole  bool   `json:"whole,omitempty"`  // with the attempts that follow
+	Newest bool   `json:"newest,omitempty"` // who is slow loses lines rather than time
 
 	levels []events.Level // none is all
 	resume bool           // some of it has come already
@@ -28,8 +28,9 @@ type logRequest struct {
 var levelNames = []events.Level{events.Debug, events.Info, events.Warning, events.Error, events.Exception, events.Input,
 	events.Target, events.Feedback, events.Results, events.EventText}
 
-// logAsked reads from (the first line, from 0), level (a comma between two) and follow (0: what there is
-// and no more). Last-Event-ID, the id of the last line that came, goes before from.
+// logAsked reads from (the first line, from 0), level (a comma between two), follow (0: what there is
+// and no more) and slow (skip: who cannot keep up goes on with the newest lines). The id of the last line that
+// came, in the header Last-Event-ID or, for clients that cannot set it, the parameter after, goes before from.
 func logAsked(r *http.Request) (logRequest, error) {
 	asked := logRequest{Job: r.PathValue("job"), Follow: true, Whole: true}
 	q := r.URL.Query()
@@ -40,6 +41,13 @@ func logAsked(r *http.Request) (logRequest, error) {
 	default:
 		return asked, fmt.Errorf("parameter follow is %q; it is 1 or 0", follow)
 	}
+	switch slow := q.Get("slow"); slow {
+	case "", "wait":
+	case "skip":
+		asked.Newest = true
+	default:
+		return asked, fmt.Errorf("parameter slow is %q; it is wait or skip", slow)
+	}
 	for level := range strings.SplitSeq(q.Get("level"), ",") {
 		if level == "" {
 			continue
@@ -49,11 +57,15 @@ func logAsked(r *http.Request) (logRequest, error) {
 		}
 		asked.levels = append(asked.levels, events.Level(level))
 	}
-	if last := r.Header.Get("Last-Event-ID"); last != "" {
+	where, last := "header Last-Event-ID", r.Header.Get("Last-Event-ID")
+	if last == "" {
+		where, last = "parameter after", q.Get("after")
+	}
+	if last != "" {
 		job, line, ok := strings.Cut(last, "/")
 		n, err := strconv.ParseUint(line, 10, 62)
 		if _, bad := strconv.ParseUint(job, 10, 63); !ok || err != nil || bad != nil {
-			return asked, fmt.Errorf("header Last-Event-ID is %q; it is the id of the last line that came, such as 42/17", last)
+			return asked, fmt.Errorf("%s is %q; it is the id of the last line that came, such as 42/17", where, last)
 		}
 		asked.Job, asked.From, asked.resume = job, n+1, true
 		return asked, nil
@@ -68,9 +80,18 @@ func logAsked(r *http.Request) (logRequest, error) {
 	return asked, nil
 }
 
-// stream hands over the events of a log. Who comes back gets the rest of the attempt that he was reading,
+// chunk is some lines of a log that came at once.
+type chunk struct {
+	job    string
+	first  uint64 // number of the first line
+	body   []byte // records, each ending in a newline
+	lost   uint64 // lines before it that the listener does not get: he was too slow, or they never came
+	levels []events.Level
+}
+
+// stream hands over a log, chunk by chunk. Who comes back gets the rest of the attempt that he was reading,
 // then those that followed.
-func (l logRequest) stream(ctx context.Context, in api.Inside, who api.Caller, send func([]byte) error) error {
+func (l logRequest) stream(ctx context.Context, in api.Inside, who api.Caller, each func(chunk) error) error {
 	if l.resume {
 		var j api.Job
 		if err := in.Call(ctx, who, "jobs.show", map[string]string{"job": l.Job}, &j); err != nil {
@@ -78,36 +99,34 @@ func (l logRequest) stream(ctx context.Context, in api.Inside, who api.Caller, s
 		}
 		if j.RetriedAs != 0 {
 			l.Whole = false
-			if err := l.one(ctx, in, who, send); err != nil {
+			if err := l.one(ctx, in, who, each); err != nil {
 				return err
 			}
 			l.Job, l.From, l.Whole = j.RetriedAs.String(), 0, true
 		}
 	}
-	return l.one(ctx, in, who, send)
+	return l.one(ctx, in, who, each)
 }
 
-func (l logRequest) one(ctx context.Context, in api.Inside, who api.Caller, send func([]byte) error) error {
+func (l logRequest) one(ctx context.Context, in api.Inside, who api.Caller, each func(chunk) error) error {
+	job, next := "", l.From
 	return in.Stream(ctx, who, "jobs.log", l, func(p api.Piece) error {
 		line, err := strconv.ParseUint(p.Header[events.HeaderFirstLine], 10, 64)
 		if err != nil {
 			return fmt.Errorf("a frame without a line's number: %w", err)
 		}
-		var text bytes.Buffer
-		for record := range bytes.Lines(p.Body) {
-			if l.wants(record) {
-				fmt.Fprintf(&text, "id: %s/%d\ndata: %s\n\n", p.Header[events.HeaderJob], line, bytes.TrimSuffix(record, []byte{'\n'}))
-			}
-			line++
+		count, err := strconv.ParseUint(p.Header[events.HeaderLines], 10, 64)
+		if err != nil {
+			return fmt.Errorf("a frame without a number of lines: %w", err)
 		}
-		return send(text.Bytes())
-	})
-}
-
-// wants says whether a record's level is asked for. A record names its level once, before its message.
-func (l logRequest) wants(record []byte) bool {
-	head := record[:min(len(record), 120)]
-	return len(l.levels) == 0 || slices.ContainsFunc(l.levels, func(level events.Level) bool {
-		return bytes.Contains(head, []byte(`"lvl":"`+level+`"`))
+		c := chunk{job: p.Header[events.HeaderJob], first: line, body: p.Body, levels: l.levels}
+		if job != "" && c.job != job {
+			next = 0 // the attempt that followed
+		}
+		if line > next {
+			c.lost = line - next
+		}
+		job, next = c.job, line+count
+		return each(c)
 	})
 }

@@ -14,6 +14,7 @@ import (
 // sender writes server-sent events to one listener.
 type sender struct {
 	w       http.ResponseWriter
+	whole   bool // HTTP/1: the answer ends with its connection
 	control *http.ResponseController
 	now     func() time.Time
 
@@ -22,8 +23,8 @@ type sender struct {
 	spoke bool // since the last look
 }
 
-func newSender(w http.ResponseWriter, now func() time.Time) *sender {
-	return &sender{w: w, control: http.NewResponseController(w), now: now}
+func newSender(w http.ResponseWriter, r *http.Request, now func() time.Time) *sender {
+	return &sender{w: w, whole: r.ProtoMajor == 1, control: http.NewResponseController(w), now: now}
 }
 
 // send writes events; none only says that the stream is open. A listener that takes nothing for
@@ -57,8 +58,12 @@ func (s *sender) begin() {
 	s.begun = true
 	h := s.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
+	h.Set("Cache-Control", "no-store, no-transform") // a proxy that compresses keeps back what is short
 	h.Set("X-Accel-Buffering", "no")
+	if s.whole {
+		// Chunks would make three writes of each, and wake the listener as often; the event "end" says that it is whole.
+		h.Set("Transfer-Encoding", "identity")
+	}
 	s.w.WriteHeader(http.StatusOK)
 }
 

@@ -35,9 +35,9 @@ func (l *Live) ServeLog(in api.Inside, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	door.Long(r)
-	s := newSender(w, l.Now)
+	s := newSender(w, r, l.Now)
 	s.end(s.run(r.Context(), func(ctx context.Context) error {
-		return asked.stream(ctx, in, who, s.send)
+		return asked.stream(ctx, in, who, func(c chunk) error { return s.send(l.written.write(c, asEvents)) })
 	}))
 }
 
@@ -58,7 +58,7 @@ func (l *Live) ServeFacts(in api.Inside, w http.ResponseWriter, r *http.Request)
 		return
 	}
 	door.Long(r)
-	s := newSender(w, l.Now)
+	s := newSender(w, r, l.Now)
 	s.end(s.run(r.Context(), func(ctx context.Context) error {
 		return in.Stream(ctx, who, "events", asked, func(p api.Piece) error {
 			var fact struct {

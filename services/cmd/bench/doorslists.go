@@ -51,9 +51,6 @@ func listing() []measure {
 // lavaList is what a LAVA takes for a page of 50 jobs, in milliseconds.
 const lavaList = 120
 
-// recent is how many jobs stand in the streams beside the tables.
-const recent = 2000
-
 // listJobs asks a lab with a million jobs for lists.
 func listJobs(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	past := generate.New(generate.Lab{Seed: 1})
@@ -174,7 +171,7 @@ func (b *bench) recentJobs(ctx context.Context, dir string, past *generate.Lab) 
 		return err
 	}
 	var drafts []stream.Draft
-	for n := range recent {
+	for n := range b.sizes.recent {
 		m := nats.NewMsg("submit.local")
 		m.Data = []byte(jobText)
 		ack, err := log.JetStream().PublishMsg(ctx, m)
@@ -182,13 +179,13 @@ func (b *bench) recentJobs(ctx context.Context, dir string, past *generate.Lab) 
 			return fmt.Errorf("publish a definition: %w", err)
 		}
 		facts := past.Facts(events.JobID(ack.Sequence))
-		if n >= recent-100 {
+		if n >= b.sizes.recent-100 {
 			facts = facts[:1]
 		}
 		for _, f := range facts {
 			drafts = append(drafts, stream.Draft{Event: f})
 		}
-		if len(drafts) >= recorded || n == recent-1 {
+		if len(drafts) >= recorded || n == b.sizes.recent-1 {
 			if _, err := log.Append(ctx, drafts, nil); err != nil {
 				return err
 			}

@@ -218,6 +218,11 @@ func (l *lab) idleMemory(ctx context.Context) (float64, error) {
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
+	return l.resident()
+}
+
+// resident returns the resident memory of the lab's process now, in MB (10⁶ bytes).
+func (l *lab) resident() (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", l.command.Process.Pid))
 	if err != nil {
 		return 0, err

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"strata/dispatcher/output"
+	"strata/events"
+	"strata/events/access"
+	"strata/schemas/order"
+)
+
+// watching are the figures of live logs.
+func watching() []measure {
+	return []measure{{[]figure{
+		{"line to 1,000 watchers p99", "ms", 100, true,
+			"A job's process writes 10,000 lines a second of 80 bytes for five seconds; a thousand clients, each on a connection of its own, follow its log by server-sent events " +
+				"(`/api/v1/jobs/N/log/live`). Whenever something comes at a client, the age of its oldest line counts. Lab, job and clients share the machine: ten million lines a second go over its loopback."},
+		{"line to 1,000 watchers p50", "ms", 0, true, "The median of the same."},
+		{"lines delivered to watchers", "1/s", 0, false, "Lines that came, of all clients together, by the time from the first line to the moment when the last client had the last one."},
+		{"RSS with 1,000 watchers", "MB", 0, true, "The largest resident memory of the lab's process meanwhile."},
+	}, watchJob}}
+}
+
+// watchJob lets many follow one job.
+func watchJob(ctx context.Context, b *bench) (rows [][]float64, err error) {
+	l, w, err := b.startWithWorker(ctx, "watchers")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.close(), l.stop()) }()
+	for range b.runs {
+		row, err := watched1(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// watched1 runs a job that talks fast, with everybody looking on.
+func watched1(ctx context.Context, w *worker) ([]float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	job, err := submit(ctx, w.person.Conn)
+	if err != nil {
+		return nil, err
+	}
+	o, _, err := w.order(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	size := w.l.b.sizes
+	ages := make([][]time.Duration, size.watchers)
+	var lines atomic.Int64
+	var ready sync.WaitGroup
+	ready.Add(size.watchers)
+	heard := make(chan error, 1)
+	go func() {
+		heard <- all(size.watchers, func(i int) (err error) {
+			ages[i], err = w.l.lookOn(ctx, job, ready.Done, &lines)
+			return err
+		})
+	}()
+	ready.Wait()
+	began := w.l.b.now()
+	stop := make(chan struct{})
+	largest := make(chan float64, 1)
+	go func() { largest <- w.l.largest(stop) }()
+	said, err := talkFast(ctx, w, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.finish(ctx, o, uint64(said)); err != nil {
+		return nil, err
+	}
+	if err := <-heard; err != nil {
+		return nil, err
+	}
+	took := w.l.b.now().Sub(began)
+	close(stop)
+	var times []time.Duration
+	for _, a := range ages {
+		times = append(times, a...)
+	}
+	if want := int64(said * size.watchers); lines.Load() != want {
+		return nil, fmt.Errorf("%d lines came, want %d", lines.Load(), want)
+	}
+	return []float64{percentile(times, 99), percentile(times, 50), float64(lines.Load()) / took.Seconds(), <-largest}, nil
+}
+
+// lookOn follows a job's log to its end, and returns how old what came was.
+func (l *lab) lookOn(ctx context.Context, job events.JobID, ready func(), lines *atomic.Int64) (ages []time.Duration, err error) {
+	once := sync.OnceFunc(ready)
+	defer once()
+	key, err := access.OpenKey(filepath.Join(l.dir, "key"))
+	if err != nil {
+		return nil, err
+	}
+	// A thousand of Go's clients would cost the machine more than what is measured.
+	conn, err := net.Dial("tcp", strings.TrimPrefix(l.HTTP, "http://"))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if _, err := fmt.Fprintf(conn, "GET /api/v1/jobs/%d/log/live HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\n\r\n", job, key.Administrator()); err != nil {
+		return nil, err
+	}
+	in := bufio.NewReaderSize(conn, 128<<10)
+	answer, err := http.ReadResponse(in, nil)
+	if err != nil {
+		return nil, err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("follow job %d: %s", job, answer.Status)
+	}
+	once()
+	ends, last := 0, []byte{}
+	for {
+		if _, err := in.Peek(1); err != nil {
+			return ages, fmt.Errorf("follow job %d: it ends without an end: %w", job, err)
+		}
+		text, _ := in.Peek(in.Buffered())
+		if _, after, found := bytes.Cut(text[:min(len(text), 400)], []byte(`"dt":"`)); found && len(after) > 32 {
+			if at, err := time.Parse("2006-01-02T15:04:05.999999999Z07:00", string(after[:bytes.IndexByte(after, '"')])); err == nil {
+				ages = append(ages, l.b.now().Sub(at))
+			}
+		}
+		// An event of a line has three line ends. A quiet stream says so by itself, in two.
+		if ends += bytes.Count(text, []byte("\n")); len(text) < 100 && bytes.HasPrefix(text, []byte(": ")) {
+			ends -= 2
+		}
+		last = append(last[:0], text[max(0, len(text)-30):]...)
+		if bytes.HasSuffix(last, []byte("event: end\ndata: {}\n\n")) {
+			lines.Add(int64(ends/3 - 1))
+			return ages, nil
+		}
+		if _, err := in.Discard(len(text)); err != nil {
+			return ages, err
+		}
+	}
+}
+
+// talkFast is a job's process that says so many lines a second, and returns how many it was.
+func talkFast(ctx context.Context, w *worker, o order.Order) (said int, err error) {
+	me := access.Principal{Role: access.Job, Job: events.JobID(o.Job), Lease: events.Lease(o.Lease), Worker: benchWorker}
+	conn, err := w.l.connect(nats.Token(o.Work.Credential), nats.CustomInboxPrefix(me.Inbox()))
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	dir := filepath.Join(w.l.dir, fmt.Sprintf("spool-%d", o.Job))
+	spool, err := output.OpenSpool(dir)
+	if err != nil {
+		return 0, err
+	}
+	done, sent := make(chan struct{}), make(chan error, 1)
+	go func() { sent <- send(ctx, conn, dir, me, spool.Grown(), done) }()
+	log := output.New(output.Settings{Now: w.l.b.now, Write: spool.Append})
+	const step = 2 * time.Millisecond
+	tick := time.NewTicker(step)
+	defer tick.Stop()
+	began := w.l.b.now()
+	for said < w.l.b.sizes.watchedLines {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return said, ctx.Err()
+		}
+		for due := int(w.l.b.now().Sub(began) * 10_000 / time.Second); said < min(due, w.l.b.sizes.watchedLines); said++ {
+			log.Text(events.Target, "", consoleLine(said))
+		}
+	}
+	err = spool.Close()
+	close(done)
+	return said, errors.Join(err, <-sent, os.RemoveAll(dir))
+}
+
+// largest returns the largest resident memory of the lab's process until stop is closed, in MB.
+func (l *lab) largest(stop <-chan struct{}) (most float64) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if now, err := l.resident(); err == nil {
+			most = max(most, now)
+		}
+		select {
+		case <-tick.C:
+		case <-stop:
+			return most
+		}
+	}
+}
