@@ -108,7 +108,7 @@ The word is worth nothing afterwards.`,
 				w.Token = "" // it is in the file
 				return a.printJSON(w)
 			}
-			_, err = fmt.Fprintf(a.out, "worker %s is enrolled; start it with: strata worker%s\n", name, elsewhere(data, filepath.Join(a.defaultData(), "worker")))
+			_, err = fmt.Fprintf(a.out, "worker %s is enrolled; start it with: strata worker%s\n", name, dataFlag(data, filepath.Join(a.defaultData(), "worker")))
 			return err
 		},
 	}
@@ -118,8 +118,8 @@ The word is worth nothing afterwards.`,
 	return cmd
 }
 
-// elsewhere returns the flag that names a directory where it is not the usual one.
-func elsewhere(data, usual string) string {
+// dataFlag returns the flag that names a directory where it is not the usual one.
+func dataFlag(data, usual string) string {
 	if data == usual {
 		return ""
 	}
