@@ -14,6 +14,6 @@
 // goes on: its process outlives this one, and the far dispatcher repeats what was not acknowledged. A
 // job's lines are taken once.
 //
-// The far worker's release is not compared with ours: the interface has not changed in the releases that
-// its users have.
+// The far worker's release need not be ours: the interface has not changed since it was made, in 2020.09. An older
+// worker is given no new jobs.
 package lavaworker

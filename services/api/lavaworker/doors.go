@@ -8,11 +8,13 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strconv"
 
 	"strata/dispatcher/worker/lavajob"
 	"strata/events"
 	"strata/services/api"
+	"strata/services/api/lava"
 )
 
 // doors answers far workers, and hands what they ask of a job on to that job.
@@ -25,6 +27,18 @@ type doors struct {
 type listed struct {
 	ID    uint64 `json:"id"`
 	Token string `json:"token"`
+}
+
+// oldest is the first release of LAVA whose workers speak this interface.
+const oldest = "2020.09"
+
+var release = regexp.MustCompile(`^20\d\d\.\d\d`)
+
+// tooOld tells whether a worker is of a release from before the interface. One that names no release, such as one
+// that runs from sources, is taken.
+func tooOld(version string) bool {
+	of := release.FindString(version)
+	return of != "" && of < oldest
 }
 
 // ping answers what the worker has to do. It is a sign of life too.
@@ -64,6 +78,13 @@ func (d *doors) ping(w http.ResponseWriter, r *http.Request) {
 	answer := map[lavajob.Phase][]listed{lavajob.Canceling: {}, lavajob.Running: {}, lavajob.Waiting: {}}
 	for _, j := range jobs {
 		answer[j.Phase] = append(answer[j.Phase], listed{j.Job, j.Token})
+	}
+	if version := r.URL.Query().Get("version"); tooOld(version) {
+		// What it has begun it may end; it is given nothing new.
+		if answer[lavajob.Waiting] = []listed{}; len(jobs) == 0 || len(answer[lavajob.Running])+len(answer[lavajob.Canceling]) == 0 {
+			refuse(w, http.StatusConflict, fmt.Sprintf("Version mismatch '%s' vs '%s': this lab takes workers from %s on", version, lava.Release, oldest))
+			return
+		}
 	}
 	reply(w, http.StatusOK, answer)
 }
