@@ -168,6 +168,9 @@ func describeDevice(q *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
+	if err := q.ParseForm(); err != nil {
+		return page{}, &Refusal{Code: "invalid", Message: err.Error()}
+	}
 	value := func(field string) string { return strings.TrimSpace(q.PostFormValue(field)) }
 	in := map[string]any{"device": name}
 	for field, was := range map[string]string{"description": d.Description, "hardware": d.Hardware, "owner": d.Owner} {

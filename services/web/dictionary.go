@@ -132,19 +132,25 @@ func history(q *request, verb, name string) (historyData, error) {
 	d := historyData{Versions: all.Versions}
 	if n := len(all.Versions); n > 0 {
 		d.To = all.Versions[n-1].Version
-		d.From = max(all.Versions[0].Version, d.To-1)
+		d.From = d.To - 1 // 0 is nothing, which the first version began from
+		if d.From < all.Versions[0].Version {
+			d.From = 0
+		}
 		for field, into := range map[string]*int{"from": &d.From, "to": &d.To} {
 			if v, err := strconv.Atoi(q.URL.Query().Get(field)); err == nil {
 				*into = v
 			}
 		}
-		texts, err := asked[config](q, verb, map[string]any{"name": name, "texts": []int{d.From, d.To}})
+		texts, err := asked[config](q, verb, map[string]any{"name": name, "texts": slices.DeleteFunc([]int{d.From, d.To}, func(n int) bool { return n == 0 })})
 		if err != nil {
 			return d, err
 		}
 		of := func(n int) string {
 			i := slices.IndexFunc(texts.Versions, func(v configVersion) bool { return v.Version == n })
-			return texts.Versions[max(i, 0)].Text
+			if i < 0 {
+				return ""
+			}
+			return texts.Versions[i].Text
 		}
 		d.Diff = diff(of(d.From), of(d.To))
 		d.Same = len(d.Diff) == 0
