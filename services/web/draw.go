@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -76,7 +77,13 @@ func (s *Site) functions() template.FuncMap {
 		"join":     strings.Join,
 		"lower":    strings.ToLower,
 		"first":    firstLine,
-		"number":   func(i int) int { return i + 1 },
+		"plus":     func(a, b int) int { return a + b },
+		"jobcolumn": func(name string) string {
+			return map[string]string{"id": "Job", "state": "State", "device": "Device", "device_type": "Type", "description": "Name",
+				"submitter": "Submitter", "submit_time": "Submitted", "end_time": "Ended"}[name]
+		},
+		"has":    func(r rights, verb string) bool { return slices.Contains(r, verb) },
+		"number": func(i int) int { return i + 1 },
 	}
 }
 

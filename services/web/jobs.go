@@ -1,6 +1,17 @@
 package web
 
-import "strata/projections"
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"strata/events"
+	"strata/projections"
+)
 
 // jobSearch asks the verb jobs.find.
 type jobSearch struct {
@@ -8,6 +19,7 @@ type jobSearch struct {
 	Order  []projections.JobOrder `json:"order,omitempty"`
 	Offset int                    `json:"offset,omitempty"`
 	Limit  int                    `json:"limit,omitempty"`
+	Count  bool                   `json:"count,omitempty"`
 }
 
 // foundJobs answers it.
@@ -19,4 +31,265 @@ type foundJobs struct {
 // findJobs asks for jobs by conditions, as of now.
 func findJobs(q *request, in jobSearch) (foundJobs, error) {
 	return asked[foundJobs](q, "jobs.find", in)
+}
+
+// jobList is one of LAVA's lists of jobs: which jobs it has, and in which order where nobody asks for another.
+type jobList struct {
+	path, title, about string
+	terms              func(q *request) []projections.JobTerm
+	order              string // column, with - from the last
+	mine               bool   // it is empty for somebody without a name
+	more               bool   // it also has the column of errors
+}
+
+func in(field string, values ...string) projections.JobTerm {
+	return projections.JobTerm{Field: field, Op: projections.TermIn, Values: values}
+}
+
+// jobLists are the lists, with LAVA's addresses.
+func jobLists() []jobList {
+	active := func(*request) []projections.JobTerm {
+		return []projections.JobTerm{in("state", "Running", "Canceling")}
+	}
+	mine := func(more ...projections.JobTerm) func(q *request) []projections.JobTerm {
+		return func(q *request) []projections.JobTerm {
+			return append([]projections.JobTerm{in("submitter", q.Name)}, more...)
+		}
+	}
+	of := func(terms ...projections.JobTerm) func(*request) []projections.JobTerm {
+		return func(*request) []projections.JobTerm { return terms }
+	}
+	errors := []projections.JobTerm{in("health", "Incomplete"), in("error_type", "Configuration", "Infrastructure", "Bug")}
+	return []jobList{
+		{path: "alljobs", title: "Jobs", about: "every job", terms: of(), order: "-id"},
+		{path: "activejobs", title: "Active jobs", about: "jobs that run or are being canceled", terms: active, order: "-start_time"},
+		{path: "longestjobs", title: "Longest jobs", about: "jobs that run, the oldest first", terms: active, order: "start_time"},
+		{path: "healthcheck", title: "Health checks", about: "jobs that prove devices", terms: of(in("health_check", "true")), order: "-id"},
+		{path: "joberrors", title: "Recent job errors", about: "jobs that failed by the lab's fault", terms: of(errors...), order: "-end_time", more: true},
+		{path: "myjobs", title: "My jobs", about: "jobs that you submitted", terms: mine(), order: "-id", mine: true},
+		{path: "myactivejobs", title: "My active jobs", about: "your jobs that run", terms: mine(in("state", "Running", "Canceling")), order: "-start_time", mine: true},
+		{path: "myqueuedjobs", title: "My queued jobs", about: "your jobs that wait", terms: mine(in("state", "Submitted")), order: "id", mine: true},
+		{path: "myerrorjobs", title: "My job errors", about: "your jobs that failed by the lab's fault", terms: mine(errors...), order: "-end_time", mine: true, more: true},
+		{path: "favorite-jobs", title: "Favourite jobs", about: "jobs that you keep", terms: favourites, order: "-id", mine: true},
+	}
+}
+
+// jobListRoutes are the addresses of the lists.
+func jobListRoutes() (out []route) {
+	for _, l := range jobLists() {
+		out = append(out, route{http.MethodGet, "/scheduler/" + l.path, func(q *request) (page, error) { return l.page(q) }, l.title, "find a job among " + l.about})
+	}
+	return append(out, route{http.MethodPost, "/scheduler/favorite-jobs", func(q *request) (page, error) {
+		return page{to: "/scheduler/favorite-jobs?username=" + url.QueryEscape(strings.TrimSpace(q.PostFormValue("username")))}, nil
+	}, "", "see somebody else's favourites"})
+}
+
+// favourites are the jobs that somebody keeps: of the visitor, or of the user that the address names.
+func favourites(q *request) []projections.JobTerm {
+	user := q.Name
+	if name := q.URL.Query().Get("username"); name != "" {
+		user = name
+	}
+	kept, err := asked[struct {
+		Jobs []uint64 `json:"jobs"`
+	}](q, "jobs.favoured", map[string]any{"user": user})
+	ids := []string{}
+	if err == nil {
+		for _, id := range kept.Jobs {
+			ids = append(ids, strconv.FormatUint(id, 10))
+		}
+	}
+	if len(ids) == 0 {
+		ids = []string{"0"}
+	}
+	return []projections.JobTerm{in("id", ids...)}
+}
+
+// jobFilter is a filter that an address of a list may have.
+type jobFilter struct {
+	Name, Title string
+	Value       string
+	Choices     []string // of a choice; empty: a text
+}
+
+// jobListData is what a list shows.
+type jobListData struct {
+	jobList
+	Title   string
+	Jobs    []projections.SelectedJob
+	Found   uint64
+	Filters []jobFilter
+	Search  string
+	Sorts   []head
+	Lengths []int
+	Length  int
+	From    int
+	Before  string
+	After   string
+	Wrong   string
+	Errors  bool
+	Views   []savedView
+	Lists   []savedView
+	Set     bool // some filter is set
+}
+
+// savedView is a list that has a name.
+type savedView struct {
+	Text, To string
+	At       bool
+}
+
+// jobWords are LAVA's words to filter by: states and how jobs ended.
+func jobWords() []string {
+	return []string{"Submitted", "Scheduled", "Running", "Canceling", "Complete", "Incomplete", "Canceled"}
+}
+
+// page shows the list as its address asks: ?search=, ?state=, ?device= …, ?sort=, ?length=, ?page=.
+func (l jobList) page(q *request) (page, error) {
+	if l.mine && !q.SignedIn && q.URL.Query().Get("username") == "" {
+		return page{}, &Refusal{Code: "not-found", Message: "there is nobody whose jobs these could be: sign in first"}
+	}
+	asked := q.URL.Query()
+	d := jobListData{jobList: l, Title: l.title, Search: asked.Get("search"), Errors: l.more, Lengths: []int{10, 25, 50, 100, 500}, Length: usualLength}
+	if n, err := strconv.Atoi(asked.Get("length")); err == nil && n > 0 {
+		d.Length = min(n, 1000)
+	}
+	at, _ := strconv.Atoi(asked.Get("page"))
+	at = max(1, at)
+	d.From = (at - 1) * d.Length
+	search := jobSearch{Terms: append(l.terms(q), d.filters(asked, q.now)...), Offset: d.From, Limit: d.Length}
+	by := asked.Get("sort")
+	if by == "" {
+		by = l.order
+	}
+	name, down := strings.CutPrefix(by, "-")
+	if slices.Contains(sortable(), name) || name == "start_time" {
+		search.Order = []projections.JobOrder{{Field: name, Desc: down}}
+	}
+	for _, c := range jobColumns() {
+		d.Sorts = append(d.Sorts, sortHead(asked, c, name, down))
+	}
+	found, err := d.find(q, search)
+	if err != nil {
+		d.Wrong = err.Error()
+	}
+	d.Jobs, d.Found = found.Jobs, found.Count
+	if at > 1 {
+		d.Before = with(asked, "page", strconv.Itoa(at-1))
+	}
+	if uint64(d.From+len(d.Jobs)) < d.Found {
+		d.After = with(asked, "page", strconv.Itoa(at+1))
+	}
+	for _, other := range jobLists() {
+		if !other.mine || q.SignedIn {
+			d.Lists = append(d.Lists, savedView{other.title, "/scheduler/" + other.path, other.path == l.path})
+		}
+	}
+	d.Views = savedViews(q)
+	return page{template: "jobs", data: d, live: "job/", styles: []string{"jobs.css"}, help: "first-job", crumbs: []crumb{{"Scheduler", "/scheduler/"}, {l.title, ""}}}, nil
+}
+
+// jobColumns are the columns of a list, as LAVA's addresses call them.
+func jobColumns() []string {
+	return []string{"id", "state", "device", "device_type", "description", "submitter", "submit_time", "end_time"}
+}
+
+// sortable are those of them that a million jobs can be sorted by at once.
+func sortable() []string { return []string{"id", "submit_time", "end_time"} }
+
+// sortHead is the head of a column.
+func sortHead(asked url.Values, column, by string, down bool) head {
+	h := head{Title: column, To: with(asked, "sort", "-"+column)}
+	switch {
+	case !slices.Contains(sortable(), column):
+		h.To = ""
+	case column == by && down:
+		h.Sorted, h.To = "descending", with(asked, "sort", column)
+	case column == by:
+		h.Sorted = "ascending"
+	}
+	return h
+}
+
+// filters reads the filters of an address, LAVA's names and ours.
+func (d *jobListData) filters(asked url.Values, now time.Time) (terms []projections.JobTerm) {
+	for _, f := range []struct{ name, title, field string }{
+		{"description", "Name", "description"}, {"submitter", "Submitter", "submitter"}, {"device", "Device", "device"},
+		{"requested_device_type", "Device type", "device_type"},
+	} {
+		value := strings.TrimSpace(asked.Get(f.name))
+		d.Filters = append(d.Filters, jobFilter{Name: f.name, Title: f.title, Value: value})
+		if value != "" {
+			terms = append(terms, projections.JobTerm{Field: f.field, Op: projections.TermContains, Values: []string{value}})
+		}
+	}
+	state := asked.Get("state")
+	if h := asked.Get("health"); h != "" {
+		state = h
+	}
+	d.Filters = append(d.Filters, jobFilter{Name: "state", Title: "State", Value: state, Choices: jobWords()})
+	switch state {
+	case "":
+	case "Complete", "Incomplete", "Canceled":
+		terms = append(terms, in("health", state))
+	default:
+		terms = append(terms, in("state", state))
+	}
+	for _, name := range []string{"submit_time", "end_time"} {
+		if hours, err := strconv.ParseFloat(asked.Get(name), 64); err == nil && hours > 0 {
+			since := now.Add(-time.Duration(hours * float64(time.Hour)))
+			terms = append(terms, projections.JobTerm{Field: name, Op: projections.TermGTE, Values: []string{since.UTC().Format(time.RFC3339)}})
+			d.Filters = append(d.Filters, jobFilter{Name: name, Title: map[string]string{"submit_time": "Submitted within hours", "end_time": "Ended within hours"}[name], Value: asked.Get(name)})
+		}
+	}
+	if id := asked.Get("id"); id != "" {
+		terms = append(terms, in("id", strings.TrimPrefix(id, "#")))
+	}
+	d.Set = len(terms) > 0 || d.Search != ""
+	return terms
+}
+
+// find asks for the page. A search means any of the columns, which the api has no word for: a number is the job's, else
+// names are searched, and where none fits submitters, devices and types.
+func (d *jobListData) find(q *request, search jobSearch) (found foundJobs, err error) {
+	text := strings.TrimSpace(d.Search)
+	if text == "" {
+		return findJobs(q, search)
+	}
+	tries := []projections.JobTerm{}
+	if _, err := strconv.ParseUint(text, 10, 64); err == nil {
+		tries = append(tries, in("id", text))
+	}
+	for _, field := range []string{"description", "submitter", "device", "device_type"} {
+		tries = append(tries, projections.JobTerm{Field: field, Op: projections.TermContains, Values: []string{text}})
+	}
+	for _, t := range tries {
+		one := search
+		one.Terms = append(slices.Clone(search.Terms), t)
+		if found, err = findJobs(q, one); err != nil || found.Count > 0 {
+			return found, err
+		}
+	}
+	return found, err
+}
+
+// savedViews are the visitor's queries of jobs, which are filters with a name.
+func savedViews(q *request) (views []savedView) {
+	if !q.SignedIn {
+		return nil
+	}
+	list, err := asked[[]struct {
+		Owner  string `json:"owner"`
+		Name   string `json:"name"`
+		Entity string `json:"entity"`
+	}](q, "queries.list", map[string]any{"owner": q.Name})
+	if err != nil {
+		return nil
+	}
+	for _, one := range list {
+		if one.Owner == q.Name && one.Entity == string(events.JobQuery) {
+			views = append(views, savedView{Text: one.Name, To: fmt.Sprintf("/results/query/~%s/%s", url.PathEscape(one.Owner), url.PathEscape(one.Name))})
+		}
+	}
+	return views
 }

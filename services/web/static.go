@@ -83,15 +83,20 @@ func (f *files) read(name string, way []string) (*file, error) {
 	sum := sha256.Sum256(body)
 	hash, ext := hex.EncodeToString(sum[:6]), path.Ext(name)
 	one := &file{name: strings.TrimSuffix(name, ext) + "." + hash + ext, contentType: contentType(ext), body: body, tag: `"` + hash + `"`}
+	if z := zipped(body); len(z) < len(body) {
+		one.gzip = z
+	}
+	f.byName[name], f.byName[one.name] = one, one
+	return one, nil
+}
+
+// zipped compresses as far as it goes.
+func zipped(body []byte) []byte {
 	var z bytes.Buffer
 	w, _ := gzip.NewWriterLevel(&z, gzip.BestCompression) // the level is a valid one
 	_, _ = w.Write(body)
 	_ = w.Close()
-	if z.Len() < len(body) {
-		one.gzip = z.Bytes()
-	}
-	f.byName[name], f.byName[one.name] = one, one
-	return one, nil
+	return z.Bytes()
 }
 
 // contentType is the type of a file by its name's end. The machine's own tables are not asked where ours are meant.

@@ -8,9 +8,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"strata/docs"
+	"strata/schemas/job/strict"
+	"strata/schemas/shape"
 	"strata/services/web/help"
 )
 
@@ -22,6 +25,8 @@ type Deps struct {
 	Logger  *slog.Logger
 	Name    string // of the instance, as it stands on every page
 	Version string // of this build
+	// ExtraContext are further names that a job's context may set in this lab.
+	ExtraContext []string
 	// Interfaces tells what programs can call, for the page that lists it; nil where this process has pages alone.
 	Interfaces func() []Interfaces
 }
@@ -74,11 +79,13 @@ type Site struct {
 	drawn   *templates
 	manual  *help.Library
 	handler http.Handler
+	schema  func() ([]byte, error) // of job definitions, for the editor
 }
 
 // New returns the pages. A template or a static file that cannot be used is an error of the build, which tests find.
 func New(d Deps) (*Site, error) {
 	s := &Site{d: d, mux: http.NewServeMux()}
+	s.schema = sync.OnceValues(func() ([]byte, error) { return strict.JSONSchema(shape.Strict, d.ExtraContext) })
 	var err error
 	if s.files, err = readFiles(); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"strata/services/api"
@@ -52,7 +53,9 @@ func (s surroundings) interfaces(in api.Inside) http.Handler {
 	// Pages and data stand at each other's addresses here: what is no data is a page.
 	for _, pattern := range rest.SharedPatterns() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if pages.Has(r) {
+			// A browser that sends a form wants a page back, also where programs send the same.
+			form := r.Method == http.MethodPost && strings.Contains(r.Header.Get("Accept"), "text/html")
+			if pages.Has(r) && !form {
 				pages.ServeHTTP(w, r)
 			} else {
 				site.ServeHTTP(w, r)

@@ -13,7 +13,7 @@ import (
 // newSite returns the pages. That they cannot be made is a fault of the build.
 func (s surroundings) newSite(in api.Inside) http.Handler {
 	site, err := web.New(web.Deps{Who: s.visitor(in), Now: s.now, Logger: s.logger.With("service", "web"), Name: "Strata", Version: version,
-		Interfaces: describedInterfaces})
+		Interfaces: describedInterfaces, ExtraContext: s.config.Jobs.ExtraContext})
 	if err != nil {
 		s.logger.Error("the pages are away", "err", err)
 		return http.NotFoundHandler()
@@ -55,4 +55,3 @@ func refusal(err error) error {
 	}
 	return err
 }
-

@@ -1,0 +1,100 @@
+package web
+
+import (
+	"net/url"
+	"strings"
+
+	"strata/events"
+)
+
+// comparison is what differs between two jobs, of jobs.compare.
+type comparison struct {
+	Before   comparedJob `json:"before"`
+	After    comparedJob `json:"after"`
+	Metadata []struct {
+		Key    string `json:"key"`
+		Before string `json:"before"`
+		After  string `json:"after"`
+	} `json:"metadata"`
+	Cases  []caseDiff     `json:"cases"`
+	Same   int            `json:"same"`
+	Counts map[string]int `json:"counts"`
+}
+
+// comparedJob is one of two jobs.
+type comparedJob struct {
+	Job        events.JobID   `json:"job"`
+	Display    string         `json:"display"`
+	Name       string         `json:"name"`
+	DeviceType string         `json:"device_type"`
+	Device     string         `json:"device"`
+	Health     string         `json:"health"`
+	Verdict    events.Verdict `json:"verdict"`
+	Cause      events.Cause   `json:"cause"`
+	Cases      int            `json:"cases"`
+	Complete   bool           `json:"complete"`
+}
+
+// Words is the verdict in words.
+func (c comparedJob) Words() string {
+	head, _, _ := verdictWords(c.Verdict, c.Cause)
+	if c.Verdict == "" {
+		return c.Health
+	}
+	return head
+}
+
+// caseDiff is a case that differs.
+type caseDiff struct {
+	Suite  string   `json:"suite"`
+	Set    string   `json:"set"`
+	Name   string   `json:"name"`
+	Change string   `json:"change"`
+	Before string   `json:"before"`
+	After  string   `json:"after"`
+	Was    *float64 `json:"was"`
+	Is     *float64 `json:"is"`
+	Units  string   `json:"units"`
+}
+
+// Tone is the colour of a change, "" for none.
+func (c caseDiff) Tone() string {
+	return map[string]string{"regression": "bad", "fix": "good", "absent": "warn"}[c.Change]
+}
+
+// compareData is what the page shows.
+type compareData struct {
+	shownJob
+	With  string // the other job, as it was asked for
+	Found *comparison
+	Only  string // kind of change that is shown; "" shows all
+	Shown []caseDiff
+	Wrong string
+}
+
+// comparePage compares a job with an earlier one: the last comparable one where no other is named.
+func comparePage(q *request) (page, error) {
+	j, err := asked[shownJob](q, "jobs.show", map[string]any{"job": q.PathValue("job")})
+	if err != nil {
+		return page{}, err
+	}
+	d := compareData{shownJob: j, With: strings.TrimSpace(q.URL.Query().Get("with")), Only: q.URL.Query().Get("change")}
+	if d.With == "" && j.Judgement != nil && j.Judgement.Baseline > 0 {
+		d.With = j.Judgement.Baseline.String()
+	}
+	if d.With != "" {
+		found, err := asked[comparison](q, "jobs.compare", map[string]any{"before": d.With, "after": j.Job})
+		if err != nil {
+			d.Wrong = err.Error()
+		} else {
+			d.Found = &found
+			for _, c := range found.Cases {
+				if d.Only == "" || c.Change == d.Only {
+					d.Shown = append(d.Shown, c)
+				}
+			}
+		}
+	}
+	return page{template: "compare", title: "Compare job " + j.Display, data: d, help: "judgement", crumbs: []crumb{{"Jobs", "/scheduler/alljobs"},
+		{j.Display, "/scheduler/job/" + url.PathEscape(j.Display)}, {"Compare", ""}}}, nil
+}

@@ -1,0 +1,85 @@
+package web
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// backToJob is where forms of a job lead: its page.
+func backToJob(q *request, note string) page {
+	return page{to: q.back("/scheduler/job/" + url.PathEscape(q.PathValue("job"))), note: note}
+}
+
+// cancelJob asks for a job's end.
+func cancelJob(q *request) (page, error) {
+	err := q.ask("jobs.cancel", map[string]any{"job": q.PathValue("job"), "reason": strings.TrimSpace(q.PostFormValue("reason"))}, nil)
+	if err != nil {
+		return page{}, err
+	}
+	return backToJob(q, "The job is being canceled."), nil
+}
+
+// failJob ends a job whose worker does not, once somebody has canceled it.
+func failJob(q *request) (page, error) {
+	if !q.Superuser {
+		return page{}, &Refusal{Code: "denied", Message: "Only superusers can fail a job"}
+	}
+	j, err := asked[shownJob](q, "jobs.show", map[string]any{"job": q.PathValue("job")})
+	if err != nil {
+		return page{}, err
+	}
+	if j.State != "Canceling" {
+		return page{}, &Refusal{Code: "denied", Message: "Job should be canceled before being failed"}
+	}
+	return cancelJob(q)
+}
+
+// setPriority gives a waiting job another place in the queue.
+func setPriority(q *request) (page, error) {
+	text := strings.TrimSpace(q.PostFormValue("priority"))
+	words := map[string]string{"low": "0", "medium": "50", "high": "100"}
+	if n, ok := words[strings.ToLower(text)]; ok {
+		text = n
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return page{}, &Refusal{Code: "invalid", Field: "priority", Message: "priority is " + strconv.Quote(text) + "; it is a number from 0 to 100, or low, medium or high"}
+	}
+	if err := q.ask("jobs.priority", map[string]any{"job": q.PathValue("job"), "priority": n}, nil); err != nil {
+		return page{}, err
+	}
+	return backToJob(q, "The job has priority "+strconv.Itoa(n)+" now."), nil
+}
+
+// annotateJob keeps what somebody says of a failure.
+func annotateJob(q *request) (page, error) {
+	var tags []string
+	for _, t := range strings.FieldsFunc(q.PostFormValue("failure_tags"), func(r rune) bool { return r == ',' || r == ' ' }) {
+		tags = append(tags, t)
+	}
+	in := map[string]any{"job": q.PathValue("job"), "comment": strings.TrimSpace(q.PostFormValue("failure_comment")), "tags": tags}
+	if err := q.ask("jobs.annotate", in, nil); err != nil {
+		return page{}, err
+	}
+	return backToJob(q, "The note is kept."), nil
+}
+
+// toggleFavourite stars a job, or takes its star away.
+func toggleFavourite(q *request) (page, error) {
+	job, err := asked[shownJob](q, "jobs.show", map[string]any{"job": q.PathValue("job")})
+	if err != nil {
+		return page{}, err
+	}
+	if !q.SignedIn {
+		return page{}, &Refusal{Code: "denied", Message: "favourites belong to somebody who is signed in"}
+	}
+	off := starred(q, job.Job)
+	if err := q.ask("jobs.favour", map[string]any{"job": job.Job, "off": off}, nil); err != nil {
+		return page{}, err
+	}
+	if off {
+		return backToJob(q, "The job is no favourite any more."), nil
+	}
+	return backToJob(q, "The job is among your favourites."), nil
+}

@@ -1,0 +1,119 @@
+// What the log viewer asks the lab for: rows, the outline, a search, and what comes live.
+import { chunk } from "./log-rows.js";
+
+// atOnce is how many pieces of a log are on the way at a time.
+const atOnce = 3;
+
+// Source asks for one job's log.
+export class Source {
+  constructor(base, job) {
+    this.at = `${base}/api/v1/jobs/${encodeURIComponent(job)}/log/`;
+    this.levels = ""; // that are wanted, with commas; "" is all
+    this.waiting = new Map(); // number of a chunk → what ends the asking for it
+  }
+
+  // ask gets JSON. What the lab refuses is an error with its words.
+  async ask(path, parameters, signal) {
+    const q = new URLSearchParams(parameters);
+    if (this.levels) q.set("levels", this.levels);
+    const answer = await fetch(`${this.at}${path}?${q}`, { signal, headers: { Accept: "application/json" } });
+    if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `the lab answers ${answer.status}`);
+    return answer.json();
+  }
+
+  // some asks for the rows at the end, or around a line.
+  some(where) { return this.ask("lines", { ...where, count: chunk }); }
+
+  // want asks for chunks, the most wanted first, and gives up those that nobody wants any more.
+  want(numbers, rows, come, failed) {
+    for (const [number, ends] of this.waiting) {
+      if (!numbers.includes(number)) {
+        this.waiting.delete(number);
+        ends.abort();
+      }
+    }
+    for (const number of numbers) {
+      if (this.waiting.size >= atOnce) return;
+      if (this.waiting.has(number) || rows.has(number)) continue;
+      const ends = new AbortController();
+      this.waiting.set(number, ends);
+      const here = rows.chunks.get(number)?.length ?? 0; // of a chunk that is here in part, the rest
+      const first = number * chunk + here;
+      this.ask("lines", { row: first, count: chunk - here }, ends.signal).then(
+        (answer) => { this.over(number, ends); come(answer); },
+        (err) => { this.over(number, ends); if (err.name !== "AbortError") failed(err); },
+      );
+    }
+  }
+
+  over(number, ends) {
+    if (this.waiting.get(number) === ends) this.waiting.delete(number);
+  }
+
+  // stop gives up everything that is on the way.
+  stop() {
+    for (const ends of this.waiting.values()) ends.abort();
+    this.waiting.clear();
+    this.searching?.abort();
+    this.hush();
+  }
+
+  outline() { return this.ask("outline", {}); }
+
+  // search hands over what is found, piece by piece. A new search ends the one before.
+  async search(query, from, each) {
+    this.searching?.abort();
+    const ends = (this.searching = new AbortController());
+    const q = new URLSearchParams({ q: query.text, from });
+    if (query.regexp) q.set("regexp", 1);
+    if (query.case) q.set("case", 1);
+    if (this.levels) q.set("levels", this.levels);
+    try {
+      const answer = await fetch(`${this.at}search?${q}`, { signal: ends.signal });
+      if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `the lab answers ${answer.status}`);
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (let rest = ""; ;) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        const lines = (rest + value).split("\n");
+        rest = lines.pop();
+        for (const line of lines) {
+          const message = JSON.parse(line);
+          if (message.error) throw new Error(message.error);
+          if (ends.signal.aborted) return;
+          each(message);
+        }
+      }
+    } catch (err) {
+      if (err.name !== "AbortError") throw err;
+    }
+  }
+
+  // listen hands over lines as the job says them, from a line on, until it says no more. A connection that is cut comes
+  // back by itself and goes on behind the last line.
+  listen(job, from, line, end, state) {
+    this.hush();
+    const q = new URLSearchParams({ from });
+    if (this.levels) q.set("level", this.levels);
+    const events = (this.events = new EventSource(`${this.at}live?${q}`));
+    events.onopen = () => state("live");
+    events.onerror = () => state(events.readyState === EventSource.CLOSED ? "lost" : "away");
+    events.onmessage = (e) => {
+      const [of, n] = e.lastEventId.split("/");
+      if (of !== String(job)) { // a further attempt: it has a log of its own
+        this.hush();
+        end();
+        return;
+      }
+      const record = JSON.parse(e.data);
+      record.n = Number(n);
+      line(record);
+    };
+    events.addEventListener("end", () => { this.hush(); end(); });
+  }
+
+  hush() {
+    this.events?.close();
+    this.events = null;
+  }
+}

@@ -1,0 +1,178 @@
+// The outline beside a log: findings, and the sections (actions, tests, cases) with what they took and how they ended.
+import { span } from "./log-rows.js";
+
+export class Outline {
+  constructor(view, el) {
+    this.view = view;
+    this.el = el;
+    this.sections = [];
+    this.begins = new Map(); // line → section
+    this.findings = new Map(); // line → finding
+    this.counts = {}; // lines of each level
+    el.addEventListener("click", (e) => this.click(e));
+  }
+
+  // foldable says whether sections can be folded: where rows are lines.
+  get foldable() { return this.view.whole; }
+
+  async load() {
+    if (this.loading) return;
+    this.loading = true;
+    try {
+      const answer = await this.view.source.outline();
+      this.sections = answer.sections;
+      this.counts = answer.levels;
+      this.begins = new Map(answer.sections.filter((s) => s.end === undefined || s.end > s.start).map((s) => [s.start, s]));
+      this.findings = new Map(answer.findings.map((f) => [f.line, f]));
+      this.view.dispatchEvent(new CustomEvent("log-outline"));
+      this.draw(answer);
+      this.shape();
+      this.view.marked();
+      this.view.changed();
+    } catch (err) {
+      this.view.say(err.message);
+    } finally {
+      this.loading = false;
+    }
+  }
+
+  // shape has the view hide what is folded.
+  shape() {
+    const { view } = this;
+    view.folds.set(this.foldable ? this.sections.filter((s) => view.folded.has(s.start) && s.end !== undefined) : []);
+    for (const el of this.el.querySelectorAll("[data-section]")) el.classList.toggle("closed", view.folded.has(Number(el.dataset.section)));
+  }
+
+  foldAll(closed) {
+    for (const s of this.sections) {
+      if (closed && s.kind === "action" && s.end !== undefined) this.view.folded.add(s.start);
+      else this.view.folded.delete(s.start);
+    }
+    this.view.first = 0;
+    this.view.shift = 0;
+    this.shape();
+    this.view.changed();
+  }
+
+  draw(answer) {
+    const key = JSON.stringify([answer.sections, answer.findings]);
+    if (key === this.drawn) return;
+    this.drawn = key;
+    const out = document.createDocumentFragment();
+    if (answer.findings.length) out.append(heading("Findings", answer.findings.length), list(answer.findings.map((f) => this.finding(f))));
+    const shown = answer.sections.filter((s) => s.kind !== "case" || answer.sections.length < 400);
+    if (shown.length) out.append(heading("Actions", ""), list(shown.map((s) => this.section(s))));
+    if (!out.childNodes.length) out.append(heading(answer.done ? "No actions" : "No actions yet", ""));
+    this.el.replaceChildren(out);
+  }
+
+  finding(f) {
+    const li = document.createElement("li");
+    const a = link(f.line, f.text || f.kind);
+    a.className = f.kind === "case" ? "warn-text" : "bad-text";
+    a.title = `${f.kind}, line ${f.line}`;
+    const kind = document.createElement("span");
+    kind.className = "kind";
+    kind.textContent = f.kind;
+    a.prepend(kind);
+    li.append(a);
+    return li;
+  }
+
+  section(s) {
+    const li = document.createElement("li");
+    li.dataset.section = s.start;
+    li.className = `depth-${Math.min(s.depth, 6)} ${s.result ?? ""}`;
+    const a = link(s.start, s.name);
+    if (s.level) {
+      const level = document.createElement("span");
+      level.className = "level";
+      level.textContent = s.level;
+      a.prepend(level);
+    }
+    const took = document.createElement("span");
+    took.className = "took num";
+    took.textContent = s.end === undefined ? (this.view.done ? "" : "runs") : span(s.seconds ?? 0);
+    if (s.result && s.result !== "pass") took.prepend(mark(s.result));
+    li.append(a, took);
+    if (s.end !== undefined && s.end > s.start) {
+      const fold = document.createElement("button");
+      fold.type = "button";
+      fold.className = "quiet tuck";
+      fold.setAttribute("aria-label", `Fold ${s.name}`);
+      li.prepend(fold);
+    }
+    return li;
+  }
+
+  click(e) {
+    const a = e.target.closest("a[href^='#L']");
+    if (a) {
+      e.preventDefault();
+      const line = Number(a.hash.slice(2));
+      this.view.select(line);
+      this.view.toLine(line);
+      return;
+    }
+    const li = e.target.closest(".tuck")?.closest("[data-section]");
+    const s = li && this.sections.find((x) => x.start === Number(li.dataset.section));
+    if (!s) return;
+    if (this.foldable) this.view.fold(s);
+    else this.view.say("Actions fold while all levels are shown");
+  }
+
+  // at marks the innermost section that a line is in.
+  at(line) {
+    let inside = null;
+    for (const s of this.sections) {
+      if (s.start > line) break;
+      if (s.end === undefined || s.end >= line) inside = s;
+    }
+    if (inside === this.inside) return;
+    this.inside = inside;
+    this.el.querySelector("[aria-current]")?.removeAttribute("aria-current");
+    const el = inside && this.el.querySelector(`[data-section="${inside.start}"] a`);
+    if (!el) return;
+    el.setAttribute("aria-current", "true");
+    const box = this.el.getBoundingClientRect(), b = el.getBoundingClientRect();
+    if (b.top < box.top || b.bottom > box.bottom) this.el.scrollTop += b.top - box.top - box.height / 3;
+  }
+
+  // step is the next finding or section from a line on.
+  step(kind, line, by) {
+    const lines = (kind === "finding" ? [...this.findings.keys()] : this.sections.filter((s) => s.kind !== "case").map((s) => s.start)).sort((a, b) => a - b);
+    return by > 0 ? lines.find((l) => l > line) : lines.findLast((l) => l < line);
+  }
+}
+
+function heading(text, n) {
+  const h = document.createElement("h3");
+  h.textContent = text;
+  if (n) {
+    const count = document.createElement("span");
+    count.className = "muted";
+    count.textContent = ` ${n}`;
+    h.append(count);
+  }
+  return h;
+}
+
+function list(items) {
+  const ul = document.createElement("ul");
+  ul.append(...items);
+  return ul;
+}
+
+function link(line, text) {
+  const a = document.createElement("a");
+  a.href = `#L${line}`;
+  a.append(text);
+  return a;
+}
+
+function mark(result) {
+  const el = document.createElement("span");
+  el.className = result === "fail" ? "bad-text" : "muted";
+  el.textContent = `${result} `;
+  return el;
+}
