@@ -118,6 +118,11 @@ func SumCases(cases []Case) map[CaseName]CaseSum {
 // as 1<<17 cases; and numbers stay below 1<<53, beyond which JSON readers round.
 func CaseNumber(seq uint64, n int) uint64 { return seq<<17 | uint64(n) }
 
+// CasePlace is the sequence and the place that [CaseNumber] made a number of.
+func CasePlace(number uint64) (seq uint64, n uint32) {
+	return number >> 17, uint32(number & (1<<17 - 1))
+}
+
 // ResultsRecorded records what a stretch of a job's output says of its results. It stands on the
 // subject result.<job> in RESULTS, appended with that subject's expected sequence, so that nothing
 // is recorded twice. Written by services/ingestion.

@@ -93,6 +93,7 @@ func verbs() map[string]handler {
 		"people.import": verb((*api).importPeople),
 
 		"cases.history": verb((*api).caseHistory),
+		"cases.find":    verb((*api).findCase),
 
 		"issues.list":   verb((*api).listIssues),
 		"issues.add":    verb((*api).addIssue),

@@ -41,8 +41,8 @@ func chartRoutes() []route {
 		{post, one + "/{number}/+settings-update", chooseView, "", "choose since when, with which legend, and whether differences are drawn"},
 		{post, one + "/{number}/+omit-result", changeChartItem("charts.omit", "Left out of the chart: "), "", "leave a point out of a chart"},
 		{post, one + "/{number}/+include-result", changeChartItem("charts.include", "Back in the chart: "), "", "take a point that was left out back"},
-		{get, one + "/{number}/+export", exportChart, "", "download the points of a drawing"},
-		{get, one + "/{picture}", chartPicture, "", "show a chart in another page or a report"},
+		{get, one + "/{number}/+export", exportChart, "Export", "download the points of a drawing"},
+		{get, one + "/{picture}", chartPicture, "Picture", "show a chart in another page or a report"},
 	}
 }
 
@@ -196,7 +196,7 @@ func (q *request) drawChart(d *chartDrawing, in map[string]any) {
 	if d.Error != "" || len(d.Data) == 0 || !d.Shown("chart") {
 		return
 	}
-	in["format"], in["width"] = "svg", 1080
+	in["format"], in["width"] = "svg", 1216
 	var picture bytes.Buffer
 	err := q.Stream(q.Context(), "charts.draw", in, func(_ map[string]string, body []byte) error {
 		picture.Write(body)

@@ -18,12 +18,12 @@ func queryRoutes() []route {
 	return []route{
 		{get, "/results/query", listQueries, "Queries", "find a saved query"},
 		{get, "/results/query/+custom", customQuery, "Query", "see what the conditions in an address find"},
-		{get, "/results/query/+export-custom", exportCustom, "", "download what the conditions in an address find"},
+		{get, "/results/query/+export-custom", exportCustom, "Export", "download what the conditions in an address find"},
 		{get, "/results/query/+add", addQuery, "New query", "open the form of a query"},
 		{post, "/results/query/+add", saveNewQuery, "New query", "build a query, look at what it finds, and save it"},
 		{get, one, showQuery, "Query", "see what a saved query finds"},
 		{get, one + "/+detail", queryDetail, "Query", "read a query's conditions and settings"},
-		{get, one + "/+export", exportQuery, "", "download what a saved query finds"},
+		{get, one + "/+export", exportQuery, "Export", "download what a saved query finds"},
 		{get, one + "/+edit", editQuery, "Change query", "open the form of a saved query"},
 		{post, one + "/+edit", saveQuery, "Change query", "change a saved query"},
 		{get, one + "/+copy", copyForm, "Copy query", "open the form of a copy"},
@@ -37,7 +37,7 @@ func queryRoutes() []route {
 		{post, one + "/+omit-result", omitResult, "", "leave a row out of a query"},
 		{post, one + "/+include-result", includeResult, "", "take a row that was left out back"},
 		{get, "/scheduler/job/{job}/similarjobs", similarForm, "Similar jobs", "choose in what other jobs are to be like this one"},
-		{post, "/scheduler/job/{job}/similarjobs", similarJobs, "", "find jobs like this one"},
+		{post, "/scheduler/job/{job}/similarjobs", alikeJobs, "", "find jobs like this one"},
 	}
 }
 

@@ -135,8 +135,8 @@ func similarForm(q *request) (page, error) {
 		crumbs: []crumb{{"Jobs", "/scheduler/alljobs"}, {job.Display, "/scheduler/job/" + strconv.FormatUint(job.Job, 10)}, {"Similar jobs", ""}}}, nil
 }
 
-// similarJobs goes to the query for jobs like one.
-func similarJobs(q *request) (page, error) {
+// alikeJobs goes to the query for jobs like one.
+func alikeJobs(q *request) (page, error) {
 	if err := q.ParseForm(); err != nil {
 		return page{}, &Refusal{Code: "invalid", Message: "the form cannot be read: " + err.Error()}
 	}

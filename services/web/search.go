@@ -1,0 +1,156 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"strata/projections"
+)
+
+// searchRoutes find things by what somebody types.
+func searchRoutes() []route {
+	return []route{
+		{http.MethodGet, "/search", searchPage, "Search", "find a job, a device or a worker by its name, or a line in any log"},
+	}
+}
+
+// searchResult is what the search shows.
+type searchResult struct {
+	Text, Kind, Since string
+	Devices, Types    string
+	Fold              bool
+	Kinds             []pair
+	Things            []found // that have the text in their name
+	Jobs              []projections.SelectedJob
+	Hits              []logHit
+	Next              string // address of the next lines
+	Stopped           string
+	AgedOut           string
+	Trouble           string // why no logs could be searched
+	Asked             bool
+}
+
+// found is a device, a worker or a type.
+type found struct{ Kind, Name, To string }
+
+// logHit is a line of a log, with those around it.
+type logHit struct {
+	projections.Hit
+	To     string
+	NewJob bool // the first of its job on the page
+}
+
+// searchPage finds things by their names and lines in logs. A number is the way to a job.
+func searchPage(q *request) (page, error) {
+	asking := q.URL.Query()
+	d := searchResult{Text: strings.TrimSpace(asking.Get("q")), Kind: oneOf(asking.Get("kind"), "words", "words", "phrase", "substring", "regex"),
+		Since: asking.Get("since"), Devices: asking.Get("device"), Types: asking.Get("device_type"), Fold: asking.Get("ignore_case") != "",
+		Kinds: []pair{{"words", "all words"}, {"phrase", "these words in this order"}, {"substring", "this text"}, {"regex", "this expression"}}}
+	p := page{template: "search", data: &d, help: "log-search", styles: []string{"search.css"}}
+	if d.Text == "" {
+		return p, nil
+	}
+	d.Asked = true
+	if to := jobAddress(d.Text); to != "" && asking.Get("kind") == "" {
+		return page{to: to}, nil
+	}
+	if asking.Get("after") == "" {
+		q.findThings(&d)
+	}
+	return p, q.findLines(&d, asking)
+}
+
+// jobAddress is the page of a job that a text names: 42, #42, or 41.2 of a multinode job.
+func jobAddress(text string) string {
+	text = strings.TrimPrefix(text, "#")
+	whole, part, isPart := strings.Cut(text, ".")
+	if _, err := strconv.ParseUint(whole, 10, 64); err != nil {
+		return ""
+	}
+	if _, err := strconv.ParseUint(part, 10, 16); isPart && err != nil {
+		return ""
+	}
+	return "/scheduler/job/" + text
+}
+
+// mostThings is how many things of each kind are named.
+const mostThings = 10
+
+// findThings finds what has the text in its name. What cannot be asked is left out.
+func (q *request) findThings(d *searchResult) {
+	wanted := strings.ToLower(d.Text)
+	add := func(kind, name, to string) {
+		if strings.Contains(strings.ToLower(name), wanted) && len(d.Things) < 3*mostThings {
+			d.Things = append(d.Things, found{kind, name, to + url.PathEscape(name)})
+		}
+	}
+	if devices, err := asked[[]deviceRow](q, "devices.list", nil); err == nil {
+		types := map[string]bool{}
+		for _, one := range devices {
+			add("device", one.Device, "/scheduler/device/")
+			types[one.DeviceType] = true
+		}
+		for _, one := range devices {
+			if types[one.DeviceType] {
+				types[one.DeviceType] = false
+				add("device type", one.DeviceType, "/scheduler/device_type/")
+			}
+		}
+	}
+	if workers, err := asked[[]workerRow](q, "workers.list", nil); err == nil {
+		for _, one := range workers {
+			add("worker", one.Worker, "/scheduler/worker/")
+		}
+	}
+	jobs, err := findJobs(q, jobSearch{Limit: mostThings, Order: []projections.JobOrder{{Field: "id", Desc: true}},
+		Terms: []projections.JobTerm{{Field: "description", Op: projections.TermIContains, Values: []string{d.Text}}}})
+	if err == nil {
+		d.Jobs = jobs.Jobs
+	}
+}
+
+// findLines searches the logs of all jobs that the visitor may see.
+func (q *request) findLines(d *searchResult, asking url.Values) error {
+	in := map[string]any{"text": d.Text, "kind": d.Kind, "ignore_case": d.Fold, "after": asking.Get("after"), "context": 1, "limit": 50}
+	if d.Since != "" {
+		at, err := time.Parse("2006-01-02", d.Since)
+		if err != nil {
+			return &Refusal{Code: "invalid", Field: "since", Message: "since is " + strconv.Quote(d.Since) + "; allowed are days such as 2026-11-22"}
+		}
+		in["since"] = at
+	}
+	for name, text := range map[string]string{"devices": d.Devices, "device_types": d.Types} {
+		if list := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }); len(list) > 0 {
+			in[name] = list
+		}
+	}
+	answer, err := asked[struct {
+		projections.SearchPage
+		AgedOut *struct {
+			Hint string `json:"hint"`
+		} `json:"aged_out"`
+	}](q, "search", in)
+	if no, ok := refusal(err); ok && (no.Code == "away" || no.Code == "invalid") {
+		d.Trouble = no.Message // the things that were found are shown all the same
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	last := uint64(0)
+	for _, h := range answer.Hits {
+		job, line, _ := strings.Cut(h.Anchor, "#")
+		d.Hits = append(d.Hits, logHit{h, "/scheduler/job/" + job + "#L" + line, h.Job != last})
+		last = h.Job
+	}
+	if d.Stopped = answer.Stopped; answer.Next != "" {
+		d.Next = with(asking, "after", answer.Next)
+	}
+	if answer.AgedOut != nil {
+		d.AgedOut = answer.AgedOut.Hint
+	}
+	return nil
+}
