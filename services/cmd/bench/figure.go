@@ -32,7 +32,7 @@ type measure struct {
 func areas() []area {
 	return []area{
 		{"foundation", foundation()},
-		{"dispatcher", dispatching()}, {"lab", slices.Concat(laboratory(), ofLab(), simulating())}, {"tables", slices.Concat(searching(), resulting(), judging(), notifying())}, {"doors", slices.Concat(knocking(), listing(), watching())}, {"web", nil},
+		{"dispatcher", dispatching()}, {"lab", slices.Concat(laboratory(), ofLab(), simulating())}, {"tables", slices.Concat(searching(), resulting(), judging(), notifying())}, {"doors", slices.Concat(knocking(), listing(), watching())}, {"web", visiting()},
 	}
 }
 
@@ -191,6 +191,8 @@ type sizes struct {
 
 	simulated int // days of the simulated year
 
+	longLog int // lines of the log that browsers open
+
 	hanging   int // callbacks that no receiver answers
 	callbacks int // that are answered, of a run
 
@@ -204,9 +206,9 @@ var (
 	full = sizes{submissions: 5000, orders: 200, devices: 1000, queued: 100_000, decisions: 5000, lines: 1000,
 		jobs: 4, jobLines: 250_000, facts: 1_000_000, aged: true, rest: 10 * time.Second,
 		consoleBytes: 64 << 20, consoles: 1000, talk: 5 * time.Second, played: 100, lives: 5000, simulated: 365,
-		yearJobs: 10_000, yearLines: 10_000, yearCases: 1000, hanging: 1000, callbacks: 100, listed: 1_000_000, recent: 2000, watchers: 1000, watchedLines: 50_000}
+		yearJobs: 10_000, yearLines: 10_000, yearCases: 1000, hanging: 1000, callbacks: 100, listed: 1_000_000, longLog: 10_000_000, recent: 2000, watchers: 1000, watchedLines: 50_000}
 	small = sizes{submissions: 40, orders: 3, devices: 10, queued: 100, decisions: 20, lines: 30,
 		jobs: 2, jobLines: 1000, facts: 700, rest: time.Second,
 		consoleBytes: 1 << 20, consoles: 10, talk: time.Second, played: 4, lives: 20, simulated: 3,
-		yearJobs: 20, yearLines: 2000, yearCases: 350, hanging: 20, callbacks: 3, listed: 3000, recent: 200, watchers: 20, watchedLines: 500}
+		yearJobs: 20, yearLines: 2000, yearCases: 350, hanging: 20, callbacks: 3, listed: 3000, longLog: 20_000, recent: 200, watchers: 20, watchedLines: 500}
 )

@@ -39,7 +39,7 @@ type visit struct {
 
 // visits is the whole table, by parts of the pages.
 func visits() []visit {
-	return slices.Concat(firstVisits(), deviceVisits(), typeVisits(), workerVisits())
+	return slices.Concat(firstVisits(), deviceVisits(), typeVisits(), workerVisits(), logVisits())
 }
 
 // firstVisits are those of the first page and of what all pages have.

@@ -1,0 +1,101 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"strata/dispatcher/dispatchertest"
+)
+
+// TestScripts runs what the scripts of the log viewer reckon, without a browser.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	node, err := exec.LookPath("node")
+	if err != nil {
+		dispatchertest.Missing(t, "%v; scripts are not tested (Debian: nodejs)", err)
+	}
+	out, err := exec.Command(node, "--test", "browser/unit/").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "# fail 0") {
+		t.Errorf("node --test: %v\n%s", err, out)
+	}
+}
+
+// longLog answers for a log of 2,500 lines.
+func longLog(asked json.RawMessage) (any, error) {
+	var in struct {
+		Row   uint64 `json:"row"`
+		End   bool   `json:"end"`
+		Count uint64 `json:"count"`
+	}
+	if err := json.Unmarshal(asked, &in); err != nil {
+		return nil, err
+	}
+	if in.End {
+		in.Row = 2000
+	}
+	var records []json.RawMessage
+	for n := in.Row; n < min(in.Row+in.Count, 2500); n++ {
+		text := fmt.Sprintf(`{"n":%d,"dt":"2026-11-23T10:00:00Z","lvl":"target","msg":"line <%d>"}`, n, n)
+		switch n {
+		case 7:
+			text = `{"n":7,"dt":"2026-11-23T10:00:00Z","lvl":"results","msg":{"case":"one","result":"fail"}}`
+		case 8:
+			text = `{"n":8,"lvl":"lost"}`
+		}
+		records = append(records, json.RawMessage(text))
+	}
+	return map[string]any{"job": 42, "first": in.Row, "rows": 2500, "lines": 2500, "done": true, "records": records}, nil
+}
+
+// TestLogPage reads a log a thousand lines at a time, as browsers without scripts do.
+func TestLogPage(t *testing.T) {
+	t.Parallel()
+	s := lab{"jobs.show": `{"job":42,"display":"41.1","name":"smoke"}`, "log.lines": longLog}.site(t)
+	for _, tt := range []struct {
+		path   string
+		has    []string
+		hasNot []string
+	}{
+		{"/scheduler/job/41.1/log?from=0", []string{`<log-view job="42"`, `id="L0"`, `line &lt;0&gt;`, `id="L999"`, `&#34;result&#34;:&#34;fail&#34;`, "this line never came", "Lines 0 to 999 of 2500",
+			`href="/scheduler/job/41.1/log?from=1000">Next lines`, `href="/scheduler/job/41.1/log?from=2000">Last lines`, "log-view.", ` line="0"`}, []string{`id="L1000"`, "First lines"}},
+		{"/scheduler/job/41.1/log?from=1234", []string{`id="L1000"`, `id="L1999"`, "First lines", "Lines before", "Next lines", ` line="1234"`}, []string{`id="L999"`}},
+		{"/scheduler/job/41.1/log", []string{`id="L2000"`, `id="L2499"`, "Lines 2000 to 2499 of 2500"}, []string{"Next lines", " line=", " live", " console"}},
+	} {
+		w := get(s, tt.path)
+		for _, want := range tt.has {
+			if !strings.Contains(w.Body.String(), want) {
+				t.Errorf("%s has no %q", tt.path, want)
+			}
+		}
+		for _, no := range tt.hasNot {
+			if strings.Contains(w.Body.String(), no) {
+				t.Errorf("%s has %q", tt.path, no)
+			}
+		}
+	}
+	if w := get(s, "/scheduler/job/41.1/log?from=x"); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "number of a line") {
+		t.Errorf("from=x: %d, want 400", w.Code)
+	}
+}
+
+// TestConsoleOffered has the console be taken over by those who may change the job, while it runs.
+func TestConsoleOffered(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		done   bool
+		rights string
+		want   bool
+	}{{false, `["view","change"]`, true}, {false, `["view"]`, false}, {true, `["view","change"]`, false}} {
+		s := lab{"jobs.show": `{"job":42,"display":"42"}`, "rights": `{"job/42":` + tt.rights + `}`,
+			"log.lines": fmt.Sprintf(`{"job":42,"rows":0,"lines":0,"done":%t,"records":[]}`, tt.done)}.site(t)
+		text := get(s, "/scheduler/job/42/log").Body.String()
+		tag, _, _ := strings.Cut(text[strings.Index(text, "<log-view"):], ">")
+		if got := strings.Contains(tag, " console"); got != tt.want {
+			t.Errorf("done %t with %s: %s; want the console %t", tt.done, tt.rights, tag, tt.want)
+		}
+	}
+}
