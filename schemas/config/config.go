@@ -8,6 +8,7 @@ import (
 type Config struct {
 	Data       string // directory of everything that strata keeps on this machine
 	Listen     Listen
+	Limits     Limits
 	Broker     Broker
 	ClickHouse ClickHouse
 	Jobs       Jobs
@@ -32,6 +33,22 @@ type Listen struct {
 	Coordinator string // LAVA's multinode protocol, for dispatchers of LAVA; no password guards it
 	Metrics     string // /metrics and /healthz of a process that serves no HTTP otherwise
 	Events      string // LAVA's events by ZeroMQ; no password guards it
+
+	Certificate    string   // PEM file, for all of these that can be encrypted; empty: none is
+	Key            string   // PEM file that belongs to it
+	TrustedProxy   []string // addresses or CIDR ranges whose X-Forwarded-* is believed
+	AllowPlaintext bool     // listen on addresses of the network without encryption
+}
+
+// Limits bound what callers may do at HTTP and, as far as they are about callers, on the bus.
+type Limits struct {
+	TokenRate          int   // requests a second of each token or session
+	TokenBurst         int   // of them at once
+	AddressRate        int   // requests a second of all others at one address
+	AddressBurst       int   // of them at once
+	Connections        int   // to a port of HTTP
+	AddressConnections int   // of them, of one address
+	Body               int64 // bytes of a request
 }
 
 // Events says how LAVA's events are told.
@@ -46,6 +63,7 @@ type Broker struct {
 	Token       string // opaque token of a service or worker
 	TokenFile   string // file that holds it
 	Monitor     string // monitoring address, to ask whether the broker syncs
+	Websocket   string // where the broker at URL speaks websocket, such as ws://broker:4223; empty offers none at /nats
 	AllowLossy  bool   // take a broker that does not sync each write
 	Replicas    int    // of each stream, when it is made
 	OutputBytes int64  // limit of the stream OUTPUT; 0 is none
@@ -143,7 +161,9 @@ type Worker struct {
 // Defaults returns the configuration of a process that is told nothing.
 func Defaults() Config {
 	return Config{
-		Listen:     Listen{HTTP: "127.0.0.1:8080", NATS: "127.0.0.1:4222", SQL: "127.0.0.1:8123"},
+		Listen: Listen{HTTP: "127.0.0.1:8080", NATS: "127.0.0.1:4222", SQL: "127.0.0.1:8123"},
+		Limits: Limits{TokenRate: 1000, TokenBurst: 4000, AddressRate: 100, AddressBurst: 1000,
+			Connections: 16384, AddressConnections: 4096, Body: 8 << 20},
 		Broker:     Broker{Replicas: 1},
 		Jobs:       Jobs{First: 1, WorkerLossLimit: 10 * time.Minute, OutputLimit: 1 << 30, FileLimit: 16 << 20, FilesLimit: 64 << 20},
 		Space:      Space{Server: 1 << 30, Worker: 1 << 30},
@@ -176,11 +196,23 @@ func (c *Config) settings() []setting {
 		{key: "listen.coordinator", about: "address of LAVA's multinode protocol (port 3079 there); empty is closed, and nobody is asked for a password", into: &c.Listen.Coordinator},
 		{key: "listen.metrics", about: "address of /metrics and /healthz of a process without HTTP otherwise", into: &c.Listen.Metrics},
 		{key: "listen.events", about: "address of LAVA's events by ZeroMQ (port 5500 there); empty is closed, and nobody is asked for a password", into: &c.Listen.Events},
+		{key: "listen.tls.certificate", about: "PEM file with the certificate of http, nats, sql and metrics, and those that it rests on; read again when it changes", into: &c.Listen.Certificate},
+		{key: "listen.tls.key", about: "PEM file with its key", into: &c.Listen.Key},
+		{key: "listen.trusted_proxy", about: "proxies that are believed by their X-Forwarded-*, such as 10.0.0.5 or 10.1.0.0/16", into: &c.Listen.TrustedProxy, check: checkNetwork},
+		{key: "listen.allow_plaintext", about: "listen on addresses of the network without encryption too", into: &c.Listen.AllowPlaintext},
+		{key: "limits.token_rate", about: "requests a second of each token or session, over HTTP and on the bus", into: &c.Limits.TokenRate, atMost: 1_000_000},
+		{key: "limits.token_burst", about: "of them at once, after a quiet while", into: &c.Limits.TokenBurst, atMost: 1_000_000},
+		{key: "limits.address_rate", about: "requests a second of all callers without a token at one address", into: &c.Limits.AddressRate, atMost: 1_000_000},
+		{key: "limits.address_burst", about: "of them at once", into: &c.Limits.AddressBurst, atMost: 1_000_000},
+		{key: "limits.connections", about: "connections to HTTP at a time; beyond them the longest idle is closed", into: &c.Limits.Connections, atMost: 1_000_000},
+		{key: "limits.address_connections", about: "of them, of one address that is no trusted proxy", into: &c.Limits.AddressConnections, atMost: 1_000_000},
+		{key: "limits.body", about: "bytes of a request over HTTP; some kinds have less", into: &c.Limits.Body, size: true},
 		{key: "events.topic", about: "what the topics of LAVA's events begin with; empty is org.lavasoftware", into: &c.Events.Topic},
 		{key: "events.all", about: "tell everything by ZeroMQ, also what not everybody may see, as LAVA does", into: &c.Events.All},
 		{key: "broker.url", about: "NATS server to use; empty runs one", into: &c.Broker.URL},
 		{key: "broker.token", about: "token that names this process to the broker", into: &c.Broker.Token},
 		{key: "broker.token_file", about: "file that holds the token", into: &c.Broker.TokenFile},
+		{key: "broker.websocket", about: "where the server of broker.url speaks websocket, such as ws://broker:4223; empty offers no bus at /nats", into: &c.Broker.Websocket, check: checkWebsocket},
 		{key: "broker.monitor", about: "monitoring address of the broker, to ask whether it syncs", into: &c.Broker.Monitor},
 		{key: "broker.allow_lossy", about: "use a broker that does not sync each write to disk", into: &c.Broker.AllowLossy},
 		{key: "broker.replicas", about: "replicas of each stream, when it is made", into: &c.Broker.Replicas, atMost: 5},

@@ -59,7 +59,7 @@ func TestLoadRefuses(t *testing.T) {
 		line int
 		says []string
 	}{
-		{"data: /a\nlisten:\n  htp: x\n", 3, []string{"unknown key listen.htp", "coordinator, events, http, metrics, nats, sql"}},
+		{"data: /a\nlisten:\n  htp: x\n", 3, []string{"unknown key listen.htp", "allow_plaintext, coordinator, events, http, metrics, nats, sql, tls, trusted_proxy"}},
 		{"jobs:\n  first: none\n", 2, []string{"jobs.first", "from 1", "'none'"}},
 		{"jobs:\n  first: 0\n", 2, []string{"jobs.first", "from 1"}},
 		{"jobs:\n  worker_loss_limit: 10\n", 2, []string{"jobs.worker_loss_limit", "10m", "found 10"}},
@@ -82,6 +82,13 @@ func TestLoadRefuses(t *testing.T) {
 		{"notify:\n  allow: [127.0.0.1, '10.0.0.0/8', localhost]\n", 2, []string{"notify.allow", `"localhost"`, "10.0.0.0/8"}},
 		{"notify: {allow: ['10.0.0.0/33']}", 1, []string{"notify.allow", `"10.0.0.0/33"`}},
 		{"notify: {hosts: ['*.example.com', '[a']}", 1, []string{"notify.hosts", `"[a"`, "*.example.com"}},
+		{"listen: {tls: {cert: x}}", 1, []string{"unknown key listen.tls.cert", "certificate, key"}},
+		{"listen: {tls: x}", 1, []string{"listen.tls", "mapping"}},
+		{"listen: {trusted_proxy: [10.0.0.0/8, proxy]}", 1, []string{"listen.trusted_proxy", `"proxy"`, "10.0.0.0/8"}},
+		{"listen: {trusted_proxy: 10.0.0.1}", 1, []string{"listen.trusted_proxy", "list"}},
+		{"limits: {token_rate: 0}", 1, []string{"limits.token_rate", "from 1 to 1000000"}},
+		{"limits: {body: much}", 1, []string{"limits.body", "64KiB"}},
+		{"broker: {websocket: 'nats://broker:4222'}", 1, []string{"broker.websocket", "ws://broker:4223"}},
 		{"broker: {allow_lossy: 3}", 1, []string{"broker.allow_lossy", "true or false"}},
 		{"broker: {replicas: 9}", 1, []string{"broker.replicas", "1 to 5"}},
 		{"data: [a]", 1, []string{"data", "text", "list"}},

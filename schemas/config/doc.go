@@ -9,7 +9,9 @@
 // (10m, 1h30m).
 //
 //	data: /var/lib/strata
-//	listen: {http: 0.0.0.0:8080, nats: 0.0.0.0:4222}
+//	listen:
+//	  http: 0.0.0.0:443
+//	  tls: {certificate: /etc/strata/lab.pem, key: /etc/strata/lab.key}
 //	jobs:
 //	  worker_loss_limit: 30m
 //	  output_limit: 4GiB

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"net/url"
 	"os"
 	"path"
 	"slices"
@@ -295,6 +296,18 @@ func checkNetwork(text string) error {
 func checkGlob(text string) error {
 	if _, err := path.Match(text, ""); err != nil {
 		return fmt.Errorf("%q is no pattern of hosts such as *.example.com", text)
+	}
+	return nil
+}
+
+// checkWebsocket accepts an address of websockets.
+func checkWebsocket(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Hostname() == "" {
+		return fmt.Errorf("%q is no address of websockets such as ws://broker:4223", text)
 	}
 	return nil
 }

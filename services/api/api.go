@@ -18,6 +18,7 @@ import (
 	"strata/events/lab"
 	"strata/events/stream"
 	"strata/services/api/logbook"
+	"strata/services/api/quota"
 )
 
 // Deps is what the api is given.
@@ -31,6 +32,7 @@ type Deps struct {
 	Refuse  func() string // why the lab takes no submissions at the moment, or ""; nil never does
 	Ready   func(Inside)  // called once requests are answered; may be nil
 	Metrics *Metrics      // counts how jobs fare; may be nil
+	Rate    quota.Rate    // of each caller on the bus; zero bounds nothing
 	Logs    string        // directory for copies of logs that are looked at; "" is one that goes with the process
 	// Directory vouches for users without a password of their own, such as an LDAP server does: its error is
 	// [ErrUnknownToken] where name or password is wrong. nil: there is none.
@@ -40,11 +42,15 @@ type Deps struct {
 // atOnce is the number of requests that are answered at the same time; more wait in the broker.
 const atOnce = 64
 
+// callers is how many callers on the bus are remembered for their rates.
+const callers = 16 << 10
+
 // api is the running service.
 type api struct {
 	log      *stream.Log
 	watching *stream.Watching // of jobs' output, by everybody who follows one
 	conn     *nats.Conn
+	rates    *quota.Quota // of callers on the bus
 	now      func() time.Time
 	logger   *slog.Logger
 	key      access.Key
@@ -78,7 +84,7 @@ type api struct {
 // Run answers requests until ctx ends; then it returns nil.
 func Run(ctx context.Context, d Deps) error {
 	a := &api{
-		log: d.Log, watching: stream.NewWatching(d.Log), conn: d.Log.Conn(), now: d.Now, logger: d.Logger, key: d.Key,
+		log: d.Log, watching: stream.NewWatching(d.Log), conn: d.Log.Conn(), rates: quota.New(d.Rate, callers), now: d.Now, logger: d.Logger, key: d.Key,
 		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), fresh: newFresh(0), texts: newBounded[JobTexts](16 << 20), rows: newBounded[knownRow](8 << 20), metrics: d.Metrics, started: d.Now(), waited: map[events.DeviceTypeName]keptWaits{}, changed: make(chan struct{}),
 		turn: make(chan struct{}, 1), uses: make(chan use, 64), directory: d.Directory, hashing: make(chan struct{}, hashesAtOnce), travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
 	}
@@ -185,6 +191,10 @@ func (a *api) answer(ctx context.Context, group *sync.WaitGroup) {
 		user, verb, ok := splitSubject(m.Subject)
 		if !ok || strings.HasPrefix(verb, "flow.") {
 			return // acknowledgements of flows have a listener of their own
+		}
+		if v := a.rates.Take(user.token, a.now()); !v.OK && verb != "status" { // which asks whether the lab is there
+			a.respond(m, failure(refuse(Busy, "you ask too often: try again in %d s", max(quota.Seconds(v.Wait), 1))))
+			return
 		}
 		select {
 		case slots <- struct{}{}:

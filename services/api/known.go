@@ -10,7 +10,10 @@ import (
 // [Inside.Authenticate] it records no use.
 func (i Inside) Known(secret string) (string, bool) {
 	if p, err := i.a.key.Verify(secret); err == nil {
-		return string(p.User), p.Role == access.Person && p.User == lab.Local
+		if p.Role != access.Person || p.User != lab.Local {
+			return "", false
+		}
+		return string(p.User), true
 	}
 	var login lab.Login
 	known := false
@@ -19,5 +22,8 @@ func (i Inside) Known(secret string) (string, bool) {
 			login, known = s.Session(access.Digest(secret), i.a.now())
 		}
 	})
-	return "token " + string(login.Token), known
+	if !known {
+		return "", false
+	}
+	return "token " + string(login.Token), true
 }

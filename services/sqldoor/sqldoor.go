@@ -2,6 +2,7 @@ package sqldoor
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ type Deps struct {
 	DB     *projections.DB // nil where the lab has no ClickHouse: the service then waits for its end
 	Key    access.Key      // reads tokens
 	Listen string          // address; "" listens nowhere
+	TLS    *tls.Config     // of Listen; nil: plaintext
 	Limits projections.Limits
 	Logger *slog.Logger
 	Ready  func(address string) // called once it answers; may be nil
@@ -74,10 +76,17 @@ func Run(ctx context.Context, d Deps) error {
 		return errors.Join(listener.Close(), <-followed)
 	}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
-		WriteTimeout: d.Limits.Time + readTime, IdleTimeout: 2 * time.Minute,
+		WriteTimeout: d.Limits.Time + readTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, TLSConfig: d.TLS,
+		ErrorLog:    slog.NewLogLogger(d.Logger.Handler(), slog.LevelDebug), // of handshakes that failed
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) }}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() {
+		if d.TLS == nil {
+			served <- server.Serve(listener)
+			return
+		}
+		served <- server.ServeTLS(listener, "", "")
+	}()
 	d.Logger.Info("SQL is answered", "address", listener.Addr().String())
 	if d.Ready != nil {
 		d.Ready(listener.Addr().String())

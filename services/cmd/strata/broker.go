@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -30,8 +32,9 @@ var brokerConfig string
 
 // brokerSettings is what `strata up` knows when it starts its broker.
 type brokerSettings struct {
-	Data   string // the lab's data directory
-	Listen string // host:port; port 0 takes a free one
+	Data   string      // the lab's data directory
+	Listen string      // host:port; port 0 takes a free one
+	TLS    *tls.Config // of Listen; nil: plaintext
 	Key    access.Key
 	Logger *slog.Logger
 }
@@ -79,6 +82,9 @@ func startBroker(s brokerSettings) (*broker, error) {
 	// The monitoring address is for services elsewhere; these ones ask the server itself.
 	b.options.Host, b.options.Port, b.options.HTTPHost, b.options.HTTPPort = host, port, "", 0
 	b.options.NoSigs, b.options.NoLog = true, true
+	b.options.TLSConfig, b.options.TLSTimeout = s.TLS, headerTime.Seconds()
+	// What comes by the lab's one port; it has taken TLS off. Only the first start chooses the number.
+	b.options.Websocket = server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoTLS: true, HandshakeTimeout: headerTime}
 	return b, b.start()
 }
 
@@ -99,6 +105,16 @@ func (b *broker) start() error {
 		srv.Shutdown()
 		return fmt.Errorf("broker cannot use its store in %s: see the log above; is the disk full?", b.settings.Data)
 	}
+	if b.options.Websocket.Port == server.RANDOM_PORT {
+		u, err := url.Parse(srv.WebsocketURL())
+		if err == nil {
+			b.options.Websocket.Port, err = strconv.Atoi(u.Port())
+		}
+		if err != nil {
+			srv.Shutdown()
+			return fmt.Errorf("broker's port for websockets: %w", err)
+		}
+	}
 	b.mu.Lock()
 	b.running = srv
 	b.mu.Unlock()
@@ -112,9 +128,18 @@ func (b *broker) server() *server.Server {
 	return b.running
 }
 
-// url returns the address that clients use.
+// url returns the address that clients on this machine use. Where the broker's own port speaks TLS, its certificate
+// is for the name by which other machines know it: there it is the port behind /nats.
 func (b *broker) url() string {
+	if b.settings.TLS != nil {
+		return "ws://" + b.websocket().Host
+	}
 	return "nats://" + net.JoinHostPort(b.options.Host, strconv.Itoa(b.options.Port))
+}
+
+// websocket returns where the broker listens for websockets.
+func (b *broker) websocket() *url.URL {
+	return &url.URL{Scheme: "http", Host: net.JoinHostPort(b.options.Websocket.Host, strconv.Itoa(b.options.Websocket.Port))}
 }
 
 // InProcessConn connects without the network; the client library asks for it at each attempt, so
@@ -164,6 +189,7 @@ func (b *broker) synced() (bool, error) {
 // whether JetStream syncs.
 func (b *broker) jsz(w http.ResponseWriter, r *http.Request) {
 	if s := b.server(); s != nil {
+		r.URL.RawQuery = "" // which would ask for accounts, streams and who reads them
 		s.HandleJsz(w, r)
 		return
 	}
@@ -259,10 +285,11 @@ func (l brokerLog) say(level slog.Level, format string, v []any) {
 	l.logger.Log(context.Background(), level, "broker", "said", fmt.Sprintf(format, v...))
 }
 
-// Warnf passes a warning on, but for one: the password in the configuration is 256 random bits that
-// nobody chose, and a slow hash of it would cost every connection 60 ms.
+// Warnf passes a warning on, but for two: the password in the configuration is 256 random bits that
+// nobody chose, and a slow hash of it would cost every connection 60 ms; and the port for websockets is on loopback,
+// behind one that takes TLS off.
 func (l brokerLog) Warnf(format string, v ...any) {
-	if !strings.HasPrefix(format, "Plaintext passwords") {
+	if !strings.HasPrefix(format, "Plaintext passwords") && !strings.HasPrefix(format, "Websocket not configured with TLS") {
 		l.say(slog.LevelWarn, format, v)
 	}
 }

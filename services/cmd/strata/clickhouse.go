@@ -33,6 +33,9 @@ func (a *app) clickhouseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := closed(config.Listen{}, opening{"the engine", "--listen", o.Listen, false}); err != nil {
+				return err
+			}
 			o.Logger = logger
 			o.Access = visitorAccess()
 			return engine.Serve(cmd.Context(), o)

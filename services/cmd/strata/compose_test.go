@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -113,6 +114,9 @@ func TestComposeBroker(t *testing.T) {
 	if !o.JetStream || !o.SyncAlways || o.MaxPayload != 8<<20 || o.StoreDir != "/data" {
 		t.Errorf("nats.conf: JetStream %t, sync always %t, max payload %d, store %q; want true, true, 8 MiB, /data",
 			o.JetStream, o.SyncAlways, o.MaxPayload, o.StoreDir)
+	}
+	if ws := o.Websocket; !ws.NoTLS || !slices.Contains(texts(c.root.Get("services", "api", "command")), fmt.Sprintf("ws://nats:%d", ws.Port)) {
+		t.Errorf("nats.conf: websockets are at port %d with TLS %t; the api's container goes elsewhere for them", ws.Port, !ws.NoTLS)
 	}
 	if a := o.AuthCallout; a == nil || a.Account != access.Account || !slices.Equal(a.AuthUsers, []string{access.ServiceUser, access.SystemUser}) || a.Issuer != values["STRATA_ISSUER"] {
 		t.Errorf("nats.conf: auth callout is %+v, want that of services/access", o.AuthCallout)

@@ -13,12 +13,40 @@ import (
 	"strata/services/api/lavarpc"
 	"strata/services/api/lavaworker"
 	"strata/services/api/live"
+	"strata/services/api/quota"
 	"strata/services/api/rest"
 )
 
 // newDoor returns the door of this process's HTTP interfaces. It opens when the api answers.
 func (s surroundings) newDoor() *door.Door {
-	return door.New(door.Settings{Logger: s.logger.With("service", "door"), Now: s.now})
+	l := s.config.Limits
+	return door.New(door.Settings{Logger: s.logger.With("service", "door"), Now: s.now, Body: l.Body, Sizes: sizes(l.Body), Free: free,
+		Token: quota.Rate{PerSecond: l.TokenRate, Burst: l.TokenBurst}, Address: quota.Rate{PerSecond: l.AddressRate, Burst: l.AddressBurst}})
+}
+
+// sizes is what requests of some kinds may bring, where that is less than most may.
+func sizes(most int64) []door.Size {
+	// A definition has 1 MiB at most, up to three times as much in a form or in JSON.
+	definition, secret := min(4<<20, most), min(64<<10, most)
+	return []door.Size{
+		{Prefix: "/api/v0.2/jobs/", Bytes: definition}, {Prefix: "/api/v0.2/token/", Bytes: secret},
+		{Prefix: "/api/v0.3/jobs/", Bytes: definition}, {Prefix: "/api/v0.3/token/", Bytes: secret},
+		{Prefix: "/scheduler/", Bytes: definition}, {Prefix: "/scheduler/internal/", Bytes: most}, // logs of LAVA's workers
+		{Prefix: "/accounts/", Bytes: secret},
+	}
+}
+
+// free says which requests are always answered: whether the lab is there is asked most when it is in trouble.
+// They cost no more than their answers.
+func free(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	switch strings.TrimSuffix(r.URL.Path, "/") {
+	case "/v1/healthz", "/ws/v1/healthz", "/api/v0.2/system/version", "/api/v0.3/system/version":
+		return true
+	}
+	return false
 }
 
 // newLive returns what tells the events of this process's lab.
@@ -37,6 +65,7 @@ func (s surroundings) newLAVAWorkers() *lavaworker.Workers {
 // interfaces is what stands behind the door: a line for each interface.
 func (s surroundings) interfaces(in api.Inside) http.Handler {
 	in = in.Closed()
+	s.door.Recognise(door.Caller(in))
 	mux := http.NewServeMux()
 	s.live.Mount(mux, in)
 	s.lavaWorkers.Mount(mux, in)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -76,6 +77,14 @@ type split struct {
 	assets string
 }
 
+// behindAPI is the services that answer behind the api's door, and so live in its process.
+func behindAPI() []string { return []string{"live", "lavaworkers"} }
+
+// processNames is the services that have processes of their own.
+func processNames() []string {
+	return slices.DeleteFunc(serviceNames(), func(name string) bool { return slices.Contains(behindAPI(), name) })
+}
+
 // startSplit starts a lab in parts, with one virtual device.
 func startSplit(t *testing.T) *split {
 	t.Helper()
@@ -87,16 +96,17 @@ func startSplit(t *testing.T) *split {
 	l.args["engine"] = []string{"clickhouse", "--path", filepath.Join(l.dir, "clickhouse"), "--listen", sql}
 	l.env["STRATA_CLICKHOUSE_DSN"] = "http://default@" + sql + "/strata"
 	l.env["STRATA_SERVER"] = "nats://" + bus
-	for _, name := range serviceNames() {
+	for _, name := range processNames() {
 		l.args[name] = []string{"serve", name, "--data", data, "--monitor", "http://" + health}
 	}
+	l.args["api"] = append(l.args["api"], behindAPI()...)
 	l.start(t, "broker")
 	eventually(t, "the broker serves", func() bool {
 		_, err := os.Stat(l.app(nil).readyPath())
 		return err == nil
 	})
 	l.start(t, "engine")
-	for _, name := range serviceNames() {
+	for _, name := range processNames() {
 		l.start(t, name)
 	}
 	var w api.Worker
@@ -125,7 +135,7 @@ func startSplit(t *testing.T) *split {
 
 // victims are the parts of the lab, in the order in which they are killed.
 func (l *split) victims() []string {
-	return append([]string{"worker", "broker", "engine"}, serviceNames()...)
+	return append([]string{"worker", "broker", "engine"}, processNames()...)
 }
 
 func (l *split) start(t *testing.T, part string) {

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -16,7 +14,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"strata/events/stream"
+	"strata/schemas/config"
 	"strata/services/api"
+	"strata/services/api/door"
 	"strata/services/projector"
 )
 
@@ -120,11 +120,7 @@ type healthReport struct {
 }
 
 // observation serves /healthz and /metrics.
-type observation struct {
-	listener net.Listener
-	server   http.Server
-	done     chan error
-}
+type observation struct{ *port }
 
 // observed is what a process tells of itself.
 type observed struct {
@@ -133,6 +129,11 @@ type observed struct {
 	notes   func() map[string]string    // what is away without being a failure; may be nil
 	more    map[string]http.HandlerFunc // further pages, by pattern
 	door    http.Handler                // all other pages; may be nil
+
+	config config.Config
+	pair   *certificates // nil: plaintext
+	logger *slog.Logger
+	now    func() time.Time
 }
 
 // observe starts to serve what a process tells of itself.
@@ -167,25 +168,19 @@ func observe(listen string, what observed) (*observation, error) {
 	if what.door != nil {
 		mux.Handle("/", what.door)
 	}
-	listener, err := net.Listen("tcp", listen)
+	p, err := openPort(listen, what.config, what.pair, what.logger, &door.Guard{Next: mux, Now: what.now})
 	if err != nil {
-		return nil, fmt.Errorf("listen for HTTP: %w; --listen names another address, port 0 takes a free one", err)
+		return nil, err
 	}
-	o := &observation{listener: listener, done: make(chan error, 1)}
-	o.server = http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
-	go func() { o.done <- o.server.Serve(listener) }()
-	return o, nil
+	return &observation{p}, nil
 }
-
-// url returns the address that clients use.
-func (o *observation) url() string { return "http://" + o.listener.Addr().String() }
 
 // stop ends the serving and waits for it.
 func (o *observation) stop(logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	err := o.server.Shutdown(ctx)
-	if served := <-o.done; err == nil && !errors.Is(served, http.ErrServerClosed) {
+	if served := o.ended(); err == nil {
 		err = served
 	}
 	if err != nil {

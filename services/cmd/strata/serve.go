@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -45,6 +46,9 @@ The services are:` + names.String(),
 			if err != nil {
 				return err
 			}
+			if cmd.Flags().Changed("websocket") {
+				merged.Broker.Websocket = c.Broker.Websocket
+			}
 			return a.serve(cmd.Context(), merged, picked)
 		},
 	}
@@ -52,8 +56,10 @@ The services are:` + names.String(),
 	f.StringVar(&file, "config", "", "configuration file")
 	f.StringVar(&c.Data, "data", c.Data, "directory with the lab's file \"key\"")
 	f.StringVar(&c.Listen.SQL, "listen-sql", c.Listen.SQL, "address of ClickHouse's HTTP interface, of the service sqldoor")
-	f.StringVar(&c.Listen.Metrics, "listen", "127.0.0.1:0", "address of /healthz and /metrics, and of the APIs with the service api")
+	f.StringVar(&c.Listen.HTTP, "listen", "127.0.0.1:0", "address of /healthz and /metrics, and of the APIs with the service api")
 	f.Uint64Var(&c.Jobs.First, "first-job", c.Jobs.First, "number of the first job of a new lab")
+	f.StringVar(&c.Broker.Websocket, "websocket", "", "where the broker speaks websocket, for clients who come by /nats, such as ws://broker:4223")
+	listenFlags(f, &c.Listen)
 	f.StringVar(&c.Broker.Monitor, "monitor", "", "monitoring address of the broker, to ask whether it syncs")
 	f.BoolVar(&c.Broker.AllowLossy, "allow-lossy-broker", false, "use a broker that may lose acknowledged facts when the power fails")
 	return cmd
@@ -64,6 +70,31 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 	logger, err := a.newLogger(c.Log)
 	if err != nil {
 		return usageError{err}
+	}
+	if c.Listen.Metrics == "" {
+		c.Listen.Metrics = "127.0.0.1:0"
+		// The file's address of the APIs is meant where they are; the default would be one port for all processes.
+		if slices.ContainsFunc(picked, func(s service) bool { return s.name == "api" }) && c.Listen.HTTP != config.Defaults().Listen.HTTP {
+			c.Listen.Metrics = c.Listen.HTTP
+		}
+	}
+	openings := []opening{{"listen.metrics", "--listen", c.Listen.Metrics, true}}
+	for _, p := range picked {
+		switch p.name {
+		case "sqldoor":
+			openings = append(openings, opening{"listen.sql", "--listen-sql", c.Listen.SQL, true})
+		case "live":
+			openings = append(openings, opening{"listen.events", "", c.Listen.Events, false})
+		case "multinode":
+			openings = append(openings, opening{"listen.coordinator", "", c.Listen.Coordinator, false})
+		}
+	}
+	if err := closed(c.Listen, openings...); err != nil {
+		return err
+	}
+	pair, err := openCertificates(c.Listen, a.now, logger)
+	if err != nil {
+		return err
 	}
 	server := a.server
 	if server == "" {
@@ -83,12 +114,13 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 	if err != nil {
 		return err
 	}
-	if c.Listen.Metrics == "" {
-		c.Listen.Metrics = "127.0.0.1:0"
-	}
 	super, m := newSupervisor(logger, a.now), newMetrics()
-	door := surroundings{logger: logger, now: a.now}.newDoor()
-	observation, err := observe(c.Listen.Metrics, observed{super: super, metrics: m, door: door})
+	door := surroundings{config: c, logger: logger, now: a.now}.newDoor()
+	what := observed{super: super, metrics: m, door: door, config: c, pair: pair, logger: logger, now: a.now}
+	if c.Broker.Websocket != "" {
+		what.more = bus{busAt(c.Broker.Websocket), door, logger}.patterns()
+	}
+	observation, err := observe(c.Listen.Metrics, what)
 	if err != nil {
 		return err
 	}
@@ -123,7 +155,7 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 		dsn = env
 	}
 	further := func(o ...nats.Option) (*nats.Conn, error) { return dial.Connect(withoutUser(server), o...) }
-	s := surroundings{config: c, dial: further, log: log, key: key, logger: logger, now: a.now, dsn: dsn, metrics: m, archive: store, door: door,
+	s := surroundings{config: c, dial: further, log: log, key: key, logger: logger, now: a.now, dsn: dsn, metrics: m, archive: store, door: door, pair: pair,
 		room: roomIn(c.Data, c.Space.Server)}
 	if s.self, err = os.Executable(); err != nil {
 		return fmt.Errorf("find this binary: %w", err)

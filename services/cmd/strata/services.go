@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -24,6 +25,7 @@ import (
 	"strata/services/api/door"
 	"strata/services/api/lavaworker"
 	"strata/services/api/live"
+	"strata/services/api/quota"
 	"strata/services/archive"
 	"strata/services/dispatch"
 	"strata/services/health"
@@ -50,6 +52,7 @@ type surroundings struct {
 	archive archive.Store // of what the streams forget
 	open    func()        // called once people, workers and jobs are let in; may be nil
 	door    *door.Door    // in front of the api's HTTP interfaces
+	pair    *certificates // of this process's ports; nil: plaintext
 	live    *live.Live    // behind it: what happens, as it happens
 
 	servers     string              // addresses of the broker, for workers
@@ -125,7 +128,7 @@ func services() []service {
 				return err
 			}
 			defer done()
-			return sqldoor.Run(ctx, sqldoor.Deps{Log: log, Now: s.now, DB: history.DB, Key: s.key, Listen: s.config.Listen.SQL, Logger: l})
+			return sqldoor.Run(ctx, sqldoor.Deps{Log: log, Now: s.now, DB: history.DB, Key: s.key, Listen: s.config.Listen.SQL, TLS: s.sqlTLS(), Logger: l})
 		}},
 		{"live", "tells LAVA's events to who listens", func(ctx context.Context, s surroundings, log *stream.Log, _ *slog.Logger) error {
 			return s.live.Run(ctx, log)
@@ -141,9 +144,18 @@ func services() []service {
 			defer done()
 			defer s.door.Shut()
 			return api.Run(ctx, api.Deps{Log: log, Now: s.now, Logger: l, Key: s.key, History: history, Version: version, Refuse: s.refuse,
-				Logs: filepath.Join(s.config.Data, "logs"), Metrics: s.metrics.counts.api, Ready: func(in api.Inside) { s.door.Open(s.interfaces(in)) }})
+				Logs: filepath.Join(s.config.Data, "logs"), Metrics: s.metrics.counts.api, Rate: quota.Rate{PerSecond: s.config.Limits.TokenRate, Burst: s.config.Limits.TokenBurst}, Ready: func(in api.Inside) { s.door.Open(s.interfaces(in)) }})
 		}},
 	}
+}
+
+// sqlTLS is how the SQL door is encrypted. On loopback, as the broker, it is not: nobody listens on the way, and no
+// certificate is for that address.
+func (s surroundings) sqlTLS() *tls.Config {
+	if !exposed(s.config.Listen.SQL) {
+		return nil
+	}
+	return s.pair.config()
 }
 
 // refuse says why no new submissions are taken, or nothing.
@@ -210,6 +222,11 @@ func pick(names []string) ([]service, error) {
 		}
 		if !slices.ContainsFunc(picked, func(s service) bool { return s.name == name }) {
 			picked = append(picked, all[i])
+		}
+	}
+	for _, name := range []string{"live", "lavaworkers"} {
+		if slices.Contains(names, name) && !slices.Contains(names, "api") {
+			return nil, misuse("%s answers behind the api's door, and nobody without it: name api too, such as `strata serve api %s`", name, name)
 		}
 	}
 	return picked, nil

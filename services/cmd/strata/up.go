@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
@@ -46,10 +45,12 @@ func (a *app) upCommand() *cobra.Command {
 service, and a ClickHouse engine as a child process. It goes on until it is interrupted; started
 again on the same directory, it goes on where it was.
 
-The addresses are loopback by default. The lab is closed: its first start writes the credential of its
+The addresses are loopback by default. A certificate (--tls-certificate, --tls-key) encrypts them, and an
+address of the network is refused without one, unless --allow-plaintext says that something else encrypts. One port
+is enough: pages, APIs and the bus, at /nats, are all behind --listen. The lab is closed: its first start writes the credential of its
 administrator, "local", into the file "administrator" of the data directory, which the commands of the
-same user find by themselves; everybody else needs a token (see "strata users" and "strata tokens"). Workers on other machines dial in on --listen-nats with a token of their own
-(see "strata workers register").
+same user find by themselves; everybody else needs a token (see "strata users" and "strata tokens"). Workers on other machines dial in
+with a token of their own (see "strata workers register").
 
 --ready names a file that is written once everything serves: one JSON object with the addresses
 "nats", "http" and "sql". Port 0 takes a free port. The other commands of the same user find the
@@ -61,7 +62,7 @@ find them; a configuration file names other addresses for boards.
 A configuration file (--config) sets the same and more; flags win. ` + "`STRATA_CLICKHOUSE_DSN`" + ` names a
 ClickHouse server to use instead of the engine.`,
 		Example: `  strata up
-  strata up --data /srv/lab --listen-nats 0.0.0.0:4222
+  strata up --data /srv/lab --listen 0.0.0.0:443 --tls-certificate lab.pem --tls-key lab.key
   strata up --data $(mktemp -d) --listen 127.0.0.1:0 --listen-nats 127.0.0.1:0 --listen-sql 127.0.0.1:0 --ready ready.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -81,6 +82,7 @@ ClickHouse server to use instead of the engine.`,
 	fl.StringVar(&c.Listen.HTTP, "listen", c.Listen.HTTP, "address of HTTP: the APIs, /healthz and /metrics")
 	fl.StringVar(&c.Listen.NATS, "listen-nats", c.Listen.NATS, "address of the broker")
 	fl.StringVar(&c.Listen.SQL, "listen-sql", c.Listen.SQL, "address of ClickHouse's HTTP interface; \"\" starts no engine")
+	listenFlags(fl, &c.Listen)
 	fl.Uint64Var(&c.Jobs.First, "first-job", c.Jobs.First, "number of the first job of a new lab")
 	fl.StringVar(&f.ready, "ready", "", "file to write once everything serves")
 	fl.StringVar(&f.worker, "worker", "", "run a worker of this name in the same process")
@@ -113,6 +115,9 @@ func mergeConfig(cmd *cobra.Command, file string, flags config.Config) (config.C
 	if given("listen-sql") {
 		c.Listen.SQL = flags.Listen.SQL
 	}
+	if err := mergeListen(given, &c.Listen, flags.Listen); err != nil {
+		return c, err
+	}
 	if given("first-job") {
 		c.Jobs.First = flags.Jobs.First
 	}
@@ -134,6 +139,16 @@ func (a *app) up(ctx context.Context, c config.Config, f upFlags) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if err := closed(c.Listen,
+		opening{"listen.http", "--listen", c.Listen.HTTP, true}, opening{"listen.nats", "--listen-nats", brokerAddress(c.Listen.NATS), true},
+		opening{"listen.sql", "--listen-sql", c.Listen.SQL, true},
+		opening{"listen.coordinator", "", c.Listen.Coordinator, false}, opening{"listen.events", "", c.Listen.Events, false}); err != nil {
+		return err
+	}
+	pair, err := openCertificates(c.Listen, a.now, logger)
+	if err != nil {
+		return err
+	}
 	if c.Data, err = filepath.Abs(c.Data); err != nil {
 		return fmt.Errorf("find the data directory: %w", err)
 	}
@@ -154,13 +169,17 @@ func (a *app) up(ctx context.Context, c config.Config, f upFlags) error {
 	if err != nil {
 		return err
 	}
-	b, err := startBroker(brokerSettings{Data: c.Data, Listen: c.Listen.NATS, Key: key, Logger: logger})
+	settings := brokerSettings{Data: c.Data, Listen: c.Listen.NATS, Key: key, Logger: logger}
+	if exposed(brokerAddress(c.Listen.NATS)) {
+		settings.TLS = pair.config()
+	}
+	b, err := startBroker(settings)
 	if err != nil {
 		return err
 	}
 	defer b.stop()
 
-	l := &running{app: a, administrator: administrator, config: c, flags: f, logger: logger, broker: b, key: key, room: room,
+	l := &running{app: a, administrator: administrator, config: c, flags: f, logger: logger, broker: b, key: key, room: room, pair: pair,
 		super: newSupervisor(logger, a.now), metrics: newMetrics()}
 	return l.run(ctx)
 }
@@ -173,6 +192,7 @@ type running struct {
 	logger *slog.Logger
 	broker *broker
 	key    access.Key
+	pair   *certificates // of all ports; nil: plaintext
 	room   func() error
 	super  *supervisor
 
@@ -223,7 +243,7 @@ func (l *running) run(ctx context.Context) error {
 	serviceCtx, stop := context.WithCancel(ctx)
 	defer func() { stop(); l.super.wait() }()
 	opened := make(chan struct{})
-	s := surroundings{config: l.config, dial: l.broker.dial, log: log, key: l.key, logger: l.logger, now: l.app.now, dsn: dsn, room: l.room, metrics: l.metrics, archive: store,
+	s := surroundings{config: l.config, dial: l.broker.dial, log: log, key: l.key, logger: l.logger, now: l.app.now, dsn: dsn, room: l.room, metrics: l.metrics, archive: store, pair: l.pair,
 		open: sync.OnceFunc(func() { close(opened) })}
 	if s.self, err = os.Executable(); err != nil {
 		return fmt.Errorf("find this binary: %w", err)
@@ -233,7 +253,10 @@ func (l *running) run(ctx context.Context) error {
 	s.start(serviceCtx, l.super, picked)
 	l.super.start(serviceCtx, "broker", func(ctx context.Context) error { l.broker.keep(ctx, l.room); return ctx.Err() })
 
-	observation, err := observe(l.config.Listen.HTTP, observed{l.super, l.metrics, l.away, map[string]http.HandlerFunc{"GET /jsz": l.broker.jsz}, s.door})
+	more := bus{func() (*url.URL, error) { return l.broker.websocket(), nil }, s.door, l.logger}.patterns()
+	more["GET /jsz"] = l.broker.jsz
+	observation, err := observe(l.config.Listen.HTTP, observed{super: l.super, metrics: l.metrics, notes: l.away, more: more, door: s.door,
+		config: l.config, pair: l.pair, logger: l.logger, now: l.app.now})
 	if err != nil {
 		return err
 	}
@@ -410,7 +433,14 @@ func (l *running) sqlAddress(dsn string) string {
 	if dsn == "" || l.config.Listen.SQL == "" {
 		return ""
 	}
-	return "http://" + l.config.Listen.SQL
+	if l.pair == nil || !exposed(l.config.Listen.SQL) {
+		return "http://" + l.config.Listen.SQL
+	}
+	host, port, err := net.SplitHostPort(l.config.Listen.SQL)
+	if err != nil {
+		return "https://" + l.config.Listen.SQL
+	}
+	return "https://" + net.JoinHostPort(l.pair.host(host), port)
 }
 
 // lockData keeps a second lab off a data directory.

@@ -24,12 +24,16 @@ import (
 func (a *app) workerCommand() *cobra.Command {
 	var file, name, data, listen, simulate string
 	var registers bool
+	var listens config.Listen
 	cmd := &cobra.Command{
 		Use:   "worker",
 		Short: "Run jobs on the devices of this machine",
 		Long: `Take the lab's orders for the devices that hang on this machine, and run each job in a process of
 its own. The worker only dials out. Its data directory is its memory: started again on it, it takes
 its running jobs back. When it stops, running jobs go on.
+
+The lab's address is https://HOST, its one port, or that of its bus. Where the environment names a proxy for
+that (HTTPS_PROXY, NO_PROXY), the worker goes that way, as do its jobs for what they fetch: it needs no other.
 
 A machine that was enrolled ("strata worker enroll") needs no flag. Else --token or STRATA_TOKEN is what
 "strata workers register" printed. On the lab's own machine the
@@ -38,7 +42,7 @@ holds the name and password of somebody who may.
 
 --simulate serves devices that are played: so many of type sim, or those of a script, see
 docs/simulation.md. With --register they are put into the lab first. Nothing is kept on disk.`,
-		Example: "  strata worker --name lab2 --server nats://lab.example.com:4222 --token strata1_…\n  strata worker\n  strata worker --simulate 20 --register --name rehearsal",
+		Example: "  strata worker --name lab2 --server https://lab.example.com --token strata1_…\n  strata worker\n  strata worker --simulate 20 --register --name rehearsal",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(file)
@@ -69,6 +73,16 @@ docs/simulation.md. With --register they are put into the lab first. Nothing is 
 			if given("listen") || c.Listen.Metrics == "" {
 				c.Listen.Metrics = listen
 			}
+			if err := mergeListen(given, &c.Listen, listens); err != nil {
+				return err
+			}
+			if err := closed(c.Listen, opening{"listen.metrics", "--listen", c.Listen.Metrics, true}); err != nil {
+				return err
+			}
+			pair, err := openCertificates(c.Listen, a.now, logger)
+			if err != nil {
+				return err
+			}
 			// Tried at once: what is tried again and again would hide that the directory is wrong.
 			if err := os.MkdirAll(c.Data, 0o700); err != nil {
 				return fmt.Errorf("make the worker's data directory: %w", err)
@@ -83,7 +97,7 @@ docs/simulation.md. With --register they are put into the lab first. Nothing is 
 				return explain(err)
 			}
 			super := newSupervisor(logger, a.now)
-			observation, err := observe(c.Listen.Metrics, observed{super: super, metrics: newMetrics()})
+			observation, err := observe(c.Listen.Metrics, observed{super: super, metrics: newMetrics(), config: c, pair: pair, logger: logger, now: a.now})
 			if err != nil {
 				return err
 			}
@@ -112,6 +126,7 @@ docs/simulation.md. With --register they are put into the lab first. Nothing is 
 	f.StringVar(&file, "config", "", "configuration file")
 	f.StringVar(&name, "name", hostname(), "name of this worker in the lab")
 	f.StringVar(&listen, "listen", "127.0.0.1:0", "address of /healthz and /metrics")
+	listenFlags(f, &listens)
 	f.BoolVar(&registers, "register", false, "register this worker first, as the user in the lab's address")
 	f.StringVar(&simulate, "simulate", "", "serve devices that are played: a `number` of them, or a script")
 	f.StringVar(&data, "data", filepath.Join(a.defaultData(), "worker"), "the worker's data directory")

@@ -127,7 +127,7 @@ func (a *app) workerRegister() *cobra.Command {
 		Short: "Add a worker and print its token",
 		Long: `Add a worker to the lab and print the token that its process connects with. Asked again it prints
 the same token.`,
-		Example: "  strata workers register lab2\n  STRATA_TOKEN=… strata worker --name lab2 --server nats://lab:4222   # on lab2",
+		Example: "  strata workers register lab2\n  STRATA_TOKEN=… strata worker --name lab2 --server https://lab.example.com   # on lab2",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in := api.WorkerRequest{Worker: events.WorkerName(args[0]), Description: &description}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"strata/schemas/config"
+)
+
+// opening is a port that a process is about to open.
+type opening struct {
+	key       string // of the configuration
+	flag      string // that names it too; "" where there is none
+	address   string // "" opens none
+	encrypted bool   // the process's certificate is used there, where there is one
+}
+
+// closed refuses ports that other machines reach and that nothing encrypts: whoever listens on the way has the
+// tokens of all who use them.
+func closed(l config.Listen, openings ...opening) error {
+	for _, o := range openings {
+		if o.address == "" || l.AllowPlaintext || !exposed(o.address) || o.encrypted && l.Certificate != "" {
+			continue
+		}
+		name := o.key
+		if o.flag != "" {
+			name += ", " + o.flag
+		}
+		if !o.encrypted {
+			return misuse("%s (%s) is reached from other machines, and what is spoken there cannot be encrypted:"+
+				" listen on 127.0.0.1, or allow it with --allow-plaintext (listen.allow_plaintext)", o.address, name)
+		}
+		return misuse("%s (%s) is reached from other machines, and tokens would travel there for all to read:"+
+			" name a certificate and its key (--tls-certificate and --tls-key, or listen.tls), listen on 127.0.0.1 behind something that encrypts,"+
+			" or allow it with --allow-plaintext (listen.allow_plaintext)", o.address, name)
+	}
+	return nil
+}
+
+// exposed says that an address to listen on is not loopback alone. One that cannot be read is left to whoever
+// listens on it to refuse.
+func exposed(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return !a.Unmap().IsLoopback()
+	}
+	if host == "" {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return true
+	}
+	for _, a := range found {
+		if !a.Unmap().IsLoopback() {
+			return true
+		}
+	}
+	return false
+}
+
+// brokerAddress is where the broker listens: it takes an address without a host for loopback.
+func brokerAddress(listen string) string {
+	host, port, err := splitListen(listen)
+	if err != nil {
+		return listen
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
+}
+
+// unspecified says that a host to listen on stands for all addresses of the machine.
+func unspecified(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "" || err == nil && a.Unmap().IsUnspecified()
+}
+
+// listenFlags are the flags about all ports of a process.
+func listenFlags(f *pflag.FlagSet, l *config.Listen) {
+	f.StringVar(&l.Certificate, "tls-certificate", "", "PEM `file` with the certificate of all ports; read again when it changes")
+	f.StringVar(&l.Key, "tls-key", "", "PEM `file` with its key")
+	f.StringSliceVar(&l.TrustedProxy, "trusted-proxy", nil, "`address` or range of a proxy that is believed by its X-Forwarded-*, such as 10.0.0.5 or 10.1.0.0/16")
+	f.BoolVar(&l.AllowPlaintext, "allow-plaintext", false, "listen on addresses of the network without encryption too")
+}
+
+// mergeListen puts the flags of [listenFlags] that were given over what the file says.
+func mergeListen(given func(string) bool, into *config.Listen, flags config.Listen) error {
+	if given("tls-certificate") {
+		into.Certificate = flags.Certificate
+	}
+	if given("tls-key") {
+		into.Key = flags.Key
+	}
+	if given("trusted-proxy") {
+		into.TrustedProxy = flags.TrustedProxy
+	}
+	if given("allow-plaintext") {
+		into.AllowPlaintext = flags.AllowPlaintext
+	}
+	_, err := prefixes(into.TrustedProxy)
+	return err
+}
+
+// prefixes reads addresses and ranges of them.
+func prefixes(texts []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range texts {
+		text = strings.TrimSpace(text)
+		p, err := netip.ParsePrefix(text)
+		if a, bad := netip.ParseAddr(text); err != nil && bad == nil {
+			p, err = a.Unmap().Prefix(a.Unmap().BitLen())
+		}
+		if err != nil {
+			return nil, misuse("--trusted-proxy %q is neither an address such as 10.0.0.5 nor a range such as 10.1.0.0/16", text)
+		}
+		all = append(all, p.Masked())
+	}
+	return all, nil
+}
