@@ -20,5 +20,6 @@ func routes() []route {
 	return slices.Concat([]route{
 		{get, "/", home, "Lab", "see how the lab is: what runs, what waits, what broke"},
 		{post, "/theme", setTheme, "", "choose light or dark"},
-	}, deviceRoutes(), typeRoutes(), workerRoutes(), queryRoutes(), chartRoutes(), helpRoutes(), logRoutes())
+	}, deviceRoutes(), typeRoutes(), workerRoutes(), labRoutes(), reservationRoutes(), reportRoutes(), queryRoutes(), chartRoutes(), helpRoutes(),
+		jobRoutes(), jobListRoutes(), logRoutes(), submitRoutes(), resultRoutes(), searchRoutes())
 }

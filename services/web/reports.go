@@ -1,0 +1,332 @@
+package web
+
+import (
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"strata/projections"
+)
+
+// reportRoutes are the reports.
+func reportRoutes() []route {
+	const get = http.MethodGet
+	return []route{
+		{get, "/scheduler/reports", reportPage(""), "Reports", "see how many jobs passed by day and by week"},
+		{get, "/scheduler/reports/device/{name}", reportPage("device"), "Report", "see how many jobs passed on a device"},
+		{get, "/scheduler/reports/device_type/{name}", reportPage("device_type"), "Report", "see how many jobs passed on devices of a type"},
+		{get, "/scheduler/reports/failures", failuresPage, "Failures", "see what failed in a time, and what failed alike"},
+		{get, "/scheduler/reports/utilisation", utilisationPage, "Utilisation", "see how busy devices were and how long jobs waited"},
+	}
+}
+
+// passed is how the jobs of a day or week ended.
+type passed struct {
+	Begin      time.Time
+	Pass, Fail int
+	To         string // address of what failed
+}
+
+// Share is the part that passed, in percent.
+func (p passed) Share() string {
+	if p.Pass+p.Fail == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f %%", 100*float64(p.Pass)/float64(p.Pass+p.Fail))
+}
+
+// Bar draws it.
+func (p passed) Bar() []barPart {
+	return bar(p.Pass+p.Fail, []barPart{{Class: "idle", N: p.Pass, Word: "passed"}, {Class: "off", N: p.Fail, Word: "failed"}})
+}
+
+// reportTable is one table of a report.
+type reportTable struct {
+	Title string
+	Unit  string // Day, Week
+	Rows  []passed
+}
+
+// reportData is what a report shows.
+type reportData struct {
+	Kind, Name string
+	Tables     []reportTable
+	Longest    []projections.SelectedJob
+	Now        time.Time
+}
+
+// reportPage counts jobs by day and by week: of all devices, of a device, or of a device type.
+func reportPage(kind string) func(*request) (page, error) {
+	return func(q *request) (page, error) {
+		d := reportData{Kind: kind, Name: q.PathValue("name"), Now: q.now}
+		p := page{template: "report", styles: []string{"lab.css"}, help: "tables", crumbs: []crumb{{"Reports", ""}}}
+		where, failures := "", url.Values{}
+		var err error
+		switch kind {
+		case "device":
+			_, err = theDevice(q, d.Name)
+			p.title, p.crumbs = "Report of "+d.Name, []crumb{{"Devices", "/scheduler/alldevices/active"}, {d.Name, deviceAddress(d.Name)}, {"Report", ""}}
+		case "device_type":
+			_, err = theType(q, d.Name)
+			p.title, p.crumbs = "Report of "+d.Name, []crumb{{"Device types", "/scheduler/device_types"}, {d.Name, typeAddress(d.Name)}, {"Report", ""}}
+		default:
+			if !q.SignedIn {
+				return page{}, &Refusal{Code: "denied", Message: "sign in to see reports about all devices"}
+			}
+		}
+		if err != nil {
+			return page{}, err
+		}
+		if kind != "" {
+			where = " AND " + kind + " = " + quoted(d.Name)
+			failures.Set(kind, d.Name)
+			found, err := findJobs(q, jobSearch{Limit: 5, Order: []projections.JobOrder{{Field: "start_time"}}, Terms: []projections.JobTerm{
+				{Field: kind, Op: projections.TermExact, Values: []string{d.Name}}, {Field: "state", Op: projections.TermIn, Values: []string{"Running", "Canceling"}}}})
+			if err == nil {
+				d.Longest = found.Jobs
+			}
+		}
+		for _, checks := range []bool{true, false} {
+			for _, unit := range []struct {
+				name string
+				days int
+				n    int
+			}{{"Day", 1, 7}, {"Week", 7, 10}} {
+				t, err := passedBy(q, unit.days, unit.n, checks, where, failures)
+				if err != nil {
+					return page{}, err
+				}
+				t.Unit, t.Title = unit.name, "Test jobs by "+strings.ToLower(unit.name)
+				if checks {
+					t.Title = "Health checks by " + strings.ToLower(unit.name)
+				}
+				d.Tables = append(d.Tables, t)
+			}
+		}
+		p.data = d
+		return p, nil
+	}
+}
+
+// quoted is a text as a literal of SQL that no character of it can leave.
+func quoted(text string) string { return "unhex('" + hex.EncodeToString([]byte(text)) + "')" }
+
+// passedBy counts the finished jobs that started in the last n times of so many days, the newest first.
+func passedBy(q *request, days, n int, checks bool, where string, failures url.Values) (reportTable, error) {
+	end := q.now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+	begin := end.Add(-time.Duration(days*n) * 24 * time.Hour)
+	rows, err := tableRows[struct {
+		N    int    `json:"n"`
+		Pass string `json:"pass"`
+		Fail string `json:"fail"`
+	}](q, fmt.Sprintf(`SELECT toInt32(intDiv(%d - toUnixTimestamp(started_at) - 1, %d)) AS n, toString(countIf(health = 'Complete')) AS pass, toString(countIf(health IN ('Incomplete', 'Canceled'))) AS fail
+		FROM jobs WHERE state = 'Finished' AND health_check = %t AND started_at >= toDateTime(%d) AND started_at < toDateTime(%d)%s GROUP BY n`,
+		end.Unix(), days*86400, checks, begin.Unix(), end.Unix(), where))
+	if err != nil {
+		return reportTable{}, err
+	}
+	t := reportTable{Rows: make([]passed, n)}
+	for i := range t.Rows {
+		row := &t.Rows[i]
+		row.Begin = end.Add(-time.Duration(days*(i+1)) * 24 * time.Hour)
+		for _, r := range rows {
+			if r.N == i {
+				row.Pass, _ = strconv.Atoi(r.Pass)
+				row.Fail, _ = strconv.Atoi(r.Fail)
+			}
+		}
+		v := url.Values{"start": {strconv.Itoa(-days * (i + 1))}, "end": {strconv.Itoa(-days * i)}}
+		for key, values := range failures {
+			v[key] = values
+		}
+		if checks {
+			v.Set("health_check", "1")
+		}
+		row.To = "/scheduler/reports/failures?" + v.Encode()
+	}
+	return t, nil
+}
+
+// likeness is a kind of failure that happened several times.
+type likeness struct {
+	Type, Error, Device string
+	Count               int
+	Last                uint64 // number of the last such job
+}
+
+// failuresShown bounds the report of failures.
+const failuresShown = 500
+
+// failuresPage lists what failed between two days, counted from now.
+func failuresPage(q *request) (page, error) {
+	if !q.SignedIn {
+		return page{}, &Refusal{Code: "denied", Message: "sign in to see the report of failures"}
+	}
+	asks := q.URL.Query()
+	start, end := -1, 0
+	for name, into := range map[string]*int{"start": &start, "end": &end} {
+		if text := asks.Get(name); text != "" {
+			n, err := strconv.Atoi(text)
+			if err != nil || n > 1 || n < -36500 {
+				return page{}, &Refusal{Code: "invalid", Field: name, Message: name + " is " + text + "; allowed are days from now, such as -7 and 0"}
+			}
+			*into = n
+		}
+	}
+	day := q.now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+	from, until := day.Add(time.Duration(start)*24*time.Hour), day.Add(time.Duration(end)*24*time.Hour)
+	moment := func(t time.Time) []string { return []string{t.Format(time.RFC3339)} }
+	terms := []projections.JobTerm{{Field: "state", Op: projections.TermExact, Values: []string{"Finished"}},
+		{Field: "health", Op: projections.TermIn, Values: []string{"Incomplete", "Canceled"}},
+		{Field: "start_time", Op: projections.TermGTE, Values: moment(from)}, {Field: "start_time", Op: projections.TermLT, Values: moment(until)}}
+	for _, field := range []string{"device", "device_type"} {
+		if v := asks.Get(field); v != "" {
+			terms = append(terms, projections.JobTerm{Field: field, Op: projections.TermExact, Values: []string{v}})
+		}
+	}
+	if v := asks.Get("health_check"); v != "" {
+		is := slices.Contains([]string{"1", "true", "yes"}, strings.ToLower(v))
+		terms = append(terms, projections.JobTerm{Field: "health_check", Op: projections.TermExact, Values: []string{strconv.FormatBool(is)}})
+	}
+	found, err := findJobs(q, jobSearch{Terms: terms, Limit: failuresShown, Order: []projections.JobOrder{{Field: "id", Desc: true}}})
+	if err != nil {
+		return page{}, err
+	}
+	return page{template: "failures", styles: []string{"lab.css"}, crumbs: []crumb{{"Reports", "/scheduler/reports"}, {"Failures", ""}}, data: map[string]any{
+		"Jobs": found.Jobs, "Count": found.Count, "From": from, "Until": until, "Alike": gather(found.Jobs), "Start": start, "End": end,
+		"Device": asks.Get("device"), "Type": asks.Get("device_type"), "Check": asks.Get("health_check")}}, nil
+}
+
+// gather counts what failed alike: by type of error, sentence without its numbers, and device.
+func gather(jobs []projections.SelectedJob) []likeness {
+	at := map[likeness]int{}
+	var all []likeness
+	for _, j := range jobs {
+		if j.Health == "Canceled" {
+			continue
+		}
+		kind := likeness{Type: j.ErrorType, Error: withoutNumbers(firstLine(j.Error)), Device: j.Device}
+		i, known := at[kind]
+		if !known {
+			i, at[kind] = len(all), len(all)
+			kind.Last = j.Job.Job
+			all = append(all, kind)
+		}
+		all[i].Count++
+	}
+	slices.SortStableFunc(all, func(a, b likeness) int { return cmp.Compare(b.Count, a.Count) })
+	return all[:min(len(all), 10)]
+}
+
+// withoutNumbers is a sentence in which numbers do not make a difference.
+func withoutNumbers(text string) string {
+	var b strings.Builder
+	digits := false
+	for _, r := range text {
+		if digit := r >= '0' && r <= '9'; !digit {
+			b.WriteRune(r)
+			digits = false
+		} else if !digits {
+			b.WriteRune('#')
+			digits = true
+		}
+	}
+	return b.String()
+}
+
+// used is how busy a device was.
+type used struct {
+	Device, Type string
+	Jobs         int
+	Busy         time.Duration
+	Part         float64 // of the time, 0 to 1
+}
+
+// Percent is the part in words.
+func (u used) Percent() string { return fmt.Sprintf("%.0f %%", 100*u.Part) }
+
+// Bar draws it.
+func (u used) Bar() template.HTML {
+	return template.HTML(fmt.Sprintf(`<svg class="bar-of" width="120" height="8" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width="%.1f" height="8" class="busy"/></svg>`, 100*u.Part))
+}
+
+// waited is how long jobs of a device type waited.
+type waited struct {
+	Type        string
+	Jobs        int
+	Median, P90 time.Duration
+}
+
+// utilisationPage says how busy devices were, and how long jobs waited for them.
+func utilisationPage(q *request) (page, error) {
+	if !q.SignedIn {
+		return page{}, &Refusal{Code: "denied", Message: "sign in to see how busy the lab is"}
+	}
+	days, err := strconv.Atoi(q.URL.Query().Get("days"))
+	if err != nil || days < 1 || days > 3650 {
+		days = 7
+	}
+	now := q.now.Unix()
+	from := now - int64(days)*86400
+	busy, err := tableRows[struct {
+		Device string  `json:"device"`
+		Jobs   string  `json:"jobs"`
+		Busy   float64 `json:"busy"`
+	}](q, fmt.Sprintf(`SELECT device, toString(count()) AS jobs, toFloat64(sum(greatest(0, least(if(isNull(ended_at), %d, toUnixTimestamp(assumeNotNull(ended_at))), %d) - greatest(toUnixTimestamp(assumeNotNull(started_at)), %d)))) AS busy
+		FROM jobs WHERE device != '' AND isNotNull(started_at) AND (isNull(ended_at) OR ended_at >= toDateTime(%d)) GROUP BY device`, now, now, from, from))
+	if err != nil {
+		return page{}, err
+	}
+	waits, err := tableRows[struct {
+		Type   string  `json:"device_type"`
+		Jobs   string  `json:"jobs"`
+		Median float64 `json:"median"`
+		P90    float64 `json:"p90"`
+	}](q, fmt.Sprintf(`SELECT device_type, toString(count()) AS jobs, toFloat64(quantileExact(0.5)(assumeNotNull(wait_seconds))) AS median, toFloat64(quantileExact(0.9)(assumeNotNull(wait_seconds))) AS p90
+		FROM jobs WHERE NOT health_check AND isNotNull(wait_seconds) AND submitted_at >= toDateTime(%d) GROUP BY device_type ORDER BY median DESC`, from))
+	if err != nil {
+		return page{}, err
+	}
+	devices, err := asked[[]deviceRow](q, "devices.list", nil)
+	if err != nil {
+		return page{}, err
+	}
+	var rows []used
+	for _, d := range devices {
+		if d.Health == "Retired" {
+			continue
+		}
+		u := used{Device: d.Device, Type: d.DeviceType}
+		for _, b := range busy {
+			if b.Device == d.Device {
+				u.Jobs, _ = strconv.Atoi(b.Jobs)
+				u.Busy = time.Duration(b.Busy) * time.Second
+				u.Part = min(1, b.Busy/float64(days*86400))
+			}
+		}
+		rows = append(rows, u)
+	}
+	slices.SortStableFunc(rows, func(a, b used) int { return cmp.Compare(b.Part, a.Part) })
+	columns := []column[used]{
+		{name: "device", title: "Device", text: func(u used) string { return u.Device }},
+		{name: "type", title: "Type", text: func(u used) string { return u.Type }},
+		{name: "part", title: "Busy", order: func(a, b used) int { return cmp.Compare(a.Part, b.Part) }, number: true},
+		{name: "bar", title: ""},
+		{name: "busy", title: "Time", order: func(a, b used) int { return cmp.Compare(a.Busy, b.Busy) }, number: true},
+		{name: "jobs", title: "Jobs", order: func(a, b used) int { return cmp.Compare(a.Jobs, b.Jobs) }, number: true},
+	}
+	var queue []waited
+	for _, w := range waits {
+		n, _ := strconv.Atoi(w.Jobs)
+		queue = append(queue, waited{w.Type, n, time.Duration(w.Median * float64(time.Second)), time.Duration(w.P90 * float64(time.Second))})
+	}
+	return page{template: "utilisation", styles: []string{"lab.css"}, crumbs: []crumb{{"Reports", "/scheduler/reports"}, {"Utilisation", ""}},
+		data: map[string]any{"List": list(q, "device", columns, rows), "Queue": queue, "Days": days, "Choices": []int{1, 7, 30, 90, 365}}}, nil
+}

@@ -1,0 +1,171 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// labRoutes are the overview of the lab, the queue, and what runs by device type.
+func labRoutes() []route {
+	const get = http.MethodGet
+	return []route{
+		{get, "/scheduler", statusPage, "Scheduler", "see how many devices and jobs there are, and what each device type does"},
+		{get, "/scheduler/running", runningPage, "Running by device type", "see how busy each device type is"},
+		{get, "/scheduler/queue", queuePage, "Queue", "see what waits, why, and when it is likely to start"},
+	}
+}
+
+// statusPage counts, and shows what each device type does.
+func statusPage(q *request) (page, error) {
+	devices, err := everyDevice(q)
+	if err != nil {
+		return page{}, err
+	}
+	rows, err := typeRows(q)
+	if err != nil {
+		return page{}, err
+	}
+	rows = slices.DeleteFunc(rows, func(t typeRow) bool { return t.All == 0 && t.Waiting == 0 })
+	d := struct {
+		Online, Active, Checked, Busy, Waiting int
+		Types                                  []typeRow
+	}{Types: rows}
+	for _, one := range devices {
+		if one.Retired {
+			continue
+		}
+		d.Active++
+		if one.belongs("online", nil) {
+			d.Online++
+		}
+		if one.Health == "Good" {
+			d.Checked++
+		}
+		if one.Job != 0 {
+			d.Busy++
+		}
+	}
+	for _, t := range rows {
+		d.Waiting += t.Waiting
+	}
+	return page{template: "status", data: d, live: "device/ worker/ job/", styles: []string{"lab.css"}, help: "scheduling"}, nil
+}
+
+// runningRow is what a device type does now.
+type runningRow struct {
+	wholeType
+	Reserved, Running, Jobs int
+}
+
+// runningPage counts what runs by device type.
+func runningPage(q *request) (page, error) {
+	types, err := asked[[]wholeType](q, "device-types.list", nil)
+	if err != nil {
+		return page{}, err
+	}
+	devices, err := asked[[]deviceRow](q, "devices.list", nil)
+	if err != nil {
+		return page{}, err
+	}
+	rows := []runningRow{}
+	for _, t := range types {
+		row := runningRow{wholeType: t}
+		seen := false
+		for _, d := range devices {
+			if d.DeviceType != t.DeviceType || d.Health == "Retired" {
+				continue
+			}
+			seen = true
+			switch d.State {
+			case "Reserved":
+				row.Reserved++
+			case "Running":
+				row.Running++
+			}
+			if d.Job != 0 {
+				row.Jobs++
+			}
+		}
+		if seen {
+			rows = append(rows, row)
+		}
+	}
+	number := func(of func(runningRow) int) func(a, b runningRow) int {
+		return func(a, b runningRow) int { return cmp.Compare(of(a), of(b)) }
+	}
+	columns := []column[runningRow]{
+		{name: "name", title: "Device type", text: func(r runningRow) string { return r.DeviceType }},
+		{name: "reserved", title: "Reserved", order: number(func(r runningRow) int { return r.Reserved }), number: true},
+		{name: "running", title: "Running", order: number(func(r runningRow) int { return r.Running }), number: true},
+		{name: "jobs", title: "Jobs", order: number(func(r runningRow) int { return r.Jobs }), number: true},
+		{name: "queue", title: "Waiting", order: number(func(r runningRow) int { return r.Waiting }), number: true},
+		{name: "checks", title: "Health checks"},
+	}
+	return page{template: "running", data: list(q, "device type", columns, rows), live: "device/ job/", styles: []string{"lab.css"},
+		crumbs: []crumb{{"Scheduler", "/scheduler/"}, {"Running", ""}}}, nil
+}
+
+// queueRow is a job in the queue with the reason why it waits.
+type queueRow struct {
+	queuedJob
+	Group  string      `json:"group"`
+	Tags   []string    `json:"tags"`
+	Device string      `json:"device"`
+	Check  bool        `json:"health_check"`
+	Raised int         `json:"raised"`
+	Why    string      `json:"-"` // a sentence
+	ETA    likelyStart `json:"-"`
+	Asked  bool        `json:"-"` // the two above were asked for
+}
+
+// likelyStart is when a job is likely to start, of jobs.why.
+type likelyStart struct {
+	Known    bool      `json:"known"`
+	Earliest time.Time `json:"earliest"`
+	Likely   time.Time `json:"likely"`
+	Latest   time.Time `json:"latest"`
+}
+
+// explainedRows is how many rows of the queue are explained: each asks for the whole queue to be played forward.
+const explainedRows = 25
+
+// queuePage lists what waits, in the order in which it would start.
+func queuePage(q *request) (page, error) {
+	asks := q.URL.Query()
+	limit, err := strconv.Atoi(asks.Get("length"))
+	if err != nil || limit < 1 || limit > 1000 {
+		limit = 25
+	}
+	kind := asks.Get("device_type")
+	found, err := asked[struct {
+		Jobs  []queueRow `json:"jobs"`
+		Total int        `json:"total"`
+	}](q, "queue.list", map[string]any{"limit": limit, "device_type": kind})
+	if err != nil {
+		return page{}, err
+	}
+	for i := range found.Jobs[:min(len(found.Jobs), explainedRows)] {
+		j := &found.Jobs[i]
+		why, err := asked[struct {
+			Summary  string      `json:"summary"`
+			Estimate likelyStart `json:"estimate"`
+		}](q, "jobs.why", map[string]any{"job": j.Job})
+		if err == nil { // it may have started in between
+			j.Why, j.ETA, j.Asked = why.Summary, why.Estimate, true
+		}
+	}
+	types, err := asked[[]wholeType](q, "device-types.list", nil)
+	if err != nil {
+		return page{}, err
+	}
+	types = slices.DeleteFunc(types, func(t wholeType) bool { return t.Waiting == 0 && t.DeviceType != kind })
+	more := ""
+	if len(found.Jobs) < found.Total && limit < 1000 {
+		more = with(asks, "length", strconv.Itoa(min(1000, limit*4)))
+	}
+	return page{template: "queue", live: "job/ device/ worker/", styles: []string{"lab.css"}, help: "scheduling", crumbs: []crumb{{"Scheduler", "/scheduler/"}, {"Queue", ""}},
+		data: map[string]any{"Jobs": found.Jobs, "Total": found.Total, "Types": types, "Type": kind, "More": more}}, nil
+}
