@@ -40,7 +40,7 @@ TESTED_WITH := dash:dash bash:bash mksh:mksh ip:iproute2 mke2fs:e2fsprogs qemu-i
   podman:podman runc:runc catatonit:catatonit pdudaemon:pdudaemon ser2net:ser2net \
   ipmi_sim:openipmi ipmitool:ipmitool socat:socat /usr/lib/ipxe/qemu/pxe-virtio.rom:ipxe-qemu \
   grub-mknetdir:grub-common /usr/lib/grub/i386-pc:grub-pc-bin \
-  ssh:openssh-client dropbear:dropbear-bin sfdisk:fdisk fastboot:fastboot nbd-server:nbd-server rpcbind:rpcbind lavacli:lavacli \
+  ssh:openssh-client dropbear:dropbear-bin sfdisk:fdisk fastboot:fastboot nbd-server:nbd-server rpcbind:rpcbind lavacli:lavacli slapd:slapd \
   /usr/lib/python3/dist-packages/zmq:python3-zmq ganesha.nfsd:nfs-ganesha /usr/lib/x86_64-linux-gnu/ganesha/libfsalvfs.so:nfs-ganesha-vfs \
   chromium:chromium node:nodejs /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core
 

@@ -19,6 +19,8 @@ type Config struct {
 	Retention  Retention
 	Notify     Notify
 	Events     Events
+	LDAP       LDAP
+	OIDC       OIDC
 
 	// Administrators is the group of this machine whose members may read the administrator's credential; empty: nobody
 	// but the lab's own user.
@@ -100,6 +102,43 @@ type Archive struct {
 	S3Bucket   string        // empty: a directory
 	S3Prefix   string        // of the names in the bucket
 	S3Region   string
+}
+
+// LDAP says which directory people sign in by; its keys are LAVA's words for the same. Secrets are never in the
+// file, but in files that it names or in the environment: STRATA_LDAP_PASSWORD.
+type LDAP struct {
+	Server         string // ldaps://host; empty is none
+	StartTLS       bool
+	CAFile         string
+	AllowPlaintext bool
+	BindDN         string // who searches
+	BindPassword   string // file
+	UserDN         string // template of users' entries; or:
+	UserSearch     string
+	UserFilter     string
+	NameAttr       string
+	GroupSearch    string
+	GroupFilter    string
+	Groups         []string // that the directory gives and takes
+	SuperGroup     string
+	StaffGroup     string
+	ExistingOnly   bool // no account is made
+}
+
+// OIDC says which provider of identities people sign in by. Its secret is in a file, or in STRATA_OIDC_SECRET.
+type OIDC struct {
+	Issuer       string // empty is none
+	ClientID     string
+	ClientSecret string // file
+	Scopes       []string
+	NameClaim    string
+	GroupsClaim  string
+	Groups       []string // that the provider gives and takes
+	SuperGroup   string
+	StaffGroup   string
+	ExistingOnly bool // no account is made
+	Adopt        bool // by name
+	Label        string
 }
 
 // Retention says how long ClickHouse's tables keep rows of a job after its end, kind by kind; 0 is for ever.
@@ -258,6 +297,34 @@ func (c *Config) settings() []setting {
 		{key: "notify.irc_server", about: "host:port of the IRC server where a job names none", into: &c.Notify.IRCServer},
 		{key: "notify.irc_nick", about: "nick name of the lab on IRC", into: &c.Notify.IRCNick},
 		{key: "notify.irc_tls", about: "speak TLS to servers of IRC", into: &c.Notify.IRCTLS},
+		{key: "ldap.server_uri", about: "LDAP server that people sign in by, such as ldaps://ldap.example.com; several, with blanks between, are tried in turn; empty: none", into: &c.LDAP.Server},
+		{key: "ldap.start_tls", about: "go on encrypted with a server of ldap://", into: &c.LDAP.StartTLS},
+		{key: "ldap.ca_file", about: "PEM file of who has signed its certificate; empty: those that this machine trusts", into: &c.LDAP.CAFile},
+		{key: "ldap.allow_plaintext", about: "send passwords to a server of ldap:// in clear", into: &c.LDAP.AllowPlaintext},
+		{key: "ldap.bind_dn", about: "entry that looks for users and groups; empty: nobody, or the user", into: &c.LDAP.BindDN},
+		{key: "ldap.bind_password_file", about: "file with its password (or STRATA_LDAP_PASSWORD)", into: &c.LDAP.BindPassword},
+		{key: "ldap.user_dn_template", about: "entries of users, such as uid=%(user)s,ou=people,dc=example,dc=com; or ldap.user_search", into: &c.LDAP.UserDN},
+		{key: "ldap.user_search", about: "below which entry users are looked for", into: &c.LDAP.UserSearch},
+		{key: "ldap.user_filter", about: "by which; empty is (uid=%(user)s)", into: &c.LDAP.UserFilter},
+		{key: "ldap.name_attribute", about: "attribute that is a user's name here; empty is uid", into: &c.LDAP.NameAttr},
+		{key: "ldap.group_search", about: "below which entry groups are; empty: the directory gives none", into: &c.LDAP.GroupSearch},
+		{key: "ldap.group_filter", about: "which of them a user (%(user)s, %(dn)s) is in; empty: those with member, uniqueMember or memberUid", into: &c.LDAP.GroupFilter},
+		{key: "ldap.groups", about: "groups that the directory gives and takes: kernel, or kernel=linux or kernel=cn=linux,ou=groups,… where it is called otherwise there", into: &c.LDAP.Groups},
+		{key: "ldap.superuser_group", about: "group whose members are superusers; empty: the lab says who is", into: &c.LDAP.SuperGroup},
+		{key: "ldap.staff_group", about: "the same for staff", into: &c.LDAP.StaffGroup},
+		{key: "ldap.existing_only", about: "let in nobody who has no account; else the first sign-in makes one", into: &c.LDAP.ExistingOnly},
+		{key: "oidc.issuer", about: "provider of identities (OpenID Connect) that people sign in by, such as https://id.example.com/realms/lab; empty: none", into: &c.OIDC.Issuer},
+		{key: "oidc.client_id", about: "what the lab is called there", into: &c.OIDC.ClientID},
+		{key: "oidc.client_secret_file", about: "file with the lab's secret there (or STRATA_OIDC_SECRET)", into: &c.OIDC.ClientSecret},
+		{key: "oidc.scopes", about: "what is asked for beside openid; none: profile and email", into: &c.OIDC.Scopes},
+		{key: "oidc.name_claim", about: "claim that is a user's name here; empty is preferred_username", into: &c.OIDC.NameClaim},
+		{key: "oidc.groups_claim", about: "claim that lists a user's groups; empty: the provider gives none", into: &c.OIDC.GroupsClaim},
+		{key: "oidc.groups", about: "groups that the provider gives and takes: kernel, or kernel=/lab/linux where it is called otherwise there", into: &c.OIDC.Groups},
+		{key: "oidc.superuser_group", about: "group there whose members are superusers; empty: the lab says who is", into: &c.OIDC.SuperGroup},
+		{key: "oidc.staff_group", about: "the same for staff", into: &c.OIDC.StaffGroup},
+		{key: "oidc.existing_only", about: "let in nobody who has no account; else the first sign-in makes one", into: &c.OIDC.ExistingOnly},
+		{key: "oidc.adopt", about: "give an account without a password to who first comes by its name; only where people cannot choose names there", into: &c.OIDC.Adopt},
+		{key: "oidc.label", about: "what the page of sign-in calls the provider; empty is its host", into: &c.OIDC.Label},
 		{key: "administrators", about: "group of this machine whose members administer the lab: they may read its credential; empty: the lab's own user alone", into: &c.Administrators},
 		{key: "space.server", about: "free space below which submissions are refused", into: &c.Space.Server, size: true},
 		{key: "space.worker", about: "free space below which a worker takes no orders", into: &c.Space.Worker, size: true},

@@ -159,7 +159,7 @@ const maxDefinition = 1 << 20
 // refused returns err as what a caller is told.
 func refused(err error) error {
 	var e *Error
-	if errors.As(err, &e) || errors.Is(err, context.Canceled) {
+	if errors.As(err, &e) || errors.Is(err, context.Canceled) || errors.Is(err, ErrUnknownToken) {
 		return err
 	}
 	code := Failed

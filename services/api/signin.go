@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"strata/events"
 	"strata/events/access"
@@ -80,13 +81,16 @@ func vouchedFor(s *lab.State, v Vouched) (facts []events.Event, err error) {
 	return append(facts, v.regroup(s)...), nil
 }
 
+// maxVouched is the length of the longest text that is taken of a voucher.
+const maxVouched = 254
+
 // over returns an account with what its voucher says of it.
 func (v Vouched) over(e events.UserConfigured) events.UserConfigured {
 	for _, f := range []struct {
 		to   *string
 		from string
-	}{{&e.Email, v.Email}, {&e.FirstName, v.FirstName}, {&e.LastName, v.LastName}, {&e.Identity, v.Identity}} {
-		if f.from != "" && len(f.from) <= maxDescription {
+	}{{&e.Email, v.Email}, {&e.FirstName, v.FirstName}, {&e.LastName, v.LastName}} {
+		if f.from != "" && len(f.from) <= maxVouched && (f.to != &e.Email || strings.Contains(f.from, "@")) {
 			*f.to = f.from
 		}
 	}
@@ -96,7 +100,7 @@ func (v Vouched) over(e events.UserConfigured) events.UserConfigured {
 	if v.Staff != nil {
 		e.Staff = *v.Staff
 	}
-	e.By, e.Reason = v.User, "signed in by "+v.Means
+	e.Identity, e.By, e.Reason = v.Identity, v.User, "signed in by "+v.Means
 	return e
 }
 

@@ -69,6 +69,9 @@ func (s surroundings) interfaces(in api.Inside) http.Handler {
 	mux := http.NewServeMux()
 	s.live.Mount(mux, in)
 	s.lavaWorkers.Mount(mux, in)
+	if s.vouch.oidc != nil {
+		s.vouch.oidc.Mount(mux, in)
+	}
 	rpc := lavarpc.Handler(lavarpc.Deps{API: in, Door: s.door, Now: s.now, Logger: s.logger.With("service", "lavarpc"),
 		ExtraContext: s.config.Jobs.ExtraContext, EventSocket: s.eventSocket()})
 	mux.Handle("/RPC2", rpc)

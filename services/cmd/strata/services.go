@@ -54,6 +54,7 @@ type surroundings struct {
 	door    *door.Door    // in front of the api's HTTP interfaces
 	pair    *certificates // of this process's ports; nil: plaintext
 	live    *live.Live    // behind it: what happens, as it happens
+	vouch   vouchers      // who says who somebody is, beside the lab
 
 	servers     string              // addresses of the broker, for workers
 	self        string              // path of this binary
@@ -143,7 +144,7 @@ func services() []service {
 			}
 			defer done()
 			defer s.door.Shut()
-			return api.Run(ctx, api.Deps{Log: log, Now: s.now, Logger: l, Key: s.key, History: history, Version: version, Refuse: s.refuse,
+			return api.Run(ctx, api.Deps{Log: log, Now: s.now, Logger: l, Key: s.key, History: history, Version: version, Refuse: s.refuse, Directory: s.vouch.directory,
 				Logs: filepath.Join(s.config.Data, "logs"), Metrics: s.metrics.counts.api, Rate: quota.Rate{PerSecond: s.config.Limits.TokenRate, Burst: s.config.Limits.TokenBurst}, Ready: func(in api.Inside) { s.door.Open(s.interfaces(in)) }})
 		}},
 	}

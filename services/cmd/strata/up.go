@@ -249,6 +249,9 @@ func (l *running) run(ctx context.Context) error {
 		return fmt.Errorf("find this binary: %w", err)
 	}
 	s.servers = l.broker.url()
+	if s.vouch, err = newVouchers(l.config, l.app.now, l.logger); err != nil {
+		return err
+	}
 	s.door, s.live, s.lavaWorkers = s.newDoor(), s.newLive(), s.newLAVAWorkers()
 	s.start(serviceCtx, l.super, picked)
 	l.super.start(serviceCtx, "broker", func(ctx context.Context) error { l.broker.keep(ctx, l.room); return ctx.Err() })
