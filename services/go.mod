@@ -29,6 +29,8 @@ require github.com/yuin/goldmark v1.8.7
 
 require github.com/dsnet/compress v0.0.2-0.20230904184137-39efe44ab707
 
+require github.com/getkin/kin-openapi v0.152.0
+
 require (
 	github.com/Azure/go-ntlmssp v0.1.1 // indirect
 	github.com/coreos/go-oidc/v3 v3.21.0
