@@ -29,6 +29,12 @@ type Deps struct {
 	ExtraContext []string
 	// Interfaces tells what programs can call, for the page that lists it; nil where this process has pages alone.
 	Interfaces func() []Interfaces
+	// SignIn gives the browser a session of the user with that password, and SignOut ends it. Their refusals are
+	// *[Refusal]. Nil: this process signs nobody in.
+	SignIn  func(w http.ResponseWriter, r *http.Request, user, password string) error
+	SignOut func(w http.ResponseWriter, r *http.Request) error
+	// Providers are who else browsers may be sent to for signing in; may be nil.
+	Providers func() []Provider
 }
 
 // Visitor is who looks at a page, and what may be asked in his name.
@@ -67,6 +73,8 @@ func (r *Refusal) status() int {
 		return http.StatusConflict
 	case "away":
 		return http.StatusServiceUnavailable
+	case "busy":
+		return http.StatusTooManyRequests
 	}
 	return http.StatusInternalServerError
 }

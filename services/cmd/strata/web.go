@@ -13,7 +13,7 @@ import (
 // newSite returns the pages. That they cannot be made is a fault of the build.
 func (s surroundings) newSite(in api.Inside) http.Handler {
 	site, err := web.New(web.Deps{Who: s.visitor(in), Now: s.now, Logger: s.logger.With("service", "web"), Name: "Strata", Version: version,
-		Interfaces: describedInterfaces, ExtraContext: s.config.Jobs.ExtraContext})
+		Interfaces: describedInterfaces, ExtraContext: s.config.Jobs.ExtraContext, SignIn: signIn(in), SignOut: signOut(in)})
 	if err != nil {
 		s.logger.Error("the pages are away", "err", err)
 		return http.NotFoundHandler()
@@ -29,6 +29,12 @@ func (s surroundings) visitor(in api.Inside) func(*http.Request) (web.Visitor, e
 			return web.Visitor{}, err
 		}
 		who, err := door.Who(in, r, credential)
+		if errors.Is(err, api.ErrUnknownToken) && r.Header.Get("Authorization") == "" {
+			// A session that is over is no reason to show nothing: whoever comes with one has to see where to sign in.
+			r = r.Clone(r.Context())
+			r.Header.Del("Cookie")
+			who, err = door.Who(in, r, credential)
+		}
 		if err != nil {
 			return web.Visitor{}, err
 		}
@@ -44,6 +50,31 @@ func (s surroundings) visitor(in api.Inside) func(*http.Request) (web.Visitor, e
 			return uint64(job), refusal(err)
 		}
 		return v, nil
+	}
+}
+
+// signIn gives browsers sessions. Whether the name or the password was wrong nobody is told.
+func signIn(in api.Inside) func(http.ResponseWriter, *http.Request, string, string) error {
+	return func(w http.ResponseWriter, r *http.Request, user, password string) error {
+		err := door.SignIn(in, w, r, user, password)
+		switch {
+		case errors.Is(err, api.ErrUnknownToken):
+			return &web.Refusal{Code: "denied", Message: "the name or the password is wrong"}
+		case errors.Is(err, door.ErrCrossSite):
+			return &web.Refusal{Code: "denied", Message: err.Error()}
+		}
+		return refusal(err)
+	}
+}
+
+// signOut ends browsers' sessions.
+func signOut(in api.Inside) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		err := door.SignOut(in, w, r)
+		if errors.Is(err, door.ErrCrossSite) {
+			return &web.Refusal{Code: "denied", Message: err.Error()}
+		}
+		return refusal(err)
 	}
 }
 
