@@ -45,6 +45,8 @@ type Job struct {
 	Services pipeline.Services
 	// Ask reaches the job's multinode group; nil where there is no way to it.
 	Ask protocol.Ask
+	// Keyboard is what people may type on beside the job; nil where they cannot.
+	Keyboard *connection.Keyboard
 	// Planned, if set, is told the plan once it is made.
 	Planned func(pipeline.Description)
 	// ValidateOnly ends the job after its validation.
@@ -192,7 +194,7 @@ func Plan(j Job) (plan *pipeline.Plan, err error) {
 		ID: j.ID, Version: j.Version,
 		Job: texts[0], Device: texts[1], Dispatcher: texts[2], EnvDUT: string(j.EnvDUT),
 		Env: j.Env, Dir: j.Dir, Log: j.Log, Now: j.Now, Methods: Methods(), Services: j.Services,
-		Protocols: protocol.Of(texts[0], j.Ask),
+		Protocols: protocol.Of(texts[0], j.Ask), Keyboard: j.Keyboard,
 	})
 }
 

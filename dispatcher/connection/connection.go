@@ -98,6 +98,9 @@ type Connection struct {
 	// Tags tell how to disconnect: "shell", "telnet", "ssh", "qemu".
 	Tags []string
 
+	// Keyboard, if set, is what a person may type on beside the job; while somebody does, Send waits.
+	Keyboard *Keyboard
+
 	// Watch, if set, is told each line of the active console once it is logged.
 	Watch func(line string)
 

@@ -59,6 +59,11 @@ func (c *Connection) write(ctx context.Context, text string) error {
 	if c.closed {
 		return ErrClosed
 	}
+	if c.Keyboard != nil {
+		if err := c.Keyboard.wait(ctx); err != nil {
+			return err
+		}
+	}
 	c.hurry()
 	done := make(chan error, 1)
 	c.work.Go(func() {

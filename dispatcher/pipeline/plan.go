@@ -34,6 +34,7 @@ type Inputs struct {
 	Methods    Methods
 	Services   Services // what the worker has beside the devices
 	Protocols  []Protocol
+	Keyboard   *connection.Keyboard // that people may take over; nil: they cannot
 }
 
 // common is the namespace of blocks that name none.
@@ -271,6 +272,7 @@ type shared struct {
 	tests     map[string]testNeeds
 	values    map[string]map[string]any // by namespace and key
 	consoles  map[string]*connection.Connection
+	keyboard  *connection.Keyboard   // nil: nobody can type beside the job
 	current   *connection.Connection // the one used last
 	steps     map[*Step]*progress
 	invalid   []string

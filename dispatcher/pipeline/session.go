@@ -47,6 +47,7 @@ func newSession(in Inputs) *Session {
 			tests:    map[string]testNeeds{},
 			values:   map[string]map[string]any{},
 			consoles: map[string]*connection.Connection{},
+			keyboard: in.Keyboard,
 			steps:    map[*Step]*progress{},
 		},
 	}
@@ -114,6 +115,12 @@ func (s *Session) Current() *connection.Connection { return s.shared.current }
 // SetConsole makes c the connection of the step's namespace. nil forgets it.
 func (s *Session) SetConsole(c *connection.Connection) {
 	s.shared.current = c
+	if k := s.shared.keyboard; k != nil {
+		k.Use(c)
+		if c != nil {
+			c.Keyboard = k
+		}
+	}
 	if c == nil {
 		delete(s.shared.consoles, s.Namespace())
 		return

@@ -135,7 +135,7 @@ func TestRightsHaveNoStranger(t *testing.T) {
 func ExamplePrincipal_Rights() {
 	r := access.Principal{Role: access.Job, Job: 42, Lease: 812}.Rights()
 	fmt.Println(r.Publish, r.Subscribe)
-	// Output: [output.42] [_INBOX_job.42.812.> input.42]
+	// Output: [output.42 input.42.>] [_INBOX_job.42.812.> input.42]
 }
 
 func FuzzVerify(f *testing.F) {

@@ -71,8 +71,8 @@ func (p Principal) Rights() Rights {
 		}
 	case Job:
 		r := Rights{
-			Publish:   []string{events.OutputSubject(p.Job)},
-			Subscribe: []string{inbox, "input." + p.Job.String()},
+			Publish:   []string{events.OutputSubject(p.Job), InputSubject(p.Job) + ".>"},
+			Subscribe: []string{inbox, InputSubject(p.Job)},
 		}
 		if p.Group != "" {
 			// What the others ask it hears of services/multinode, as far as it concerns it.
@@ -112,6 +112,10 @@ func ReportSubject(w events.WorkerName) string { return "report." + events.Escap
 
 // WorkSubject returns the subject of a worker's orders, such as "work.lab1".
 func WorkSubject(w events.WorkerName) string { return "work." + events.EscapeToken(string(w)) }
+
+// InputSubject returns the subject on which a job's process hears who types on its console, such as "input.42". It
+// answers below that.
+func InputSubject(job events.JobID) string { return "input." + job.String() }
 
 // HandsSubject returns the subject on which a worker hears what is to be done to its devices by hand, such as
 // "hands.lab1". What comes of it, it says below that, on a subject for each session.

@@ -60,6 +60,7 @@ func verbs() map[string]handler {
 		"jobs.remove":   verb((*api).removeJobs),
 		"jobs.pin":      verb((*api).pinJob),
 		"jobs.favour":   verb((*api).favourJob),
+		"jobs.console":  verb((*api).jobConsole),
 		"jobs.favoured": verb((*api).favouriteJobs),
 		"jobs.annotate": verb((*api).annotateJob),
 

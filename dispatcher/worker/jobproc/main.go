@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"strata/dispatcher"
+	"strata/dispatcher/connection"
 	"strata/dispatcher/output"
 	"strata/dispatcher/protocol"
 	"strata/events"
@@ -29,6 +30,8 @@ type Job struct {
 	Scratch string          // an empty directory for downloads and overlays, removed after the job
 	Again   <-chan struct{} // closed when a job that is canceled is asked to end once more
 	Ask     protocol.Ask    // reaches the job's multinode group; nil where it is in none
+
+	Keyboard *connection.Keyboard // that people take over by way of the bus
 }
 
 // Deps is what the process needs from outside.
@@ -94,6 +97,10 @@ func perform(ctx context.Context, j Job, task Task, d Deps) error {
 		me := access.Principal{Role: access.Job, Job: events.JobID(j.Order.Job), Lease: events.Lease(j.Order.Lease)}
 		j.Ask = protocol.Bus{Conn: bus.conn, Inbox: me.Inbox()}.Ask
 	}
+	j.Keyboard = connection.NewKeyboard(j.Log)
+	if err := bus.hear(events.JobID(j.Order.Job), j.Keyboard); err != nil {
+		return err
+	}
 	sending, stop := context.WithCancel(context.Background()) // goes on when the job is canceled
 	defer stop()
 	said, sent := make(chan struct{}), make(chan struct{})
@@ -102,7 +109,10 @@ func perform(ctx context.Context, j Job, task Task, d Deps) error {
 		bus.run(sending, said)
 	}()
 
+	letGo := context.AfterFunc(ctx, j.Keyboard.Close) // a job that is canceled has a device to power off
 	verdict := d.Run(ctx, j)
+	letGo()
+	j.Keyboard.Close()
 	if err := j.Log.Err(); err != nil && verdict.Result == "pass" {
 		// Part of what the job said is not on the disk, so nobody could see why it passed.
 		verdict = order.Verdict{Result: "fail", ErrorType: "Infrastructure", Error: "the job's output could not be kept: " + err.Error()}

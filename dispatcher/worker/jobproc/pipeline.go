@@ -40,7 +40,7 @@ func Pipeline(version string, now func() time.Time) func(context.Context, Job) o
 		v := dispatcher.Run(ctx, dispatcher.Job{
 			ID: strconv.FormatUint(j.Order.Job, 10), Version: version, Definition: definition, Device: []byte(w.Device.Inline),
 			Dispatcher: []byte(w.Dispatcher.Inline), EnvDUT: []byte(w.EnvDUT.Inline), Env: os.Environ(),
-			Dir: j.Scratch, Services: task.Services, Log: j.Log, Now: now, Again: j.Again, Ask: j.Ask,
+			Dir: j.Scratch, Services: task.Services, Log: j.Log, Now: now, Again: j.Again, Ask: j.Ask, Keyboard: j.Keyboard,
 			Planned: func(d pipeline.Description) { describe(j, d) },
 		})
 		result := "fail"
