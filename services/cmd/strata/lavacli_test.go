@@ -55,9 +55,13 @@ func TestLavacliEvents(t *testing.T) {
 	if err := c.Call(t.Context(), "permissions.open", api.OpenRequest{Open: true}, nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, tt := range []struct{ args, hears string }{
-		{"events listen --filter device", "org.lavasoftware.device"},
-		{"events wait device qemu-01 --health MAINTENANCE", ""}, // its end says that it has heard
+	w.must(t, "workers", "register", "w1")
+	for _, tt := range []struct{ args, hears, right string }{
+		{"events listen --filter device", "org.lavasoftware.device", "[qemu-01] <qemu> state=Idle health="},
+		{"events wait device qemu-01 --health MAINTENANCE", "", ""}, // its end says that it has heard
+		{"events wait worker w1 --health MAINTENANCE", "", ""},
+		// It compares the number with the text that it was given, so it waits for ever, also of a LAVA.
+		{"events wait job 1", "Listening to ", "Listening to tcp://127.0.0.1:"},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		cmd := exec.CommandContext(ctx, "lavacli", append([]string{"--uri", rpcAddress(t, r)}, strings.Fields(tt.args)...)...)
@@ -74,7 +78,7 @@ func TestLavacliEvents(t *testing.T) {
 			lines := bufio.NewScanner(out)
 			for lines.Scan() {
 				if tt.hears != "" && strings.Contains(lines.Text(), tt.hears) {
-					heard <- strings.Contains(lines.Text(), "[qemu-01] <qemu> state=Idle health=")
+					heard <- strings.Contains(lines.Text(), tt.right)
 					return
 				}
 			}
@@ -84,6 +88,7 @@ func TestLavacliEvents(t *testing.T) {
 		right, health := false, "Good"
 		eventually(t, "lavacli "+tt.args+" hears of the device", func() bool {
 			w.must(t, "devices", "health", "qemu-01", health)
+			w.must(t, "workers", "health", "w1", map[string]string{"Good": "Active", "Maintenance": "Maintenance"}[health])
 			health = map[string]string{"Good": "Maintenance", "Maintenance": "Good"}[health]
 			select {
 			case right = <-heard:
@@ -201,6 +206,12 @@ func lavacliSteps() []step {
 		smoke("jobs cancel 6 7"), {golden: "55-jobs-wait-finished", args: "jobs wait 6", before: over("6")},
 		{golden: "56-jobs-resubmit", args: "jobs resubmit 3", before: over("7")}, {args: "jobs wait 8"}, smoke("jobs run job.yaml", "[lavacli] Job 9 submitted", "Linux version"),
 
+		// A multinode job has a number a part, each of which is waited for, followed and canceled by it.
+		smoke("jobs submit group.yaml", "10.0\n10.1"), {args: "jobs wait 10.0"}, {args: "jobs wait 10.1"}, smoke("jobs show 10.1", "10.1", "Finished"),
+		smoke("jobs definition 10.1", "lava-multinode"), {golden: "", args: "jobs cancel 10.1", before: over("10.1")},
+		{args: "jobs run group.yaml", before: idle, check: prints("[lavacli] Seeing 13.0 logs", "[lavacli] Seeing 13.1 logs", "Linux version")},
+		{args: "jobs resubmit --follow 10.0", before: idle, check: prints("[lavacli] Seeing 16.1 logs")},
+
 		smoke("devices dict get qemu-01", "methods"), smoke("devices dict get --render qemu-01", "methods"), recorded("69-devices-dict-get-context", "devices dict get --context {arch:+amd64} qemu-01 actions.boot.methods.qemu.parameters"),
 		recorded("70-devices-dict-set", "devices dict set qemu-01 dict.jinja2"),
 		recorded("74-devices-update-good", "devices update --health GOOD --description golden+description qemu-04"),
@@ -229,6 +240,7 @@ func lavacliSteps() []step {
 
 		// The lab, and what needs no lab.
 		smoke("system export backup", "Listing devices", "qemu-01"), smoke("system maintenance", "peer-worker"), smoke("system active", "peer-worker"),
+		smoke("utils templates render --path . dict.jinja2", "methods"), {args: "system certificate", status: 1}, // of servers of 2020 alone
 		recorded("120-utils-logs-print", ""), smoke("identities add --uri http://127.0.0.1/RPC2 here"), smoke("identities list", "here"),
 		smoke("identities show here", "127.0.0.1"), smoke("identities delete here"),
 	}
@@ -267,6 +279,16 @@ actions:
 	write(t, w.dir, "extra.yaml", job+"not_a_key: 1\n")
 	write(t, w.dir, "notag.yaml", job+"tags: [no-such-tag]\n")
 	write(t, w.dir, "tagged.yaml", strings.Replace(job, "peer qemu smoke", "to be cancelled", 1)+"tags: [golden]\n")
+	write(t, w.dir, "group.yaml", `job_name: group
+visibility: public
+timeouts: {job: {minutes: 10}, action: {minutes: 5}, connection: {minutes: 2}}
+protocols:
+  lava-multinode:
+    timeout: {minutes: 5}
+    roles: {server: {device_type: qemu, count: 1, timeout: {minutes: 2}}, client: {device_type: qemu, count: 1, timeout: {minutes: 2}}}
+actions:
+- boot: {role: [server, client], method: qemu, media: tmpfs, prompts: ['# ']}
+`)
 	write(t, w.dir, "dict.jinja2", "actions: {deploy: {methods: {tmpfs: null}}, boot: {methods: {qemu: null}}}\n")
 	write(t, w.dir, "dispatcher.yaml", "dispatcher_ip: 127.0.0.1\n")
 	write(t, w.dir, "env.yaml", "purge: true\n")
