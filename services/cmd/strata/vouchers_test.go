@@ -48,7 +48,7 @@ func TestVouchers(t *testing.T) {
 		"oidc: {issuer: 'https://id.example.com', client_secret_file: /no}":  "oidc.client_secret_file",
 	} {
 		other := newWorld(t)
-		if status, said := other.strata(t, "up", "--listen-http", "127.0.0.1:0", "--listen-nats", "127.0.0.1:0", "--listen-sql", "", "--data", other.dir, "--config", write(t, other.dir, "bad.yaml", text)); status == exitOK || !strings.Contains(said, want) {
+		if status, said := other.strata(t, "up", "--listen", "127.0.0.1:0", "--listen-nats", "127.0.0.1:0", "--listen-sql", "", "--data", other.dir, "--config", write(t, other.dir, "bad.yaml", text)); status == exitOK || !strings.Contains(said, want) {
 			t.Errorf("start with %q: status %d, %q; want it refused with %q", text, status, said, want)
 		}
 	}
