@@ -117,7 +117,7 @@ func TestEverySubject(t *testing.T) {
 	for name, who := range map[string]tried{
 		"worker":          {as(worker1), w1, []string{"hands.w1", "_INBOX_worker.w1.x", "_INBOX_worker.w1.x.x"}},
 		"another worker":  {as(worker2), worker("lab2=2Eexample=2Ecom"), []string{"hands.lab2=2Eexample=2Ecom", "_INBOX_worker.lab2=2Eexample=2Ecom.x"}},
-		"job":             {as(job42), []string{"output.42", "sync.g=2E1"}, []string{"input.42", "_INBOX_job.42.7.x"}},
+		"job":             {as(job42), []string{"output.42", "sync.g=2E1", "input.42.x"}, []string{"input.42", "_INBOX_job.42.7.x"}},
 		"administrator":   {as(local), []string{"submit.local", "api.local.status", "api.local.users.set"}, []string{"_INBOX.x"}},
 		"user":            {come("all"), []string{"submit.alice", "api.alice.status", "api.alice.users.set"}, []string{"_INBOX_person.alice.x"}},
 		"token to view":   {come("view"), nil, nil},
