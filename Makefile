@@ -48,7 +48,7 @@ TESTED_WITH := dash:dash bash:bash mksh:mksh ip:iproute2 mke2fs:e2fsprogs qemu-i
 TESTED_SLOWLY_WITH := mmdebstrap:mmdebstrap /usr/sbin/sshd:openssh-server /usr/lib/python3/dist-packages/jinja2:python3-jinja2 \
   qemu-system-riscv64:qemu-system-misc mkimage:u-boot-tools mkfs.vfat:dosfstools \
   /usr/share/OVMF/OVMF_CODE.fd:ovmf /usr/share/qemu-efi-aarch64/QEMU_EFI.fd:qemu-efi-aarch64 \
-  /usr/lib/grub/x86_64-efi:grub-efi-amd64-bin /usr/sbin/in.tftpd:tftpd-hpa \
+  /usr/lib/grub/x86_64-efi:grub-efi-amd64-bin /usr/sbin/in.tftpd:tftpd-hpa squid:squid \
   make:make gcc-12:gcc-12 ld:binutils \
   mkbootimg:mkbootimg img2simg:android-sdk-libsparse-utils sgdisk:gdisk \
   aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu bison:bison flex:flex bc:bc patch:patch /usr/include/openssl/evp.h:libssl-dev \
