@@ -100,7 +100,7 @@ func oversees(s *lab.State, who caller, change bool) error {
 func (a *api) listUsers(_ context.Context, who caller, in UserRequest) (out []User, err error) {
 	out = []User{}
 	a.read(func(s *lab.State) {
-		if err = oversees(s, who, false); err != nil {
+		if err = maySee(s, who, "auth.view_user"); err != nil {
 			return
 		}
 		for u := range s.Users() {
@@ -120,7 +120,7 @@ func (a *api) showUser(_ context.Context, who caller, in UserRequest) (out User,
 // userOf shows an account to itself and to those who oversee it.
 func userOf(s *lab.State, who caller, name events.UserName) (User, error) {
 	if name != who.user {
-		if err := oversees(s, who, false); err != nil {
+		if err := maySee(s, who, "auth.view_user"); err != nil {
 			return User{}, err
 		}
 	}
@@ -190,7 +190,7 @@ func (a *api) addUser(ctx context.Context, who caller, in UserRequest) (User, er
 		return User{}, err
 	}
 	err = a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
-		if err := oversees(s, who, true); err != nil {
+		if err := maySetUser(s, who, in, "auth.add_user"); err != nil {
 			return nil, err
 		}
 		if err := unlikeOthers(s, in.User); err != nil {
@@ -293,7 +293,7 @@ func (a *api) setUser(ctx context.Context, who caller, in UserRequest) (User, er
 	}
 	err = a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		own := in.User == who.user && in.ownOnly() && who.can(s, lab.Change, events.Entity{Kind: events.User, ID: string(in.User)}) && !who.acting
-		if err := oversees(s, who, true); err != nil && !own {
+		if err := maySetUser(s, who, in, "auth.change_user"); err != nil && !own {
 			return nil, err
 		}
 		u, facts := s.User(in.User), []events.Event(nil)
@@ -334,7 +334,7 @@ func sameUser(a, b events.UserConfigured) bool {
 
 func (a *api) removeUser(ctx context.Context, who caller, in UserRequest) (none, error) {
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
-		if err := oversees(s, who, true); err != nil {
+		if err := maySetUser(s, who, in, "auth.change_user", "auth.delete_user"); err != nil { // LAVA asks for the first
 			return nil, err
 		}
 		switch {
@@ -373,7 +373,7 @@ func noGroup(name events.GroupName) error {
 func (a *api) listGroups(_ context.Context, who caller, _ GroupRequest) (out []Group, err error) {
 	out = []Group{}
 	a.read(func(s *lab.State) {
-		all := oversees(s, who, false) == nil
+		all := maySee(s, who, "auth.view_group") == nil
 		for g := range s.UserGroups() {
 			if all || s.InGroup(who.user, g.Name) {
 				out = append(out, viewGroup(g))
@@ -387,7 +387,7 @@ func (a *api) showGroup(_ context.Context, who caller, in GroupRequest) (out Gro
 	a.read(func(s *lab.State) {
 		g := s.UserGroup(in.Group)
 		switch {
-		case oversees(s, who, false) != nil && !s.InGroup(who.user, in.Group), g == nil:
+		case maySee(s, who, "auth.view_group") != nil && !s.InGroup(who.user, in.Group), g == nil:
 			err = noGroup(in.Group)
 		default:
 			out = viewGroup(g)
@@ -396,10 +396,11 @@ func (a *api) showGroup(_ context.Context, who caller, in GroupRequest) (out Gro
 	return out, err
 }
 
-// changeGroup records what decide says of a group, for superusers, and for staff where staff may.
-func (a *api) changeGroup(ctx context.Context, who caller, in GroupRequest, staff bool, decide func(*lab.State, *lab.Group) ([]events.Event, error)) (out Group, err error) {
+// changeGroup records what decide says of a group, for superusers, for staff where staff may, and for who has one of
+// the permissions where [maySetGroup] lets them.
+func (a *api) changeGroup(ctx context.Context, who caller, in GroupRequest, by groupRight, decide func(*lab.State, *lab.Group) ([]events.Event, error)) (out Group, err error) {
 	err = a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
-		if err := oversees(s, who, !staff); err != nil {
+		if err := maySetGroup(s, who, in, by.staff, by.permissions...); err != nil {
 			return nil, err
 		}
 		return decide(s, s.UserGroup(in.Group))
@@ -416,7 +417,7 @@ func (a *api) addGroup(ctx context.Context, who caller, in GroupRequest) (Group,
 	if err := checkName("group", string(in.Group), maxGroupBytes); err != nil {
 		return Group{}, err
 	}
-	return a.changeGroup(ctx, who, in, false, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
+	return a.changeGroup(ctx, who, in, groupRight{permissions: []string{"auth.add_group", "auth.change_user"}}, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
 		if g != nil {
 			return nil, refuse(Conflict, "there is a group %s already", in.Group)
 		}
@@ -430,7 +431,7 @@ func (a *api) addGroup(ctx context.Context, who caller, in GroupRequest) (Group,
 }
 
 func (a *api) setGroup(ctx context.Context, who caller, in GroupRequest) (Group, error) {
-	return a.changeGroup(ctx, who, in, false, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
+	return a.changeGroup(ctx, who, in, groupRight{permissions: []string{"auth.change_group"}}, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
 		if g == nil {
 			return nil, noGroup(in.Group)
 		}
@@ -446,7 +447,7 @@ func (a *api) setGroup(ctx context.Context, who caller, in GroupRequest) (Group,
 }
 
 func (a *api) joinGroup(ctx context.Context, who caller, in GroupRequest) (Group, error) {
-	return a.changeGroup(ctx, who, in, true, func(s *lab.State, g *lab.Group) ([]events.Event, error) {
+	return a.changeGroup(ctx, who, in, groupRight{true, []string{"auth.change_user"}}, func(s *lab.State, g *lab.Group) ([]events.Event, error) {
 		switch {
 		case g == nil:
 			return nil, noGroup(in.Group)
@@ -462,7 +463,7 @@ func (a *api) joinGroup(ctx context.Context, who caller, in GroupRequest) (Group
 }
 
 func (a *api) leaveGroup(ctx context.Context, who caller, in GroupRequest) (Group, error) {
-	return a.changeGroup(ctx, who, in, true, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
+	return a.changeGroup(ctx, who, in, groupRight{true, []string{"auth.change_user"}}, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
 		switch {
 		case g == nil:
 			return nil, noGroup(in.Group)
@@ -474,7 +475,7 @@ func (a *api) leaveGroup(ctx context.Context, who caller, in GroupRequest) (Grou
 }
 
 func (a *api) removeGroup(ctx context.Context, who caller, in GroupRequest) (none, error) {
-	_, err := a.changeGroup(ctx, who, in, false, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
+	_, err := a.changeGroup(ctx, who, in, groupRight{permissions: []string{"auth.change_group", "auth.delete_group"}}, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
 		if g == nil {
 			return nil, noGroup(in.Group)
 		}

@@ -124,3 +124,56 @@ func TestJobAnswers(t *testing.T) {
 	c.as("bob").gives(true, "scheduler.jobs.cancel", int64(public)) // it is over
 	c.as("bob").refused(403, "Permission denied.", "scheduler.jobs.cancel", int64(grouped))
 }
+
+// LAVA's permissions on accounts and groups work for those who are no superusers, as far as nobody becomes more by it
+// than they are.
+func TestDelegatedPeople(t *testing.T) {
+	t.Parallel()
+	c := start(t)
+	for _, name := range []string{"ann", "bob"} {
+		c.gives(nil, "auth.users.add", name)
+	}
+	c.gives(nil, "auth.users.add", "root", nil, nil, nil, true, false, true)
+	c.gives(nil, "auth.users.perms.add", "bob", "lava_scheduler_app", "device", "change_device")
+	c.gives(nil, "auth.groups.add", "strong")
+	c.gives(nil, "auth.groups.perms.add", "strong", "lava_scheduler_app", "device", "change_device")
+	ann := c.as("ann")
+	lacks := func(permission, method string, args ...any) {
+		t.Helper()
+		ann.refused(403, "User 'ann' is missing permission "+permission+" .", method, args...)
+	}
+	for _, tt := range []struct {
+		permission string
+		calls      [][]any // are refused without it, and answered with it
+	}{
+		{"add_group", [][]any{{"auth.groups.add", "boards"}}},
+		{"view_group", [][]any{{"auth.groups.list"}, {"auth.groups.show", "boards"}}},
+		{"change_group", [][]any{{"auth.groups.delete", "boards"}}},
+		{"view_user", [][]any{{"auth.users.list"}, {"auth.users.show", "bob"}, {"auth.users.groups.list", "bob"}}},
+		{"add_user", [][]any{{"auth.users.add", "carol", "Carol", nil, "carol@example.com"}}},
+		{"change_user", [][]any{{"auth.users.update", "carol", nil, "Lee"}, {"auth.users.groups.add", "carol", "kernel"}, {"auth.users.groups.delete", "carol", "kernel"}, {"auth.users.delete", "carol"}}},
+	} {
+		_, model, _ := strings.Cut(tt.permission, "_")
+		method := func(call []any) string { return call[0].(string) }
+		for _, call := range tt.calls {
+			if method(call) != "auth.groups.list" && method(call) != "auth.groups.show" { // who lists groups without it sees the own ones
+				lacks("auth."+tt.permission, method(call), call[1:]...)
+			}
+		}
+		c.gives(nil, "auth.users.perms.add", "ann", "auth", model, tt.permission)
+		for _, call := range tt.calls {
+			ann.must(method(call), call[1:]...)
+		}
+	}
+	// What would make somebody more than they are stays with superusers.
+	lacks("auth.add_user", "auth.users.add", "dave", nil, nil, nil, true, false, true)
+	lacks("auth.add_user", "auth.users.add", "dave", nil, nil, nil, true, true)
+	lacks("auth.change_user", "auth.users.update", "ann", nil, nil, nil, nil, nil, true)
+	lacks("auth.change_user", "auth.users.update", "root", nil, nil, nil, false)
+	lacks("auth.change_user", "auth.users.delete", "root")
+	lacks("auth.change_user", "auth.users.update", "bob", "Bobby") // who holds a permission
+	lacks("auth.change_user", "auth.users.groups.add", "ann", "strong")
+	lacks("auth.change_group", "auth.groups.delete", "strong")
+	lacks("auth.change_user", "auth.users.perms.add", "bob", "lava_scheduler_app", "device", "delete_device")
+	lacks("auth.change_group", "auth.groups.perms.add", "strong", "lava_scheduler_app", "device", "delete_device")
+}
