@@ -1,0 +1,63 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestAdministrationIsForWhoRunsTheLab holds that nobody else reaches a page or a form of it, whatever the api would say.
+func TestAdministrationIsForWhoRunsTheLab(t *testing.T) {
+	t.Parallel()
+	s := lab{"issues.list": "[]", "policy.show": "{}"}.site(t)
+	for _, r := range adminRoutes() {
+		path := strings.NewReplacer("{name}", "x").Replace(r.path)
+		if r.path == "/admin/policy" || r.path == "/admin/issues" {
+			continue // whose questions and rights are the api's
+		}
+		w := get(s, path)
+		if r.method == http.MethodPost {
+			w = post(s, path, url.Values{"do": {"remove"}})
+		}
+		if w.Code != http.StatusForbidden {
+			t.Errorf("%s %s answers somebody who does not run the lab with %d, want 403", r.method, path, w.Code)
+		}
+	}
+}
+
+// TestBulk holds that what is refused of one thing keeps nothing from the others, and is told.
+func TestBulk(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	l := lab{"devices.list": []deviceRow{{Device: "q1"}, {Device: "q2"}, {Device: "q3"}},
+		"devices.health": func(in json.RawMessage) (any, error) {
+			var d struct{ Device, Health, Reason string }
+			if err := json.Unmarshal(in, &d); err != nil {
+				return nil, err
+			}
+			asked = append(asked, d.Device+" "+d.Health+" "+d.Reason)
+			if d.Device == "q2" {
+				return nil, &Refusal{Code: "conflict", Message: "q2 is in hand"}
+			}
+			return struct{}{}, nil
+		}}
+	s := l.siteFor(t, Visitor{Name: "root", SignedIn: true, Superuser: true})
+	w := post(s, "/admin/lava_scheduler_app/device/", url.Values{"chosen": {"q1", "q2", "q3"}, "action": {"Maintenance"}, "reason": {"new rack"}})
+	if want := []string{"q1 Maintenance new rack", "q2 Maintenance new rack", "q3 Maintenance new rack"}; !slices.Equal(asked, want) {
+		t.Errorf("asked %q, want %q", asked, want)
+	}
+	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "q2: q2 is in hand") {
+		t.Errorf("status %d, page %s", w.Code, w.Body)
+	}
+	for _, form := range []url.Values{{"chosen": {"q1"}, "action": {"Bad"}}, {"action": {"Good"}}} {
+		if w := post(s, "/admin/lava_scheduler_app/device/", form); w.Code != http.StatusBadRequest {
+			t.Errorf("form %v: status %d, want 400", form, w.Code)
+		}
+	}
+	if len(asked) != 3 {
+		t.Errorf("a wrong form changed something: %q", asked[3:])
+	}
+}

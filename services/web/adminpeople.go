@@ -1,0 +1,247 @@
+package web
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// usersPage lists accounts.
+func usersPage(q *request) (page, error) { return q.users(nil) }
+
+func (q *request) users(wrong error) (page, error) {
+	if err := q.runs(); err != nil {
+		return page{}, err
+	}
+	all, err := asked[[]account](q, "users.list", map[string]any{"all": true})
+	if err != nil {
+		return page{}, err
+	}
+	may := func(a account) string {
+		switch {
+		case !a.Active:
+			return "inactive"
+		case a.Superuser:
+			return "superuser"
+		case a.Staff:
+			return "staff"
+		}
+		return "active"
+	}
+	columns := []column[account]{
+		{name: "user", title: "User", text: func(a account) string { return a.User }},
+		{name: "name", title: "Name", text: func(a account) string { return a.FirstName + " " + a.LastName + " " + a.Email }, narrow: true},
+		{name: "state", title: "Is", text: may, exact: true},
+		{name: "group", title: "Groups", text: func(a account) string { return strings.Join(a.Groups, " ") }, narrow: true},
+		{name: "tokens", title: "Tokens", number: true, order: func(a, b account) int { return a.Tokens - b.Tokens }},
+		{name: "used", title: "Last use", order: func(a, b account) int { return a.LastUse.Compare(b.LastUse) }},
+	}
+	data := map[string]any{"List": list(q, "user", columns, all), "Name": q.PostFormValue("user")}
+	return q.withWrong(page{template: "users", data: data, crumbs: adminCrumbs("Users"), styles: []string{"query.css"}, live: "user/", help: "people"}, wrong)
+}
+
+// addUser makes an account.
+func addUser(q *request) (page, error) {
+	if err := q.runs(); err != nil {
+		return page{}, err
+	}
+	name := strings.TrimSpace(q.PostFormValue("user"))
+	in := map[string]any{"user": name}
+	if v := q.PostFormValue("email"); v != "" {
+		in["email"] = v
+	}
+	if err := q.ask("users.add", in, nil); err != nil {
+		return q.users(err)
+	}
+	return page{to: "/admin/auth/user/" + url.PathEscape(name) + "/change/", note: "The account is there. Give it a password or a token."}, nil
+}
+
+// userPage shows one account.
+func userPage(q *request) (page, error) { return q.userToChange(nil) }
+
+func (q *request) userToChange(wrong error) (page, error) {
+	if err := q.runs(); err != nil {
+		return page{}, err
+	}
+	user, err := asked[account](q, "users.show", map[string]any{"user": q.PathValue("name")})
+	if err != nil {
+		return page{}, err
+	}
+	groups, err := asked[[]groupOf](q, "groups.list", map[string]any{})
+	if err != nil {
+		return page{}, err
+	}
+	data := map[string]any{"User": user, "Permissions": strings.Join(user.Permissions, "\n"), "Self": user.User == q.Name, "Super": q.Superuser}
+	var names []string
+	for _, g := range groups {
+		names = append(names, g.Group)
+	}
+	data["Groups"] = names
+	tokens, err := asked[[]issuedToken](q, "tokens.list", map[string]any{"user": user.User, "sessions": true})
+	if err == nil {
+		data["Tokens"] = tokens
+	}
+	if facts, err := factsOf(q, "user/"+user.User); err == nil {
+		slices.Reverse(facts)
+		data["Facts"] = facts[:min(len(facts), 50)]
+	}
+	return q.withWrong(page{template: "user", data: data, title: user.User, crumbs: adminCrumbs(user.User, crumb{"Users", "/admin/auth/user/"}), styles: []string{"query.css"},
+		live: "user/" + user.User, help: "people"}, wrong)
+}
+
+// saveUser changes an account, its groups, or ends one of its tokens.
+func saveUser(q *request) (page, error) {
+	if err := q.runs(); err != nil {
+		return page{}, err
+	}
+	name := q.PathValue("name")
+	back := "/admin/auth/user/" + url.PathEscape(name) + "/change/"
+	var err error
+	note := "Saved."
+	switch q.PostFormValue("do") {
+	case "join", "leave":
+		err = q.ask("groups."+q.PostFormValue("do"), map[string]any{"group": q.PostFormValue("group"), "user": name}, nil)
+	case "revoke":
+		err, note = q.ask("tokens.revoke", map[string]any{"user": name, "token": q.PostFormValue("token"), "reason": "revoked by " + q.Name}, nil), "The token is revoked."
+	case "password":
+		err, note = q.ask("users.set", map[string]any{"user": name, "password": q.PostFormValue("password")}, nil), "The password is set, and the sessions of "+name+" are over."
+	case "remove":
+		if err = q.ask("users.remove", map[string]any{"user": name}, nil); err == nil {
+			return page{to: "/admin/auth/user/", note: "The account " + name + " is removed. Its jobs stay."}, nil
+		}
+	default:
+		in := map[string]any{"user": name, "email": q.PostFormValue("email"), "first_name": q.PostFormValue("first_name"), "last_name": q.PostFormValue("last_name"),
+			"active": q.PostFormValue("active") != "", "permissions": append([]string{}, strings.Fields(q.PostFormValue("permissions"))...)}
+		if q.Superuser {
+			in["staff"], in["superuser"] = q.PostFormValue("staff") != "", q.PostFormValue("superuser") != ""
+		}
+		err = q.ask("users.set", in, nil)
+	}
+	if err != nil {
+		return q.userToChange(err)
+	}
+	return page{to: back, note: note}, nil
+}
+
+// groupsPage lists groups.
+func groupsPage(q *request) (page, error) { return q.groups(nil) }
+
+func (q *request) groups(wrong error) (page, error) {
+	if err := q.runs(); err != nil {
+		return page{}, err
+	}
+	all, err := asked[[]groupOf](q, "groups.list", map[string]any{})
+	if err != nil {
+		return page{}, err
+	}
+	return q.withWrong(page{template: "groups", data: map[string]any{"Groups": all, "Name": q.PostFormValue("group")}, crumbs: adminCrumbs("Groups"), styles: []string{"query.css"}, live: "group/", help: "people"}, wrong)
+}
+
+// addGroup makes a group.
+func addGroup(q *request) (page, error) {
+	if err := q.runs(); err != nil {
+		return page{}, err
+	}
+	name := strings.TrimSpace(q.PostFormValue("group"))
+	if err := q.ask("groups.add", map[string]any{"group": name}, nil); err != nil {
+		return q.groups(err)
+	}
+	return page{to: "/admin/auth/group/" + url.PathEscape(name) + "/change/", note: "The group is there."}, nil
+}
+
+// groupPage shows one group.
+func groupPage(q *request) (page, error) { return q.groupToChange(nil) }
+
+func (q *request) groupToChange(wrong error) (page, error) {
+	if err := q.runs(); err != nil {
+		return page{}, err
+	}
+	g, err := asked[groupOf](q, "groups.show", map[string]any{"group": q.PathValue("name")})
+	if err != nil {
+		return page{}, err
+	}
+	return q.withWrong(page{template: "group", data: map[string]any{"Group": g, "Permissions": strings.Join(g.Permissions, "\n")}, title: g.Group,
+		crumbs: adminCrumbs(g.Group, crumb{"Groups", "/admin/auth/group/"}), styles: []string{"query.css"}, live: "group/" + g.Group, help: "people"}, wrong)
+}
+
+// saveGroup changes a group.
+func saveGroup(q *request) (page, error) {
+	if err := q.runs(); err != nil {
+		return page{}, err
+	}
+	name := q.PathValue("name")
+	var err error
+	switch do := q.PostFormValue("do"); do {
+	case "join", "leave":
+		err = q.ask("groups."+do, map[string]any{"group": name, "user": strings.TrimSpace(q.PostFormValue("user"))}, nil)
+	case "remove":
+		if err = q.ask("groups.remove", map[string]any{"group": name}, nil); err == nil {
+			return page{to: "/admin/auth/group/", note: "Group " + name + " is removed."}, nil
+		}
+	default:
+		err = q.ask("groups.set", map[string]any{"group": name, "permissions": append([]string{}, strings.Fields(q.PostFormValue("permissions"))...)}, nil)
+	}
+	if err != nil {
+		return q.groupToChange(err)
+	}
+	return page{to: "/admin/auth/group/" + url.PathEscape(name) + "/change/", note: "Saved."}, nil
+}
+
+// permissionRow is who may do what with what.
+type permissionRow struct {
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+	Group      string `json:"group"`
+	User       string `json:"user"`
+	Permission string `json:"permission"`
+}
+
+// permissionsPage lists permissions.
+func permissionsPage(q *request) (page, error) { return q.permissions(nil) }
+
+func (q *request) permissions(wrong error) (page, error) {
+	if err := q.runs(); err != nil {
+		return page{}, err
+	}
+	all, err := asked[struct {
+		Open bool            `json:"open"`
+		Rows []permissionRow `json:"permissions"`
+	}](q, "permissions.list", map[string]any{})
+	if err != nil {
+		return page{}, err
+	}
+	form := permissionRow{q.PostFormValue("kind"), q.PostFormValue("name"), q.PostFormValue("group"), q.PostFormValue("user"), q.PostFormValue("permission")}
+	data := map[string]any{"Open": all.Open, "Rows": all.Rows, "Form": form, "Kinds": []pair{{"", "everything"}, {"device", "the device"}, {"devicetype", "the device type"}, {"worker", "the worker"}}}
+	return q.withWrong(page{template: "permissions", data: data, crumbs: adminCrumbs("Permissions"), styles: []string{"query.css"}, help: "people"}, wrong)
+}
+
+// changePermission grants or revokes one permission, or opens or closes the lab for people without a name.
+func changePermission(q *request) (page, error) {
+	if err := q.runs(); err != nil {
+		return page{}, err
+	}
+	in := map[string]any{}
+	for _, name := range []string{"kind", "name", "group", "user", "permission", "reason"} {
+		if v := strings.TrimSpace(q.PostFormValue(name)); v != "" {
+			in[name] = v
+		}
+	}
+	var err error
+	note := "Granted."
+	switch q.PostFormValue("do") {
+	case "revoke":
+		err, note = q.ask("permissions.revoke", in, nil), "Revoked."
+	case "open", "close":
+		open := q.PostFormValue("do") == "open"
+		err, note = q.ask("permissions.open", map[string]any{"open": open}, nil), "The lab is closed to people without a name."
+		if open {
+			note = "People without a name see what no permission restricts."
+		}
+	default:
+		err = q.ask("permissions.grant", in, nil)
+	}
+	if err != nil {
+		return q.permissions(err)
+	}
+	return page{to: "/admin/auth/permission/", note: note}, nil
+}
