@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -130,7 +131,9 @@ type jobListData struct {
 	Errors  bool
 	Views   []savedView
 	Lists   []savedView
-	Set     bool // some filter is set
+	Set     bool   // some filter is set
+	Path    string // of the list, below /scheduler/
+	Whose   string // favourites
 }
 
 // savedView is a list that has a name.
@@ -150,7 +153,7 @@ func (l jobList) page(q *request) (page, error) {
 		return page{}, &Refusal{Code: "not-found", Message: "there is nobody whose jobs these could be: sign in first"}
 	}
 	asked := q.URL.Query()
-	d := jobListData{jobList: l, Title: l.title, Search: asked.Get("search"), Errors: l.more, Lengths: []int{10, 25, 50, 100, 500}, Length: usualLength}
+	d := jobListData{jobList: l, Path: l.path, Whose: cmp.Or(asked.Get("username"), q.Name), Title: l.title, Search: asked.Get("search"), Errors: l.more, Lengths: []int{10, 25, 50, 100, 500}, Length: usualLength}
 	if n, err := strconv.Atoi(asked.Get("length")); err == nil && n > 0 {
 		d.Length = min(n, 1000)
 	}
