@@ -30,7 +30,7 @@ const own = {
     const scene = await browser.newContext({ reducedMotion: 'reduce', ...context });
     scene.setDefaultTimeout(patience);
     const page = await scene.newPage();
-    const entry = { page, scene, complaints: [] };
+    const entry = { page, scene, patience, complaints: [] };
     // A refused script or a broken link is said on the console only, where nobody looks.
     page.on('console', m => m.type() === 'error' && entry.complaints.push(`${page.url()}: ${m.text()} (${m.location().url})`));
     page.on('pageerror', e => entry.complaints.push(`${page.url()}: ${e.message}`));
@@ -42,6 +42,7 @@ const own = {
 
   // go returns the status of the document: 200, 404.
   async go({ page }, url) {
+    if (url.includes('#')) await page.goto('about:blank'); // or the same document would only be scrolled
     const reply = await page.goto(url, { waitUntil: 'load' });
     return reply ? reply.status() : 0;
   },
@@ -52,16 +53,32 @@ const own = {
     await found.first().waitFor({ state: wanted ? 'visible' : 'hidden' });
   },
 
+  // until waits until an expression is true. It is asked from outside: what playwright would put into the page
+  // for that, the page's content security policy refuses.
+  async until({ page, patience }, expression) {
+    const end = Date.now() + patience;
+    for (;;) {
+      const value = await page.evaluate(expression).catch(e => {
+        if (/context was destroyed|navigat/i.test(e.message)) return false; // it is on its way to another page
+        throw e;
+      });
+      if (value) return;
+      if (Date.now() > end) throw new Error(`not true within ${patience} ms`);
+      await new Promise(done => setTimeout(done, 40));
+    }
+  },
+
   // complaints returns what the browser complained of since it was last asked.
   async complaints(entry) {
     return entry.complaints.splice(0);
   },
 
-  // examine returns what axe finds against WCAG 2.2 A and AA, a line each. It comes in through the
+  // examine returns what axe finds against WCAG 2.2 A and AA, or against one rule alone, a line each. It comes in through the
   // debugger, which a page's content security policy does not bind.
-  async examine({ page, scene }) {
+  async examine({ page, scene }, rule) {
     const session = await scene.newCDPSession(page);
-    const run = `${axe}; axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })
+    const rules = rule ? { type: 'rule', values: [rule] } : ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+    const run = `window.axe || (() => { ${axe} })(); axe.run(document, { runOnly: ${JSON.stringify(rules)} })
       .then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ': ' + v.help + ': ' + n.html.slice(0, 160) + ' (' + n.failureSummary.split('\\n').slice(1).join(' ').trim().slice(0, 200) + ')')))`;
     const answer = await session.send('Runtime.evaluate', { expression: run, awaitPromise: true, returnByValue: true });
     await session.detach();

@@ -158,7 +158,7 @@ func (p *Page) Eval(expression string, into any) {
 // Await waits until an expression of the page is true.
 func (p *Page) Await(expression string) {
 	p.t.Helper()
-	if err := p.Try("", "waitForFunction", nil, expression); err != nil {
+	if err := p.Try("", "until", nil, expression); err != nil {
 		p.t.Fatalf("%s: %s does not come true: %v\nThe page says:\n%s", p.address(), expression, err, p.said())
 	}
 }
@@ -171,11 +171,20 @@ func (p *Page) Complaints() (all []string) {
 	return all
 }
 
-// Examine reports whatever axe finds against WCAG 2.2 AA on the page as it is.
+// Examine reports whatever axe finds against WCAG 2.2 AA on the page as it is, and whatever of its words cannot
+// be read for want of contrast where dark colours are preferred.
 func (p *Page) Examine() {
 	p.t.Helper()
+	p.examine()
+	p.Do("", "emulateMedia", nil, map[string]string{"colorScheme": "dark"})
+	p.examine("color-contrast")
+	p.Do("", "emulateMedia", nil, map[string]string{"colorScheme": "light"})
+}
+
+func (p *Page) examine(rules ...any) {
+	p.t.Helper()
 	var found []string
-	p.Do("", "examine", &found)
+	p.Do("", "examine", &found, rules...)
 	for _, line := range found {
 		p.t.Errorf("%s: %s", p.At(), line)
 	}
