@@ -17,7 +17,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # ST1005 wants error strings in lower case; those of jobs are LAVA's words, which its users match on.
 CHECKS := inherit,-ST1005
 
-.PHONY: help demo build test test-all race fuzz bench faults generate lint deps test-deps clean
+.PHONY: help demo build test test-all screens race fuzz bench faults generate lint deps test-deps clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,10 @@ test: test-deps lint ## hold the house rules, then all tests of every module, th
 test-all: test ## tests, then the slow ones too: machines of every kind, the container image
 	@.ci/install $(TESTED_SLOWLY_WITH)
 	STRATA_TEST_ALL=1 STRATA_TEST_IMAGE=1 STRATA_REQUIRE_BOOT=1 $(GO) test -p 1 -timeout 4h work
+
+screens: test-deps ## take the pictures of docs/screens anew
+	@mkdir -p docs/screens
+	STRATA_SCREENS=$(CURDIR)/docs/screens STRATA_REQUIRE_BOOT=1 $(GO) test -count 1 -run TestScreens ./services/cmd/strata
 
 race: deps ## run every test with the race detector; slow
 	$(GO) test -race -timeout 60m work
