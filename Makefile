@@ -17,7 +17,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # ST1005 wants error strings in lower case; those of jobs are LAVA's words, which its users match on.
 CHECKS := inherit,-ST1005
 
-.PHONY: help demo build test test-all screens race fuzz bench faults generate lint deps test-deps clean
+.PHONY: help demo build deb test test-all screens race fuzz bench faults generate lint deps test-deps clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ build: ## build bin/strata
 demo: deps build ## run one real job: kernel in QEMU, live log, results, SQL; KEEP=1 leaves the lab running
 	@$(STRATA) demo $(if $(KEEP),--keep)
 
+VERSION ?=
+deb: deps ## build Debian packages in dist/; VERSION=2026.11 names them
+	@GO="$(GO)" packaging/build dist $(VERSION)
+
 # What tests need beyond what Strata itself does: shells and tools of images, a network of their own,
 # machines of other architectures, boot loaders.
 TESTED_WITH := dash:dash bash:bash mksh:mksh ip:iproute2 mke2fs:e2fsprogs qemu-img:qemu-utils \
@@ -42,7 +46,8 @@ TESTED_WITH := dash:dash bash:bash mksh:mksh ip:iproute2 mke2fs:e2fsprogs qemu-i
   grub-mknetdir:grub-common /usr/lib/grub/i386-pc:grub-pc-bin \
   ssh:openssh-client dropbear:dropbear-bin sfdisk:fdisk fastboot:fastboot nbd-server:nbd-server rpcbind:rpcbind lavacli:lavacli slapd:slapd \
   /usr/lib/python3/dist-packages/zmq:python3-zmq ganesha.nfsd:nfs-ganesha /usr/lib/x86_64-linux-gnu/ganesha/libfsalvfs.so:nfs-ganesha-vfs \
-  chromium:chromium node:nodejs /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core
+  chromium:chromium node:nodejs /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:fonts-dejavu-core \
+  man:man-db zsh:zsh fish:fish
 
 # What the slow tests need beyond that.
 TESTED_SLOWLY_WITH := mmdebstrap:mmdebstrap /usr/sbin/sshd:openssh-server /usr/lib/python3/dist-packages/jinja2:python3-jinja2 \
@@ -52,7 +57,7 @@ TESTED_SLOWLY_WITH := mmdebstrap:mmdebstrap /usr/sbin/sshd:openssh-server /usr/l
   make:make gcc-12:gcc-12 ld:binutils \
   mkbootimg:mkbootimg img2simg:android-sdk-libsparse-utils sgdisk:gdisk \
   aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu bison:bison flex:flex bc:bc patch:patch /usr/include/openssl/evp.h:libssl-dev \
-  /usr/lib/python3/dist-packages/lava_dispatcher:lava-dispatcher
+  /usr/lib/python3/dist-packages/lava_dispatcher:lava-dispatcher lintian:lintian unshare:util-linux
 
 test-deps: deps
 	@.ci/install $(TESTED_WITH)
@@ -102,4 +107,4 @@ lint: ## gofmt, go vet, staticcheck, import rules
 	$(GO) test -run 'TestImports' ./services
 
 clean: ## remove what was built here; caches of the user stay
-	rm -rf bin
+	rm -rf bin dist

@@ -180,7 +180,7 @@ func debian(t *testing.T) string {
 func (m *machine) try(script string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(m.pid), "--all", "--root", "--wd=/", "env", "-i",
+	cmd := exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(m.pid), "--all", "--root", "--wdns=/", "env", "-i",
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive",
 		"bash", "-c", script)
 	out, err := cmd.CombinedOutput()
@@ -217,7 +217,7 @@ func (m *machine) text(t *testing.T, to, text string) {
 
 func (m *machine) feed(t *testing.T, from interface{ Read([]byte) (int, error) }, to string) {
 	t.Helper()
-	cmd := exec.Command("nsenter", "--target", strconv.Itoa(m.pid), "--all", "--root", "--wd=/",
+	cmd := exec.Command("nsenter", "--target", strconv.Itoa(m.pid), "--all", "--root", "--wdns=/",
 		"/bin/bash", "-c", `mkdir -p "$(dirname "$1")" && cat > "$1" && chmod 644 "$1"`, "put", to)
 	cmd.Stdin = from
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -257,8 +257,7 @@ func eventually(t *testing.T, what string, ask func() (yes bool, last string)) {
 // run runs a program out here that has to succeed, with more variables.
 func run(t *testing.T, env []string, program string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(program, args...)
-	cmd.Dir = dispatchertest.Root(t)
+	cmd := command(t, program, args...)
 	cmd.Env = append(os.Environ(), env...)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
@@ -266,4 +265,16 @@ func run(t *testing.T, env []string, program string, args ...string) string {
 		t.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, &said, &out)
 	}
 	return out.String()
+}
+
+// command is a program that is run at the top of the repository, where scripts are named by their path.
+func command(t *testing.T, program string, args ...string) *exec.Cmd {
+	t.Helper()
+	root := dispatchertest.Root(t)
+	if strings.Contains(program, "/") && !filepath.IsAbs(program) {
+		program = filepath.Join(root, program)
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Dir = root
+	return cmd
 }

@@ -59,7 +59,9 @@ func (a *app) workerEnroll() *cobra.Command {
 		Short: "Make this machine a worker of a lab",
 		Long: `Make this machine a worker of a lab, with a word that "strata workers invite" printed there. The worker's own credential
 is kept in its data directory, readable by its owner alone, with the lab's address; "strata worker" then needs nothing more.
-The word is worth nothing afterwards.`,
+The word is worth nothing afterwards.
+
+Where the service strata-worker is installed, root enrolls that: it starts by itself.`,
 		Example: "  strata worker enroll --server https://lab.example.com --token WORD\n  strata worker",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -68,6 +70,13 @@ The word is worth nothing afterwards.`,
 				return misuse("say the word that `strata workers invite` printed: --token WORD, or STRATA_TOKEN")
 			}
 			a.token = "" // it opens nothing on the bus
+			service := data == "" && a.installedWorker()
+			switch {
+			case service:
+				data = workerDirectory
+			case data == "":
+				data = filepath.Join(a.defaultData(), "worker")
+			}
 			file := filepath.Join(data, enrolmentFile)
 			// What would not be kept would have used the word up for nothing.
 			if err := os.MkdirAll(data, 0o700); err != nil {
@@ -101,12 +110,16 @@ The word is worth nothing afterwards.`,
 				return err
 			}
 			_, err = keep.Write(append(text, '\n'))
-			if err := errors.Join(err, keep.Chmod(0o600), keep.Sync(), os.Rename(file+".new", file)); err != nil {
+			if err := errors.Join(err, keep.Chmod(0o600), ownedLike(keep, data), keep.Sync(), os.Rename(file+".new", file)); err != nil {
 				return fmt.Errorf("keep the worker's credential: %w; ask for another word: this one was used", err)
 			}
 			if a.json {
 				w.Token = "" // it is in the file
 				return a.printJSON(w)
+			}
+			if service {
+				_, err = fmt.Fprintf(a.out, "worker %s is enrolled; the service strata-worker starts by itself\n", name)
+				return err
 			}
 			_, err = fmt.Fprintf(a.out, "worker %s is enrolled; start it with: strata worker%s\n", name, dataFlag(data, filepath.Join(a.defaultData(), "worker")))
 			return err
@@ -114,7 +127,7 @@ The word is worth nothing afterwards.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&name, "name", hostname(), "name of this worker in the lab")
-	f.StringVar(&data, "data", filepath.Join(a.defaultData(), "worker"), "the worker's data directory")
+	f.StringVar(&data, "data", "", "the worker's data directory; by default that of the service for root, where it is installed, or else the usual one")
 	return cmd
 }
 

@@ -9,11 +9,15 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // serviceDirectory is where a lab that runs as a service of the machine says where it is: the unit's
 // RuntimeDirectory, which goes as the service does.
 const serviceDirectory = "/run/strata"
+
+// workerDirectory is the data directory of the worker that is a service of the machine.
+const workerDirectory = "/var/lib/strata-worker"
 
 // What a service manager is told of a process that it started with Type=notify; see sd_notify(3).
 const (
@@ -103,4 +107,30 @@ func shareAdministrator(data, group string) error {
 		return fmt.Errorf("administrators: give the credential to group %s, which the lab's user has to be in: %w", group, err)
 	}
 	return os.Chmod(path, 0o640)
+}
+
+// installedWorker tells whether a worker is a service of this machine, and this process may say what it works for.
+func (a *app) installedWorker() bool {
+	if a.serviceDir == "" || os.Geteuid() != 0 {
+		return false
+	}
+	info, err := os.Stat(workerDirectory)
+	return err == nil && info.IsDir()
+}
+
+// ownedLike gives a file to the owner of a directory where this process is root: the service that shall read
+// the file runs as somebody else.
+func ownedLike(f *os.File, dir string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return f.Chown(int(owner.Uid), int(owner.Gid))
 }

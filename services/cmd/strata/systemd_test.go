@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -135,5 +136,32 @@ func TestTellManager(t *testing.T) {
 	n, err := conn.Read(buffer)
 	if err != nil || string(buffer[:n]) != "READY=1" {
 		t.Errorf("the manager heard %q, %v; want READY=1", buffer[:n], err)
+	}
+}
+
+// TestOwnedLike holds that what root keeps in a service's directory is the service's.
+func TestOwnedLike(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED: only root can give files away")
+	}
+	dir := t.TempDir()
+	if err := os.Chown(dir, 4711, 4712); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(dir, "enrolment.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := ownedLike(f, dir); err != nil {
+		t.Fatal(err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := info.Sys().(*syscall.Stat_t); o.Uid != 4711 || o.Gid != 4712 {
+		t.Errorf("the file belongs to %d:%d, want 4711:4712", o.Uid, o.Gid)
 	}
 }
