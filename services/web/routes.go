@@ -21,5 +21,5 @@ func routes() []route {
 		{get, "/", home, "Lab", "see how the lab is: what runs, what waits, what broke"},
 		{post, "/theme", setTheme, "", "choose light or dark"},
 	}, deviceRoutes(), typeRoutes(), workerRoutes(), labRoutes(), reservationRoutes(), reportRoutes(), queryRoutes(), chartRoutes(), helpRoutes(),
-		jobRoutes(), jobListRoutes(), logRoutes(), submitRoutes(), resultRoutes(), searchRoutes(), accountRoutes(), adminRoutes())
+		jobRoutes(), bundleRoutes(), jobListRoutes(), logRoutes(), submitRoutes(), resultRoutes(), searchRoutes(), accountRoutes(), adminRoutes())
 }

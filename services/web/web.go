@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -25,6 +26,8 @@ type Deps struct {
 	Logger  *slog.Logger
 	Name    string // of the instance, as it stands on every page
 	Version string // of this build
+	// Bundle writes a tar with all that reproduces a job that is over; nil where this process cannot.
+	Bundle func(ctx context.Context, v Visitor, job uint64, to io.Writer) error
 	// ExtraContext are further names that a job's context may set in this lab.
 	ExtraContext []string
 	// Interfaces tells what programs can call, for the page that lists it; nil where this process has pages alone.

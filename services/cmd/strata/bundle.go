@@ -57,6 +57,7 @@ type bundling struct {
 	job         events.JobID
 	file, cache string
 	artefacts   bool
+	light       bool // fetch nothing: who asks may not send the lab's server about
 
 	dir      string // of the members
 	in       api.Inputs
@@ -80,16 +81,48 @@ func (a *app) bundle(ctx context.Context, b bundling) error {
 		return err
 	}
 	defer done()
+	if err := b.make(ctx, a, bundleSource{c.Call, c.Log}); err != nil {
+		return err
+	}
+	if a.json {
+		if err := a.printJSON(b.manifest); err != nil {
+			return err
+		}
+	} else {
+		with := 0
+		for _, f := range b.manifest.Artefacts {
+			if f.File != "" {
+				with++
+			}
+		}
+		fmt.Fprintf(a.out, "%s: job %s, %d of %d downloads, %d test repositories; run it with `strata run %s`\n",
+			b.file, b.in.Display, with, len(b.manifest.Artefacts), len(b.manifest.Trees), b.file)
+	}
+	if b.missing > 0 {
+		return fmt.Errorf("%d files that the job fetched are not in %s", b.missing, b.file)
+	}
+	return nil
+}
+
+// bundleSource is how a bundle's maker asks the lab: by the bus, or within its process.
+type bundleSource struct {
+	call func(ctx context.Context, verb string, in, out any) error
+	log  func(ctx context.Context, in api.LogRequest, each func(line uint64, r events.Record) error) error
+}
+
+// make gathers all that belongs into the bundle, and writes its file.
+func (b *bundling) make(ctx context.Context, a *app, c bundleSource) error {
 	var j api.Job
-	if err := c.Call(ctx, "jobs.show", api.JobRequest{Job: b.job}, &j); err != nil {
+	if err := c.call(ctx, "jobs.show", api.JobRequest{Job: b.job}, &j); err != nil {
 		return explain(err)
 	}
 	if !j.Over() {
 		return fmt.Errorf("job %d is %s: a bundle is made of one that is over", b.job, j.State)
 	}
-	if err := c.Call(ctx, "jobs.inputs", api.JobRequest{Job: b.job}, &b.in); err != nil {
+	if err := c.call(ctx, "jobs.inputs", api.JobRequest{Job: b.job}, &b.in); err != nil {
 		return explain(err)
 	}
+	var err error
 	if b.redact, err = reproduce.NewRedactor([]byte(b.in.Definition)); err != nil {
 		return err
 	}
@@ -113,38 +146,18 @@ func (a *app) bundle(ctx context.Context, b bundling) error {
 	b.manifest.Device, b.manifest.DeviceType, b.manifest.Made = string(b.in.Device), string(b.in.DeviceType), a.now().UTC()
 	b.manifest.Versions = map[string]string{"strata": version, "lab": b.in.Version, "dispatcher": b.outcome.Version}
 	b.manifest.Redacted = b.redact.Count
-	if err := writeBundle(b.file, b.manifest, b.dir); err != nil {
-		return err
-	}
-	if a.json {
-		if err := a.printJSON(b.manifest); err != nil {
-			return err
-		}
-	} else {
-		with := 0
-		for _, f := range b.manifest.Artefacts {
-			if f.File != "" {
-				with++
-			}
-		}
-		fmt.Fprintf(a.out, "%s: job %s, %d of %d downloads, %d test repositories; run it with `strata run %s`\n",
-			b.file, b.in.Display, with, len(b.manifest.Artefacts), len(b.manifest.Trees), b.file)
-	}
-	if b.missing > 0 {
-		return fmt.Errorf("%d files that the job fetched are not in %s", b.missing, b.file)
-	}
-	return nil
+	return writeBundle(b.file, b.manifest, b.dir)
 }
 
 // writeLog keeps the log, and reads what the run came to.
-func (b *bundling) writeLog(ctx context.Context, c api.Client) error {
+func (b *bundling) writeLog(ctx context.Context, c bundleSource) error {
 	f, err := os.Create(filepath.Join(b.dir, reproduce.LogFile))
 	if err != nil {
 		return fmt.Errorf("keep the log: %w", err)
 	}
 	defer f.Close()
 	out := bytes.Buffer{}
-	err = c.Log(ctx, api.LogRequest{Job: b.job}, func(_ uint64, r events.Record) error {
+	err = c.log(ctx, api.LogRequest{Job: b.job}, func(_ uint64, r events.Record) error {
 		b.outcome.Add(r)
 		line, err := json.Marshal(r)
 		if err != nil {
@@ -258,6 +271,10 @@ func (b *bundling) gather(ctx context.Context, a *app, clean dispatcher.Job) {
 		b.note(a, "%v", err)
 	}
 	for _, t := range trees {
+		if b.light {
+			b.manifest.Trees = append(b.manifest.Trees, t.shown)
+			continue
+		}
 		if t.shown.File, err = b.fetchTree(ctx, t.raw); err != nil {
 			b.missing++
 			b.note(a, "the tests of %s at %s are not in the bundle: %v", t.shown.Repository, t.shown.Commit, err)
