@@ -35,21 +35,21 @@ func deviceAddress(name string) string { return "/scheduler/device/" + url.PathE
 // deviceData is what the page of a device shows.
 type deviceData struct {
 	wholeDevice
-	May            rights
-	Warnings       []string
+	May            rights   // of the visitor
+	Warnings       []string // what keeps it from jobs, in sentences
 	Worker         *workerRow
-	WorkerName     string // where the worker itself is hidden
-	Before, After  string // devices of the same type beside it, by name
-	Jobs           []projections.SelectedJob
-	Count          uint64
-	NoJobs         string // why there are none to show
+	WorkerName     string                    // where the worker itself is hidden
+	Before, After  string                    // devices of the same type beside it, by name
+	Jobs           []projections.SelectedJob // the latest
+	Count          uint64                    // of all
+	NoJobs         string                    // why there are none to show
 	Steps          []step
-	More           int // steps that are not shown
-	NoStory        string
-	Line           template.HTML
-	Since          time.Time
-	Shares         []share
-	Healths        []string
+	More           int           // steps that are not shown
+	NoStory        string        // why none is told
+	Line           template.HTML // the bar of healths
+	Since          time.Time     // where it begins
+	Shares         []share       // the same as numbers, for those who do not see it
+	Healths        []string      // to choose from
 	Workers, Kinds []string
 	Now            time.Time
 }
@@ -60,7 +60,8 @@ const stepsShown = 20
 // timelineDays is how far back the bar of healths goes.
 const timelineDays = 30
 
-// devicePage shows how a device is and what it did.
+// devicePage shows how a device is and what it did. Only the device itself has to be there: where the tables or the
+// facts are away or hidden, their part says so and the rest is shown.
 func devicePage(q *request) (page, error) {
 	name := q.PathValue("name")
 	d := deviceData{Now: q.now, Since: q.now.Add(-timelineDays * 24 * time.Hour), Healths: []string{"Good", "Unknown", "Looping", "Bad", "Maintenance", "Retired"}}
@@ -68,6 +69,7 @@ func devicePage(q *request) (page, error) {
 	if d.wholeDevice, err = theDevice(q, name); err != nil {
 		return page{}, err
 	}
+	// The same question as of the forms: what is refused is not offered.
 	d.May, d.WorkerName = q.may("device/"+name), d.wholeDevice.Worker
 	d.beside(q)
 	d.warn(q)
@@ -82,6 +84,7 @@ func devicePage(q *request) (page, error) {
 		d.NoStory = err.Error()
 	}
 	d.Steps = tell(facts)
+	// A board that runs jobs for years has been looked after a thousand times.
 	if n := len(d.Steps); n > stepsShown && !q.URL.Query().Has("all") {
 		d.Steps, d.More = d.Steps[:stepsShown], n-stepsShown
 	}
@@ -107,6 +110,7 @@ func (d *deviceData) beside(q *request) {
 		return
 	}
 	devices = slices.DeleteFunc(devices, func(one deviceRow) bool { return one.DeviceType != d.DeviceType })
+	// devices.list is by name, so the neighbours are those beside it.
 	at := slices.IndexFunc(devices, func(one deviceRow) bool { return one.Device == d.Device })
 	if at > 0 {
 		d.Before = devices[at-1].Device
@@ -142,7 +146,7 @@ func (d *deviceData) warn(q *request) {
 	} else if invalid != "" {
 		d.Warnings = append(d.Warnings, "Its configuration is not valid: "+invalid)
 	}
-	if d.May.Change() {
+	if d.May.Change() { // others cannot do anything about it
 		if kind, err := theType(q, d.DeviceType); err == nil && kind.HealthCheck == "" {
 			d.Warnings = append(d.Warnings, "Device type "+d.DeviceType+" has no health check, so nothing notices when the board breaks.")
 		}
@@ -178,7 +182,7 @@ func describeDevice(q *request) (page, error) {
 			in[field] = value(field)
 		}
 	}
-	if len(in) > 1 {
+	if len(in) > 1 { // more than the device's name: something differs
 		if err := q.ask("devices.describe", in, nil); err != nil {
 			return page{}, err
 		}
@@ -188,6 +192,7 @@ func describeDevice(q *request) (page, error) {
 			return page{}, err
 		}
 	}
+	// The form has all tags at once, the log each that comes or goes.
 	if q.PostForm.Has("tags") {
 		tags := strings.FieldsFunc(value("tags"), func(r rune) bool { return r == ',' || r == ' ' })
 		for _, t := range d.Tags {
@@ -217,7 +222,7 @@ func deviceChecks(q *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	good, over := 0, 0
+	good, over := 0, 0 // one that runs has not passed yet, and not failed
 	for _, j := range found.Jobs {
 		if j.State == "Finished" {
 			over++
@@ -257,7 +262,7 @@ const historyDevices = 200
 
 // healthHistory tells the changes of health of several devices, the newest first.
 func healthHistory(q *request, devices []listedDevice, title string, way []crumb) (page, error) {
-	left := max(0, len(devices)-historyDevices)
+	left := max(0, len(devices)-historyDevices) // not told; the page says how many
 	var steps []step
 	for _, d := range devices[:len(devices)-left] {
 		facts, err := factsOf(q, "device/"+d.Device)
@@ -265,14 +270,14 @@ func healthHistory(q *request, devices []listedDevice, title string, way []crumb
 			return page{}, err
 		}
 		for _, s := range tell(facts) {
-			if s.Health != "" {
+			if s.Health != "" { // LAVA's page has no other steps
 				s.Thing, s.ThingTo = d.Device, deviceAddress(d.Device)
 				steps = append(steps, s)
 			}
 		}
 	}
 	slices.SortFunc(steps, func(a, b step) int { return cmp.Compare(b.Seq, a.Seq) })
-	more := max(0, len(steps)-200)
+	more := max(0, len(steps)-200) // older ones are on the pages of the devices
 	return page{template: "healths", title: title, crumbs: way, live: "device/", styles: []string{"lab.css"},
 		data: map[string]any{"Steps": steps[:len(steps)-more], "More": more, "Left": left, "Devices": len(devices), "Now": q.now}}, nil
 }

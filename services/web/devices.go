@@ -35,7 +35,8 @@ func deviceRoutes() []route {
 	}
 }
 
-// listedDevice is a device in a list.
+// listedDevice is a device in a list, with what other verbs know of it. Lists are put together here and not in the
+// api, whose answers are what programs keep to.
 type listedDevice struct {
 	deviceRow
 	Retired   bool
@@ -43,16 +44,14 @@ type listedDevice struct {
 	LastJob   *time.Time // end of the last job that was no health check, where the tables tell
 	LastCheck *time.Time
 	Check     uint64 // the last health check that ended
-	// Seen is when the health was last reported, by a check.
 }
 
 // devicesData is what lists of devices show.
 type devicesData struct {
 	List    listing[listedDevice]
-	View    string
-	Views   []view
-	Add     bool
-	Counts  []view // of health
+	View    string // that is shown
+	Views   []view // all of them, with their counts: the tabs
+	Add     bool   // the visitor may add devices
 	Healthy bool   // shows health and its cause in place of work
 }
 
@@ -69,6 +68,7 @@ func devicesPage(name string) func(*request) (page, error) {
 		if err != nil {
 			return page{}, err
 		}
+		// LAVA answers 404 to those without a name, and scripts rely on that.
 		if name == "mine" && !q.SignedIn {
 			return page{}, &Refusal{Code: "not-found", Message: "sign in to see the devices that you look after"}
 		}
@@ -86,6 +86,7 @@ func devicesPage(name string) func(*request) (page, error) {
 			d.Views = append(d.Views, v)
 		}
 		shown := slices.DeleteFunc(devices, func(one listedDevice) bool { return !one.belongs(name, mine) })
+		// What is unwell stands first unless the address sorts otherwise: list keeps this order among equals.
 		if name == "checks" || name == "health" {
 			slices.SortStableFunc(shown, func(a, b listedDevice) int { return cmp.Compare(ill(a.Health), ill(b.Health)) })
 		}
@@ -97,7 +98,8 @@ func devicesPage(name string) func(*request) (page, error) {
 	}
 }
 
-// ill puts what wants looking at first.
+// ill puts what wants looking at first. The words are LAVA's; the order is not theirs, which is by a number that
+// says nothing.
 func ill(health string) int {
 	return map[string]int{"Bad": 0, "Looping": 1, "Maintenance": 2, "Unknown": 3, "Good": 4, "Retired": 5}[health]
 }
@@ -114,7 +116,7 @@ func (d listedDevice) belongs(view string, mine map[string]bool) bool {
 	case "mine":
 		return mine[d.Device]
 	}
-	return !d.Retired
+	return !d.Retired // active, and those that show health
 }
 
 // deviceColumns are what lists of devices show.
@@ -146,7 +148,8 @@ func deviceColumns(health bool) []column[listedDevice] {
 		column[row]{name: "tags", title: "Tags", text: func(d row) string { return strings.Join(d.Tags, " ") }, narrow: true})
 }
 
-// everyDevice returns all devices that the visitor may see, by name.
+// everyDevice returns all devices that the visitor may see, by name. Workers may be hidden from who sees devices:
+// then none counts as away.
 func everyDevice(q *request) ([]listedDevice, error) {
 	devices, err := asked[[]struct {
 		deviceRow
@@ -156,7 +159,7 @@ func everyDevice(q *request) ([]listedDevice, error) {
 	if err != nil {
 		return nil, err
 	}
-	fit := map[string]bool{}
+	fit := map[string]bool{} // workers that take jobs
 	if workers, err := asked[[]workerRow](q, "workers.list", nil); err == nil {
 		for _, w := range workers {
 			fit[w.Worker] = w.State == "Online" && w.Health == "Active"
@@ -183,6 +186,7 @@ func lastJobs(q *request) map[string]time.Time {
 	if err != nil {
 		return nil
 	}
+	// Seconds with a fraction: JSON of the tables would have text for 64-bit numbers.
 	last := map[string]time.Time{}
 	for _, r := range rows {
 		last[r.Device] = time.UnixMicro(int64(r.At * 1e6)).UTC()
@@ -192,6 +196,7 @@ func lastJobs(q *request) map[string]time.Time {
 
 // tableRows asks the tables in the visitor's name. The query holds nothing that a person typed.
 func tableRows[Row any](q *request, query string) (rows []Row, err error) {
+	// Pieces of the answer are cut anywhere, not at the ends of lines.
 	var text []byte
 	err = q.Stream(q.Context(), "sql", map[string]any{"query": query, "format": "JSONEachRow"}, func(_ map[string]string, body []byte) error {
 		text = append(text, body...)
@@ -210,9 +215,10 @@ func tableRows[Row any](q *request, query string) (rows []Row, err error) {
 	return rows, nil
 }
 
-// changeable asks which devices the visitor may change.
+// changeable asks which devices the visitor may change, some hundred with each question: a large lab has
+// thousands, and the api bounds what one question names.
 func changeable(q *request, devices []listedDevice) (map[string]bool, error) {
-	mine := map[string]bool{}
+	mine := map[string]bool{} // by name
 	for part := range slices.Chunk(devices, 500) {
 		var names []string
 		for _, d := range part {

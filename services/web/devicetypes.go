@@ -36,13 +36,13 @@ type wholeType struct {
 	Architecture      string         `json:"architecture"`
 	Aliases           []string       `json:"aliases"`
 	Hidden            bool           `json:"hidden"`
-	HealthFrequency   int            `json:"health_frequency"`
-	HealthDenominator string         `json:"health_denominator"`
+	HealthFrequency   int            `json:"health_frequency"`   // of the unit below
+	HealthDenominator string         `json:"health_denominator"` // hours or jobs
 	HealthDisabled    bool           `json:"health_disabled"`
-	HealthCheck       string         `json:"health_check"`
-	Template          string         `json:"template"`
-	Devices           map[string]int `json:"devices"`
-	Waiting           int            `json:"waiting"`
+	HealthCheck       string         `json:"health_check"` // the job's definition
+	Template          string         `json:"template"`     // Jinja2 that dictionaries extend
+	Devices           map[string]int `json:"devices"`      // by health
+	Waiting           int            `json:"waiting"`      // jobs in the queue
 }
 
 // To is the type's address.
@@ -96,7 +96,8 @@ func bar(whole int, parts []barPart) []barPart {
 	return parts
 }
 
-// typesPage shows the device types that have devices, with what is free.
+// typesPage shows the device types that have devices, with what is free. A lab knows hundreds of types whose templates
+// came with it; those without devices or jobs are shown on request.
 func typesPage(q *request) (page, error) {
 	rows, err := typeRows(q)
 	if err != nil {
@@ -138,7 +139,7 @@ func typeRows(q *request) ([]typeRow, error) {
 			fit[w.Worker] = w.State == "Online" && w.Health == "Active"
 		}
 	}
-	at := map[string]int{}
+	at := map[string]int{} // of the types in rows
 	rows := make([]typeRow, len(types))
 	for i, t := range types {
 		rows[i].wholeType, at[t.DeviceType] = t, i
@@ -199,7 +200,7 @@ func typePage(q *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	if t.DeviceType != q.PathValue("name") { // an alias
+	if t.DeviceType != q.PathValue("name") { // an alias: one page has one address
 		return page{to: typeAddress(t.DeviceType)}, nil
 	}
 	d := typeData{typeRow: typeRow{wholeType: t}, May: q.may("devicetype/" + t.DeviceType), Now: q.now}
@@ -257,7 +258,7 @@ func (d *typeData) sums(q *request) {
 				{Field: "health", Op: projections.TermExact, Values: []string{health}},
 				{Field: "end_time", Op: projections.TermGTE, Values: []string{q.now.Add(-time.Duration(s.hours) * time.Hour).UTC().Format(time.RFC3339)}}}})
 			if err != nil {
-				return
+				return // the tables are away; a half of the sums would mislead
 			}
 			*into = found.Count
 		}
@@ -321,9 +322,8 @@ type typeEdit struct {
 	Wrong     string
 	Field     string // that is wrong
 	Units     []string
-	Diff      []diffLine
-	Looked    bool
-	New       bool
+	Diff      []diffLine // of template and health check together
+	Looked    bool       // a preview was asked for
 }
 
 func editType(q *request) (page, error) {
@@ -347,7 +347,8 @@ func typeEditor(d typeEdit) page {
 		crumbs: []crumb{{"Device types", "/scheduler/device_types"}, {d.DeviceType, d.To()}, {"Change", ""}}}
 }
 
-// saveType changes a device type, or shows what would change.
+// saveType changes a device type, or shows what would change. The verb sets all settings at once, so the form begins
+// with what there is: what it does not show stays as it was.
 func saveType(q *request) (page, error) {
 	was, err := theType(q, q.PathValue("name"))
 	if err != nil {

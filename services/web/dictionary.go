@@ -155,6 +155,7 @@ func history(q *request, verb, name string) (historyData, error) {
 		d.Diff = diff(of(d.From), of(d.To))
 		d.Same = len(d.Diff) == 0
 	}
+	// The newest is what people look for.
 	slices.SortFunc(d.Versions, func(a, b configVersion) int { return cmp.Compare(b.Version, a.Version) })
 	return d, nil
 }
@@ -222,9 +223,11 @@ func saveDevice(q *request) (page, error) {
 		data.Wrong = err.Error()
 	}
 	data.Diff, data.Rendered, data.Invalid = diff(d.Dictionary, text), linesOf(preview.Config), preview.Invalid
+	// What counts is what workers would get: a change of a word may be one of nothing.
 	if now, _, err := rendered(q, d.Device); err == nil && data.Wrong == "" {
 		data.Config = diff(now, preview.Config)
 	}
+	// Two people may have the editor open: the second sees what the first did before replacing it.
 	data.Moved = data.Base != d.Version
 	if q.PostFormValue("do") != "save" || data.Wrong != "" || data.Moved {
 		p := editor(q, data)

@@ -18,10 +18,10 @@ type handsStep struct {
 // handsData is what the page of a device in hand shows.
 type handsData struct {
 	wholeDevice
-	Use   string // that was asked for; "" none was
-	Steps []handsStep
-	Lines []string
-	Wrong string
+	Use   string      // that was asked for; "" none was
+	Steps []handsStep // of a check
+	Lines []string    // that commands printed
+	Wrong string      // why it failed
 }
 
 // handsPage offers what can be done with a device by hand.
@@ -61,6 +61,7 @@ func useHands(q *request) (page, error) {
 		if err := json.Unmarshal(body, &said); err != nil {
 			return err
 		}
+		// The text of the console is not kept: a check quotes what it saw, and a console has a page of its own.
 		if said.Line != "" && len(data.Lines) < 1000 {
 			data.Lines = append(data.Lines, said.Line)
 		}
@@ -69,6 +70,7 @@ func useHands(q *request) (page, error) {
 		}
 		return nil
 	})
+	// That it failed is the answer: what was said until then stands beside it.
 	var no *Refusal
 	if errors.As(err, &no) && no.Code == "denied" {
 		return page{}, err

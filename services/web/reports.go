@@ -67,7 +67,7 @@ func reportPage(kind string) func(*request) (page, error) {
 	return func(q *request) (page, error) {
 		d := reportData{Kind: kind, Name: q.PathValue("name"), Now: q.now}
 		p := page{template: "report", styles: []string{"lab.css"}, help: "tables", crumbs: []crumb{{"Reports", ""}}}
-		where, failures := "", url.Values{}
+		where, failures := "", url.Values{} // what both kinds of question are narrowed by: SQL, and links
 		var err error
 		switch kind {
 		case "device":
@@ -77,6 +77,7 @@ func reportPage(kind string) func(*request) (page, error) {
 			_, err = theType(q, d.Name)
 			p.title, p.crumbs = "Report of "+d.Name, []crumb{{"Device types", "/scheduler/device_types"}, {d.Name, typeAddress(d.Name)}, {"Report", ""}}
 		default:
+			// As in LAVA: these tell of all devices at once.
 			if !q.SignedIn {
 				return page{}, &Refusal{Code: "denied", Message: "sign in to see reports about all devices"}
 			}
@@ -120,8 +121,10 @@ func quoted(text string) string { return "unhex('" + hex.EncodeToString([]byte(t
 
 // passedBy counts the finished jobs that started in the last n times of so many days, the newest first.
 func passedBy(q *request, days, n int, checks bool, where string, failures url.Values) (reportTable, error) {
+	// Days end at midnight, UTC, and today is one of them, though it is not over.
 	end := q.now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
 	begin := end.Add(-time.Duration(days*n) * 24 * time.Hour)
+	// Counts are texts: JSON of the tables writes 64-bit numbers so.
 	rows, err := tableRows[struct {
 		N    int    `json:"n"`
 		Pass string `json:"pass"`
@@ -133,7 +136,7 @@ func passedBy(q *request, days, n int, checks bool, where string, failures url.V
 		return reportTable{}, err
 	}
 	t := reportTable{Rows: make([]passed, n)}
-	for i := range t.Rows {
+	for i := range t.Rows { // days without jobs have no row in the tables
 		row := &t.Rows[i]
 		row.Begin = end.Add(-time.Duration(days*(i+1)) * 24 * time.Hour)
 		for _, r := range rows {
@@ -164,7 +167,8 @@ type likeness struct {
 // failuresShown bounds the report of failures.
 const failuresShown = 500
 
-// failuresPage lists what failed between two days, counted from now.
+// failuresPage lists what failed between two days, counted from now as in LAVA: -1 and 0 are today. It wants both
+// there; here the usual day is filled in.
 func failuresPage(q *request) (page, error) {
 	if !q.SignedIn {
 		return page{}, &Refusal{Code: "denied", Message: "sign in to see the report of failures"}
@@ -182,6 +186,7 @@ func failuresPage(q *request) (page, error) {
 	}
 	day := q.now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
 	from, until := day.Add(time.Duration(start)*24*time.Hour), day.Add(time.Duration(end)*24*time.Hour)
+	// LAVA's report counts by the start, so that a link from a day leads to that day's failures.
 	moment := func(t time.Time) []string { return []string{t.Format(time.RFC3339)} }
 	terms := []projections.JobTerm{{Field: "state", Op: projections.TermExact, Values: []string{"Finished"}},
 		{Field: "health", Op: projections.TermIn, Values: []string{"Incomplete", "Canceled"}},
@@ -210,7 +215,7 @@ func gather(jobs []projections.SelectedJob) []likeness {
 	var all []likeness
 	for _, j := range jobs {
 		if j.Health == "Canceled" {
-			continue
+			continue // somebody wanted that
 		}
 		kind := likeness{Type: j.ErrorType, Error: withoutNumbers(firstLine(j.Error)), Device: j.Device}
 		i, known := at[kind]
@@ -244,9 +249,9 @@ func withoutNumbers(text string) string {
 // used is how busy a device was.
 type used struct {
 	Device, Type string
-	Jobs         int
-	Busy         time.Duration
-	Part         float64 // of the time, 0 to 1
+	Jobs         int           // that ran on it
+	Busy         time.Duration // in the window
+	Part         float64       // of the time, 0 to 1
 }
 
 // Percent is the part in words.
@@ -273,6 +278,7 @@ func utilisationPage(q *request) (page, error) {
 	if err != nil || days < 1 || days > 3650 {
 		days = 7
 	}
+	// A job counts with the part of its time that lies in the window; one that runs, until now.
 	now := q.now.Unix()
 	from := now - int64(days)*86400
 	busy, err := tableRows[struct {
@@ -298,7 +304,7 @@ func utilisationPage(q *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	var rows []used
+	var rows []used // idle devices too: they are what the page is opened for
 	for _, d := range devices {
 		if d.Health == "Retired" {
 			continue

@@ -25,21 +25,21 @@ func reservationRoutes() []route {
 // reservation is a time for which devices are set aside, of reservations.list.
 type reservation struct {
 	Reservation uint64    `json:"reservation"`
-	DeviceType  string    `json:"device_type"`
-	Tags        []string  `json:"tags"`
-	User        string    `json:"user"`
-	Group       string    `json:"group"`
+	DeviceType  string    `json:"device_type"` // all devices of it; or those that it covers
+	Tags        []string  `json:"tags"`        // that they have to have
+	User        string    `json:"user"`        // who holds it, or
+	Group       string    `json:"group"`       // whose users do; neither: a maintenance window
 	From        time.Time `json:"from"`
 	Until       time.Time `json:"until"`
 	Reason      string    `json:"reason"`
 	By          string    `json:"by"`
-	Active      bool      `json:"active"`
+	Active      bool      `json:"active"` // its time has come
 	Covers      []struct {
 		Device string `json:"device"`
 		State  string `json:"state"`
 		Job    uint64 `json:"job"`
 	} `json:"covers"`
-	Jobs []struct {
+	Jobs []struct { // of others, that may run into it
 		Job    uint64    `json:"job"`
 		User   string    `json:"user"`
 		Device string    `json:"device"`
@@ -52,7 +52,7 @@ func (r reservation) Holder() string {
 	return cmp.Or(r.User, r.Group, "maintenance window")
 }
 
-// reserving is what the form of a reservation holds.
+// reserving is what the form of a reservation holds, as it was typed: what is refused comes back unchanged.
 type reserving struct {
 	Devices, DeviceType, Tags, Count, User, Group, From, Until, Reason string
 	Wrong, Field                                                       string
@@ -66,11 +66,13 @@ type reservationsData struct {
 	Now   time.Time
 }
 
+// reservationsPage lists reservations. Its address may fill the form: ?device=q1.
 func reservationsPage(q *request) (page, error) {
 	asks := q.URL.Query()
 	return reservations(q, reserving{Devices: asks.Get("device"), DeviceType: asks.Get("device_type"), User: q.Name})
 }
 
+// reservations draws the page with a form as it stands.
 func reservations(q *request, form reserving) (page, error) {
 	all, err := asked[[]reservation](q, "reservations.list", nil)
 	if err != nil {
@@ -120,6 +122,7 @@ func reserve(q *request) (page, error) {
 		}
 		in["count"] = n
 	}
+	// What cannot be read is told here; all else the lab knows better, such as what overlaps.
 	if f.Wrong == "" {
 		err := q.ask("reservations.add", in, nil)
 		var no *Refusal
@@ -151,12 +154,12 @@ func endReservation(q *request) (page, error) {
 // notice is a delivery that was planned, of notices.list.
 type notice struct {
 	Job      uint64    `json:"job"`
-	N        int       `json:"n"`
-	Moment   string    `json:"moment"`
-	Kind     string    `json:"kind"`
+	N        int       `json:"n"`      // within the job, from 1
+	Moment   string    `json:"moment"` // of the job that it tells of: running, finished
+	Kind     string    `json:"kind"`   // mail, callback, irc
 	To       string    `json:"to"`
-	State    string    `json:"state"`
-	At       time.Time `json:"at"`
+	State    string    `json:"state"` // waiting, sent or dead
+	At       time.Time `json:"at"`    // of that state
 	Attempts int       `json:"attempts"`
 	Answer   string    `json:"answer"`
 }
@@ -190,6 +193,7 @@ func noticesPage(q *request) (page, error) {
 func replayNotices(q *request) (page, error) {
 	in := map[string]any{"dead": true}
 	to := "/notifications"
+	// The form of a job's own deliveries names it; without one it is all that the visitor may change.
 	if job := q.PostFormValue("job"); job != "" {
 		in, to = map[string]any{"job": job}, to+"?job="+job
 	}

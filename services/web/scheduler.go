@@ -18,7 +18,8 @@ func labRoutes() []route {
 	}
 }
 
-// statusPage counts, and shows what each device type does.
+// statusPage counts, and shows what each device type does. "Passing" counts devices whose health is Good: LAVA counts
+// those whose last check has ended, however it did.
 func statusPage(q *request) (page, error) {
 	devices, err := everyDevice(q)
 	if err != nil {
@@ -73,7 +74,7 @@ func runningPage(q *request) (page, error) {
 	rows := []runningRow{}
 	for _, t := range types {
 		row := runningRow{wholeType: t}
-		seen := false
+		seen := false // a type whose devices are all retired is left out
 		for _, d := range devices {
 			if d.DeviceType != t.DeviceType || d.Health == "Retired" {
 				continue
@@ -123,8 +124,8 @@ type queueRow struct {
 
 // likelyStart is when a job is likely to start, of jobs.why.
 type likelyStart struct {
-	Known    bool      `json:"known"`
-	Earliest time.Time `json:"earliest"`
+	Known    bool      `json:"known"`    // false: nothing was measured, or no device can take it
+	Earliest time.Time `json:"earliest"` // nine of ten starts lie between this and the latest
 	Likely   time.Time `json:"likely"`
 	Latest   time.Time `json:"latest"`
 }
@@ -161,8 +162,9 @@ func queuePage(q *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
+	// The choice offers types that something waits for, and the one that was chosen.
 	types = slices.DeleteFunc(types, func(t wholeType) bool { return t.Waiting == 0 && t.DeviceType != kind })
-	more := ""
+	more := "" // address of a longer list; the first thousand are as many as the api gives
 	if len(found.Jobs) < found.Total && limit < 1000 {
 		more = with(asks, "length", strconv.Itoa(min(1000, limit*4)))
 	}

@@ -63,28 +63,31 @@ func words() map[string]func(told) string {
 // tell makes a story of facts, the newest first. The same thing said again, such as a hold that goes on, is left out.
 func tell(facts []fact) []step {
 	known := words()
-	var all []step
+	var all []step // the oldest first, until the end
 	for _, f := range facts {
 		say := known[f.Name]
 		var t told
 		if say == nil || json.Unmarshal(f.Data, &t) != nil {
 			continue
 		}
+		// A person sets a health, the lab changes it: one fact says health, the other from and to.
 		s := step{Seq: f.Seq, At: f.Time, What: say(t), By: t.By, Job: t.Job, From: t.From, Health: t.Health, Why: t.Reason}
 		if t.To != "" {
 			s.Health = t.To
 		}
+		// Why something was done stands under several names, by kind.
 		for _, more := range []string{t.Comment, t.Outcome} {
 			if more != "" && more != "done" {
 				s.Why = more
 			}
 		}
 		if s.What != "" {
-			s.Health = ""
+			s.Health = "" // such as that of a device that was added: no change
 		}
 		if s.By == "" {
 			s.By = f.Actor
 		}
+		// A hold is recorded again every few seconds while it lasts.
 		if n := len(all); n > 0 && s.What != "" && strings.HasPrefix(s.What, "in hand") && all[n-1].What == s.What && all[n-1].By == s.By {
 			continue
 		}
@@ -103,7 +106,7 @@ type span struct {
 
 // healths cuts the time since a moment into spans of one health.
 func healths(facts []fact, since, now time.Time) []span {
-	at := span{From: since}
+	at := span{From: since} // grows until the health changes; no health: not in the lab yet
 	var all []span
 	for _, f := range facts {
 		var t told
@@ -119,6 +122,7 @@ func healths(facts []fact, since, now time.Time) []span {
 		if t.To != "" {
 			health = t.To
 		}
+		// What was before since only says how it stood then.
 		if f.Time.After(since) {
 			at.To = f.Time
 			all = append(all, at)
@@ -135,6 +139,7 @@ func timeline(spans []span) template.HTML {
 	if len(spans) == 0 || !spans[len(spans)-1].To.After(spans[0].From) {
 		return ""
 	}
+	// Attributes, not styles: the policy of the pages lets no style through that stands in them.
 	whole := spans[len(spans)-1].To.Sub(spans[0].From).Seconds()
 	tones := map[string]string{"Good": "good", "Bad": "bad", "Maintenance": "warn", "Looping": "busy", "Unknown": "unknown"}
 	var b strings.Builder

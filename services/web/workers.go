@@ -26,14 +26,14 @@ func workerRoutes() []route {
 // wholeWorker is a worker with all that is known of it, of workers.show.
 type wholeWorker struct {
 	workerRow
-	HealthReason string   `json:"health_reason"`
+	HealthReason string   `json:"health_reason"` // of the person who set it
 	HealthBy     string   `json:"health_by"`
 	Description  string   `json:"description"`
-	JobLimit     int      `json:"job_limit"`
+	JobLimit     int      `json:"job_limit"` // 0: none
 	Version      string   `json:"version"`
-	Configured   int      `json:"configured"`
+	Configured   int      `json:"configured"` // version of its settings
 	DeviceNames  []string `json:"device_names"`
-	Dispatcher   string   `json:"dispatcher"`
+	Dispatcher   string   `json:"dispatcher"` // this and the next two for those who may change it: they may hold secrets
 	Env          string   `json:"env"`
 	EnvDUT       string   `json:"env_dut"`
 }
@@ -50,7 +50,8 @@ func theWorker(q *request, name string) (wholeWorker, error) {
 // workersShown bounds how many workers' stories the list of all tells.
 const workersShown = 50
 
-// workersPage lists workers, and what became of them.
+// workersPage lists workers, and what became of them. LAVA shows the transitions of all workers on this page, and
+// that is what people open it for when something is away.
 func workersPage(q *request) (page, error) {
 	workers, err := asked[[]wholeWorker](q, "workers.list", nil)
 	if err != nil {
@@ -58,10 +59,6 @@ func workersPage(q *request) (page, error) {
 	}
 	if !q.URL.Query().Has("retired") {
 		workers = slices.DeleteFunc(workers, func(w wholeWorker) bool { return w.Health == "Retired" })
-	}
-	own := false // versions of the server's own release need no mark
-	for _, w := range workers {
-		own = own || w.Version == q.site.d.Version
 	}
 	columns := []column[wholeWorker]{
 		{name: "hostname", title: "Worker", text: func(w wholeWorker) string { return w.Worker }},
@@ -87,7 +84,7 @@ func workersPage(q *request) (page, error) {
 	}
 	slices.SortFunc(steps, func(a, b step) int { return cmp.Compare(b.Seq, a.Seq) })
 	return page{template: "workers", live: "worker/", help: "workers", styles: []string{"lab.css"}, data: map[string]any{
-		"List": list(q, "worker", columns, workers), "Steps": steps[:min(len(steps), 25)], "Release": q.site.d.Version, "Mixed": own,
+		"List": list(q, "worker", columns, workers), "Steps": steps[:min(len(steps), 25)], "Release": q.site.d.Version,
 		"Add": q.SignedIn && q.may("worker/").Add()}}, nil
 }
 
@@ -95,13 +92,13 @@ func workersPage(q *request) (page, error) {
 type workerData struct {
 	wholeWorker
 	May     rights
-	List    []listedDevice
-	Retired []listedDevice
-	Steps   []step
-	More    int
-	NoStory string
-	Healths []string
-	Release string
+	List    []listedDevice // that hang on it
+	Retired []listedDevice // likewise, but out of use
+	Steps   []step         // what happened, the newest first
+	More    int            // steps that are not shown
+	NoStory string         // why none is told
+	Healths []string       // to choose from
+	Release string         // of the server, to compare with
 }
 
 // workerPage shows a worker.
@@ -175,6 +172,7 @@ func saveWorker(q *request) (page, error) {
 	if d.wholeWorker, err = theWorker(q, q.PathValue("name")); err != nil {
 		return page{}, err
 	}
+	// Browsers send CR LF, and the files of a worker go to its machine as they are.
 	text := func(field string) string { return strings.ReplaceAll(q.PostFormValue(field), "\r\n", "\n") }
 	d.Description, d.Dispatcher, d.Env, d.EnvDUT = strings.TrimSpace(text("description")), text("dispatcher"), text("env"), text("env_dut")
 	if d.JobLimit, err = strconv.Atoi(cmp.Or(strings.TrimSpace(text("job_limit")), "0")); err != nil || d.JobLimit < 0 {
