@@ -61,6 +61,7 @@ type api struct {
 	directory func(ctx context.Context, user, password string) (Vouched, error)
 	tries     tries
 	hashing   chan struct{} // room for passwords that are being hashed
+	bearers   bearers       // who has streams open over HTTP; guarded by mu
 
 	mu      sync.RWMutex
 	state   *lab.State
@@ -86,7 +87,7 @@ func Run(ctx context.Context, d Deps) error {
 	a := &api{
 		log: d.Log, watching: stream.NewWatching(d.Log), conn: d.Log.Conn(), rates: quota.New(d.Rate, callers), now: d.Now, logger: d.Logger, key: d.Key,
 		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), fresh: newFresh(0), texts: newBounded[JobTexts](16 << 20), rows: newBounded[knownRow](8 << 20), metrics: d.Metrics, started: d.Now(), waited: map[events.DeviceTypeName]keptWaits{}, changed: make(chan struct{}),
-		turn: make(chan struct{}, 1), uses: make(chan use, 64), directory: d.Directory, hashing: make(chan struct{}, hashesAtOnce), travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
+		turn: make(chan struct{}, 1), uses: make(chan use, 64), directory: d.Directory, hashing: make(chan struct{}, hashesAtOnce), bearers: bearers{}, travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
@@ -134,6 +135,7 @@ func (a *api) fold(r stream.Recorded) {
 	defer a.mu.Unlock()
 	c := a.state.Evolve(r.Seq, r.Time, r.Event)
 	a.fresh.note(r, c)
+	a.cutBearers(r.Event)
 	if gone, ok := r.Event.(events.JobRemoved); ok {
 		a.texts.forget(gone.Job)
 		a.rows.forget(gone.Job)

@@ -105,13 +105,23 @@ func (i Inside) Stream(ctx context.Context, who Caller, verb string, in any, eac
 	if err != nil {
 		return refused(err)
 	}
+	ctx, done := i.While(ctx, who)
+	defer done()
 	var enough error // of the caller's own, which it knows by its value
 	err = produce(ctx, func(m message) error {
+		if errors.Is(context.Cause(ctx), errCut) {
+			return errCut
+		}
 		enough = each(Piece{m.header, m.body})
 		return enough
 	})
-	if enough != nil || err == nil {
+	switch {
+	case enough != nil:
 		return enough
+	case errors.Is(context.Cause(ctx), errCut):
+		return refuse(Denied, "%s", errCut)
+	case err == nil:
+		return nil
 	}
 	return refused(err)
 }
@@ -143,6 +153,15 @@ func (i Inside) Submit(ctx context.Context, who Caller, definition []byte, id st
 	m := nats.NewMsg("submit." + events.EscapeToken(string(who.User)))
 	m.Data = definition
 	m.Header.Set(nats.MsgIdHdr, string(who.User)+"/"+id)
+	if who.ActingFor != "" {
+		if err := i.a.discreet(who.User, definition); err != nil {
+			return 0, err
+		}
+		// What a user publishes under its own name says nothing of who acts; this subject is services' alone.
+		m.Subject = "submit." + events.EscapeToken(string(events.DoorUser))
+		m.Header.Set(events.HeaderUser, string(who.User))
+		m.Header.Set(events.HeaderSubmitted, who.caller().from)
+	}
 	if who.Trace != "" {
 		m.Header.Set(events.HeaderTrace, who.Trace)
 	}

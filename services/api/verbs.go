@@ -90,6 +90,7 @@ func verbs() map[string]handler {
 		"device-types.import":       verb((*api).importDeviceTypes),
 		"device-types.config":       verb((*api).deviceTypeVersions),
 
+		"audit.list":    verb((*api).listAudit),
 		"import":        verb((*api).importLab),
 		"people.import": verb((*api).importPeople),
 

@@ -288,3 +288,14 @@ func check(t *testing.T, name string, problems []*job.Problem, message string, l
 		t.Errorf("%q:\n got %q in line %d\nwant %q in line %d", name, problems[0].Message, problems[0].Line, message, line)
 	}
 }
+
+// TestSubmittedFor shows that who acts as a user, and from where, is believed of a service alone.
+func TestSubmittedFor(t *testing.T) {
+	header := nats.Header{events.HeaderUser: {"alice"}, events.HeaderSubmitted: {"http 192.0.2.7, root acts as alice"}}
+	for user, want := range map[events.UserName][2]string{events.DoorUser: {"alice", "http 192.0.2.7, root acts as alice"}, "bob": {"bob", ""}} {
+		r := newRequest(stream.Submission{Job: 1, User: user, At: noon, Text: []byte(small), Header: header}, job.NewGate(job.Rules{}))
+		if string(r.user) != want[0] || r.from != want[1] {
+			t.Errorf("published as %s: submitted by %q from %q, want %q from %q", user, r.user, r.from, want[0], want[1])
+		}
+	}
+}

@@ -26,6 +26,7 @@ type request struct {
 	user   events.UserName
 	at     time.Time
 	trace  string
+	from   string // by which door and from where, where the door has said so
 	source events.Source
 	check  bool              // a health check
 	pin    events.DeviceName // by header
@@ -112,7 +113,7 @@ func (r *request) readHeaders(s stream.Submission) *job.Problem {
 	switch token {
 	case events.DoorUser:
 		r.user = events.UserName(s.Header.Get(events.HeaderUser))
-		r.pin = events.DeviceName(s.Header.Get(events.HeaderPinDevice))
+		r.pin, r.from = events.DeviceName(s.Header.Get(events.HeaderPinDevice)), s.Header.Get(events.HeaderSubmitted)
 		if r.user == "" {
 			r.user = token
 			return job.At(nil, "header "+events.HeaderUser+" is missing: submit."+string(token)+" is for services that say for whom they submit")

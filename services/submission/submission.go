@@ -223,7 +223,7 @@ func (sv *service) record(ctx context.Context) error {
 			size = encoded(facts)
 		}
 		for _, e := range facts {
-			drafts = append(drafts, stream.Draft{Event: e, Actor: r.user, Trace: r.trace,
+			drafts = append(drafts, stream.Draft{Event: e, Actor: r.user, From: r.from, Trace: r.trace,
 				Cause: stream.Cause(stream.Submissions, uint64(r.job))})
 		}
 		weight += size

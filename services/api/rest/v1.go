@@ -31,6 +31,9 @@ func v1Endpoints() []endpoint {
 		at("events/", "The facts of the lab since a cursor. Answers hold the next cursor; with wait, an answer comes as soon as there is a fact.",
 			list("Read on.", []param{{"since", integer, "cursor: facts after this one; 0 is the log's beginning", false}, {"wait", integer, "seconds to wait where there are none, 0 to 60", false},
 				{"limit", integer, "facts at most, 1 to 10000; 1000 where none is given", false}, {"entity", text, "of this one only, such as job/42", false}}, v1Events)),
+		at("audit/", "Who did what, and from where: the facts that people asked for, the newest first. Staff see everybody's, others their own.",
+			list("Read it.", []param{{"user", text, "who did it", false}, {"entity", text, "to what, such as device/q1", false}, {"from", text, "part of where from: an address, a door, a token's name", false},
+				{"since", moment, "", false}, {"until", moment, "", false}, {"limit", integer, "1 to 1000; 100 where none is given", false}}, v1Audit)),
 		at("at/", "The lab as it was, after a fact or at a time.",
 			list("Look.", []param{{"time", moment, "", false}, {"seq", integer, "of the last fact that counts", false}, {"ask", text, "such as devices.list or jobs.show", true}, {"request", text, "what that takes, JSON", false}}, v1At)),
 		at("device-types/{name}/availability/", "What a device type has to give, and how long jobs wait for it.", get("Tell it.", v1Availability)),
@@ -50,6 +53,30 @@ func v1Root(q *request) (answer, error) {
 		}
 	}
 	return ok(out)
+}
+
+// v1Audit answers with who did what.
+func v1Audit(q *request) (answer, error) {
+	form := q.r.URL.Query()
+	in := api.AuditRequest{User: events.UserName(form.Get("user")), Entity: form.Get("entity"), From: form.Get("from")}
+	for name, to := range map[string]*time.Time{"since": &in.Since, "until": &in.Until} {
+		if text := form.Get(name); text != "" {
+			at, err := time.Parse(time.RFC3339, text)
+			if err != nil {
+				return answer{}, invalid(name, "write it like 2026-11-23T10:00:00Z")
+			}
+			*to = at
+		}
+	}
+	if text := form.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return answer{}, invalid("limit", "a number from 1 to 1000")
+		}
+		in.Limit = n
+	}
+	out, err := asked[api.Audit](q, "audit.list", in)
+	return answer{body: out}, err
 }
 
 // failed is the first action of a job that failed.

@@ -33,7 +33,7 @@ file "administrator" of the data directory. Others come with tokens (see "strata
 		},
 	}
 	cmd.Flags().BoolVar(&in.All, "all", false, "inactive accounts too")
-	cmd.AddCommand(a.userShow(), a.userSet("add", "users.add"), a.userSet("set", "users.set"), a.userPassword(), a.userRemove(), a.userAct())
+	cmd.AddCommand(a.userShow(), a.userSet("add", "users.add"), a.userSet("set", "users.set"), a.userPassword(), a.userRemove(), a.userAct(), a.userAudit())
 	return cmd
 }
 
@@ -135,7 +135,7 @@ func (a *app) userAct() *cobra.Command {
 		Use:   "act USER",
 		Short: "Act as a user for a while",
 		Long: `Print a token with which a superuser is another user for a while. Every fact of that time says who acted, by the
-reason the log says why. It submits nothing, and gives out no tokens.`,
+reason the log says why. By HTTP it submits jobs that name no secret of the user's; it gives out no tokens.`,
 		Example: "  STRATA_TOKEN=$(strata users act alice --reason 'ticket 7') strata jobs",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -150,5 +150,52 @@ reason the log says why. It submits nothing, and gives out no tokens.`,
 	}
 	cmd.Flags().IntVar(&in.Minutes, "minutes", 30, "for how long, 1 to 480")
 	cmd.Flags().StringVar(&in.Reason, "reason", "", "why (required)")
+	return cmd
+}
+
+func (a *app) userAudit() *cobra.Command {
+	var in api.AuditRequest
+	var since, until string
+	cmd := &cobra.Command{
+		Use:   "audit [USER]",
+		Short: "Show who did what, from where",
+		Long: `Show the facts that people asked for, the newest first: when, who, from where (door, address, token; who acted as whom), to
+what. Superusers and staff see what everybody did, others what they did themselves. It reads what the streams hold; older
+facts are in the archive.`,
+		Example: "  strata users audit alice\n  strata users audit --entity device/q1\n  strata users audit --from 'acts as'",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				in.User = events.UserName(args[0])
+			}
+			for _, f := range []struct {
+				flag, text string
+				to         *time.Time
+			}{{"since", since, &in.Since}, {"until", until, &in.Until}} {
+				if f.text == "" {
+					continue
+				}
+				at, err := time.Parse(time.RFC3339, f.text)
+				if err != nil {
+					return misuse("--%s is %q; write it like 2026-11-23T10:00:00Z", f.flag, f.text)
+				}
+				*f.to = at
+			}
+			var out api.Audit
+			return a.ask(cmd, "audit.list", in, &out, func() error {
+				var rows [][]string
+				for _, f := range out.Facts {
+					rows = append(rows, []string{f.Time.Local().Format(time.DateTime), string(f.Actor), or(f.From), f.Name, f.Entity})
+				}
+				return a.table([]string{"TIME", "WHO", "FROM", "WHAT", "TO"}, rows)
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&in.Entity, "entity", "", "what was done to this, such as device/q1 or user/alice")
+	f.StringVar(&in.From, "from", "", "part of where from: an address, a door, a token's name")
+	f.StringVar(&since, "since", "", "not before this time")
+	f.StringVar(&until, "until", "", "before this time")
+	f.IntVar(&in.Limit, "limit", 100, "how many at most, 1 to 1000")
 	return cmd
 }

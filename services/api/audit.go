@@ -1,0 +1,112 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"strata/events"
+	"strata/events/lab"
+	"strata/events/stream"
+)
+
+// AuditRequest asks who did what, from where. Every part that is given has to fit.
+type AuditRequest struct {
+	User   events.UserName `json:"user,omitempty"`   // who did it; "": everybody
+	Entity string          `json:"entity,omitempty"` // to what, such as device/q1
+	From   string          `json:"from,omitempty"`   // part of where from: an address, a door, a token's name, "acts as"
+	Since  time.Time       `json:"since,omitzero"`
+	Until  time.Time       `json:"until,omitzero"`
+	Limit  int             `json:"limit,omitempty"` // 0: 100; at most 1000
+}
+
+// Audit answers [AuditRequest]: facts that somebody asked for, the newest first.
+type Audit struct {
+	Facts []Fact `json:"facts"`
+	// Through is when the oldest fact was recorded that was looked at. What is older is in the archive, or beyond
+	// what one question reads: ask again with Until.
+	Through time.Time `json:"through,omitzero"`
+}
+
+// How much of the log one question reads: in steps, from its end.
+const (
+	auditStep  = 2_000
+	auditMost  = 100_000
+	maxAudited = 1000
+)
+
+// listAudit reads the log backwards. Superusers and staff see what everybody did, others what they did themselves.
+func (a *api) listAudit(ctx context.Context, who caller, in AuditRequest) (out Audit, err error) {
+	out.Facts = []Fact{}
+	if in.Limit < 0 || in.Limit > maxAudited {
+		return out, &Error{Code: Invalid, Field: "limit", Message: "limit must be 1 to 1000"}
+	}
+	in.Limit = cmp.Or(in.Limit, 100)
+	about, err := parseEntity(in.Entity)
+	if err != nil {
+		return out, err
+	}
+	a.read(func(s *lab.State) {
+		if oversees(s, who, false) == nil {
+			return
+		}
+		if in.User == "" {
+			in.User = who.user
+		}
+		if in.User != who.user {
+			err = refuse(Denied, "%s may see what %s did itself; what others did, staff may", who.user, who.user)
+		}
+	})
+	if err != nil {
+		return out, err
+	}
+	fits := func(r stream.Recorded) bool {
+		_, use := r.Event.(events.TokenUsed) // says that somebody came, not that something was done
+		return r.Actor != "" && !use && (in.User == "" || r.Actor == in.User) && (about.Kind == "" || r.Event.About() == about) &&
+			(in.From == "" || strings.Contains(r.From, in.From)) && (in.Since.IsZero() || !r.Time.Before(in.Since)) && (in.Until.IsZero() || r.Time.Before(in.Until))
+	}
+	note := func(facts []stream.Recorded) {
+		for _, r := range slices.Backward(facts) {
+			if fits(r) && len(out.Facts) < in.Limit {
+				a.read(func(s *lab.State) { r.Event = withoutHidden(s, who, r.Event) })
+				out.Facts = append(out.Facts, viewFact(r))
+				out.Through = r.Time
+			}
+		}
+		if len(facts) > 0 && len(out.Facts) < in.Limit {
+			out.Through = facts[0].Time
+		}
+	}
+	if about.Kind != "" {
+		facts, err := a.log.Load(ctx, about)
+		note(facts)
+		return out, err
+	}
+	last, err := a.log.Last(ctx, stream.Lab)
+	if err != nil {
+		return out, err
+	}
+	for end, read := last, 0; end > 0 && read < auditMost && len(out.Facts) < in.Limit; read += auditStep {
+		from := max(1, end-min(end, auditStep)+1)
+		var facts []stream.Recorded
+		err := a.log.ReadAll(ctx, stream.Lab, from, func(r stream.Recorded) error {
+			if r.Seq > end {
+				return errUntil
+			}
+			facts = append(facts, r)
+			return nil
+		})
+		if err != nil && !errors.Is(err, errUntil) {
+			return out, err
+		}
+		note(facts)
+		if len(facts) == 0 || facts[0].Time.Before(in.Since) {
+			break
+		}
+		end = from - 1
+	}
+	return out, nil
+}
