@@ -13,7 +13,9 @@ import (
 	"strata/services/api"
 )
 
-// object is a JSON object whose keys keep their order, as LAVA's do.
+// object is a JSON object whose keys keep their order, as LAVA's do. The dispatcher's log records and the schemas of
+// events have one each: below them there is no package that all three may import, and for twenty lines an interface
+// should not hang on the program that runs jobs.
 type object []member
 
 type member struct {

@@ -179,6 +179,8 @@ type listed struct {
 // list asks for a page and returns one field of each row.
 func (l *tested) list(path, field string) (values []string, page listed) {
 	l.t.Helper()
+	// On a machine that is loaded the tables may be further behind than a list waits for.
+	l.until(path+" is answered", func() bool { return l.ask("GET", path, nil).status != 503 })
 	a := l.wants("GET", path, nil, 200)
 	if err := json.Unmarshal([]byte(a.body), &page); err != nil {
 		l.t.Fatalf("%s: %v in %s", path, err, a.body)

@@ -215,7 +215,7 @@ func (q *request) context() context.Context { return q.r.Context() }
 // address returns the absolute address of a path.
 func (q *request) address(path string) string {
 	scheme := "http"
-	if q.r.TLS != nil {
+	if door.Secure(q.r) {
 		scheme = "https"
 	}
 	return scheme + "://" + q.r.Host + path
