@@ -39,7 +39,7 @@ type visit struct {
 
 // visits is the whole table, by parts of the pages.
 func visits() []visit {
-	return slices.Concat(firstVisits(), deviceVisits(), typeVisits(), workerVisits(), logVisits())
+	return slices.Concat(firstVisits(), deviceVisits(), typeVisits(), workerVisits(), labVisits(), reportVisits(), logVisits())
 }
 
 // firstVisits are those of the first page and of what all pages have.
@@ -109,9 +109,6 @@ func (v visit) walk(t *testing.T, l *pageLab, p, bare *browser.Page) {
 	}
 	if !v.plain {
 		p.Examine()
-		p.Do("", "emulateMedia", nil, map[string]string{"colorScheme": "dark"})
-		p.Examine()
-		p.Do("", "emulateMedia", nil, map[string]string{"colorScheme": "light"})
 	}
 	for _, complaint := range p.Complaints() {
 		if v.fails == 0 || !strings.Contains(complaint, fmt.Sprintf("status of %d", v.fails)) {
@@ -173,10 +170,11 @@ func TestVisitsAreWhole(t *testing.T) {
 
 // pageLab is the lab whose pages are looked at.
 type pageLab struct {
-	world  *world
-	url    string
-	tokens map[string]string
-	files  string // directory for what rows write
+	world    *world
+	url      string
+	tokens   map[string]string
+	files    string // directory for what rows write
+	notified string // a job whose mail was not sent
 }
 
 // newPageLab starts a lab that has something of everything: jobs that passed, failed, run and wait.
@@ -257,6 +255,19 @@ func (l *pageLab) headers(who string) map[string]string {
 		return nil
 	}
 	return map[string]string{"Authorization": "Token " + l.tokens[who]}
+}
+
+// call asks a verb of the api as the lab's administrator.
+func (l *pageLab) call(t *testing.T, verb string, in any) {
+	t.Helper()
+	c, done, err := l.world.app(&bytes.Buffer{}).client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	if err := c.Call(t.Context(), verb, in, nil); err != nil {
+		t.Fatalf("%s %v: %v", verb, in, err)
+	}
 }
 
 // get fetches what is no page.
