@@ -32,7 +32,7 @@ type measure struct {
 func areas() []area {
 	return []area{
 		{"foundation", foundation()},
-		{"dispatcher", dispatching()}, {"lab", slices.Concat(laboratory(), ofLab(), simulating())}, {"tables", slices.Concat(searching(), resulting(), judging(), notifying())}, {"doors", slices.Concat(knocking(), listing(), watching())}, {"web", visiting()},
+		{"dispatcher", dispatching()}, {"lab", slices.Concat(laboratory(), ofLab(), simulating())}, {"tables", slices.Concat(searching(), resulting(), judging(), notifying())}, {"doors", slices.Concat(knocking(), listing(), watching())}, {"web", slices.Concat(visiting(), seeing(), paging())},
 	}
 }
 

@@ -43,7 +43,7 @@ func (b *bench) chromium(ctx context.Context, scenario string, settings map[stri
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", filepath.Join(home, "measure.mjs"), strings.TrimSpace(string(modules)), scenario, string(asked))
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it ends its Chromium, too

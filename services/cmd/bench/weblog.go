@@ -33,7 +33,7 @@ func (b *bench) openLong(ctx context.Context) (l longLog, err error) {
 	if b.year != "" {
 		dir = filepath.Join(b.year, "long-log")
 	}
-	l = longLog{lines: b.sizes.longLog, rare: b.sizes.longLog / 10 * 7}
+	l = longLog{lines: b.sizes.longLog, rare: b.sizes.longLog*7/10 + 13}
 	marker := filepath.Join(dir, fmt.Sprintf("job-of-%d-lines", l.lines))
 	if text, err := os.ReadFile(marker); err == nil {
 		n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 63)

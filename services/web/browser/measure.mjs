@@ -46,7 +46,7 @@ const scenarios = {
   async copy() {
     const page = await visit();
     await log(page);
-    await page.waitForFunction((n) => document.querySelector('log-view')?.lines === n && document.querySelector('log-view').done, settings.lines, { timeout: 240_000 });
+    await page.waitForFunction((n) => document.querySelector('log-view')?.lines === n && document.querySelector('log-view').done, settings.lines, { timeout: 560_000 });
     return { lines: settings.lines };
   },
 
@@ -108,6 +108,59 @@ const scenarios = {
     const { metrics } = await session.send('Performance.enable').then(() => session.send('Performance.getMetrics'));
     out.heap = metrics.find((m) => m.name === 'JSHeapUsedSize').value / 1e6;
     return out;
+  },
+
+  // watch follows a job whose lines say when they were said ("at <milliseconds> …").
+  async watch() {
+    const page = await visit();
+    await log(page);
+    await page.waitForFunction(() => document.querySelector('log-view')?.dataset.live === 'live');
+    const took = await page.evaluate((wanted) => new Promise((done) => {
+      const view = document.querySelector('log-view');
+      view.toEnd(true);
+      let waiting = [];
+      const took = [];
+      const from = Date.now() + 500; // what was said before was waiting for us
+      view.addEventListener('log-line', (e) => {
+        const at = Number(/^at ([\d.]+)/.exec(e.detail.msg)?.[1]);
+        if (at > from) waiting.push(at);
+      });
+      view.painted = () => {
+        const drawn = waiting;
+        waiting = [];
+        requestAnimationFrame(() => {
+          const now = performance.timeOrigin + performance.now();
+          for (const at of drawn) took.push(now - at);
+          if (took.length >= wanted) done(took);
+        });
+      };
+    }), settings.lines);
+    return { p99: percentile(took, 99), p50: median(took), lines: took.length };
+  },
+
+  // pages visits each page three times, each time with nothing kept.
+  async pages() {
+    let paint = 0, kilobytes = 0;
+    const warm = await visit();
+    await warm.goto(settings.url + settings.pages[0]);
+    for (const path of settings.pages) {
+      const paints = [];
+      for (let i = 0; i < 3; i++) {
+        const page = await visit();
+        await page.goto(settings.url + path, { waitUntil: 'load' });
+        await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint').length);
+        const { first, bytes } = await page.evaluate(() => ({
+          first: performance.getEntriesByName('first-contentful-paint')[0].startTime,
+          bytes: [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource').filter((r) => /static/.test(r.name))].reduce((n, r) => n + r.transferSize, 0),
+        }));
+        paints.push(first);
+        kilobytes = Math.max(kilobytes, bytes / 1000);
+        await page.context().close();
+      }
+      process.stderr.write(`${path}: first paint ${median(paints).toFixed(0)} ms, largest so far ${kilobytes.toFixed(0)} KB\n`);
+      paint = Math.max(paint, median(paints));
+    }
+    return { paint, kilobytes };
   },
 };
 
