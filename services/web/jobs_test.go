@@ -1,0 +1,132 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// TestJobLists asks for the jobs that each list and its filters mean.
+func TestJobLists(t *testing.T) {
+	var asked string
+	l := lab{"jobs.find": func(in json.RawMessage) (any, error) {
+		asked = string(in)
+		return json.RawMessage(`{"jobs":[{"job":7,"display":"7","state":"Finished","health":"Incomplete","name":"smoke","user":"bob","device":"q1","error":"no power\nmore",
+			"error_type":"Infrastructure","submitted_at":"2026-11-23T11:00:00Z"}],"count":120}`), nil
+	}, "queries.list": `[{"owner":"alice","name":"mine","entity":"testjob"},{"owner":"bob","name":"his","entity":"testjob"}]`, "jobs.favoured": `{"jobs":[3,7]}`}
+	s := l.site(t)
+	for _, tt := range []struct {
+		path string
+		want []string
+	}{
+		{"/scheduler/alljobs", []string{`"order":[{"field":"id","desc":true}]`, `"limit":25`}},
+		{"/scheduler/alljobs?state=Incomplete&device=q1&sort=end_time&length=10&page=3", []string{`{"field":"device","op":"contains","values":["q1"]}`,
+			`{"field":"health","op":"in","values":["Incomplete"]}`, `"order":[{"field":"end_time"}]`, `"offset":20,"limit":10`}},
+		{"/scheduler/alljobs?end_time=24", []string{`"field":"end_time","op":"gte","values":["2026-11-22T12:00:00Z"]`}},
+		{"/scheduler/alljobs?search=7", []string{`{"field":"id","op":"in","values":["7"]}`}},
+		{"/scheduler/activejobs", []string{`["Running","Canceling"]`}},
+		{"/scheduler/longestjobs", []string{`"order":[{"field":"start_time"}]`}},
+		{"/scheduler/healthcheck/", []string{`"health_check"`}},
+		{"/scheduler/joberrors", []string{`["Configuration","Infrastructure","Bug"]`}},
+		{"/scheduler/myqueuedjobs", []string{`{"field":"submitter","op":"in","values":["alice"]}`, `["Submitted"]`}},
+		{"/scheduler/favorite-jobs", []string{`["3","7"]`}},
+	} {
+		says(t, s, tt.path, 200, `href="/scheduler/job/7"`, "smoke", "no power", "120", "Incomplete")
+		for _, want := range tt.want {
+			if !strings.Contains(asked, want) {
+				t.Errorf("%s asks %s, want %s in it", tt.path, asked, want)
+			}
+		}
+	}
+	text := says(t, s, "/scheduler/alljobs?device=q1", 200, "page=2", "/results/query/~alice/mine", `value="q1"`)
+	if strings.Contains(text, "~bob") {
+		t.Error("somebody else's queries are among the saved views")
+	}
+	says(t, l.siteFor(t, Visitor{}), "/scheduler/myjobs", 404, "sign in first")
+	says(t, lab{"jobs.find": &Refusal{Code: "away", Message: "history is away"}}.site(t), "/scheduler/alljobs", 200, "history is away")
+}
+
+// TestSubmit checks, refuses with what is wrong, and submits.
+func TestSubmit(t *testing.T) {
+	good, err := examples.ReadFile("examples/boot-in-qemu.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := lab{"jobs.show": `{"job":42,"display":"42","state":"Submitted"}`}.site(t)
+	says(t, s, "/scheduler/jobsubmit", 200, "Validate", "boot in qemu")
+	says(t, s, "/scheduler/jobsubmit?example=two-nodes", 200, "lava-multinode")
+	says(t, s, "/scheduler/jobsubmit?example=../submit", 404, "there is no example")
+	if w := post(s, "/scheduler/jobsubmit", url.Values{"definition-input": {string(good)}, "submit": {""}}); w.Code != 303 || w.Header().Get("Location") != "/scheduler/job/42" {
+		t.Errorf("a good definition: status %d to %q, want 303 to the job: %.400s", w.Code, w.Header().Get("Location"), w.Body)
+	}
+	bad := strings.Replace(string(good), "device_type:", "devicetype:", 1)
+	if w := post(s, "/scheduler/jobsubmit", url.Values{"definition-input": {bad}}); w.Code != 400 || !strings.Contains(w.Body.String(), "devicetype: qemu") || !strings.Contains(w.Body.String(), "line 3") {
+		t.Errorf("a bad definition: status %d, want 400 with the text kept and the line named", w.Code)
+	}
+	if w := post(s, "/scheduler/jobsubmit", url.Values{"definition-input": {string(good)}, "validate": {""}}); w.Code != 200 || !strings.Contains(w.Body.String(), "The definition is valid") {
+		t.Errorf("validating: status %d, want 200 and that it is valid", w.Code)
+	}
+	refused := lab{"jobs.show": `{"job":42,"display":"42","state":"Rejected","problems":[{"message":"no such device type","line":3}]}`}.site(t)
+	if w := post(refused, "/scheduler/jobsubmit", url.Values{"definition-input": {string(good)}}); w.Code != 400 || !strings.Contains(w.Body.String(), "no such device type") {
+		t.Errorf("what only the lab refuses: status %d, want 400 with its words", w.Code)
+	}
+	if w := post(lab{}.siteFor(t, Visitor{}), "/scheduler/jobsubmit", url.Values{"definition-input": {string(good)}}); w.Code != 401 {
+		t.Errorf("submitting without a name: status %d, want 401", w.Code)
+	}
+}
+
+// TestSubmitInTheBackground keeps what LAVA's own page asks: result, errors and warnings; places come beside them.
+func TestSubmitInTheBackground(t *testing.T) {
+	s := lab{}.site(t)
+	for _, tt := range []struct{ text, result, errors string }{
+		{"job_name: x\n", "failure", "required key"},
+		{"a: [", "failure", "did not find"},
+		{"", "failure", "empty"},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/scheduler/jobsubmit", strings.NewReader(url.Values{"definition-input": {tt.text}}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("X-Requested-With", "XMLHttpRequest")
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		var told struct {
+			Result, Errors, Warnings string
+			Problems                 []problem
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &told); err != nil || w.Code != 200 || told.Result != tt.result || !strings.Contains(told.Errors, tt.errors) || len(told.Problems) == 0 {
+			t.Errorf("checking %q: status %d, %s, want %s with %q", tt.text, w.Code, w.Body, tt.result, tt.errors)
+		}
+	}
+}
+
+// TestExamples holds that what the page offers is what the lab takes, without a warning.
+func TestExamples(t *testing.T) {
+	list, err := examples.ReadDir("examples")
+	if err != nil || len(list) < 3 {
+		t.Fatalf("%d examples, %v; want some", len(list), err)
+	}
+	for _, e := range list {
+		text, err := examples.ReadFile("examples/" + e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if problems := checkDefinition(string(text), nil); len(problems) > 0 {
+			t.Errorf("%s: %+v", e.Name(), problems)
+		}
+	}
+}
+
+// TestResubmit begins with the job's definition, answers errors with 200, and refuses whom the job refuses.
+func TestResubmit(t *testing.T) {
+	l := failedJob()
+	l["jobs.texts"] = `[{"original":"job_name: again\n"}]`
+	s := l.site(t)
+	says(t, s, "/scheduler/job/42/resubmit", 200, "job_name: again", "is_resubmit")
+	if w := post(s, "/scheduler/job/42/resubmit", url.Values{"definition-input": {"job_name: x\n"}, "is_resubmit": {"true"}}); w.Code != 200 || !strings.Contains(w.Body.String(), "required key") {
+		t.Errorf("resubmitting what is wrong: status %d, want 200 with what is wrong", w.Code)
+	}
+	l["rights"] = `{"job/42":["view"]}`
+	says(t, l.site(t), "/scheduler/job/42/resubmit", 403, "you cannot re-submit this job")
+}
