@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strconv"
@@ -41,6 +42,14 @@ func closed(l config.Listen, openings ...opening) error {
 			" or allow it with --allow-plaintext (listen.allow_plaintext)", o.address, name)
 	}
 	return nil
+}
+
+// openings refuses what [closed] does, and reads the certificate of the others.
+func openings(l config.Listen, now func() time.Time, logger *slog.Logger, all ...opening) (*certificates, error) {
+	if err := closed(l, all...); err != nil {
+		return nil, err
+	}
+	return openCertificates(l, now, logger)
 }
 
 // exposed says that an address to listen on is not loopback alone. One that cannot be read is left to whoever

@@ -128,7 +128,8 @@ type observed struct {
 	metrics *metrics
 	notes   func() map[string]string    // what is away without being a failure; may be nil
 	more    map[string]http.HandlerFunc // further pages, by pattern
-	door    http.Handler                // all other pages; may be nil
+	door    *door.Door                  // all other pages; may be nil
+	private bool                        // the api is behind the door, and with it who may see what
 
 	config config.Config
 	pair   *certificates // nil: plaintext
@@ -141,7 +142,7 @@ func observe(listen string, what observed) (*observation, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(what.metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", what.forKnown(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		h := healthReport{Status: "ok", Version: version, Services: what.super.health()}
 		if what.notes != nil {
@@ -173,6 +174,23 @@ func observe(listen string, what observed) (*observation, error) {
 		return nil, err
 	}
 	return &observation{p}, nil
+}
+
+// forKnown keeps numbers of a lab, which name its devices and users, from those who are not known to it. Programs
+// on this machine are let in, and all where the process has no api: its port is for Prometheus alone, and it knows
+// nobody.
+func (o observed) forKnown(h http.Handler) http.Handler {
+	if !o.private {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !door.Direct(r) && !o.door.Knows(r) {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "the lab's numbers are for who has a token", http.StatusUnauthorized)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // stop ends the serving and waits for it.

@@ -129,6 +129,26 @@ func TestOnePort(t *testing.T) {
 		t.Errorf("/nats in a browser: got %s, want 426", reply.Status)
 	}
 
+	for token, want := range map[string]int{"": 401, "made-up": 401, alice: 200} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+l.host+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Forwarded-For", "192.0.2.1") // as of another machine, behind a proxy on this one
+		r.Header.Set("Authorization", "Bearer "+token)
+		reply, err := web.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply.Body.Close()
+		if reply.StatusCode != want {
+			t.Errorf("/metrics with the token %.8q: got %s, want %d", token, reply.Status, want)
+		}
+	}
+	if reply, text := l.get(t, web, "/jsz?streams=1&accounts=1", ""); reply.StatusCode != 200 || text != "{\"config\": {\"sync_always\": true}}\n" {
+		t.Errorf("/jsz: got %s %q, want whether the broker syncs, and nothing else", reply.Status, text)
+	}
+
 	// LAVA's events, to a client of websockets.
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("alice:"+alice))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -74,41 +75,17 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 	if c.Listen.Metrics == "" {
 		c.Listen.Metrics = "127.0.0.1:0"
 		// The file's address of the APIs is meant where they are; the default would be one port for all processes.
-		if slices.ContainsFunc(picked, func(s service) bool { return s.name == "api" }) && c.Listen.HTTP != config.Defaults().Listen.HTTP {
+		if hasAPI(picked) && c.Listen.HTTP != config.Defaults().Listen.HTTP {
 			c.Listen.Metrics = c.Listen.HTTP
 		}
 	}
-	openings := []opening{{"listen.metrics", "--listen", c.Listen.Metrics, true}}
-	for _, p := range picked {
-		switch p.name {
-		case "sqldoor":
-			openings = append(openings, opening{"listen.sql", "--listen-sql", c.Listen.SQL, true})
-		case "live":
-			openings = append(openings, opening{"listen.events", "", c.Listen.Events, false})
-		case "multinode":
-			openings = append(openings, opening{"listen.coordinator", "", c.Listen.Coordinator, false})
-		}
-	}
-	if err := closed(c.Listen, openings...); err != nil {
-		return err
-	}
-	pair, err := openCertificates(c.Listen, a.now, logger)
+	pair, err := openings(c.Listen, a.now, logger, portsOf(c.Listen, picked)...)
 	if err != nil {
 		return err
 	}
-	server := a.server
-	if server == "" {
-		server = c.Broker.URL
-	}
-	if server == "" {
-		r, err := a.local()
-		if err != nil {
-			return err
-		}
-		server = r.NATS
-		if c.Broker.Monitor == "" {
-			c.Broker.Monitor = r.HTTP
-		}
+	server, err := a.brokerOf(&c)
+	if err != nil {
+		return err
 	}
 	key, err := access.OpenKey(keyPath(c.Data))
 	if err != nil {
@@ -116,7 +93,7 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 	}
 	super, m := newSupervisor(logger, a.now), newMetrics()
 	door := surroundings{config: c, logger: logger, now: a.now}.newDoor()
-	what := observed{super: super, metrics: m, door: door, config: c, pair: pair, logger: logger, now: a.now}
+	what := observed{super: super, metrics: m, door: door, private: hasAPI(picked), config: c, pair: pair, logger: logger, now: a.now}
 	if c.Broker.Websocket != "" {
 		what.more = bus{busAt(c.Broker.Websocket), door, logger}.patterns()
 	}
@@ -168,6 +145,41 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 	s.start(ctx, super, picked)
 	super.wait()
 	return nil
+}
+
+// hasAPI says that the api is among services.
+func hasAPI(picked []service) bool {
+	return slices.ContainsFunc(picked, func(s service) bool { return s.name == "api" })
+}
+
+// portsOf is what services open.
+func portsOf(l config.Listen, picked []service) []opening {
+	all := []opening{{"listen.metrics", "--listen", l.Metrics, true}}
+	for _, p := range picked {
+		switch p.name {
+		case "sqldoor":
+			all = append(all, opening{"listen.sql", "--listen-sql", l.SQL, true})
+		case "live":
+			all = append(all, opening{"listen.events", "", l.Events, false})
+		case "multinode":
+			all = append(all, opening{"listen.coordinator", "", l.Coordinator, false})
+		}
+	}
+	return all
+}
+
+// brokerOf returns the address of the broker: that of a lab on this machine where nothing names one, which is then
+// asked whether it syncs, too.
+func (a *app) brokerOf(c *config.Config) (string, error) {
+	if a.server != "" || c.Broker.URL != "" {
+		return cmp.Or(a.server, c.Broker.URL), nil
+	}
+	r, err := a.local()
+	if err != nil {
+		return "", err
+	}
+	c.Broker.Monitor = cmp.Or(c.Broker.Monitor, r.HTTP)
+	return r.NATS, nil
 }
 
 // openWhenThere opens the log once the connection stands.

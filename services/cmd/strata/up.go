@@ -139,13 +139,10 @@ func (a *app) up(ctx context.Context, c config.Config, f upFlags) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if err := closed(c.Listen,
+	pair, err := openings(c.Listen, a.now, logger,
 		opening{"listen.http", "--listen", c.Listen.HTTP, true}, opening{"listen.nats", "--listen-nats", brokerAddress(c.Listen.NATS), true},
 		opening{"listen.sql", "--listen-sql", c.Listen.SQL, true},
-		opening{"listen.coordinator", "", c.Listen.Coordinator, false}, opening{"listen.events", "", c.Listen.Events, false}); err != nil {
-		return err
-	}
-	pair, err := openCertificates(c.Listen, a.now, logger)
+		opening{"listen.coordinator", "", c.Listen.Coordinator, false}, opening{"listen.events", "", c.Listen.Events, false})
 	if err != nil {
 		return err
 	}
@@ -258,7 +255,7 @@ func (l *running) run(ctx context.Context) error {
 
 	more := bus{func() (*url.URL, error) { return l.broker.websocket(), nil }, s.door, l.logger}.patterns()
 	more["GET /jsz"] = l.broker.jsz
-	observation, err := observe(l.config.Listen.HTTP, observed{super: l.super, metrics: l.metrics, notes: l.away, more: more, door: s.door,
+	observation, err := observe(l.config.Listen.HTTP, observed{super: l.super, metrics: l.metrics, notes: l.away, more: more, door: s.door, private: hasAPI(picked),
 		config: l.config, pair: l.pair, logger: l.logger, now: l.app.now})
 	if err != nil {
 		return err
@@ -281,7 +278,12 @@ func (l *running) run(ctx context.Context) error {
 			}
 		}
 	}
-	r := ready{Token: l.administrator, NATS: l.broker.url(), HTTP: observation.url(), SQL: l.sqlAddress(dsn), Data: l.config.Data, PID: os.Getpid()}
+	return l.announce(ctx, observation.url(), dsn)
+}
+
+// announce tells everybody where the lab is, once it serves, and waits for the end of ctx.
+func (l *running) announce(ctx context.Context, http, dsn string) (err error) {
+	r := ready{Token: l.administrator, NATS: l.broker.url(), HTTP: http, SQL: l.sqlAddress(dsn), Data: l.config.Data, PID: os.Getpid()}
 	if l.config.ClickHouse.DSN == "" && l.app.env("STRATA_CLICKHOUSE_DSN") == "" {
 		r.Engine = dsn
 	}

@@ -60,6 +60,10 @@ docs/simulation.md. With --register they are put into the lab first. Nothing is 
 			if given("data") || c.Data == "" {
 				c.Data = data
 			}
+			// Tried at once: what is tried again and again would hide that the directory is wrong.
+			if err := os.MkdirAll(c.Data, 0o700); err != nil {
+				return fmt.Errorf("make the worker's data directory: %w", err)
+			}
 			if !registers {
 				if err := a.asEnrolled(&c, given("name")); err != nil {
 					return err
@@ -76,16 +80,9 @@ docs/simulation.md. With --register they are put into the lab first. Nothing is 
 			if err := mergeListen(given, &c.Listen, listens); err != nil {
 				return err
 			}
-			if err := closed(c.Listen, opening{"listen.metrics", "--listen", c.Listen.Metrics, true}); err != nil {
-				return err
-			}
-			pair, err := openCertificates(c.Listen, a.now, logger)
+			pair, err := openings(c.Listen, a.now, logger, opening{"listen.metrics", "--listen", c.Listen.Metrics, true})
 			if err != nil {
 				return err
-			}
-			// Tried at once: what is tried again and again would hide that the directory is wrong.
-			if err := os.MkdirAll(c.Data, 0o700); err != nil {
-				return fmt.Errorf("make the worker's data directory: %w", err)
 			}
 			if registers {
 				a.token, c.Broker.Token, c.Broker.TokenFile = "", "", ""
@@ -96,29 +93,7 @@ docs/simulation.md. With --register they are put into the lab first. Nothing is 
 			if err := a.registerDevices(cmd.Context(), w.Name, script, registers); err != nil {
 				return explain(err)
 			}
-			super := newSupervisor(logger, a.now)
-			observation, err := observe(c.Listen.Metrics, observed{super: super, metrics: newMetrics(), config: c, pair: pair, logger: logger, now: a.now})
-			if err != nil {
-				return err
-			}
-			defer observation.stop(logger)
-			// A second worker on the same memory would never be let in: it ends, and says why.
-			ctx, end := context.WithCancelCause(cmd.Context())
-			defer end(nil)
-			super.start(ctx, "worker", func(ctx context.Context) error {
-				err := a.work(ctx, w, script)
-				if errors.Is(err, worker.ErrInUse) {
-					end(err)
-				}
-				return err
-			})
-			// The lab may be away for hours, which the worker takes as it comes: it is ready to dial.
-			a.tellManager(managerReady)
-			super.wait()
-			if err := context.Cause(ctx); errors.Is(err, worker.ErrInUse) {
-				return fmt.Errorf("%w; stop that one, or name another directory with --data", err)
-			}
-			return nil
+			return a.keepWorking(cmd.Context(), w, script, observed{super: newSupervisor(logger, a.now), metrics: newMetrics(), config: c, pair: pair, logger: logger, now: a.now})
 		},
 	}
 	f := cmd.Flags()
@@ -131,6 +106,32 @@ docs/simulation.md. With --register they are put into the lab first. Nothing is 
 	f.StringVar(&simulate, "simulate", "", "serve devices that are played: a `number` of them, or a script")
 	f.StringVar(&data, "data", filepath.Join(a.defaultData(), "worker"), "the worker's data directory")
 	return cmd
+}
+
+// keepWorking runs a worker until ctx ends, again where it fails.
+func (a *app) keepWorking(ctx context.Context, w worker.Deps, script *played.Script, what observed) error {
+	observation, err := observe(what.config.Listen.Metrics, what)
+	if err != nil {
+		return err
+	}
+	defer observation.stop(what.logger)
+	// A second worker on the same memory would never be let in: it ends, and says why.
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	what.super.start(ctx, "worker", func(ctx context.Context) error {
+		err := a.work(ctx, w, script)
+		if errors.Is(err, worker.ErrInUse) {
+			end(err)
+		}
+		return err
+	})
+	// The lab may be away for hours, which the worker takes as it comes: it is ready to dial.
+	a.tellManager(managerReady)
+	what.super.wait()
+	if err := context.Cause(ctx); errors.Is(err, worker.ErrInUse) {
+		return fmt.Errorf("%w; stop that one, or name another directory with --data", err)
+	}
+	return nil
 }
 
 // exportsOf is what a worker serves to devices and keeps for jobs.
