@@ -213,9 +213,10 @@ func (q *request) drawChart(d *chartDrawing, in map[string]any) {
 var sheet = regexp.MustCompile(`(?s)<style>.*?</style>\n?`)
 
 // inlined makes a picture part of a page: its colours come from static/chart.css, as the page's policy takes
-// no style inside, and they follow the page's theme.
+// no style inside, and they follow the page's theme. Its points are links here, which an image cannot have.
 func inlined(picture []byte) template.HTML {
-	return template.HTML(sheet.ReplaceAll(picture, nil)) // written by projections/chart, which escapes all text
+	picture = bytes.Replace(sheet.ReplaceAll(picture, nil), []byte(`role="img"`), []byte(`role="group"`), 1)
+	return template.HTML(picture) // written by projections/chart, which escapes all text
 }
 
 // showChart shows what a chart shows.
