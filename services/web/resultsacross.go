@@ -183,7 +183,7 @@ func (q *request) matrixColumns(ask map[string]string, n int) ([]matrixColumn, e
 		in.Terms = []projections.JobTerm{term("id", strings.FieldsFunc(ask["jobs"], func(r rune) bool { return r == ',' || r == ' ' })...)}
 		in.Limit = mostColumns
 	}
-	for _, pair := range []pair{{"description", ask["name"]}, {"requested_device_type", ask["device_type"]}, {"actual_device", ask["device"]}} {
+	for _, pair := range []pair{{"description", ask["name"]}, {"device_type", ask["device_type"]}, {"device", ask["device"]}} {
 		if pair.Value != "" {
 			in.Terms = append(in.Terms, term(pair.Name, pair.Value))
 		}

@@ -13,12 +13,20 @@ import (
 // newSite returns the pages. That they cannot be made is a fault of the build.
 func (s surroundings) newSite(in api.Inside) http.Handler {
 	site, err := web.New(web.Deps{Who: s.visitor(in), Now: s.now, Logger: s.logger.With("service", "web"), Name: "Strata", Version: version,
-		Interfaces: describedInterfaces, ExtraContext: s.config.Jobs.ExtraContext, Bundle: s.webBundle, SignIn: signIn(in), SignOut: signOut(in)})
+		Interfaces: describedInterfaces, ExtraContext: s.config.Jobs.ExtraContext, Bundle: s.webBundle, SignIn: signIn(in), SignOut: signOut(in), Providers: s.providers})
 	if err != nil {
 		s.logger.Error("the pages are away", "err", err)
 		return http.NotFoundHandler()
 	}
 	return site
+}
+
+// providers are who else browsers may be sent to for signing in.
+func (s surroundings) providers() []web.Provider {
+	if s.vouch.oidc == nil {
+		return nil
+	}
+	return []web.Provider{{Name: s.vouch.oidc.Label(), To: "/oidc/authenticate/"}}
 }
 
 // visitor says who looks at a page and hands over the api in his name.
