@@ -120,6 +120,7 @@ type jobData struct {
 	View    *LogView // the log's viewer, where the log is chosen
 	LogAway string   // why there is no log
 	Starred bool
+	Source  []sourceLine // of a definition that was refused
 }
 
 // tab is one of the views of a job.
@@ -138,6 +139,9 @@ func jobPage(q *request) (page, error) {
 		live: "job/" + d.Job.String() + " result/" + d.Job.String(), help: "judgement", crumbs: []crumb{{"Jobs", "/scheduler/alljobs"}, {d.Display, ""}}}
 	if d.Waits() {
 		p.live = "*" // its place hangs on others
+	}
+	if d.Source != nil {
+		p.styles = append(p.styles, "definition.css")
 	}
 	if d.Tab == "log" && !d.Waits() && d.State != "Rejected" {
 		p.scripts = []string{"log-view.js"}
@@ -161,6 +165,11 @@ func gatherJob(q *request) (jobData, error) {
 	d.Starred = starred(q, d.Job)
 	if d.State == "Rejected" {
 		d.Verdict = verdictOfJob(q, &d)
+		if texts, err := textsOf(q, d.Job); err == nil && texts.Original != "" {
+			shown := definitionData{shownJob: d.shownJob, Lines: numbered(texts.Original)}
+			shown.markProblems()
+			d.Source = shown.Lines
+		}
 		return d, nil
 	}
 	if d.Waits() {

@@ -63,8 +63,8 @@ func verdictOfJob(q *request, d *jobData) verdictPanel {
 		By: j.CanceledBy, Cause: j.CancelWhy}
 	switch {
 	case j.State == "Rejected":
-		v.Head, v.Who, v.Class = "Rejected: the definition is not valid", "whoever wrote the definition", "Job"
-		v.Next, v.Help = "Correct the definition at the lines below and submit it again.", "definition"
+		v.Head, v.Who, v.Class = "Rejected: the definition is not valid", "", "Job"
+		v.Next, v.Help = "Correct the definition at the marked lines and submit it again.", "definition"
 		return v
 	case j.Judgement == nil:
 		v.unjudged(d)
