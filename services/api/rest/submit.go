@@ -17,6 +17,7 @@ import (
 	"strata/schemas/testdef"
 	"strata/schemas/yaml"
 	"strata/services/api"
+	"strata/services/api/door"
 	"strata/services/api/lava"
 )
 
@@ -143,6 +144,10 @@ func cancel(q *request) (answer, error) {
 	}
 	if err := q.named(); err != nil {
 		return answer{}, err
+	}
+	// A link on another site's page must not cancel by the session of who follows it.
+	if q.who.Session && !door.Meant(q.r) {
+		return answer{}, detail(http.StatusForbidden, "%s", door.ErrCrossSite)
 	}
 	reason := ""
 	if q.r.Method == http.MethodPost {

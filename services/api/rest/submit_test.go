@@ -3,11 +3,14 @@ package rest_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"strata/events/access"
+	"strata/services/api"
 	"strata/services/api/rest"
 )
 
@@ -97,18 +100,51 @@ func TestValidate(t *testing.T) {
 	l.wants("POST", "/api/v0.2/devices/validate/", "{% set a = 1 %}{% if a == 1 %}b: 2{% endif %}\n", 200, "Device dictionary valid.")
 }
 
+// byLink follows a link that cancels a job, in a browser with a session: one on another site's page does nothing.
+func (l *tested) byLink(job int) {
+	l.t.Helper()
+	yes := true
+	if err := l.inside.Call(l.t.Context(), api.Caller{User: access.Local}, "users.add", api.UserRequest{User: "root", Superuser: &yes}, nil); err != nil {
+		l.t.Fatal(err)
+	}
+	s, err := l.inside.Enter(l.t.Context(), api.Vouched{User: "root", Means: "password"}, "http 192.0.2.7")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		site string
+		want int
+	}{{"cross-site", 403}, {"same-site", 403}, {"same-origin", 200}} {
+		r, err := http.NewRequestWithContext(l.t.Context(), http.MethodGet, fmt.Sprintf("%s/api/v0.2/jobs/%d/cancel/", l.url, job), nil)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		r.AddCookie(&http.Cookie{Name: "strata_session", Value: s.Value})
+		r.Header.Set("Sec-Fetch-Site", tt.site)
+		reply, err := http.DefaultClient.Do(r)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		reply.Body.Close()
+		if reply.StatusCode != tt.want {
+			l.t.Errorf("a link to cancel, from %s: %d, want %d", tt.site, reply.StatusCode, tt.want)
+		}
+	}
+}
+
 // Jobs are canceled by GET, as LAVA's clients do, and by POST.
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	l := start(t)
 	l.judge()
-	for range 3 {
+	for range 4 {
 		l.wants("POST", "/api/v0.2/jobs/", map[string]any{"definition": minimal}, 201)
 	}
 	const sent = `{"message":"Job cancel signal sent."}`
 	l.wants("GET", "/api/v0.2/jobs/1/cancel/", nil, 200, sent)
 	l.wants("POST", "/api/v0.2/jobs/2/cancel/", map[string]any{"reason": "typo"}, 200, sent)
 	l.wants("GET", "/api/v0.2/jobs/99/cancel/", nil, 404, `{"detail":"Not found."}`)
+	l.byLink(4)
 	a := l.wants("POST", "/api/v0.2/jobs/batch_cancel/", map[string]any{"job_ids": []any{3, "99", "x", "1"}}, 200)
 	var got struct {
 		IDs     []any `json:"job_ids"`
