@@ -453,8 +453,8 @@ func TestRights(t *testing.T) {
 		code api.Code // "" for allowed
 	}{
 		{alice, "jobs.show", api.JobRequest{Job: hidden}, ""},
-		{bob, "jobs.show", api.JobRequest{Job: hidden}, api.Denied},
-		{bob, "jobs.results", api.JobRequest{Job: hidden}, api.Denied},
+		{bob, "jobs.show", api.JobRequest{Job: hidden}, api.NotFound},
+		{bob, "jobs.results", api.JobRequest{Job: hidden}, api.NotFound},
 		{bob, "jobs.show", api.JobRequest{Job: public}, ""},
 		{bob, "jobs.cancel", api.JobRequest{Job: public}, api.Denied},
 		{bob, "jobs.priority", api.PriorityRequest{Job: public, Priority: 1}, api.Denied},
@@ -470,8 +470,11 @@ func TestRights(t *testing.T) {
 			t.Errorf("%s asks %s %+v: got %v, want %q", tt.who.User, tt.verb, tt.in, err, tt.code)
 		}
 	}
-	if err := bob.Log(t.Context(), api.LogRequest{Job: hidden}, nil); !api.HasCode(err, api.Denied) {
-		t.Errorf("bob reads the log of alice's job: got %v, want it denied", err)
+	if err := bob.Log(t.Context(), api.LogRequest{Job: hidden}, nil); !api.HasCode(err, api.NotFound) {
+		t.Errorf("bob reads the log of alice's job: got %v, want that there is none", err)
+	}
+	if err := bob.Stream(t.Context(), "events", api.EventsRequest{Entity: fmt.Sprintf("job/%d", hidden), Follow: true}, nil); !api.HasCode(err, api.NotFound) {
+		t.Errorf("bob follows alice's job: got %v, want that there is none", err)
 	}
 	if err := bob.Stream(t.Context(), "sql", api.SQLRequest{Query: "SELECT 1"}, nil); !api.HasCode(err, api.Away) {
 		t.Errorf("bob asks the tables: got %v, want them away", err)

@@ -24,6 +24,16 @@ type Error struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"` // a sentence for people
 	Field   string `json:"field,omitempty"`
+	// hides is what strangers are told instead: whether there is what they may not see is not theirs to know.
+	hides string
+}
+
+// strangers returns the error as it is told on the bus. The doors of this process have LAVA's statuses for it.
+func (e *Error) strangers() *Error {
+	if e.hides == "" {
+		return e
+	}
+	return &Error{Code: NotFound, Message: e.hides, Field: e.Field}
 }
 
 // Error returns the sentence.

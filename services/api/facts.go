@@ -43,6 +43,11 @@ func (a *api) sendFacts(ctx context.Context, who caller, in EventsRequest, about
 	if err != nil {
 		return err
 	}
+	if about.Kind == events.Job {
+		if err := a.mayFollow(ctx, who, jobID(about.ID)); err != nil {
+			return err
+		}
+	}
 	send := func(r stream.Recorded) error {
 		if about.Kind != "" && r.Event.About() != about || r.Seq < in.From {
 			return nil
@@ -92,6 +97,20 @@ func (a *api) sendFacts(ctx context.Context, who caller, in EventsRequest, about
 		return a.log.ReadAll(ctx, stream.Lab, from, send)
 	}
 	return a.log.Follow(ctx, stream.Lab, from, send)
+}
+
+// mayFollow refuses callers who would wait for ever: for facts of a job that there is not, or that they may not see.
+// A definition that nobody has looked at yet is its submitter's to follow.
+func (a *api) mayFollow(ctx context.Context, who caller, job events.JobID) error {
+	facts, err := a.jobFacts(ctx, job)
+	if err != nil {
+		return err
+	}
+	if _, known := jobOfFacts(facts); known {
+		return a.mayJob(who, lab.View, job)
+	}
+	_, err = a.uncheckedRow(ctx, who, job)
+	return err
 }
 
 func viewFact(r stream.Recorded) Fact {

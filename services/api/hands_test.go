@@ -141,7 +141,7 @@ func TestHandsStory(t *testing.T) {
 	b.Append(t, events.DeviceReserved{Device: "q1", Job: 7, Lease: 2000}, events.JobScheduled{Job: 7, Device: "q1", Worker: "w1", Lease: 2000})
 	ask(local, events.UsePowerOff, "", "device q1 runs job 7;")
 	ask(local, events.UseConsole, "job 7;", "")
-	ask(api.Client{Conn: local.Conn, User: "carol"}, events.UseConsole, "", "carol may not view job 7")
+	ask(api.Client{Conn: local.Conn, User: "carol"}, events.UseConsole, "", "there is no job 7 that carol may see")
 	if err := local.Call(t.Context(), "devices.type", api.TypeRequest{Device: "q1", Session: "x", Text: "y"}, nil); err == nil || !strings.Contains(err.Error(), "device q1 runs job 7: its console can only be read") {
 		t.Errorf("typing at a job's console: %v", err)
 	}

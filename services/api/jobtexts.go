@@ -146,7 +146,9 @@ func (a *api) uncheckedRow(ctx context.Context, who caller, id events.JobID) (pr
 	all := false
 	a.read(func(s *lab.State) { all = who.superuser(s) })
 	if !all && (who.user == "" || who.user != j.User) {
-		return projections.SelectedJob{}, refuse(Denied, "%s may not view job %d", who.user, id)
+		e := refuse(Denied, "%s may not view job %d", who.user, id)
+		e.hides = fmt.Sprintf("there is no job %d that %s may see", id, cmp.Or(who.user, "somebody without a name"))
+		return projections.SelectedJob{}, e
 	}
 	return projections.SelectedJob{Job: projections.Job{Job: uint64(id), Display: j.Display, User: string(j.User), State: j.State,
 		Health: "Unknown", SubmittedAt: j.Submitted, Metadata: map[string]string{}}}, nil

@@ -72,7 +72,7 @@ func TestHistoryAndComparison(t *testing.T) {
 	if got := c.Counts; got["measurement"] != 1 || got["absent"] != 1 || got["new"] != 1 {
 		t.Errorf("11 and 13 differ by %v", got)
 	}
-	deniedWith(t, as("carol"), "jobs.compare", api.CompareRequest{Before: 11, After: 12}, "may not view")
+	deniedWith(t, as("carol"), "jobs.compare", api.CompareRequest{Before: 11, After: 12}, "no job 12 that carol may see")
 
 	var j api.Job
 	call(t, as("local"), "jobs.show", api.JobRequest{Job: 12}, &j)

@@ -385,7 +385,7 @@ func testSimilar(t *testing.T, b *eventtest.Broker, as func(events.UserName) api
 	var out api.QueryResult
 	call(t, as("alice"), "queries.custom", q, &out)
 	same(t, "jobs like 1", out, "1")
-	refused(t, as("alice"), "queries.similar", api.SimilarRequest{Job: 4, Fields: []string{"health"}}, api.Denied, "may not view job 4")
+	refused(t, as("alice"), "queries.similar", api.SimilarRequest{Job: 4, Fields: []string{"health"}}, api.NotFound, "no job 4 that alice may see")
 	refused(t, as("alice"), "queries.similar", api.SimilarRequest{Job: 1, Fields: []string{"colour"}}, api.Invalid, "requested_device_type")
 	refused(t, as("alice"), "queries.similar", api.SimilarRequest{Job: 1}, api.Invalid, "fields is empty")
 }

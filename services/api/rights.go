@@ -22,7 +22,12 @@ func allow(s *lab.State, who caller, verb lab.Verb, kind events.Kind, id string)
 	case !lab.Covers(who.scopes, verb, kind):
 		return refuse(Denied, "the token is not for that: it may be used for %s", scopesText(who.scopes))
 	}
-	return refuse(Denied, "%s may not %s %s", cmp.Or(who.user, "somebody without a name"), verb, strings.TrimSuffix(string(kind)+" "+id, " "))
+	name := cmp.Or(who.user, "somebody without a name")
+	e := refuse(Denied, "%s may not %s %s", name, verb, strings.TrimSuffix(string(kind)+" "+id, " "))
+	if kind == events.Job && verb == lab.View {
+		e.hides = fmt.Sprintf("there is no job %s that %s may see", id, name)
+	}
+	return e
 }
 
 // mayJob returns an error where the caller may not do that to a job.
