@@ -54,10 +54,7 @@ func setPriority(q *request) (page, error) {
 
 // annotateJob keeps what somebody says of a failure.
 func annotateJob(q *request) (page, error) {
-	var tags []string
-	for _, t := range strings.FieldsFunc(q.PostFormValue("failure_tags"), func(r rune) bool { return r == ',' || r == ' ' }) {
-		tags = append(tags, t)
-	}
+	tags := strings.FieldsFunc(q.PostFormValue("failure_tags"), func(r rune) bool { return r == ',' || r == ' ' })
 	in := map[string]any{"job": q.PathValue("job"), "comment": strings.TrimSpace(q.PostFormValue("failure_comment")), "tags": tags}
 	if err := q.ask("jobs.annotate", in, nil); err != nil {
 		return page{}, err

@@ -313,8 +313,8 @@ func (l *running) announce(ctx context.Context, http, dsn string) (err error) {
 	if l.flags.up != nil {
 		l.flags.up <- r
 	}
-	fmt.Fprintf(l.app.out, "strata is up: bus %s, health %s/healthz, SQL %s\ndata in %s; interrupt to stop\n",
-		r.NATS, r.HTTP, or(r.SQL), l.config.Data)
+	fmt.Fprintf(l.app.out, "strata is up: pages %s, bus %s, SQL %s\ndata in %s; interrupt to stop\n",
+		r.HTTP, r.NATS, or(r.SQL), l.config.Data)
 	l.app.tellManager(managerReady)
 	<-ctx.Done()
 	l.app.tellManager(managerStopping)
