@@ -166,23 +166,7 @@ func TestSquid(t *testing.T) {
 	}
 
 	worker := inside([]string{way}, "worker", "--name", "far", "--server", server, "--token", token, "--data", filepath.Join(l.dir, "far"))
-	said, err := os.Create(filepath.Join(l.dir, "far.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	worker.Stdout, worker.Stderr = said, said
-	if err := worker.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = worker.Process.Signal(os.Interrupt)
-		_ = worker.Wait()
-		said.Close()
-		if t.Failed() {
-			text, _ := os.ReadFile(said.Name())
-			t.Logf("the worker said:\n%s", lastOf(string(text)))
-		}
-	})
+	background(t, worker, filepath.Join(l.dir, "far.log"))
 	definition := strings.NewReplacer("${ASSETS}", files,
 		"- lava-test-case no-sound --result skip", "- lava-test-artifact /proc/version").Replace(demoJob)
 	status, text := l.strata(t, "submit", write(t, l.dir, "job.yaml", definition), "--follow")
@@ -213,6 +197,28 @@ func TestSquid(t *testing.T) {
 			t.Errorf("squid was not asked for %s:\n%s", name, asked)
 		}
 	}
+}
+
+// background runs a command until the test ends, and shows what it said where that failed.
+func background(t *testing.T, cmd *exec.Cmd, file string) {
+	t.Helper()
+	said, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait()
+		said.Close()
+		if t.Failed() {
+			text, _ := os.ReadFile(said.Name())
+			t.Logf("%q said:\n%s", cmd.Args, lastOf(string(text)))
+		}
+	})
 }
 
 // serveFiles serves a directory by HTTPS at a name that only the proxy knows, and returns the address.
