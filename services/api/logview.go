@@ -82,6 +82,7 @@ const (
 	maxLinesBytes = 4 << 20
 	maxLogHits    = 100_000
 	strips        = 1000
+	hitsTogether  = 2000
 	bookPatience  = 1500 * time.Millisecond // that a question waits for lines that are still being read
 )
 
@@ -116,7 +117,7 @@ func (a *api) readBook(ctx context.Context, job events.JobID, from uint64, frame
 	})
 }
 
-// silentBook says that a job never said anything.
+// errSilent says that a job never said anything.
 var errSilent = errors.New("the job says nothing")
 
 // book opens the log of a job that the caller may see. It returns how many lines are known to be there.
@@ -318,6 +319,7 @@ func (a *api) openLogSearch(who caller, body []byte) (producer, error) {
 		hits := LogHits{Of: max(of, state.Lines)}
 		strip := make([]uint64, strips)
 		var failed error
+		told := uint64(0) // lines that had been searched when something was told
 		err = b.Search(ctx, logbook.Query{Text: in.Text, Regexp: in.Regexp, Case: in.Case, Levels: levels, From: in.From, Back: in.Back}, func(f logbook.Found) bool {
 			for _, row := range f.Rows {
 				strip[min(row*strips/max(state.Rows, 1), strips-1)]++
@@ -326,11 +328,16 @@ func (a *api) openLogSearch(who caller, body []byte) (producer, error) {
 			hits.Count += uint64(len(f.Lines))
 			hits.Searched = f.Searched
 			keep := min(room, uint64(len(f.Lines)))
-			hits.Lines, hits.Rows = f.Lines[:keep], nil
+			hits.Lines = append(hits.Lines, f.Lines[:keep]...)
 			if state.Rows != state.Lines {
-				hits.Rows = f.Rows[:keep]
+				hits.Rows = append(hits.Rows, f.Rows[:keep]...)
+			}
+			// The first hits go at once, more in pieces: a message a leaf would be thousands.
+			if told > 0 && len(hits.Lines) < hitsTogether && f.Searched-told < hits.Of/50 && (!one || hits.Count < in.Limit) {
+				return true
 			}
 			failed = emitHits(emit, hits)
+			told, hits.Lines, hits.Rows = max(f.Searched, 1), nil, nil
 			return failed == nil && (!one || hits.Count < in.Limit)
 		})
 		var wrong *logbook.QueryError
@@ -342,7 +349,7 @@ func (a *api) openLogSearch(who caller, body []byte) (producer, error) {
 		case err != nil:
 			return err
 		}
-		hits.Lines, hits.Rows, hits.Done = nil, nil, true
+		hits.Done = true
 		if hits.Count > in.Limit {
 			hits.Strips = strip
 		}

@@ -243,6 +243,7 @@ func (d *jobData) viewLog(q *request) {
 	}
 	v.Line, v.Evidence = d.Verdict.Line, d.Verdict.Line
 	v.Console = v.Runs && d.State == "Running" && q.SignedIn && d.May.Change()
+	v.Slim = true // the pipeline stands beside it
 	d.View = &v
 }
 

@@ -25,6 +25,7 @@ type LogView struct {
 	Evidence *uint64 // line that the verdict stands on
 	Runs     bool    // the job still says something
 	Console  bool    // the visitor may take over its console
+	Slim     bool    // the page has an outline of its own
 	Lines    []plainLine
 	From     uint64 // first line that stands inside
 	Of       uint64 // lines that there are

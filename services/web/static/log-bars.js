@@ -122,11 +122,11 @@ export function bars(view) {
   });
   const toggle = $(".lv-toggle");
   const outlined = (on) => {
-    view.remember({ outline: on });
+    if (!view.hasAttribute("slim")) view.remember({ outline: on });
     view.classList.toggle("bare", !on);
     toggle.setAttribute("aria-pressed", String(on));
   };
-  outlined(view.marks.outline && !matchMedia("(max-width: 820px)").matches);
+  outlined(view.marks.outline && !view.hasAttribute("slim") && !matchMedia("(max-width: 820px)").matches);
   toggle.addEventListener("click", () => outlined(view.classList.contains("bare")));
   $(".lv-follow").addEventListener("click", () => { if (view.follow) view.setFollow(false); else view.toEnd(true); });
   more(view, $);

@@ -6,6 +6,7 @@
 //   line      line to begin at, where the address names none (#L12); else a running job begins at its end
 //   evidence  line that a verdict stands on: it is marked
 //   end       begin at the end
+//   slim      the page has an outline of its own: the viewer's is opened on demand
 //   plain     address of the plain log
 //   console   the visitor may take over the console of the job, which runs
 //
@@ -457,8 +458,7 @@ export class LogView extends HTMLElement {
           go = false;
           this.show({ at: 0, row: hits.rows[0], line: hits.lines[0] });
         }
-        this.searched = message;
-        this.found();
+        if (message.done) this.found();
         this.markSoon();
       });
     } catch (err) {
@@ -486,13 +486,13 @@ export class LogView extends HTMLElement {
     if (!this.query) out.textContent = "";
     else {
       const many = this.hits.count.toLocaleString("en");
-      const at = this.hit ? `${(this.hits.find(this.hit.row) + 1).toLocaleString("en")} of ` : "";
+      const at = this.hit && this.hits.done ? `${(this.hits.find(this.hit.row) + 1).toLocaleString("en")} of ` : "";
       out.textContent = this.hits.count ? `${at}${many}${this.hits.done ? "" : " so far"}` : this.hits.done ? "not found" : "searching …";
     }
   }
 
   markSoon() {
-    this.marking ??= setTimeout(() => { this.marking = undefined; this.marked(); }, 60);
+    this.marking ??= setTimeout(() => { this.marking = undefined; this.marked(); this.found(); }, 100);
   }
 
   // marked paints the scroll bar's marks.
