@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"strata/events/eventtest"
@@ -108,9 +107,7 @@ func behindTLS(t *testing.T) (address string, trust nats.Option) {
 	if err := probe.Close(); err != nil {
 		t.Fatal(err)
 	}
-	eventtest.StartWith(t, eventtest.Options{Server: func(o *server.Options) {
-		o.Websocket = server.WebsocketOpts{Host: "127.0.0.1", Port: port, NoTLS: true}
-	}})
+	eventtest.StartWith(t, eventtest.Options{Server: eventtest.Websocket(port)})
 	mux := http.NewServeMux()
 	mux.Handle(Path, httputil.NewSingleHostReverseProxy(broker))
 	lab := httptest.NewTLSServer(mux)

@@ -39,3 +39,10 @@ func Accounts(always bool) func(*server.Options) {
 		}
 	}
 }
+
+// Websocket has the broker listen for websockets too, without TLS, on that port of the loopback.
+func Websocket(port int) func(*server.Options) {
+	return func(o *server.Options) {
+		o.Websocket = server.WebsocketOpts{Host: "127.0.0.1", Port: port, NoTLS: true}
+	}
+}
