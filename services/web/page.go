@@ -128,6 +128,9 @@ func (s *Site) draw(q *request, p page) {
 		Scripts: p.scripts, Live: p.live, Help: p.help, Theme: theme(q.Request), Path: q.URL.RequestURI(), Section: section(q.URL.Path),
 		Wide: p.wide, Now: q.now, Data: p.data}
 	f.Note = takeNote(q)
+	if !q.SignedIn {
+		f.Live = "" // facts are told to those who have a name
+	}
 	var text bytes.Buffer
 	if err := s.drawn.render(&text, p.template, f); err != nil {
 		s.d.Logger.Error("page failed", "path", q.URL.Path, "template", p.template, "err", err)

@@ -78,9 +78,9 @@ const own = {
   async examine({ page, scene }, rule) {
     const session = await scene.newCDPSession(page);
     const rules = rule ? { type: 'rule', values: [rule] } : ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
-    // The number of a line is as high as the line. It is not the only way there: addresses take it, and so do keys.
+    // What stands in a line of a log or a listing is as high as the line, and is not the only way to where it leads.
     const run = `window.axe || (() => { ${axe} })(); axe.run(document, { runOnly: ${JSON.stringify(rules)} })
-      .then(r => r.violations.flatMap(v => v.nodes.filter(n => !(v.id === 'target-size' && /aria-label="line \\d+"/i.test(n.html))).map(n => v.id + ': ' + v.help + ': ' + n.html.slice(0, 160) + ' (' + n.failureSummary.split('\\n').slice(1).join(' ').trim().slice(0, 200) + ')')))`;
+      .then(r => r.violations.flatMap(v => v.nodes.filter(n => !(v.id === 'target-size' && (/aria-label="line \\d+"/i.test(n.html) || document.querySelector(n.target[0])?.closest('pre, log-view .row')))).map(n => v.id + ': ' + v.help + ': ' + n.html.slice(0, 160) + ' (' + n.failureSummary.split('\\n').slice(1).join(' ').trim().slice(0, 200) + ')')))`;
     const answer = await session.send('Runtime.evaluate', { expression: run, awaitPromise: true, returnByValue: true });
     await session.detach();
     if (answer.exceptionDetails) throw new Error('axe: ' + JSON.stringify(answer.exceptionDetails.exception));

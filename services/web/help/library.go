@@ -192,7 +192,9 @@ func read(name string, source []byte) (*Page, []link, error) {
 	if err := md.Renderer().Render(&out, source, doc); err != nil {
 		return nil, nil, err
 	}
-	p.HTML = template.HTML(out.String()) // our own pages, with raw HTML left out by the renderer
+	// What is wider than the page has to be reached by keys too, to be scrolled.
+	text := strings.ReplaceAll(out.String(), "<pre>", `<pre tabindex="0">`)
+	p.HTML = template.HTML(text) // our own pages, with raw HTML left out by the renderer
 	return p, links, nil
 }
 
