@@ -12,10 +12,10 @@ type Shelf struct {
 // that are not listed come last.
 var shelves = []Shelf{
 	{"Jobs", []string{"first-job", "writing-tests", "multinode", "notifications", "judgement"}},
-	{"Looking", []string{"queries", "charts", "log-search", "live", "sql-door"}},
+	{"Looking", []string{"web", "queries", "charts", "log-search", "live", "sql-door"}},
 	{"The lab", []string{"add-a-board", "devices", "device-types", "health-checks", "workers", "scheduling", "simulation", "lab-rules", "people"}},
 	{"Running it", []string{"operations", "move-from-lava", "compatibility", "measurements", "measurements-dispatcher",
-		"measurements-lab", "measurements-tables"}},
+		"measurements-lab", "measurements-tables", "measurements-doors"}},
 	{"Interfaces", []string{"rest", "xmlrpc", "events", "tables"}},
 	{"Inside", []string{"glossary", "architecture"}},
 }
