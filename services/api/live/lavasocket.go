@@ -23,7 +23,7 @@ const pingEvery = 25 * time.Second
 // ServeLAVA answers /ws/: an array of five texts for each event that the caller may see. What is wrong
 // with a caller is told in LAVA's words and its manner, after the handshake.
 func (l *Live) ServeLAVA(in api.Inside, w http.ResponseWriter, r *http.Request) {
-	user, worker, refused := l.caller(in, r)
+	who, worker, refused := l.caller(in, r)
 	c, err := accept(w, r)
 	if err != nil {
 		return // the answer says why
@@ -35,9 +35,10 @@ func (l *Live) ServeLAVA(in api.Inside, w http.ResponseWriter, r *http.Request) 
 		_ = c.Close(websocket.StatusNormalClosure, "")
 		return
 	}
-	hears := l.listen(user, worker)
+	hears := l.listen(who.User, worker)
 	defer l.leave(hears)
-	ctx := c.CloseRead(r.Context())
+	ctx, done := in.While(c.CloseRead(r.Context()), who)
+	defer done()
 	alive := time.NewTicker(pingEvery)
 	defer alive.Stop()
 	for {
@@ -67,7 +68,7 @@ func (l *Live) ServeLAVAHealth(w http.ResponseWriter, _ *http.Request) {
 }
 
 // caller returns who listens: a person, who may be nobody, or a worker; or why neither.
-func (l *Live) caller(in api.Inside, r *http.Request) (events.UserName, events.WorkerName, string) {
+func (l *Live) caller(in api.Inside, r *http.Request) (api.Caller, events.WorkerName, string) {
 	if token := r.Header.Get("LAVA-Token"); token != "" {
 		host := events.WorkerName(r.Header.Get("LAVA-Host"))
 		l.mu.Lock()
@@ -78,26 +79,26 @@ func (l *Live) caller(in api.Inside, r *http.Request) (events.UserName, events.W
 		}
 		l.mu.Unlock()
 		if w == nil {
-			return "", "", "Unknown worker"
+			return api.Caller{}, "", "Unknown worker"
 		}
 		p, err := l.Key.Verify(token)
 		if !brings && (err != nil || p.Role != access.Worker || p.Worker != host || p.Serial != serial) {
-			return "", "", "Invalid worker token"
+			return api.Caller{}, "", "Invalid worker token"
 		}
-		return "", host, ""
+		return api.Caller{}, host, ""
 	}
 	credential, err := door.Read(r)
 	switch {
 	case credential.Scheme != "" && credential.Scheme != "Basic":
-		return "", "", "Only Basic authentication is supported"
+		return api.Caller{}, "", "Only Basic authentication is supported"
 	case err != nil:
-		return "", "", "Invalid basic authentication"
+		return api.Caller{}, "", "Invalid basic authentication"
 	}
 	who, err := door.Who(in, r, credential)
 	if err != nil {
-		return "", "", "Unknown user"
+		return api.Caller{}, "", "Unknown user"
 	}
-	return who.User, "", ""
+	return who, "", ""
 }
 
 // accept makes a websocket of a request. Pages of other sites may not: a browser would send the

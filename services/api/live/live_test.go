@@ -323,6 +323,33 @@ func TestServeLAVA(t *testing.T) {
 	}
 }
 
+// Who listens with a token is cut off once that is worth nothing any more.
+func TestRevokedListener(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, Settings{})
+	admin := api.Caller{User: access.Local}
+	var token api.Token
+	if err := s.in.Call(t.Context(), admin, "users.add", api.UserRequest{User: "alice"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.in.Call(t.Context(), admin, "tokens.issue", api.TokenRequest{User: "alice"}, &token); err != nil {
+		t.Fatal(err)
+	}
+	r := http.Request{Header: http.Header{}}
+	r.SetBasicAuth("alice", token.Value)
+	c := s.dial(t, r.Header)
+	s.listening(t, 1)
+	if err := s.in.Call(t.Context(), admin, "tokens.revoke", api.TokenRequest{Token: token.Token}, nil); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), eventtest.Patience)
+	defer cancel()
+	if _, text, err := c.Read(ctx); err == nil || ctx.Err() != nil {
+		t.Errorf("after the token was revoked: heard %q, %v; want the connection closed", text, err)
+	}
+	s.listening(t, 0)
+}
+
 // Who does not read is cut off, and nobody waits for him.
 func TestSlowListener(t *testing.T) {
 	t.Parallel()
