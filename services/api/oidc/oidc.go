@@ -34,6 +34,7 @@ import (
 	"strata/events"
 	"strata/services/api"
 	"strata/services/api/door"
+	"strata/services/api/quota"
 )
 
 // Settings say who the provider is and what its users are here.
@@ -65,6 +66,7 @@ const (
 const (
 	begunLife = 10 * time.Minute // between leaving for the provider and coming back
 	maxBegun  = 10_000
+	maxOfOne  = 1000             // of them, of one address: who begins and never comes back keeps nobody out
 	patience  = 15 * time.Second // for an answer of the provider
 	cookie    = "strata_oidc"
 	maxClaim  = 255 // bytes of a subject, as the standard has it
@@ -79,11 +81,13 @@ type Provider struct {
 	mu    sync.Mutex
 	found *oidc.Provider // nil until it has answered
 	begun map[string]begun
+	of    map[string]int // how many of them are of an address
 }
 
 // begun is a sign-in that a browser has left for.
 type begun struct {
 	browser  string // what its cookie holds
+	from     string // the address, as it is counted
 	nonce    string
 	verifier string
 	next     string // where to go afterwards
@@ -112,7 +116,7 @@ func New(s Settings) (*Provider, error) {
 	if s.Label == "" {
 		s.Label = u.Hostname()
 	}
-	p := &Provider{s: s, issuer: u, groups: map[string]events.GroupName{}, begun: map[string]begun{}}
+	p := &Provider{s: s, issuer: u, groups: map[string]events.GroupName{}, begun: map[string]begun{}, of: map[string]int{}}
 	for _, g := range s.Groups {
 		here, there, both := strings.Cut(g, "=")
 		if !both {
@@ -180,7 +184,7 @@ func (p *Provider) leave(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusServiceUnavailable, p.s.Label+" does not answer; try again later")
 		return
 	}
-	b := begun{browser: rand.Text(), nonce: rand.Text(), verifier: oauth2.GenerateVerifier(), next: local(r.URL.Query().Get("next")), until: p.s.Now().Add(begunLife)}
+	b := begun{browser: rand.Text(), from: quota.Address(strings.TrimPrefix(door.From(r), "http ")), nonce: rand.Text(), verifier: oauth2.GenerateVerifier(), next: local(r.URL.Query().Get("next")), until: p.s.Now().Add(begunLife)}
 	state := rand.Text()
 	if !p.keep(state, b) {
 		refuse(w, http.StatusServiceUnavailable, "too many sign-ins are under way; try again later")
@@ -195,18 +199,31 @@ func (p *Provider) leave(w http.ResponseWriter, r *http.Request) {
 func (p *Provider) keep(state string, b begun) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.begun) >= maxBegun {
+	if len(p.begun) >= maxBegun || p.of[b.from] >= maxOfOne {
 		for state, old := range p.begun {
 			if !p.s.Now().Before(old.until) {
-				delete(p.begun, state)
+				p.forget(state)
 			}
 		}
 	}
-	if len(p.begun) >= maxBegun {
+	if len(p.begun) >= maxBegun || p.of[b.from] >= maxOfOne {
 		return false
 	}
 	p.begun[state] = b
+	p.of[b.from]++
 	return true
+}
+
+// forget is for one that is over. It holds the lock.
+func (p *Provider) forget(state string) {
+	b, ok := p.begun[state]
+	if !ok {
+		return
+	}
+	delete(p.begun, state)
+	if p.of[b.from]--; p.of[b.from] == 0 {
+		delete(p.of, b.from)
+	}
 }
 
 // take returns a sign-in that was begun in that browser; it is good once.
@@ -214,7 +231,7 @@ func (p *Provider) take(state, browser string) (b begun, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b, ok = p.begun[state]
-	delete(p.begun, state)
+	p.forget(state)
 	return b, ok && p.s.Now().Before(b.until) && subtle.ConstantTimeCompare([]byte(b.browser), []byte(browser)) == 1
 }
 

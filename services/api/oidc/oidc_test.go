@@ -476,3 +476,32 @@ func TestSettings(t *testing.T) {
 		t.Errorf("the least that is to be said: error %v, called %q", err, p.Label())
 	}
 }
+
+// TestManyBegun has one address begin without end: it is refused at some time, others are not, and it is not once what it
+// began is over.
+func TestManyBegun(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	leave := func(from string) int {
+		r := httptest.NewRequest(http.MethodGet, l.URL+oidc.Authenticate, nil)
+		r.RemoteAddr = from + ":1234"
+		w := httptest.NewRecorder()
+		l.Config.Handler.ServeHTTP(w, r)
+		return w.Code
+	}
+	for n := range 1000 {
+		if status := leave("192.0.2.7"); status != http.StatusFound {
+			t.Fatalf("sign-in %d from one address: %d, want it sent to the provider", n, status)
+		}
+	}
+	if status := leave("192.0.2.7"); status != http.StatusServiceUnavailable {
+		t.Errorf("one more than may be begun from one address: %d", status)
+	}
+	if status := leave("198.51.100.9"); status != http.StatusFound {
+		t.Errorf("from another address: %d, want it sent to the provider", status)
+	}
+	l.ahead.Store(int64(11 * time.Minute))
+	if status := leave("192.0.2.7"); status != http.StatusFound {
+		t.Errorf("eleven minutes later: %d, want it sent to the provider", status)
+	}
+}
