@@ -11,6 +11,7 @@ import (
 
 	"strata/events"
 	"strata/services/api"
+	"strata/services/api/door"
 )
 
 // v1 has what v0.2 cannot say. Its rows are the api's own, as on the bus.
@@ -201,6 +202,7 @@ func v1Events(q *request) (answer, error) {
 	}
 	cursor := max(since, through.Sequence)
 	if len(facts) == 0 && wait > 0 {
+		door.Long(q.r) // who waits for facts with many programs has others asking meanwhile
 		ctx, cancel := context.WithTimeout(q.context(), time.Duration(wait)*time.Second)
 		defer cancel()
 		facts, err = q.facts(ctx, api.EventsRequest{Entity: entity, From: cursor + 1, Follow: true}, 1)
