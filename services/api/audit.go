@@ -71,8 +71,9 @@ func (a *api) listAudit(ctx context.Context, who caller, in AuditRequest) (out A
 	note := func(facts []stream.Recorded) {
 		for _, r := range slices.Backward(facts) {
 			if fits(r) && len(out.Facts) < in.Limit {
-				a.read(func(s *lab.State) { r.Event = withoutHidden(s, who, r.Event) })
-				out.Facts = append(out.Facts, viewFact(r))
+				fact := viewFact(r)
+				a.read(func(s *lab.State) { fact.Data = audited(s, who, r) })
+				out.Facts = append(out.Facts, fact)
 				out.Through = r.Time
 			}
 		}
@@ -109,4 +110,14 @@ func (a *api) listAudit(ctx context.Context, who caller, in AuditRequest) (out A
 		end = from - 1
 	}
 	return out, nil
+}
+
+// audited returns what an audit shows of a fact beside who did it: nothing, where it is another's and about what the caller
+// may not see, such as a private job with its definition. Accounts and groups are staff's to look at.
+func audited(s *lab.State, who caller, r stream.Recorded) any {
+	about := r.Event.About()
+	if r.Actor != who.user && about.Kind != events.User && about.Kind != events.Group && !who.can(s, lab.View, about) {
+		return nil
+	}
+	return withoutHidden(s, who, r.Event)
 }

@@ -64,8 +64,12 @@ func (a *api) jobConsole(ctx context.Context, who caller, in ConsoleRequest) (Co
 	if !runs {
 		return ConsoleSession{}, refuse(Conflict, "job %d does not run: only a running job has a console", in.Job)
 	}
+	user := string(who.user) // as the job's log names who types
+	if who.acting {
+		user = string(who.behind) + " as " + user
+	}
 	// The session carries who has it, or another who may change the job could type in his name.
-	if err := a.askJob(ctx, in.Job, order.Input{Version: order.Version, Do: in.Do, Session: string(who.user) + "/" + in.Session, User: string(who.user), Text: in.Text}); err != nil {
+	if err := a.askJob(ctx, in.Job, order.Input{Version: order.Version, Do: in.Do, Session: string(who.user) + "/" + in.Session, User: user, Text: in.Text}); err != nil {
 		return ConsoleSession{}, err
 	}
 	return ConsoleSession{Session: in.Session}, nil

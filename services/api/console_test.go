@@ -69,6 +69,16 @@ func TestConsoleOfJob(t *testing.T) {
 			t.Errorf("request %d: the job heard %+v, want %+v", i, got, want)
 		}
 	}
+	call(t, c, "users.add", api.UserRequest{User: "alice"}, nil)
+	call(t, c, "groups.add", api.GroupRequest{Group: "bench"}, nil)
+	call(t, c, "groups.join", api.GroupRequest{Group: "bench", User: "alice"}, nil)
+	call(t, c, "permissions.grant", api.PermissionRequest{Kind: events.Device, Name: "q1", Group: "bench", Permission: "change_device"}, nil)
+	var acting api.Token
+	call(t, c, "users.act", api.ActRequest{User: "alice", Reason: "ticket 7"}, &acting)
+	call(t, asToken(t, b, acting.Value), "jobs.console", api.ConsoleRequest{Job: job, Do: order.InputTake}, nil)
+	if got := <-heard; got.User != "local as alice" || !strings.HasPrefix(got.Session, "alice/") {
+		t.Errorf("who acts as alice takes the console: the job heard %+v, want who it is", got)
+	}
 	for _, tt := range []struct {
 		in   api.ConsoleRequest
 		code api.Code

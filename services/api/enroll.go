@@ -50,10 +50,22 @@ func (a *api) inviteWorker(ctx context.Context, who caller, in InviteRequest) (T
 			return []events.Event{events.UserAdded{User: who.user, By: who.user}, e}, nil
 		case u == nil:
 			return nil, noUser(who.user)
-		case len(u.Tokens)-programs(u) >= maxTokens:
+		}
+		open, facts := 0, []events.Event{e}
+		for _, t := range s.User(who.user).Tokens {
+			switch {
+			case t.Kind != lab.Enrolment:
+			case !a.now().Before(t.Expires):
+				// No list shows it any more, so nobody else would take it away.
+				facts = append(facts, events.TokenRevoked{User: who.user, Token: t.Token, By: who.user, Reason: "expired"})
+			default:
+				open++
+			}
+		}
+		if open >= maxTokens {
 			return nil, refuse(Conflict, "%s has given out %d words that nobody has used: revoke some", who.user, maxTokens)
 		}
-		return []events.Event{e}, nil
+		return facts[:min(len(facts), mostFacts)], nil
 	})
 	if err != nil {
 		return Token{}, err

@@ -307,12 +307,21 @@ func (a *api) refreshQuery(ctx context.Context, who caller, in QueryRef) (SavedQ
 }
 
 // withoutHidden returns a fact about a query or chart without the rows of jobs that the caller may not see, or that
-// are so old that the fold does not know whose they are. A refresh finds the rows for all.
+// are so old that the fold does not know whose they are: a refresh finds the rows for all. Of a worker it leaves out what
+// [api.showWorker] does, its files, and by what a token that it brought is known.
 func withoutHidden(s *lab.State, who caller, e events.Event) events.Event {
 	hidden := func(item events.QueryItem) bool {
 		return !s.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: item.Job.String()})
 	}
 	switch e := e.(type) {
+	case events.WorkerConfigured:
+		if !who.can(s, lab.Change, e.About()) {
+			e.Dispatcher, e.Env, e.EnvDUT = "", "", ""
+		}
+		return e
+	case events.WorkerTokenTaken:
+		e.SHA256 = ""
+		return e
 	case events.QueryRefreshed:
 		e.Items = slices.DeleteFunc(slices.Clone(e.Items), hidden)
 		return e

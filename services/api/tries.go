@@ -43,6 +43,8 @@ func (*tries) keys(user events.UserName, from string) map[string]int {
 			address = p.String()
 		}
 	}
+	// A directory takes a name in any case of its letters: that must not be as many names.
+	user = events.UserName(strings.ToLower(string(user)))
 	return map[string]int{"a " + address: triesOfAddress, "u " + string(user): triesOfUser, "b " + address + " " + string(user): triesHere}
 }
 

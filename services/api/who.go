@@ -18,6 +18,7 @@ type caller struct {
 	scopes []events.Scope  // of the token that the caller came with; none: not limited
 	bearer events.TokenID  // the token or session that the caller came with; "": by other means
 	acting bool            // somebody else acts as the user
+	behind events.UserName // who that is
 }
 
 // can says whether the caller may do something: the user has the right, and the token is for it.
@@ -62,7 +63,7 @@ func (c caller) as(l lab.Login) caller {
 		c.from += " token " + string(l.Token)
 	}
 	if l.ActingFor != "" {
-		c.acting = true
+		c.acting, c.behind = true, l.ActingFor
 		c.from += ", " + string(l.ActingFor) + " acts as " + string(l.User)
 	}
 	return c
