@@ -104,7 +104,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *server) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	q := &request{server: s, d: &s.Deps, w: w, r: r, e: e, version: e.version, query: r.URL.Query()}
 	w.Header().Set("Allow", e.allowed())
-	w.Header().Set("Vary", "Accept, Authorization")
+	w.Header().Set("Vary", "Accept, Authorization, Cookie")
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
