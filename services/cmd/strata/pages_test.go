@@ -39,7 +39,8 @@ type visit struct {
 
 // visits is the whole table, by parts of the pages.
 func visits() []visit {
-	return slices.Concat(firstVisits(), deviceVisits(), typeVisits(), workerVisits(), labVisits(), reportVisits(), logVisits())
+	return slices.Concat(firstVisits(), deviceVisits(), typeVisits(), workerVisits(), labVisits(), reportVisits(), logVisits(), jobVisits(), submitVisits(),
+		resultVisits(), queryVisits(), chartVisits(), helpVisits(), accountVisits(), adminVisits())
 }
 
 // firstVisits are those of the first page and of what all pages have.
@@ -184,6 +185,7 @@ type pageLab struct {
 //	job 4     runs on panda-1 until it is canceled
 //	job 5     waits for panda-1
 //	job 6     was refused
+//	job 7     passed on q0, which no script plays: its log is that of a pipeline
 func newPageLab(t *testing.T) *pageLab {
 	t.Helper()
 	needEngine(t)
@@ -201,7 +203,7 @@ func newPageLab(t *testing.T) *pageLab {
 	for name, script := range map[string]string{"lab-east": playedWell, "lab-west": playedForEver, "lab-south": playedBadly} {
 		w.spawn(t, "worker", "--simulate", write(t, w.dir, name+".yaml", script), "--register", "--name", name, "--data", filepath.Join(w.dir, name))
 	}
-	w.quickDevices(t, 1) // a real board, of the worker w1
+	real := w.quickDevices(t, 1) // of the worker w1, whose jobs have actions
 	eventually(t, "the workers are online with their devices", func() bool {
 		var workers []api.Worker
 		w.ask(t, &workers, "workers")
@@ -235,6 +237,7 @@ func newPageLab(t *testing.T) *pageLab {
 	if status, text := w.strata(t, "submit", write(t, w.dir, "refused.yaml", "job_name: x\ndevice_type: qemu\n")); status != exitFailed {
 		t.Fatalf("a definition without actions: status %d, %s", status, text)
 	}
+	w.must(t, "submit", real)
 	eventually(t, "the first jobs are over", func() bool {
 		var all api.Jobs
 		w.ask(t, &all, "jobs", "--all")
@@ -244,7 +247,7 @@ func newPageLab(t *testing.T) *pageLab {
 				over++
 			}
 		}
-		return over >= 3
+		return over >= 4
 	})
 	return l
 }

@@ -12,8 +12,8 @@ func logVisits() []visit {
 		p.Await("document.querySelector('log-view')?.done && document.querySelector('log-view').slots.some(s => s.record)")
 	}
 	return []visit{
-		{route: "GET /scheduler/job/{job}/log", at: "/scheduler/job/1/log", task: "read a log", do: func(_ *testing.T, _ *pageLab, p *browser.Page) { open(p) }, shows: []string{"Log of job", "start: 0 validate"}},
-		{route: "GET /scheduler/job/{job}/log", at: "/scheduler/job/1/log", task: "find a word, and go from hit to hit", do: func(_ *testing.T, _ *pageLab, p *browser.Page) {
+		{route: "GET /scheduler/job/{job}/log", at: "/scheduler/job/7/log", task: "read a log", do: func(_ *testing.T, _ *pageLab, p *browser.Page) { open(p) }, shows: []string{"Log of job", "start: 0 validate"}},
+		{route: "GET /scheduler/job/{job}/log", at: "/scheduler/job/7/log", task: "find a word, and go from hit to hit", do: func(_ *testing.T, _ *pageLab, p *browser.Page) {
 			open(p)
 			p.Do(".lv-view", "focus", nil)
 			p.Press("/")
@@ -28,7 +28,7 @@ func logVisits() []visit {
 			p.Press("Escape")
 			p.Await("document.querySelector('.lv-count').textContent === ''")
 		}, shows: []string{"start: 0 validate"}},
-		{route: "GET /scheduler/job/{job}/log", at: "/scheduler/job/1/log#L3-L5", task: "show others some lines", do: func(_ *testing.T, _ *pageLab, p *browser.Page) {
+		{route: "GET /scheduler/job/{job}/log", at: "/scheduler/job/7/log#L3-L5", task: "show others some lines", do: func(_ *testing.T, _ *pageLab, p *browser.Page) {
 			open(p)
 			p.Await("document.querySelectorAll('.row.selected:not([hidden])').length === 3")
 			p.Do(".row .no >> nth=1", "click", nil)
@@ -36,7 +36,7 @@ func logVisits() []visit {
 			p.Do(".row .no >> nth=4", "click", nil, map[string]any{"modifiers": []string{"Shift"}})
 			p.Await("/^#L\\d+-L\\d+$/.test(location.hash)")
 		}, shows: []string{"lines selected"}},
-		{route: "GET /scheduler/job/{job}/log", at: "/scheduler/job/1/log", task: "hide what the dispatcher notes", do: func(_ *testing.T, _ *pageLab, p *browser.Page) {
+		{route: "GET /scheduler/job/{job}/log", at: "/scheduler/job/7/log", task: "hide what the dispatcher notes", do: func(_ *testing.T, _ *pageLab, p *browser.Page) {
 			open(p)
 			p.Click("summary:has-text('Levels')")
 			p.Do(".lv-levels label:has-text('Debug') input", "uncheck", nil)
@@ -45,7 +45,7 @@ func logVisits() []visit {
 			p.Await("document.querySelector('.row.debug:not([hidden])')")
 			p.Press("Escape")
 		}, shows: []string{"start: 0 validate"}},
-		{route: "GET /scheduler/job/{job}/log", at: "/scheduler/job/1/log", task: "fold actions, by the keyboard alone", do: func(t *testing.T, _ *pageLab, p *browser.Page) {
+		{route: "GET /scheduler/job/{job}/log", at: "/scheduler/job/7/log", task: "fold actions, by the keyboard alone", do: func(t *testing.T, _ *pageLab, p *browser.Page) {
 			open(p)
 			p.Await("document.querySelector('log-view').outline.sections.length > 0")
 			var before, after int

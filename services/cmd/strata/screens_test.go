@@ -45,7 +45,7 @@ func TestScreens(t *testing.T) {
 			{"device-types", "/scheduler/device_types", false},
 			{"submit", "/scheduler/job/1/resubmit", false},
 			{"suite", "/results/1/0_smoke", false},
-			{"matrix", "/results/matrix?suite=0_smoke", false},
+			{"matrix", "/results/matrix?device_type=qemu&suite=0_smoke", false},
 			{"failures", "/scheduler/reports/failures?start=-1&end=0", false},
 			{"utilisation", "/scheduler/reports/utilisation", false},
 		} {
