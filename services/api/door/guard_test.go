@@ -65,10 +65,10 @@ func TestBelieve(t *testing.T) {
 	}
 }
 
-// guarded serves a handler behind a guard with short times.
+// guarded serves a handler behind a guard with short times, which a machine that has much to do keeps all the same.
 func guarded(t *testing.T, encrypted bool, h http.HandlerFunc) *httptest.Server {
 	t.Helper()
-	s := httptest.NewUnstartedServer(&door.Guard{Next: h, Now: time.Now, Send: time.Second, Take: 200 * time.Millisecond})
+	s := httptest.NewUnstartedServer(&door.Guard{Next: h, Now: time.Now, Send: 3 * time.Second, Take: 2 * time.Second})
 	if encrypted {
 		s.EnableHTTP2 = true
 		s.StartTLS()
@@ -120,33 +120,36 @@ func TestSlowBody(t *testing.T) {
 func TestPace(t *testing.T) {
 	t.Parallel()
 	for _, encrypted := range []bool{false, true} {
-		s := guarded(t, encrypted, func(w http.ResponseWriter, r *http.Request) {
-			if n, err := io.Copy(io.Discard, r.Body); err != nil || n != 256<<10 {
-				t.Errorf("read %d bytes, %v", n, err)
+		t.Run(fmt.Sprint("encrypted ", encrypted), func(t *testing.T) {
+			t.Parallel()
+			s := guarded(t, encrypted, func(w http.ResponseWriter, r *http.Request) {
+				if n, err := io.Copy(io.Discard, r.Body); err != nil || n != 256<<10 {
+					t.Errorf("read %d bytes, %v", n, err)
+				}
+				select { // longer than the guard's times
+				case <-time.After(3500 * time.Millisecond):
+				case <-r.Context().Done():
+					t.Error("the client was taken for lost")
+				}
+				fmt.Fprint(w, "done")
+			})
+			body, writer := io.Pipe()
+			go func() {
+				for range 4 {
+					writer.Write(make([]byte, 64<<10))
+					<-time.After(time.Second)
+				}
+				writer.Close()
+			}()
+			reply, err := s.Client().Post(s.URL, "text/plain", body)
+			if err != nil {
+				t.Fatal(err)
 			}
-			select { // longer than the guard's times
-			case <-time.After(1200 * time.Millisecond):
-			case <-r.Context().Done():
-				t.Error("the client was taken for lost")
+			if text, err := io.ReadAll(reply.Body); err != nil || string(text) != "done" || (reply.ProtoMajor == 2) != encrypted {
+				t.Errorf("%s: got %q, %v", reply.Proto, text, err)
 			}
-			fmt.Fprint(w, "done")
+			reply.Body.Close()
 		})
-		body, writer := io.Pipe()
-		go func() {
-			for range 4 {
-				writer.Write(make([]byte, 64<<10))
-				<-time.After(300 * time.Millisecond)
-			}
-			writer.Close()
-		}()
-		reply, err := s.Client().Post(s.URL, "text/plain", body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if text, err := io.ReadAll(reply.Body); err != nil || string(text) != "done" || (reply.ProtoMajor == 2) != encrypted {
-			t.Errorf("%s: got %q, %v", reply.Proto, text, err)
-		}
-		reply.Body.Close()
 	}
 }
 
@@ -155,44 +158,47 @@ func TestPace(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	for _, encrypted := range []bool{false, true} {
-		ended := make(chan error, 1)
-		s := guarded(t, encrypted, func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/quiet" {
-				for range 3 {
-					fmt.Fprint(w, "x")
-					if err := http.NewResponseController(w).Flush(); err != nil {
-						t.Errorf("flush: %v", err)
+		t.Run(fmt.Sprint("encrypted ", encrypted), func(t *testing.T) {
+			t.Parallel()
+			ended := make(chan error, 1)
+			s := guarded(t, encrypted, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/quiet" {
+					for range 3 {
+						fmt.Fprint(w, "x")
+						if err := http.NewResponseController(w).Flush(); err != nil {
+							t.Errorf("flush: %v", err)
+						}
+						<-time.After(2200 * time.Millisecond)
 					}
-					<-time.After(300 * time.Millisecond)
-				}
-				return
-			}
-			chunk := make([]byte, 1<<20)
-			for {
-				if _, err := w.Write(chunk); err != nil {
-					ended <- err
 					return
 				}
+				chunk := make([]byte, 1<<20)
+				for {
+					if _, err := w.Write(chunk); err != nil {
+						ended <- err
+						return
+					}
+				}
+			})
+			reply, err := s.Client().Get(s.URL + "/quiet")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text, err := io.ReadAll(reply.Body); err != nil || string(text) != "xxx" {
+				t.Errorf("%s, a quiet stream: got %q, %v", reply.Proto, text, err)
+			}
+			reply.Body.Close()
+			reply, err = s.Client().Get(s.URL) // and never reads on
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer reply.Body.Close()
+			select {
+			case <-ended:
+			case <-time.After(eventtest.Patience):
+				t.Errorf("%s: the handler still writes to a client that takes nothing", reply.Proto)
 			}
 		})
-		reply, err := s.Client().Get(s.URL + "/quiet")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if text, err := io.ReadAll(reply.Body); err != nil || string(text) != "xxx" {
-			t.Errorf("%s, a quiet stream: got %q, %v", reply.Proto, text, err)
-		}
-		reply.Body.Close()
-		reply, err = s.Client().Get(s.URL) // and never reads on
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer reply.Body.Close()
-		select {
-		case <-ended:
-		case <-time.After(eventtest.Patience):
-			t.Errorf("%s: the handler still writes to a client that takes nothing", reply.Proto)
-		}
 	}
 }
 
@@ -215,7 +221,7 @@ func TestOwnDeadlines(t *testing.T) {
 		}
 		go func() {
 			defer conn.Close()
-			<-time.After(500 * time.Millisecond)
+			<-time.After(2200 * time.Millisecond)
 			io.WriteString(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nmine")
 		}()
 	})
