@@ -1,12 +1,18 @@
 package main
 
 import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"strata/services/web"
 )
 
 // The rows of docs/compatibility.md: pages of the old index, and needs.
@@ -57,6 +63,7 @@ func TestLabRules(t *testing.T) {
 // checkClaims holds that the tests of all rows are there, and that what is to be typed is taken.
 func checkClaims(t *testing.T, root, text string, makefile []byte) {
 	t.Helper()
+	addresses := pageAddresses(t)
 	for _, c := range claims(text) {
 		c.checkProofs(t, root)
 		for _, typed := range spans(c.ask) {
@@ -72,9 +79,37 @@ func checkClaims(t *testing.T, root, text string, makefile []byte) {
 				}
 			case "/healthz", "/metrics": // TestUp asks them
 			default:
-				t.Errorf("%s: %q is neither a command nor an address that is known here", c.name, typed)
+				if !strings.HasPrefix(typed, "/") || !addresses(typed) {
+					t.Errorf("%s: %q is neither a command nor the address of a page", c.name, typed)
+				}
 			}
 		}
+	}
+}
+
+// pageAddresses returns what tells whether a page stands at an address.
+func pageAddresses(t *testing.T) func(address string) bool {
+	t.Helper()
+	site, err := web.New(web.Deps{Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux, known := http.NewServeMux(), map[string]bool{}
+	for _, pattern := range site.Patterns() {
+		// By path alone: beside one with a method the mux takes no wider path of another method.
+		if _, path, _ := strings.Cut(pattern, " "); path != "/" && !known[path] {
+			known[path] = true
+			mux.Handle(path, http.NotFoundHandler())
+		}
+	}
+	return func(address string) bool {
+		path, _, _ := strings.Cut(address, "?")
+		path = strings.TrimSuffix(path, "/") // addresses hold with and without it
+		if path == "" {
+			return true
+		}
+		_, found := mux.Handler(httptest.NewRequest(http.MethodGet, path, nil))
+		return found != ""
 	}
 }
 
