@@ -213,7 +213,7 @@ func built(t *testing.T) (dir1, dir2 string) {
 		dir := os.Getenv(fmt.Sprintf("STRATA_PACKAGES_%d", i+1)) // built already, by whoever works on these tests
 		if dir == "" {
 			bin := filepath.Join(t.TempDir(), "strata")
-			run(t, []string{"CGO_ENABLED=0"}, "go", "build", "-ldflags", "-X main.version="+version, "-o", bin, "./services/cmd/strata")
+			run(t, []string{"CGO_ENABLED=0"}, "go", "build", "-buildmode=pie", "-ldflags", "-s -w -X main.version="+version, "-o", bin, "./services/cmd/strata")
 			packages := "strata strata-server strata-worker"
 			if i == 0 {
 				packages += " strata-engine"
