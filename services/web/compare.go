@@ -83,7 +83,7 @@ func comparePage(q *request) (page, error) {
 		d.With = j.Judgement.Baseline.String()
 	}
 	if d.With != "" {
-		found, err := asked[comparison](q, "jobs.compare", map[string]any{"before": d.With, "after": j.Job})
+		found, err := compared(q, d.With, j.Job)
 		if err != nil {
 			d.Wrong = err.Error()
 		} else {
@@ -97,4 +97,15 @@ func comparePage(q *request) (page, error) {
 	}
 	return page{template: "compare", title: "Compare job " + j.Display, data: d, help: "judgement", crumbs: []crumb{{"Jobs", "/scheduler/alljobs"},
 		{j.Display, "/scheduler/job/" + url.PathEscape(j.Display)}, {"Compare", ""}}}, nil
+}
+
+// compared asks for what differs. People name a job as it is displayed, such as 42.1; the verb wants its number.
+func compared(q *request, with string, after events.JobID) (comparison, error) {
+	before, err := asked[struct {
+		Job events.JobID `json:"job"`
+	}](q, "jobs.show", map[string]any{"job": with})
+	if err != nil {
+		return comparison{}, err
+	}
+	return asked[comparison](q, "jobs.compare", map[string]events.JobID{"before": before.Job, "after": after})
 }

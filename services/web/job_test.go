@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"strata/events"
 )
 
 // failedJob is a job that failed, as the api tells it, and what else its page asks for.
@@ -197,9 +199,15 @@ func TestDefinition(t *testing.T) {
 // TestCompare says what differs, and what is wrong with a question.
 func TestCompare(t *testing.T) {
 	l := failedJob()
-	l["jobs.compare"] = `{"before":{"job":40,"display":"40","verdict":"pass","cases":3,"complete":true},"after":{"job":42,"display":"42","verdict":"test","cause":"kernel-panic","cases":3,"complete":true},
+	l["jobs.compare"] = func(in json.RawMessage) (any, error) {
+		var asked struct{ Before, After events.JobID }
+		if err := json.Unmarshal(in, &asked); err != nil || asked.Before == 0 || asked.After == 0 {
+			t.Errorf("the page asks %s, %v; want the numbers of two jobs", in, err)
+		}
+		return json.RawMessage(`{"before":{"job":40,"display":"40","verdict":"pass","cases":3,"complete":true},"after":{"job":42,"display":"42","verdict":"test","cause":"kernel-panic","cases":3,"complete":true},
 		"cases":[{"suite":"0_smoke","name":"network","change":"regression","before":"pass","after":"fail"},{"suite":"0_smoke","name":"speed","change":"measurement","was":5,"is":7.5,"units":"s"}],
-		"same":1,"counts":{"regression":1,"measurement":1},"metadata":[{"key":"build","before":"1","after":"2"}]}`
+		"same":1,"counts":{"regression":1,"measurement":1},"metadata":[{"key":"build","before":"1","after":"2"}]}`), nil
+	}
 	says(t, l.site(t), "/scheduler/job/42/compare", 200, "Passed", "Failed: kernel panic", "1 case alike", "regression", "7.5 s", "build")
 	if text := says(t, l.site(t), "/scheduler/job/42/compare?with=40&change=measurement", 200, "7.5 s"); strings.Contains(text, ">0_smoke / network<") {
 		t.Error("a filter by change shows the others")
