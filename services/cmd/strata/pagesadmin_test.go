@@ -12,7 +12,7 @@ func adminVisits() []visit {
 	told := func(entity, fact string, texts ...string) func(*testing.T, *pageLab) {
 		return func(t *testing.T, l *pageLab) { l.recorded(t, entity, fact, texts...) }
 	}
-	note := func(p *browser.Page) { p.Do("[role=status]", "first().waitFor", nil) }
+	note := func(p *browser.Page) { p.Await("document.querySelector('p.note')") }
 	return []visit{
 		{route: "GET /admin", at: "/admin/", task: "find what is to be seen to", shows: []string{"People", "Machines", "Known issues"}},
 		{route: "GET /admin", at: "/admin/", as: "alice", task: "be refused", shows: []string{"those who run the lab"}, fails: 403},
@@ -42,16 +42,16 @@ func adminVisits() []visit {
 		}, shows: []string{"erin"}, then: told("group/kernel", "group.joined", "erin")},
 		{route: "GET " + auth + "permission", at: auth + "permission/", task: "see who may do what", shows: []string{"Permissions"}},
 		{route: "POST " + auth + "permission", at: auth + "permission/", task: "give a device to a group", do: func(_ *testing.T, _ *pageLab, p *browser.Page) {
-			p.Fill("main input[name=permission]", "change_device")
-			p.Choose("main select[name=kind]", "device")
-			p.Fill("main input[name=name]", "qemu-02")
-			p.Fill("main input[name=group]", "kernel")
+			p.Fill("main form.filters input[name=permission]", "change_device")
+			p.Choose("main form.filters select[name=kind]", "device")
+			p.Fill("main form.filters input[name=name]", "qemu-02")
+			p.Fill("main form.filters input[name=group]", "kernel")
 			p.Click(browser.Button("Grant"))
 			note(p)
 		}, shows: []string{"change_device"}, then: told("device/qemu-02", "permissions.set", "kernel")},
 		{route: "GET " + lab + "tag", at: lab + "tag/", task: "see the tags", shows: []string{"Tags"}},
 		{route: "POST " + lab + "tag", at: lab + "tag/", task: "add a tag", do: func(_ *testing.T, _ *pageLab, p *browser.Page) {
-			p.Fill("main input[name=tag]", "hdmi")
+			p.Fill("main form.filters input[name=tag]", "hdmi")
 			p.Click(browser.Button("Save"))
 			note(p)
 		}, shows: []string{"hdmi"}, then: told("tag/hdmi", "tag.added")},
@@ -75,7 +75,7 @@ func adminVisits() []visit {
 			p.Click(browser.Button("Add"))
 			p.Do("[role=alert]", "waitFor", nil)
 			p.Complaints() // the browser says that the answer was no 200
-			p.Fill("#text", "{% extends 'qemu.jinja2' %}")
+			p.Fill("#text", "actions: {deploy: {methods: {tmpfs: null}}, boot: {methods: {qemu: null}}}\n")
 			p.Click(browser.Button("Add"))
 			p.Await("location.pathname === '/scheduler/device/qemu-99'")
 		}, shows: []string{"qemu-99"}, then: told("device/qemu-99", "device.added")},
