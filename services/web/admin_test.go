@@ -61,3 +61,22 @@ func TestBulk(t *testing.T) {
 		t.Errorf("a wrong form changed something: %q", asked[3:])
 	}
 }
+
+// TestFormsSayWhatTheyAreFor holds that a form without its button's word changes nothing: taken for the whole form it
+// would empty what it does not name.
+func TestFormsSayWhatTheyAreFor(t *testing.T) {
+	t.Parallel()
+	changed := func(json.RawMessage) (any, error) {
+		t.Error("something was changed")
+		return struct{}{}, nil
+	}
+	s := lab{"users.show": account{User: "x"}, "groups.list": "[]", "groups.show": groupOf{Group: "x"}, "permissions.list": "{}",
+		"users.set": changed, "groups.set": changed, "permissions.grant": changed}.siteFor(t, Visitor{Name: "root", SignedIn: true, Superuser: true})
+	for _, path := range []string{"/admin/auth/user/x/change/", "/admin/auth/group/x/change/", "/admin/auth/permission/"} {
+		for _, do := range []string{"", "fly"} {
+			if w := post(s, path, url.Values{"do": {do}}); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "allowed are") {
+				t.Errorf("%s with do %q: status %d, want 400 and what is allowed", path, do, w.Code)
+			}
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -109,18 +110,27 @@ func saveUser(q *request) (page, error) {
 		if err = q.ask("users.remove", map[string]any{"user": name}, nil); err == nil {
 			return page{to: "/admin/auth/user/", note: "The account " + name + " is removed. Its jobs stay."}, nil
 		}
-	default:
+	case "save":
 		in := map[string]any{"user": name, "email": q.PostFormValue("email"), "first_name": q.PostFormValue("first_name"), "last_name": q.PostFormValue("last_name"),
-			"active": q.PostFormValue("active") != "", "permissions": append([]string{}, strings.Fields(q.PostFormValue("permissions"))...)}
-		if q.Superuser {
+			"active": q.PostFormValue("active") != ""}
+		if q.Superuser { // others do not even send what is not theirs to give
 			in["staff"], in["superuser"] = q.PostFormValue("staff") != "", q.PostFormValue("superuser") != ""
+			in["permissions"] = append([]string{}, strings.Fields(q.PostFormValue("permissions"))...)
 		}
 		err = q.ask("users.set", in, nil)
+	default:
+		err = unknownDo(q, "save", "join", "leave", "password", "revoke", "remove")
 	}
 	if err != nil {
 		return q.userToChange(err)
 	}
 	return page{to: back, note: note}, nil
+}
+
+// unknownDo refuses a form that does not say what it is for: taken for the whole form, one that lacks most fields
+// would empty them.
+func unknownDo(q *request, allowed ...string) error {
+	return &Refusal{Code: "invalid", Field: "do", Message: fmt.Sprintf("do is %q; allowed are %s", q.PostFormValue("do"), strings.Join(allowed, ", "))}
 }
 
 // groupsPage lists groups.
@@ -178,8 +188,10 @@ func saveGroup(q *request) (page, error) {
 		if err = q.ask("groups.remove", map[string]any{"group": name}, nil); err == nil {
 			return page{to: "/admin/auth/group/", note: "Group " + name + " is removed."}, nil
 		}
-	default:
+	case "save":
 		err = q.ask("groups.set", map[string]any{"group": name, "permissions": append([]string{}, strings.Fields(q.PostFormValue("permissions"))...)}, nil)
+	default:
+		err = unknownDo(q, "save", "join", "leave", "remove")
 	}
 	if err != nil {
 		return q.groupToChange(err)
@@ -237,8 +249,10 @@ func changePermission(q *request) (page, error) {
 		if open {
 			note = "People without a name see what no permission restricts."
 		}
-	default:
+	case "grant":
 		err = q.ask("permissions.grant", in, nil)
+	default:
+		err = unknownDo(q, "grant", "revoke", "open", "close")
 	}
 	if err != nil {
 		return q.permissions(err)
