@@ -82,11 +82,10 @@ func startMachine(t *testing.T, name string) *machine {
 	}
 	m := &machine{name: name}
 	t.Cleanup(func() {
-		// The first process of the machine, with which the kernel ends all others.
-		if m.pid != 0 {
-			_ = syscall.Kill(m.pid, syscall.SIGKILL)
+		// With a machine's first process the kernel ends all others, and unshare ends once they are gone.
+		if m.pid == 0 || syscall.Kill(m.pid, syscall.SIGKILL) != nil {
+			_ = cmd.Process.Kill()
 		}
-		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
 	eventually(t, name+" is up", func() (bool, string) {
@@ -107,38 +106,54 @@ func startMachine(t *testing.T, name string) *machine {
 }
 
 // ownControlGroup moves this process to a control group of the machine's own, which what is started then is in,
-// and back again: systemd takes the group that it finds itself in for the whole.
+// and back again: systemd takes the group that it finds itself in for the whole, in each hierarchy that it uses.
 func ownControlGroup(t *testing.T, name string) (leave func()) {
 	t.Helper()
-	base := "/sys/fs/cgroup"
-	if _, err := os.Stat(filepath.Join(base, "cgroup.controllers")); err != nil {
-		base = filepath.Join(base, "systemd")
-	}
 	lines, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		t.Fatal(err)
-	}
-	was := "/"
-	for line := range strings.Lines(string(lines)) {
-		if f := strings.SplitN(strings.TrimSpace(line), ":", 3); len(f) == 3 && (f[0] == "0" && filepath.Base(base) != "systemd" || f[1] == "name=systemd") {
-			was = f[2]
-		}
 	}
 	join := func(dir string) {
 		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0o644); err != nil {
 			t.Fatalf("join control group: %v", err)
 		}
 	}
-	own := filepath.Join(base, fmt.Sprintf("strata-test-%s-%d", name, os.Getpid()))
-	if err := os.MkdirAll(own, 0o755); err != nil {
-		t.Fatalf("make a control group: %v", err)
+	var was []string
+	for line := range strings.Lines(string(lines)) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		var base string
+		switch {
+		case len(f) != 3:
+			continue
+		case f[1] == "name=systemd": // version 1
+			base = "/sys/fs/cgroup/systemd"
+		case f[0] == "0": // version 2, alone or beside 1
+			base = "/sys/fs/cgroup"
+			if _, err := os.Stat(filepath.Join(base, "cgroup.controllers")); err != nil {
+				base = "/sys/fs/cgroup/unified"
+			}
+		default:
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(base, "cgroup.procs")); err != nil {
+			continue // not mounted
+		}
+		own := filepath.Join(base, fmt.Sprintf("strata-test-%s-%d", name, os.Getpid()))
+		if err := os.MkdirAll(own, 0o755); err != nil {
+			t.Fatalf("make a control group: %v", err)
+		}
+		t.Cleanup(func() {
+			// From the leaves up; whatever is still ending there keeps its group, which costs nothing.
+			_ = exec.Command("find", own, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+").Run()
+		})
+		join(own)
+		was = append(was, filepath.Join(base, f[2]))
 	}
-	t.Cleanup(func() {
-		// From the leaves up; whatever is still ending there keeps its group, which costs nothing.
-		_ = exec.Command("find", own, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+").Run()
-	})
-	join(own)
-	return func() { join(filepath.Join(base, was)) }
+	return func() {
+		for _, dir := range was {
+			join(dir)
+		}
+	}
 }
 
 // debian returns a directory with Debian 12, made once and kept in the user's cache.
