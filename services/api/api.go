@@ -317,7 +317,7 @@ func failure(err error) *nats.Msg {
 			e.Code = Away
 		}
 	}
-	e = e.strangers()
+	e = e.Strangers()
 	m := nats.NewMsg("")
 	m.Header.Set(headerError, string(e.Code))
 	m.Data, _ = json.Marshal(e) // strings always encode

@@ -28,8 +28,9 @@ type Error struct {
 	hides string
 }
 
-// strangers returns the error as it is told on the bus. The doors of this process have LAVA's statuses for it.
-func (e *Error) strangers() *Error {
+// Strangers returns the error as it is told on the bus, and over HTTP where addresses are the lab's own. LAVA's
+// addresses have LAVA's statuses for it.
+func (e *Error) Strangers() *Error {
 	if e.hides == "" {
 		return e
 	}

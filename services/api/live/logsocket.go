@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"time"
 
@@ -28,11 +27,7 @@ func (l *Live) ServeLogSocket(in api.Inside, w http.ResponseWriter, r *http.Requ
 	}
 	// Who may not see the job is told by the status, as everywhere; after the handshake there is none.
 	if err := in.Call(r.Context(), who, "jobs.show", map[string]string{"job": asked.Job}, nil); err != nil {
-		var said *api.Error
-		if !errors.As(err, &said) {
-			said = &api.Error{Code: api.Failed, Message: err.Error()}
-		}
-		refuse(w, status(said.Code), errors.New(said.Message))
+		refuseFor(w, err)
 		return
 	}
 	c, err := accept(w, r)
@@ -81,11 +76,7 @@ func (l *Live) beat(ctx context.Context, c *websocket.Conn, stop func()) {
 func finish(ctx context.Context, c *websocket.Conn, err error) {
 	last, code := any(map[string]bool{"end": true}), websocket.StatusNormalClosure
 	if err != nil {
-		var said *api.Error
-		if !errors.As(err, &said) {
-			said = &api.Error{Code: api.Failed, Message: err.Error()}
-		}
-		last, code = map[string]*api.Error{"error": said}, websocket.StatusInternalError
+		last, code = map[string]*api.Error{"error": refusalOf(err)}, websocket.StatusInternalError
 	}
 	text, _ := json.Marshal(last) // strings and a truth
 	if write(ctx, c, text) == nil {

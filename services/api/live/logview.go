@@ -88,10 +88,7 @@ func serveView(in api.Inside, w http.ResponseWriter, r *http.Request, verb strin
 
 // refuseFor answers with what the api refused.
 func refuseFor(w http.ResponseWriter, err error) {
-	var said *api.Error
-	if !errors.As(err, &said) {
-		said = &api.Error{Code: api.Failed, Message: err.Error()}
-	}
+	said := refusalOf(err)
 	refuse(w, status(said.Code), errors.New(said.Message))
 }
 

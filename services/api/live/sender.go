@@ -115,16 +115,22 @@ func (s *sender) end(err error) {
 		_ = s.write([]byte("event: end\ndata: {}\n\n")) // he may have gone
 		return
 	}
-	var said *api.Error
-	if !errors.As(err, &said) {
-		said = &api.Error{Code: api.Failed, Message: err.Error()}
-	}
+	said := refusalOf(err)
 	if !s.begun {
 		refuse(s.w, status(said.Code), errors.New(said.Message))
 		return
 	}
 	data, _ := json.Marshal(said) // strings
 	_ = s.write(append(append([]byte("event: error\ndata: "), data...), "\n\n"...))
+}
+
+// refusalOf is an error as its caller is told it: a job that he may not see is one that there is not.
+func refusalOf(err error) *api.Error {
+	var said *api.Error
+	if !errors.As(err, &said) {
+		return &api.Error{Code: api.Failed, Message: err.Error()}
+	}
+	return said.Strangers()
 }
 
 // status is how HTTP says what the api refused.
@@ -138,6 +144,8 @@ func status(c api.Code) int {
 		return http.StatusForbidden
 	case api.Conflict:
 		return http.StatusConflict
+	case api.Busy:
+		return http.StatusTooManyRequests
 	case api.Away:
 		return http.StatusServiceUnavailable
 	}

@@ -131,6 +131,9 @@ func (q *request) refusal(err error) *problem {
 	case !errors.As(err, &e):
 		return detail(http.StatusInternalServerError, "internal error; the lab's log has more")
 	}
+	if q.version == v1 {
+		e = e.Strangers()
+	}
 	status := map[api.Code]int{api.Invalid: 400, api.NotFound: 404, api.Denied: 403, api.Conflict: 409, api.Busy: 429, api.Away: 503}[e.Code]
 	if status == 0 {
 		status = http.StatusInternalServerError

@@ -148,6 +148,9 @@ func TestVisibility(t *testing.T) {
 					t.Errorf("job %d/%s: got %d %s, want %d", id, path, a.status, a.body, want)
 				}
 			}
+			if a := l.ask("GET", fmt.Sprintf("/api/v1/jobs/%d/history/", id), nil, "Authorization", "Token "+tt.token); a.status != want || want == 404 && !strings.Contains(a.body, `"code":"not-found"`) {
+				t.Errorf("history of job %d: got %d %s, want %d", id, a.status, a.body, want)
+			}
 			if a := l.ask("GET", fmt.Sprintf("/scheduler/job/%d/definition/plain", id), nil, "Authorization", "Token "+tt.token); want == 404 && a.status != 403 || want == 200 && a.status != 200 {
 				t.Errorf("plain definition of job %d: got %d", id, a.status)
 			}

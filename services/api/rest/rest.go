@@ -54,6 +54,11 @@ func New(d Deps) *Server {
 	}
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		q := &request{server: s, d: &s.Deps, w: w, r: r, version: v02}
+		if strings.HasPrefix(r.URL.Path, "/api/v1/") {
+			q.version = v1
+			q.fail(&api.Error{Code: api.NotFound, Message: "there is no address " + r.URL.Path + "; /api/v0.2/openapi.json has all"})
+			return
+		}
 		q.fail(notFound())
 	})
 	return s
