@@ -51,7 +51,7 @@ func TestEnroll(t *testing.T) {
 	refused(any, "w2", "it was used")
 	refused(p.invite(t, api.InviteRequest{}), "w1", "there is a worker w1 already")
 	named := p.invite(t, api.InviteRequest{Worker: "w1", Reason: "its disk died"})
-	refused(named, "w2", "is for the worker w1")
+	refused(named, "w2", "is for the worker w1, not for w2: call it so (--name w1)")
 	again, err := enroll(named, "w1")
 	if err != nil || again.Token == w1.Token {
 		t.Errorf("w1 anew: error %v, the same credential %v; want another one", err, again.Token == w1.Token)

@@ -32,7 +32,11 @@ words that nobody has used, and "strata tokens revoke" takes one back.`,
 			}
 			var t api.Token
 			return a.ask(cmd, "workers.invite", in, &t, func() error {
-				fmt.Fprintf(a.err, "until %s, once, on the machine that is to be the worker: strata worker enroll --server ADDRESS --token WORD\n", t.Expires.Format(time.RFC3339))
+				called := "" // a machine is called by its host's name otherwise
+				if in.Worker != "" {
+					called = " --name " + string(in.Worker)
+				}
+				fmt.Fprintf(a.err, "until %s, once, on the machine that is to be the worker: strata worker enroll%s --server ADDRESS --token WORD\n", t.Expires.Format(time.RFC3339), called)
 				_, err := fmt.Fprintln(a.out, t.Value)
 				return err
 			})
