@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -200,6 +201,8 @@ func (a *app) dial(name string, options ...nats.Option) (*nats.Conn, error) {
 		return conn, nil
 	case errors.Is(err, nats.ErrAuthorization):
 		return nil, fmt.Errorf("the lab at %s does not know this token: give --token or STRATA_TOKEN", address)
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return nil, fmt.Errorf("connect to %s: %w; where the lab has its own authority, name that: SSL_CERT_FILE=lab-ca.pem", strings.TrimSuffix(address, "/"), err)
 	case found != "":
 		return nil, fmt.Errorf("the lab noted in %s does not answer at %s: start it with `strata up`, or name another with --server", found, address)
 	default:
