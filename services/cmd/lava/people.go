@@ -86,8 +86,11 @@ func (d *dump) read(r io.Reader) error {
 	limited := &io.LimitedReader{R: r, N: maxDump}
 	dec := json.NewDecoder(limited)
 	open, err := dec.Token()
-	if err != nil || open != json.Delim('[') {
-		return fmt.Errorf("want a list of rows as `lava-server manage dumpdata` writes it (%v)", err)
+	if err != nil {
+		return fmt.Errorf("want a list of rows as `lava-server manage dumpdata` writes it (%w)", err)
+	}
+	if open != json.Delim('[') {
+		return fmt.Errorf("want a list of rows as `lava-server manage dumpdata` writes it; it begins with %v", open)
 	}
 	for n := 1; dec.More(); n++ {
 		var row row
