@@ -188,9 +188,6 @@ func jobResults(q *request) (page, error) {
 		help: "writing-tests", styles: []string{"results.css"}}, nil
 }
 
-// suiteRows is how many cases a page of a suite has.
-const suiteRows = 200
-
 // suitePage shows the cases of a suite.
 func suitePage(q *request) (page, error) {
 	job, all, err := q.resultsOf()

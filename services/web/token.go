@@ -60,7 +60,8 @@ func (d tokenData) page(q *request, err error) (page, error) {
 	if d.ID != "" {
 		p.crumbs = tokenCrumbs("Change token")
 	}
-	d.Scopes, p.data = tokenScopes, d
+	d.Scopes = tokenScopes // before the form takes them
+	p.data = d
 	return p, nil
 }
 
