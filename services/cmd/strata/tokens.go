@@ -16,7 +16,7 @@ func (a *app) tokensCommand() *cobra.Command {
 		Use:   "tokens",
 		Short: "List tokens, give them out and revoke them",
 		Long: `List your tokens, or those of another user where you administer the lab. A token is shown once, when it is added; the
-lab knows it by its digest. One token is for all doors: the bus, REST, XML-RPC, SQL.`,
+lab knows it by its digest, and keeps it sealed for POST /api/v0.2/token/ and callbacks. One token is for all doors: the bus, REST, XML-RPC, SQL.`,
 		Example: "  strata tokens\n  strata tokens add --description laptop\n  strata tokens revoke 3fa9c0de12345678",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
