@@ -1,7 +1,9 @@
 package web
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -381,11 +383,37 @@ func changeIssue(q *request) (page, error) {
 	return page{to: "/admin/issues/", note: "Jobs that end from now on are looked at for it."}, nil
 }
 
+// policyData is the policy as its page shows it.
+type policyData struct {
+	Rules []policyRule // none where the order is LAVA's
+	Users []struct {
+		User    string `json:"user"`
+		Group   string `json:"group"`
+		Seconds int64  `json:"seconds"`
+		Held    int    `json:"held"`
+	}
+}
+
+// policyRule is a key of the policy that is set, with its value as JSON.
+type policyRule struct{ Name, Value string }
+
 // policyPage shows the policy of scheduling, and who has had devices.
 func policyPage(q *request) (page, error) {
-	policy, err := asked[map[string]any](q, "policy.show", nil)
+	policy, err := asked[map[string]json.RawMessage](q, "policy.show", nil)
 	if err != nil {
 		return page{}, err
 	}
-	return page{template: "policy", data: policy, crumbs: adminCrumbs("Policy"), help: "scheduling"}, nil
+	var d policyData
+	if users, ok := policy["users"]; ok {
+		if err := json.Unmarshal(users, &d.Users); err != nil {
+			return page{}, fmt.Errorf("read who has had devices: %w", err)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(policy)) {
+		value := string(policy[name])
+		if name != "users" && name != "sequence" && !slices.Contains([]string{`""`, "null", "{}", "[]", "0", "false"}, value) {
+			d.Rules = append(d.Rules, policyRule{name, strings.Trim(value, `"`)})
+		}
+	}
+	return page{template: "policy", data: d, crumbs: adminCrumbs("Policy"), help: "scheduling"}, nil
 }

@@ -80,3 +80,13 @@ func TestFormsSayWhatTheyAreFor(t *testing.T) {
 		}
 	}
 }
+
+// TestPolicyPage shows what the policy sets and who has had devices, in words.
+func TestPolicyPage(t *testing.T) {
+	s := lab{"policy.show": `{"sequence":4,"by":"ann","note":"","shares":{"kernel":2},"users":[{"user":"bob","group":"kernel","seconds":1200,"held":3}]}`}.site(t)
+	text := says(t, s, "/admin/policy/", 200, "ann", "kernel", `submitter=bob`, ">3<", "Holds now")
+	if strings.Contains(text, "map[") || strings.Contains(text, "<dt>note") || strings.Contains(text, "LAVA&#39;s: the highest") {
+		t.Errorf("the policy's page says %s", text)
+	}
+	says(t, lab{"policy.show": `{"by":"","users":[]}`}.site(t), "/admin/policy/", 200, "as LAVA's: the highest priority")
+}
