@@ -192,6 +192,9 @@ func (s *Site) failed(q *request, err error) page {
 		s.d.Logger.Error("page failed", "path", q.URL.Path, "err", err)
 	}
 	f.SignIn = !q.SignedIn && (f.Status == http.StatusForbidden || f.Status == http.StatusUnauthorized)
+	if f.SignIn && strings.Contains(f.Message, "sign in first; give a token") {
+		f.Message = "The lab shows this to people who have signed in." // the api has words for a terminal
+	}
 	f.Heading = map[int]string{400: "That is not possible", 401: "Sign in again", 403: "Not yours to see", 404: "Nothing here",
 		405: "Not here", 409: "Not now", 500: "Something broke", 503: "Not at the moment"}[f.Status]
 	header := http.Header{}
