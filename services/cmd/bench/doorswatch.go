@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -69,10 +71,11 @@ func watched1(ctx context.Context, w *worker) ([]float64, error) {
 	var lines atomic.Int64
 	var ready sync.WaitGroup
 	ready.Add(size.watchers)
+	buffers := &sync.Pool{New: func() any { return new(make([]byte, 256<<10)) }}
 	heard := make(chan error, 1)
 	go func() {
 		heard <- all(size.watchers, func(i int) (err error) {
-			ages[i], err = w.l.lookOn(ctx, job, ready.Done, &lines)
+			ages[i], err = w.l.lookOn(ctx, job, ready.Done, buffers, &lines)
 			return err
 		})
 	}()
@@ -104,7 +107,7 @@ func watched1(ctx context.Context, w *worker) ([]float64, error) {
 }
 
 // lookOn follows a job's log to its end, and returns how old what came was.
-func (l *lab) lookOn(ctx context.Context, job events.JobID, ready func(), lines *atomic.Int64) (ages []time.Duration, err error) {
+func (l *lab) lookOn(ctx context.Context, job events.JobID, ready func(), buffers *sync.Pool, lines *atomic.Int64) (ages []time.Duration, err error) {
 	once := sync.OnceFunc(ready)
 	defer once()
 	key, err := access.OpenKey(filepath.Join(l.dir, "key"))
@@ -112,16 +115,17 @@ func (l *lab) lookOn(ctx context.Context, job events.JobID, ready func(), lines 
 		return nil, err
 	}
 	// A thousand of Go's clients would cost the machine more than what is measured.
-	conn, err := net.Dial("tcp", strings.TrimPrefix(l.HTTP, "http://"))
+	dialled, err := net.Dial("tcp", strings.TrimPrefix(l.HTTP, "http://"))
 	if err != nil {
 		return nil, err
 	}
+	conn := dialled.(*net.TCPConn) // that is what tcp makes
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	if _, err := fmt.Fprintf(conn, "GET /api/v1/jobs/%d/log/live HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\n\r\n", job, key.Administrator()); err != nil {
 		return nil, err
 	}
-	in := bufio.NewReaderSize(conn, 128<<10)
+	in := bufio.NewReader(conn)
 	answer, err := http.ReadResponse(in, nil)
 	if err != nil {
 		return nil, err
@@ -130,30 +134,69 @@ func (l *lab) lookOn(ctx context.Context, job events.JobID, ready func(), lines 
 		return nil, fmt.Errorf("follow job %d: %s", job, answer.Status)
 	}
 	once()
-	ends, last := 0, []byte{}
-	for {
-		if _, err := in.Peek(1); err != nil {
-			return ages, fmt.Errorf("follow job %d: it ends without an end: %w", job, err)
-		}
-		text, _ := in.Peek(in.Buffered())
-		if _, after, found := bytes.Cut(text[:min(len(text), 400)], []byte(`"dt":"`)); found && len(after) > 32 {
-			if at, err := time.Parse("2006-01-02T15:04:05.999999999Z07:00", string(after[:bytes.IndexByte(after, '"')])); err == nil {
-				ages = append(ages, l.b.now().Sub(at))
-			}
-		}
-		// An event of a line has three line ends. A quiet stream says so by itself, in two.
-		if ends += bytes.Count(text, []byte("\n")); len(text) < 100 && bytes.HasPrefix(text, []byte(": ")) {
-			ends -= 2
-		}
-		last = append(last[:0], text[max(0, len(text)-30):]...)
-		if bytes.HasSuffix(last, []byte("event: end\ndata: {}\n\n")) {
-			lines.Add(int64(ends/3 - 1))
-			return ages, nil
-		}
-		if _, err := in.Discard(len(text)); err != nil {
-			return ages, err
+	text, _ := in.Peek(in.Buffered())
+	h := hearing{now: l.b.now}
+	h.take(text)
+	for !h.over {
+		if err := h.read(conn, buffers); err != nil {
+			return h.ages, fmt.Errorf("follow job %d: it ends without an end: %w", job, err)
 		}
 	}
+	lines.Add(int64(h.ends/3 - 1))
+	return h.ages, nil
+}
+
+// hearing is what one client has heard.
+type hearing struct {
+	now  func() time.Time
+	ages []time.Duration
+	ends int    // of lines
+	last []byte // the last bytes that came
+	over bool   // the event "end" has come
+}
+
+// read takes what has come at a client, once something has. The buffer is borrowed for that moment: a thousand buffers
+// would not stay near the processors, and the clients would take the time that is measured.
+func (h *hearing) read(conn *net.TCPConn, buffers *sync.Pool) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Read(func(fd uintptr) bool {
+		buffer := buffers.Get().(*[]byte)
+		defer buffers.Put(buffer)
+		n, err := syscall.Read(int(fd), *buffer)
+		switch {
+		case errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EINTR):
+			return false
+		case err != nil:
+			failed = err
+		case n == 0:
+			failed = io.ErrUnexpectedEOF
+		default:
+			h.take((*buffer)[:n])
+		}
+		return true
+	})
+	return errors.Join(err, failed)
+}
+
+// take counts the lines of a piece, and notes the age of its first line that is whole.
+func (h *hearing) take(text []byte) {
+	if _, after, found := bytes.Cut(text[:min(len(text), 400)], []byte(`"dt":"`)); found && len(after) > 32 {
+		if at, err := time.Parse("2006-01-02T15:04:05.999999999Z07:00", string(after[:max(bytes.IndexByte(after, '"'), 0)])); err == nil {
+			h.ages = append(h.ages, h.now().Sub(at))
+		}
+	}
+	// An event of a line has three line ends. A quiet stream says so by itself, in two.
+	if h.ends += bytes.Count(text, []byte("\n")); len(text) < 100 && bytes.HasPrefix(text, []byte(": ")) {
+		h.ends -= 2
+	}
+	const end = "event: end\ndata: {}\n\n"
+	h.last = append(h.last, text[max(0, len(text)-len(end)):]...)
+	h.last = append(h.last[:0], h.last[max(0, len(h.last)-len(end)):]...)
+	h.over = string(h.last) == end
 }
 
 // talkFast is a job's process that says so many lines a second, and returns how many it was.
