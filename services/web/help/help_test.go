@@ -85,7 +85,7 @@ func TestLoad(t *testing.T) {
 
 func TestRendering(t *testing.T) {
 	t.Parallel()
-	l, err := library(t, map[string]string{"rest.md": "# REST & more\n\nText <b>raw</b> [code](../services/api/rest/x.go) [p](people.md).\n\n" +
+	l, err := library(t, map[string]string{"rest.md": "# REST & more\n\nText <b>raw</b> [code](../services/api/rest/x.go) [p](people.md).\n\n![a picture](../a/picture.svg)\n\n" +
 		"## Same\n\n## Same\n\n## `GET` what's *new*?\n\n| a | b |\n|--:|---|\n| 1 | [out](https://example.org/) |\n"})
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func TestRendering(t *testing.T) {
 			t.Errorf("page has no %s:\n%s", want, p.HTML)
 		}
 	}
-	for _, bad := range []string{"<b>raw", "services/api/rest"} {
+	for _, bad := range []string{"<b>raw", "services/api/rest", "<img", "picture"} {
 		if strings.Contains(string(p.HTML), bad) {
 			t.Errorf("page has %s:\n%s", bad, p.HTML)
 		}

@@ -134,6 +134,7 @@ func read(name string, source []byte) (*Page, []link, error) {
 	p := &Page{Path: name, Title: name, Sections: []Section{{Title: name, Level: 1}}}
 	var links []link
 	var away []*ast.Link     // to files that the library does not have
+	var unseen []*ast.Image  // pictures, none of which it has
 	var body strings.Builder // of the section that is being read
 	closeSection := func() {
 		p.Sections[len(p.Sections)-1].text = body.String()
@@ -167,6 +168,11 @@ func read(name string, source []byte) (*Page, []link, error) {
 				links = append(links, k)
 				n.Destination = []byte(address(k))
 			}
+		case *ast.Image:
+			if _, ok := resolve(name, string(n.Destination)); ok {
+				unseen = append(unseen, n)
+				return ast.WalkSkipChildren, nil
+			}
 		case *ast.Text:
 			body.Write(n.Segment.Value(source))
 			if n.SoftLineBreak() {
@@ -187,6 +193,9 @@ func read(name string, source []byte) (*Page, []link, error) {
 	closeSection()
 	for _, n := range away {
 		unlink(n)
+	}
+	for _, n := range unseen {
+		n.Parent().RemoveChild(n.Parent(), n)
 	}
 	var out bytes.Buffer
 	if err := md.Renderer().Render(&out, source, doc); err != nil {
