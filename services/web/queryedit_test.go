@@ -145,3 +145,11 @@ func TestSuitesOf(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
+
+func TestMatrixRefusesWhatIsNoJob(t *testing.T) {
+	t.Parallel()
+	w := get(lab{}.site(t), "/results/matrix?jobs=12,a")
+	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "allowed are numbers of jobs") {
+		t.Errorf("status %d, want 400 and what is allowed; page %s", w.Code, w.Body)
+	}
+}

@@ -180,7 +180,13 @@ func (q *request) matrixColumns(ask map[string]string, n int) ([]matrixColumn, e
 	}
 	in := jobSearch{Limit: n, Order: []projections.JobOrder{{Field: "id", Desc: true}}, Terms: []projections.JobTerm{term("state", "Finished")}}
 	if ask["jobs"] != "" {
-		in.Terms = []projections.JobTerm{term("id", strings.FieldsFunc(ask["jobs"], func(r rune) bool { return r == ',' || r == ' ' })...)}
+		numbers := strings.FieldsFunc(ask["jobs"], func(r rune) bool { return r == ',' || r == ' ' })
+		for _, n := range numbers {
+			if _, err := strconv.ParseUint(n, 10, 64); err != nil {
+				return nil, &Refusal{Code: "invalid", Field: "jobs", Message: "jobs has " + strconv.Quote(n) + "; allowed are numbers of jobs with commas between, such as 12,14,17"}
+			}
+		}
+		in.Terms = []projections.JobTerm{term("id", numbers...)}
 		in.Limit = mostColumns
 	}
 	for _, pair := range []pair{{"description", ask["name"]}, {"device_type", ask["device_type"]}, {"device", ask["device"]}} {

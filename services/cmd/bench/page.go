@@ -20,7 +20,7 @@ func (b *bench) writePage(path string, a area, results []result) error {
 	}
 	old, notes, _ := strings.Cut(string(text), notesBelow+"\n")
 	var p, how bytes.Buffer
-	fmt.Fprintf(&p, "# Measurements\n\n<!-- Made by services/cmd/bench, down to the notes; those are kept. -->\n\n")
+	fmt.Fprintf(&p, "# Measurements: %s\n\n<!-- Made by services/cmd/bench, down to the notes; those are kept. -->\n\n", a.name)
 	fmt.Fprintf(&p, "`make bench AREA=%s` measures; `go run ./services/cmd/bench -area %s -markdown docs/%s` writes this page.\n\n", a.name, a.name, filepath.Base(path))
 	fmt.Fprintf(&p, "Measured on %s. Each figure is the median of its runs. Load is how many processes wanted one of the cores before its first run.\n", machine(b.scratch))
 	fmt.Fprintf(&p, "The broker is the one in `strata up`, on disk, and syncs every write before it acknowledges it.\n\n")
