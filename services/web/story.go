@@ -130,7 +130,10 @@ func healths(facts []fact, since, now time.Time) []span {
 		}
 		at.Health, at.Why = health, t.Reason
 	}
-	at.To = now
+	// A fact may be younger than the page: it was recorded while the page was made.
+	if at.To = now; at.From.After(now) {
+		at.To = at.From
+	}
 	return append(all, at)
 }
 

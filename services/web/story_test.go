@@ -102,3 +102,16 @@ func TestDiff(t *testing.T) {
 		}
 	}
 }
+
+// TestTimelineNeverRunsBackwards holds that a fact that was recorded while the page was made draws no bar of negative width.
+func TestTimelineNeverRunsBackwards(t *testing.T) {
+	t.Parallel()
+	facts := []fact{{Name: events.Name(events.DeviceHealthSet{}), Time: noon.Add(2 * time.Second), Data: []byte(`{"health":"Bad"}`)}}
+	spans := healths(facts, noon.Add(-time.Minute), noon)
+	if last := spans[len(spans)-1]; last.Health != "Bad" || last.To.Before(last.From) {
+		t.Errorf("the last span is %+v, want one that does not end before it begins", last)
+	}
+	if bar := string(timeline(spans)); strings.Contains(bar, `width="-`) {
+		t.Errorf("the bar has a negative width: %s", bar)
+	}
+}
