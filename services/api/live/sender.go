@@ -19,8 +19,9 @@ type sender struct {
 	now     func() time.Time
 
 	mu    sync.Mutex
-	begun bool // the answer's head is out
-	spoke bool // since the last look
+	begun bool      // the answer's head is out
+	spoke bool      // since the last look
+	until time.Time // the deadline that was set last
 }
 
 func newSender(w http.ResponseWriter, r *http.Request, now func() time.Time) *sender {
@@ -41,8 +42,12 @@ func (s *sender) send(text []byte) error {
 
 func (s *sender) write(text []byte) error {
 	s.begin()
-	if err := s.control.SetWriteDeadline(s.now().Add(writeWithin)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
+	// Setting it costs as much as a short write: once a second is often enough.
+	if until := s.now().Add(writeWithin); until.Sub(s.until) > time.Second {
+		if err := s.control.SetWriteDeadline(until); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+		s.until = until
 	}
 	if _, err := s.w.Write(text); err != nil {
 		return err
