@@ -309,25 +309,6 @@ func TestHostile(t *testing.T) {
 			t.Errorf("asked for %.30s: got the certificate of somebody else: %v", name, err)
 		}
 	}
-	// Who forges where he comes from is told of as who he is, and limited as that.
-	c := l.client()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+l.host+"/api/v0.2/devices/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	limits := map[string]bool{}
-	for i := range 3 {
-		r.Header.Set("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", i))
-		reply, err := c.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		reply.Body.Close()
-		limits[reply.Header.Get("RateLimit-Remaining")] = true
-	}
-	if len(limits) != 3 {
-		t.Errorf("a caller who forges addresses has %v requests left each time, want ever fewer", limits)
-	}
 }
 
 // TestLimitsReach shows the limits at work in a lab: by token over HTTP and on the bus, and that health and
@@ -340,11 +321,15 @@ func TestLimitsReach(t *testing.T) {
 	w.must(t, "users", "add", "alice")
 	var made api.Token
 	w.ask(t, &made, "tokens", "add", "--user", "alice", "--description", "a")
+	forged := 0
 	ask := func(path, token string) *http.Response {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, lab.HTTP+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+		// Whoever forges where he comes from is limited as who he is.
+		forged++
+		r.Header.Set("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", forged%250))
 		if token != "" {
 			r.Header.Set("Authorization", "Token "+token)
 		}
