@@ -111,10 +111,11 @@ func Run(ctx context.Context, d Deps) error {
 			group.Go(func() { a.endHolds(ctx) })
 			a.countActions(ctx, &group)
 			group.Go(func() { a.recordUses(ctx) })
-			if d.Ready != nil {
-				d.Ready(Inside{a: a})
-			}
-			a.answer(ctx, &group)
+			a.answer(ctx, &group, func() {
+				if d.Ready != nil {
+					d.Ready(Inside{a: a})
+				}
+			})
 		case <-ctx.Done():
 		}
 	}()
@@ -185,8 +186,8 @@ func (a *api) catchUp(ctx context.Context) {
 	}
 }
 
-// answer takes requests until ctx ends.
-func (a *api) answer(ctx context.Context, group *sync.WaitGroup) {
+// answer takes requests until ctx ends. It calls ready once a request from anywhere reaches it.
+func (a *api) answer(ctx context.Context, group *sync.WaitGroup, ready func()) {
 	slots := make(chan struct{}, atOnce)
 	// Several processes may run the service: the queue group gives each request to one of them.
 	sub, err := a.conn.QueueSubscribe("api.>", "api", func(m *nats.Msg) {
@@ -215,10 +216,17 @@ func (a *api) answer(ctx context.Context, group *sync.WaitGroup) {
 			a.serve(ctx, who, verb, m, func() { <-slots })
 		}()
 	})
+	if err == nil {
+		// Until the broker knows of it, it tells who asks that nobody is there.
+		err = a.conn.FlushTimeout(10 * time.Second)
+	}
 	if err != nil {
-		a.logger.Error("cannot take requests", "err", err)
+		if ctx.Err() == nil {
+			a.logger.Error("cannot take requests", "err", err)
+		}
 		return
 	}
+	ready()
 	<-ctx.Done()
 	_ = sub.Unsubscribe() // fails only where the connection is gone
 }
