@@ -11,6 +11,7 @@ let timer = 0;
 let last = 0;
 let asking = false;
 let again = false;
+let held = false; // a part could not be replaced: somebody was typing in it
 
 const concerns = (fact) => wanted.some((w) => w === "*" || fact.entity === w || (w.endsWith("/") && fact.entity.startsWith(w)));
 
@@ -25,7 +26,10 @@ const listen = async () => {
   for (let wait = 1000; source === mine; wait = Math.min(30_000, wait * 2)) {
     try {
       const answer = await fetch(address, { signal: mine.signal, headers: newest ? { "Last-Event-ID": newest } : {}, cache: "no-store" });
-      if (answer.status === 401 || answer.status === 403) return;
+      if (answer.status === 401 || answer.status === 403) { // the session is over: asking again would not help
+        say("no longer live: sign in again");
+        return;
+      }
       if (answer.ok) {
         say("live");
         wait = 1000;
@@ -35,7 +39,8 @@ const listen = async () => {
       if (source !== mine) return;
     }
     say("not connected; trying again");
-    await new Promise((done) => { setTimeout(done, wait); });
+    // Not all at once: a lab that has just started again has many watchers.
+    await new Promise((done) => { setTimeout(done, wait * (0.5 + Math.random())); });
   }
 };
 
@@ -89,25 +94,44 @@ const refresh = async () => {
   }
 };
 
+// writing tells whether somebody is about to say something in a part: its form would be gone with it.
+const writing = (el) => {
+  const field = document.activeElement;
+  return el.contains(field) && field.matches("input:not([type=checkbox], [type=radio]), textarea, select") && field.value !== field.defaultValue;
+};
+
+// homeless finds a part that the page has no place for, such as the log of a job that waited when the page was drawn.
+const homeless = (fresh) => [...fresh.querySelectorAll("[data-live][id]")].some((part) => {
+  const around = part.parentElement.closest("[data-live][id]");
+  return !document.getElementById(part.id) && !(around && document.getElementById(around.id));
+});
+
 // put replaces what differs. Replacing an outer part covers its inner ones.
 const put = (fresh) => {
+  held = [...document.querySelectorAll("[data-live][id]")].some(writing);
+  if (!held && homeless(fresh)) { // it also needs the scripts and styles that come with it
+    location.reload();
+    return;
+  }
   for (const el of document.querySelectorAll("[data-live][id]")) {
     if (!el.isConnected) continue;
     const now = fresh.getElementById(el.id);
     if (!now) {
-      if (el.dataset.live === "while") el.remove();
+      if (!writing(el)) el.remove();
       continue;
     }
-    if (same(el, now)) continue;
+    if (same(el, now) || writing(el)) continue;
     const focused = el.contains(document.activeElement) ? selector(document.activeElement) : "";
     const open = [...el.querySelectorAll("details[id]")].filter((d) => d.open).map((d) => d.id);
     const closed = [...el.querySelectorAll("details[id]")].filter((d) => !d.open).map((d) => d.id);
+    const nameless = [...el.querySelectorAll("details:not([id])")].map((d) => d.open); // menus: known by their place
     const known = new Set([...el.querySelectorAll("tr[id]")].map((r) => r.id));
     const at = el.querySelector("tr.at")?.id;
     const news = document.importNode(now, true);
     el.replaceWith(news);
     for (const id of open) news.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
     for (const id of closed) news.querySelector(`#${CSS.escape(id)}`)?.removeAttribute("open");
+    news.querySelectorAll("details:not([id])").forEach((d, i) => { if (nameless[i]) d.open = true; });
     for (const row of news.querySelectorAll("tr[id]")) {
       if (known.size && !known.has(row.id)) row.classList.add("fresh");
       if (row.id === at) row.classList.add("at");
@@ -141,9 +165,13 @@ const selector = (el) => {
   return (row ? `#${CSS.escape(row.id)} ` : "") + el.tagName.toLowerCase() + (href ? `[href="${CSS.escape(href)}"]` : "");
 };
 
+// What was held back is put in place once the field is left.
+document.addEventListener("focusout", () => { if (held) look(); });
+
 const stop = () => {
   source?.abort();
   source = null;
+  newest = ""; // the next look shows all that happens until then: nobody has to be told a night's facts
 };
 
 document.addEventListener("visibilitychange", () => {

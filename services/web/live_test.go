@@ -1,0 +1,125 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"strata/services/web/browser"
+)
+
+// liveLab is a lab whose one job a test moves on while a browser looks at it.
+type liveLab struct {
+	mu     sync.Mutex
+	job    string      // of jobs.show, without what never changes
+	facts  chan string // what the flow of facts says next
+	refuse int         // how many flows of facts are refused before one is not
+	server *httptest.Server
+}
+
+// become gives the job another state, and tells it.
+func (l *liveLab) become(state string) {
+	l.mu.Lock()
+	l.job = state
+	l.mu.Unlock()
+	l.tell()
+}
+
+// tell says that something happened to the job.
+func (l *liveLab) tell() {
+	l.facts <- `{"entity":"job/5","name":"job.started","time":"2026-11-23T12:00:01Z"}`
+}
+
+func newLiveLab(t *testing.T, first string) *liveLab {
+	t.Helper()
+	l := &liveLab{job: first, facts: make(chan string)}
+	answers := lab{"jobs.why": `{"summary":"of 2 devices that fit: 2 busy"}`, "rights": `{"job/5":["view","change","cancel"]}`,
+		"log.lines":   `{"lines":1,"rows":1,"done":true,"records":[{"n":0,"lvl":"info","msg":"hello from the log"}]}`,
+		"log.outline": `{"lines":1,"done":true}`, "jobs.results": `{}`}
+	answers["jobs.show"] = func(json.RawMessage) (any, error) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return `{"job":5,"display":"5","user":"alice","name":"x","submitted":"2026-11-23T11:59:00Z",` + l.job + `}`, nil
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", answers.site(t))
+	mux.HandleFunc("GET /api/v1/events/live", func(w http.ResponseWriter, r *http.Request) {
+		l.mu.Lock()
+		no := l.refuse > 0
+		l.refuse--
+		l.mu.Unlock()
+		if no {
+			http.Error(w, "not at the moment", http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		_ = http.NewResponseController(w).Flush()
+		for n := 1; ; n++ {
+			select {
+			case fact := <-l.facts:
+				fmt.Fprintf(w, "id: %d\nevent: x\ndata: %s\n\n", n, fact)
+				_ = http.NewResponseController(w).Flush()
+			case <-r.Context().Done():
+				return
+			}
+		}
+	})
+	mux.HandleFunc("GET /api/v1/jobs/5/log/{what}", func(w http.ResponseWriter, r *http.Request) {
+		switch r.PathValue("what") {
+		case "lines":
+			fmt.Fprint(w, `{"first":0,"rows":1,"lines":1,"done":true,"records":[{"n":0,"dt":"2026-11-23T11:59:30Z","lvl":"info","msg":"hello from the log"}]}`)
+		case "outline":
+			fmt.Fprint(w, `{"lines":1,"done":true,"sections":[],"findings":[],"levels":{}}`)
+		}
+	})
+	l.server = httptest.NewServer(mux)
+	t.Cleanup(func() {
+		l.server.CloseClientConnections()
+		l.server.Close()
+	})
+	return l
+}
+
+// TestLivePage looks at a job from the queue to its end without loading the page: what it becomes is shown, also in
+// parts that the page had no place for, and what somebody types meanwhile stays.
+func TestLivePage(t *testing.T) {
+	t.Parallel()
+	l := newLiveLab(t, `"state":"Submitted"`)
+	l.refuse = 1 // as while a lab starts: the page comes back to it
+	p := browser.Start(t).Open(t, browser.Options{Lab: l.server.URL})
+	p.Go("/scheduler/job/5")
+	p.See("of 2 devices that fit: 2 busy")
+	p.Await("document.querySelector('.live-state').textContent === 'live'")
+
+	// Its priority is being changed by hand when something else happens to it.
+	p.Click("summary:has-text('More') >> visible=true >> nth=-1")
+	p.Fill("input[name=priority]", "77")
+	l.become(`"state":"Submitted","tags":["usb"]`)
+	p.See("usb")
+	var typed string
+	p.Do("input[name=priority]", "inputValue", &typed)
+	if typed != "77" || p.Count("input[name=priority] >> visible=true") != 1 {
+		t.Errorf("what was being typed became %q, want 77 in a menu that is still open", typed)
+	}
+	p.Do("h1", "click", nil) // the field is left, and the menu closed
+	p.Click("summary:has-text('More') >> visible=true >> nth=-1")
+	l.become(`"state":"Submitted","tags":["serial"]`)
+	p.See("serial")
+	p.See("Similar jobs") // the menu is still open
+
+	l.become(`"state":"Running","started":"2026-11-23T11:59:30Z"`)
+	p.See("hello from the log", "Pipeline")
+	p.Unsee("of 2 devices that fit: 2 busy")
+	p.Await("document.querySelector('.live-state').textContent === 'live'")
+	l.become(`"state":"Finished","health":"Complete","started":"2026-11-23T11:59:30Z","ended":"2026-11-23T11:59:50Z","judgement":{"verdict":"pass"}`)
+	p.See("Passed")
+	for _, complaint := range p.Complaints() {
+		if !strings.Contains(complaint, "status of 503") {
+			t.Errorf("the browser complains: %s", complaint)
+		}
+	}
+}
