@@ -42,14 +42,13 @@ func accountRoutes() []route {
 // Provider is somebody else who knows the lab's users, to whom browsers are sent for signing in.
 type Provider struct{ Name, To string }
 
-// nextOf is where a sign-in leads to: an address on this site.
-func (q *request) nextOf(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || text == "" || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") ||
-		strings.Contains(text, `\`) || strings.HasPrefix(text, "/accounts/") {
-		return "/"
+// nextOf is where a sign-in leads to: an address on this site. The pages of signing in are none to come back to: the one
+// of signing out would be the next thing that somebody sees.
+func nextOf(text string) string {
+	if to := onSite(text, "/"); !strings.HasPrefix(to, "/accounts/") {
+		return to
 	}
-	return text
+	return "/"
 }
 
 // signInData is what the form of signing in shows.
@@ -72,12 +71,12 @@ func (q *request) signInPage(wrong string, status int, next, user string) page {
 
 // signInForm asks who somebody is.
 func signInForm(q *request) (page, error) {
-	return q.signInPage("", 0, q.nextOf(q.URL.Query().Get("next")), ""), nil
+	return q.signInPage("", 0, nextOf(q.URL.Query().Get("next")), ""), nil
 }
 
 // signIn lets somebody in who has the right password. Whether the name or the password was wrong nobody is told.
 func signIn(q *request) (page, error) {
-	next, user := q.nextOf(q.PostFormValue("next")), strings.TrimSpace(q.PostFormValue("username"))
+	next, user := nextOf(q.PostFormValue("next")), strings.TrimSpace(q.PostFormValue("username"))
 	if q.site.d.SignIn == nil {
 		return page{}, &Refusal{Code: "away", Message: "this process signs nobody in"}
 	}

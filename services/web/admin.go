@@ -1,12 +1,14 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -125,13 +127,13 @@ func (q *request) bulkRows(kind string) (rows []bulkRow, err error) {
 	case "device":
 		all, err := asked[[]deviceRow](q, "devices.list", nil)
 		for _, d := range all {
-			rows = append(rows, bulkRow{d.Device, d.Device, "/scheduler/device/" + url.PathEscape(d.Device), d.State, d.Health, d.DeviceType + " on " + d.Worker})
+			rows = append(rows, bulkRow{d.Device, d.Device, "/scheduler/device/" + url.PathEscape(d.Device), d.State, d.Health, d.DeviceType + " on " + cmp.Or(d.Worker, "no worker")})
 		}
 		return rows, err
 	case "worker":
 		all, err := asked[[]workerRow](q, "workers.list", nil)
 		for _, w := range all {
-			rows = append(rows, bulkRow{w.Worker, w.Worker, "/scheduler/worker/" + url.PathEscape(w.Worker), w.State, w.Health, fmt.Sprintf("%d devices, %d in use", w.Devices, w.Running)})
+			rows = append(rows, bulkRow{w.Worker, w.Worker, "/scheduler/worker/" + url.PathEscape(w.Worker), w.State, w.Health, plural(w.Devices, "device") + ", " + count(w.Running) + " in use"})
 		}
 		return rows, err
 	}
@@ -278,7 +280,11 @@ func addWorker(q *request) (page, error) {
 		in["description"] = f.About
 	}
 	if f.Limit != "" {
-		in["job_limit"] = number(f.Limit)
+		n, err := strconv.Atoi(f.Limit)
+		if err != nil || n < 0 {
+			return f.page(q, &Refusal{Code: "invalid", Field: "job_limit", Message: "jobs at a time is " + strconv.Quote(f.Limit) + "; allowed are whole numbers from 0, which is no limit"})
+		}
+		in["job_limit"] = n
 	}
 	if err := q.ask("workers.register", in, nil); err != nil {
 		return f.page(q, err)

@@ -23,6 +23,12 @@ func bundleFile(q *request) (page, error) {
 	if q.site.d.Bundle == nil {
 		return page{}, &Refusal{Code: "away", Message: "this process makes no bundles; `strata jobs bundle " + j.Display + "` does"}
 	}
+	select {
+	case q.site.packing <- struct{}{}:
+		defer func() { <-q.site.packing }()
+	case <-q.Context().Done():
+		return page{}, q.Context().Err()
+	}
 	h := q.w.Header()
 	h.Set("Content-Type", "application/x-tar")
 	h.Set("X-Content-Type-Options", "nosniff")

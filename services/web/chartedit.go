@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -331,7 +332,7 @@ func chooseView(q *request) (page, error) {
 	if err := q.ask("charts.view", in, nil); err != nil {
 		return page{}, err
 	}
-	return page{to: q.back("/results/chart/" + q.PathValue("name"))}, nil
+	return page{to: q.back("/results/chart/" + url.PathEscape(q.PathValue("name")))}, nil
 }
 
 // changeChartItem leaves a point out of a drawing, or takes it back.

@@ -159,22 +159,31 @@ func everyDevice(q *request) ([]listedDevice, error) {
 	if err != nil {
 		return nil, err
 	}
-	fit := map[string]bool{} // workers that take jobs
-	if workers, err := asked[[]workerRow](q, "workers.list", nil); err == nil {
-		for _, w := range workers {
-			fit[w.Worker] = w.State == "Online" && w.Health == "Active"
-		}
-	}
+	unfit := unfitWorkers(q)
 	last := lastJobs(q)
 	all := make([]listedDevice, 0, len(devices))
 	for _, d := range devices {
-		one := listedDevice{deviceRow: d.deviceRow, Retired: d.Health == "Retired", Away: !fit[d.Worker], LastCheck: d.LastCheck, Check: d.LastCheckJob}
+		one := listedDevice{deviceRow: d.deviceRow, Retired: d.Health == "Retired", Away: unfit[d.Worker], LastCheck: d.LastCheck, Check: d.LastCheckJob}
 		if at, ok := last[d.Device]; ok {
 			one.LastJob = &at
 		}
 		all = append(all, one)
 	}
 	return all, nil
+}
+
+// unfitWorkers are those that give no jobs to their devices, by name: those that are away or out of use, and "", which is
+// none. One that the visitor may not see is not among them: he would be told that every device is away.
+func unfitWorkers(q *request) map[string]bool {
+	unfit := map[string]bool{"": true}
+	workers, err := asked[[]workerRow](q, "workers.list", nil)
+	if err != nil {
+		return unfit
+	}
+	for _, w := range workers {
+		unfit[w.Worker] = w.State != "Online" || w.Health != "Active"
+	}
+	return unfit
 }
 
 // lastJobs asks the tables when each device's last job ended; they may be away, and lists go on without them.

@@ -133,12 +133,7 @@ func typeRows(q *request) ([]typeRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	fit := map[string]bool{}
-	if workers, err := asked[[]workerRow](q, "workers.list", nil); err == nil {
-		for _, w := range workers {
-			fit[w.Worker] = w.State == "Online" && w.Health == "Active"
-		}
-	}
+	unfit := unfitWorkers(q)
 	at := map[string]int{} // of the types in rows
 	rows := make([]typeRow, len(types))
 	for i, t := range types {
@@ -146,7 +141,7 @@ func typeRows(q *request) ([]typeRow, error) {
 	}
 	for _, d := range devices {
 		if i, ok := at[d.DeviceType]; ok {
-			rows[i].count(d, fit[d.Worker])
+			rows[i].count(d, !unfit[d.Worker])
 		}
 	}
 	return rows, nil
@@ -358,16 +353,24 @@ func saveType(q *request) (page, error) {
 	d := typeEdit{wholeType: was, Looked: true}
 	d.Description, d.Architecture = strings.TrimSpace(text("description")), strings.TrimSpace(text("architecture"))
 	d.Aliases = strings.FieldsFunc(text("aliases"), func(r rune) bool { return r == ' ' || r == ',' })
-	d.HealthFrequency, _ = strconv.Atoi(text("health_frequency"))
+	var bad error // is told with the form, which keeps what was typed
+	if d.HealthFrequency, bad = strconv.Atoi(cmp.Or(strings.TrimSpace(text("health_frequency")), "0")); bad != nil || d.HealthFrequency < 0 {
+		bad = &Refusal{Code: "invalid", Field: "health_frequency", Message: "it is " + strconv.Quote(text("health_frequency")) + "; allowed are whole numbers from 1"}
+	}
 	d.HealthDenominator, d.HealthDisabled, d.Hidden = text("health_denominator"), q.PostForm.Has("health_disabled"), q.PostForm.Has("hidden")
 	d.Template, d.HealthCheck = text("template"), text("health_check")
 	d.Diff = append(diff(was.Template, d.Template), diff(was.HealthCheck, d.HealthCheck)...)
-	if text("do") != "save" {
+	if text("do") != "save" && bad == nil {
 		return typeEditor(d), nil
 	}
-	saved, err := asked[struct {
+	var saved struct {
 		Notes []string `json:"notes"`
-	}](q, "device-types.configure", d.wholeType)
+	}
+	if err = bad; err == nil {
+		saved, err = asked[struct {
+			Notes []string `json:"notes"`
+		}](q, "device-types.configure", d.wholeType)
+	}
 	var no *Refusal
 	if errors.As(err, &no) && (no.Code == "invalid" || no.Code == "conflict") {
 		d.Wrong, d.Field = no.Message, no.Field

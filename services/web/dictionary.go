@@ -87,12 +87,7 @@ func plainDictionary(q *request) (page, error) {
 func (q *request) file(name, contentType, text string) page {
 	h := q.w.Header()
 	h.Set("Content-Type", contentType)
-	h.Set("Content-Disposition", `attachment; filename="`+strings.Map(func(r rune) rune {
-		if r < ' ' || r == '"' || r == '\\' || r > '~' {
-			return '_'
-		}
-		return r
-	}, name)+`"`)
+	h.Set("Content-Disposition", `attachment; filename="`+safeFile(name)+`"`)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	_, _ = q.w.Write([]byte(text)) // the browser may be gone

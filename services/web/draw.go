@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 	"io/fs"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -84,6 +85,8 @@ func (s *Site) functions() template.FuncMap {
 		},
 		"has":    func(r rights, verb string) bool { return slices.Contains(r, verb) },
 		"number": func(i int) int { return i + 1 },
+		// html/template keeps an address together, but lets ? and # in a part of it end the path: names of results have them.
+		"part": url.PathEscape,
 	}
 }
 

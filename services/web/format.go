@@ -114,10 +114,13 @@ func count(n any) string {
 	return text
 }
 
-// plural is a number with its noun: "1 job", "12 jobs".
+// plural is a number with its noun: "1 job", "12 jobs", "3 deliveries".
 func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
+	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok && !strings.HasSuffix(stem, "a") { // days stay days
+		return count(n) + " " + stem + "ies"
 	}
 	return count(n) + " " + noun + "s"
 }

@@ -2,7 +2,7 @@ package web
 
 import (
 	"encoding/json"
-	"errors"
+	"net/http"
 	"slices"
 )
 
@@ -71,16 +71,19 @@ func useHands(q *request) (page, error) {
 		return nil
 	})
 	// That it failed is the answer: what was said until then stands beside it.
-	var no *Refusal
-	if errors.As(err, &no) && no.Code == "denied" {
+	no, ok := refusal(err)
+	if ok && no.Code == "denied" {
 		return page{}, err
 	}
 	if err != nil {
 		data.Wrong = err.Error()
 	}
 	p := inHand(data)
-	if err != nil {
-		p.status = 409
+	switch {
+	case ok && no.Code != "failed":
+		p.status = no.status()
+	case err != nil:
+		p.status = http.StatusConflict // a command or a check said no, which is no fault of the lab
 	}
 	return p, nil
 }

@@ -133,6 +133,7 @@ type jobListData struct {
 	Lists   []savedView
 	Set     bool   // some filter is set
 	Path    string // of the list, below /scheduler/
+	Kept    []pair // of the address, for forms that do not have them
 	Whose   string // favourites
 }
 
@@ -147,6 +148,9 @@ func jobWords() []string {
 	return []string{"Submitted", "Scheduled", "Running", "Canceling", "Complete", "Incomplete", "Canceled"}
 }
 
+// mostPages is the last page that a list is asked for: with the most rows of a page it is behind every job of a lab.
+const mostPages = 1_000_000
+
 // page shows the list as its address asks: ?search=, ?state=, ?device= …, ?sort=, ?length=, ?page=.
 func (l jobList) page(q *request) (page, error) {
 	if l.mine && !q.SignedIn && q.URL.Query().Get("username") == "" {
@@ -158,7 +162,7 @@ func (l jobList) page(q *request) (page, error) {
 		d.Length = min(n, 1000)
 	}
 	at, _ := strconv.Atoi(asked.Get("page"))
-	at = max(1, at)
+	at = max(1, min(at, mostPages)) // an address may have any number, and times the length it must stay one
 	d.From = (at - 1) * d.Length
 	search := jobSearch{Terms: append(l.terms(q), d.filters(asked, q.now)...), Offset: d.From, Limit: d.Length}
 	by := asked.Get("sort")
@@ -173,8 +177,12 @@ func (l jobList) page(q *request) (page, error) {
 		d.Sorts = append(d.Sorts, sortHead(asked, c, name, down))
 	}
 	found, err := d.find(q, search)
+	status := 0 // tables that are away leave the rest of the page as it is
 	if err != nil {
 		d.Wrong = err.Error()
+	}
+	if no, ok := refusal(err); ok && no.Code == "invalid" {
+		status = http.StatusBadRequest // what is wrong stands above the filters, where it is mended
 	}
 	d.Jobs, d.Found = found.Jobs, found.Count
 	if at > 1 {
@@ -189,7 +197,13 @@ func (l jobList) page(q *request) (page, error) {
 		}
 	}
 	d.Views = savedViews(q)
-	return page{template: "jobs", data: d, live: "job/", styles: []string{"jobs.css"}, help: "first-job", crumbs: []crumb{{"Scheduler", "/scheduler/"}, {l.title, ""}}}, nil
+	// The forms below the list and above it are about other things than these, and leave them as they are.
+	for _, name := range []string{"sort", "username"} {
+		if v := asked.Get(name); v != "" {
+			d.Kept = append(d.Kept, pair{name, v})
+		}
+	}
+	return page{template: "jobs", data: d, status: status, live: "job/", styles: []string{"jobs.css"}, help: "first-job", crumbs: []crumb{{"Scheduler", "/scheduler/"}, {l.title, ""}}}, nil
 }
 
 // jobColumns are the columns of a list, as LAVA's addresses call them.
@@ -240,7 +254,8 @@ func (d *jobListData) filters(asked url.Values, now time.Time) (terms []projecti
 	}
 	for _, name := range []string{"submit_time", "end_time"} {
 		if hours, err := strconv.ParseFloat(asked.Get(name), 64); err == nil && hours > 0 {
-			since := now.Add(-time.Duration(hours * float64(time.Hour)))
+			// Beyond a century every job is meant, and a duration would not hold it.
+			since := now.Add(-time.Duration(min(hours, 24*365*100) * float64(time.Hour)))
 			terms = append(terms, projections.JobTerm{Field: name, Op: projections.TermGTE, Values: []string{since.UTC().Format(time.RFC3339)}})
 			d.Filters = append(d.Filters, jobFilter{Name: name, Title: map[string]string{"submit_time": "Submitted within hours", "end_time": "Ended within hours"}[name], Value: asked.Get(name)})
 		}

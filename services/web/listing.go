@@ -68,6 +68,8 @@ func list[T any](q *request, noun string, columns []column[T], rows []T) listing
 	}
 	if n, err := strconv.Atoi(asked.Get("length")); err == nil && n > 0 {
 		l.Length = min(n, 1000)
+	} else if n := q.tableLength(); n > 0 {
+		l.Length = n
 	}
 	at, _ := strconv.Atoi(asked.Get("page"))
 	at = max(1, min(at, (len(rows)+l.Length-1)/l.Length))
@@ -81,6 +83,19 @@ func list[T any](q *request, noun string, columns []column[T], rows []T) listing
 		l.After = with(asked, "page", strconv.Itoa(at+1))
 	}
 	return l
+}
+
+// tableLength is how many rows the visitor wants where the address does not say, 0 where he never said. As in LAVA it holds
+// for tables that are at hand whole, not for those of jobs.
+func (q *request) tableLength() int {
+	if !q.SignedIn {
+		return 0
+	}
+	me, err := asked[account](q, "users.show", map[string]any{"user": q.Name})
+	if err != nil {
+		return 0 // who started the lab may have no account
+	}
+	return min(me.TableLength, 1000)
 }
 
 // wants tells whether a row meets the search and the conditions on single columns.

@@ -196,9 +196,9 @@ func (s *Site) failed(q *request, err error) page {
 		f.Message = "The lab shows this to people who have signed in." // the api has words for a terminal
 	}
 	f.Heading = map[int]string{400: "That is not possible", 401: "Sign in again", 403: "Not yours to see", 404: "Nothing here",
-		405: "Not here", 409: "Not now", 500: "Something broke", 503: "Not at the moment"}[f.Status]
+		405: "Not here", 409: "Not now", 429: "Too often", 500: "Something broke", 503: "Not at the moment"}[f.Status]
 	header := http.Header{}
-	if f.Status == http.StatusServiceUnavailable {
+	if f.Status == http.StatusServiceUnavailable || f.Status == http.StatusTooManyRequests {
 		header.Set("Retry-After", "5")
 	}
 	if accept := q.Header.Get("Accept"); accept != "" && !strings.Contains(accept, "html") && !strings.Contains(accept, "*/*") {
@@ -210,8 +210,14 @@ func (s *Site) failed(q *request, err error) page {
 // note is the cookie that carries a sentence to the next page.
 const noteCookie = "strata-note"
 
+// mostNote is how many bytes of a note are kept: browsers drop cookies of more than 4 KiB, in which a byte may take three.
+const mostNote = 1000
+
 // setNote has the next page say something.
 func setNote(q *request, text string) {
+	if len(text) > mostNote {
+		text = strings.ToValidUTF8(text[:mostNote], "") + " …"
+	}
 	http.SetCookie(q.w, &http.Cookie{Name: noteCookie, Value: url.QueryEscape(text), Path: "/", MaxAge: 60, HttpOnly: true,
 		SameSite: http.SameSiteLaxMode, Secure: q.TLS != nil})
 }
@@ -259,10 +265,14 @@ func section(path string) string {
 }
 
 // back is the address on this site that a form names to come back to, or fallback.
-func (q *request) back(fallback string) string {
-	to := q.PostFormValue("back")
-	if u, err := url.Parse(to); err != nil || to == "" || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(to, "/") ||
-		strings.HasPrefix(to, "//") || strings.Contains(to, `\`) {
+func (q *request) back(fallback string) string { return onSite(q.PostFormValue("back"), fallback) }
+
+// onSite is an address that somebody may have planted in a link or a form, where it leads to a page of this site, or else
+// fallback. Browsers take \ for / and leave tabs and ends of lines out, by which "/\t/evil" would be another host's; the
+// latter [url.Parse] refuses.
+func onSite(to, fallback string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.Contains(to, `\`) {
 		return fallback
 	}
 	return to

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -127,7 +128,7 @@ func similarForm(q *request) (page, error) {
 	job, err := asked[struct {
 		wholeJob
 		Metadata map[string]string `json:"metadata"`
-	}](q, "jobs.show", map[string]any{"job": number(q.PathValue("job"))})
+	}](q, "jobs.show", map[string]any{"job": q.PathValue("job")})
 	if err != nil {
 		return page{}, err
 	}
@@ -140,11 +141,15 @@ func alikeJobs(q *request) (page, error) {
 	if err := q.ParseForm(); err != nil {
 		return page{}, &Refusal{Code: "invalid", Message: "the form cannot be read: " + err.Error()}
 	}
+	job, err := asked[wholeJob](q, "jobs.show", map[string]any{"job": q.PathValue("job")}) // the verb wants its number, not 41.2
+	if err != nil {
+		return page{}, err
+	}
 	found, err := asked[struct {
 		Entity     string `json:"entity"`
 		Address    string `json:"address"`
 		Conditions []any  `json:"conditions"`
-	}](q, "queries.similar", map[string]any{"job": number(q.PathValue("job")), "fields": q.PostForm["field"]})
+	}](q, "queries.similar", map[string]any{"job": job.Job, "fields": q.PostForm["field"]})
 	if err != nil {
 		return page{}, err
 	}
@@ -173,10 +178,8 @@ func nonZero(n int) string {
 
 // oneOf returns a word if it is among those allowed, else the fallback.
 func oneOf(word, fallback string, allowed ...string) string {
-	for _, a := range allowed {
-		if word == a {
-			return word
-		}
+	if slices.Contains(allowed, word) {
+		return word
 	}
 	return fallback
 }

@@ -304,18 +304,21 @@ func utilisationPage(q *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
+	at := map[string]int{} // in busy, by device
+	for i, b := range busy {
+		at[b.Device] = i
+	}
 	var rows []used // idle devices too: they are what the page is opened for
 	for _, d := range devices {
 		if d.Health == "Retired" {
 			continue
 		}
 		u := used{Device: d.Device, Type: d.DeviceType}
-		for _, b := range busy {
-			if b.Device == d.Device {
-				u.Jobs, _ = strconv.Atoi(b.Jobs)
-				u.Busy = time.Duration(b.Busy) * time.Second
-				u.Part = min(1, b.Busy/float64(days*86400))
-			}
+		if i, ran := at[d.Device]; ran {
+			b := busy[i]
+			u.Jobs, _ = strconv.Atoi(b.Jobs)
+			u.Busy = time.Duration(b.Busy) * time.Second
+			u.Part = min(1, b.Busy/float64(days*86400))
 		}
 		rows = append(rows, u)
 	}

@@ -2,8 +2,8 @@ package web
 
 import (
 	"cmp"
-	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -123,19 +123,20 @@ func reserve(q *request) (page, error) {
 		in["count"] = n
 	}
 	// What cannot be read is told here; all else the lab knows better, such as what overlaps.
+	status := http.StatusBadRequest
 	if f.Wrong == "" {
 		err := q.ask("reservations.add", in, nil)
-		var no *Refusal
 		if err == nil {
 			return page{to: "/scheduler/reservations", note: "The devices are set aside."}, nil
 		}
-		if !errors.As(err, &no) || no.Code == "away" {
-			return page{}, err
+		no, ok := refusal(err)
+		if !ok || no.Code == "away" || no.Code == "denied" {
+			return page{}, err // nothing that is written into the form would help
 		}
-		f.Wrong, f.Field = no.Message, no.Field
+		f.Wrong, f.Field, status = no.Message, no.Field, no.status()
 	}
 	p, err := reservations(q, f)
-	p.status = http.StatusBadRequest
+	p.status = status
 	return p, err
 }
 
@@ -195,7 +196,7 @@ func replayNotices(q *request) (page, error) {
 	to := "/notifications"
 	// The form of a job's own deliveries names it; without one it is all that the visitor may change.
 	if job := q.PostFormValue("job"); job != "" {
-		in, to = map[string]any{"job": job}, to+"?job="+job
+		in, to = map[string]any{"job": job}, to+"?job="+url.QueryEscape(job)
 	}
 	again, err := asked[struct {
 		Notices []notice `json:"notices"`

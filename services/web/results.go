@@ -127,16 +127,16 @@ type resultJob struct {
 	Metadata   map[string]string `json:"metadata"`
 }
 
-// resultsOf returns the job of an address with its results.
+// resultsOf returns the job of an address with its results. A part of a multinode job goes by its own number or as
+// people call it, 41.2.
 func (q *request) resultsOf() (job resultJob, cases jobCases, err error) {
-	n, err := strconv.ParseUint(q.PathValue("job"), 10, 64)
-	if err != nil {
+	if jobAddress(q.PathValue("job")) == "" {
 		return job, cases, &Refusal{Code: "not-found", Message: "there is no job " + strconv.Quote(q.PathValue("job")) + "; jobs have numbers"}
 	}
-	if job, err = asked[resultJob](q, "jobs.show", map[string]any{"job": n}); err != nil {
+	if job, err = asked[resultJob](q, "jobs.show", map[string]any{"job": q.PathValue("job")}); err != nil {
 		return job, cases, err
 	}
-	cases, err = asked[jobCases](q, "jobs.results", map[string]any{"job": n})
+	cases, err = asked[jobCases](q, "jobs.results", map[string]any{"job": job.Job})
 	return job, cases, err
 }
 

@@ -91,11 +91,15 @@ type Site struct {
 	manual  *help.Library
 	handler http.Handler
 	schema  func() ([]byte, error) // of job definitions, for the editor
+	packing chan struct{}          // holds one for each bundle that is being made
 }
+
+// bundlesAtOnce is how many bundles are made at a time, each a whole log on the disk: further ones wait for their turn.
+const bundlesAtOnce = 2
 
 // New returns the pages. A template or a static file that cannot be used is an error of the build, which tests find.
 func New(d Deps) (*Site, error) {
-	s := &Site{d: d, mux: http.NewServeMux()}
+	s := &Site{d: d, mux: http.NewServeMux(), packing: make(chan struct{}, bundlesAtOnce)}
 	s.schema = sync.OnceValues(func() ([]byte, error) { return strict.JSONSchema(shape.Strict, d.ExtraContext) })
 	var err error
 	if s.files, err = readFiles(); err != nil {
