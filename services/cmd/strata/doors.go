@@ -62,6 +62,15 @@ func (s surroundings) newLAVAWorkers() *lavaworker.Workers {
 		Logger: s.logger.With("service", "lavaworkers"), Now: s.now, After: time.After})
 }
 
+// openDoor has the door lead to the interfaces. The api answers on the bus before this has ended: pages are parsed and
+// packed first, which takes a slow machine seconds.
+func (s surroundings) openDoor(in api.Inside) {
+	s.door.Open(s.interfaces(in))
+	if s.served != nil {
+		s.served()
+	}
+}
+
 // interfaces is what stands behind the door: a line for each interface.
 func (s surroundings) interfaces(in api.Inside) http.Handler {
 	in = in.Closed()

@@ -51,6 +51,7 @@ type surroundings struct {
 	metrics *metrics
 	archive archive.Store // of what the streams forget
 	open    func()        // called once people, workers and jobs are let in; may be nil
+	served  func()        // called once the door stands open; may be nil
 	door    *door.Door    // in front of the api's HTTP interfaces
 	pair    *certificates // of this process's ports; nil: plaintext
 	live    *live.Live    // behind it: what happens, as it happens
@@ -145,7 +146,7 @@ func services() []service {
 			defer done()
 			defer s.door.Shut()
 			return api.Run(ctx, api.Deps{Log: log, Now: s.now, Logger: l, Key: s.key, History: history, Version: version, Refuse: s.refuse, Directory: s.vouch.directory,
-				Logs: filepath.Join(s.config.Data, "logs"), Metrics: s.metrics.counts.api, Rate: quota.Rate{PerSecond: s.config.Limits.TokenRate, Burst: s.config.Limits.TokenBurst}, Ready: func(in api.Inside) { s.door.Open(s.interfaces(in)) }})
+				Logs: filepath.Join(s.config.Data, "logs"), Metrics: s.metrics.counts.api, Rate: quota.Rate{PerSecond: s.config.Limits.TokenRate, Burst: s.config.Limits.TokenBurst}, Ready: s.openDoor})
 		}},
 	}
 }

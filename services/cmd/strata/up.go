@@ -239,9 +239,9 @@ func (l *running) run(ctx context.Context) error {
 	}
 	serviceCtx, stop := context.WithCancel(ctx)
 	defer func() { stop(); l.super.wait() }()
-	opened := make(chan struct{})
+	opened, served := make(chan struct{}), make(chan struct{})
 	s := surroundings{config: l.config, dial: l.broker.dial, log: log, key: l.key, logger: l.logger, now: l.app.now, dsn: dsn, room: l.room, metrics: l.metrics, archive: store, pair: l.pair,
-		open: sync.OnceFunc(func() { close(opened) })}
+		open: sync.OnceFunc(func() { close(opened) }), served: sync.OnceFunc(func() { close(served) })}
 	if s.self, err = os.Executable(); err != nil {
 		return fmt.Errorf("find this binary: %w", err)
 	}
@@ -263,10 +263,12 @@ func (l *running) run(ctx context.Context) error {
 	defer observation.stop(l.logger)
 	if len(l.flags.services) == 0 {
 		// Who knocks before somebody answers is left standing at the door for seconds.
-		select {
-		case <-opened:
-		case <-ctx.Done():
-			return ctx.Err()
+		for _, ready := range []chan struct{}{opened, served} {
+			select {
+			case <-ready:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
 		if err := untilAnswers(ctx, conn, l.broker.url(), l.administrator); err != nil {
 			return err
