@@ -6,6 +6,7 @@ import (
 
 // Config is what a process of strata may be told. Every field has a key in the file; see [Settings].
 type Config struct {
+	Name       string // of the lab, as its pages show it; see [CheckName]
 	Data       string // directory of everything that strata keeps on this machine
 	Listen     Listen
 	Limits     Limits
@@ -200,6 +201,7 @@ type Worker struct {
 // Defaults returns the configuration of a process that is told nothing.
 func Defaults() Config {
 	return Config{
+		Name:   "Strata",
 		Listen: Listen{HTTP: "127.0.0.1:8080", NATS: "127.0.0.1:4222", SQL: "127.0.0.1:8123"},
 		Limits: Limits{TokenRate: 1000, TokenBurst: 4000, AddressRate: 100, AddressBurst: 1000,
 			Connections: 16384, AddressConnections: 4096, Body: 8 << 20},
@@ -228,6 +230,7 @@ type setting struct {
 // settings is the one table of keys.
 func (c *Config) settings() []setting {
 	return []setting{
+		{key: "name", about: "name of the lab, in the head and the titles of its pages (LAVA's INSTANCE_NAME)", into: &c.Name, check: CheckName},
 		{key: "data", about: "directory of everything that strata keeps on this machine", into: &c.Data},
 		{key: "listen.http", about: "address of pages and APIs; port 0 takes a free one", into: &c.Listen.HTTP},
 		{key: "listen.nats", about: "address of the embedded broker", into: &c.Listen.NATS},

@@ -13,6 +13,7 @@ import (
 func TestLoad(t *testing.T) {
 	t.Parallel()
 	file := write(t, `
+name: Labor Süd
 data: /srv/strata
 listen: {http: "0.0.0.0:80", metrics: "127.0.0.1:0"}
 broker:
@@ -38,6 +39,7 @@ worker:
 		t.Fatal(err)
 	}
 	want := Defaults()
+	want.Name = "Labor Süd"
 	want.Data = "/srv/strata"
 	want.Listen.HTTP, want.Listen.Metrics = "0.0.0.0:80", "127.0.0.1:0"
 	want.Broker = Broker{URL: "nats://broker:4222", AllowLossy: true, Replicas: 3, OutputBytes: 64 << 30}
@@ -60,6 +62,9 @@ func TestLoadRefuses(t *testing.T) {
 		says []string
 	}{
 		{"data: /a\nlisten:\n  htp: x\n", 3, []string{"unknown key listen.htp", "allow_plaintext, coordinator, events, http, metrics, nats, sql, tls, trusted_proxy"}},
+		{"data: /a\nname: ' east'\n", 2, []string{"name", `" east"`, "one line of text"}},
+		{"name: ''\n", 1, []string{"name", "has 0 characters", "1 to 40"}},
+		{"name: " + strings.Repeat("ü", 41) + "\n", 1, []string{"name", "has 41 characters"}},
 		{"jobs:\n  first: none\n", 2, []string{"jobs.first", "from 1", "'none'"}},
 		{"jobs:\n  first: 0\n", 2, []string{"jobs.first", "from 1"}},
 		{"jobs:\n  worker_loss_limit: 10\n", 2, []string{"jobs.worker_loss_limit", "10m", "found 10"}},

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"strata/schemas/yaml"
 )
@@ -288,6 +290,23 @@ func checkNetwork(text string) error {
 	}
 	if _, err := netip.ParseAddr(text); err != nil {
 		return fmt.Errorf("%q is neither an address such as 127.0.0.1 nor a range such as 10.0.0.0/8", text)
+	}
+	return nil
+}
+
+// mostName is how long the name of a lab may be: it stands in the bar of every page, beside all else that is there.
+const mostName = 40
+
+// CheckName says what is wrong with the name of a lab. It has 1 to 40 characters and one line, and neither begins nor ends
+// with a blank: it stands in titles of pages, where nobody would see those.
+func CheckName(text string) error {
+	switch n := utf8.RuneCountInString(text); {
+	case !utf8.ValidString(text):
+		return fmt.Errorf("%q is no text in UTF-8", text)
+	case n < 1 || n > mostName:
+		return fmt.Errorf("%q has %d characters; allowed are 1 to %d", text, n, mostName)
+	case strings.TrimSpace(text) != text || strings.ContainsFunc(text, unicode.IsControl):
+		return fmt.Errorf("%q begins or ends with a blank, or has several lines; allowed is one line of text", text)
 	}
 	return nil
 }

@@ -56,6 +56,7 @@ The services are:` + names.String(),
 	f := cmd.Flags()
 	f.StringVar(&file, "config", "", "configuration file")
 	f.StringVar(&c.Data, "data", c.Data, "directory with the lab's file \"key\"")
+	nameFlag(f, &c)
 	f.StringVar(&c.Listen.SQL, "listen-sql", c.Listen.SQL, "address of ClickHouse's HTTP interface, of the service sqldoor")
 	f.StringVar(&c.Listen.HTTP, "listen", "127.0.0.1:0", "address of /healthz and /metrics, and of the APIs with the service api")
 	f.Uint64Var(&c.Jobs.First, "first-job", c.Jobs.First, "number of the first job of a new lab")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"strata/events/access"
 	"strata/events/stream"
@@ -62,7 +63,7 @@ find them; a configuration file names other addresses for boards.
 A configuration file (--config) sets the same and more; flags win. ` + "`STRATA_CLICKHOUSE_DSN`" + ` names a
 ClickHouse server to use instead of the engine.`,
 		Example: `  strata up
-  strata up --data /srv/lab --listen 0.0.0.0:443 --tls-certificate lab.pem --tls-key lab.key
+  strata up --name "Kernel lab" --data /srv/lab --listen 0.0.0.0:443 --tls-certificate lab.pem --tls-key lab.key
   strata up --data $(mktemp -d) --listen 127.0.0.1:0 --listen-nats 127.0.0.1:0 --listen-sql 127.0.0.1:0 --ready ready.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -79,6 +80,7 @@ ClickHouse server to use instead of the engine.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.file, "config", "", "configuration file")
 	fl.StringVar(&c.Data, "data", c.Data, "directory of everything that the lab keeps")
+	nameFlag(fl, &c)
 	fl.StringVar(&c.Listen.HTTP, "listen", c.Listen.HTTP, "address of HTTP: the APIs, /healthz and /metrics")
 	fl.StringVar(&c.Listen.NATS, "listen-nats", c.Listen.NATS, "address of the broker")
 	fl.StringVar(&c.Listen.SQL, "listen-sql", c.Listen.SQL, "address of ClickHouse's HTTP interface; \"\" starts no engine")
@@ -96,6 +98,11 @@ func onLoopback(w config.Worker) config.Worker {
 	return w
 }
 
+// nameFlag is the flag for the lab's name, of commands that serve its pages.
+func nameFlag(f *pflag.FlagSet, c *config.Config) {
+	f.StringVar(&c.Name, "name", c.Name, "name of the lab, in the head and the titles of its pages")
+}
+
 // mergeConfig reads the configuration file and puts the flags that were given over it.
 func mergeConfig(cmd *cobra.Command, file string, flags config.Config) (config.Config, error) {
 	c, err := config.Load(file)
@@ -105,6 +112,12 @@ func mergeConfig(cmd *cobra.Command, file string, flags config.Config) (config.C
 	given := cmd.Flags().Changed
 	if given("data") || c.Data == "" {
 		c.Data = flags.Data
+	}
+	if given("name") {
+		if err := config.CheckName(flags.Name); err != nil {
+			return c, misuse("--name %v", err)
+		}
+		c.Name = flags.Name
 	}
 	if given("listen") {
 		c.Listen.HTTP, c.Listen.Metrics = flags.Listen.HTTP, flags.Listen.HTTP

@@ -15,12 +15,47 @@ import (
 	"strata/services/api"
 )
 
+// TestNamesOfLabs refuses names that would look odd on pages, before anything is started.
+func TestNamesOfLabs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for name, says := range map[string]string{"": "has 0 characters; allowed are 1 to 40", strings.Repeat("x", 41): "has 41 characters", "a\nb": "allowed is one line of text"} {
+		if status, text := w.strata(t, "up", "--name", name); status != exitMisuse || !strings.Contains(text, says) || !strings.Contains(text, "--name") {
+			t.Errorf("strata up --name %q: status %d, %q; want %d and %q", name, status, text, exitMisuse, says)
+		}
+	}
+}
+
+// firstPage is what the lab's administrator gets at its first page.
+func firstPage(t *testing.T, r ready) (status int, text string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), "GET", r.HTTP+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Token "+r.Token)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	all, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(all)
+}
+
 // TestUp starts a lab, looks at it as its user does, and starts it again on its directory.
 func TestUp(t *testing.T) {
 	t.Parallel()
 	needEngine(t)
 	w := newWorld(t)
-	p, r := w.up(t, "--first-job", "7000", "--worker", "w1")
+	p, r := w.up(t, "--first-job", "7000", "--worker", "w1", "--name", "Kernel <lab>")
+	// Nobody waited: what says that it is up has pages.
+	if status, text := firstPage(t, r); status != http.StatusOK || !strings.Contains(text, "<title>Lab · Kernel &lt;lab&gt;</title>") || !strings.Contains(text, "<h1>Kernel &lt;lab&gt;</h1>") {
+		t.Errorf("the first page: status %d, %.800s; want 200 and the lab's name as title and head", status, text)
+	}
 
 	if !strings.HasPrefix(r.NATS, "nats://127.0.0.1:") || !strings.HasPrefix(r.HTTP, "http://127.0.0.1:") || !strings.HasPrefix(r.SQL, "http://127.0.0.1:") {
 		t.Errorf("--ready file: got %+v, want three addresses", r)

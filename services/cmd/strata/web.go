@@ -12,7 +12,7 @@ import (
 
 // newSite returns the pages. That they cannot be made is a fault of the build.
 func (s surroundings) newSite(in api.Inside) http.Handler {
-	site, err := web.New(web.Deps{Who: s.visitor(in), Now: s.now, Logger: s.logger.With("service", "web"), Name: "Strata", Version: version,
+	site, err := web.New(web.Deps{Who: s.visitor(in), Now: s.now, Logger: s.logger.With("service", "web"), Name: s.config.Name, Version: version,
 		Interfaces: describedInterfaces, ExtraContext: s.config.Jobs.ExtraContext, Bundle: s.webBundle, SignIn: signIn(in), SignOut: signOut(in), Providers: s.providers})
 	if err != nil {
 		s.logger.Error("the pages are away", "err", err)
