@@ -60,6 +60,7 @@ func (t *templates) render(w io.Writer, name string, f frame) error {
 func (s *Site) functions() template.FuncMap {
 	return template.FuncMap{
 		"static":   s.files.address,
+		"loads":    s.files.loads,
 		"icon":     icon,
 		"moment":   moment,
 		"ago":      ago,

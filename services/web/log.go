@@ -3,9 +3,12 @@ package web
 import (
 	"encoding/json"
 	"fmt"
+	"html"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -16,8 +19,8 @@ func logRoutes() []route {
 	}
 }
 
-// LogView is what the template "log-view" shows: the viewer of static/log-view.js, and inside it some lines for
-// browsers without scripts.
+// LogView is what the template "log-view" shows: the viewer of static/log-view.js, and inside it what the viewer draws
+// first, and some lines for browsers without scripts.
 type LogView struct {
 	Job      uint64
 	Display  string
@@ -26,10 +29,14 @@ type LogView struct {
 	Runs     bool    // the job still says something
 	Console  bool    // the visitor may take over its console
 	Slim     bool    // the page has an outline of its own
-	Lines    []plainLine
-	From     uint64 // first line that stands inside
-	Of       uint64 // lines that there are
-	Places   []logPlace
+	Note     string  // a sentence above it: why it is not what was asked for
+	// Seen is the answer to the question that the viewer would ask first: with it in the page the log is drawn one
+	// round trip earlier. An address with a line (#L12) asks for another place, which only the browser knows.
+	Seen   json.RawMessage
+	Lines  plainLines
+	From   uint64 // first line that stands inside
+	Of     uint64 // lines that there are
+	Places []logPlace
 }
 
 // Last is the last line that stands inside.
@@ -43,12 +50,29 @@ type plainLine struct {
 	Text  string
 }
 
+// plainLines are the lines of a page without scripts.
+type plainLines []plainLine
+
+// HTML writes the items of the list that templates/_log.html begins. A template takes ten times as long for a thousand
+// lines, which everybody would wait for: few have no scripts.
+func (l plainLines) HTML() template.HTML {
+	var out strings.Builder
+	out.Grow(160 * len(l))
+	for _, line := range l {
+		n, level := strconv.FormatUint(line.N, 10), html.EscapeString(line.Level)
+		out.WriteString(`<li id="L` + n + `" class="` + level + `" value="` + n + `" title="`)
+		out.WriteString(line.At.UTC().Format("2006-01-02 15:04:05.000"))
+		out.WriteString(` ` + level + `">` + html.EscapeString(line.Text) + "</li>\n")
+	}
+	return template.HTML(out.String()) //nolint:gosec // all that comes from outside is escaped above
+}
+
 // logPlace is a way to another thousand lines.
 type logPlace struct {
 	Text, To string
 }
 
-// pageLines is how many lines a page without scripts has.
+// pageLines is how many lines a page without scripts has: two of the pieces that static/log-rows.js asks for.
 const pageLines = 1000
 
 // logLines answers verb log.lines.
@@ -70,6 +94,7 @@ type logRecord struct {
 }
 
 // logView asks for the lines that stand inside the viewer: a thousand from a line on, or the last where from is nil.
+// A line behind the end shows the end, with a note.
 func logView(q *request, job uint64, display string, from *uint64) (LogView, error) {
 	v := LogView{Job: job, Display: display}
 	ask := map[string]any{"job": job, "count": pageLines}
@@ -78,10 +103,28 @@ func logView(q *request, job uint64, display string, from *uint64) (LogView, err
 	} else {
 		ask["row"] = *from - *from%pageLines
 	}
-	got, err := asked[logLines](q, "log.lines", ask)
+	text, err := asked[json.RawMessage](q, "log.lines", ask)
 	if err != nil {
 		return v, err
 	}
+	var got logLines
+	if err := json.Unmarshal(text, &got); err != nil {
+		return v, fmt.Errorf("read lines of the log: %w", err)
+	}
+	if last := max(got.Rows, got.Of); from != nil && *from >= last && (last > 0 || got.Done) {
+		v, err = logView(q, job, display, nil)
+		v.Note = fmt.Sprintf("Line %d is not there", *from)
+		switch {
+		case last == 0:
+			v.Note += "."
+		case got.Done:
+			v.Note += fmt.Sprintf(": the last one is %d.", last-1)
+		default:
+			v.Note += fmt.Sprintf(" yet: so far the last one is %d.", last-1)
+		}
+		return v, err
+	}
+	v.Seen = text
 	v.From, v.Of, v.Runs = got.First, max(got.Rows, got.Of), !got.Done
 	for _, raw := range got.Records {
 		var r logRecord
@@ -141,23 +184,17 @@ func logPage(q *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	v.Line = from
-	v.Console = v.Runs && mayConsole(q, j.Job)
-	return page{template: "log", title: "Log of job " + j.Display, data: v, wide: true, styles: []string{"log-view.css"}, scripts: []string{"log-view.js"},
-		help: "the-log", crumbs: []crumb{{"Jobs", "/scheduler/alljobs"}, {j.Display, "/scheduler/job/" + url.PathEscape(j.Display)}, {"Log", ""}}}, nil
-}
-
-// mayConsole says whether the visitor may type on the console of a job that runs.
-func mayConsole(q *request, job uint64) bool {
-	entity := "job/" + strconv.FormatUint(job, 10)
-	rights, err := asked[map[string][]string](q, "rights", map[string]any{"of": []string{entity}})
-	if err != nil || !q.SignedIn {
-		return false
+	if v.Line = from; v.Note != "" {
+		v.Line = nil
 	}
-	for _, r := range rights[entity] {
-		if r == "change" {
-			return true
+	if from == nil && !v.Runs && v.From > 0 {
+		// What is over is read from its beginning, while a page without scripts has the end: its last lines are why
+		// somebody looks, and the first ones are a step away.
+		if v.Seen, err = asked[json.RawMessage](q, "log.lines", map[string]any{"job": j.Job, "count": pageLines}); err != nil {
+			return page{}, err
 		}
 	}
-	return false
+	v.Console = v.Runs && q.SignedIn && q.may("job/"+strconv.FormatUint(j.Job, 10)).Change()
+	return page{template: "log", title: "Log of job " + j.Display, data: v, wide: true, styles: []string{"log-view.css"}, scripts: []string{"log-view.js"},
+		help: "the-log", crumbs: []crumb{{"Jobs", "/scheduler/alljobs"}, {j.Display, "/scheduler/job/" + url.PathEscape(j.Display)}, {"Log", ""}}}, nil
 }

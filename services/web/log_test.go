@@ -63,7 +63,11 @@ func TestLogPage(t *testing.T) {
 		{"/scheduler/job/41.1/log?from=0", []string{`<log-view job="42"`, `id="L0"`, `line &lt;0&gt;`, `id="L999"`, `&#34;result&#34;:&#34;fail&#34;`, "this line never came", "Lines 0 to 999 of 2500",
 			`href="/scheduler/job/41.1/log?from=1000">Next lines`, `href="/scheduler/job/41.1/log?from=2000">Last lines`, "log-view.", ` line="0"`}, []string{`id="L1000"`, "First lines"}},
 		{"/scheduler/job/41.1/log?from=1234", []string{`id="L1000"`, `id="L1999"`, "First lines", "Lines before", "Next lines", ` line="1234"`}, []string{`id="L999"`}},
-		{"/scheduler/job/41.1/log", []string{`id="L2000"`, `id="L2499"`, "Lines 2000 to 2499 of 2500"}, []string{"Next lines", " line=", " live", " console"}},
+		// What is over is read from its beginning: the viewer gets those lines, while the list for no scripts has the end.
+		{"/scheduler/job/41.1/log", []string{`id="L2000"`, `id="L2499"`, "Lines 2000 to 2499 of 2500", `"n":0,`, `"n":999,`}, []string{"Next lines", " line=", " live", " console", `"n":2000,`}},
+		{"/scheduler/job/41.1/log?from=1234", []string{`<script type="application/json">{"`, `"first":1000`, `"n":1234,`, `line \u003c1234\u003e`, `<link rel="modulepreload" href="/static/log-rows.`}, []string{`"n":0,`, `href="/static/log-console.`}},
+		{"/scheduler/job/41.1/log?from=999999", []string{"Line 999999 is not there: the last one is 2499.", `id="L2499"`, "Lines 2000 to 2499 of 2500"}, []string{" line=", "Lines 999000"}},
+		{"/scheduler/job/41.1/log?from=2499", []string{`id="L2499"`, ` line="2499"`}, []string{"is not there"}},
 	} {
 		w := get(s, tt.path)
 		for _, want := range tt.has {
@@ -79,6 +83,22 @@ func TestLogPage(t *testing.T) {
 	}
 	if w := get(s, "/scheduler/job/41.1/log?from=x"); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "number of a line") {
 		t.Errorf("from=x: %d, want 400", w.Code)
+	}
+}
+
+// TestLogBehindTheEnd asks for lines that a job has not said, or never will.
+func TestLogBehindTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ answer, want string }{
+		{`{"job":42,"rows":0,"lines":0,"done":true,"records":[]}`, "Line 7 is not there."},
+		{`{"job":42,"rows":3,"lines":3,"records":[]}`, "Line 7 is not there yet: so far the last one is 2."},
+		{`{"job":42,"rows":0,"lines":0,"records":[]}`, "Nothing was said yet."},
+		{`{"job":42,"rows":2,"lines":2,"of":20,"records":[]}`, ` line="7"`}, // the lab has not copied it yet
+	} {
+		text := get(lab{"jobs.show": `{"job":42,"display":"42"}`, "log.lines": tt.answer}.site(t), "/scheduler/job/42/log?from=7").Body.String()
+		if !strings.Contains(text, tt.want) {
+			t.Errorf("%s: the page has no %q", tt.answer, tt.want)
+		}
 	}
 }
 

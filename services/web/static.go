@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +25,7 @@ type file struct {
 	contentType string
 	body, gzip  []byte
 	tag         string
+	loads       []string // addresses of the modules that it cannot begin without, and that those cannot
 }
 
 // files are the static files by both of their names: the one with the hash, which browsers keep for a year,
@@ -65,6 +67,7 @@ func (f *files) read(name string, way []string) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read static file: %w", err)
 	}
+	var loads []string
 	if strings.HasSuffix(name, ".js") {
 		var failed error
 		body = imports.ReplaceAllFunc(body, func(found []byte) []byte {
@@ -74,6 +77,9 @@ func (f *files) read(name string, way []string) (*file, error) {
 				failed = fmt.Errorf("imported by %s: %w", name, err)
 				return found
 			}
+			if !bytes.Contains(m[1], []byte("(")) { // import("…") waits until it is needed
+				loads = append(append(loads, "/static/"+other.name), other.loads...)
+			}
 			return []byte(string(m[1]) + "./" + other.name + string(m[3]))
 		})
 		if failed != nil {
@@ -82,7 +88,9 @@ func (f *files) read(name string, way []string) (*file, error) {
 	}
 	sum := sha256.Sum256(body)
 	hash, ext := hex.EncodeToString(sum[:6]), path.Ext(name)
-	one := &file{name: strings.TrimSuffix(name, ext) + "." + hash + ext, contentType: contentType(ext), body: body, tag: `"` + hash + `"`}
+	slices.Sort(loads)
+	one := &file{name: strings.TrimSuffix(name, ext) + "." + hash + ext, contentType: contentType(ext), body: body, tag: `"` + hash + `"`,
+		loads: slices.Compact(loads)}
 	if z := zipped(body); len(z) < len(body) {
 		one.gzip = z
 	}
@@ -119,6 +127,15 @@ func (f *files) address(name string) (string, error) {
 		return "", fmt.Errorf("there is no static file %q", name)
 	}
 	return "/static/" + one.name, nil
+}
+
+// loads returns the addresses of all modules that one needs, by its plain name: a page names them, so that the browser
+// asks for all at once and not for each as the one before has come.
+func (f *files) loads(name string) []string {
+	if one := f.byName[name]; one != nil {
+		return one.loads
+	}
+	return nil
 }
 
 // serve answers GET /static/{name}.

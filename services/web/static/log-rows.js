@@ -1,7 +1,7 @@
 // The rows of a log, without showing them: which are here, which are folded away, and what was found in them.
 
-// chunk is how many rows are asked for at once, from a multiple of it.
-export const chunk = 512;
+// chunk is how many rows are asked for at once, from a multiple of it: half of what pages bring along (log.go).
+export const chunk = 500;
 
 // kept is how many chunks stay in memory: of ten million rows a hundred thousand.
 const kept = 192;

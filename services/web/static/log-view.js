@@ -44,6 +44,8 @@ export class LogView extends HTMLElement {
     this.epoch = 0; // counts what makes all rows look different
     this.marks = { time: "none", wrap: false, outline: true, levels: null, ...recall() };
     this.evidence = this.hasAttribute("evidence") ? Number(this.getAttribute("evidence")) : -1;
+    this.source.levels = wanted(this.marks.levels);
+    this.early = this.askFirst(); // on the way while the tools are built
     bars(this);
     this.outline = new Outline(this, this.querySelector(".lv-outline"));
     this.rail = new Rail(this.querySelector(".lv-rail"), (fraction) => this.toFraction(fraction));
@@ -51,7 +53,7 @@ export class LogView extends HTMLElement {
     this.view = this.querySelector(".lv-view");
     keys(this);
     copied(this);
-    this.setLevels(this.marks.levels, true);
+    this.dispatchEvent(new CustomEvent("log-levels"));
     this.setWrap(this.marks.wrap);
     this.resized = new ResizeObserver(() => this.resize());
     this.resized.observe(this.view);
@@ -69,23 +71,45 @@ export class LogView extends HTMLElement {
     clearTimeout(this.outlineLater);
   }
 
-  // open shows the log for the first time: at the line of the address, of the attribute, or at the end.
-  async open() {
+  // askFirst asks for what is shown first: the line of the address, of the attribute, or an end.
+  async askFirst() {
     const asked = place(location.hash);
     const at = asked?.from ?? (this.hasAttribute("line") ? Number(this.getAttribute("line")) : -1);
-    if (asked) this.selection = asked;
-    this.outline.load();
+    const atEnd = at < 0 && (this.hasAttribute("end") || this.hasAttribute("live"));
+    const answer = this.brought(at, atEnd) ?? (await this.source.some(at >= 0 ? { line: at } : atEnd ? { end: 1 } : { row: 0 }));
+    return { asked, at, atEnd, answer };
+  }
+
+  // brought is the answer that the page brought along, where it has the place that is asked for: a line from 0 on, or
+  // with -1 the end or the beginning. It is of all levels, and told for rows: where those are not lines it cannot say
+  // which row a line is.
+  brought(line, atEnd) {
+    const text = this.querySelector(":scope > script[type='application/json']")?.textContent;
+    if (!text || this.source.levels) return null;
+    const answer = JSON.parse(text);
+    const last = answer.first + answer.records.length;
+    if (line < 0) return (atEnd ? last === answer.rows : answer.first === 0) ? answer : null;
+    if (answer.rows !== answer.lines || line < answer.first || line >= last) return null;
+    answer.at = line;
+    return answer;
+  }
+
+  // open shows the log for the first time.
+  async open() {
     try {
-      const answer = await this.source.some(at >= 0 ? { line: at } : this.hasAttribute("end") || this.hasAttribute("live") ? { end: 1 } : { row: 0 });
+      const { asked, at, atEnd, answer } = await this.early;
+      if (asked) this.selection = asked;
       this.take(answer);
       if (at >= 0) this.toRow(answer.at ?? 0, at);
-      else if (this.hasAttribute("end") || this.hasAttribute("live")) this.toEnd(!answer.done);
+      else if (atEnd) this.toEnd(!answer.done);
       else this.paintSoon();
+      this.marked();
       this.dispatchEvent(new CustomEvent("log-open"));
       if (this.rows.get(0) === undefined) this.source.ask("lines", { row: 0, count: 1 }).then((a) => this.begin(a.records[0]), () => {});
     } catch (err) {
       this.say(err.message);
     }
+    this.outline.load(); // behind what is read first
   }
 
   begin(record) {
@@ -325,6 +349,7 @@ export class LogView extends HTMLElement {
     this.current = row;
     this.first = Math.max(0, this.folds.place(row) - Math.floor(this.seen / 3));
     this.shift = 0;
+    this.fetchedAt = undefined; // this is no rushing by: what stands here is wanted at once
     this.wanted = undefined;
     this.changed();
   }
@@ -341,6 +366,7 @@ export class LogView extends HTMLElement {
   toEnd(follow = !this.done) {
     this.first = this.places;
     this.shift = 0;
+    this.fetchedAt = undefined;
     this.setFollow(follow && !this.done);
     this.paintSoon();
   }
@@ -383,12 +409,10 @@ export class LogView extends HTMLElement {
   }
 
   // setLevels shows some levels alone; null is all of them. The line at the top stays.
-  async setLevels(names, first = false) {
-    const all = !names || levels.every((l) => names.includes(l.name));
-    this.source.levels = all ? "" : levels.filter((l) => names.includes(l.name)).flatMap((l) => l.levels).join(",") || "lost";
-    this.remember({ levels: all ? null : names });
+  async setLevels(names) {
+    this.source.levels = wanted(names);
+    this.remember({ levels: this.source.levels ? names : null });
     this.dispatchEvent(new CustomEvent("log-levels"));
-    if (first) return;
     const line = this.lineAt(Math.floor(this.seen / 3));
     const follows = this.follow;
     this.source.stop();
@@ -535,6 +559,12 @@ export class LogView extends HTMLElement {
       ask = { row: first + records.length, count: 4000 };
     }
   }
+}
+
+// wanted is what the lab is asked for to show some levels alone: "" is all.
+function wanted(names) {
+  if (!names || levels.every((l) => names.includes(l.name))) return "";
+  return levels.filter((l) => names.includes(l.name)).flatMap((l) => l.levels).join(",") || "lost";
 }
 
 function recall() {
