@@ -9,7 +9,7 @@ import (
 )
 
 // Rules is the version of the rules. It grows when the same log may get another verdict.
-const Rules = 2
+const Rules = 3
 
 // Judgement is what a log says of its job's end.
 type Judgement struct {
@@ -265,16 +265,20 @@ func (s *Scan) booting() bool {
 // stopped judges a device that did not come on, by where it stopped. blamed says that the dispatcher blames the lab.
 func (s *Scan) stopped(blamed bool) (events.Cause, *uint64) {
 	a := &s.now
+	at := a.stage
+	if a.leaving {
+		at = a.left
+	}
 	switch {
 	case a.said == nil:
 		return events.CauseSilent, s.errorAt
-	case a.stage == loader && s.brought.loader:
+	case at == loader && s.brought.loader:
 		return events.CauseHang, a.said
-	case a.stage == loader, blamed && a.stage < kernel:
+	case at == loader, blamed && at < kernel:
 		return events.CauseLoader, a.said
 	case a.typed != nil && blamed:
 		return events.CauseConsole, a.typed
-	case a.login:
+	case a.login, at == shell: // it waits at a login, or at a prompt that the job does not know
 		return events.CauseLogin, a.said
 	}
 	return events.CauseHang, a.said

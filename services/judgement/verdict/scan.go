@@ -44,7 +44,10 @@ const maxSigns = 200
 type attempt struct {
 	signs    []found
 	stage    stage
-	said     *uint64 // the last line of the console that says something
+	said     *uint64 // the last line of the console that says something, before the device was told to go off
+	thrown   bool    // an action has failed
+	leaving  bool    // something was typed after that, to switch the device off: what it says then is no evidence
+	left     stage   // how far it had come then
 	heard    uint64  // lines of the console
 	damaged  uint64  // of them with characters that no console prints
 	firstBad uint64  // the first of these
@@ -146,11 +149,14 @@ func (s *Scan) Add(r events.Record) {
 		s.console(text, line)
 	case events.Input:
 		if text = strings.TrimSpace(text); text != "" {
+			if s.now.thrown && !s.now.leaving {
+				s.now.leaving, s.now.left = true, s.now.stage
+			}
 			s.now.typed, s.now.sent, s.now.echoes = &line, text, echoLines
 			s.now.medium.read(text)
 		}
 	case events.Exception:
-		s.threw = &line
+		s.threw, s.now.thrown = &line, true
 		// Each action above repeats the error; and what goes wrong in tidying up is not why the job ended.
 		if s.errorAt == nil || text != s.errorMsg && !s.tidying {
 			s.errorAt, s.errorMsg = &line, text
@@ -278,7 +284,9 @@ func (s *Scan) console(text string, line uint64) {
 	if text == "" {
 		return
 	}
-	a.said, a.typed, s.lastLine = &line, nil, text
+	if a.typed, s.lastLine = nil, text; !a.leaving {
+		a.said = &line
+	}
 	a.cut = a.sent != "" && cutShort(text, a.sent)
 	if m := failedSignal.FindStringSubmatch(text); m != nil && s.signals[m[1]] == 0 && len(s.signals) < maxSigns {
 		if s.signals == nil {
