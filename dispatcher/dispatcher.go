@@ -125,6 +125,9 @@ func run(ctx context.Context, j Job) error {
 			err = plan.Run(ctx)
 		}
 	}
+	if j.Keyboard != nil {
+		j.Keyboard.Close() // who typed when the job failed does not keep the cleanup, or who looks at the console now
+	}
 	if err != nil && j.Failed != nil && ctx.Err() == nil {
 		j.Failed(ctx, err, plan.Console())
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"strata/dispatcher/connection"
 	"strata/dispatcher/dispatchertest"
 	"strata/dispatcher/output"
 	"strata/dispatcher/pipeline"
@@ -157,6 +158,53 @@ func TestFinalizeListensQuietly(t *testing.T) {
 	}
 	if strings.Count(text, "drip") < 3 {
 		t.Errorf("what the console said is missing:\n%s", text)
+	}
+}
+
+// TestEndWaitsForNobody ends a job while a person has its console: the device is switched off all the same.
+func TestEndWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	taken, off := filepath.Join(dir, "taken"), filepath.Join(dir, "off")
+	said := make(chan string, 1000)
+	log := output.New(output.Settings{Now: time.Now, Write: func(r events.Record) error { said <- string(r.Message); return nil }})
+	k := connection.NewKeyboard(log)
+	ended := make(chan Verdict, 1)
+	go func() {
+		ended <- Run(t.Context(), Job{
+			ID: "1", Definition: []byte("timeouts: {job: {minutes: 10}}\nactions:\n- boot: {method: minimal, reset: false}\n- command: {name: wait}"),
+			Dir: filepath.Join(dir, "1"), Env: os.Environ(), Log: log, Now: time.Now, Keyboard: k,
+			Device: []byte("constants: {failure_retry: 1, boot_retry: , default-shell-prompt: x}\n" +
+				"commands: {connect: cat, power_off: touch " + off + ", users: {wait: {do: 'sh -c \"while [ ! -e " + taken + " ]; do sleep 0.05; done\"'}}}\n" +
+				"actions: {boot: {connections: {serial: }, methods: {minimal: }}}"),
+		})
+	}()
+	text := ""
+	for done := false; !done; {
+		select {
+		case line := <-said:
+			text += line + "\n"
+			if strings.Contains(line, "Running user command") {
+				if err := k.Take("a", "alice"); err != nil {
+					t.Error(err)
+				}
+				if err := os.WriteFile(taken, nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		case v := <-ended:
+			done = true
+			if v.Health != events.Complete {
+				t.Errorf("verdict: %+v", v)
+			}
+		}
+	}
+	close(said)
+	for line := range said {
+		text += line + "\n"
+	}
+	if _, err := os.Stat(off); err != nil || !strings.Contains(text, "the job has its console again: the job ends") {
+		t.Errorf("switched off: %v; the log:\n%s", err, text)
 	}
 }
 

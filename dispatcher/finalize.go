@@ -35,6 +35,7 @@ func (f *finalize) Run(ctx context.Context, s *pipeline.Session) error {
 	f.ran = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Step.Timeout)
 	defer cancel()
+	s.TakeKeyboard()
 	if err := s.RunChildren(ctx); err != nil {
 		s.Log.Error("Failed to run 'finalize': %s", err)
 	}

@@ -14,7 +14,8 @@ import (
 // Keyboard lets a person type on a job's consoles while the job runs. It types on the console that the job
 // used last. While somebody has it the job itself types nothing: what it wants to send waits until the keyboard
 // is given back, or the action's time is up, for timeouts go on. The job's log records who had it, from when to
-// when, and what was typed. A person who says nothing for long has gone, and the job gets it back.
+// when, and what was typed. A person who says nothing for a minute has gone, and one who types nothing for ten has
+// forgotten it, though his window says that it is there: the job gets it back.
 type Keyboard struct {
 	log *output.Logger
 
@@ -22,14 +23,19 @@ type Keyboard struct {
 	on      *Connection // that was used last
 	session string      // of who has it; "" nobody
 	user    string
-	free    chan struct{} // closed when it is given back
-	gone    *time.Timer
+	free    chan struct{}   // closed when it is given back
+	gone    *time.Timer     // runs while nothing is heard of the person
+	forgot  *time.Timer     // runs while nothing is typed
 	begun   strings.Builder // a line that has no end yet
 	closed  bool
 }
 
 // keyboardGone is after how long without a sign of the person the job gets its keyboard back.
 const keyboardGone = time.Minute
+
+// keyboardForgotten is after how long without a letter the job gets it back from a person whose window is open. Reading
+// what a board says takes minutes; an evening is none.
+const keyboardForgotten = 10 * time.Minute
 
 // maxTypedLine is the longest line that is logged as one.
 const maxTypedLine = 1 << 10
@@ -60,6 +66,7 @@ func (k *Keyboard) Take(session, user string) error {
 	}
 	k.session, k.user, k.free = session, user, make(chan struct{})
 	k.gone = time.AfterFunc(keyboardGone, func() { k.give(session, fmt.Sprintf("%s was not heard for %s", user, keyboardGone)) })
+	k.forgot = time.AfterFunc(keyboardForgotten, func() { k.give(session, fmt.Sprintf("%s typed nothing for %s", user, keyboardForgotten)) })
 	k.log.Info("%s has taken over the console; the job types nothing until it is given back", user)
 	return nil
 }
@@ -87,6 +94,7 @@ func (k *Keyboard) Type(session, text string) error {
 		k.mu.Unlock()
 		return err
 	}
+	k.forgot.Reset(keyboardForgotten)
 	on := k.on
 	if on == nil {
 		k.mu.Unlock()
@@ -144,6 +152,7 @@ func (k *Keyboard) give(session, why string) bool {
 	}
 	k.log.Info("the job has its console again: %s", why)
 	k.gone.Stop()
+	k.forgot.Stop()
 	close(k.free)
 	k.session, k.user = "", ""
 	return true

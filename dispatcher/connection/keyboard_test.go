@@ -77,20 +77,45 @@ func TestKeyboard(t *testing.T) {
 	}
 }
 
-// TestKeyboardGone gives the console back when its person is silent.
+// TestKeyboardGone gives the console back when its person is silent, or types nothing though his window says that it is
+// there.
 func TestKeyboardGone(t *testing.T) {
-	log := output.New(output.Settings{Now: time.Now, Write: func(events.Record) error { return nil }})
-	k := NewKeyboard(log)
-	k.Use(&Connection{})
-	if err := k.Take("a", "alice"); err != nil {
-		t.Fatal(err)
-	}
-	k.mu.Lock()
-	free := k.free
-	k.gone.Reset(time.Millisecond) // a minute of silence
-	k.mu.Unlock()
-	<-free
-	if err := k.Type("a", "x"); err == nil {
-		t.Error("who was silent for long could go on")
+	for _, tt := range []struct {
+		name string
+		late func(*Keyboard) *time.Timer
+		says string
+	}{
+		{"silent", func(k *Keyboard) *time.Timer { return k.gone }, "alice was not heard for 1m0s"},
+		{"forgotten", func(k *Keyboard) *time.Timer { return k.forgot }, "alice typed nothing for 10m0s"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			said := make(chan string, 10)
+			log := output.New(output.Settings{Now: time.Now, Write: func(r events.Record) error { said <- string(r.Message); return nil }})
+			k := NewKeyboard(log)
+			k.Use(&Connection{})
+			if err := k.Take("a", "alice"); err != nil {
+				t.Fatal(err)
+			}
+			if err := k.Keep("a"); err != nil {
+				t.Fatal(err)
+			}
+			k.mu.Lock()
+			free := k.free
+			tt.late(k).Reset(time.Millisecond) // as if the time had gone by
+			k.mu.Unlock()
+			<-free
+			for _, err := range []error{k.Type("a", "x"), k.Keep("a")} {
+				if err == nil {
+					t.Error("who was silent for long could go on")
+				}
+			}
+			<-said // that alice has it
+			if text := <-said; !strings.Contains(text, tt.says) {
+				t.Errorf("the log says %s, want %q in it", text, tt.says)
+			}
+			if err := k.Take("b", "bob"); err != nil {
+				t.Errorf("nobody else can have it: %v", err)
+			}
+		})
 	}
 }

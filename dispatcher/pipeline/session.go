@@ -134,6 +134,14 @@ func (s *Session) SetConsoleOf(namespace string, c *connection.Connection) {
 	s.shared.consoles[namespace] = c
 }
 
+// TakeKeyboard takes the consoles' keyboard back from whoever types beside the job, for good: a job at its end waits for
+// nobody, or its device would stay on while somebody forgets a window.
+func (s *Session) TakeKeyboard() {
+	if k := s.shared.keyboard; k != nil {
+		k.Close()
+	}
+}
+
 // CloseConsoles ends every connection of the job. A job's last act, for what is still open.
 func (s *Session) CloseConsoles() {
 	for name, c := range s.shared.consoles {

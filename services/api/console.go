@@ -19,7 +19,7 @@ import (
 // ConsoleRequest takes over the console of a job that runs, types on it, says that somebody is still there, and gives
 // it back: verb jobs.console. Whoever may change the job may: what is typed is nothing that its definition could not
 // have typed. The log records all of it; the job types nothing meanwhile, and its timeouts go on. A minute without
-// a request gives the console back.
+// a request gives the console back, and so do ten without a letter, and the end of the job's actions.
 type ConsoleRequest struct {
 	Job     events.JobID  `json:"job"`
 	Do      order.InputDo `json:"do"`                // take, type, keep or give
