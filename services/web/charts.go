@@ -230,6 +230,9 @@ func showChart(q *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
+	if d.Chart == nil {
+		return page{}, &Refusal{Code: "not-found", Message: "there is no chart " + q.PathValue("name")}
+	}
 	for _, one := range d.Drawings {
 		in["number"] = one.Number
 		q.drawChart(one, in)

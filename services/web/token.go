@@ -109,6 +109,9 @@ func issueToken(q *request) (page, error) {
 
 // describeToken says what a token is for.
 func describeToken(q *request) (page, error) {
+	if err := q.named(); err != nil {
+		return page{}, err
+	}
 	d := tokenData{ID: q.PathValue("id"), To: q.URL.Path, Description: strings.TrimSpace(q.PostFormValue("description"))}
 	if err := q.ask("tokens.describe", map[string]any{"token": d.ID, "description": d.Description}, nil); err != nil {
 		return d.page(q, err)
