@@ -12,6 +12,10 @@ import (
 // watchBytes is how much of a job's newest output is kept in memory for those who watch it.
 const watchBytes = 2 << 20
 
+// sentTogether is how many lines may stand in another order than they were written: those that a process has on the way
+// at a time, and more.
+const sentTogether = 10_000
+
 // Watching lets any number of people watch the output of running jobs while each job is read from the
 // broker once. What is new is kept for a moment; who comes late, or falls behind that moment, reads on
 // from the stream by himself and joins again. So a slow watcher slows nobody and loses nothing.
@@ -60,6 +64,13 @@ func (w *Watching) watch(ctx context.Context, job events.JobID, line uint64, new
 		f.Frame = f.From(line)
 		line = f.End()
 		return frame(f)
+	}
+	if line > sentTogether {
+		// Who has the beginning of a long log need not wait until all of it was read again and thrown away.
+		// Where the place cannot be found, all is.
+		if seq, err := w.log.seqOf(ctx, job, line-sentTogether); err == nil && seq > 0 {
+			through = seq - 1
+		}
 	}
 	for ctx.Err() == nil {
 		kept := r.keptFrom()

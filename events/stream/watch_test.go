@@ -200,3 +200,22 @@ func TestWatchNewest(t *testing.T) {
 		t.Errorf("got %d lines and was spared %d, want together %d and some spared", got, skipped, frames*lines)
 	}
 }
+
+// TestWatchLate joins a long log near its end, and gets what it asked for without the beginning being read again.
+func TestWatchLate(t *testing.T) {
+	t.Parallel()
+	b := eventtest.Start(t)
+	const frames, each = 40, 500
+	for i := range uint64(frames) {
+		publish(t, b, 7, 1, i*each, each)
+		if i == frames-2 {
+			publish(t, b, 7, 1, (i-1)*each, each) // sent again
+		}
+	}
+	var total atomic.Uint64
+	total.Store(frames * each)
+	w := stream.NewWatching(b.Log)
+	for _, line := range []uint64{frames*each - 1, frames*each - 700, 10_001, 12_345, 9_999, 1} {
+		watch(t, w, line, &total, nil)
+	}
+}
