@@ -217,6 +217,9 @@ func saveProfile(q *request) (page, error) {
 }
 
 func setPassword(q *request) (page, error) {
+	if q.PostFormValue("password") == "" { // the verb takes that for no password any more
+		return q.profile(&Refusal{Code: "invalid", Field: "password", Message: "the new password is empty"})
+	}
 	if q.PostFormValue("password") != q.PostFormValue("again") {
 		return q.profile(&Refusal{Code: "invalid", Field: "again", Message: "the two new passwords differ"})
 	}

@@ -105,6 +105,10 @@ func saveUser(q *request) (page, error) {
 	case "revoke":
 		err, note = q.ask("tokens.revoke", map[string]any{"user": name, "token": q.PostFormValue("token"), "reason": "revoked by " + q.Name}, nil), "The token is revoked."
 	case "password":
+		if q.PostFormValue("password") == "" { // the verb takes that for no password any more
+			err = &Refusal{Code: "invalid", Field: "password", Message: "the new password is empty"}
+			break
+		}
 		err, note = q.ask("users.set", map[string]any{"user": name, "password": q.PostFormValue("password")}, nil), "The password is set, and the sessions of "+name+" are over."
 	case "remove":
 		if err = q.ask("users.remove", map[string]any{"user": name}, nil); err == nil {

@@ -117,9 +117,12 @@ func editChart(q *request) (page, error) {
 	return f.page(q, nil)
 }
 
-// saveChart changes a chart.
+// saveChart changes a chart. The verb would make one where there is none of that name.
 func saveChart(q *request) (page, error) {
-	old := savedChart{ChartSaved: events.ChartSaved{Name: q.PathValue("name")}}
+	old, err := q.chartToChange()
+	if err != nil {
+		return page{}, err
+	}
 	f := chartForm{To: old.To() + "/+edit", Back: old.To() + "/+detail"}
 	f.read(q)
 	in := map[string]any{"name": old.Name, "description": f.Description, "group": f.Group, "chart_group": f.List}

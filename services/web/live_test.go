@@ -17,6 +17,8 @@ type liveLab struct {
 	mu     sync.Mutex
 	job    string      // of jobs.show, without what never changes
 	facts  chan string // what the flow of facts says next
+	log    string      // what the log says at each connection but the refused ones; "" is a log that is over
+	heard  int         // connections to the log
 	refuse int         // how many flows of facts are refused before one is not
 	server *httptest.Server
 }
@@ -40,6 +42,7 @@ func newLiveLab(t *testing.T, first string) *liveLab {
 	answers := lab{"jobs.why": `{"summary":"of 2 devices that fit: 2 busy"}`, "rights": `{"job/5":["view","change","cancel"]}`,
 		"log.lines":   `{"lines":1,"rows":1,"done":true,"records":[{"n":0,"lvl":"info","msg":"hello from the log"}]}`,
 		"log.outline": `{"lines":1,"done":true}`, "jobs.results": `{}`}
+	answers["jobs.texts"] = `[{"original":"job_name: x\nactions: []\n"}]`
 	answers["jobs.show"] = func(json.RawMessage) (any, error) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -70,8 +73,14 @@ func newLiveLab(t *testing.T, first string) *liveLab {
 	})
 	mux.HandleFunc("GET /api/v1/jobs/5/log/{what}", func(w http.ResponseWriter, r *http.Request) {
 		switch r.PathValue("what") {
+		case "live":
+			l.sayLine(w, r)
 		case "lines":
-			fmt.Fprint(w, `{"first":0,"rows":1,"lines":1,"done":true,"records":[{"n":0,"dt":"2026-11-23T11:59:30Z","lvl":"info","msg":"hello from the log"}]}`)
+			first, records := 0, `{"n":0,"dt":"2026-11-23T11:59:30Z","lvl":"info","msg":"hello from the log"}`
+			if row := r.URL.Query().Get("row"); row != "" && row != "0" { // the copy of the log is behind what is told live
+				first, records = 1, ""
+			}
+			fmt.Fprintf(w, `{"first":%d,"rows":1,"lines":1,"done":%t,"records":[%s]}`, first, l.log == "", records)
 		case "outline":
 			fmt.Fprint(w, `{"lines":1,"done":true,"sections":[],"findings":[],"levels":{}}`)
 		}
@@ -82,6 +91,57 @@ func newLiveLab(t *testing.T, first string) *liveLab {
 		l.server.Close()
 	})
 	return l
+}
+
+// sayLine answers a connection to the log: the first one breaks off behind a line, the second is refused as by a lab that
+// is being started, the third has a further line.
+func (l *liveLab) sayLine(w http.ResponseWriter, r *http.Request) {
+	l.mu.Lock()
+	l.heard++
+	n := l.heard
+	l.mu.Unlock()
+	if n == 2 {
+		http.Error(w, "not at the moment", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	if line := min(n, 2); r.URL.Query().Get("from") == fmt.Sprint(line) {
+		fmt.Fprintf(w, "retry: 1\nid: 5/%d\ndata: {\"lvl\":\"target\",\"msg\":\"%s %d\"}\n\n", line, l.log, line)
+	}
+	_ = http.NewResponseController(w).Flush()
+	if n > 2 {
+		<-r.Context().Done()
+	}
+}
+
+// TestLiveLogComesBack follows a log through a restart of the lab: it goes on behind the last line that came.
+func TestLiveLogComesBack(t *testing.T) {
+	t.Parallel()
+	l := newLiveLab(t, `"state":"Running","started":"2026-11-23T11:59:30Z"`)
+	l.log = "the console says"
+	p := browser.Start(t).Open(t, browser.Options{Lab: l.server.URL})
+	p.Go("/scheduler/job/5/log")
+	p.See("the console says 1", "the console says 2")
+	p.Await("document.querySelector('log-view').dataset.live === 'live'")
+	p.Complaints() // of the refusal
+}
+
+// TestCopyingByHTTP copies where browsers keep the clipboard from pages, as they do from those that come unencrypted.
+func TestCopyingByHTTP(t *testing.T) {
+	t.Parallel()
+	p := browser.Start(t).Open(t, browser.Options{Lab: newLiveLab(t, `"state":"Submitted"`).server.URL})
+	p.Go("/scheduler/job/5/definition")
+	p.Eval("void Object.defineProperty(navigator, 'clipboard', { value: undefined })", nil)
+	p.Click(browser.Button("Copy"))
+	p.See("Copied")
+	p.See("Copy") // the button has its word again
+	p.Do(".find input", "focus", nil)
+	p.Press("Control+v")
+	var got string
+	p.Do(".find input", "inputValue", &got)
+	if got != "job_name: x actions: []" && got != "job_name: xactions: []" { // a field has one line
+		t.Errorf("the clipboard has %q, want the definition", got)
+	}
 }
 
 // TestLivePage looks at a job from the queue to its end without loading the page: what it becomes is shown, also in

@@ -112,6 +112,7 @@ func (s *Site) answer(q *request, p page) {
 		http.Redirect(q.w, q.Request, p.to, http.StatusSeeOther)
 	case p.json != nil:
 		h.Set("Content-Type", "application/json")
+		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 		if p.status != 0 {
 			q.w.WriteHeader(p.status)

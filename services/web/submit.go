@@ -214,6 +214,7 @@ func schemaFile(q *request) (page, error) {
 	}
 	h := q.w.Header()
 	h.Set("Content-Type", "application/schema+json")
+	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "max-age=3600")
 	h.Set("Vary", "Accept-Encoding")
 	if strings.Contains(q.Header.Get("Accept-Encoding"), "gzip") {

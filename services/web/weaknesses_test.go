@@ -257,3 +257,30 @@ func TestBundlesWaitForTheirTurn(t *testing.T) {
 		}
 	}
 }
+
+// TestEmptyPasswordsAreNone holds that an empty form takes nobody's password away: to the verb "" is no password any more.
+func TestEmptyPasswordsAreNone(t *testing.T) {
+	t.Parallel()
+	l := lab{"tokens.list": "[]", "groups.list": "[]", "users.show": account{User: "x"}, "users.set": func(json.RawMessage) (any, error) {
+		t.Error("an empty password was set")
+		return struct{}{}, nil
+	}}
+	s := l.siteFor(t, Visitor{Name: "root", SignedIn: true, Superuser: true})
+	for path, form := range map[string]url.Values{"/me/password": {}, "/admin/auth/user/x/change/": {"do": {"password"}}} {
+		if w := post(s, path, form); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "the new password is empty") {
+			t.Errorf("%s: status %d, want 400", path, w.Code)
+		}
+	}
+}
+
+// TestChangingNoChartMakesNone holds that the form of a chart which there is not makes none: the verb would.
+func TestChangingNoChartMakesNone(t *testing.T) {
+	t.Parallel()
+	l := lab{"charts.show": &Refusal{Code: "not-found", Message: "there is no chart x"}, "charts.save": func(json.RawMessage) (any, error) {
+		t.Error("a chart was saved")
+		return struct{}{}, nil
+	}}
+	if w := post(l.site(t), "/results/chart/x/+edit", url.Values{"name": {"y"}}); w.Code != http.StatusNotFound {
+		t.Errorf("status %d, want 404", w.Code)
+	}
+}

@@ -122,10 +122,15 @@ document.addEventListener("click", async (e) => {
   const button = e.target.closest?.("[data-copy]");
   if (!button) return;
   const from = document.querySelector(button.dataset.copy);
-  await navigator.clipboard.writeText(from.value ?? from.textContent);
-  const words = button.textContent;
-  button.textContent = "Copied";
-  setTimeout(() => { button.textContent = words; }, 1500);
+  const words = [...button.childNodes]; // with the icon
+  try {
+    const { copyText } = await import("./clipboard.js");
+    await copyText(from.value ?? from.textContent);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Not copied";
+  }
+  setTimeout(() => { button.replaceChildren(...words); }, 1500);
 });
 
 document.documentElement.classList.add("scripted");

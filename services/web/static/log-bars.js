@@ -1,4 +1,5 @@
 // What stands around the rows of a log: its tools above, its state below.
+import { copyText } from "./clipboard.js";
 
 // levels are the groups that can be hidden, in LAVA's words; error has exceptions with it.
 export const levels = [
@@ -171,8 +172,12 @@ function more(view, $) {
   does(".lv-copy", () => copy(view));
   does(".lv-link", async () => {
     if (!view.selection) view.select(view.lineAt());
-    await navigator.clipboard.writeText(location.href);
-    view.say("The link is copied");
+    try {
+      await copyText(location.href);
+      view.say("The link is copied");
+    } catch (err) {
+      view.say(`Nothing was copied: ${err.message}`);
+    }
   });
   does(".lv-foldall", () => view.outline.foldAll(true));
   does(".lv-openall", () => view.outline.foldAll(false));
@@ -197,7 +202,7 @@ export async function copy(view) {
   if (!s) return view.say("Select lines first: click a line's number, then another with Shift");
   if (s.to - s.from >= most) return view.say(`At most ${most.toLocaleString("en")} lines are copied at once; the plain log has them all`);
   try {
-    await navigator.clipboard.writeText(await view.text(s.from, s.to));
+    await copyText(await view.text(s.from, s.to));
     view.say(`${(s.to - s.from + 1).toLocaleString("en")} lines copied`);
   } catch (err) {
     view.say(`Nothing was copied: ${err.message}`);

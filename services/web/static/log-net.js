@@ -90,14 +90,20 @@ export class Source {
   }
 
   // listen hands over lines as the job says them, from a line on, until it says no more. A connection that is cut comes
-  // back by itself and goes on behind the last line.
-  listen(job, from, line, end, state) {
+  // back by itself and goes on behind the last line. Browsers give up where an answer is no stream, such as the 503 of a
+  // lab that is being started again: this asks anew, a tenth time after some minutes, and then it is lost.
+  listen(job, from, line, end, state, tries = 0) {
     this.hush();
     const q = new URLSearchParams({ from });
     if (this.levels) q.set("level", this.levels);
     const events = (this.events = new EventSource(`${this.at}live?${q}`));
-    events.onopen = () => state("live");
-    events.onerror = () => state(events.readyState === EventSource.CLOSED ? "lost" : "away");
+    events.onopen = () => { tries = 0; state("live"); };
+    events.onerror = () => {
+      if (events.readyState !== EventSource.CLOSED) return state("away");
+      if (tries === 10) return state("lost");
+      state("away");
+      this.again = setTimeout(() => this.listen(job, from, line, end, state, tries + 1), Math.min(60_000, 500 * 2 ** tries));
+    };
     events.onmessage = (e) => {
       const [of, n] = e.lastEventId.split("/");
       if (of !== String(job)) { // a further attempt: it has a log of its own
@@ -107,12 +113,14 @@ export class Source {
       }
       const record = JSON.parse(e.data);
       record.n = Number(n);
+      from = record.n + 1;
       line(record);
     };
     events.addEventListener("end", () => { this.hush(); end(); });
   }
 
   hush() {
+    clearTimeout(this.again);
     this.events?.close();
     this.events = null;
   }
