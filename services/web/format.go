@@ -67,14 +67,15 @@ func length(d time.Duration) string {
 		return "0 s"
 	case d < time.Second:
 		return strconv.Itoa(int(d/time.Millisecond)) + " ms"
-	case d < 10*time.Second:
+	case d < 9950*time.Millisecond: // from there on one digit behind the point would say 10.0
 		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
-	case d < time.Minute:
+	// What is rounded may fill its unit: 59.6 s is a minute, and never 60 s.
+	case d.Round(time.Second) < time.Minute:
 		return strconv.Itoa(int(d.Round(time.Second)/time.Second)) + " s"
-	case d < time.Hour:
+	case d.Round(time.Second) < time.Hour:
 		d = d.Round(time.Second)
 		return fmt.Sprintf("%d min %02d s", d/time.Minute, d%time.Minute/time.Second)
-	case d < 48*time.Hour:
+	case d.Round(time.Minute) < 48*time.Hour:
 		d = d.Round(time.Minute)
 		return fmt.Sprintf("%d h %02d min", d/time.Hour, d%time.Hour/time.Minute)
 	}

@@ -138,6 +138,17 @@ func (f *files) loads(name string) []string {
 	return nil
 }
 
+// known tells whether a browser that names the tags of what it has, has this. What a proxy has packed anew it marks as weak
+// (W/"…"), which for a copy is as good.
+func (f *file) known(tags string) bool {
+	for tag := range strings.SplitSeq(tags, ",") {
+		if tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/"); tag == f.tag || tag == "*" {
+			return true
+		}
+	}
+	return false
+}
+
 // serve answers GET /static/{name}.
 func (f *files) serve(w http.ResponseWriter, r *http.Request) {
 	one := f.byName[r.PathValue("name")]
@@ -154,7 +165,7 @@ func (f *files) serve(w http.ResponseWriter, r *http.Request) {
 	if r.PathValue("name") == one.name {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	if r.Header.Get("If-None-Match") == one.tag {
+	if one.known(r.Header.Get("If-None-Match")) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
