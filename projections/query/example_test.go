@@ -12,6 +12,6 @@ func ExampleParse() {
 	_, _, err = query.Parse("testjob", "submiter__alice")
 	fmt.Println(err)
 	// Output:
-	// testcase where testcase.result exact "Test failed" and testjob.submitter exact "alice" [] <nil>
+	// testcase where case result is "Test failed" and job submitter is "alice" [] <nil>
 	// condition 1: testjob has no field "submiter"; it has submitter, start_time, end_time, state, health, actual_device, requested_device_type, health_check, priority, description, id, submit_time, worker, error_type, error
 }

@@ -191,6 +191,20 @@ func (q Query) String() string {
 	return string(q.Entity) + " where " + strings.Join(parts, " and ")
 }
 
+// phrase says a condition as people do: job health is "Incomplete".
 func phrase(c events.QueryCondition) string {
-	return fmt.Sprintf("%s.%s %s %q", c.Table, c.Field, c.Operator, c.Value)
+	subject := map[string]string{Jobs: "job", Suites: "suite", Cases: "case", Metadata: "metadata"}[c.Table] + " " + strings.ReplaceAll(c.Field, "_", " ")
+	if c.Table == Metadata {
+		subject = "metadata " + c.Field // a key of the job, whose underscores are its own
+	}
+	says, folded := map[string]string{exact: "is", iexact: "is", ne: "is not", contains: "contains", icontains: "contains", gt: "is over", lt: "is under",
+		gte: "is at least", lte: "is at most", startswith: "begins with", istartswith: "begins with", endswith: "ends with", iendswith: "ends with",
+		regex: "matches", iregex: "matches"}[c.Operator], ""
+	if strings.HasPrefix(c.Operator, "i") {
+		folded = " in any case"
+	}
+	if strings.HasSuffix(c.Field, "_time") {
+		says = strings.NewReplacer("is over", "is after", "is under", "is before").Replace(says)
+	}
+	return fmt.Sprintf("%s %s %q%s", subject, says, c.Value, folded)
 }

@@ -34,7 +34,8 @@ type ChartDataRequest struct {
 // said otherwise; all that can be said of a query of a chart can be said here.
 type ChartCustom struct {
 	QueryCustom
-	Settings events.ChartQuery `json:"settings"` // its number and query mean nothing
+	Settings events.ChartQuery `json:"settings"`        // its number and query mean nothing
+	Title    string            `json:"title,omitempty"` // of its picture; without one the conditions say what it is
 	ChartWindow
 }
 
@@ -197,7 +198,7 @@ func (a *api) customPlot(who caller, in ChartCustom) (plotted, error) {
 	if err := checkDrawing(&set, q.Entity); err != nil {
 		return plotted{}, err
 	}
-	p := plotted{out: ChartDrawing{ChartQuery: set, ChartViewed: ChartViewed{Legend: true}, Live: true, Entity: q.Entity, Conditions: q.String(),
+	p := plotted{out: ChartDrawing{ChartQuery: set, Description: in.Title, ChartViewed: ChartViewed{Legend: true}, Live: true, Entity: q.Entity, Conditions: q.String(),
 		Notices: warnings, Data: []ChartPoint{}}}
 	p.window(in.ChartWindow)
 	p.wait.saved.Live = true

@@ -149,8 +149,14 @@ func (d ChartDrawing) title() string {
 		what = d.QueryName
 	}
 	switch {
+	case d.ChartName == "" && what != "":
+		return what
 	case d.ChartName == "":
-		return d.Conditions
+		_, conditions, some := strings.Cut(d.Conditions, " where ")
+		if !some {
+			return d.Conditions
+		}
+		return strings.ToUpper(conditions[:1]) + conditions[1:]
 	case what == "":
 		return d.ChartName
 	}

@@ -137,7 +137,7 @@ func testCustom(t *testing.T, b *eventtest.Broker, as func(events.UserName) api.
 	out = api.QueryResult{}
 	call(t, as("alice"), "queries.custom", api.QueryCustom{Entity: "testcase", Address: "result__Test failed,testjob__state__exact__Finished"}, &out)
 	if len(out.Cases) != 1 || out.Cases[0].Name != `a "b", <c>` || out.Address != "testcase__result__exact__Test failed,testjob__state__exact__Finished" ||
-		!strings.HasPrefix(out.Text, "testcase where testcase.result exact") {
+		!strings.HasPrefix(out.Text, "testcase where case result is") {
 		t.Errorf("failed cases: got %+v", out)
 	}
 	out = api.QueryResult{}

@@ -392,13 +392,19 @@ func changeIssue(q *request) (page, error) {
 // policyData is the policy as its page shows it.
 type policyData struct {
 	Rules []policyRule // none where the order is LAVA's
-	Users []struct {
-		User    string `json:"user"`
-		Group   string `json:"group"`
-		Seconds int64  `json:"seconds"`
-		Held    int    `json:"held"`
-	}
+	Users []policyUser
 }
+
+// policyUser is somebody who has had devices.
+type policyUser struct {
+	User    string `json:"user"`
+	Group   string `json:"group"`
+	Seconds int64  `json:"seconds"`
+	Held    int    `json:"held"`
+}
+
+// Time is how long he has had them; the longer ago, the less it counts.
+func (u policyUser) Time() time.Duration { return time.Duration(u.Seconds) * time.Second }
 
 // policyRule is a key of the policy that is set, with its value as JSON.
 type policyRule struct{ Name, Value string }

@@ -58,7 +58,7 @@ func says(t *testing.T, s *Site, path string, status int, texts ...string) strin
 // TestJobPage shows a failed job: why, where, what next, its pipeline, its results, with everything escaped.
 func TestJobPage(t *testing.T) {
 	s := failedJob().site(t)
-	text := says(t, s, "/scheduler/job/42", 200, "boot &lt;mainline&gt;", "<b>Failed: kernel panic</b>", "what was tested is to blame", `<span class="class">Job</span> auto-login-action timed out`,
+	text := says(t, s, "/scheduler/job/42", 200, "boot &lt;mainline&gt;", "<b>Failed: kernel panic</b>", "what was tested is to blame", `<span class="class">Job error</span>: auto-login-action timed out`,
 		`<a href="/scheduler/job/42#L100">2.4 auto-login-action</a>`, `href="/scheduler/job/42#L219"`, "Kernel panic - not syncing: &lt;x&gt;", "Report the trace.",
 		"hung task in the kernel at", "2 regressions", "1 fix", "/scheduler/job/42/compare?with=40", "https://bugs.example.com/7", "loose cable", `class="mark">cable`,
 		"ran 5 min 00 s", "public", `log-view job="42"`, `evidence="219"`, "✗", "network", "annotate_failure", "resubmit")

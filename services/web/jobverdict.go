@@ -1,6 +1,8 @@
 package web
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"strata/events"
@@ -17,8 +19,9 @@ type verdictPanel struct {
 	Error     string // the dispatcher's words
 	Action    string // that failed first
 	ActionAt  *uint64
-	Line      *uint64 // of the first evidence
-	Text      string  // of that line
+	Failed    []events.Case // the first of them, where no action failed
+	Line      *uint64       // of the first evidence
+	Text      string        // of that line
 	Next      string
 	Help      string // anchor in the guide about judgements
 	Pending   bool   // judgement is still to come
@@ -65,6 +68,12 @@ func verdictOfJob(q *request, d *jobData) verdictPanel {
 	case j.State == "Rejected":
 		v.Head, v.Who, v.Class = "Rejected: the definition is not valid", "", "Job"
 		v.Next, v.Help = "Correct the definition at the marked lines and submit it again.", "definition"
+		v.Problems = slices.Clone(v.Problems)
+		for i := range v.Problems {
+			if p := &v.Problems[i]; strings.Contains(p.Message, p.Path) {
+				p.Path = "" // LAVA's words name it
+			}
+		}
 		return v
 	case j.Judgement == nil:
 		v.unjudged(d)
@@ -86,6 +95,9 @@ func verdictOfJob(q *request, d *jobData) verdictPanel {
 		v.Findings = v.Findings[:4]
 	}
 	v.place(d)
+	if e.Cause == events.CauseTestFailed {
+		v.tests(d)
+	}
 	v.quote(q, j.Job)
 	v.changed(e.Counts)
 	if len(e.Issues) > 0 {
@@ -139,6 +151,24 @@ func (v *verdictPanel) place(d *jobData) {
 	}
 }
 
+// tests names the test cases that failed, of a job whose pipeline went through.
+func (v *verdictPanel) tests(d *jobData) {
+	const most = 3 // the panel has to stay in the first view
+	if v.Action != "" {
+		return
+	}
+	for _, s := range d.Suites {
+		for _, c := range s.Cases {
+			if s.Name != "lava" && c.Result == events.Fail && len(v.Failed) < most {
+				v.Failed = append(v.Failed, c)
+			}
+		}
+	}
+	if v.Error == "" {
+		v.Error = strconv.Itoa(d.Counts.Fail) + " of " + plural(d.Counts.All(), "test case") + " failed"
+	}
+}
+
 // quote reads the evidence line from the log, where the answer had no text of it.
 func (v *verdictPanel) quote(q *request, job events.JobID) {
 	if v.Line == nil || v.Text != "" {
@@ -166,7 +196,7 @@ func (v *verdictPanel) changed(n events.ChangeCounts) {
 		n               int
 		one, many, tone string
 	}{
-		{n.Regressions, "regression", "regressions", "bad"}, {n.FirstFailed, "first failure", "first failures", "bad"},
+		{n.Regressions, "regression", "regressions", "bad"}, {n.FirstFailed, "case fails for the first time", "cases fail for the first time", "bad"},
 		{n.StillFailing, "case still fails", "cases still fail", "off"}, {n.Flaky, "flaky case", "flaky cases", "warn"},
 		{n.Fixes, "fix", "fixes", "good"}, {n.Shifts, "shifted measurement", "shifted measurements", "warn"},
 	} {

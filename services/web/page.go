@@ -94,7 +94,32 @@ func (s *Site) serve(w http.ResponseWriter, r *http.Request, to route) {
 	if p.title == "" {
 		p.title = to.title
 	}
+	p.placed(to)
 	s.answer(q, p)
+}
+
+// placed gives a page that does not say so itself its place and its chapter of the manual, so that each has both above
+// its head. The first page, questions and errors stand for themselves.
+func (p *page) placed(to route) {
+	switch {
+	case p.template == "", p.template == "home", p.template == "error", p.template == "confirm", p.template == "sign-in", strings.HasPrefix(to.path, "/help"):
+		return
+	case len(p.crumbs) == 0:
+		p.crumbs = []crumb{{p.title, ""}}
+	}
+	if p.help != "" {
+		return
+	}
+	switch part := section(to.path); {
+	case part == "devices" || part == "workers":
+		p.help = part
+	case part == "results" || part == "reports":
+		p.help = "judgement"
+	case part == "search":
+		p.help = "log-search"
+	default:
+		p.help = "web"
+	}
 }
 
 // answer writes what a page function returned.

@@ -71,9 +71,9 @@ func (s savedQuery) Where() string { return where(s.Entity, s.Text) }
 
 // where leaves out of a query's text what it finds, which the page says in its own words.
 func where(entity events.QueryEntity, text string) string {
-	conditions, _ := strings.CutPrefix(text, string(entity)+" where ")
-	if conditions == string(entity) {
-		return ""
+	conditions, some := strings.CutPrefix(text, string(entity)+" where ")
+	if !some {
+		return "" // it finds them all
 	}
 	return conditions
 }

@@ -327,7 +327,7 @@ func utilisationPage(q *request) (page, error) {
 		{name: "device", title: "Device", text: func(u used) string { return u.Device }},
 		{name: "type", title: "Type", text: func(u used) string { return u.Type }},
 		{name: "part", title: "Busy", order: func(a, b used) int { return cmp.Compare(a.Part, b.Part) }, number: true},
-		{name: "bar", title: ""},
+		{name: "bar", title: "Of the time"},
 		{name: "busy", title: "Time", order: func(a, b used) int { return cmp.Compare(a.Busy, b.Busy) }, number: true},
 		{name: "jobs", title: "Jobs", order: func(a, b used) int { return cmp.Compare(a.Jobs, b.Jobs) }, number: true},
 	}

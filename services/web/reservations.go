@@ -187,7 +187,7 @@ func noticesPage(q *request) (page, error) {
 		{name: "answer", title: "Answer", text: func(n notice) string { return n.Answer }, narrow: true},
 	}
 	dead := slices.ContainsFunc(all, func(n notice) bool { return n.State == "dead" })
-	return page{template: "notices", data: map[string]any{"List": list(q, "delivery", columns, all), "Dead": dead, "Job": job}, live: "notification/", styles: []string{"lab.css"}, help: "notifications"}, nil
+	return page{template: "notices", data: map[string]any{"List": list(q, "delivery", columns, all), "Dead": dead, "OnlyDead": asks.Has("dead"), "Job": job}, live: "notification/", styles: []string{"lab.css"}, help: "notifications"}, nil
 }
 
 // replayNotices has dead letters go out again: those of a job, or all.

@@ -94,7 +94,7 @@ func (q *request) historyChart(data map[string]any, asking url.Values) {
 	if v := asking.Get("device_type"); v != "" {
 		conditions = append(conditions, events.QueryCondition{Table: query.Jobs, Field: "requested_device_type", Operator: "exact", Value: v})
 	}
-	in := map[string]any{"entity": events.CaseQuery, "conditions": conditions, "settings": map[string]any{"chart_type": "measurement", "trend": true}}
+	in := map[string]any{"title": asking.Get("case") + " in " + asking.Get("suite"), "entity": events.CaseQuery, "conditions": conditions, "settings": map[string]any{"chart_type": "measurement", "trend": true}}
 	d, err := asked[chartData](q, "charts.custom", in)
 	if err != nil || len(d.Drawings) == 0 {
 		return // the table has the same
