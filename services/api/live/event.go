@@ -130,7 +130,8 @@ func ofDevice(r stream.Recorded, s *lab.State, d *lab.Device) Event {
 	if d.Worker != "" {
 		data.Worker = &d.Worker
 	}
-	if j := s.Job(d.Job); j != nil {
+	// Of a job that is public whoever sees its device may know; of another not all of them may.
+	if j := s.Job(d.Job); j != nil && j.Visibility.Public && len(j.Visibility.Groups) == 0 {
 		data.Job = j.Display
 	}
 	return newEvent(r, "device", server, events.Entity{Kind: events.Device, ID: string(d.Name)}, data)
