@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -78,6 +77,9 @@ type api struct {
 	inHand  map[events.DeviceName]bool          // devices that somebody may hold; guarded by mu
 	sharing map[held]int                        // sessions of each hold that are here; guarded by mu
 
+	answers  *answers           // of the tables, that are kept
+	evidence *bounded[evidence] // lines that judgements stand on
+
 	books          *logbook.Shelf // copies of logs, for those who look into them
 	booksTemporary string         // directory that goes with the process, or ""
 }
@@ -89,6 +91,7 @@ func Run(ctx context.Context, d Deps) error {
 		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), fresh: newFresh(0), texts: newBounded[JobTexts](16 << 20), rows: newBounded[knownRow](8 << 20), metrics: d.Metrics, started: d.Now(), waited: map[events.DeviceTypeName]keptWaits{}, changed: make(chan struct{}),
 		turn: make(chan struct{}, 1), uses: make(chan use, 64), directory: d.Directory, hashing: make(chan struct{}, hashesAtOnce), bearers: bearers{}, travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
 	}
+	a.answers, a.evidence = newAnswers(), newBounded[evidence](1<<20)
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	if err := a.openBooks(ctx, d.Logs); err != nil {
@@ -140,6 +143,7 @@ func (a *api) fold(r stream.Recorded) {
 	if gone, ok := r.Event.(events.JobRemoved); ok {
 		a.texts.forget(gone.Job)
 		a.rows.forget(gone.Job)
+		a.evidence.forget(gone.Job)
 	}
 	if !r.Time.Before(a.started) {
 		a.metrics.note(a.state, r, c.Job)
@@ -300,14 +304,11 @@ func (a *api) ask(ctx context.Context, who caller, verb string, body []byte) ([]
 	if err := a.admit(who, verb); err != nil {
 		return nil, err
 	}
-	out, err := handle(a, ctx, who, body)
+	out, err := a.answered(ctx, who, verb, handle, body)
 	if err != nil {
 		return nil, err
 	}
-	if body, err = json.Marshal(out); err != nil {
-		return nil, fmt.Errorf("encode reply to %s: %w", verb, err)
-	}
-	return body, nil
+	return out, nil
 }
 
 func (a *api) respond(m, reply *nats.Msg) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,12 +124,28 @@ func (a *api) openSQL(who caller, body []byte) (producer, error) {
 	if in.Format == "" {
 		in.Format = "PrettyCompactMonoBlock"
 	}
-	return func(ctx context.Context, emit func(message) error) error {
-		ask := a.history.query
-		if !all {
-			ask = a.history.visit(a.sight(who))
+	ask := func(ctx context.Context) (io.ReadCloser, error) {
+		if all {
+			return a.history.query(ctx, in.Query, in.Format)
 		}
-		answer, err := ask(ctx, in.Query, in.Format)
+		return a.history.visit(a.sight(who))(ctx, in.Query, in.Format)
+	}
+	if in.Kept && a.history.DB != nil {
+		return func(ctx context.Context, emit func(message) error) error {
+			text, err := a.keptSQL(ctx, who, body, ask)
+			if err != nil {
+				return err
+			}
+			for part := range slices.Chunk(text, chunkBytes) {
+				if err := emit(message{body: part}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
+	}
+	return func(ctx context.Context, emit func(message) error) error {
+		answer, err := ask(ctx)
 		if err != nil {
 			return err
 		}

@@ -249,7 +249,9 @@ func (a *api) tablesReach(ctx context.Context) (uint64, error) {
 	patient, cancel := context.WithTimeout(ctx, tablesLag)
 	defer cancel()
 	for {
-		at, err := a.history.DB.Position(patient, stream.Lab)
+		var through uint64
+		a.read(func(s *lab.State) { through = s.Through() })
+		at, err := a.position(patient, stream.Lab, through)
 		if err != nil && ctx.Err() == nil && patient.Err() != nil {
 			return 0, refuse(Away, "history is behind: its tables are being made anew; what is current goes on without them")
 		}

@@ -32,9 +32,23 @@ func (a *api) quote(ctx context.Context, j *Job) {
 	if j.Judgement == nil || j.Judgement.Evidence == nil || a.history.DB == nil {
 		return
 	}
-	if text, err := a.history.DB.Line(ctx, j.Job, *j.Judgement.Evidence); err == nil {
-		j.Judgement.Text = text
+	line := *j.Judgement.Evidence
+	kept, ok, turn := a.evidence.get(j.Job)
+	if ok && kept.line == line {
+		j.Judgement.Text = kept.text
+		return
 	}
+	if text, err := a.history.DB.Line(ctx, j.Job, line); err == nil && text != "" {
+		j.Judgement.Text = text
+		a.evidence.put(j.Job, evidence{line, text}, 100+len(text), turn)
+	}
+}
+
+// evidence is the line that a judgement stands on. It is read from the tables once: a log does not change, and every
+// page of a job shows it.
+type evidence struct {
+	line uint64
+	text string
 }
 
 // CompareRequest names two jobs.

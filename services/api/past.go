@@ -73,7 +73,7 @@ func (a *api) tablesCatchUp(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, tablesLag)
 	defer cancel()
 	for {
-		at, err := a.history.DB.Position(ctx, stream.Lab)
+		at, err := a.position(ctx, stream.Lab, through)
 		if err != nil || at >= through || pause(ctx) != nil {
 			return // an error is told by the list itself
 		}

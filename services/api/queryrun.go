@@ -132,7 +132,7 @@ func (a *api) keptRows(ctx context.Context, r runnable) error {
 	ctx, cancel := context.WithTimeout(ctx, keptWithin)
 	defer cancel()
 	for {
-		at, err := a.history.DB.Position(ctx, stream.Lab)
+		at, err := a.position(ctx, stream.Lab, r.saved.Refresh.Seq)
 		switch {
 		case err != nil:
 			return away(err)
@@ -259,7 +259,7 @@ func (a *api) resultsCatchUp(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, tablesLag)
 	defer cancel()
 	for {
-		at, err := a.history.DB.Position(ctx, stream.Results)
+		at, err := a.position(ctx, stream.Results, last)
 		if err != nil || at >= last || pause(ctx) != nil {
 			return
 		}

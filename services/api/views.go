@@ -268,6 +268,9 @@ type TagRequest struct {
 type SQLRequest struct {
 	Query  string `json:"query"`
 	Format string `json:"format,omitempty"` // of ClickHouse, such as PrettyCompact, JSONEachRow, CSV
+	// Kept: the answer may be one that was given less than a minute ago, if no fact and no result has been recorded
+	// since. It is for queries that ask neither for the time nor for what is no fact.
+	Kept bool `json:"kept,omitempty"`
 }
 
 // Status answers the question how the lab is.

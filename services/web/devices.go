@@ -203,11 +203,12 @@ func lastJobs(q *request) map[string]time.Time {
 	return last
 }
 
-// tableRows asks the tables in the visitor's name. The query holds nothing that a person typed.
+// tableRows asks the tables in the visitor's name. The query holds nothing that a person typed, and does not ask for the
+// time: its answer may be one that was given before, while no fact has come since.
 func tableRows[Row any](q *request, query string) (rows []Row, err error) {
 	// Pieces of the answer are cut anywhere, not at the ends of lines.
 	var text []byte
-	err = q.Stream(q.Context(), "sql", map[string]any{"query": query, "format": "JSONEachRow"}, func(_ map[string]string, body []byte) error {
+	err = q.Stream(q.Context(), "sql", map[string]any{"query": query, "format": "JSONEachRow", "kept": true}, func(_ map[string]string, body []byte) error {
 		text = append(text, body...)
 		return nil
 	})

@@ -1,0 +1,227 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"strata/events/lab"
+	"strata/events/stream"
+)
+
+// A question of the tables costs a core 10 to 70 ms, most of which the engine takes to plan it, however few rows there
+// are. Pages that follow the lab ask the same ones again at each fact, for everybody who looks. So an answer is kept, and
+// holds until the next fact, or the next result, is recorded: the tables are made of nothing else. Who asks while the same
+// is being asked waits for that.
+//
+// An answer is kept for one caller. Rights are facts too, so that one whose rights have changed is answered anew.
+
+// Bounds of what is kept.
+const (
+	keptTime    = time.Minute // tables are purged, and made anew, without a fact that tells of it
+	keptRoom    = 16 << 20    // bytes of all answers
+	keptLargest = 1 << 20     // bytes of one
+)
+
+// readsTables says of a verb that its answer follows from facts alone, or (true) from facts and results.
+func readsTables(verb string) (results, yes bool) {
+	switch verb {
+	case "jobs.find":
+		return false, true
+	case "queries.custom", "queries.run", "cases.history", "charts.data", "charts.custom":
+		return true, true
+	}
+	return false, false
+}
+
+// standing is how far the streams had come when an answer was made. Results are 0 where it has none of them in it.
+type standing struct{ lab, results uint64 }
+
+// answers are those that are kept.
+type answers struct {
+	mu      sync.Mutex
+	entries map[[sha256.Size]byte]keptAnswer
+	order   [][sha256.Size]byte // as they first came
+	bytes   int
+	making  map[[sha256.Size]byte]*making
+	tables  map[string]reached // by stream
+}
+
+type keptAnswer struct {
+	body []byte // must not be changed
+	of   standing
+	made time.Time
+}
+
+// making is an answer that somebody waits for.
+type making struct {
+	of   standing
+	done chan struct{} // closed when the two below are there
+	body []byte
+	err  error
+}
+
+// reached is how far the tables are with a stream, and when they said so.
+type reached struct {
+	seq uint64
+	at  time.Time
+}
+
+func newAnswers() *answers {
+	return &answers{entries: map[[sha256.Size]byte]keptAnswer{}, making: map[[sha256.Size]byte]*making{}, tables: map[string]reached{}}
+}
+
+// again returns an answer that is kept, or makes it and keeps it. The question is named by its verb and body; results says
+// whether they are in it.
+func (a *api) again(ctx context.Context, who caller, verb string, body []byte, results bool, answer func() ([]byte, error)) ([]byte, error) {
+	var now standing
+	a.read(func(s *lab.State) { now.lab = s.Through() })
+	if results {
+		var err error
+		if now.results, err = a.log.Last(ctx, stream.Results); err != nil {
+			return answer() // which says why
+		}
+	}
+	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %s", who.user, who.scopes, verb, body))
+	k := a.answers
+	k.mu.Lock()
+	if e, ok := k.entries[key]; ok && e.of == now && a.now().Sub(e.made) < keptTime {
+		k.mu.Unlock()
+		return e.body, nil
+	}
+	if m := k.making[key]; m != nil && m.of == now {
+		k.mu.Unlock()
+		select {
+		case <-m.done:
+			if m.err == nil {
+				return m.body, nil
+			}
+			return answer() // that other caller may have gone away
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	m := &making{of: now, done: make(chan struct{}), err: context.Canceled} // where answer panics
+	k.making[key] = m
+	k.mu.Unlock()
+	defer k.made(key, m)
+	made := a.now() // before the tables were read
+	m.body, m.err = answer()
+	// What is in it beside the fold has to be whole: tables that were behind would be believed for a minute.
+	if m.err == nil && (!results || k.whole(now)) {
+		k.put(key, keptAnswer{m.body, now, made})
+	}
+	return m.body, m.err
+}
+
+// made tells those who wait.
+func (k *answers) made(key [sha256.Size]byte, m *making) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	close(m.done)
+	if k.making[key] == m {
+		delete(k.making, key)
+	}
+}
+
+// put keeps an answer. The oldest goes when there is no more room.
+func (k *answers) put(key [sha256.Size]byte, e keptAnswer) {
+	if len(e.body) > keptLargest {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	old, known := k.entries[key]
+	if !known {
+		k.order = append(k.order, key)
+	}
+	k.bytes += len(e.body) - len(old.body)
+	k.entries[key] = e
+	for k.bytes > keptRoom {
+		oldest := k.order[0]
+		k.order = k.order[1:]
+		k.bytes -= len(k.entries[oldest].body)
+		delete(k.entries, oldest)
+	}
+}
+
+// whole says that the tables are known to have all facts and results up to a standing.
+func (k *answers) whole(s standing) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.tables[stream.Lab].seq >= s.lab && k.tables[stream.Results].seq >= s.results
+}
+
+// position returns how far the tables are with a stream. Where they are known to have as much as is wanted they are not
+// asked again: they only grow.
+func (a *api) position(ctx context.Context, name string, want uint64) (uint64, error) {
+	k := a.answers
+	k.mu.Lock()
+	known := k.tables[name]
+	k.mu.Unlock()
+	if known.seq >= want && a.now().Sub(known.at) < keptTime {
+		return known.seq, nil
+	}
+	now := a.now()
+	seq, err := a.history.DB.Position(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	k.mu.Lock()
+	k.tables[name] = reached{seq, now}
+	k.mu.Unlock()
+	return seq, nil
+}
+
+// answered is the answer to a verb, as JSON; that of the tables may have been kept.
+func (a *api) answered(ctx context.Context, who caller, verb string, handle handler, body []byte) ([]byte, error) {
+	answer := func() ([]byte, error) {
+		out, err := handle(a, ctx, who, body)
+		if err != nil {
+			return nil, err
+		}
+		text, err := json.Marshal(out)
+		if err != nil {
+			return nil, fmt.Errorf("encode reply to %s: %w", verb, err)
+		}
+		return text, nil
+	}
+	if results, yes := readsTables(verb); yes && a.history.DB != nil {
+		return a.again(ctx, who, verb, body, results, answer)
+	}
+	return answer()
+}
+
+// keptSQL is the whole answer to a query, which may have been kept.
+func (a *api) keptSQL(ctx context.Context, who caller, question []byte, ask func(context.Context) (io.ReadCloser, error)) ([]byte, error) {
+	return a.again(ctx, who, "sql", question, true, func() ([]byte, error) {
+		a.learnPositions(ctx)
+		answer, err := ask(ctx)
+		if err != nil {
+			return nil, err
+		}
+		text, err := io.ReadAll(answer)
+		if err = errors.Join(err, answer.Close()); err != nil {
+			return nil, sqlError(err)
+		}
+		return text, nil
+	})
+}
+
+// learnPositions finds out how far the tables are, without waiting for them: only an answer of all there is can be kept.
+func (a *api) learnPositions(ctx context.Context) {
+	var through uint64
+	a.read(func(s *lab.State) { through = s.Through() })
+	last, err := a.log.Last(ctx, stream.Results)
+	if err == nil {
+		_, err = a.position(ctx, stream.Results, last)
+	}
+	if err == nil {
+		_, _ = a.position(ctx, stream.Lab, through) // tables that are away say so to the query
+	}
+}
