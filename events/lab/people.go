@@ -267,6 +267,9 @@ func (s *State) evolveUser(name events.UserName, seq uint64, at time.Time, e eve
 func (s *State) evolveToken(u *User, at time.Time, e events.Event) {
 	switch e := e.(type) {
 	case events.TokenIssued:
+		if e.ActingFor != "" {
+			s.dropExpired(u, at)
+		}
 		s.addToken(u, &Token{TokenIssued: e, IssuedAt: at})
 	case events.SessionStarted:
 		s.dropExpired(u, at)
@@ -305,7 +308,7 @@ func (s *State) addToken(u *User, t *Token) {
 // dropExpired forgets sessions and enrolments of a user that are over: there is one more with each sign-in, and
 // nobody takes them back. Expired tokens stay, for people to see why a program is not let in.
 func (s *State) dropExpired(u *User, at time.Time) {
-	s.dropTokens(u, func(t *Token) bool { return t.Kind != "" && !at.Before(t.Expires) })
+	s.dropTokens(u, func(t *Token) bool { return (t.Kind != "" || t.ActingFor != "") && !at.Before(t.Expires) })
 }
 
 func (s *State) dropTokens(u *User, over func(*Token) bool) {
@@ -413,9 +416,13 @@ func (s *State) snapPeople() *peopleSnap {
 // restorePeople comes after the policy was restored.
 func (s *State) restorePeople(in *peopleSnap) {
 	s.indexShares()
-	if in == nil {
-		return
+	if in != nil {
+		s.fillPeople(in)
 	}
+}
+
+// fillPeople puts accounts and groups where there are none yet.
+func (s *State) fillPeople(in *peopleSnap) {
 	s.people.open = in.Open
 	for _, u := range in.Users {
 		s.people.users[u.User] = u

@@ -106,3 +106,21 @@ func TestPeopleCheckpoint(t *testing.T) {
 		t.Error("a token that was brought is good after a rotation")
 	}
 }
+
+// TestActingTokensGo shows that tokens to act as a user leave nothing behind once they are over and somebody acts again.
+func TestActingTokensGo(t *testing.T) {
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	s := New()
+	s.Evolve(1, at, events.UserAdded{User: "alice"})
+	s.Evolve(2, at, events.TokenIssued{User: "alice", Token: "own", SHA256: "0", Expires: at.Add(time.Minute)})
+	s.Evolve(3, at, events.TokenIssued{User: "alice", Token: "first", SHA256: "1", ActingFor: "local", Expires: at.Add(time.Minute)})
+	s.Evolve(4, at.Add(30*time.Second), events.TokenIssued{User: "alice", Token: "second", SHA256: "2", ActingFor: "local", Expires: at.Add(time.Hour)})
+	if s.Token("first") == nil {
+		t.Error("an acting token is gone before its end")
+	}
+	s.Evolve(5, at.Add(time.Minute), events.TokenIssued{User: "alice", Token: "third", SHA256: "3", ActingFor: "local", Expires: at.Add(time.Hour)})
+	if s.Token("first") != nil || s.Token("second") == nil || s.Token("own") == nil {
+		t.Errorf("first, second and own token are there: %t, %t, %t; want the first gone, for its time was over, and her own told as expired",
+			s.Token("first") != nil, s.Token("second") != nil, s.Token("own") != nil)
+	}
+}

@@ -50,7 +50,7 @@ func (a *api) annotateJob(ctx context.Context, who caller, in AnnotateRequest) (
 	j, known := viewFacts(facts)
 	switch {
 	case !known:
-		return none{}, refuse(NotFound, "there is no job %d", in.Job)
+		return none{}, noJob(in.Job, "there is no job %d", in.Job)
 	case !j.Over():
 		return none{}, refuse(Conflict, "job %s is not over: there is no end to judge yet", j.Display)
 	}

@@ -38,9 +38,6 @@ type Deps struct {
 	Directory func(ctx context.Context, user, password string) (Vouched, error)
 }
 
-// atOnce is the number of requests that are answered at the same time; more wait in the broker.
-const atOnce = 64
-
 // callers is how many callers on the bus are remembered for their rates.
 const callers = 16 << 10
 
@@ -65,6 +62,9 @@ type api struct {
 	mu      sync.RWMutex
 	state   *lab.State
 	fresh   fresh                               // what the tables may not have yet; guarded by mu
+	told    told                                // of which jobs facts have told lately; guarded by mu
+	tallies tallies                             // how many jobs meet what lists ask for
+	firsts  firsts                              // which jobs are further attempts
 	texts   *bounded[JobTexts]                  // of jobs that lists show
 	rows    *bounded[knownRow]                  // the same jobs, by their facts
 	metrics *Metrics                            // nil counts nothing
@@ -88,7 +88,7 @@ type api struct {
 func Run(ctx context.Context, d Deps) error {
 	a := &api{
 		log: d.Log, watching: stream.NewWatching(d.Log), conn: d.Log.Conn(), rates: quota.New(d.Rate, callers), now: d.Now, logger: d.Logger, key: d.Key,
-		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), fresh: newFresh(0), texts: newBounded[JobTexts](16 << 20), rows: newBounded[knownRow](8 << 20), metrics: d.Metrics, started: d.Now(), waited: map[events.DeviceTypeName]keptWaits{}, changed: make(chan struct{}),
+		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), fresh: newFresh(0), told: told{}, texts: newBounded[JobTexts](16 << 20), rows: newBounded[knownRow](8 << 20), metrics: d.Metrics, started: d.Now(), waited: map[events.DeviceTypeName]keptWaits{}, changed: make(chan struct{}),
 		turn: make(chan struct{}, 1), uses: make(chan use, 64), directory: d.Directory, hashing: make(chan struct{}, hashesAtOnce), bearers: bearers{}, travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
 	}
 	a.answers, a.evidence = newAnswers(), newBounded[evidence](1<<20)
@@ -139,6 +139,7 @@ func (a *api) fold(r stream.Recorded) {
 	defer a.mu.Unlock()
 	c := a.state.Evolve(r.Seq, r.Time, r.Event)
 	a.fresh.note(r, c)
+	a.told.note(r, c)
 	a.cutBearers(r.Event)
 	if gone, ok := r.Event.(events.JobRemoved); ok {
 		a.texts.forget(gone.Job)
@@ -192,7 +193,7 @@ func (a *api) catchUp(ctx context.Context) {
 
 // answer takes requests until ctx ends. It calls ready once a request from anywhere reaches it.
 func (a *api) answer(ctx context.Context, group *sync.WaitGroup, ready func()) {
-	slots := make(chan struct{}, atOnce)
+	turns := newTurns()
 	// Several processes may run the service: the queue group gives each request to one of them.
 	sub, err := a.conn.QueueSubscribe("api.>", "api", func(m *nats.Msg) {
 		user, verb, ok := splitSubject(m.Subject)
@@ -203,22 +204,18 @@ func (a *api) answer(ctx context.Context, group *sync.WaitGroup, ready func()) {
 			a.respond(m, failure(refuse(Busy, "you ask too often: try again in %d s", max(quota.Seconds(v.Wait), 1))))
 			return
 		}
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
+		who, err := a.onBus(user.name, user.token, m.Header.Get(events.HeaderTrace))
+		if err != nil {
+			a.respond(m, failure(err))
 			return
 		}
-		group.Add(1)
-		go func() {
-			defer group.Done()
-			who, err := a.onBus(user.name, user.token, m.Header.Get(events.HeaderTrace))
-			if err != nil {
-				<-slots
-				a.respond(m, failure(err))
-				return
-			}
-			a.serve(ctx, who, verb, m, func() { <-slots })
-		}()
+		of := string(who.user) // however many tokens they come with
+		taken := turns.take(of, len(m.Data), func() {
+			group.Go(func() { a.serve(ctx, who, verb, m, func() { turns.end(of) }) })
+		})
+		if !taken {
+			a.respond(m, failure(refuse(Busy, "too many of your requests wait: ask for less at a time")))
+		}
 	})
 	if err == nil {
 		// Until the broker knows of it, it tells who asks that nobody is there.
@@ -251,9 +248,9 @@ func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, r
 	}
 	asked, cancel := context.WithTimeout(ctx, patience-time.Second)
 	defer cancel()
-	body, err := a.readable(asked, m.Data)
+	body, err := a.readable(asked, who, m.Data)
 	if err != nil {
-		a.respond(m, failure(err))
+		a.respond(m, failure(a.toldTo(who, err)))
 		return
 	}
 	if open, ok := flows()[verb]; ok {
@@ -263,7 +260,7 @@ func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, r
 		}
 		produce, err := open(a, who, body)
 		if err != nil {
-			a.respond(m, failure(err))
+			a.respond(m, failure(a.toldTo(who, err)))
 			return
 		}
 		f, err := a.openFlow(who.token, m.Reply)
@@ -272,7 +269,7 @@ func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, r
 			return
 		}
 		free()
-		f.run(ctx, produce)
+		f.run(ctx, func(ctx context.Context, emit func(message) error) error { return a.toldTo(who, produce(ctx, emit)) })
 		return
 	}
 	body, err = a.ask(asked, who, verb, body)
@@ -286,8 +283,8 @@ func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, r
 }
 
 // readable returns a request with its job's number, or why nobody can answer it.
-func (a *api) readable(ctx context.Context, body []byte) ([]byte, error) {
-	body, err := a.named(ctx, body)
+func (a *api) readable(ctx context.Context, who caller, body []byte) ([]byte, error) {
+	body, err := a.named(ctx, who, body)
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +303,7 @@ func (a *api) ask(ctx context.Context, who caller, verb string, body []byte) ([]
 	}
 	out, err := a.answered(ctx, who, verb, handle, body)
 	if err != nil {
-		return nil, err
+		return nil, a.toldTo(who, err)
 	}
 	return out, nil
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"strata/events"
 	"strata/events/lab"
 	"strata/events/stream"
 )
@@ -74,9 +73,10 @@ func (a *api) openAt(who caller, body []byte) (producer, error) {
 	case (in.Seq == 0) == (in.Time == nil):
 		return nil, refuse(Invalid, "say either seq, from 1, or time")
 	}
-	// The lab as it was has the rights of then. Who may not see all public jobs today is not shown what was open once.
+	// Rights are those of now, also on what was there then. But on which device a job came to run later, the lab as it
+	// was does not know, so who may not see all public jobs is shown nothing of it.
 	if v := a.sight(who); v.None || v.Hides() {
-		return nil, refuse(Denied, "parts of this lab are hidden from you, and what they were open to once is not kept apart: ask about the lab as it is")
+		return nil, refuse(Denied, "parts of this lab are hidden from you, and the lab as it was does not keep them apart: ask about the lab as it is")
 	}
 	return func(ctx context.Context, emit func(message) error) error {
 		select {
@@ -89,6 +89,9 @@ func (a *api) openAt(who caller, body []byte) (producer, error) {
 		if err != nil {
 			return err
 		}
+		if err := p.underRightsOfNow(); err != nil {
+			return err
+		}
 		if in.Verb == "jobs.show" {
 			handle = func(_ *api, ctx context.Context, who caller, body []byte) (any, error) {
 				ask, err := decode[JobRequest](body)
@@ -98,7 +101,7 @@ func (a *api) openAt(who caller, body []byte) (producer, error) {
 				return p.showJob(ctx, who, ask)
 			}
 		}
-		request, err := a.named(ctx, in.Request)
+		request, err := a.named(ctx, who, in.Request)
 		if err != nil {
 			return err
 		}
@@ -187,6 +190,18 @@ func (p *past) read(ctx context.Context, in AtRequest, from uint64) error {
 	return err
 }
 
+// underRightsOfNow has the lab as it was decide by the accounts, groups and permissions of now: what somebody may no
+// longer see, they may not see by asking about the time when they could.
+func (p past) underRightsOfNow() error {
+	var rule lab.Rule
+	var err error
+	p.now.read(func(s *lab.State) { rule, err = s.Rule() })
+	if err != nil {
+		return err
+	}
+	return p.state.PutUnder(rule)
+}
+
 // tooLongAgo refuses a moment before the first fact that the log has.
 func (a *api) tooLongAgo(ctx context.Context) error {
 	s, err := a.log.JetStream().Stream(ctx, stream.Lab)
@@ -216,8 +231,8 @@ func (p past) showJob(ctx context.Context, who caller, in JobRequest) (Job, erro
 	if err != nil {
 		return Job{}, err
 	}
-	// Whoever may see the job now may see how it was; of a job that is long over only the past knows whose it is.
-	if err := p.now.mayJob(who, lab.View, in.Job); err != nil && !p.state.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: in.Job.String()}) {
+	// Whoever may see the job now may see how it was.
+	if err := p.now.mayJob(who, lab.View, in.Job); err != nil {
 		return Job{}, err
 	}
 	then := until(all, p.seq)
@@ -253,5 +268,7 @@ func (p past) dated(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	return &Error{Code: e.Code, Field: e.Field, Message: fmt.Sprintf("%s (as of fact %d, %s)", e.Message, p.seq, p.at.UTC().Format(time.RFC3339))}
+	dated := *e // with what strangers are told instead
+	dated.Message = fmt.Sprintf("%s (as of fact %d, %s)", e.Message, p.seq, p.at.UTC().Format(time.RFC3339))
+	return &dated
 }

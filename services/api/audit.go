@@ -68,9 +68,11 @@ func (a *api) listAudit(ctx context.Context, who caller, in AuditRequest) (out A
 		return r.Actor != "" && !use && (in.User == "" || r.Actor == in.User) && (about.Kind == "" || r.Event.About() == about) &&
 			(in.From == "" || strings.Contains(r.From, in.From)) && (in.Since.IsZero() || !r.Time.Before(in.Since)) && (in.Until.IsZero() || r.Time.Before(in.Until))
 	}
+	blank := a.blank(who)
 	note := func(facts []stream.Recorded) {
 		for _, r := range slices.Backward(facts) {
 			if fits(r) && len(out.Facts) < in.Limit {
+				r = blank(r)
 				fact := viewFact(r)
 				a.read(func(s *lab.State) { fact.Data = audited(s, who, r) })
 				out.Facts = append(out.Facts, fact)

@@ -18,6 +18,9 @@ type Client struct {
 	User events.UserName // whom the connection stands for; the broker refuses any other
 	// Caller stands for the user in subjects where that is not the user's name: see access.Bearer.
 	Caller string
+	// Acting says that somebody else acts as the user: a definition is then handed to the verb jobs.submit, as the
+	// broker takes none of such a caller on submit.<user>.
+	Acting bool
 }
 
 // patience is how long a client waits for a sign of the api: an answer, or a message of a flow.

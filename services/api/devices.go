@@ -25,7 +25,7 @@ func (a *api) listDevices(_ context.Context, who caller, _ none) ([]Device, erro
 	a.read(func(s *lab.State) {
 		for d := range s.Devices() {
 			if who.can(s, lab.View, events.Entity{Kind: events.Device, ID: string(d.Name)}) {
-				out = append(out, viewDevice(s, d, false))
+				out = append(out, viewDevice(s, who, d, false))
 			}
 		}
 	})
@@ -38,7 +38,7 @@ func (a *api) showDevice(_ context.Context, who caller, in DeviceRequest) (Devic
 	err := refuse(NotFound, "there is no device %s", in.Device)
 	a.read(func(s *lab.State) {
 		if d := s.Device(in.Device); d != nil && who.can(s, lab.View, events.Entity{Kind: events.Device, ID: string(d.Name)}) {
-			out, err = viewDevice(s, d, true), nil
+			out, err = viewDevice(s, who, d, true), nil
 		}
 	})
 	if err != nil {
@@ -47,13 +47,14 @@ func (a *api) showDevice(_ context.Context, who caller, in DeviceRequest) (Devic
 	return out, nil
 }
 
-func viewDevice(s *lab.State, d *lab.Device, whole bool) Device {
+// viewDevice shows a device as a caller may see it, who may see the device itself.
+func viewDevice(s *lab.State, who caller, d *lab.Device, whole bool) Device {
 	v := Device{
 		Device: d.Name, DeviceType: d.Type, Worker: d.Worker, State: string(d.State), Health: d.Health,
-		HealthReason: d.HealthReason, HealthBy: d.HealthBy, Job: d.Job, Tags: slices.Clone(d.Tags), Description: d.Description, Version: d.Version,
+		HealthReason: d.HealthReason, HealthBy: d.HealthBy, Job: seenJob(s, who, d.Job), Tags: slices.Clone(d.Tags), Description: d.Description, Version: d.Version,
 	}
-	if d.Job != 0 {
-		v.JobDisplay = displayed(s, d.Job)
+	if v.Job != 0 {
+		v.JobDisplay = displayed(s, v.Job)
 	}
 	if d.Hold != nil {
 		v.HeldBy, v.HeldFor, v.HeldUntil = d.Hold.By, d.Hold.Use, moment(d.Hold.Until)
@@ -61,7 +62,7 @@ func viewDevice(s *lab.State, d *lab.Device, whole bool) Device {
 	if whole {
 		v.Dictionary = d.Dictionary
 	}
-	v.Hardware, v.Owner, v.OwnerGroup, v.Permissions, v.LastCheck, v.LastCheckJob = d.Hardware, d.Owner, d.OwnerGroup, d.Permissions, moment(d.LastCheckAt), d.LastCheck
+	v.Hardware, v.Owner, v.OwnerGroup, v.Permissions, v.LastCheck, v.LastCheckJob = d.Hardware, d.Owner, d.OwnerGroup, d.Permissions, moment(d.LastCheckAt), seenCheck(s, who, d.LastCheck)
 	return v
 }
 

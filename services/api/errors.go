@@ -1,8 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+
+	"strata/events/lab"
 )
 
 // Code classes an error for programs.
@@ -26,6 +29,21 @@ type Error struct {
 	Field   string `json:"field,omitempty"`
 	// hides is what strangers are told instead: whether there is what they may not see is not theirs to know.
 	hides string
+	// absent is the job that there is not, as it was asked for: see [Error.toldTo].
+	absent string
+}
+
+// noJob returns the answer about a job that there is not, worded like fmt.Errorf. The words are for superusers, from
+// whom no job is hidden: everybody else is told what is told of hidden jobs, or the difference would tell of them.
+func noJob(asked any, format string, args ...any) *Error {
+	e := refuse(NotFound, format, args...)
+	e.absent = fmt.Sprint(asked)
+	return e
+}
+
+// notSeen is what is told of a job that there is not, or that the caller may not see.
+func notSeen(asked string, who caller) string {
+	return fmt.Sprintf("there is no job %s that %s may see", asked, cmp.Or(who.user, "somebody without a name"))
 }
 
 // Strangers returns the error as it is told on the bus, and over HTTP where addresses are the lab's own. LAVA's
@@ -49,4 +67,18 @@ func refuse(code Code, format string, args ...any) *Error {
 func HasCode(err error, code Code) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code == code
+}
+
+// toldTo returns an error as a caller is told of it. All answers pass here, by whatever door.
+func (a *api) toldTo(who caller, err error) error {
+	var e *Error
+	if err == nil || !errors.As(err, &e) || e.absent == "" {
+		return err
+	}
+	all := false
+	a.read(func(s *lab.State) { all = who.superuser(s) })
+	if all {
+		return err
+	}
+	return &Error{Code: NotFound, Message: notSeen(e.absent, who), Field: e.Field}
 }

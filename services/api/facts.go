@@ -48,13 +48,15 @@ func (a *api) sendFacts(ctx context.Context, who caller, in EventsRequest, about
 			return err
 		}
 	}
+	blank := a.blank(who)
 	send := func(r stream.Recorded) error {
 		if about.Kind != "" && r.Event.About() != about || r.Seq < in.From {
 			return nil
 		}
-		seen := false
+		r = blank(r)
+		seen := about.Kind == events.Job // of which [api.mayFollow] has made sure, also of one that the state has forgotten
 		a.read(func(s *lab.State) {
-			if seen = s.Can(who.user, lab.View, r.Event.About()); seen {
+			if seen = seen || who.can(s, lab.View, r.Event.About()); seen {
 				r.Event = withoutHidden(s, who, r.Event)
 			}
 		})

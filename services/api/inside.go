@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
@@ -62,8 +63,8 @@ func (i Inside) Call(ctx context.Context, who Caller, verb string, in, out any) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if body, err = i.a.readable(ctx, body); err != nil {
-		return refused(err)
+	if body, err = i.a.readable(ctx, who.caller(), body); err != nil {
+		return refused(i.a.toldTo(who.caller(), err))
 	}
 	answer, err := i.a.ask(ctx, who.caller(), verb, body)
 	if err != nil {
@@ -91,8 +92,8 @@ func (i Inside) Stream(ctx context.Context, who Caller, verb string, in any, eac
 	if err != nil {
 		return fmt.Errorf("encode request %s: %w", verb, err)
 	}
-	if body, err = i.a.readable(ctx, body); err != nil {
-		return refused(err)
+	if body, err = i.a.readable(ctx, who.caller(), body); err != nil {
+		return refused(i.a.toldTo(who.caller(), err))
 	}
 	open, ok := flows()[verb]
 	if !ok {
@@ -103,7 +104,7 @@ func (i Inside) Stream(ctx context.Context, who Caller, verb string, in any, eac
 	}
 	produce, err := open(i.a, who.caller(), body)
 	if err != nil {
-		return refused(err)
+		return refused(i.a.toldTo(who.caller(), err))
 	}
 	ctx, done := i.While(ctx, who)
 	defer done()
@@ -123,25 +124,51 @@ func (i Inside) Stream(ctx context.Context, who Caller, verb string, in any, eac
 	case err == nil:
 		return nil
 	}
-	return refused(err)
+	return refused(i.a.toldTo(who.caller(), err))
 }
 
 // Submit publishes a definition for the caller and returns its number. Calls with one id, which is of the
 // caller's choosing, become one job for as long as the bus remembers ids; "" is an id of its own. What the
 // lab thinks of the definition is asked with jobs.show.
 func (i Inside) Submit(ctx context.Context, who Caller, definition []byte, id string) (events.JobID, error) {
-	if i.a.refuse != nil {
-		if why := i.a.refuse(); why != "" {
+	return i.a.submit(ctx, who.caller(), definition, id)
+}
+
+// SubmitRequest hands over a definition: verb jobs.submit. On the bus it is for those who act as another, whom the
+// broker does not let publish under that one's name; everybody else can as well publish the text alone.
+type SubmitRequest struct {
+	Definition string `json:"definition"`   // at most 1 MiB
+	ID         string `json:"id,omitempty"` // of the caller's choosing: requests with one id are one job for an hour
+}
+
+// Receipt answers it.
+type Receipt struct {
+	Job events.JobID `json:"job"`
+}
+
+// submitJob is submit for the bus.
+func (a *api) submitJob(ctx context.Context, who caller, in SubmitRequest) (Receipt, error) {
+	if strings.TrimSpace(in.Definition) == "" {
+		return Receipt{}, &Error{Code: Invalid, Field: "definition", Message: "definition is empty"}
+	}
+	job, err := a.submit(ctx, who, []byte(in.Definition), in.ID)
+	return Receipt{job}, err
+}
+
+// submit puts a definition of the caller's onto the bus.
+func (a *api) submit(ctx context.Context, who caller, definition []byte, id string) (events.JobID, error) {
+	if a.refuse != nil {
+		if why := a.refuse(); why != "" {
 			return 0, refuse(Away, "the lab takes no definitions: %s", why)
 		}
 	}
-	if who.User == "" {
+	if who.user == "" {
 		return 0, refuse(Denied, "nobody may submit without a name")
 	}
-	if !lab.Covers(who.Scopes, lab.Submit, events.Job) {
-		return 0, refuse(Denied, "the token is not for submitting: it may be used for %s", scopesText(who.Scopes))
+	if !lab.Covers(who.scopes, lab.Submit, events.Job) {
+		return 0, refuse(Denied, "the token is not for submitting: it may be used for %s", scopesText(who.scopes))
 	}
-	if err := i.a.admit(who.caller(), "submit"); err != nil {
+	if err := a.admit(who, "submit"); err != nil {
 		return 0, err
 	}
 	if len(definition) > maxDefinition {
@@ -150,22 +177,21 @@ func (i Inside) Submit(ctx context.Context, who Caller, definition []byte, id st
 	if id == "" {
 		id = uuid.NewString()
 	}
-	m := nats.NewMsg("submit." + events.EscapeToken(string(who.User)))
-	m.Data = definition
-	m.Header.Set(nats.MsgIdHdr, string(who.User)+"/"+id)
-	if who.ActingFor != "" {
-		if err := i.a.discreet(who.User, definition); err != nil {
+	if who.acting {
+		if err := a.discreet(who.user, definition); err != nil {
 			return 0, err
 		}
-		// What a user publishes under its own name says nothing of who acts; this subject is services' alone.
-		m.Subject = "submit." + events.EscapeToken(string(events.DoorUser))
-		m.Header.Set(events.HeaderUser, string(who.User))
-		m.Header.Set(events.HeaderSubmitted, who.caller().from)
 	}
-	if who.Trace != "" {
-		m.Header.Set(events.HeaderTrace, who.Trace)
+	// What a user publishes under its own name says neither by which door nor who acts; this subject is services' alone.
+	m := nats.NewMsg("submit." + events.EscapeToken(string(events.DoorUser)))
+	m.Data = definition
+	m.Header.Set(nats.MsgIdHdr, string(who.user)+"/"+id)
+	m.Header.Set(events.HeaderUser, string(who.user))
+	m.Header.Set(events.HeaderSubmitted, who.from)
+	if who.trace != "" {
+		m.Header.Set(events.HeaderTrace, who.trace)
 	}
-	ack, err := i.a.log.JetStream().PublishMsg(ctx, m)
+	ack, err := a.log.JetStream().PublishMsg(ctx, m)
 	if err != nil {
 		return 0, refused(fmt.Errorf("submit: %w", err))
 	}

@@ -117,10 +117,10 @@ func (a *api) jobFacts(ctx context.Context, id events.JobID) ([]stream.Recorded,
 		return nil, err
 	}
 	if uint64(id) > last {
-		return nil, refuse(NotFound, "there is no job %d; the newest is %d", id, last)
+		return nil, noJob(id, "there is no job %d; the newest is %d", id, last)
 	}
 	if _, err := a.log.Submission(ctx, uint64(id)); errors.Is(err, stream.ErrNoSubmission) {
-		return nil, refuse(NotFound, "there is no job %d in the streams any more", id)
+		return nil, noJob(id, "there is no job %d in the streams any more", id)
 	}
 	a.await(ctx, visibleWithin, func(s *lab.State) bool { return s.Seq(about) > 0 })
 	return a.log.Load(ctx, about)
@@ -130,16 +130,16 @@ func (a *api) jobFacts(ctx context.Context, id events.JobID) ([]stream.Recorded,
 func (a *api) unchecked(ctx context.Context, id events.JobID) (Job, error) {
 	s, err := a.log.Submission(ctx, uint64(id))
 	if errors.Is(err, stream.ErrNoSubmission) {
-		return Job{}, refuse(NotFound, "there is no job %d", id)
+		return Job{}, noJob(id, "there is no job %d", id)
 	}
 	if err != nil {
 		return Job{}, err
 	}
 	if s.Parent != 0 && !strings.HasPrefix(s.Part, "r") { // the text of a further attempt becomes a job
 		// The text of a part has a number, and part 0 is the job of the whole's.
-		return Job{}, refuse(NotFound, "there is no job %d: that number holds the text of a part of job %d", id, s.Parent)
+		return Job{}, noJob(id, "there is no job %d: that number holds the text of a part of job %d", id, s.Parent)
 	}
-	return Job{Job: id, Display: id.String(), User: s.User, Submitted: s.At, State: lab.Submitted.String(),
+	return Job{Job: id, Display: id.String(), User: submitter(s), Submitted: s.At, State: lab.Submitted.String(),
 		Why: "its definition has not been checked yet; is the submission service running?"}, nil
 }
 
@@ -150,10 +150,10 @@ func (a *api) cancelJob(ctx context.Context, who caller, in JobRequest) (Job, er
 	if err != nil {
 		return Job{}, err
 	}
+	if err := a.mayJob(who, lab.CancelJob, in.Job); err != nil {
+		return Job{}, err
+	}
 	err = a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
-		if err := allow(s, who, lab.CancelJob, events.Job, in.Job.String()); err != nil {
-			return nil, err
-		}
 		j := s.Job(in.Job)
 		if j != nil && s.Job(j.RetriedAs) != nil {
 			j = s.Job(j.RetriedAs)
@@ -182,10 +182,10 @@ func (a *api) setPriority(ctx context.Context, who caller, in PriorityRequest) (
 	if err != nil {
 		return Job{}, err
 	}
+	if err := a.mayJob(who, lab.Change, in.Job); err != nil {
+		return Job{}, err
+	}
 	err = a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
-		if err := allow(s, who, lab.Change, events.Job, in.Job.String()); err != nil {
-			return nil, err
-		}
 		j := s.Job(in.Job)
 		if j == nil || j.State != lab.Submitted {
 			v, _ := viewFacts(facts)

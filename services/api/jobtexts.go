@@ -147,7 +147,7 @@ func (a *api) uncheckedRow(ctx context.Context, who caller, id events.JobID) (pr
 	a.read(func(s *lab.State) { all = who.superuser(s) })
 	if !all && (who.user == "" || who.user != j.User) {
 		e := refuse(Denied, "%s may not view job %d", who.user, id)
-		e.hides = fmt.Sprintf("there is no job %d that %s may see", id, cmp.Or(who.user, "somebody without a name"))
+		e.hides = notSeen(id.String(), who)
 		return projections.SelectedJob{}, e
 	}
 	return projections.SelectedJob{Job: projections.Job{Job: uint64(id), Display: j.Display, User: string(j.User), State: j.State,

@@ -33,6 +33,9 @@ func (a *api) tellRights(_ context.Context, who caller, in RightsRequest) (Right
 			return nil, &Error{Code: Invalid, Field: "of", Message: "of has " + name + "; write job/42, device/NAME, worker/NAME, or device/ for any"}
 		}
 		out[name] = []lab.Verb{}
+		if events.Kind(kind) == events.Job && id != "" && !a.mayDo(who, lab.View, events.Job, id) {
+			continue // to resubmit a job takes a right on its device alone
+		}
 		for _, verb := range []lab.Verb{lab.View, lab.Submit, lab.Resubmit, lab.CancelJob, lab.Change, lab.Add, lab.Remove, lab.Administer} {
 			if a.mayDo(who, verb, events.Kind(kind), id) {
 				out[name] = append(out[name], verb)

@@ -18,7 +18,7 @@ import (
 
 // named is a request with the job that it names by text, in "job" or as the entity "job/41.2", replaced
 // by that job's number. All else is left for the verb to judge.
-func (a *api) named(ctx context.Context, body []byte) ([]byte, error) {
+func (a *api) named(ctx context.Context, who caller, body []byte) ([]byte, error) {
 	if !bytes.Contains(body, []byte(`"job`)) {
 		return body, nil
 	}
@@ -28,13 +28,13 @@ func (a *api) named(ctx context.Context, body []byte) ([]byte, error) {
 	}
 	var job, entity string
 	if json.Unmarshal(fields["job"], &job) == nil && job != "" {
-		id, err := a.number(ctx, job)
+		id, err := a.number(ctx, who, job)
 		if err != nil {
 			return nil, err
 		}
 		fields["job"] = []byte(id.String())
 	} else if json.Unmarshal(fields["entity"], &entity) == nil && strings.HasPrefix(entity, string(events.Job)+"/") {
-		id, err := a.number(ctx, strings.TrimPrefix(entity, string(events.Job)+"/"))
+		id, err := a.number(ctx, who, strings.TrimPrefix(entity, string(events.Job)+"/"))
 		if err != nil {
 			return nil, err
 		}
@@ -46,7 +46,8 @@ func (a *api) named(ctx context.Context, body []byte) ([]byte, error) {
 }
 
 // number returns the job that people call by a text: "42", "#42", or "41.2" for a part of a group.
-func (a *api) number(ctx context.Context, text string) (events.JobID, error) {
+// That a group is there, and how many parts it has, is told to those who may see it.
+func (a *api) number(ctx context.Context, who caller, text string) (events.JobID, error) {
 	first, nth, isPart := strings.Cut(strings.TrimPrefix(text, "#"), ".")
 	whole, err := strconv.ParseUint(first, 10, 64)
 	if err != nil || whole == 0 {
@@ -61,18 +62,23 @@ func (a *api) number(ctx context.Context, text string) (events.JobID, error) {
 		return 0, &Error{Code: Invalid, Field: "job", Message: strconv.Quote(text) + " is not a job number: write it like 42, or 41.2 for a part of a group"}
 	}
 	facts, err := a.jobFacts(ctx, id)
-	if err != nil {
+	if HasCode(err, NotFound) {
+		return 0, noJob(text, "%v", err)
+	} else if err != nil {
 		return 0, err
+	}
+	if a.mayJob(who, lab.View, id) != nil {
+		return 0, noJob(text, "there is no job %s", text)
 	}
 	parts, of := split(facts), id
 	if of = parentOf(facts); of != id {
-		return 0, refuse(NotFound, "there is no job %s: job %d is itself a part of group %d", text, id, of)
+		return 0, noJob(text, "there is no job %s: job %d is itself a part of group %d", text, id, of)
 	}
 	switch {
 	case len(parts) == 0:
-		return 0, refuse(NotFound, "there is no job %s: job %d is not a group", text, id)
+		return 0, noJob(text, "there is no job %s: job %d is not a group", text, id)
 	case n >= uint64(len(parts)):
-		return 0, refuse(NotFound, "there is no job %s: the parts of job %d are %d.0 to %d.%d", text, id, id, id, len(parts)-1)
+		return 0, noJob(text, "there is no job %s: the parts of job %d are %d.0 to %d.%d", text, id, id, id, len(parts)-1)
 	}
 	return parts[n], nil
 }

@@ -124,11 +124,16 @@ func (i Inside) keyed(ctx context.Context, bucket jetstream.KeyValue, name, dige
 // published looks for a submission by its message id; 0 is none.
 func (i Inside) published(ctx context.Context, user events.UserName, after uint64, id string) (events.JobID, error) {
 	found := events.JobID(0)
-	err := i.a.log.Scan(ctx, stream.Submissions, "submit."+events.EscapeToken(string(user)), after+1, func(m stream.Message) error {
-		if m.Header.Get(events.HeaderMsgID) == string(user)+"/"+id {
-			found = events.JobID(m.Seq)
+	for _, name := range []events.UserName{events.DoorUser, user} { // the latter of a release before, within a day of an upgrade
+		err := i.a.log.Scan(ctx, stream.Submissions, "submit."+events.EscapeToken(string(name)), after+1, func(m stream.Message) error {
+			if m.Header.Get(events.HeaderMsgID) == string(user)+"/"+id {
+				found = events.JobID(m.Seq)
+			}
+			return nil
+		})
+		if err != nil || found != 0 {
+			return found, err
 		}
-		return nil
-	})
-	return found, err
+	}
+	return 0, nil
 }

@@ -64,11 +64,12 @@ type Me struct {
 	Groups    []events.GroupName `json:"groups,omitempty"`
 	Scopes    []events.Scope     `json:"scopes,omitempty"` // of the token; none: not limited
 	From      string             `json:"from,omitempty"`
+	ActingFor events.UserName    `json:"acting_for,omitempty"` // who acts as the user; "": the user does
 }
 
 func (a *api) whoami(_ context.Context, who caller, _ none) (me Me, err error) {
 	a.read(func(s *lab.State) {
-		me = Me{User: who.user, Superuser: who.superuser(s), Staff: s.Staff(who.user), Groups: s.GroupsOf(who.user), Scopes: who.scopes, From: who.from}
+		me = Me{User: who.user, Superuser: who.superuser(s), Staff: s.Staff(who.user), Groups: s.GroupsOf(who.user), Scopes: who.scopes, From: who.from, ActingFor: who.behind}
 	})
 	return me, nil
 }

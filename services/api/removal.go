@@ -49,6 +49,9 @@ func (a *api) removeJobs(ctx context.Context, who caller, in RemoveRequest) (Rem
 	if in.Limit == 0 {
 		in.Limit = 1000
 	}
+	if err := a.mayRemove(who, in, nil); err != nil {
+		return out, err
+	}
 	filter := projections.RemovalFilter{Before: a.now(), User: in.Submitter, LogsOnly: in.LogsOnly, Limit: in.Limit + 1}
 	if in.Before != nil {
 		filter.Before = *in.Before
@@ -92,6 +95,11 @@ func (a *api) mayRemove(who caller, in RemoveRequest, fit []projections.Removabl
 	if all || who.user == in.Submitter {
 		return nil
 	}
+	for _, job := range in.Jobs { // hidden ones are not there, also for who asks about several
+		if err := a.mayJob(who, lab.View, job); err != nil {
+			return err
+		}
+	}
 	for _, j := range fit {
 		if j.User != string(who.user) {
 			return refuse(Denied, "%s may not remove job %s", who.user, j.Display)
@@ -126,7 +134,7 @@ func (a *api) namedAreThere(ctx context.Context, in RemoveRequest, fit []project
 		}
 		v, known := viewFacts(facts)
 		if !known {
-			return refuse(NotFound, "there is no job %d", job)
+			return noJob(job, "there is no job %d", job)
 		}
 		return refuse(Conflict, "job %s is %s, and only jobs that are over and all read can be erased: cancel it first, or wait", v.Display, v.State)
 	}
@@ -186,7 +194,7 @@ func (a *api) keepJob(ctx context.Context, who caller, in KeepRequest, verb lab.
 		return err
 	}
 	if _, known := viewFacts(facts); !known {
-		return refuse(NotFound, "there is no job %d", in.Job)
+		return noJob(in.Job, "there is no job %d", in.Job)
 	}
 	if _, erased := removed(facts); erased && !in.Off {
 		return refuse(Conflict, "job %d is erased: there is nothing to keep", in.Job)

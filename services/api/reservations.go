@@ -49,25 +49,28 @@ type ForeignJob struct {
 }
 
 // listReservations answers with those that are not over, by number.
-func (a *api) listReservations(_ context.Context, _ caller, _ none) ([]Reservation, error) {
+func (a *api) listReservations(_ context.Context, who caller, _ none) ([]Reservation, error) {
 	out, now := []Reservation{}, a.now()
 	a.read(func(s *lab.State) {
 		for r := range s.Reservations() {
 			if now.Before(r.Until) {
-				out = append(out, viewReservation(s, r, now))
+				out = append(out, viewReservation(s, who, r, now))
 			}
 		}
 	})
 	return out, nil
 }
 
-func viewReservation(s *lab.State, r *lab.Reservation, now time.Time) Reservation {
+// viewReservation shows a reservation, of its devices those that the caller may see, and jobs without number and name
+// where they are hidden: that one is in the way is no secret.
+func viewReservation(s *lab.State, who caller, r *lab.Reservation, now time.Time) Reservation {
 	v := Reservation{ReservationMade: r.ReservationMade, Active: r.Active(now), Covers: []Set{}}
 	for d := range s.Devices() {
-		if !r.Covers(d) {
+		if !r.Covers(d) || !who.can(s, lab.View, events.Entity{Kind: events.Device, ID: string(d.Name)}) {
 			continue
 		}
-		v.Covers = append(v.Covers, Set{d.Name, string(d.State), d.Job})
+		shown := seenJob(s, who, d.Job)
+		v.Covers = append(v.Covers, Set{d.Name, string(d.State), shown})
 		j := s.Job(d.Job)
 		if j == nil || j.Run == nil || j.State == lab.Finished || s.Holds(j.User, r) {
 			continue
@@ -77,7 +80,11 @@ func viewReservation(s *lab.State, r *lab.Reservation, now time.Time) Reservatio
 			began = j.Run.StartedAt
 		}
 		if end := began.Add(time.Duration(j.JobTimeout) * time.Second); end.After(r.From) {
-			v.Jobs = append(v.Jobs, ForeignJob{j.ID, j.User, d.Name, end})
+			foreign := ForeignJob{j.ID, j.User, d.Name, end}
+			if shown == 0 {
+				foreign.Job, foreign.User = 0, ""
+			}
+			v.Jobs = append(v.Jobs, foreign)
 		}
 	}
 	return v
@@ -114,7 +121,7 @@ func (a *api) addReservation(ctx context.Context, who caller, in ReservationRequ
 	var out Reservation
 	a.read(func(s *lab.State) {
 		if r := s.Reservation(id); r != nil {
-			out = viewReservation(s, r, now)
+			out = viewReservation(s, who, r, now)
 		}
 	})
 	return out, nil

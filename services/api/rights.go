@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -25,44 +26,80 @@ func allow(s *lab.State, who caller, verb lab.Verb, kind events.Kind, id string)
 	name := cmp.Or(who.user, "somebody without a name")
 	e := refuse(Denied, "%s may not %s %s", name, verb, strings.TrimSuffix(string(kind)+" "+id, " "))
 	if kind == events.Job && verb == lab.View {
-		e.hides = fmt.Sprintf("there is no job %s that %s may see", id, name)
+		e.hides = notSeen(id, who)
 	}
 	return e
 }
 
-// mayJob returns an error where the caller may not do that to a job.
+// mayJob returns an error where the caller may not do that to a job. Of one that the caller may not even see the
+// error is the same whatever was asked, and on the bus the same as of one that there is not.
 func (a *api) mayJob(who caller, verb lab.Verb, job events.JobID) error {
-	var err error
-	known := true
+	var rights lab.JobRights
+	known, all := false, false
 	a.read(func(s *lab.State) {
-		_, known = s.JobRights(job)
-		err = allow(s, who, verb, events.Job, job.String())
+		rights, known = s.JobRights(job)
+		all = who.can(s, verb, events.Entity{Kind: events.Job, ID: job.String()})
 	})
-	if err == nil || known {
-		return err
+	if all {
+		return nil
 	}
-	// The state forgets jobs that are long over; their own facts tell.
+	if !known {
+		var err error
+		if rights, known, err = a.rightsOfOld(job); err != nil {
+			return err
+		}
+	}
+	sees, may := false, false
+	if known {
+		a.read(func(s *lab.State) {
+			sees = lab.Covers(who.scopes, lab.View, events.Job) && s.CanJob(who.user, lab.View, rights)
+			may = lab.Covers(who.scopes, verb, events.Job) && s.CanJob(who.user, verb, rights)
+		})
+	}
+	name := cmp.Or(who.user, "somebody without a name")
+	switch {
+	case may:
+		return nil
+	case sees && !lab.Covers(who.scopes, verb, events.Job):
+		return refuse(Denied, "the token is not for that: it may be used for %s", scopesText(who.scopes))
+	}
+	e := refuse(Denied, "%s may not %s job %s", name, verb, job)
+	if !sees {
+		e.hides = notSeen(job.String(), who)
+	}
+	return e
+}
+
+// rightsOfOld returns what rights on a job hang on that the state does not know: it is long over, and its own facts
+// tell, or nobody has looked at its definition yet, which is then its submitter's alone.
+func (a *api) rightsOfOld(job events.JobID) (r lab.JobRights, known bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), visibleWithin)
 	defer cancel()
-	facts, loading := a.log.Load(ctx, events.Entity{Kind: events.Job, ID: job.String()})
-	if loading != nil {
-		return loading
-	}
-	rights, known := rightsByFacts(facts)
-	if !known {
-		return err
-	}
-	a.read(func(s *lab.State) {
-		if rights.Type == "" { // a guest: it may have run beside any
-			for t := range s.DeviceTypes() {
-				rights.Hosts = append(rights.Hosts, t.Name)
-			}
+	facts, err := a.log.Load(ctx, events.Entity{Kind: events.Job, ID: job.String()})
+	if err != nil || len(facts) > 0 {
+		r, known = rightsByFacts(facts)
+		if known && r.Type == "" { // a guest: it may have run beside any
+			a.read(func(s *lab.State) {
+				for t := range s.DeviceTypes() {
+					r.Hosts = append(r.Hosts, t.Name)
+				}
+			})
 		}
-		if lab.Covers(who.scopes, verb, events.Job) && s.CanJob(who.user, verb, rights) {
-			err = nil
-		}
-	})
-	return err
+		return r, known, err
+	}
+	s, err := a.log.Submission(ctx, uint64(job))
+	if errors.Is(err, stream.ErrNoSubmission) || err == nil && s.Parent != 0 {
+		return r, false, nil
+	}
+	return lab.JobRights{User: submitter(s)}, err == nil, err
+}
+
+// submitter returns who submitted a definition: what doors submit names the user in a header.
+func submitter(s stream.Submission) events.UserName {
+	if user := s.Header.Get(events.HeaderUser); s.User == events.DoorUser && user != "" {
+		return events.UserName(user)
+	}
+	return s.User
 }
 
 // rightsByFacts returns what rights on a job hang on, from all its facts. Of a guest the parts that it ran

@@ -89,6 +89,7 @@ const (
 	minSecret      = 20 // characters of a value that is given
 	maxSecret      = 1024
 	maxTokens      = 200 // of a user
+	maxActing      = 20  // with which one superuser acts as others at the same time
 )
 
 func (a *api) issueToken(ctx context.Context, who caller, in TokenRequest) (Token, error) {
@@ -151,7 +152,7 @@ func issue(s *lab.State, e events.TokenIssued, who caller) ([]events.Event, erro
 		facts = append(facts, events.UserAdded{User: e.User, By: who.user})
 	case u == nil:
 		return nil, noUser(e.User)
-	case programs(u) >= maxTokens:
+	case e.ActingFor == "" && programs(u) >= maxTokens:
 		return nil, refuse(Conflict, "%s has %d tokens, more are not allowed: revoke one", e.User, maxTokens)
 	}
 	if s.Token(e.Token) != nil {
@@ -160,10 +161,22 @@ func issue(s *lab.State, e events.TokenIssued, who caller) ([]events.Event, erro
 	return append(facts, e), nil
 }
 
-// programs counts the tokens that a user has given to programs.
+// actings counts the tokens with which somebody acts as others now.
+func actings(s *lab.State, user events.UserName, now time.Time) (n int) {
+	for u := range s.Users() {
+		for _, t := range u.Tokens {
+			if t.ActingFor == user && now.Before(t.Expires) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// programs counts the tokens that a user has given to programs. With which others act as the user is not its doing.
 func programs(u *lab.User) (n int) {
 	for _, t := range u.Tokens {
-		if t.Kind == "" {
+		if t.Kind == "" && t.ActingFor == "" {
 			n++
 		}
 	}
@@ -195,7 +208,8 @@ func (a *api) ofToken(ctx context.Context, who caller, in TokenRequest, decide f
 		if t == nil || in.User != "" && t.User != in.User {
 			return nil, refuse(NotFound, "there is no token %s: `strata tokens` lists them", in.Token)
 		}
-		if err := mayHaveTokens(s, who, t.User, true); err != nil && !(who.acting && t.ActingFor != "") {
+		// Who acts as another may end that: their own acting, whichever token they act with.
+		if err := mayHaveTokens(s, who, t.User, true); err != nil && !(who.acting && t.ActingFor == who.behind) {
 			return nil, err
 		}
 		return decide(t), nil
@@ -249,6 +263,9 @@ func (a *api) actAs(ctx context.Context, who caller, in ActRequest) (Token, erro
 			return nil, refuse(Denied, "who acts as another cannot act as a third")
 		case s.Superuser(in.User):
 			return nil, refuse(Denied, "%s is a superuser: nobody acts as one", in.User)
+		}
+		if n := actings(s, who.user, a.now()); n >= maxActing {
+			return nil, refuse(Conflict, "%s acts as others with %d tokens already, more are not allowed: revoke one, or wait for its end", who.user, n)
 		}
 		return issue(s, e, who)
 	})

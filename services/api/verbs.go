@@ -44,6 +44,7 @@ func verbs() map[string]handler {
 		"permissions.revoke":   verb((*api).revokePermission),
 		"permissions.open":     verb((*api).openLab),
 
+		"jobs.submit":   verb((*api).submitJob),
 		"jobs.list":     verb((*api).listJobs),
 		"jobs.find":     verb((*api).findJobs),
 		"jobs.row":      verb((*api).jobRow),

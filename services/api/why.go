@@ -29,7 +29,7 @@ func (a *api) whyJob(ctx context.Context, who caller, in JobRequest) (Why, error
 	waits := false
 	a.read(func(s *lab.State) {
 		if w.Explanation, waits = s.Explain(in.Job, a.now()); waits {
-			w = explained(s, w.Explanation)
+			w = explained(s, withoutHiddenJobs(s, who, w.Explanation))
 			w.Estimate = s.Estimate(in.Job, a.now())
 		}
 	})
@@ -119,6 +119,9 @@ func summary(s *lab.State, e lab.Explanation) string {
 		parts = append(parts, e.Capped)
 	}
 	text := fmt.Sprintf("of %d devices that fit: %s", len(fitting), strings.Join(parts, ", "))
+	if len(fitting) == 1 { // "of 1 devices that fit: 1 busy"
+		text = "the one device that fits: " + strings.TrimPrefix(strings.Join(parts, ", "), "1 ")
+	}
 	switch n := e.Place - 1; {
 	case n == 1:
 		text += "; 1 job stands before it"
@@ -192,7 +195,10 @@ func obstacle(s *lab.State, c lab.Candidate) string {
 	case "":
 		return "free, being looked at now"
 	case lab.Busy:
-		if c.Since.IsZero() {
+		switch {
+		case c.Job == 0:
+			return "a job that you may not see has it"
+		case c.Since.IsZero():
 			return "is being released after job " + displayed(s, c.Job)
 		}
 		return fmt.Sprintf("job %s has it since %s", displayed(s, c.Job), c.Since.UTC().Format(time.RFC3339))
@@ -213,7 +219,7 @@ func obstacle(s *lab.State, c lab.Candidate) string {
 	case lab.WorkerHealth:
 		return fmt.Sprintf("its worker %s is in %s", c.Worker, c.Reason)
 	case lab.WorkerFull:
-		return fmt.Sprintf("its worker %s has %d devices in use, its limit", c.Worker, c.Limit)
+		return fmt.Sprintf("its worker %s has as many devices in use as it may: %d", c.Worker, c.Limit)
 	case lab.NoDictionary:
 		return "has no dictionary yet"
 	case lab.WrongType:

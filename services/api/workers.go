@@ -57,9 +57,9 @@ func (a *api) showWorker(_ context.Context, who caller, in WorkerRequest) (Worke
 			if d.State != lab.DeviceIdle {
 				out.Running++
 			}
-			if d.Job != 0 {
-				out.Jobs = append(out.Jobs, d.Job)
-				out.JobDisplays = append(out.JobDisplays, displayed(s, d.Job))
+			if job := seenJob(s, who, d.Job); job != 0 {
+				out.Jobs = append(out.Jobs, job)
+				out.JobDisplays = append(out.JobDisplays, displayed(s, job))
 			}
 		}
 	})

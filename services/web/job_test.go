@@ -79,9 +79,9 @@ func TestJobStates(t *testing.T) {
 		more       lab
 		want       []string
 	}{
-		{"waits", `"state":"Submitted","why":"of 1 devices that fit: 1 busy"`, lab{"jobs.why": `{"summary":"of 1 devices that fit: 1 busy","place":2,"behind":["4"],
+		{"waits", `"state":"Submitted","why":"the one device that fits: busy"`, lab{"jobs.why": `{"summary":"the one device that fits: busy","place":2,"behind":["4"],
 			"devices":["bbb-1: job 3 has it"],"estimate":{"known":true,"earliest":"2026-11-23T12:01:00Z","likely":"2026-11-23T12:05:00Z","latest":"2026-11-23T12:20:00Z","basis":9}}`},
-			[]string{"Waits", "1 busy", "2 among", `href="/scheduler/job/4"`, "bbb-1: job 3 has it", "in 5 min", "9 measured jobs"}},
+			[]string{"Waits", "the one device that fits: busy", "2 among", `href="/scheduler/job/4"`, "bbb-1: job 3 has it", "in 5 min", "9 measured jobs"}},
 		{"runs", `"state":"Running","started":"2026-11-23T11:59:30Z"`, lab{"log.outline": `{"lines":9,"sections":[{"kind":"action","name":"boot","level":"2","start":1,"began":"2026-11-23T11:59:40Z"}]}`},
 			[]string{"<b>Running</b>", "in boot", "runs for", "live"}},
 		{"is refused", `"state":"Rejected","health":"Incomplete","error_type":"Job","problems":[{"message":"extra keys","path":"data['x']","line":2,"column":1}]`, lab{"jobs.texts": `[{"original":"a: b\nx: 1\n"}]`},

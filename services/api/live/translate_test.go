@@ -23,7 +23,7 @@ func TestTranslate(t *testing.T) {
 		events.DeviceAdded{Device: "q1", DeviceType: "qemu", Worker: "w1", Health: events.Good, By: "alice"},
 		events.DeviceHealthSet{Device: "q1", Health: events.Maintenance, By: "alice", Reason: "looks odd"},
 		events.DeviceHealthSet{Device: "q1", Health: events.Good, By: "alice"},
-		events.JobSubmitted{Job: 7, Display: "7", User: "bob", Name: "smoke", DeviceType: "qemu", At: noon, Priority: 50},
+		events.JobSubmitted{Job: 7, Display: "7", User: "bob", Name: "smoke", DeviceType: "qemu", At: noon, Priority: 50, Visibility: events.Visibility{Public: true}},
 		events.JobPrioritySet{Job: 7, Priority: 80, By: "bob"},
 		events.JobScheduled{Job: 7, Device: "q1", Worker: "w1", Lease: 7},
 		events.DeviceReserved{Device: "q1", Job: 7, Lease: 7},

@@ -36,7 +36,7 @@ func (a *app) client() (api.Client, func(), error) {
 		conn.Close()
 		return api.Client{}, nil, explain(err)
 	}
-	c.User = me.User
+	c.User, c.Acting = me.User, me.ActingFor != ""
 	return c, conn.Close, nil
 }
 

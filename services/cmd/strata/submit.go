@@ -116,9 +116,17 @@ func publish(ctx context.Context, c api.Client, body []byte) (events.JobID, erro
 	if c.User == "" {
 		return 0, errors.New("submit: sign in first; give a token with --token or STRATA_TOKEN")
 	}
+	id := uuid.NewString()
+	if c.Acting {
+		var got api.Receipt
+		if err := c.Call(ctx, "jobs.submit", api.SubmitRequest{Definition: string(body), ID: id}, &got); err != nil {
+			return 0, fmt.Errorf("submit: %w", err)
+		}
+		return got.Job, nil
+	}
 	m := nats.NewMsg(submitTo(c.User))
 	m.Data = body
-	m.Header.Set(nats.MsgIdHdr, string(c.User)+"/"+uuid.NewString())
+	m.Header.Set(nats.MsgIdHdr, string(c.User)+"/"+id)
 	for try := 1; ; try++ {
 		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
 		reply, err := c.Conn.RequestMsgWithContext(attempt, m)
