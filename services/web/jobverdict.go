@@ -62,7 +62,7 @@ func verdictOfJob(q *request, d *jobData) verdictPanel {
 	if !j.Over() {
 		return verdictPanel{}
 	}
-	v := verdictPanel{Shown: true, Tone: "bad", Class: j.ErrorType, Error: j.Error, Problems: j.Problems, Comment: d.Row.Comment, Tags: d.Row.FailureTags,
+	v := verdictPanel{Shown: true, Tone: "bad", Class: j.ErrorType, Error: j.Error, Problems: problemsShown(j.Problems, j.Error), Comment: d.Row.Comment, Tags: d.Row.FailureTags,
 		By: j.CanceledBy, Cause: j.CancelWhy}
 	switch {
 	case j.State == "Rejected":
@@ -307,4 +307,20 @@ func waiting(q *request, j shownJob) *waitPanel {
 	}
 	w.When = readEstimate(w.Estimate.Earliest, w.Estimate.Likely, w.Estimate.Latest)
 	return &w
+}
+
+// problemsShown is what the list of a refusal's problems has beside the error above it: of the one that is the error
+// only where it is, and no path that stands in LAVA's words already.
+func problemsShown(all []events.Problem, above string) []events.Problem {
+	shown := slices.Clone(all)
+	for i := range shown {
+		p := &shown[i]
+		if p.Path != "" && strings.Contains(p.Message, p.Path) {
+			p.Path = ""
+		}
+		if p.Message == above && p.Line > 0 {
+			p.Message = ""
+		}
+	}
+	return shown
 }

@@ -143,11 +143,7 @@ func (a *app) printJob(j api.Job) {
 		line("canceled by", strings.TrimSuffix(string(j.CanceledBy)+": "+j.CancelWhy, ": "))
 	}
 	for _, p := range j.Problems {
-		where := p.Path
-		if strings.Contains(p.Message, where) {
-			where = ""
-		}
-		line("problem", strings.TrimSpace(fmt.Sprintf("line %d: %s %s", p.Line, p.Message, where)))
+		line("problem", problemText(p, j.Error))
 	}
 	a.printJudgement(j.Judgement, line)
 	a.printAttempts(j, line)
@@ -246,4 +242,21 @@ one that is over, is named, and the exit status is 1; the others are ended all t
 	}
 	cmd.Flags().StringVar(&in.Reason, "reason", "", "why, for those who read the job later")
 	return cmd
+}
+
+// problemText says what is wrong with a definition, and where. What the reason above it says already, and a path that
+// is in LAVA's words, are not said again.
+func problemText(p events.Problem, reason string) string {
+	var parts []string
+	if p.Line > 0 {
+		parts = append(parts, fmt.Sprintf("line %d, column %d", p.Line, p.Column))
+	}
+	switch {
+	case p.Message == reason && p.Line > 0:
+	case p.Path == "" || strings.Contains(p.Message, p.Path):
+		parts = append(parts, p.Message)
+	default:
+		parts = append(parts, p.Message+" ("+p.Path+")")
+	}
+	return strings.Join(parts, ": ")
 }

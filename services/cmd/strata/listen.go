@@ -22,6 +22,34 @@ type opening struct {
 	encrypted bool   // the process's certificate is used there, where there is one
 }
 
+// named returns the key and the flag that an address comes from.
+func (o opening) named() string {
+	if o.flag == "" {
+		return o.key
+	}
+	return o.key + ", " + o.flag
+}
+
+// possible refuses an address that nothing could ever listen on, before anything is made on disk: one that cannot be
+// read, or whose host is not this machine. That another process has the port is told when it is opened.
+func (o opening) possible() error {
+	if o.address == "" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(o.address)
+	if err != nil {
+		return misuse("%s is %q: write host:port, such as 127.0.0.1:8080 or :8080", o.named(), o.address)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return misuse("%s is %q: the port is %q, allowed are 0 to 65535", o.named(), o.address, port)
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		return misuse("%s is %q: cannot listen there: %v", o.named(), o.address, err)
+	}
+	return l.Close()
+}
+
 // closed refuses ports that other machines reach and that nothing encrypts: whoever listens on the way has the
 // tokens of all who use them.
 func closed(l config.Listen, openings ...opening) error {
@@ -29,10 +57,7 @@ func closed(l config.Listen, openings ...opening) error {
 		if o.address == "" || l.AllowPlaintext || !exposed(o.address) || o.encrypted && l.Certificate != "" {
 			continue
 		}
-		name := o.key
-		if o.flag != "" {
-			name += ", " + o.flag
-		}
+		name := o.named()
 		if !o.encrypted {
 			return misuse("%s (%s) is reached from other machines, and what is spoken there cannot be encrypted:"+
 				" listen on 127.0.0.1, or allow it with --allow-plaintext (listen.allow_plaintext)", o.address, name)
@@ -46,6 +71,11 @@ func closed(l config.Listen, openings ...opening) error {
 
 // openings refuses what [closed] does, and reads the certificate of the others.
 func openings(l config.Listen, now func() time.Time, logger *slog.Logger, all ...opening) (*certificates, error) {
+	for _, o := range all {
+		if err := o.possible(); err != nil {
+			return nil, err
+		}
+	}
 	if err := closed(l, all...); err != nil {
 		return nil, err
 	}

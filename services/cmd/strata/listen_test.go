@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -42,6 +45,30 @@ func TestClosed(t *testing.T) {
 		if (tt.says == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: got %v, want %q", tt.name, err, tt.says)
 		}
+	}
+}
+
+// TestImpossibleListen gives addresses that nothing can listen on: `strata up` says so and leaves no data directory.
+func TestImpossibleListen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	data := filepath.Join(w.dir, "never")
+	for flag, tries := range map[string]map[string]string{
+		"--listen": {"nonsense": "write host:port", "127.0.0.1:99999": `the port is "99999", allowed are 0 to 65535`, "127.0.0.1:": `the port is ""`,
+			"192.0.2.1:8080": "cannot listen there", "no-such-host.invalid:1": "cannot listen there"},
+		"--listen-nats": {"127.0.0.1": "write host:port", "127.0.0.1:nats": `the port is "nats"`},
+		"--listen-sql":  {"::1:5": "write host:port"},
+	} {
+		for address, says := range tries {
+			args := []string{"up", "--data", data, "--allow-plaintext", "--listen", "127.0.0.1:0", "--listen-nats", "127.0.0.1:0", "--listen-sql", "", flag, address}
+			status, text := w.strata(t, args...)
+			if status != exitMisuse || !strings.Contains(text, says) || !strings.Contains(text, flag) {
+				t.Errorf("strata up %s %s: exit %d, says %q; want %d and %q with the flag", flag, address, status, text, exitMisuse, says)
+			}
+		}
+	}
+	if _, err := os.Stat(data); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the data directory after refusals: %v; want none", err)
 	}
 }
 

@@ -256,3 +256,23 @@ func TestExpandConfig(t *testing.T) {
 		t.Errorf("expandConfig: got %q, want %q", got, want)
 	}
 }
+
+// TestProblemText shows that a refusal says each thing once.
+func TestProblemText(t *testing.T) {
+	t.Parallel()
+	const said = "extra keys not allowed @ data['x']"
+	for _, tt := range []struct {
+		p    events.Problem
+		want string
+	}{
+		{events.Problem{Message: said, Path: "data['x']", Line: 4, Column: 1}, "line 4, column 1"},
+		{events.Problem{Message: said, Path: "data['x']"}, said},
+		{events.Problem{Message: "too long @ data['y']", Path: "data['y']", Line: 2, Column: 3}, "line 2, column 3: too long @ data['y']"},
+		{events.Problem{Message: "too long", Path: "data['y']", Line: 2, Column: 3}, "line 2, column 3: too long (data['y'])"},
+		{events.Problem{Message: "the lab is full"}, "the lab is full"},
+	} {
+		if got := problemText(tt.p, said); got != tt.want {
+			t.Errorf("problem %+v below %q: %q, want %q", tt.p, said, got, tt.want)
+		}
+	}
+}
