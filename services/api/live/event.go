@@ -22,6 +22,7 @@ type Event struct {
 
 	about  events.Entity     // who may see this hears of it
 	worker events.WorkerName // where the job runs, "" where it is no job's or the job runs nowhere
+	array  []byte            // the five parts as /ws/ tells them, written once for all who hear it
 }
 
 // server is whom LAVA names where nobody's job is told of.
@@ -43,6 +44,15 @@ func newEvent(r stream.Recorded, topic string, user string, about events.Entity,
 // Frames returns the event's five parts as LAVA's clients read them: topic, id, time, user and data.
 func (e Event) Frames(prefix string) [5]string {
 	return [5]string{prefix + "." + e.Topic, e.ID.String(), isoTime(e.At), e.User, e.Data}
+}
+
+// marshal returns the five parts as a JSON array.
+func (e Event) marshal(prefix string) []byte {
+	text, err := json.Marshal(e.Frames(prefix))
+	if err != nil {
+		panic(err) // strings
+	}
+	return text
 }
 
 // isoTime writes a time as Python's isoformat does.

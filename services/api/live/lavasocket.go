@@ -44,8 +44,7 @@ func (l *Live) ServeLAVA(in api.Inside, w http.ResponseWriter, r *http.Request) 
 	for {
 		select {
 		case e := <-hears.queue:
-			text, err := json.Marshal(e.Frames(l.Prefix))
-			if err != nil || write(ctx, c, text) != nil {
+			if write(ctx, c, e.array) != nil {
 				return
 			}
 		case <-hears.slow:

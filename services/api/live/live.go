@@ -63,24 +63,26 @@ func New(s Settings) *Live {
 type listener struct {
 	user   events.UserName   // who hears what he may see
 	worker events.WorkerName // or a worker, who hears of his own jobs
-	queue  chan Event
-	slow   chan struct{} // closed when the queue has no room
+	// queue has what he is to hear. Its elements are all listeners' together: with thousands of them a copy for each
+	// would be most of what the lab keeps in memory.
+	queue chan *Event
+	slow  chan struct{} // closed when the queue has no room
 }
 
-// hears says whether an event is the listener's to hear.
-func (l *listener) hears(s *lab.State, e Event) bool {
+// hears says whether an event is the listener's to hear. Rights are asked of may, which remembers them.
+func (l *listener) hears(e *Event, may func(events.UserName) bool) bool {
 	if e.Topic == "event" {
 		return false // LAVA tells these by ZeroMQ alone
 	}
 	if l.worker != "" {
 		return e.Topic == "testjob" && e.worker == l.worker
 	}
-	return s.Can(l.user, lab.View, e.about)
+	return may(l.user)
 }
 
 // listen adds a listener; leave takes him away.
 func (l *Live) listen(user events.UserName, worker events.WorkerName) *listener {
-	in := &listener{user: user, worker: worker, queue: make(chan Event, queued), slow: make(chan struct{})}
+	in := &listener{user: user, worker: worker, queue: make(chan *Event, queued), slow: make(chan struct{})}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.listeners[in] = struct{}{}
@@ -157,18 +159,31 @@ func (l *Live) fold(r stream.Recorded) {
 
 // tell hands an event to everybody who may hear it. It holds the lock.
 func (l *Live) tell(e Event) {
+	// Most of thousands listen in one name, or in none: each name's right is looked up once.
+	known := map[events.UserName]bool{}
+	may := func(user events.UserName) bool {
+		can, asked := known[user]
+		if !asked {
+			can = l.events.lab.Can(user, lab.View, e.about)
+			known[user] = can
+		}
+		return can
+	}
 	for in := range l.listeners {
-		if !in.hears(l.events.lab, e) {
+		if !in.hears(&e, may) {
 			continue
 		}
+		if e.array == nil {
+			e.array = e.marshal(l.Prefix)
+		}
 		select {
-		case in.queue <- e:
+		case in.queue <- &e:
 		default:
 			close(in.slow)
 			delete(l.listeners, in)
 		}
 	}
-	if l.Listen != "" && (l.All || l.events.lab.Can("", lab.View, e.about)) {
+	if l.Listen != "" && (l.All || may("")) {
 		var frames [][]byte
 		for _, f := range e.Frames(l.Prefix) {
 			frames = append(frames, []byte(f))

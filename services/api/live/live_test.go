@@ -31,6 +31,7 @@ import (
 type site struct {
 	*eventtest.Broker
 	url  string
+	door http.Handler // what answers at url
 	live *Live
 	key  access.Key
 	in   api.Inside
@@ -69,7 +70,7 @@ func newSite(t *testing.T, s Settings) *site {
 			}
 		}
 	})
-	return &site{Broker: b, url: server.URL, live: l, key: key, in: in}
+	return &site{Broker: b, url: server.URL, door: d, live: l, key: key, in: in}
 }
 
 // listening waits until so many hear LAVA's events.

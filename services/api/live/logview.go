@@ -54,7 +54,8 @@ func (l *Live) ServeLines(in api.Inside, w http.ResponseWriter, r *http.Request)
 
 // ServeOutline answers GET /api/v1/jobs/{job}/log/outline with [api.LogOutline].
 func (l *Live) ServeOutline(in api.Inside, w http.ResponseWriter, r *http.Request) {
-	serveView(in, w, r, "log.outline", map[string]any{"job": r.PathValue("job")}, nil)
+	asked, err := viewQuery(r, nil, nil)
+	serveView(in, w, r, "log.outline", asked, err)
 }
 
 // serveView asks a verb and answers with its JSON, compressed where the client takes that: text of consoles shrinks to a tenth.
