@@ -316,19 +316,6 @@ func (q *request) tags(wrong error) (page, error) {
 	return q.withWrong(page{template: "tags", data: map[string]any{"Tags": tags}, crumbs: adminCrumbs("Tags"), styles: []string{"query.css"}, live: "tag/"}, wrong)
 }
 
-// withWrong adds what was wrong with a form to the data of its page.
-func (q *request) withWrong(p page, wrong error) (page, error) {
-	if wrong == nil {
-		return p, nil
-	}
-	no, ok := refusal(wrong)
-	if !ok || no.Code == "denied" {
-		return page{}, wrong
-	}
-	p.data.(map[string]any)["Wrong"], p.status = no.Message, no.status()
-	return p, nil
-}
-
 // changeTag adds, describes or removes a tag.
 func changeTag(q *request) (page, error) {
 	if err := q.runs(); err != nil {

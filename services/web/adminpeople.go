@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -129,12 +128,6 @@ func saveUser(q *request) (page, error) {
 		return q.userToChange(err)
 	}
 	return page{to: back, note: note}, nil
-}
-
-// unknownDo refuses a form that does not say what it is for: taken for the whole form, one that lacks most fields
-// would empty them.
-func unknownDo(q *request, allowed ...string) error {
-	return &Refusal{Code: "invalid", Field: "do", Message: fmt.Sprintf("do is %q; allowed are %s", q.PostFormValue("do"), strings.Join(allowed, ", "))}
 }
 
 // groupsPage lists groups.

@@ -32,14 +32,14 @@ func TestDevicePages(t *testing.T) {
 	s := boards().site(t)
 	for path, says := range map[string][]string{
 		"/scheduler/alldevices":                    {"b1", "b2", "kvm", "away", "smoke"},
-		"/scheduler/alldevices/online":             {"b1", "-b2"},
-		"/scheduler/alldevices?health=bad":         {"b2", "-b1<"},
+		"/scheduler/alldevices/online":             {"b1", "->b2<"},
+		"/scheduler/alldevices?health=bad":         {"b2", "->b1<"},
 		"/scheduler/labhealth/":                    {"smoke"},
 		"/scheduler/device/b2":                     {"Its worker w2 is offline: no sign for 15s.", "Its configuration is not valid: actions is missing", "has no health check", "Set health", "smoke"},
 		"/scheduler/device/b2/devicedict":          {"extends &#39;board.jinja2&#39;", `Extends <a href="/scheduler/device_type/board">`, "actions is missing"},
 		"/scheduler/device/b2/devicedict?rendered": {"a: 1"},
 		"/scheduler/device/b2/edit":                {"Look at it first"},
-		"/scheduler/device_types":                  {"board", "-other", "1 free, 1 busy"},
+		"/scheduler/device_types":                  {"board", "->other<", "1 free, 1 busy"},
 		"/scheduler/device_types?empty":            {"board", "other"},
 		"/scheduler/queue":                         {"later", "of 2 devices that fit: 1 busy, 1 away", "in 1 h"},
 		"/scheduler/":                              {"1 / 2", "devices online"},

@@ -83,17 +83,6 @@ func plainDictionary(q *request) (page, error) {
 	return q.file(name+".yaml", "application/yaml", config), nil
 }
 
-// file answers with a file to keep.
-func (q *request) file(name, contentType, text string) page {
-	h := q.w.Header()
-	h.Set("Content-Type", contentType)
-	h.Set("Content-Disposition", `attachment; filename="`+safeFile(name)+`"`)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	_, _ = q.w.Write([]byte(text)) // the browser may be gone
-	return page{written: true}
-}
-
 // historyData is what a page of versions shows.
 type historyData struct {
 	Versions []configVersion // the newest first

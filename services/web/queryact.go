@@ -1,20 +1,10 @@
 package web
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"strconv"
 )
-
-// confirmation asks before something is done. LAVA does these things on GET; a link that somebody else planted would
-// do them too, so here the address asks and its button does.
-type confirmation struct {
-	Question, Button string
-	Post, Back       string // address that does it; address that does not
-	Fields           []pair
-}
 
 // confirmQuery asks before something is done with a query.
 func confirmQuery(what string) func(*request) (page, error) {
@@ -157,36 +147,4 @@ func alikeJobs(q *request) (page, error) {
 		return page{}, &Refusal{Code: "conflict", Message: "what this job has in these fields cannot be written into an address: it has a comma or two underscores; leave that field out"}
 	}
 	return page{to: "/results/query/+custom?" + url.Values{"entity": {found.Entity}, "conditions": {found.Address}}.Encode()}, nil
-}
-
-// number reads a number of an address; what is none is 0.
-func number(text string) int {
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 {
-		return 0
-	}
-	return n
-}
-
-// nonZero is a number as an address has it, "" for 0, which leaves it out.
-func nonZero(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.Itoa(n)
-}
-
-// oneOf returns a word if it is among those allowed, else the fallback.
-func oneOf(word, fallback string, allowed ...string) string {
-	if slices.Contains(allowed, word) {
-		return word
-	}
-	return fallback
-}
-
-// refusal returns what the lab refused, if err is that.
-func refusal(err error) (*Refusal, bool) {
-	var no *Refusal
-	ok := errors.As(err, &no)
-	return no, ok
 }

@@ -66,10 +66,10 @@ type jobCases struct {
 
 // suiteCount is a suite with the counts of its cases.
 type suiteCount struct {
-	Name                             string
-	Pass, Fail, Skip, Unknown, Total int
-	First                            time.Time
-	Failed                           []events.Case // the first few
+	outcomeCounts
+	Name   string
+	First  time.Time     // when its first case was recorded
+	Failed []events.Case // the first few
 }
 
 // mostFailed is how many failed cases of a suite the page of a job names.
@@ -87,18 +87,8 @@ func suitesOf(cases []events.Case) []*suiteCount {
 			at[c.Suite] = s
 			all = append(all, s)
 		}
-		s.Total++
-		switch c.Result {
-		case events.Pass:
-			s.Pass++
-		case events.Fail:
-			if s.Fail++; len(s.Failed) < mostFailed {
-				s.Failed = append(s.Failed, c)
-			}
-		case events.Skip:
-			s.Skip++
-		default:
-			s.Unknown++
+		if s.add(c.Result); c.Result == events.Fail && len(s.Failed) < mostFailed {
+			s.Failed = append(s.Failed, c)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *suiteCount) int {
