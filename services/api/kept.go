@@ -26,6 +26,7 @@ const (
 	keptTime    = time.Minute // tables are purged, and made anew, without a fact that tells of it
 	keptRoom    = 16 << 20    // bytes of all answers
 	keptLargest = 1 << 20     // bytes of one
+	keptBeside  = 256         // bytes that one takes beside its own: a question that names the hour is another each second
 )
 
 // readsTables says of a verb that its answer follows from facts alone, or (true) from facts and results.
@@ -141,11 +142,14 @@ func (k *answers) put(key [sha256.Size]byte, e keptAnswer) {
 		k.order = append(k.order, key)
 	}
 	k.bytes += len(e.body) - len(old.body)
+	if !known {
+		k.bytes += keptBeside
+	}
 	k.entries[key] = e
 	for k.bytes > keptRoom {
 		oldest := k.order[0]
 		k.order = k.order[1:]
-		k.bytes -= len(k.entries[oldest].body)
+		k.bytes -= len(k.entries[oldest].body) + keptBeside
 		delete(k.entries, oldest)
 	}
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -153,5 +154,17 @@ func TestAnswersAreBounded(t *testing.T) {
 	}
 	if len(k.order) != len(k.entries) {
 		t.Errorf("%d places for %d answers", len(k.order), len(k.entries))
+	}
+}
+
+// TestSmallAnswersFillTheRoomToo holds that answers of a few bytes, which are another each second, do not pile up.
+func TestSmallAnswersFillTheRoomToo(t *testing.T) {
+	t.Parallel()
+	k := newAnswers()
+	for i := range 2 * keptRoom / keptBeside {
+		k.put(sha256.Sum256(fmt.Append(nil, i)), keptAnswer{body: []byte("{}")})
+	}
+	if n := len(k.entries); n > keptRoom/keptBeside || n != len(k.order) || n < 1000 {
+		t.Errorf("%d answers are kept in an order of %d, want %d at most", n, len(k.order), keptRoom/keptBeside)
 	}
 }
