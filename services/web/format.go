@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,38 @@ func moment(now time.Time, at any) template.HTML {
 	}
 	exact := t.UTC().Format("2006-01-02 15:04:05 UTC")
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.UTC().Format(time.RFC3339Nano), exact, template.HTMLEscapeString(ago(now, t))))
+}
+
+// stamp is a time as sentences of the lab's interface have it.
+var stamp = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
+
+// sentence draws a sentence that names times: of today by the hour, with the exact ones as titles.
+func sentence(now time.Time, text string) template.HTML {
+	return template.HTML(stamp.ReplaceAllStringFunc(template.HTMLEscapeString(text), func(one string) string {
+		t, err := time.Parse(time.RFC3339, one)
+		if err != nil {
+			return one // such as the 30th of February
+		}
+		shape := "2 Jan 2006 15:04 UTC"
+		if t.Format(time.DateOnly) == now.UTC().Format(time.DateOnly) {
+			shape = "15:04 UTC"
+		}
+		return `<span title="` + one + `">` + t.Format(shape) + `</span>`
+	}))
+}
+
+// linked draws a sentence about a job with a link to it: where the sentence names it, as [41], or else behind it.
+func linked(text string, job uint64) template.HTML {
+	safe := template.HTMLEscapeString(text)
+	if job == 0 {
+		return template.HTML(safe)
+	}
+	link := fmt.Sprintf(`<a class="id" href="/scheduler/job/%d">%d</a>`, job, job)
+	name := fmt.Sprintf("[%d]", job)
+	if strings.Contains(safe, name) {
+		return template.HTML(strings.Replace(safe, name, link, 1))
+	}
+	return template.HTML(safe + " " + link)
 }
 
 // timeOf takes what holds times: a time, a pointer to one, or nothing.
@@ -35,6 +68,8 @@ func timeOf(at any) (time.Time, bool) {
 func ago(now, t time.Time) string {
 	d := now.Sub(t)
 	switch {
+	case d < -time.Hour: // what is to come is rounded: two hours less a minute are not one
+		return "in " + coarse(-d+30*time.Minute)
 	case d < -time.Second:
 		return "in " + coarse(-d)
 	case d < 10*time.Second:

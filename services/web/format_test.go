@@ -37,6 +37,34 @@ func TestAgoAndLength(t *testing.T) {
 	if got := ago(noon, noon.Add(90*time.Second)); got != "in 1 min" {
 		t.Errorf("what is to come: %q", got)
 	}
+	if got := ago(noon, noon.Add(119*time.Minute)); got != "in 2 h" {
+		t.Errorf("two hours less a minute are said %q, want them rounded", got)
+	}
+}
+
+// TestSentences draws what the interface says of times and jobs, and nothing of it as markup.
+func TestSentences(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"<b>: job 4 has it since 2026-11-23T11:33:09Z": `&lt;b&gt;: job 4 has it since <span title="2026-11-23T11:33:09Z">11:33 UTC</span>`,
+		"reserved until 2026-12-01T08:00:00Z (<i>)":    `reserved until <span title="2026-12-01T08:00:00Z">1 Dec 2026 08:00 UTC</span> (&lt;i&gt;)`,
+		"2026-02-30T08:00:00Z is no day":               "2026-02-30T08:00:00Z is no day",
+	} {
+		if got := string(sentence(noon, text)); got != want {
+			t.Errorf("%q is drawn as %s, want %s", text, got, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"Infrastructure error after [77]": `Infrastructure error after <a class="id" href="/scheduler/job/77">77</a>`,
+		"<b>":                             `&lt;b&gt; <a class="id" href="/scheduler/job/77">77</a>`,
+	} {
+		if got := string(linked(text, 77)); got != want {
+			t.Errorf("%q of job 77 is drawn as %s, want %s", text, got, want)
+		}
+	}
+	if got := string(linked("a & b", 0)); got != "a &amp; b" {
+		t.Errorf("a sentence about no job is drawn as %s", got)
+	}
 }
 
 // TestMoments draws times with the exact one beside them, and what is no time as a dash.

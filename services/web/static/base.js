@@ -25,6 +25,7 @@ const coarse = (ms) => {
 };
 
 const ago = (ms) => {
+  if (ms < -3600_000) return `in ${coarse(-ms + 1800_000)}`;
   if (ms < -1000) return `in ${coarse(-ms)}`;
   return ms < 10_000 ? "just now" : `${coarse(ms)} ago`;
 };

@@ -70,7 +70,7 @@ const show = (problems) => {
     const head = document.createElement("b");
     head.textContent = (p.warning ? "Warning" : "Error") + (p.line ? `, line ${p.line}` : "");
     item.append(head, " ", p.message);
-    if (p.path) {
+    if (p.path && !p.message.includes(p.path)) {
       const code = document.createElement("code");
       code.textContent = p.path;
       item.append(" ", code);
