@@ -142,7 +142,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		k.put([32]byte{byte(i)}, keptAnswer{body: []byte(big)})
 	}
 	k.put([32]byte{1, 1}, keptAnswer{body: []byte(big + "x")})
-	if _, ok := k.entries[[32]byte{1, 1}]; ok || k.bytes > keptRoom || len(k.entries) != keptRoom/keptLargest {
+	if _, ok := k.entries[[32]byte{1, 1}]; ok || k.bytes > keptRoom || len(k.entries) != keptRoom/(keptLargest+keptBeside) {
 		t.Errorf("%d answers of %d bytes are kept, the too large one %v", len(k.entries), k.bytes, ok)
 	}
 	if _, ok := k.entries[[32]byte{39}]; !ok {
