@@ -383,3 +383,22 @@ func brief(all []stream.Message) []string {
 }
 
 var quiet = slog.New(slog.DiscardHandler)
+
+// Who stops reading says nothing of the segment.
+func TestEndedReadingIsNoDamage(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.job(t, "alice", "job_name: x\n", 1)
+	l.append(t, events.TagAdded{Tag: "later"})
+	s := l.service(t, Deps{})
+	if _, err := s.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	segment := s.chains[stream.Lab].list()[0]
+	for name, ended := range map[string]error{"the reader's own end": errors.New("enough"), "a shutdown": context.Canceled} {
+		err := readSegment(t.Context(), s.store, segment, func(record) error { return ended })
+		if !errors.Is(err, ended) || errors.Is(err, errDamaged) {
+			t.Errorf("%s: got %v, want %v", name, err, ended)
+		}
+	}
+}

@@ -63,14 +63,11 @@ func (r *Reader) Messages(ctx context.Context, name, subject string, from, to ui
 					return nil // erased
 				}
 				if err != nil {
-					return callerError{err}
+					return err
 				}
 				m.Data = text
 			}
-			if err := each(m); err != nil {
-				return callerError{err}
-			}
-			return nil
+			return each(m)
 		})
 		if err != nil {
 			return err

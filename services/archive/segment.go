@@ -178,9 +178,10 @@ func readSegment(ctx context.Context, store Store, s Segment, each func(record) 
 	return err
 }
 
-// openSegment reads the bytes of a segment.
+// openSegment reads the bytes of a segment. An error of each is returned as it is: it says nothing of the segment.
 func openSegment(name string, data []byte, each func(record) error) (header, error) {
 	var h header
+	var own error // of each
 	last, count := uint64(0), 0
 	err := lines(bytes.NewReader(data), func(n int, l []byte) error {
 		if n == 0 {
@@ -200,10 +201,11 @@ func openSegment(name string, data []byte, each func(record) error) (header, err
 			return fmt.Errorf("line %d: sequence %d after %d, in a segment of %d to %d", n+1, r.Seq, last, h.First, h.Last)
 		}
 		last, count = r.Seq, count+1
-		return each(r)
+		own = each(r)
+		return own
 	})
-	if own := (callerError{}); errors.As(err, &own) {
-		return h, own.error
+	if own != nil {
+		return h, own
 	}
 	switch {
 	case err != nil:
@@ -215,9 +217,6 @@ func openSegment(name string, data []byte, each func(record) error) (header, err
 	}
 	return h, err
 }
-
-// callerError carries an error of the caller's function through the reading.
-type callerError struct{ error }
 
 // track notes what a fact of LAB says of the jobs that still speak.
 func (s *Segment) track(e events.Event) {

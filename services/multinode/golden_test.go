@@ -40,7 +40,12 @@ func TestGoldenGroup(t *testing.T) {
 			}
 			replace := strings.NewReplacer("/var/lib/lava/dispatcher/tmp", tmp,
 				"lava_test_results_dir: /lava-%s", "lava_test_results_dir: "+tmp+"/root/lava-%s", "lava_test_sh_cmd: /bin/sh", "lava_test_sh_cmd: /bin/bash",
-				"os: debian", "os: test", "cd /tmp ;", "cd "+tmp+" ;")
+				"os: debian", "os: test", "cd /tmp ;", "cd "+tmp+" ;",
+				// Two boards have two /tmp, two shells have one: the other may be writing its file of messages anew.
+				"cat /tmp/lava_multi_node_cache.txt", "echo messages",
+				// Time enough on a machine that has other work; nothing here waits for one of them to end.
+				"{minutes: 1}", "{minutes: 10}", "{minutes: 2}", "{minutes: 20}", "{minutes: 3}", "{minutes: 30}",
+				"{seconds: 40}", "{seconds: 400}", "{seconds: 60}", "{seconds: 600}")
 			text := func(name string) []byte {
 				data, err := os.ReadFile(filepath.Join(dir, name))
 				if err != nil {

@@ -304,7 +304,8 @@ func TestCoordinatorBadInput(t *testing.T) {
 			if _, err := io.WriteString(conn, c.send); err != nil {
 				t.Fatal(err)
 			}
-			if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			// Who is not answered may have been cut off before.
+			if err := conn.(*net.TCPConn).CloseWrite(); err != nil && c.want != "" {
 				t.Fatal(err)
 			}
 			got, err := io.ReadAll(conn)
