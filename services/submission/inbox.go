@@ -39,7 +39,10 @@ func (in *inbox) read(ctx context.Context, from uint64) {
 		if s.Parent != 0 && !isRetry(s) {
 			return nil // a part is decided with its submission
 		}
-		r := newRequest(s, in.gate)
+		r := in.d.hurried(s)
+		if r == nil {
+			r = newRequest(s, in.gate)
+		}
 		if err := in.hold(ctx, r); err != nil {
 			return err
 		}

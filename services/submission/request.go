@@ -95,6 +95,27 @@ func newRequest(s stream.Submission, gate *job.Gate) *request {
 	return r
 }
 
+// hurried returns the request of a definition that came too soon after others of its user, nil for one that did not. Such
+// a one is not parsed: it is to cost the lab as little as may be. What counts is when the broker took it, so that each
+// instance, and each start, judges alike.
+func (d Deps) hurried(s stream.Submission) *request {
+	if d.Admit == nil || s.Parent != 0 || s.User == events.DoorUser || s.User == lab.LavaHealth || s.User == lab.Local {
+		return nil
+	}
+	wait := d.Admit(s.User, s.At)
+	if wait == 0 {
+		return nil
+	}
+	digest := sha256.Sum256(s.Text)
+	r := &request{job: s.Job, user: s.User, at: s.At, trace: traceOf(s),
+		source: events.Source{Sequence: uint64(s.Job), SHA256: hex.EncodeToString(digest[:]), Bytes: len(s.Text)}}
+	if !utf8.ValidString(string(r.user)) || strings.ContainsFunc(string(r.user), unicode.IsControl) {
+		r.user = events.UserName(events.EscapeToken(string(r.user))) // as it stands in the subject
+	}
+	r.problems = []*job.Problem{job.At(nil, fmt.Sprintf("%s submits too often: the next definition is taken in %d s", r.user, int(wait.Seconds())+1))}
+	return r
+}
+
 // traceparent is the shape of that header (W3C Trace Context, version 00).
 var traceparent = regexp.MustCompile(`^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
 

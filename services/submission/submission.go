@@ -27,6 +27,10 @@ type Deps struct {
 	// Refuse returns why the lab takes no submissions at the moment, such as a full disk, or "".
 	// Health checks are taken all the same. Nil never refuses.
 	Refuse func() string
+	// Admit counts a definition that a user published on the bus at a time, and says how long the user has to wait
+	// before another is taken; 0 takes this one. Doors bound their callers themselves, so what they hand over is not
+	// counted, nor is what the lab's own administrator publishes. Nil takes all.
+	Admit  func(user events.UserName, at time.Time) time.Duration
 	Counts *Counts // nil: nobody looks
 }
 

@@ -365,3 +365,48 @@ func natsMsg(subject, text string) *nats.Msg {
 	m.Data = []byte(text)
 	return m
 }
+
+// TestTooOften publishes more than a user may: what is too much is rejected with words that say so, unread, while others'
+// definitions, the administrator's and those that doors hand over are taken.
+func TestTooOften(t *testing.T) {
+	t.Parallel()
+	b := eventtest.Start(t)
+	b.Append(t, labFacts()...)
+	var mu sync.Mutex
+	counted := map[events.UserName][]time.Time{}
+	start(t, b.Log, func(d *Deps) {
+		d.Admit = func(user events.UserName, at time.Time) time.Duration {
+			mu.Lock()
+			defer mu.Unlock()
+			if counted[user] = append(counted[user], at); len(counted[user]) > 2 {
+				return 1500 * time.Millisecond
+			}
+			return 0
+		}
+	})
+	client := b.Connect(t)
+	var numbers []events.JobID
+	for range 3 {
+		numbers = append(numbers, publish(t, client, "submit.alice", small))
+	}
+	numbers = append(numbers, publish(t, client, "submit.alice", ": no YAML"), publish(t, client, "submit.bob", small))
+	for range 3 {
+		numbers = append(numbers, publish(t, client, "submit.local", small))
+	}
+	door := nats.NewMsg("submit.api")
+	door.Header.Set(events.HeaderUser, "alice")
+	door.Data = []byte(small)
+	numbers = append(numbers, publishMsg(t, client, door))
+	for i, number := range numbers {
+		d := decision(t, b.Log, number)
+		r, rejected := d.(events.JobRejected)
+		if tooMany := i == 2 || i == 3; rejected != tooMany || rejected && (r.Message != "alice submits too often: the next definition is taken in 2 s" || r.User != "alice" || r.Source.SHA256 == "") {
+			t.Errorf("publication %d: %+v; want it refused as too much: %t", i, d, tooMany)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(counted) != 2 || len(counted["alice"]) != 4 || len(counted["bob"]) != 1 || counted["alice"][0].IsZero() || counted["alice"][3].Before(counted["alice"][0]) {
+		t.Errorf("counted %v; want four of alice and one of bob, when the broker took them", counted)
+	}
+}

@@ -38,6 +38,10 @@ import (
 	"strata/services/submission"
 )
 
+// submitters is of how many users it is remembered how much they published on the bus; who has been quiet longest is
+// forgotten, and begins anew.
+const submitters = 16 << 10
+
 // surroundings is what every service of a process is started with.
 type surroundings struct {
 	config  config.Config
@@ -82,8 +86,15 @@ func services() []service {
 			return access.Run(ctx, access.Deps{Log: log, Key: s.key, Now: s.now, Logger: l, System: system, Ready: s.open})
 		}},
 		{"submission", "checks definitions that were published, and numbers their parts", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
+			published := quota.New(quota.Rate{PerSecond: s.config.Limits.TokenRate, Burst: s.config.Limits.TokenBurst}, submitters)
 			return submission.Run(ctx, submission.Deps{Log: log, Logger: l, Rules: job.Rules{ExtraContext: s.config.Jobs.ExtraContext},
-				QueueTimeout: s.config.Jobs.QueueTimeout, Retry: s.config.Jobs.Retry, Refuse: s.refuse, Counts: &s.metrics.counts.submission})
+				QueueTimeout: s.config.Jobs.QueueTimeout, Retry: s.config.Jobs.Retry, Refuse: s.refuse, Counts: &s.metrics.counts.submission,
+				Admit: func(user events.UserName, at time.Time) time.Duration {
+					if v := published.Take(string(user), at); !v.OK {
+						return max(v.Wait, 1)
+					}
+					return 0
+				}})
 		}},
 		{"scheduling", "gives waiting jobs their devices", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			return scheduling.Run(ctx, scheduling.Deps{Log: log, Now: s.now, Logger: l, Instance: instance(), Metrics: &s.metrics.counts.scheduling})
