@@ -70,6 +70,7 @@ func (s *Site) functions() template.FuncMap {
 		"length":   length,
 		"elapsed":  elapsed,
 		"count":    count,
+		"figure":   figure,
 		"plural":   plural,
 		"bytes":    bytesOf,
 		"dict":     dict,

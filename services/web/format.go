@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -148,6 +149,27 @@ func count(n any) string {
 		text = text[:i] + "," + text[i:]
 	}
 	return text
+}
+
+// figure is a measured number as people read it: without an exponent where it has a size that people meet, which Go's own
+// way gives up from a million on. A pointer may be nil; then it is "".
+func figure(n any) string {
+	var v float64
+	switch x := n.(type) {
+	case float64:
+		v = x
+	case *float64:
+		if x == nil {
+			return ""
+		}
+		v = *x
+	default:
+		return fmt.Sprint(n)
+	}
+	if size := math.Abs(v); size != 0 && (size < 1e-6 || size >= 1e15) {
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
 // plural is a number with its noun: "1 job", "12 jobs", "3 deliveries".

@@ -21,7 +21,6 @@ type homeData struct {
 	Devices  deviceCounts
 	Workers  []workerRow
 	Online   int
-	Refuses  string // why no submissions are taken
 	NoTables string // why there is no history at the moment
 }
 

@@ -205,7 +205,7 @@ func failuresPage(q *request) (page, error) {
 		return page{}, err
 	}
 	return page{template: "failures", styles: []string{"lab.css"}, crumbs: []crumb{{"Reports", "/scheduler/reports"}, {"Failures", ""}}, data: map[string]any{
-		"Jobs": found.Jobs, "Count": found.Count, "From": from, "Until": until, "Alike": gather(found.Jobs), "Start": start, "End": end,
+		"Jobs": found.Jobs, "Count": found.Count, "More": int(found.Count) - len(found.Jobs), "From": from, "Until": until, "Alike": gather(found.Jobs), "Start": start, "End": end,
 		"Device": asks.Get("device"), "Type": asks.Get("device_type"), "Check": asks.Get("health_check")}}, nil
 }
 

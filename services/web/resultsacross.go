@@ -236,7 +236,11 @@ func (q *request) matrixRows(columns []matrixColumn, suite string) (rows []*matr
 				byName[key] = row
 				rows = append(rows, row)
 			}
-			cell := matrixCell{c.Job, c.Result, c.Measurement, c.Units, c.Line, "/results/" + strconv.FormatUint(c.Job, 10) + "/" + url.PathEscape(c.Suite) + "/" + url.PathEscape(c.Name)}
+			to := "/results/" + strconv.FormatUint(c.Job, 10) + "/" + url.PathEscape(c.Suite) + "/"
+			if c.Set != "" { // else cases of that name in all sets are meant
+				to += url.PathEscape(c.Set) + "/"
+			}
+			cell := matrixCell{c.Job, c.Result, c.Measurement, c.Units, c.Line, to + url.PathEscape(c.Name)}
 			// Of several runs in one job the worst counts.
 			if old := row.Results[at[c.Job]]; old.Result == "" || c.Result == string(events.Fail) {
 				row.Results[at[c.Job]] = cell

@@ -284,3 +284,35 @@ func TestChangingNoChartMakesNone(t *testing.T) {
 		t.Errorf("status %d, want 404", w.Code)
 	}
 }
+
+// TestFigures writes measurements as people do, not as 1.234567e+06.
+func TestFigures(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[float64]string{0: "0", 7.5: "7.5", 1234567: "1234567", -25000000.25: "-25000000.25", 0.0001: "0.0001", 3e20: "3e+20", 2e-9: "2e-09"} {
+		if got := figure(v); got != want {
+			t.Errorf("figure(%v): got %q, want %q", v, got, want)
+		}
+		if got := figure(&v); got != want {
+			t.Errorf("figure of a pointer to %v: got %q, want %q", v, got, want)
+		}
+	}
+	if got := figure((*float64)(nil)); got != "" {
+		t.Errorf("no measurement is %q", got)
+	}
+	l := failedJob()
+	l["jobs.results"] = `{"cases":[{"suite":"s","set":"a","name":"speed","result":"pass","measurement":1234567,"units":"B/s"}]}`
+	for _, path := range []string{"/results/42/s", "/results/42/s/a/speed", "/scheduler/job/42?tab=results"} {
+		says(t, l.site(t), path, 200, "1234567 B/s")
+	}
+	l["jobs.find"] = `{"count":1,"jobs":[{"job":42,"display":"42"}]}`
+	l["queries.custom"] = `{"cases":[{"job":42,"suite":"s","set":"a","name":"speed","result":"fail","measurement":1234567,"units":"B/s"}]}`
+	// Colour alone must not say that it failed.
+	says(t, l.site(t), "/results/matrix?jobs=42", 200, `href="/results/42/s/a/speed">1234567 B/s fail<`)
+}
+
+// TestFailuresSayWhatIsLeftOut holds that the report does not pass off the newest failures for all.
+func TestFailuresSayWhatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	l := lab{"jobs.find": `{"count":12,"jobs":[{"job":42,"display":"42","health":"Incomplete"}]}`}
+	says(t, l.site(t), "/scheduler/reports/failures", 200, "11 older ones not shown")
+}
