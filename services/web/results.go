@@ -210,7 +210,7 @@ func caseList(q *request, job resultJob, suite, set string, cases []events.Case)
 	if set != "" {
 		further = append(further, set)
 	}
-	data := map[string]any{"Job": job, "Suite": suite, "Set": set, "Counts": counts, "List": list, "Sets": len(columns) == 5}
+	data := map[string]any{"Job": job, "Suite": suite, "Set": set, "Counts": counts, "List": list, "Sets": len(columns) == 5, "Result": q.URL.Query().Get("result")}
 	return page{template: "suite", title: suite + " of job " + job.Display, data: data, crumbs: resultCrumbs(job, further...),
 		live: "job/" + job.Job.String(), styles: []string{"results.css"}}, nil
 }

@@ -88,6 +88,10 @@ func (l *Library) Search(question string, limit int) []Hit {
 // score weighs a word in a section; 0 where it is nowhere.
 func (e entry) score(w string) int {
 	n := min(strings.Count(e.text, w), mostInText) * inText
+	// What compares or measures everything names every word, and explains none.
+	if e.page.Path == "compatibility" || strings.HasPrefix(e.page.Path, "measurements") {
+		n = min(n, inText)
+	}
 	if strings.Contains(e.heading, w) {
 		n += inHeading
 		if e.heading == w {
