@@ -1,0 +1,58 @@
+package api_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"strata/events"
+	"strata/events/eventtest"
+	"strata/services/api"
+)
+
+// TestFavourites holds that anybody's favourites can be asked for, and show to each who asks only the jobs that he may see.
+func TestFavourites(t *testing.T) {
+	t.Parallel()
+	_, as := analysed(t) // jobs 1 of alice, 2 of bob and public, 3 refused, 4 of bob
+	favours := func(user events.UserName, off bool, jobs ...events.JobID) {
+		for _, job := range jobs {
+			call(t, as(user), "jobs.favour", map[string]any{"job": job, "off": off}, nil)
+		}
+	}
+	kept := func(by, of events.UserName, want ...events.JobID) {
+		t.Helper()
+		deadline, stop := context.WithTimeout(t.Context(), eventtest.Patience)
+		defer stop()
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			var got api.Favourites
+			if err := as(by).Call(deadline, "jobs.favoured", api.FavouritesRequest{User: of}, &got); err != nil {
+				t.Fatalf("favourites of %q asked by %q: %v", of, by, err)
+			}
+			if slices.Equal(got.Jobs, want) {
+				return
+			}
+			select {
+			case <-tick.C: // the tables are a moment behind
+			case <-deadline.Done():
+				t.Fatalf("favourites of %q, asked by %q: %v, want %v", of, by, got.Jobs, want)
+			}
+		}
+	}
+	kept("bob", "", []events.JobID{}...)
+	favours("bob", false, 2, 4)
+	favours("local", false, 1, 2, 4)
+	kept("bob", "", 4, 2)
+	kept("bob", "bob", 4, 2)
+	kept("local", "", 4, 2, 1)
+	// Others see of them what they see at all; somebody without a name sees what the lab has opened, which is nothing.
+	kept("alice", "bob", 2)
+	kept("alice", "local", 2, 1)
+	kept("alice", "nobody-of-that-name", []events.JobID{}...)
+	refused(t, as("alice"), "jobs.favour", map[string]any{"job": 4}, api.NotFound, "4")
+	favours("bob", true, 4)
+	kept("bob", "", 2)
+	kept("local", "", 4, 2, 1) // each has one's own
+}
