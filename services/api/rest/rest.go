@@ -75,10 +75,8 @@ func SharedPatterns() []string { return []string{"/scheduler/job/", "/results/"}
 // Has says that a request is for data, and not for a page beside it.
 func (s *server) Has(r *http.Request) bool {
 	_, pattern := s.mux.Handler(r)
-	if _, exact := s.answers[pattern]; !exact && !strings.HasSuffix(r.URL.Path, "/") {
-		with := r.Clone(r.Context())
-		with.URL.Path += "/"
-		_, pattern = s.mux.Handler(with)
+	if _, exact := s.answers[pattern]; !exact {
+		_, pattern = s.mux.Handler(otherSlash(r))
 	}
 	method := r.Method
 	if method == http.MethodHead {
@@ -90,19 +88,32 @@ func (s *server) Has(r *http.Request) bool {
 }
 
 // ServeHTTP finds the endpoint. An address that lacks its last slash means the same: LAVA sends clients
-// elsewhere then, and some follow with another method.
+// elsewhere then, and some follow with another method. So does one that has a slash where LAVA's has none.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !strings.HasSuffix(r.URL.Path, "/") {
-		with := r.Clone(r.Context())
-		with.URL.Path += "/"
-		if r.URL.RawPath != "" {
-			with.URL.RawPath += "/"
+	other := otherSlash(r)
+	_, pattern := s.mux.Handler(other)
+	if _, there := s.answers[pattern]; there && strings.HasSuffix(r.URL.Path, "/") {
+		if _, own := s.mux.Handler(r); s.answers[own].operations == nil {
+			r = other
 		}
-		if _, pattern := s.mux.Handler(with); pattern != "/" {
-			r = with
-		}
+	} else if pattern != "/" && !strings.HasSuffix(r.URL.Path, "/") {
+		r = other
 	}
 	s.mux.ServeHTTP(w, r)
+}
+
+// otherSlash is a request for the same address with a slash at its end, or without the one that it has.
+func otherSlash(r *http.Request) *http.Request {
+	with := r.Clone(r.Context())
+	if path, had := strings.CutSuffix(r.URL.Path, "/"); had {
+		with.URL.Path, with.URL.RawPath = path, strings.TrimSuffix(r.URL.RawPath, "/")
+		return with
+	}
+	with.URL.Path += "/"
+	if with.URL.RawPath != "" {
+		with.URL.RawPath += "/"
+	}
+	return with
 }
 
 // serve answers a request to an endpoint.

@@ -94,9 +94,7 @@ func (s surroundings) interfaces(in api.Inside) http.Handler {
 	// Pages and data stand at each other's addresses here: what is no data is a page.
 	for _, pattern := range rest.SharedPatterns() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			// A browser that sends a form wants a page back, also where programs send the same.
-			form := r.Method == http.MethodPost && strings.Contains(r.Header.Get("Accept"), "text/html")
-			if pages.Has(r) && !form {
+			if wantsData(r, pages.Has) {
 				pages.ServeHTTP(w, r)
 			} else {
 				site.ServeHTTP(w, r)
@@ -105,6 +103,13 @@ func (s surroundings) interfaces(in api.Inside) http.Handler {
 	}
 	mux.Handle("/", site)
 	return mux
+}
+
+// wantsData tells whether a request below an address that pages and data share is for data, of which there is what has
+// says. A browser that sends a form wants a page back, also where programs send the same.
+func wantsData(r *http.Request, has func(*http.Request) bool) bool {
+	form := r.Method == http.MethodPost && strings.Contains(r.Header.Get("Accept"), "text/html")
+	return has(r) && !form
 }
 
 // eventSocket is where clients find LAVA's events, "" where none are published.
