@@ -51,7 +51,7 @@ func TestFirstViewIsSeen(t *testing.T) {
 	failed := failedConsoles(t)
 	step := 1
 	if os.Getenv("STRATA_TEST_ALL") != "1" {
-		step = max(1, len(failed)/5)
+		step = max(1, len(failed)/7)
 		t.Logf("CI looks at every %dth of %d consoles; STRATA_TEST_ALL=1 at all", step, len(failed))
 	}
 	server := httptest.NewServer(consoleSite(t, failed))
@@ -84,15 +84,23 @@ func (f failedConsole) class() events.ErrorType {
 	return events.JobError
 }
 
-// failedConsoles judges every failed console of the recorded data.
+// failedConsoles judges every failed console of the recorded data, and those that were made up.
 func failedConsoles(t *testing.T) (out []failedConsole) {
 	t.Helper()
+	for _, m := range madeConsoles(t) {
+		j, err := judgeFile(write(t, t.TempDir(), m.name+".log", m.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, failedConsole{j})
+	}
 	corpus := os.Getenv("STRATA_CORPUS")
 	if corpus == "" {
 		corpus = filepath.Join(workspace(t), "..", "shared")
 	}
 	if _, err := os.Stat(filepath.Join(corpus, "consoles")); err != nil {
-		t.Skipf("SKIPPED, no page is seen for recorded consoles: %v (STRATA_CORPUS names their folder)", err)
+		t.Logf("SKIPPED, no page is seen for recorded consoles: %v (STRATA_CORPUS names their folder)", err)
+		return out
 	}
 	table, err := os.Open(filepath.Join(workspace(t), "services", "judgement", "verdict", "testdata", "recorded.csv"))
 	if err != nil {
@@ -113,10 +121,49 @@ func failedConsoles(t *testing.T) (out []failedConsole) {
 		}
 		out = append(out, failedConsole{j})
 	}
-	if len(out) < 50 {
-		t.Fatalf("%d failed consoles, want at least 50", len(out))
+	if len(out) < 90 {
+		t.Fatalf("%d failed consoles, want at least 90", len(out))
 	}
 	return out
+}
+
+// madeConsole is a console that somebody made up, and what is to be said of it.
+type madeConsole struct{ name, verdict, cause, evidence, text string }
+
+// madeConsoles reads testdata/madeconsoles.txt.
+func madeConsoles(t *testing.T) (out []madeConsole) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "madeconsoles.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range strings.Split(string(text), "\n== ")[1:] {
+		head, console, _ := strings.Cut(part, "\n")
+		f := strings.SplitN(head, " | ", 4)
+		if len(f) != 4 || console == "" {
+			t.Fatalf("testdata/madeconsoles.txt: %q is no name | verdict | cause | evidence with a console below", head)
+		}
+		out = append(out, madeConsole{f[0], f[1], f[2], f[3], console + "\n"})
+	}
+	return out
+}
+
+// TestMadeConsoles judges consoles of kinds that nobody has recorded: who has to act, the cause, and the line to look at.
+func TestMadeConsoles(t *testing.T) {
+	t.Parallel()
+	made := madeConsoles(t)
+	if len(made) < 30 {
+		t.Fatalf("%d consoles, want at least 30", len(made))
+	}
+	for _, m := range made {
+		j, err := judgeFile(write(t, t.TempDir(), m.name+".log", m.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(j.Verdict) != m.verdict || m.cause != "*" && string(j.Cause) != m.cause || !strings.Contains(j.Text, m.evidence) || j.Next == "" {
+			t.Errorf("%s: %s, %s by line %d, %q, next %q; want %s, %s by %q, and what comes next", m.name, j.Verdict, j.Cause, j.Line, j.Text, j.Next, m.verdict, m.cause, m.evidence)
+		}
+	}
 }
 
 // consoleSite is the pages of a lab whose job N failed as the Nth console did.

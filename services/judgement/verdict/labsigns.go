@@ -89,7 +89,8 @@ func hostSigns(add adder) {
 	add(events.CauseHardware, lab,
 		sign{has: "FAILED (", like: like(`FAILED \((Status read failed|Write to device failed|data transfer failure|Device sent unknown|status read failed|command write failed)`)},
 		sign{has: "no devices/emulators found"}, sign{has: "error: device ", like: like(`^(adb: )?error: device (offline|'.*' not found|not found|unauthorized)`)},
-		sign{has: "PANIC in EL", about: aboutLoader}, sign{has: "Unhandled External Abort", about: aboutLoader}, sign{has: "no mmc device at slot"})
+		sign{has: "PANIC in EL", about: aboutLoader}, sign{has: "Unhandled External Abort", about: aboutLoader}, sign{has: "no mmc device at slot"},
+		sign{has: "NAND read from offset ", like: like(`failed -\d+`)}) // what is booted afterwards is no image, by the device's fault
 	add(events.CauseHardware, hint,
 		sign{has: "EXT4-fs error (device", kernel: true}, sign{has: "Timeout waiting for hardware interrupt", kernel: true}, sign{has: "< waiting for ", like: like(`^< waiting for .*device`)},
 		sign{has: "Card did not respond to voltage select", heals: true}, sign{has: "MMC: no card present", heals: true},
