@@ -115,7 +115,7 @@ func TestJobAnswers(t *testing.T) {
 		t.Errorf("a job that never ran: began %v, ended %v", begin, end)
 	}
 	c.gives([]any{nil, nil, nil, nil, nil}, "scheduler.jobs.configuration", int64(public))
-	c.gives("\"name\",\"job\",\"id\"\r\n", "results.get_testjob_suites_list_csv", int64(public))
+	c.gives("\"name\",\"job\",\"id\"\n", "results.get_testjob_suites_list_csv", int64(public))
 	c.refused(404, "Specified test suite not found.", "results.get_testsuite_results_yaml", int64(public), "")
 	if help, _ := c.must("system.methodHelp", "scheduler.device_types.aliases.add").(string); !strings.Contains(help, "lava_scheduler_app.add_alias") {
 		t.Errorf("help: got %q", help)

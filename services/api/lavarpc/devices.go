@@ -141,12 +141,9 @@ func showDevice(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	check := false
-	if d.Job != 0 {
-		var j api.Job
-		if err := c.ask("jobs.show", api.JobRequest{Job: d.Job}, &j); err == nil { // else somebody's private job
-			check = j.HealthCheck
-		}
+	check := false // whether the device is one whose health is checked
+	if t, err := c.deviceType(string(d.DeviceType)); err == nil {
+		check = t.HealthCheck != "" && !t.HealthDisabled
 	}
 	return xmlrpc.Struct{
 		{Name: "hostname", Value: string(d.Device)},

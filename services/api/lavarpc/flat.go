@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"strata/events"
+	"strata/events/lab"
 	"strata/projections"
 	"strata/services/api"
 	"strata/services/api/lava"
@@ -113,19 +114,38 @@ func allDeviceTypes(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	var workers []api.Worker
+	if err := c.ask("workers.list", struct{}{}, &workers); err != nil {
+		return nil, err
+	}
+	online := map[events.WorkerName]bool{}
+	for _, w := range workers {
+		online[w.Worker] = w.State == string(lab.Online)
+	}
 	out := []any{}
 	for _, t := range types {
+		var some bool
 		var busy, idle, offline int64
 		for _, d := range devices {
+			if d.DeviceType != t.DeviceType {
+				continue
+			}
+			some = true
 			switch status := lava.DeviceStatus(d.State, d.Health); {
-			case d.DeviceType != t.DeviceType:
-			case status == "idle":
+			case status == "idle" && online[d.Worker]:
 				idle++
-			case status == "offline":
+			case d.Health == events.Maintenance && d.State == string(lab.DeviceIdle):
+				// LAVA counts it with neither.
+			case status == "idle" && d.Worker == "":
+				// The same: it hangs on no worker that could be away.
+			case status == "idle" || status == "offline":
 				offline++
 			default:
 				busy++
 			}
+		}
+		if !some { // LAVA lists the types of devices that are not retired
+			continue
 		}
 		out = append(out, xmlrpc.Struct{{Name: "name", Value: string(t.DeviceType)}, {Name: "busy", Value: busy},
 			{Name: "idle", Value: idle}, {Name: "offline", Value: offline}})
@@ -162,6 +182,9 @@ func recentOfType(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if name == "" {
+		return nil, fault(http.StatusBadRequest, "Bad request: device_type was not specified.")
+	}
 	t, err := c.deviceType(name)
 	if err != nil || t.Hidden {
 		return nil, internal("there is no device type %s", name)
@@ -181,6 +204,9 @@ func recentOfDevice(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
 		return nil, err
+	}
+	if name == "" {
+		return nil, fault(http.StatusBadRequest, "Bad request: device was not specified.")
 	}
 	if _, err := c.device(name); err != nil {
 		return nil, err
@@ -269,7 +295,11 @@ func pending(c call) (any, error) {
 	}
 	out := xmlrpc.Struct{}
 	for _, t := range types {
-		if everything || !t.Hidden {
+		inUse := false // has a device that is not retired
+		for health, n := range t.Devices {
+			inUse = inUse || n > 0 && health != string(events.Retired)
+		}
+		if everything || t.Waiting > 0 || inUse && !t.Hidden {
 			out = append(out, xmlrpc.Member{Name: string(t.DeviceType), Value: int64(t.Waiting)})
 		}
 	}
@@ -415,11 +445,14 @@ func exportDictionary(c call) (any, error) {
 		return nil, err
 	}
 	d, err := c.device(name)
-	if err != nil || d.Dictionary == "" {
-		return nil, internal("device %s has no dictionary", name)
+	if err != nil {
+		return nil, internal("there is no device %s", name)
 	}
 	if !c.mayChange(events.Device, name) {
 		return nil, fault(http.StatusForbidden, "Permission denied for user to retrieve device dictionary for '%s'.", name)
+	}
+	if d.Dictionary == "" {
+		return nil, fault(http.StatusNotFound, "Device '%s' does not have a device dictionary", name)
 	}
 	return []byte(d.Dictionary), nil
 }

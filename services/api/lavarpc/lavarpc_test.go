@@ -283,8 +283,14 @@ func TestInventory(t *testing.T) {
 	c.gives(nil, "scheduler.devices.add", "p1", "panda", "w1", nil, nil, true, "GOOD", "the first")
 	c.refused(400, "device already exists?", "scheduler.devices.add", "p1", "panda", "w1")
 	c.gives([]any{[]any{"p1", "panda", "idle", nil, true}}, "scheduler.all_devices")
-	c.gives([]any{xmlrpc.Struct{{Name: "name", Value: "panda"}, {Name: "busy", Value: int64(0)}, {Name: "idle", Value: int64(1)}, {Name: "offline", Value: int64(0)}}},
+	// It is not retired, and its worker is away; a type without devices is not listed.
+	c.gives(nil, "scheduler.device_types.add", "beagle", nil, true, false, nil, nil)
+	c.gives([]any{xmlrpc.Struct{{Name: "name", Value: "panda"}, {Name: "busy", Value: int64(0)}, {Name: "idle", Value: int64(0)}, {Name: "offline", Value: int64(1)}}},
 		"scheduler.all_device_types")
+	c.refused(400, "Bad request: device was not specified.", "scheduler.get_recent_jobs_for_device", "")
+	c.refused(400, "Bad request: device_type was not specified.", "scheduler.get_recent_jobs_for_device_type", "")
+	c.refused(404, "Device 'p1' does not have a device dictionary", "scheduler.export_device_dictionary", "p1")
+	c.refused(-32603, "there is no device nope", "scheduler.export_device_dictionary", "nope")
 	c.refused(404, "does not have a configuration", "scheduler.devices.get_dictionary", "p1")
 	c.gives(false, "scheduler.devices.set_dictionary", "p1", "{% extends 'none.jinja2' %}")
 	c.gives([]byte("p1:\n  Invalid: Missing device dictionary\n"), "scheduler.validate_pipeline_devices")
@@ -358,7 +364,8 @@ func TestNames(t *testing.T) {
 	c.refused(404, "was not found", "scheduler.device_types.get_template", "panda")
 	c.gives(nil, "scheduler.device_types.set_template", "panda", "a: 1")
 	c.gives([]byte("a: 1"), "scheduler.device_types.get_template", "panda")
-	c.gives(xmlrpc.Struct{{Name: "beagle", Value: int64(0)}}, "scheduler.pending_jobs_by_device_type")
+	c.gives(xmlrpc.Struct{}, "scheduler.pending_jobs_by_device_type") // it has no devices
+	c.gives(xmlrpc.Struct{{Name: "beagle", Value: int64(0)}, {Name: "panda", Value: int64(0)}}, "scheduler.pending_jobs_by_device_type", true)
 }
 
 func TestPeople(t *testing.T) {

@@ -89,6 +89,15 @@ func exported(format string, depth int) func(c call) (any, error) {
 			if in.Case, err = c.text(2); err != nil {
 				return nil, err
 			}
+			if in.Case == "" { // which would be all of them; LAVA finds none of that name
+				if _, err := countCases(c); err != nil {
+					return nil, err
+				}
+				if format == "csv" {
+					return nil, fault(http.StatusNotFound, "Specified test case not found.")
+				}
+				return "[]\n", nil
+			}
 		}
 		if depth == 2 {
 			limit, err := c.number(2, 0)
@@ -103,6 +112,9 @@ func exported(format string, depth int) func(c call) (any, error) {
 				return nil, fault(http.StatusBadRequest, "Bad request: limit and offset are %d and %d, expected numbers from 0", limit, offset)
 			}
 			in.Limit, in.Offset = int(limit), int(offset)
+			if limit == 0 {
+				in.Offset = 0 // LAVA looks at it only beside a limit
+			}
 		}
 		text, err := c.export(in)
 		if err != nil {
@@ -125,7 +137,8 @@ func (c call) export(in api.ResultsExport) (string, error) {
 	if err != nil && in.Suite != "" {
 		return "", missing(err, "Specified test suite not found.")
 	}
-	return b.String(), err
+	// LAVA writes CSV's line ends as they are, and whoever reads XML sees the carriage returns no more.
+	return strings.ReplaceAll(b.String(), "\r\n", "\n"), err
 }
 
 func metadata(c call) (any, error) {
@@ -212,7 +225,7 @@ func suitesCSV(c call) (any, error) {
 		for i, f := range fields {
 			fields[i] = `"` + strings.ReplaceAll(f, `"`, `""`) + `"`
 		}
-		b.WriteString(strings.Join(fields, ",") + "\r\n")
+		b.WriteString(strings.Join(fields, ",") + "\n")
 	}
 	line("name", "job", "id")
 	for _, s := range all {

@@ -151,9 +151,6 @@ func listTypes(c call) (any, error) {
 	}
 	for _, t := range types {
 		have[string(t.DeviceType)] = true
-		if t.Hidden && !all {
-			continue
-		}
 		devices := 0
 		for _, n := range t.Devices {
 			devices += n
@@ -188,7 +185,7 @@ func showType(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	devices, err := c.devices(false)
+	devices, err := c.devices(true)
 	if err != nil {
 		return nil, err
 	}
