@@ -6,9 +6,11 @@ import (
 	"html/template"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"strata/events"
 	"strata/projections"
 )
 
@@ -257,27 +259,65 @@ func myHealthHistory(q *request) (page, error) {
 	return healthHistory(q, devices, "Health of my devices", []crumb{{"Devices", "/scheduler/alldevices/active"}, {"Mine", "/scheduler/mydevices"}, {"Health", ""}})
 }
 
-// historyDevices bounds how many stories one page reads.
-const historyDevices = 200
+// Bounds of a page of health: devices whose stories it reads, and steps that it shows.
+const (
+	historyDevices = 200
+	historySteps   = 200
+)
 
 // healthHistory tells the changes of health of several devices, the newest first.
 func healthHistory(q *request, devices []listedDevice, title string, way []crumb) (page, error) {
 	left := max(0, len(devices)-historyDevices) // not told; the page says how many
-	var steps []step
-	for _, d := range devices[:len(devices)-left] {
-		facts, err := factsOf(q, "device/"+d.Device)
-		if err != nil {
-			return page{}, err
+	told := devices[:len(devices)-left]
+	steps, err := healthSteps(q, told)
+	if err != nil {
+		return page{}, err
+	}
+	slices.SortFunc(steps, func(a, b step) int { return cmp.Compare(b.Seq, a.Seq) })
+	more := max(0, len(steps)-historySteps) // older ones are on the pages of the devices
+	return page{template: "healths", title: title, crumbs: way, live: "device/", styles: []string{"lab.css"},
+		data: map[string]any{"Steps": steps[:len(steps)-more], "More": more, "Left": left, "Devices": len(devices), "Now": q.now}}, nil
+}
+
+// healthSteps are the changes of health of devices. The tables tell all of them with one question; while they are away
+// the facts of each device do, which on a board that runs jobs for years are thousands.
+func healthSteps(q *request, devices []listedDevice) (steps []step, err error) {
+	var things, names []string
+	for _, d := range devices {
+		things, names = append(things, "device/"+d.Device), append(names, quoted(d.Device))
+	}
+	if len(things) == 0 {
+		return nil, nil
+	}
+	rows, err := tableRows[struct {
+		Device string  `json:"device"`
+		Seq    string  `json:"seq"` // texts, as JSON of the tables writes 64-bit numbers so
+		Job    string  `json:"job"`
+		At     float64 `json:"at"`
+		Was    string  `json:"was"`
+		Health string  `json:"health"`
+		Why    string  `json:"reason"`
+		By     string  `json:"actor"`
+	}](q, "SELECT device, toString(seq) AS seq, toString(job) AS job, toFloat64(time) AS at, was, health, reason, actor FROM (SELECT device, seq, job, time, health, reason, actor, event, lagInFrame(health) OVER (PARTITION BY device ORDER BY seq, n) AS was"+
+		" FROM device_transitions WHERE health != '' AND device IN ("+strings.Join(names, ", ")+
+		")) AS t WHERE event IN ('"+events.Name(events.DeviceHealthSet{})+"', '"+events.Name(events.DeviceHealthChanged{})+"') ORDER BY t.seq DESC LIMIT "+strconv.Itoa(historySteps+1))
+	if err == nil {
+		for _, r := range rows {
+			s := step{At: time.UnixMicro(int64(r.At * 1e6)).UTC(), From: r.Was, Health: r.Health, Why: r.Why, By: r.By, Thing: r.Device, ThingTo: deviceAddress(r.Device)}
+			s.Seq, _ = strconv.ParseUint(r.Seq, 10, 64)
+			s.Job, _ = strconv.ParseUint(r.Job, 10, 64)
+			steps = append(steps, s)
 		}
+		return steps, nil
+	}
+	stories, err := factsOfEach(q, things)
+	for i, facts := range stories {
 		for _, s := range tell(facts) {
 			if s.Health != "" { // LAVA's page has no other steps
-				s.Thing, s.ThingTo = d.Device, deviceAddress(d.Device)
+				s.Thing, s.ThingTo = devices[i].Device, deviceAddress(devices[i].Device)
 				steps = append(steps, s)
 			}
 		}
 	}
-	slices.SortFunc(steps, func(a, b step) int { return cmp.Compare(b.Seq, a.Seq) })
-	more := max(0, len(steps)-200) // older ones are on the pages of the devices
-	return page{template: "healths", title: title, crumbs: way, live: "device/", styles: []string{"lab.css"},
-		data: map[string]any{"Steps": steps[:len(steps)-more], "More": more, "Left": left, "Devices": len(devices), "Now": q.now}}, nil
+	return steps, err
 }

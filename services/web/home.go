@@ -72,7 +72,7 @@ const few = 8
 
 // home shows how the lab is. What one question cannot answer leaves its part empty, not the page.
 func home(q *request) (page, error) {
-	d := homeData{Day: q.now.Add(-24 * time.Hour)}
+	d := homeData{Day: q.lately(24 * time.Hour)}
 	exact := func(field string, values ...string) projections.JobTerm {
 		return projections.JobTerm{Field: field, Op: projections.TermIn, Values: values}
 	}

@@ -255,7 +255,7 @@ func (d *jobListData) filters(asked url.Values, now time.Time) (terms []projecti
 	for _, name := range []string{"submit_time", "end_time"} {
 		if hours, err := strconv.ParseFloat(asked.Get(name), 64); err == nil && hours > 0 {
 			// Beyond a century every job is meant, and a duration would not hold it.
-			since := now.Add(-time.Duration(min(hours, 24*365*100) * float64(time.Hour)))
+			since := now.Truncate(lately).Add(-time.Duration(min(hours, 24*365*100) * float64(time.Hour)))
 			terms = append(terms, projections.JobTerm{Field: name, Op: projections.TermGTE, Values: []string{since.UTC().Format(time.RFC3339)}})
 			d.Filters = append(d.Filters, jobFilter{Name: name, Title: map[string]string{"submit_time": "Submitted within hours", "end_time": "Ended within hours"}[name], Value: asked.Get(name)})
 		}

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -49,4 +50,29 @@ func factsOf(q *request, thing string) (all []fact, err error) {
 		return nil
 	})
 	return all, err
+}
+
+// storiesAtOnce is how many stories are read at the same time.
+const storiesAtOnce = 8
+
+// factsOfEach returns the facts of several things, in their order. Each is a question to the broker of its own, most of
+// which is waiting. Its error is the first thing's whose facts could not be read.
+func factsOfEach(q *request, things []string) ([][]fact, error) {
+	all, errs := make([][]fact, len(things)), make([]error, len(things))
+	var group sync.WaitGroup
+	places := make(chan struct{}, storiesAtOnce)
+	for i, thing := range things {
+		places <- struct{}{}
+		group.Go(func() {
+			defer func() { <-places }()
+			all[i], errs[i] = factsOf(q, thing)
+		})
+	}
+	group.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }

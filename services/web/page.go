@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -31,6 +32,13 @@ func asked[Out any](q *request, verb string, in any) (out Out, err error) {
 	err = q.ask(verb, in, &out)
 	return out, err
 }
+
+// lately is how exact pages are about where "the last day" begins: the same question within so long has the same answer,
+// which the api keeps.
+const lately = time.Minute
+
+// lately is when a time that ends now began.
+func (q *request) lately(long time.Duration) time.Time { return q.now.Truncate(lately).Add(-long) }
 
 // page is what a page function returns: a template and what it shows, or a way elsewhere.
 type page struct {
@@ -183,10 +191,16 @@ func (s *Site) draw(q *request, p page) {
 		return
 	}
 	h.Set("Content-Encoding", "gzip")
-	q.w.WriteHeader(p.status)
-	z, _ := gzip.NewWriterLevel(q.w, gzip.BestSpeed) // the level is a valid one
-	_, _ = z.Write(text.Bytes())
+	z := s.zips.Get().(*gzip.Writer)
+	defer s.zips.Put(z)
+	var short bytes.Buffer
+	short.Grow(text.Len() / 3)
+	z.Reset(&short)
+	_, _ = z.Write(text.Bytes()) // into memory
 	_ = z.Close()
+	h.Set("Content-Length", strconv.Itoa(short.Len())) // or the server cuts it into chunks, each a write of its own
+	q.w.WriteHeader(p.status)
+	_, _ = q.w.Write(short.Bytes()) // the browser may be gone
 }
 
 // failure is what the page of an error shows.

@@ -94,20 +94,20 @@ func reportPage(kind string) func(*request) (page, error) {
 				d.Longest = found.Jobs
 			}
 		}
+		days, err := passedByDay(q, where)
+		if err != nil {
+			return page{}, err
+		}
 		for _, checks := range []bool{true, false} {
-			for _, unit := range []struct {
-				name string
-				days int
-				n    int
-			}{{"Day", 1, 7}, {"Week", 7, 10}} {
-				t, err := passedBy(q, unit.days, unit.n, checks, where, failures)
-				if err != nil {
-					return page{}, err
-				}
-				t.Unit, t.Title = unit.name, "Test jobs by "+strings.ToLower(unit.name)
+			for _, t := range []reportTable{
+				{Title: "by day", Unit: "Day", Rows: days.rows(q, checks, 1, 7, failures)},
+				{Title: "by week", Unit: "Week", Rows: days.rows(q, checks, 7, 10, failures)},
+			} {
+				kind := "Test jobs "
 				if checks {
-					t.Title = "Health checks by " + strings.ToLower(unit.name)
+					kind = "Health checks "
 				}
+				t.Title = kind + t.Title
 				d.Tables = append(d.Tables, t)
 			}
 		}
@@ -119,31 +119,54 @@ func reportPage(kind string) func(*request) (page, error) {
 // quoted is a text as a literal of SQL that no character of it can leave.
 func quoted(text string) string { return "unhex('" + hex.EncodeToString([]byte(text)) + "')" }
 
-// passedBy counts the finished jobs that started in the last n times of so many days, the newest first.
-func passedBy(q *request, days, n int, checks bool, where string, failures url.Values) (reportTable, error) {
-	// Days end at midnight, UTC, and today is one of them, though it is not over.
-	end := q.now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
-	begin := end.Add(-time.Duration(days*n) * 24 * time.Hour)
+// reportDays is how many days a report goes back: ten weeks.
+const reportDays = 70
+
+// passedDays is how many jobs passed and failed on each day, today first; of health checks (true) and of test jobs.
+type passedDays map[bool]*[reportDays]struct{ pass, fail int }
+
+// tomorrow is when this day ends. Days end at midnight, UTC, and today is one of them, though it is not over.
+func (q *request) tomorrow() time.Time {
+	return q.now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+}
+
+// passedByDay counts the finished jobs by the day on which they started: all that a report shows, with one question.
+func passedByDay(q *request, where string) (passedDays, error) {
+	end := q.tomorrow()
+	begin := end.Add(-reportDays * 24 * time.Hour)
 	// Counts are texts: JSON of the tables writes 64-bit numbers so.
 	rows, err := tableRows[struct {
-		N    int    `json:"n"`
-		Pass string `json:"pass"`
-		Fail string `json:"fail"`
-	}](q, fmt.Sprintf(`SELECT toInt32(intDiv(%d - toUnixTimestamp(started_at) - 1, %d)) AS n, toString(countIf(health = 'Complete')) AS pass, toString(countIf(health IN ('Incomplete', 'Canceled'))) AS fail
-		FROM jobs WHERE state = 'Finished' AND health_check = %t AND started_at >= toDateTime(%d) AND started_at < toDateTime(%d)%s GROUP BY n`,
-		end.Unix(), days*86400, checks, begin.Unix(), end.Unix(), where))
+		N     int    `json:"n"`
+		Check int    `json:"checks"`
+		Pass  string `json:"pass"`
+		Fail  string `json:"fail"`
+	}](q, fmt.Sprintf(`SELECT toInt32(intDiv(%d - toUnixTimestamp(started_at) - 1, 86400)) AS n, toInt32(health_check) AS checks, toString(countIf(health = 'Complete')) AS pass, toString(countIf(health IN ('Incomplete', 'Canceled'))) AS fail
+		FROM jobs WHERE state = 'Finished' AND started_at >= toDateTime(%d) AND started_at < toDateTime(%d)%s GROUP BY n, checks`,
+		end.Unix(), begin.Unix(), end.Unix(), where))
 	if err != nil {
-		return reportTable{}, err
+		return nil, err
 	}
-	t := reportTable{Rows: make([]passed, n)}
-	for i := range t.Rows { // days without jobs have no row in the tables
-		row := &t.Rows[i]
-		row.Begin = end.Add(-time.Duration(days*(i+1)) * 24 * time.Hour)
-		for _, r := range rows {
-			if r.N == i {
-				row.Pass, _ = strconv.Atoi(r.Pass)
-				row.Fail, _ = strconv.Atoi(r.Fail)
-			}
+	days := passedDays{true: {}, false: {}}
+	for _, r := range rows {
+		if r.N < 0 || r.N >= reportDays {
+			continue
+		}
+		day := &days[r.Check != 0][r.N]
+		day.pass, _ = strconv.Atoi(r.Pass)
+		day.fail, _ = strconv.Atoi(r.Fail)
+	}
+	return days, nil
+}
+
+// rows adds up the days of the last n times of so many days, the newest first, each with the address of its failures.
+func (p passedDays) rows(q *request, checks bool, days, n int, failures url.Values) []passed {
+	rows := make([]passed, n)
+	for i := range rows {
+		row := &rows[i]
+		row.Begin = q.tomorrow().Add(-time.Duration(days*(i+1)) * 24 * time.Hour)
+		for _, day := range p[checks][days*i : days*(i+1)] {
+			row.Pass += day.pass
+			row.Fail += day.fail
 		}
 		v := url.Values{"start": {strconv.Itoa(-days * (i + 1))}, "end": {strconv.Itoa(-days * i)}}
 		for key, values := range failures {
@@ -154,7 +177,7 @@ func passedBy(q *request, days, n int, checks bool, where string, failures url.V
 		}
 		row.To = "/scheduler/reports/failures?" + v.Encode()
 	}
-	return t, nil
+	return rows
 }
 
 // likeness is a kind of failure that happened several times.
@@ -279,7 +302,7 @@ func utilisationPage(q *request) (page, error) {
 		days = 7
 	}
 	// A job counts with the part of its time that lies in the window; one that runs, until now.
-	now := q.now.Unix()
+	now := q.lately(0).Unix()
 	from := now - int64(days)*86400
 	busy, err := tableRows[struct {
 		Device string  `json:"device"`

@@ -34,7 +34,7 @@ func TestGather(t *testing.T) {
 	}
 }
 
-// TestPassedBy asks for a week of days; names of an address stay text.
+// TestPassedBy asks once for days and weeks, of checks and test jobs; names of an address stay text.
 func TestPassedBy(t *testing.T) {
 	t.Parallel()
 	const name = "q1' OR 1=1 --"
@@ -44,24 +44,32 @@ func TestPassedBy(t *testing.T) {
 		text, _ := json.Marshal(in)
 		query = verb + " " + string(text)
 		// An answer comes in pieces, cut anywhere.
-		for _, piece := range []string{`{"n":0,"pass":"3","fa`, "il\":\"1\"}\n", `{"n":6,"pass":"0","fail":"2"}`} {
+		for _, piece := range []string{`{"n":0,"checks":1,"pass":"3","fa`, "il\":\"1\"}\n", `{"n":6,"checks":1,"pass":"0","fail":"2"}` + "\n",
+			`{"n":7,"checks":1,"pass":"4","fail":"0"}` + "\n", `{"n":0,"checks":0,"pass":"9","fail":"0"}`} {
 			if err := each(nil, []byte(piece)); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	got, err := passedBy(q, 1, 7, true, " AND device = "+quoted(name), url.Values{"device": {name}})
+	days, err := passedByDay(q, " AND device = "+quoted(name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(query, "OR 1=1") || !strings.Contains(query, "unhex('713127204f5220313d31202d2d')") {
 		t.Errorf("the query is %s", query)
 	}
-	if len(got.Rows) != 7 || got.Rows[0].Share() != "75 %" || got.Rows[1].Share() != "–" || got.Rows[6].Share() != "0 %" {
-		t.Errorf("rows: %+v", got.Rows)
+	got := days.rows(q, true, 1, 7, url.Values{"device": {name}})
+	if len(got) != 7 || got[0].Share() != "75 %" || got[1].Share() != "–" || got[6].Share() != "0 %" {
+		t.Errorf("rows: %+v", got)
 	}
-	if first := got.Rows[0]; !first.Begin.Equal(time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)) ||
+	if weeks := days.rows(q, true, 7, 10, nil); len(weeks) != 10 || weeks[0].Pass != 3 || weeks[0].Fail != 3 || weeks[1].Pass != 4 || weeks[2].Pass != 0 {
+		t.Errorf("weeks: %+v", weeks)
+	}
+	if tests := days.rows(q, false, 1, 7, nil); tests[0].Pass != 9 || tests[6].Fail != 0 {
+		t.Errorf("days of test jobs: %+v", tests)
+	}
+	if first := got[0]; !first.Begin.Equal(time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)) ||
 		first.To != "/scheduler/reports/failures?device=q1%27+OR+1%3D1+--&end=0&health_check=1&start=-1" {
 		t.Errorf("the first row begins %v and leads to %s", first.Begin, first.To)
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -91,6 +92,7 @@ type Site struct {
 	manual  *help.Library
 	handler http.Handler
 	schema  func() ([]byte, error) // of job definitions, for the editor
+	zips    sync.Pool              // of *gzip.Writer: a new one takes more time than a page has to be compressed
 	packing chan struct{}          // holds one for each bundle that is being made
 }
 
@@ -100,6 +102,10 @@ const bundlesAtOnce = 2
 // New returns the pages. A template or a static file that cannot be used is an error of the build, which tests find.
 func New(d Deps) (*Site, error) {
 	s := &Site{d: d, mux: http.NewServeMux(), packing: make(chan struct{}, bundlesAtOnce)}
+	s.zips.New = func() any {
+		z, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level is a valid one
+		return z
+	}
 	s.schema = sync.OnceValues(func() ([]byte, error) { return strict.JSONSchema(shape.Strict, d.ExtraContext) })
 	var err error
 	if s.files, err = readFiles(); err != nil {

@@ -71,14 +71,16 @@ func workersPage(q *request) (page, error) {
 		{name: "version", title: "Version", text: func(w wholeWorker) string { return w.Version }, narrow: true},
 		{name: "description", title: "Description", text: func(w wholeWorker) string { return w.Description }, narrow: true},
 	}
+	told := workers[:min(len(workers), workersShown)]
+	var things []string
+	for _, w := range told {
+		things = append(things, "worker/"+w.Worker)
+	}
 	var steps []step
-	for _, w := range workers[:min(len(workers), workersShown)] {
-		facts, err := factsOf(q, "worker/"+w.Worker)
-		if err != nil {
-			break // somebody who may not read facts sees the list all the same
-		}
+	stories, _ := factsOfEach(q, things) // somebody who may not read facts sees the list all the same
+	for i, facts := range stories {
 		for _, s := range tell(facts) {
-			s.Thing, s.ThingTo = w.Worker, w.To()
+			s.Thing, s.ThingTo = told[i].Worker, told[i].To()
 			steps = append(steps, s)
 		}
 	}
