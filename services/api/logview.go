@@ -36,17 +36,30 @@ type Lines struct {
 	Rows  uint64       `json:"rows"`         // there are
 	Lines uint64       `json:"lines"`        // there are, of all levels
 	Done  bool         `json:"done"`         // the job says nothing more
-	// Of is how many lines there are, where not all of them could be looked at yet; Rows and Lines grow.
+	// Of is how many lines there are, where the lab still copies the log for its readers; Rows and Lines grow.
 	Of uint64 `json:"of,omitempty"`
+	// Ahead says that the records lie ahead of the copy and were looked up where the job wrote them. Then Rows and Lines
+	// count all that there is, Copied is how far the copy has come, and a row is what it will be unless parts
+	// of files lie between.
+	Ahead  bool   `json:"ahead,omitempty"`
+	Copied uint64 `json:"copied,omitempty"`
 	// Records are the lines as the job wrote them, each with its number as n: {"n":12,"dt":"…","lvl":"target","msg":"…"}.
 	// One that never came is {"n":12,"lvl":"lost"}. There may be fewer than were asked for: long ones.
 	Records json.RawMessage `json:"records"`
 }
 
-// LogOutline answers log.outline: what a job's log is made of.
+// OutlineRequest asks what a job's log is made of: verb log.outline. With levels of which not all lines are, sections say
+// which rows they are.
+type OutlineRequest struct {
+	Job    events.JobID   `json:"job"`
+	Levels []events.Level `json:"levels,omitempty"`
+}
+
+// LogOutline answers it.
 type LogOutline struct {
 	Job    events.JobID            `json:"job"`
 	Lines  uint64                  `json:"lines"`
+	Of     uint64                  `json:"of,omitempty"` // lines that there are, where fewer have been read so far
 	Done   bool                    `json:"done"`
 	Levels map[events.Level]uint64 `json:"levels"` // how many lines of each
 	logbook.Outline
@@ -84,6 +97,8 @@ const (
 	strips        = 1000
 	hitsTogether  = 2000
 	bookPatience  = 1500 * time.Millisecond // that a question waits for lines that are still being read
+	// farAhead is how many lines a copy may lack for a question to wait for it: that many are copied in a moment.
+	farAhead = 50_000
 )
 
 // openBooks opens the place of logs' copies, which is the process's own and may be removed at any time.
@@ -120,36 +135,42 @@ func (a *api) readBook(ctx context.Context, job events.JobID, from uint64, frame
 // errSilent says that a job never said anything.
 var errSilent = errors.New("the job says nothing")
 
-// book opens the log of a job that the caller may see. It returns how many lines are known to be there.
-func (a *api) book(ctx context.Context, who caller, job events.JobID) (b *logbook.Book, of uint64, done func(), err error) {
+// extent is what is known of a log without its copy.
+type extent struct {
+	of   uint64 // lines that are there
+	over bool   // and that no more will come
+}
+
+// book opens the log of a job that the caller may see.
+func (a *api) book(ctx context.Context, who caller, job events.JobID) (b *logbook.Book, k extent, done func(), err error) {
 	facts, err := a.jobFacts(ctx, job)
 	if err != nil {
-		return nil, 0, nil, err
+		return nil, k, nil, err
 	}
 	if err := a.mayJob(who, lab.View, job); err != nil {
-		return nil, 0, nil, err
+		return nil, k, nil, err
 	}
 	if erased, _ := removed(facts); erased {
 		a.books.Forget(job)
-		return nil, 0, nil, refuse(NotFound, "the log of job %d was erased; strata events job/%d tells by whom", job, job)
+		return nil, k, nil, refuse(NotFound, "the log of job %d was erased; strata events job/%d tells by whom", job, job)
 	}
 	j, _ := viewFacts(facts)
 	if j.Over() && j.Lease == 0 {
-		return nil, 0, nil, errSilent
+		return nil, k, nil, errSilent
 	}
 	if b, done, err = a.books.Use(job); err != nil {
-		return nil, 0, nil, err
+		return nil, k, nil, err
 	}
 	state, _, _ := b.State(logbook.AllLevels)
 	switch {
 	case state.Done:
-		of = state.Lines
+		k = extent{state.Lines, true}
 	case j.Complete:
-		of = max(j.Lines, state.Lines)
+		k = extent{max(j.Lines, state.Lines), true}
 	default:
-		of = max(a.outputEnd(ctx, job), state.Lines)
+		k.of = max(a.outputEnd(ctx, job), state.Lines)
 	}
-	return b, of, done, nil
+	return b, k, done, nil
 }
 
 // outputEnd returns how many lines a job has said, 0 where that cannot be told.
@@ -210,7 +231,7 @@ func (a *api) logLines(ctx context.Context, who caller, in LinesRequest) (Lines,
 	if err != nil {
 		return out, err
 	}
-	b, of, done, err := a.book(ctx, who, in.Job)
+	b, k, done, err := a.book(ctx, who, in.Job)
 	if errors.Is(err, errSilent) {
 		out.Done = true
 		return out, nil
@@ -219,15 +240,21 @@ func (a *api) logLines(ctx context.Context, who caller, in LinesRequest) (Lines,
 		return out, err
 	}
 	defer done()
-	state, err := awaitBook(ctx, b, levels, func(s logbook.State) bool {
-		return s.Lines >= of || !in.End && (in.Line != nil && *in.Line+in.Count < s.Lines || in.Line == nil && in.Row+in.Count <= s.Rows)
-	})
-	if err != nil {
+	enough := func(s logbook.State) bool {
+		return s.Lines >= k.of || !in.End && (in.Line != nil && *in.Line+in.Count < s.Lines || in.Line == nil && in.Row+in.Count <= s.Rows)
+	}
+	state, _, err := b.State(levels)
+	if err == nil && !enough(state) && k.of-state.Lines > farAhead && len(in.Levels) == 0 {
+		if ahead, err := a.linesAhead(ctx, in, state, k); err != nil || ahead.Ahead {
+			return ahead, err
+		}
+	}
+	if state, err = awaitBook(ctx, b, levels, enough); err != nil {
 		return out, err
 	}
-	out.Rows, out.Lines, out.Done, out.First = state.Rows, state.Lines, state.Done, in.Row
-	if state.Lines < of {
-		out.Of = of
+	out.Rows, out.Lines, out.Done, out.First = state.Rows, state.Lines, state.Done || k.over, in.Row
+	if state.Lines < k.of {
+		out.Of = k.of
 	}
 	switch {
 	case in.Line != nil:
@@ -243,33 +270,89 @@ func (a *api) logLines(ctx context.Context, who caller, in LinesRequest) (Lines,
 	return out, err
 }
 
-// records writes lines as an array.
+// linesAhead looks lines up where the job wrote them, which the copy of a long log has not reached. The answer says
+// Ahead where that could be done.
+func (a *api) linesAhead(ctx context.Context, in LinesRequest, state logbook.State, k extent) (Lines, error) {
+	of := k.of
+	hidden := state.Lines - state.Rows // parts of files that lie before; those that come are not known
+	out := Lines{Job: in.Job, First: in.Row, Rows: of - hidden, Lines: of, Of: of, Done: k.over, Copied: state.Lines, Records: json.RawMessage("[]")}
+	switch {
+	case in.Line != nil:
+		out.At = min(*in.Line, of-1) - min(hidden, *in.Line)
+		out.First = out.At - out.At%in.Count
+	case in.End:
+		out.First = (out.Rows - 1) - (out.Rows-1)%in.Count
+	}
+	if out.First >= out.Rows {
+		out.Ahead = true // there is nothing
+		return out, nil
+	}
+	frames, err := a.log.ReadAhead(ctx, in.Job, out.First+hidden, in.Count)
+	if err != nil {
+		return out, fmt.Errorf("look up lines of job %d: %w", in.Job, err)
+	}
+	text := newRecordList()
+	left := in.Count
+	for _, f := range frames {
+		for i, record := range f.Lines() {
+			if left == 0 {
+				break
+			}
+			left--
+			text.add(f.First+uint64(i), record)
+		}
+	}
+	out.Records, out.Ahead = text.end(), left < in.Count
+	return out, nil
+}
+
+// recordList writes lines as an array of JSON, up to maxLinesBytes.
+type recordList struct{ text bytes.Buffer }
+
+func newRecordList() *recordList {
+	l := &recordList{}
+	l.text.WriteByte('[')
+	return l
+}
+
+// add writes a line with its number; nil is one that never came.
+func (l *recordList) add(line uint64, record []byte) {
+	if l.text.Len() > maxLinesBytes {
+		return
+	}
+	if l.text.Len() > 1 {
+		l.text.WriteByte(',')
+	}
+	l.text.WriteString(`{"n":`)
+	l.text.WriteString(strconv.FormatUint(line, 10))
+	if !json.Valid(record) || len(record) < 3 || record[0] != '{' {
+		l.text.WriteString(`,"lvl":"lost"}`)
+		return
+	}
+	l.text.WriteByte(',')
+	l.text.Write(record[1:])
+}
+
+func (l *recordList) end() json.RawMessage {
+	l.text.WriteByte(']')
+	return l.text.Bytes()
+}
+
+// records writes lines of a book.
 func records(b *logbook.Book, row, count uint64, levels logbook.Levels) (json.RawMessage, error) {
-	text := bytes.NewBufferString("[")
-	err := b.Read(row, count, levels, func(line uint64, record []byte) {
-		if text.Len() > maxLinesBytes {
-			return
-		}
-		if text.Len() > 1 {
-			text.WriteByte(',')
-		}
-		text.WriteString(`{"n":`)
-		text.WriteString(strconv.FormatUint(line, 10))
-		if !json.Valid(record) || len(record) < 3 || record[0] != '{' {
-			text.WriteString(`,"lvl":"lost"}`)
-			return
-		}
-		text.WriteByte(',')
-		text.Write(record[1:])
-	})
-	text.WriteByte(']')
-	return text.Bytes(), err
+	text := newRecordList()
+	err := b.Read(row, count, levels, text.add)
+	return text.end(), err
 }
 
 // logOutline answers with what a log is made of, as far as it has been read.
-func (a *api) logOutline(ctx context.Context, who caller, in JobRequest) (LogOutline, error) {
+func (a *api) logOutline(ctx context.Context, who caller, in OutlineRequest) (LogOutline, error) {
 	out := LogOutline{Job: in.Job, Levels: map[events.Level]uint64{}, Outline: logbook.Outline{Sections: []logbook.Section{}, Findings: []logbook.Finding{}}}
-	b, of, done, err := a.book(ctx, who, in.Job)
+	levels, err := levelsAsked(in.Levels)
+	if err != nil {
+		return out, err
+	}
+	b, k, done, err := a.book(ctx, who, in.Job)
 	if errors.Is(err, errSilent) {
 		out.Done = true
 		return out, nil
@@ -278,12 +361,18 @@ func (a *api) logOutline(ctx context.Context, who caller, in JobRequest) (LogOut
 		return out, err
 	}
 	defer done()
-	state, err := awaitBook(ctx, b, logbook.AllLevels, func(s logbook.State) bool { return s.Lines >= of })
+	state, err := awaitBook(ctx, b, levels, func(s logbook.State) bool { return s.Lines >= k.of })
 	if err != nil {
 		return out, err
 	}
 	out.Lines, out.Done, out.Levels, out.Outline = state.Lines, state.Done, b.Counts(), b.Outline()
-	return out, nil
+	if state.Lines < k.of {
+		out.Of = k.of
+	}
+	if state.Rows != state.Lines {
+		err = b.Place(out.Sections, levels)
+	}
+	return out, err
 }
 
 // openLogSearch searches a log.
@@ -304,7 +393,7 @@ func (a *api) openLogSearch(who caller, body []byte) (producer, error) {
 		return nil, err
 	}
 	return func(ctx context.Context, emit func(message) error) error {
-		b, of, done, err := a.book(ctx, who, in.Job)
+		b, k, done, err := a.book(ctx, who, in.Job)
 		if errors.Is(err, errSilent) {
 			return emitHits(emit, LogHits{Done: true})
 		}
@@ -312,11 +401,11 @@ func (a *api) openLogSearch(who caller, body []byte) (producer, error) {
 			return err
 		}
 		defer done()
-		state, err := awaitBook(ctx, b, levels, func(s logbook.State) bool { return s.Lines >= of })
+		state, err := awaitBook(ctx, b, levels, func(s logbook.State) bool { return s.Lines >= k.of })
 		if err != nil {
 			return err
 		}
-		hits := LogHits{Of: max(of, state.Lines)}
+		hits := LogHits{Of: max(k.of, state.Lines)}
 		strip := make([]uint64, strips)
 		var failed error
 		told := uint64(0) // lines that had been searched when something was told

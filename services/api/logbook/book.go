@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"sort"
 	"sync"
 
@@ -38,7 +39,7 @@ type Book struct {
 
 func newBook(job events.JobID, dir string, c codec, file *os.File) *Book {
 	b := &Book{Job: job, dir: dir, codec: c, file: file, grew: make(chan struct{})}
-	b.lastOf.Bloom = make([]uint64, bloomWords)
+	b.lastOf.bloom = make([]uint64, bloomWords)
 	return b
 }
 
@@ -88,7 +89,7 @@ func (b *Book) add(line []byte) error {
 	b.last.plain = appendPlain(b.last.plain, p.message)
 	plain := b.last.plain[from:]
 	b.outline.note(l.end(), p, plain)
-	addPieces(l.Bloom, plain)
+	addPieces(l.bloom, plain)
 	b.last.plain = append(b.last.plain, '\n')
 	l.Levels[p.level]++
 	l.Count++
@@ -103,7 +104,7 @@ func (b *Book) lose(n uint64) error {
 		}
 	}
 	l := b.lastOf
-	l.Count, l.Levels[levelLost], l.Bloom = n, n, nil
+	l.Count, l.Levels[levelLost], l.bloom = n, n, nil
 	b.keep(&l)
 	return nil
 }
@@ -130,7 +131,7 @@ func (b *Book) keep(l *leaf) {
 	for level, n := range l.Levels {
 		b.levels[level] += n
 	}
-	b.lastOf = leaf{First: l.end(), Row: b.levels, Bloom: make([]uint64, bloomWords)}
+	b.lastOf = leaf{First: l.end(), Row: b.levels, bloom: make([]uint64, bloomWords)}
 }
 
 // tell wakes those who wait for more.
@@ -225,6 +226,75 @@ func (b *Book) RowOf(line uint64, of Levels) (uint64, error) {
 		}
 	}
 	return row, nil
+}
+
+// Place puts sections among the rows of some levels: their First and Behind. It opens each leaf once where a section
+// begins or ends among lines that are not all shown.
+func (b *Book) Place(sections []Section, of Levels) error {
+	lines := make([]uint64, 0, 2*len(sections))
+	for _, s := range sections {
+		lines = append(lines, s.Start)
+		if s.End != nil {
+			lines = append(lines, *s.End+1)
+		}
+	}
+	slices.Sort(lines)
+	rows, err := b.rowsOf(slices.Compact(lines), of)
+	if err != nil {
+		return err
+	}
+	for i := range sections {
+		s := &sections[i]
+		first := rows[s.Start]
+		s.First = &first
+		if s.End != nil {
+			behind := rows[*s.End+1]
+			s.Behind = &behind
+		}
+	}
+	return nil
+}
+
+// rowsOf returns the rows of lines, which are in order.
+func (b *Book) rowsOf(wanted []uint64, of Levels) (map[uint64]uint64, error) {
+	rows := make(map[uint64]uint64, len(wanted))
+	for len(wanted) > 0 {
+		b.mu.RLock()
+		i := sort.Search(len(b.leaves), func(i int) bool { return b.leaves[i].end() > wanted[0] })
+		l, o := b.leafAt(i)
+		last := i == len(b.leaves)
+		b.mu.RUnlock()
+		row, in := l.count(of)
+		if in == l.Count || l.lost() || in == 0 { // lost lines are always shown
+			for len(wanted) > 0 && (wanted[0] < l.end() || last) {
+				rows[wanted[0]] = row
+				if in > 0 {
+					rows[wanted[0]] += min(wanted[0], l.end()) - l.First
+				}
+				wanted = wanted[1:]
+			}
+			continue
+		}
+		records, err := b.records(l, o)
+		if err != nil {
+			return nil, err
+		}
+		for n, record := range lines(records) {
+			for len(wanted) > 0 && wanted[0] == l.First+uint64(n) {
+				rows[wanted[0]], wanted = row, wanted[1:]
+			}
+			if len(wanted) == 0 || wanted[0] >= l.end() && !last {
+				break
+			}
+			if of.has(parse(record).level) {
+				row++
+			}
+		}
+		for ; len(wanted) > 0 && (last || wanted[0] < l.end()); wanted = wanted[1:] {
+			rows[wanted[0]] = row // behind all that was said
+		}
+	}
+	return rows, nil
 }
 
 // records returns the records of a leaf.

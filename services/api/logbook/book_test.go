@@ -206,6 +206,69 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestPlace compares the rows of sections with those that are counted line by line, in leaves on the disk, in the last
+// one, and behind all.
+func TestPlace(t *testing.T) {
+	log := talk(9000)
+	b := use(t, shelf(t, t.TempDir(), whole(log)), 42, finished)
+	for _, names := range [][]events.Level{{events.Error}, {events.Debug, events.Error}, {events.Target}, {events.Feedback}, nil} {
+		levels, _ := ParseLevels(names)
+		row := make([]uint64, len(log.levels)+1) // of each line, or of the next that is shown
+		for i, l := range log.levels {
+			row[i+1] = row[i]
+			if names == nil || slices.Contains(names, l) {
+				row[i+1]++
+			}
+		}
+		var sections []Section
+		for _, ends := range [][2]uint64{{0, 10}, {0, 8999}, {3, 3}, {2000, 2100}, {2047, 2048}, {5000, 8998}, {8990, 8999}} {
+			sections = append(sections, Section{Start: ends[0], End: &ends[1]})
+		}
+		sections = append(sections, Section{Start: 4321})
+		if err := b.Place(sections, levels); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range sections {
+			if *s.First != row[s.Start] {
+				t.Errorf("%v: line %d is row %d, want %d", names, s.Start, *s.First, row[s.Start])
+			}
+			if s.End == nil {
+				if s.Behind != nil {
+					t.Errorf("a section without an end ends at row %d", *s.Behind)
+				}
+				continue
+			}
+			if *s.Behind != row[*s.End+1] {
+				t.Errorf("%v: behind line %d is row %d, want %d", names, *s.End, *s.Behind, row[*s.End+1])
+			}
+			if at, err := b.RowOf(s.Start, levels); err != nil || at != *s.First {
+				t.Errorf("RowOf says %d for line %d, %v", at, s.Start, err)
+			}
+		}
+	}
+}
+
+// TestPlaceInGaps has sections begin and end among lines that never came, which are rows of all levels.
+func TestPlaceInGaps(t *testing.T) {
+	log := talk(100)
+	b := use(t, shelf(t, t.TempDir(), func(_ context.Context, _ uint64, frame func(uint64, []byte) error) error {
+		if err := frame(0, joined(log.records[:50])); err != nil {
+			return err
+		}
+		return frame(1050, joined(log.records[50:]))
+	}), 42, finished)
+	levels, _ := ParseLevels([]events.Level{events.Debug}) // lines 3, and 1053 of what came later
+	end := uint64(1060)
+	sections := []Section{{Start: 0, End: &end}, {Start: 100}, {Start: 1049}, {Start: 1050}}
+	if err := b.Place(sections, levels); err != nil {
+		t.Fatal(err)
+	}
+	got := []uint64{*sections[0].First, *sections[0].Behind, *sections[1].First, *sections[2].First, *sections[3].First}
+	if want := []uint64{0, 1002, 51, 1000, 1001}; !slices.Equal(got, want) {
+		t.Errorf("rows %v, want %v", got, want)
+	}
+}
+
 // TestSearch compares what is found with a simple search, in both directions.
 func TestSearch(t *testing.T) {
 	log := talk(9000)

@@ -26,7 +26,7 @@ type leaf struct {
 	Records      int32              // bytes, compressed
 	Plain        int32              // bytes behind them, compressed
 	Raw, Text    int32              // bytes of both once they are open
-	Bloom        []uint64
+	bloom        []uint64           // nil where all its lines are lost
 }
 
 // end is the line after its last.
@@ -126,7 +126,7 @@ func addPieces(bloom []uint64, line []byte) {
 func (l *leaf) mayHave(text []byte) bool {
 	for i := 2; i < len(text); i++ {
 		at := piece(text[i-2], text[i-1], text[i])
-		if l.Bloom[at>>6]&(1<<(at&63)) == 0 {
+		if l.bloom[at>>6]&(1<<(at&63)) == 0 {
 			return false
 		}
 	}

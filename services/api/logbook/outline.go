@@ -21,6 +21,11 @@ type Section struct {
 	Began   string  `json:"began,omitempty"` // time of the first line
 	Seconds float64 `json:"seconds,omitempty"`
 	Result  string  `json:"result,omitempty"` // pass, fail, skip, unknown
+
+	// Where rows are not lines: the row of its first line that is shown, and the row behind its last one. They stand in
+	// no book; [Book.Place] sets them.
+	First  *uint64 `json:"first,omitempty"`
+	Behind *uint64 `json:"behind,omitempty"`
 }
 
 // Finding is a line that says what went wrong.

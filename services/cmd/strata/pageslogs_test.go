@@ -55,7 +55,7 @@ func logVisits() []visit {
 			p.Press("Home")
 			p.Await("document.querySelector('log-view').first === 0")
 			p.Press("}")
-			p.Await("document.querySelector('log-view').outline.inside && document.querySelector('log-view').outline.foldable")
+			p.Await("document.querySelector('log-view').outline.inside")
 			p.Press("z")
 			p.Await("document.querySelector('log-view').folded.size === 1 && document.querySelector('.folded')")
 			p.Press("t", "w", "w", "Home")

@@ -46,7 +46,7 @@ const scenarios = {
   async copy() {
     const page = await visit();
     await log(page);
-    await page.waitForFunction((n) => document.querySelector('log-view')?.lines === n && document.querySelector('log-view').done, settings.lines, { timeout: 560_000 });
+    await page.waitForFunction((n) => document.querySelector('log-view')?.lines === n && document.querySelector('log-view').done && !document.querySelector('log-view').copy.of, settings.lines, { timeout: 560_000 });
     return { lines: settings.lines };
   },
 

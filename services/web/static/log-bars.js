@@ -32,7 +32,7 @@ const markup = `
   <button type="button" class="lv-wrap" aria-pressed="false" title="Wrap long lines (w)">Wrap</button>
   <button type="button" class="lv-toggle" aria-pressed="true" title="Outline (o)">Outline</button>
   <button type="button" class="lv-follow" aria-pressed="false" title="Follow the end (f)" hidden>Follow</button>
-  <button type="button" class="lv-take" hidden>Take over the console</button>
+  <button type="button" class="lv-take" title="Take over the console" aria-label="Take over the console" hidden>Take over</button>
   <details class="menu end lv-more"><summary>More</summary><div class="sheet">
     <button type="button" class="link lv-copy">Copy the selected lines</button>
     <button type="button" class="link lv-link">Copy a link to them</button>
@@ -47,7 +47,7 @@ const markup = `
   <div class="lv-view" role="log" aria-live="off" aria-label="Log" tabindex="0" data-own-keys><div class="lv-sheet"></div></div>
   <div class="lv-rail" role="scrollbar" aria-label="Place in the log" aria-orientation="vertical" aria-valuemin="0" aria-valuenow="0" aria-valuemax="0"></div>
 </div>
-<div class="lv-foot"><span class="lv-place"></span><span class="lv-say" role="status"></span></div>
+<div class="lv-foot"><span class="lv-place"></span><label class="lv-copying" hidden>Reading the log <progress></progress> <span class="num"></span></label><span class="lv-say" role="status"></span></div>
 <dialog class="lv-keys" aria-label="Keys of the log"><h2>Keys of the log</h2><dl class="keys">
 <dt><kbd>/</kbd> <kbd>n</kbd> <kbd>N</kbd></dt><dd>search, next and previous hit</dd>
 <dt><kbd>j</kbd> <kbd>k</kbd> <kbd>↓</kbd> <kbd>↑</kbd></dt><dd>a line</dd>

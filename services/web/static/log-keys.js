@@ -30,7 +30,7 @@ function press(view, e) {
     n: () => view.next(1), N: () => view.next(-1),
     l: () => view.$(".lv-goto input").focus(), ":": () => view.$(".lv-goto input").focus(),
     "]": () => step("finding", 1), "[": () => step("finding", -1), "}": () => step("action", 1), "{": () => step("action", -1),
-    z: () => { if (view.outline.inside && view.outline.foldable) view.fold(view.outline.inside); },
+    z: () => { if (view.outline.inside) view.fold(view.outline.inside); },
     f: () => { if (!view.done) (view.follow ? view.setFollow(false) : view.toEnd(true)); },
     w: () => view.$(".lv-wrap").click(), o: () => view.$(".lv-toggle").click(),
     t: () => {
@@ -104,10 +104,9 @@ function click(view, e) {
   if (!slot?.record) return;
   const n = slot.record.n;
   if (fold && fold.textContent) {
-    const section = view.outline.begins.get(n);
+    const section = view.outline.begins.get(slot.row);
     if (section?.end === undefined) view.say("It still runs");
-    else if (view.outline.foldable) view.fold(section);
-    else view.say("Actions fold while all levels are shown");
+    else view.fold(section);
     return;
   }
   if (!e.target.closest(".no")) return;

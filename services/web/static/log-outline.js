@@ -12,34 +12,54 @@ export class Outline {
     el.addEventListener("click", (e) => this.click(e));
   }
 
-  // foldable says whether sections can be folded: where rows are lines.
-  get foldable() { return this.view.whole; }
+  // load asks for what the log is made of, for the levels that are shown: rows of sections depend on them. It returns the
+  // lab's answer, null where there is none.
+  load() {
+    if (this.loading) { // what is on the way may be of other levels, or of less: once more
+      this.next ??= this.loading.then(() => { this.next = null; return this.load(); });
+      return this.next;
+    }
+    this.loading = this.ask().finally(() => { this.loading = null; });
+    return this.loading;
+  }
 
-  async load() {
-    if (this.loading) return;
-    this.loading = true;
+  async ask() {
+    const levels = this.view.source.levels;
     try {
       const answer = await this.view.source.outline();
+      if (levels !== this.view.source.levels) return null; // asked again already
       this.sections = answer.sections;
       this.counts = answer.levels;
-      this.begins = new Map(answer.sections.filter((s) => s.end === undefined || s.end > s.start).map((s) => [s.start, s]));
+      this.begins = new Map();
+      for (const s of answer.sections) {
+        const { start, end } = rowsOf(s);
+        // Where first lines are left out several begin at the same row: the outermost has it.
+        if ((end === undefined || end > start) && !this.begins.has(start)) this.begins.set(start, s);
+      }
       this.findings = new Map(answer.findings.map((f) => [f.line, f]));
       this.view.dispatchEvent(new CustomEvent("log-outline"));
       this.draw(answer);
       this.shape();
       this.view.marked();
       this.view.changed();
+      return answer;
     } catch (err) {
       this.view.say(err.message);
-    } finally {
-      this.loading = false;
+      return null;
     }
+  }
+
+  // forget drops which rows sections have: others are shown from now on.
+  forget() {
+    this.begins = new Map();
+    this.sections = [];
+    this.view.folds.set([]);
   }
 
   // shape has the view hide what is folded.
   shape() {
     const { view } = this;
-    view.folds.set(this.foldable ? this.sections.filter((s) => view.folded.has(s.start) && s.end !== undefined) : []);
+    view.folds.set(this.sections.filter((s) => view.folded.has(s.start) && s.end !== undefined).map(rowsOf));
     for (const el of this.el.querySelectorAll("[data-section]")) el.classList.toggle("closed", view.folded.has(Number(el.dataset.section)));
   }
 
@@ -116,9 +136,7 @@ export class Outline {
     }
     const li = e.target.closest(".tuck")?.closest("[data-section]");
     const s = li && this.sections.find((x) => x.start === Number(li.dataset.section));
-    if (!s) return;
-    if (this.foldable) this.view.fold(s);
-    else this.view.say("Actions fold while all levels are shown");
+    if (s) this.view.fold(s);
   }
 
   // at marks the innermost section that a line is in.
@@ -144,6 +162,9 @@ export class Outline {
     return by > 0 ? lines.find((l) => l > line) : lines.findLast((l) => l < line);
   }
 }
+
+// rowsOf is the first and the last row of a section. The lab says them where rows are not lines.
+export const rowsOf = (s) => ({ start: s.first ?? s.start, end: s.end === undefined ? undefined : (s.behind ?? s.end + 1) - 1 });
 
 function heading(text, n) {
   const h = document.createElement("h3");

@@ -27,13 +27,13 @@ export function newSlot() {
 const set = (to, key, value) => { if (to[key] !== value) to[key] = value; };
 
 // draw shows a record in a slot; of a row that is not here yet only what is known. The look says how:
-// {time, began, lines, find, selected(n), finding(n), section(n), folded(section)}.
+// {time, began, lines, find, selected(n), finding(n), section(row), folded(section)}.
 export function draw(slot, row, record, before, look) {
   slot.row = row;
   slot.record = record;
   const known = record !== undefined;
   const n = known ? record.n : look.whole ? row : -1;
-  const section = known ? look.section(n) : null;
+  const section = known ? look.section(row) : null;
   const folded = !!section && look.folded(section);
   let name = "row";
   if (known) name += " " + (record.lvl ?? "other");

@@ -15,6 +15,7 @@ import { Rows, Folds, Hits, chunk, place, address } from "./log-rows.js";
 import { matcher, worded, read } from "./log-text.js";
 import { newSlot, draw } from "./log-paint.js";
 import { Source } from "./log-net.js";
+import { Copy } from "./log-copy.js";
 import { Rail } from "./log-rail.js";
 import { bars, levels } from "./log-bars.js";
 import { Outline } from "./log-outline.js";
@@ -34,6 +35,7 @@ export class LogView extends HTMLElement {
     this.query = null;
     this.lines = 0; // of all levels
     this.done = false;
+    this.copy = new Copy(this);
     this.first = 0; // place of the row at the top
     this.shift = 0; // pixels of it that are above the top
     this.follow = false;
@@ -67,7 +69,7 @@ export class LogView extends HTMLElement {
     this.source?.stop();
     this.resized?.disconnect();
     removeEventListener("hashchange", this.hashed);
-    clearTimeout(this.later);
+    this.copy?.stop();
     clearTimeout(this.outlineLater);
   }
 
@@ -123,26 +125,10 @@ export class LogView extends HTMLElement {
     this.lines = Math.max(this.lines, answer.lines);
     this.rows.put(answer.first, answer.records);
     if (answer.first === 0) this.begin(answer.records[0]);
-    if (answer.of) this.growing(answer);
-    else if (answer.done) this.ended();
-    else if (!this.source.events && !this.done) this.listen();
+    this.copy.told(answer);
+    if (answer.done) this.ended();
+    else if ((answer.ahead || !answer.of) && !this.source.events && !this.done) this.listen();
     this.paintSoon();
-  }
-
-  // growing asks again: the lab still copies the log for us.
-  growing(answer) {
-    this.say(`Reading the log: ${answer.lines.toLocaleString("en")} of ${answer.of.toLocaleString("en")} lines`);
-    clearTimeout(this.later);
-    this.later = setTimeout(async () => {
-      try {
-        this.take(await this.source.some({ end: 1 }));
-        this.outline.load();
-        if (this.wanted !== undefined && this.wanted < this.lines) this.toLine(this.wanted);
-        if (!this.source.events && this.done) this.say("");
-      } catch (err) {
-        this.say(err.message);
-      }
-    }, 400);
   }
 
   // ended notes that the job says nothing more.
@@ -154,6 +140,7 @@ export class LogView extends HTMLElement {
     this.source.hush();
     this.setFollow(false);
     this.querySelector(".lv-follow").hidden = true;
+    this.querySelector(".lv-take").hidden = true; // a job that is over has no console
   }
 
   // listen takes lines as the job says them.
@@ -223,8 +210,8 @@ export class LogView extends HTMLElement {
       find: matcher(this.query),
       selected: (n) => !!s && n >= s.from && n <= s.to,
       finding: (n) => this.outline.findings.has(n),
-      section: (n) => this.outline.begins.get(n) ?? null,
-      folded: (section) => this.folded.has(section.start) && this.outline.foldable,
+      section: (row) => this.outline.begins.get(row) ?? null,
+      folded: (section) => this.folded.has(section.start),
       result: (m) => m?.case && m.definition ? `/results/${encodeURIComponent(this.job)}/${encodeURIComponent(m.definition)}/${encodeURIComponent(m.case)}` : "",
     };
     return this.looked;
@@ -417,11 +404,11 @@ export class LogView extends HTMLElement {
     const follows = this.follow;
     this.source.stop();
     this.rows.clear();
-    this.folds.set([]);
+    this.copy.ahead = false;
+    this.outline.forget();
     this.changed();
-    const answer = await this.source.some({ line });
+    const [answer] = await Promise.all([this.source.some({ line }), this.outline.load()]); // sections have other rows now
     this.take(answer);
-    this.outline.shape();
     if (follows) this.toEnd();
     else this.toRow(answer.at ?? 0, line);
     if (this.query) this.search(this.query, false);
@@ -509,9 +496,10 @@ export class LogView extends HTMLElement {
     const out = this.querySelector(".lv-count");
     if (!this.query) out.textContent = "";
     else {
+      const whole = this.hits.done && !this.copy.of; // else what is copied has been searched
       const many = this.hits.count.toLocaleString("en");
       const at = this.hit && this.hits.done ? `${(this.hits.find(this.hit.row) + 1).toLocaleString("en")} of ` : "";
-      out.textContent = this.hits.count ? `${at}${many}${this.hits.done ? "" : " so far"}` : this.hits.done ? "not found" : "searching …";
+      out.textContent = this.hits.count ? `${at}${many}${whole ? "" : " so far"}` : whole ? "not found" : this.hits.done ? "not found so far" : "searching …";
     }
   }
 

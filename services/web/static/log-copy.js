@@ -1,0 +1,67 @@
+// What a viewer does while the lab still copies a log that nobody has looked at for long: it shows what lies ahead of
+// the copy, and says how far that has come. See services/api/logview.go for what is known when.
+
+const pause = 400; // ms between two questions; each waits a while for news by itself
+
+export class Copy {
+  constructor(view) {
+    this.view = view;
+    this.ahead = false; // rows that are shown lie ahead of the copy: a row is a line, as far as is known
+    this.of = 0; // lines that there are, while fewer are copied
+  }
+
+  // told looks at an answer with rows.
+  told(answer) {
+    if (answer.of) this.grows(answer, answer.ahead || this.ahead);
+    else if (this.of && !this.ahead) this.show(0, 0);
+  }
+
+  grows({ of, lines, copied = lines }, ahead) {
+    this.ahead = ahead;
+    this.show(copied, of);
+    this.stop();
+    this.later = setTimeout(() => this.look().catch((err) => this.view.say(err.message)), pause);
+  }
+
+  // look asks how far the copy is. With some levels left out rows are known as far as it has come, and no further.
+  async look() {
+    const { view } = this;
+    const outline = await view.outline.load();
+    if (outline && this.ahead) {
+      if (outline.of) return this.grows(outline, true);
+      return this.whole();
+    }
+    view.take(await view.source.some({ end: 1 }));
+    if (view.wanted !== undefined && view.wanted < view.lines) view.toLine(view.wanted);
+  }
+
+  // whole goes on with the copy alone. Parts of files in it are no rows, which could not be known ahead of it.
+  async whole() {
+    const { view } = this;
+    this.ahead = false;
+    const line = view.lineAt();
+    const answer = await view.source.some({ line });
+    if (answer.lines - answer.rows !== view.lines - view.rows.count) {
+      view.rows.clear();
+      view.take(answer);
+      if (!view.follow) view.toRow(answer.at ?? 0, line);
+    } else {
+      view.take(answer);
+    }
+    this.show(0, 0);
+    if (view.query) view.search(view.query, false); // it went through what was copied
+  }
+
+  // show says how much has been copied; of 0 lines, that all has.
+  show(copied, of) {
+    this.of = of;
+    const el = this.view.querySelector(".lv-copying");
+    el.hidden = !of;
+    const bar = el.querySelector("progress");
+    bar.max = of || 1;
+    bar.value = copied;
+    el.querySelector("span").textContent = of ? `${Math.floor((100 * copied) / of)} %` : "";
+  }
+
+  stop() { clearTimeout(this.later); }
+}
