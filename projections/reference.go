@@ -33,13 +33,13 @@ A view whose rows are about jobs shows each caller those of jobs that they may s
 Rows of jobs that ended long ago may have left by the lab's rules of retention: ` + "`results.aged`" + ` tells of which jobs, and
 what ([operations.md](operations.md#how-long-the-tables-keep-rows)).
 
-# Views of results
+## Views of results
 `)
 	shown := map[string]bool{}
 	for _, v := range published() {
 		shown[v.name] = true
 		t := tables[v.name]
-		fmt.Fprintf(&b, "\n## results.%s\n\n%s", v.name, t.comment)
+		fmt.Fprintf(&b, "\n### results.%s\n\n%s", v.name, t.comment)
 		if t.key != "" {
 			fmt.Fprintf(&b, " Conditions on `%s` are the quick ones.", t.key)
 		}
@@ -49,14 +49,14 @@ what ([operations.md](operations.md#how-long-the-tables-keep-rows)).
 			fmt.Fprintf(&b, "\n%s\n\n```sql\n%s\n```\n", q.words, q.sql)
 		}
 	}
-	b.WriteString("\n# Storage\n\nWhat lies beneath, for those who work on Strata. It changes from release to release. Tables named\n" +
+	b.WriteString("\n## Storage\n\nWhat lies beneath, for those who work on Strata. It changes from release to release. Tables named\n" +
 		"`_state` and `_counts` have several rows of one thing, which the views put together.\n")
 	for _, name := range slices.Sorted(maps.Keys(tables)) {
 		t := tables[name]
 		if t.view {
 			continue
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n%s\nSorted by `%s`", name, t.comment, t.key)
+		fmt.Fprintf(&b, "\n### %s\n\n%s\nSorted by `%s`", name, t.comment, t.key)
 		if t.parts != "" {
 			fmt.Fprintf(&b, ", partitions by `%s`", t.parts)
 		}
