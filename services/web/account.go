@@ -104,7 +104,8 @@ func signOut(q *request) (page, error) {
 	return page{to: "/", note: "You are signed out."}, nil
 }
 
-// account is an account as the api tells of it.
+// account is an account as the api tells of it. Identity is by whom it is known where that is not the lab: a directory or a
+// provider; such an account has no password here. TableLength is 0 where its user never said.
 type account struct {
 	User        string    `json:"user"`
 	Email       string    `json:"email"`
@@ -132,7 +133,9 @@ type groupOf struct {
 	Permissions []string `json:"permissions"`
 }
 
-// issuedToken is a token as lists show it.
+// issuedToken is a token as lists show it. Token is its public number; Value is the secret, which only the answer to
+// tokens.issue has. Kind tells tokens, "", from the sessions of browsers and the words of enrolling workers; Means and From say
+// how and from where a session began.
 type issuedToken struct {
 	User        string    `json:"user"`
 	Token       string    `json:"token"`
@@ -174,6 +177,9 @@ func (q *request) profile(wrong error) (page, error) {
 		data["Wrong"], p.status = no.Message, no.status()
 	}
 	me, err := asked[account](q, "users.show", map[string]any{"user": q.Name})
+	if no, ok := refusal(err); err != nil && (!ok || no.Code != "not-found") {
+		return page{}, err // a form with nothing in it would empty the account when it is sent
+	}
 	if err != nil {
 		// Who started the lab is known by name before there is an account.
 		me = account{User: q.Name, Active: true, Superuser: q.Superuser, Staff: q.Staff}
@@ -188,6 +194,7 @@ func (q *request) profile(wrong error) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
+	// Tokens have a page of their own; a session is ended where somebody finds out that a browser was left open.
 	sessions := slices.DeleteFunc(all, func(t issuedToken) bool { return t.Kind != "session" })
 	remote, err := asked[[]struct {
 		Name string `json:"name"`
@@ -200,7 +207,8 @@ func (q *request) profile(wrong error) (page, error) {
 	return p, nil
 }
 
-// change sends a change of the visitor's own account, and goes back to the profile.
+// change sends a change of the visitor's own account, and goes back to the profile. The name is the session's and not the
+// form's, so that no form can be about somebody else.
 func (q *request) change(note string, set map[string]any) (page, error) {
 	if err := q.named(); err != nil {
 		return page{}, err
@@ -239,6 +247,7 @@ func saveTableLength(q *request) (page, error) {
 	return q.change("Saved.", map[string]any{"table_length": n})
 }
 
+// endSession ends a session, which may be the one that asks: then the next page has no name.
 func endSession(q *request) (page, error) {
 	if err := q.ask("tokens.revoke", map[string]any{"token": q.PostFormValue("session"), "reason": "ended in the profile"}, nil); err != nil {
 		return q.profile(err)
@@ -246,6 +255,7 @@ func endSession(q *request) (page, error) {
 	return page{to: "/me/", note: "That session is over."}, nil
 }
 
+// saveRemote keeps a secret that jobs fetch files with. It goes in and never comes out: the form is empty again.
 func saveRemote(q *request) (page, error) {
 	if err := q.ask("remote-tokens.set", map[string]any{"name": strings.TrimSpace(q.PostFormValue("name")), "token": q.PostFormValue("token")}, nil); err != nil {
 		return q.profile(err)
@@ -253,6 +263,7 @@ func saveRemote(q *request) (page, error) {
 	return page{to: "/me/", note: "Kept. Jobs of yours may name it; nobody is shown it again."}, nil
 }
 
+// removeRemoteForm asks first: LAVA removes on GET, and bookmarks of that address must do no harm here.
 func removeRemoteForm(q *request) (page, error) {
 	if err := q.named(); err != nil {
 		return page{}, err

@@ -183,6 +183,29 @@ func TestAssets(t *testing.T) {
 	}
 }
 
+// TestRobots tells search engines to stay out of what has no end, whoever they are.
+func TestRobots(t *testing.T) {
+	t.Parallel()
+	w := get(lab{}.siteFor(t, Visitor{}), "/robots.txt")
+	if w.Code != 200 || w.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("robots.txt: status %d, %v", w.Code, w.Header())
+	}
+	for _, want := range []string{"User-agent: *", "Disallow: /scheduler/", "Disallow: /results/", "Disallow: /api/"} {
+		if !strings.Contains(w.Body.String(), want+"\n") {
+			t.Errorf("robots.txt lacks %q: %s", want, w.Body)
+		}
+	}
+}
+
+// TestProfileNeedsItsAccount holds that a profile whose account cannot be read is no form that would empty it.
+func TestProfileNeedsItsAccount(t *testing.T) {
+	t.Parallel()
+	l := lab{"users.show": error(&Refusal{Code: "away", Message: "the lab is busy"}), "tokens.list": "[]"}
+	says(t, l.site(t), "/me/", 503, "the lab is busy")
+	l["users.show"] = error(&Refusal{Code: "not-found", Message: "there is no user alice"})
+	says(t, l.site(t), "/me/", 200, "alice", `name="first_name"`)
+}
+
 // TestSections marks the part of the navigation where a page belongs.
 func TestSections(t *testing.T) {
 	t.Parallel()

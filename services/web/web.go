@@ -132,6 +132,7 @@ func New(d Deps) (*Site, error) {
 		}
 	}
 	s.mux.HandleFunc("GET /static/{name}", s.files.serve)
+	s.mux.HandleFunc("GET /robots.txt", robots)
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.serve(w, r, route{method: http.MethodGet, page: func(*request) (page, error) {
 			return page{}, &Refusal{Code: "not-found", Message: "there is no page at " + r.URL.Path}
@@ -158,6 +159,13 @@ func (s *Site) Patterns() []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// robots tells search engines what not to walk through, which is what LAVA tells them: lists of a lab have no end.
+func robots(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = io.WriteString(w, "User-agent: *\nDisallow: /scheduler/\nDisallow: /results/\nDisallow: /api/\n") // the robot may be gone
 }
 
 // bothSlashes returns a path with and without its last slash: LAVA's addresses have it here and there, and

@@ -1,5 +1,6 @@
 // What every page does beside showing itself: times that stay true, keys, menus that close.
 
+// refreshTimes keeps what the server wrote true: "3 min ago" is so for a minute. A text is only touched where it differs.
 const refreshTimes = () => {
   const now = Date.now();
   for (const el of document.querySelectorAll("time[datetime]")) {
@@ -32,6 +33,7 @@ const ago = (ms) => {
 
 const two = (n) => String(n).padStart(2, "0");
 
+// length is the same for what goes on, so without the parts of a second that format.go shows of what is over.
 const length = (ms) => {
   const s = Math.max(0, Math.floor(ms / 1000));
   if (s < 60) return `${s} s`;
@@ -55,7 +57,7 @@ const places = { h: "/", j: "/scheduler/alljobs", q: "/scheduler/queue", d: "/sc
   w: "/scheduler/allworkers", r: "/results/", s: "/scheduler/jobsubmit" };
 let going = 0; // when g was pressed
 
-const showKeys = () => document.getElementById("keys")?.showModal();
+const showKeys = () => document.getElementById("_keys")?.showModal();
 
 // typing tells whether a key belongs to a field or to an element with keys of its own.
 const typing = (el) => el.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName) || el.closest("[data-own-keys]");
