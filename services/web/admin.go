@@ -51,7 +51,8 @@ func adminRoutes() []route {
 	}
 }
 
-// runs refuses visitors who do not run the lab.
+// runs refuses visitors who do not run the lab, as LAVA shows its administration to nobody else. It guards what is shown, not
+// what is done: each verb asks for the right that it needs.
 func (q *request) runs() error {
 	if q.Staff || q.Superuser {
 		return nil
@@ -83,7 +84,8 @@ func adminIndex(q *request) (page, error) {
 // bulkRow is a thing of which many can be chosen.
 type bulkRow struct{ ID, Name, To, State, Health, About string }
 
-// bulkData is what such a page shows.
+// bulkData is what such a page shows. To has the query of the address, so that a form which was partly refused comes back
+// with the same rows.
 type bulkData struct {
 	Kind, To, Wrong string
 	List            listing[bulkRow]
@@ -131,12 +133,14 @@ func (q *request) bulkRows(kind string) (rows []bulkRow, err error) {
 		}
 		return rows, err
 	case "worker":
+		// What hangs on it is what somebody takes out of use with it.
 		all, err := asked[[]workerRow](q, "workers.list", nil)
 		for _, w := range all {
 			rows = append(rows, bulkRow{w.Worker, w.Worker, "/scheduler/worker/" + url.PathEscape(w.Worker), w.State, w.Health, plural(w.Devices, "device") + ", " + count(w.Running) + " in use"})
 		}
 		return rows, err
 	}
+	// The newest: those that somebody wants to end at once were submitted by mistake a moment ago.
 	found, err := findJobs(q, jobSearch{Limit: 500, Order: []projections.JobOrder{{Field: "id", Desc: true}},
 		Terms: []projections.JobTerm{{Field: "state", Op: projections.TermIn, Values: []string{"Submitted", "Scheduling", "Scheduled", "Running", "Canceling"}}}})
 	for _, j := range found.Jobs {
@@ -179,7 +183,8 @@ func bulk(kind string) func(*request) (page, error) {
 	}
 }
 
-// machineForm is what the form of a device, type or worker shows.
+// machineForm is what the form of a device, type or worker shows: one form, as they differ in a few fields, which the template
+// leaves out by kind. Text is the dictionary of a device or the template of a type.
 type machineForm struct {
 	Kind, To, Wrong                                      string
 	Name, Type, Worker, Text, Tags, Health, About, Check string
@@ -217,7 +222,7 @@ func (f machineForm) page(q *request, err error) (page, error) {
 	return p, nil
 }
 
-// readMachine takes the form as it was sent.
+// readMachine takes the form as it was sent. Names are trimmed; texts are kept to the letter, as blanks mean something there.
 func readMachine(q *request, kind string) machineForm {
 	v := func(name string) string { return strings.TrimSpace(q.PostFormValue(name)) }
 	return machineForm{Kind: kind, To: q.URL.Path, Name: v("name"), Type: v("device_type"), Worker: v("worker"), Text: q.PostFormValue("text"), Tags: v("tags"),
@@ -246,7 +251,8 @@ func addTypeForm(q *request) (page, error) {
 	return machineForm{Kind: "devicetype", To: q.URL.Path}.page(q, nil)
 }
 
-// addType adds a device type with its template.
+// addType adds a device type with its template. What is left empty is not sent: an empty template would hide the one that
+// comes with the lab.
 func addType(q *request) (page, error) {
 	f := readMachine(q, "devicetype")
 	if err := q.runs(); err != nil {
@@ -286,6 +292,7 @@ func addWorker(q *request) (page, error) {
 		}
 		in["job_limit"] = n
 	}
+	// Registering again what is there changes nothing, so a form that failed at the token can be sent once more.
 	if err := q.ask("workers.register", in, nil); err != nil {
 		return f.page(q, err)
 	}
@@ -332,7 +339,8 @@ func changeTag(q *request) (page, error) {
 	return page{to: q.URL.Path, note: done}, nil
 }
 
-// knownIssue is a failure that is known.
+// knownIssue is a failure that is known: by an expression (RE2) that a line of the log has, or by SUITE/CASE of a failed
+// case, and narrowed to a device type and to jobs of a name. Case and Name are globs, such as */ltp-*.
 type knownIssue struct {
 	Issue      uint64    `json:"issue"`
 	Title      string    `json:"title"`
@@ -345,7 +353,7 @@ type knownIssue struct {
 	At         time.Time `json:"at"`
 }
 
-// issuesPage lists known issues.
+// issuesPage lists known issues. Everybody may read them, though they stand below the administration: a verdict links here.
 func issuesPage(q *request) (page, error) { return q.issues(nil) }
 
 func (q *request) issues(wrong error) (page, error) {
@@ -408,6 +416,7 @@ func policyPage(q *request) (page, error) {
 			return page{}, fmt.Errorf("read who has had devices: %w", err)
 		}
 	}
+	// Keys that are not set are left out by their JSON, so that a key of a later release needs no line here.
 	for _, name := range slices.Sorted(maps.Keys(policy)) {
 		value := string(policy[name])
 		if name != "users" && name != "sequence" && !slices.Contains([]string{`""`, "null", "{}", "[]", "0", "false"}, value) {

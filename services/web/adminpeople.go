@@ -1,12 +1,16 @@
 package web
 
+// The pages of users, groups and permissions. They hold no rules of their own beyond who may open them: what staff may give
+// away, and to whom, the api decides, as it does for `strata users` and the doors of LAVA. A page that is refused is drawn
+// again with the sentence of the refusal.
+
 import (
 	"net/url"
 	"slices"
 	"strings"
 )
 
-// usersPage lists accounts.
+// usersPage lists accounts, inactive ones too: whoever looks for one wants to know that it is.
 func usersPage(q *request) (page, error) { return q.users(nil) }
 
 func (q *request) users(wrong error) (page, error) {
@@ -17,6 +21,7 @@ func (q *request) users(wrong error) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
+	// One word, of the strongest: it is what the column is filtered by (?state=staff).
 	may := func(a account) string {
 		switch {
 		case !a.Active:
@@ -40,7 +45,7 @@ func (q *request) users(wrong error) (page, error) {
 	return q.withWrong(page{template: "users", data: data, crumbs: adminCrumbs("Users"), styles: []string{"query.css"}, live: "user/", help: "people"}, wrong)
 }
 
-// addUser makes an account.
+// addUser makes an account. Nobody can sign in with it yet: how its user proves who he is comes next, on its page.
 func addUser(q *request) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
@@ -77,10 +82,12 @@ func (q *request) userToChange(wrong error) (page, error) {
 		names = append(names, g.Group)
 	}
 	data["Groups"] = names
+	// Staff see accounts, but not everybody's tokens: then the page has the rest.
 	tokens, err := asked[[]issuedToken](q, "tokens.list", map[string]any{"user": user.User, "sessions": true})
 	if err == nil {
 		data["Tokens"] = tokens
 	}
+	// Who changed what, the newest first; `strata events user/NAME` has the rest.
 	if facts, err := factsOf(q, "user/"+user.User); err == nil {
 		slices.Reverse(facts)
 		data["Facts"] = facts[:min(len(facts), 50)]
@@ -89,7 +96,8 @@ func (q *request) userToChange(wrong error) (page, error) {
 		live: "user/" + user.User, help: "people"}, wrong)
 }
 
-// saveUser changes an account, its groups, or ends one of its tokens.
+// saveUser changes an account, its groups, or ends one of its tokens: which of them the button says (do). All forms of the
+// page go to its own address, as LAVA's do.
 func saveUser(q *request) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
@@ -118,6 +126,7 @@ func saveUser(q *request) (page, error) {
 			"active": q.PostFormValue("active") != ""}
 		if q.Superuser { // others do not even send what is not theirs to give
 			in["staff"], in["superuser"] = q.PostFormValue("staff") != "", q.PostFormValue("superuser") != ""
+			// Not nil even where the field is empty: nil would leave the permissions as they are.
 			in["permissions"] = append([]string{}, strings.Fields(q.PostFormValue("permissions"))...)
 		}
 		err = q.ask("users.set", in, nil)
@@ -171,7 +180,7 @@ func (q *request) groupToChange(wrong error) (page, error) {
 		crumbs: adminCrumbs(g.Group, crumb{"Groups", "/admin/auth/group/"}), styles: []string{"query.css"}, live: "group/" + g.Group, help: "people"}, wrong)
 }
 
-// saveGroup changes a group.
+// saveGroup changes a group: its members one by one, its permissions as a whole.
 func saveGroup(q *request) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
@@ -196,7 +205,8 @@ func saveGroup(q *request) (page, error) {
 	return page{to: "/admin/auth/group/" + url.PathEscape(name) + "/change/", note: "Saved."}, nil
 }
 
-// permissionRow is who may do what with what.
+// permissionRow is who may do what with what. Where kind and name are empty it is everything; a group or a user has it,
+// the latter of everything only.
 type permissionRow struct {
 	Kind       string `json:"kind"`
 	Name       string `json:"name"`
@@ -219,6 +229,7 @@ func (q *request) permissions(wrong error) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
+	// What was typed into a form that was refused; of a page that is only looked at, nothing.
 	form := permissionRow{q.PostFormValue("kind"), q.PostFormValue("name"), q.PostFormValue("group"), q.PostFormValue("user"), q.PostFormValue("permission")}
 	data := map[string]any{"Open": all.Open, "Rows": all.Rows, "Form": form, "Kinds": []pair{{"", "everything"}, {"device", "the device"}, {"devicetype", "the device type"}, {"worker", "the worker"}}}
 	return q.withWrong(page{template: "permissions", data: data, crumbs: adminCrumbs("Permissions"), styles: []string{"query.css"}, help: "people"}, wrong)

@@ -11,7 +11,7 @@ import (
 	"strata/events"
 )
 
-// chartForm is what the form of a chart shows.
+// chartForm is what the form of a chart shows. What it draws is added on pages of its own, a query at a time.
 type chartForm struct {
 	New                            bool
 	To, Back                       string
@@ -64,6 +64,7 @@ func saveNewChart(q *request) (page, error) {
 	if f.Query == "" {
 		return page{to: to, note: "Chart " + saved.Name + " is made. Which query does it draw?"}, nil
 	}
+	// Two verbs, so the second may fail alone: the chart is there then, and the next page asks for the query again.
 	if err := q.ask("charts.query", map[string]any{"name": saved.Name, "query": queryNamed(f.Query), "chart_type": q.typeFor(f.Query)}, nil); err != nil {
 		return page{to: to, note: "Chart " + saved.Name + " is made, but without the query: " + err.Error()}, nil
 	}
@@ -89,7 +90,8 @@ func (q *request) typeFor(name string) events.ChartType {
 	return "pass/fail"
 }
 
-// chartToChange returns a chart that the visitor may change.
+// chartToChange returns a chart that the visitor may change. The verbs would refuse the others too, but only once somebody had
+// filled in a form.
 func (q *request) chartToChange() (savedChart, error) {
 	saved, err := asked[savedChart](q, "charts.show", map[string]any{"name": q.PathValue("name")})
 	if err == nil && !saved.Editable {
@@ -187,7 +189,8 @@ func publishChart(q *request) (page, error) {
 	return page{to: saved.To(), note: note}, nil
 }
 
-// drawingForm is what the form of one query of a chart shows.
+// drawingForm is what the form of one query of a chart shows. Goal and List are texts as they were typed, as a wrong one is
+// shown again.
 type drawingForm struct {
 	Chart   savedChart
 	To      string
@@ -267,7 +270,7 @@ func saveChartQuery(q *request) (page, error) {
 	in := map[string]any{"name": saved.Name, "number": n, "query": queryNamed(f.Query), "chart_type": f.Set.Type, "chart_visibility": f.Set.Visibility,
 		"representation": f.Set.Representation, "is_percentage": f.Set.Percentage, "trend": f.Set.Trend, "xaxis_attribute": f.Set.XAxis,
 		"chart_height": f.Set.Height, "attributes": attributes}
-	if f.Goal == "" {
+	if f.Goal == "" { // a goal that is not named stays, so taking it away has a word of its own
 		in["no_goal"] = true
 	} else {
 		goal, err := strconv.ParseFloat(f.Goal, 64)
@@ -304,6 +307,7 @@ func orderChart(q *request) (page, error) {
 	for _, text := range q.PostForm["number"] {
 		order = append(order, number(text))
 	}
+	// LAVA's page sends all numbers in their new order; ours, without scripts, which one goes up.
 	if up := number(q.PostFormValue("up")); up > 0 {
 		order = nil
 		for _, one := range saved.Queries {
@@ -319,7 +323,8 @@ func orderChart(q *request) (page, error) {
 	return page{to: saved.To() + "/+detail"}, nil
 }
 
-// chooseView records how the visitor sees a drawing from now on.
+// chooseView records how the visitor sees a drawing from now on: it is his own view, so everybody who sees the chart may. The
+// zero time means all points.
 func chooseView(q *request) (page, error) {
 	in := map[string]any{"name": q.PathValue("name"), "number": number(q.PathValue("number")),
 		"is_legend_visible": q.PostFormValue("is_legend_visible") != "", "is_delta": q.PostFormValue("is_delta") != ""}

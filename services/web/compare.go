@@ -85,7 +85,7 @@ func comparePage(q *request) (page, error) {
 	if d.With != "" {
 		found, err := compared(q, d.With, j.Job)
 		if err != nil {
-			d.Wrong = err.Error()
+			d.Wrong = err.Error() // beside the field, as another number may do
 		} else {
 			d.Found = &found
 			for _, c := range found.Cases {

@@ -95,7 +95,7 @@ func (s *Site) functions() template.FuncMap {
 	}
 }
 
-// dict makes a map of keys and values, for templates that take several things.
+// dict makes a map of keys and values, for templates that take several things: a template has one argument.
 func dict(pairs ...any) (map[string]any, error) {
 	if len(pairs)%2 != 0 {
 		return nil, fmt.Errorf("dict takes pairs, and got %d values", len(pairs))

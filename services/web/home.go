@@ -13,7 +13,7 @@ type homeData struct {
 	Running  []projections.SelectedJob
 	Runs     int // jobs that hold a device
 	Queue    []queuedJob
-	Waits    int
+	Waits    int                       // jobs in the queue
 	Broke    []projections.SelectedJob // jobs that failed in the last day, the newest first
 	Broken   uint64                    // how many
 	Day      time.Time
@@ -93,7 +93,7 @@ func home(q *request) (page, error) {
 	broke, err := findJobs(q, jobSearch{Limit: few, Order: []projections.JobOrder{{Field: "end_time", Desc: true}},
 		Terms: []projections.JobTerm{exact("health", "Incomplete"),
 			{Field: "end_time", Op: projections.TermGTE, Values: []string{d.Day.UTC().Format(time.RFC3339)}}}})
-	if err != nil {
+	if err != nil { // what runs and waits is known without the tables
 		d.NoTables = err.Error()
 	}
 	d.Broke, d.Broken = broke.Jobs, broke.Count
@@ -101,7 +101,7 @@ func home(q *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	if d.Workers, err = asked[[]workerRow](q, "workers.list", nil); err != nil {
+	if d.Workers, err = asked[[]workerRow](q, "workers.list", nil); err != nil { // they may be hidden from who sees devices
 		d.Workers = nil
 	}
 	d.count(devices)

@@ -38,7 +38,7 @@ func icon(name string) (template.HTML, error) {
 		"warn":     `<path d="M8 2 14.5 13.5h-13ZM8 6.5v3.5M8 11.700v.1"/>`,
 		"chip":     `<rect x="4" y="4" width="8" height="8" rx="1"/><path d="M6 4V2M10 4V2M6 14v-2M10 14v-2M4 6H2M4 10H2M14 6h-2M14 10h-2"/>`,
 	}[name]
-	if path == "" {
+	if path == "" { // a name that is mistyped fails the page in its test, and is not left out
 		return "", fmt.Errorf("there is no icon %q", name)
 	}
 	return template.HTML(`<svg class="icon" viewBox="0 0 16 16" width="16" height="16" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">` + path + `</svg>`), nil

@@ -20,7 +20,7 @@ func jobRoutes() []route {
 		{get, "/scheduler/job/{job}/multinode_definition", definitionPage, "Multinode definition", "read the definition of a whole group"},
 		{get, "/scheduler/job/{job}/compare", comparePage, "Compare", "see what differs from another job"},
 		{post, "/scheduler/job/{job}/cancel", cancelJob, "", "end a job"},
-		{post, "/scheduler/job/{job}/fail", failJob, "", "end a job whose worker does not"},
+		{post, "/scheduler/job/{job}/fail", failJob, "", "learn when a job ends whose worker does not end it"},
 		{post, "/scheduler/job/{job}/priority", setPriority, "", "give a waiting job another place in the queue"},
 		{post, "/scheduler/job/{job}/annotate_failure", annotateJob, "", "say what a failure was about"},
 		{post, "/scheduler/job/{job}/toggle_favorite", toggleFavourite, "", "keep a job among one's favourites"},
@@ -160,10 +160,10 @@ func gatherJob(q *request) (jobData, error) {
 		return d, err
 	}
 	id := map[string]any{"job": d.Job}
-	d.Row, _ = asked[projections.SelectedJob](q, "jobs.row", id)
+	d.Row, _ = asked[projections.SelectedJob](q, "jobs.row", id) // of the tables, which may be away
 	d.May = q.may("job/" + d.Job.String())
 	d.Starred = starred(q, d.Job)
-	if d.State == "Rejected" {
+	if d.State == "Rejected" { // it never ran: its mistakes are shown in its definition
 		d.Verdict = verdictOfJob(q, &d)
 		if texts, err := textsOf(q, d.Job); err == nil && texts.Original != "" {
 			shown := definitionData{shownJob: d.shownJob, Lines: numbered(texts.Original)}
@@ -316,7 +316,7 @@ func (c *outcomeCounts) add(o events.Outcome) {
 	}
 }
 
-// sumSuites sorts cases into their suites. The suite "lava" tells of the pipeline, which has a place of its own: it
+// sumSuites sorts cases into their suites, by name, with what failed first. The suite "lava" tells of the pipeline, which has a place of its own: it
 // does not count.
 func sumSuites(cases []events.Case) (suites []suiteSum, all outcomeCounts) {
 	at := map[string]int{}
@@ -349,6 +349,7 @@ func failedFirst(c events.Case) int {
 	return 1
 }
 
+// lavaLast is what suites are sorted by: what somebody tested matters more than the pipeline.
 func lavaLast(suite string) string {
 	if suite == "lava" {
 		return "\uffff"

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// backToJob is where forms of a job lead: its page.
+// backToJob is where forms of a job lead: its page, or the one that the form stood on, such as a list.
 func backToJob(q *request, note string) page {
 	return page{to: q.back("/scheduler/job/" + url.PathEscape(q.PathValue("job"))), note: note}
 }
 
-// cancelJob asks for a job's end.
+// cancelJob asks for a job's end. The job is over only when its worker says so; until then it is Canceling.
 func cancelJob(q *request) (page, error) {
 	err := q.ask("jobs.cancel", map[string]any{"job": q.PathValue("job"), "reason": strings.TrimSpace(q.PostFormValue("reason"))}, nil)
 	if err != nil {
@@ -20,7 +20,9 @@ func cancelJob(q *request) (page, error) {
 	return backToJob(q, "The job is being canceled."), nil
 }
 
-// failJob ends a job whose worker does not, once somebody has canceled it.
+// failJob is LAVA's button for a job whose worker does not end it. Here nobody has to press it: the lab ends the job by
+// itself when the worker stays away, and a worker that is there ends it. So it changes nothing, and says what will be; the
+// refusals are LAVA's, as clients match them.
 func failJob(q *request) (page, error) {
 	if !q.Superuser {
 		return page{}, &Refusal{Code: "denied", Message: "Only superusers can fail a job"}
@@ -32,7 +34,7 @@ func failJob(q *request) (page, error) {
 	if j.State != "Canceling" {
 		return page{}, &Refusal{Code: "denied", Message: "Job should be canceled before being failed"}
 	}
-	return cancelJob(q)
+	return backToJob(q, "The job is being canceled already: it ends when its worker says so, or when the lab has waited for that worker long enough."), nil
 }
 
 // setPriority gives a waiting job another place in the queue.
@@ -54,6 +56,7 @@ func setPriority(q *request) (page, error) {
 
 // annotateJob keeps what somebody says of a failure.
 func annotateJob(q *request) (page, error) {
+	// The form has the whole note: an empty comment takes the comment away.
 	tags := strings.FieldsFunc(q.PostFormValue("failure_tags"), func(r rune) bool { return r == ',' || r == ' ' })
 	in := map[string]any{"job": q.PathValue("job"), "comment": strings.TrimSpace(q.PostFormValue("failure_comment")), "tags": tags}
 	if err := q.ask("jobs.annotate", in, nil); err != nil {
@@ -62,7 +65,8 @@ func annotateJob(q *request) (page, error) {
 	return backToJob(q, "The note is kept."), nil
 }
 
-// toggleFavourite stars a job, or takes its star away.
+// toggleFavourite stars a job, or takes its star away. The address is LAVA's, which has one for both; so how it stands is read
+// first. A second click in another window undoes the first.
 func toggleFavourite(q *request) (page, error) {
 	job, err := asked[shownJob](q, "jobs.show", map[string]any{"job": q.PathValue("job")})
 	if err != nil {

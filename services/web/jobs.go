@@ -100,13 +100,13 @@ func favourites(q *request) []projections.JobTerm {
 			ids = append(ids, strconv.FormatUint(id, 10))
 		}
 	}
-	if len(ids) == 0 {
+	if len(ids) == 0 { // no condition would mean every job; none has this number
 		ids = []string{"0"}
 	}
 	return []projections.JobTerm{in("id", ids...)}
 }
 
-// jobFilter is a filter that an address of a list may have.
+// jobFilter is a filter that an address of a list may have: LAVA's name of it, and the words above its field.
 type jobFilter struct {
 	Name, Title string
 	Value       string
@@ -241,6 +241,7 @@ func (d *jobListData) filters(asked url.Values, now time.Time) (terms []projecti
 		}
 	}
 	state := asked.Get("state")
+	// LAVA's lists have one column for both, by whose words they are filtered; links of ours name the health.
 	if h := asked.Get("health"); h != "" {
 		state = h
 	}

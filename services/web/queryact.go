@@ -42,7 +42,7 @@ func copyForm(q *request) (page, error) {
 func copyQuery(q *request) (page, error) {
 	ref := q.queryRef()
 	name := q.PostFormValue("name")
-	// A saved query is copied by asking for it under another name of the caller's own.
+	// The copy is the visitor's own, whoever owns the query: it may have the same name.
 	copied, err := asked[savedQuery](q, "queries.copy", map[string]any{"owner": ref.Owner, "name": ref.Name, "as": name})
 	if err == nil {
 		return page{to: copied.To(), note: "Copied. Nobody else sees the copy until you publish it."}, nil
@@ -83,7 +83,8 @@ func togglePublished(q *request) (page, error) {
 	return page{to: saved.To(), note: note}, nil
 }
 
-// refreshQuery runs a query for keeping.
+// refreshQuery runs a query for keeping. It may take long over a large lab; the browser waits, and what was kept before stays
+// until the new rows are whole.
 func refreshQuery(q *request) (page, error) {
 	saved, err := asked[savedQuery](q, "queries.refresh", q.queryRef())
 	if err != nil {
@@ -96,6 +97,7 @@ func refreshQuery(q *request) (page, error) {
 func omitResult(q *request) (page, error)    { return changeItem(q, "queries.omit", "Left out: ") }
 func includeResult(q *request) (page, error) { return changeItem(q, "queries.include", "Back: ") }
 
+// changeItem goes back to the page of rows that the button stood on, which may not be the first.
 func changeItem(q *request, verb, done string) (page, error) {
 	ref := q.queryRef()
 	item := q.PostFormValue("item")
@@ -143,6 +145,7 @@ func alikeJobs(q *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
+	// LAVA's addresses join conditions by commas and their parts by two underscores, and know no way to write these themselves.
 	if found.Address == "" && len(found.Conditions) > 0 {
 		return page{}, &Refusal{Code: "conflict", Message: "what this job has in these fields cannot be written into an address: it has a comma or two underscores; leave that field out"}
 	}

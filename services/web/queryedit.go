@@ -68,7 +68,8 @@ func joins(conditions []formCondition) []formJoin {
 	return out
 }
 
-// complete fills in what the form offers.
+// complete fills in what the form offers. Every field and every operator is in the page, so that it works without scripts;
+// static/query-form.js hides the operators that the chosen field does not have.
 func (f *queryForm) complete(q *request) {
 	for _, one := range query.Fields() {
 		f.Fields = append(f.Fields, formField{Value: one.Table + "." + one.Name, Title: one.Table + " " + strings.ReplaceAll(one.Name, "_", " "),
@@ -92,7 +93,8 @@ func (f *queryForm) complete(q *request) {
 	}
 }
 
-// rowsOf makes rows of a query's conditions.
+// rowsOf makes rows of a query's conditions: [queryForm.conditions] the other way round. Clauses are numbered by their kind,
+// as the form's choices are: any1, any2, not1.
 func rowsOf(conditions []events.QueryCondition, clauses []events.QueryClause) (out []formCondition) {
 	row := func(join string, c events.QueryCondition) formCondition {
 		if c.Table == query.Metadata {
@@ -103,7 +105,7 @@ func rowsOf(conditions []events.QueryCondition, clauses []events.QueryClause) (o
 	for _, c := range conditions {
 		out = append(out, row("all", c))
 	}
-	count := map[events.QueryMatch]int{}
+	count := map[events.QueryMatch]int{} // clauses of each kind so far
 	for _, clause := range clauses {
 		count[clause.Match]++
 		for _, c := range clause.Conditions {
@@ -136,7 +138,7 @@ func (f *queryForm) read(q *request) {
 // conditions makes a query's conditions of the rows.
 func (f *queryForm) conditions() (all []events.QueryCondition, clauses []events.QueryClause) {
 	all, clauses = []events.QueryCondition{}, []events.QueryClause{}
-	at := map[string]int{}
+	at := map[string]int{} // in clauses, by the word of the row
 	for _, row := range f.Conditions {
 		table, field, _ := strings.Cut(row.Field, ".")
 		if table == query.Metadata {
@@ -232,6 +234,7 @@ func sendQuery(q *request, f *queryForm) (page, error) {
 	}
 	f.read(q)
 	conditions, clauses := f.conditions()
+	// Without scripts a further row and a look at the result are buttons of the same form: nothing typed may get lost.
 	switch q.PostForm.Get("do") {
 	case "more":
 		f.Conditions = append(f.Conditions, formCondition{Join: "all", Operator: "exact"})

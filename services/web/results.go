@@ -30,7 +30,8 @@ func resultRoutes() []route {
 // suiteFilter are the conditions on jobs and suites that the index takes in its address.
 type suiteFilter struct{ Suite, Submitter, DeviceType, Description string }
 
-// listSuites shows suites, those of the newest job first.
+// listSuites shows suites, those of the newest job first. It asks as a query in an address does, so that it shows what a query
+// with the same conditions finds.
 func listSuites(q *request) (page, error) {
 	asking := q.URL.Query()
 	f := suiteFilter{asking.Get("suite"), asking.Get("submitter"), asking.Get("device_type"), asking.Get("description")}
@@ -55,7 +56,8 @@ func listSuites(q *request) (page, error) {
 	return page{template: "results", data: map[string]any{"Found": q.found(rows), "Filter": f}, help: "writing-tests", live: "job/"}, nil
 }
 
-// jobCases are a job's results as they were recorded.
+// jobCases are a job's results as they were recorded. Complete says that no more will come; Problems are what the recorder has
+// against single results, in sentences.
 type jobCases struct {
 	Job       events.JobID  `json:"job"`
 	Cases     []events.Case `json:"cases"`
@@ -160,6 +162,7 @@ func jobResults(q *request) (page, error) {
 	if err != nil {
 		notices = nil // who may not see them sees the results
 	}
+	// Files are an extra: where their store is away the results are shown without them.
 	files, err := asked[struct {
 		Files []struct {
 			Name  string `json:"name"`
@@ -194,7 +197,7 @@ func suitePage(q *request) (page, error) {
 
 // caseList shows cases of one suite or set.
 func caseList(q *request, job resultJob, suite, set string, cases []events.Case) (page, error) {
-	counts := suitesOf(cases)[0]
+	counts := suitesOf(cases)[0] // all cases are of one suite, and there is one at least
 	columns := []column[events.Case]{
 		{name: "name", title: "Case", text: func(c events.Case) string { return c.Name }},
 		{name: "set", title: "Set", text: func(c events.Case) string { return c.Set }, narrow: true},
@@ -202,6 +205,7 @@ func caseList(q *request, job resultJob, suite, set string, cases []events.Case)
 		{name: "measurement", title: "Measurement", number: true, order: byMeasurement},
 		{name: "logged", title: "Logged", order: func(a, b events.Case) int { return a.At.Compare(b.At) }},
 	}
+	// Few suites have sets; an empty column would say nothing.
 	if !slices.ContainsFunc(cases, func(c events.Case) bool { return c.Set != "" }) {
 		columns = slices.Delete(columns, 1, 2)
 	}
@@ -298,6 +302,7 @@ func casesByNumber(q *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
+	// One page has one address, which says of what it is.
 	parts := []string{"", "results", found.Job.String(), url.PathEscape(found.Suite)}
 	if found.Set != "" {
 		parts = append(parts, url.PathEscape(found.Set))

@@ -12,7 +12,9 @@ import (
 	"strata/projections/query"
 )
 
-// testHistory is what jobs had of one case.
+// testHistory is what jobs had of one case, of cases.history: runs the newest first. Score is how often its result changed, as a
+// share of the times it could have, 0 to 1. A shift is a job since which a measurement has another level; Worse is nil where
+// nobody said which direction is good.
 type testHistory struct {
 	Runs []struct {
 		projections.Comparable
@@ -96,7 +98,7 @@ func (q *request) historyChart(data map[string]any, asking url.Values) {
 	}
 	in := map[string]any{"title": asking.Get("case") + " in " + asking.Get("suite"), "entity": events.CaseQuery, "conditions": conditions, "settings": map[string]any{"chart_type": "measurement", "trend": true}}
 	d, err := asked[chartData](q, "charts.custom", in)
-	if err != nil || len(d.Drawings) == 0 {
+	if err != nil || len(d.Drawings) == 0 { // such as names that hold a comma, or tables that are away
 		return // the table has the same
 	}
 	q.drawChart(d.Drawings[0], map[string]any{"custom": in})
@@ -178,8 +180,9 @@ func (q *request) matrixColumns(ask map[string]string, n int) ([]matrixColumn, e
 	term := func(field string, values ...string) projections.JobTerm {
 		return projections.JobTerm{Field: field, Op: projections.TermIn, Values: values}
 	}
+	// Jobs that run have no place beside others: most of their cases are still to come.
 	in := jobSearch{Limit: n, Order: []projections.JobOrder{{Field: "id", Desc: true}}, Terms: []projections.JobTerm{term("state", "Finished")}}
-	if ask["jobs"] != "" {
+	if ask["jobs"] != "" { // named jobs are shown however they stand
 		numbers := strings.FieldsFunc(ask["jobs"], func(r rune) bool { return r == ',' || r == ' ' })
 		for _, n := range numbers {
 			if _, err := strconv.ParseUint(n, 10, 64); err != nil {
@@ -213,6 +216,7 @@ func (q *request) matrixRows(columns []matrixColumn, suite string) (rows []*matr
 		at[c.Job] = i
 		either.Conditions = append(either.Conditions, events.QueryCondition{Table: query.Jobs, Field: "id", Operator: "exact", Value: strconv.FormatUint(c.Job, 10)})
 	}
+	// The pipeline's own suite is in every job and tells of the lab; it is shown to who names it.
 	conditions := []events.QueryCondition{{Table: query.Suites, Field: "name", Operator: "ne", Value: "lava"}}
 	if suite != "" {
 		conditions = []events.QueryCondition{{Table: query.Suites, Field: "name", Operator: "exact", Value: suite}}
@@ -251,7 +255,7 @@ func (q *request) matrixRows(columns []matrixColumn, suite string) (rows []*matr
 		}
 	}
 	for _, row := range rows {
-		last := ""
+		last := "" // result in the newer job that had the case; a job without it is no change
 		for _, cell := range row.Results {
 			if cell.Result == string(events.Fail) {
 				row.fails++

@@ -54,10 +54,11 @@ func searchPage(q *request) (page, error) {
 		return p, nil
 	}
 	d.Asked = true
+	// The field in the bar names no kind: there a number means a job. The form of this page does, so numbers can be looked for.
 	if to := jobAddress(d.Text); to != "" && asking.Get("kind") == "" {
 		return page{to: to}, nil
 	}
-	if asking.Get("after") == "" {
+	if asking.Get("after") == "" { // further lines stand alone: the things were on the page before
 		q.findThings(&d)
 	}
 	return p, q.findLines(&d, asking)
@@ -88,7 +89,7 @@ func (q *request) findThings(d *searchResult) {
 		}
 	}
 	if devices, err := asked[[]deviceRow](q, "devices.list", nil); err == nil {
-		types := map[string]bool{}
+		types := map[string]bool{} // that devices have: a lab knows hundreds of which it has none
 		for _, one := range devices {
 			add("device", one.Device, "/scheduler/device/")
 			types[one.DeviceType] = true

@@ -116,12 +116,14 @@ func submit(q *request, d submitData, title string, refused int) (page, error) {
 	if background {
 		return page{json: verdictJSON(d.Problems)}, nil
 	}
+	// Two buttons of one form: which was pressed is its name, as on LAVA's page.
 	if q.PostForm.Has("validate") {
 		return d.page(q, title, 0), nil
 	}
 	if d.Errors() {
 		return d.page(q, title, refused), nil
 	}
+	// No id: a form that is sent twice is two jobs, as somebody may want; a reload is none, as the answer leads elsewhere.
 	id, err := q.Submit(q.Context(), []byte(d.Text), "")
 	var no *Refusal
 	if errors.As(err, &no) && no.Code == "invalid" {

@@ -33,7 +33,7 @@ func tokensPage(q *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	unused := 0
+	unused := 0 // never used by any door: the button counts them, so that nobody revokes more than he thought
 	for _, t := range all {
 		if t.LastUsed.IsZero() {
 			unused++
@@ -42,7 +42,8 @@ func tokensPage(q *request) (page, error) {
 	return page{template: "tokens", data: map[string]any{"Tokens": all, "Unused": unused}, crumbs: tokenCrumbs(""), help: "people", live: "user/" + q.Name, styles: []string{"query.css"}}, nil
 }
 
-// tokenData is what the form of a token shows.
+// tokenData is what the form of a token shows. An ID makes it the form of a token that there is, of which only the
+// description can change: what it may be used for is fixed in what programs have been given.
 type tokenData struct {
 	ID, To, Description, Scope, Days, Wrong string
 	Scopes                                  []pair

@@ -316,3 +316,21 @@ func TestFailuresSayWhatIsLeftOut(t *testing.T) {
 	l := lab{"jobs.find": `{"count":12,"jobs":[{"job":42,"display":"42","health":"Incomplete"}]}`}
 	says(t, l.site(t), "/scheduler/reports/failures", 200, "11 older ones not shown")
 }
+
+// TestFailPromisesNothing holds that the button for a job that does not end says what will be: canceling once more changes
+// nothing, and was called the job's end.
+func TestFailPromisesNothing(t *testing.T) {
+	t.Parallel()
+	l := failedJob()
+	l["jobs.show"] = `{"job":42,"display":"42","state":"Canceling","started":"2026-11-23T11:00:00Z"}`
+	l["jobs.cancel"] = func(json.RawMessage) (any, error) {
+		t.Error("a job that is being canceled was canceled")
+		return struct{}{}, nil
+	}
+	s := l.siteFor(t, Visitor{Name: "root", SignedIn: true, Superuser: true})
+	says(t, s, "/scheduler/job/42", 200, "When does it end?")
+	w := post(s, "/scheduler/job/42/fail", nil)
+	if note, _ := url.QueryUnescape(w.Header().Get("Set-Cookie")); w.Code != http.StatusSeeOther || !strings.Contains(note, "being canceled already") {
+		t.Errorf("status %d, note %s", w.Code, note)
+	}
+}

@@ -14,6 +14,7 @@ box.prepend(gutter);
 let marks = new Map(); // line → {tone, text}
 let lines = 0;
 
+// number draws the gutter: one element a line, as high as the lines of the area, which does not wrap.
 const number = () => {
   const n = area.value.split("\n").length;
   if (n !== lines) {
@@ -46,6 +47,7 @@ const check = async () => {
   show((await answer.json()).problems);
 };
 
+// show marks lines and lists what is wrong. A line has one mark: an error hides a warning.
 const show = (problems) => {
   marks = new Map();
   for (const p of problems) {
@@ -104,6 +106,7 @@ box.append(offers);
 let chosen = 0;
 let current = { word: "", list: [] };
 
+// The list of offers stands below the caret; the focus stays in the area, which names the chosen one for screen readers.
 const hide = () => {
   offers.hidden = true;
   area.removeAttribute("aria-activedescendant");
@@ -117,6 +120,7 @@ const pick = (i) => {
   area.setAttribute("aria-activedescendant", o.id);
 };
 
+// charWidth is how wide a character of the area is: all are as wide, but how wide only the browser knows.
 const charWidth = (() => {
   const canvas = document.createElement("canvas").getContext("2d");
   return () => {
@@ -126,6 +130,8 @@ const charWidth = (() => {
   };
 })();
 
+// offer shows what may stand at the caret: while one types once a letter is there, with Ctrl-Space always. The schema is
+// asked for the first time that somebody types, as it is large.
 const offer = async (always) => {
   schema ??= await fetch("/scheduler/jobsubmit/schema").then((r) => (r.ok ? r.json() : null)).then((s) => s && new Schema(s)).catch(() => null);
   if (!schema || area.selectionStart !== area.selectionEnd) return;
@@ -157,6 +163,7 @@ const offer = async (always) => {
   pick(0);
 };
 
+// take writes the chosen offer in place of what was begun; a key gets its colon.
 const take = () => {
   const o = current.list[chosen];
   const end = area.selectionStart;
@@ -166,6 +173,7 @@ const take = () => {
   area.dispatchEvent(new Event("input"));
 };
 
+// mousedown and not click: by then the area would have lost the focus, which hides the offers.
 offers.addEventListener("mousedown", (e) => {
   const at = [...offers.children].indexOf(e.target.closest("li"));
   if (at < 0) return;

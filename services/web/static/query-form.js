@@ -2,6 +2,8 @@
 
 const form = document.querySelector(".query-form");
 
+// fit makes a row agree with its field: operators that it does not have go, words that it knows are offered, and the key shows
+// for metadata alone. Options are disabled too, as some browsers show hidden ones.
 const fit = (row) => {
   const field = row.querySelector("[name=field]");
   const chosen = field.selectedOptions[0];
@@ -10,6 +12,7 @@ const fit = (row) => {
   for (const o of operator.options) o.hidden = o.disabled = operators.length > 0 && !operators.includes(o.value);
   if (operator.selectedOptions[0]?.disabled) operator.value = operators[0];
   row.querySelector("[name=key]").hidden = field.value !== "metadata";
+  // A list is made anew each time: a row that was cloned would share that of its model.
   const words = (chosen?.dataset.words ?? "").split("|").filter(Boolean);
   const value = row.querySelector("[name=value]");
   let list = row.querySelector("datalist");
@@ -28,6 +31,7 @@ if (form) {
   const body = form.querySelector(".conditions tbody");
   for (const row of body.rows) fit(row);
   body.addEventListener("change", (e) => e.target.name === "field" && fit(e.target.closest("tr")));
+  // Without scripts the button asks the server for a page with one more row.
   form.querySelector("[name=do][value=more]").addEventListener("click", (e) => {
     e.preventDefault();
     const row = body.rows[body.rows.length - 1].cloneNode(true);

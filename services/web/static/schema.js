@@ -36,6 +36,7 @@ export function lineage(lines, at, column) {
   return { way, own, column: limit };
 }
 
+// indentOf is how many blanks a line begins with.
 const indentOf = (text) => /^\s*/.exec(text)[0].length;
 
 // siblings reads the plain values that stand beside a place: keys of the same mapping with their scalars.
@@ -64,6 +65,8 @@ export function siblings(lines, at, column) {
   return found;
 }
 
+// Schema answers what may stand at a caret. It reads the parts of JSON Schema that services/web/submit.go writes: properties,
+// items, $ref, allOf, anyOf, oneOf, if, const and enum.
 export class Schema {
   constructor(root) { this.root = root; }
 
@@ -86,6 +89,7 @@ export class Schema {
     return out;
   }
 
+  // at follows a reference within the schema: "#/$defs/name", with ~1 for / as in JSON Pointer.
   at(ref) {
     return ref.replace(/^#\//, "").split("/").reduce((s, k) => s?.[k.replaceAll("~1", "/").replaceAll("~0", "~")], this.root);
   }
