@@ -26,15 +26,17 @@ type AuditRequest struct {
 // Audit answers [AuditRequest]: facts that somebody asked for, the newest first.
 type Audit struct {
 	Facts []Fact `json:"facts"`
-	// Through is when the oldest fact was recorded that was looked at. What is older is in the archive, or beyond
-	// what one question reads: ask again with Until.
+	// Through is when the oldest fact was recorded that was looked at. What is older is beyond what one question
+	// reads, and is found by asking again with Until; or it is in an archive that this lab does not have.
 	Through time.Time `json:"through,omitzero"`
 }
 
-// How much of the log one question reads: in steps, from its end.
+// How much of the log one question reads: in steps, from its end or from Until. Facts that were purged from the stream
+// come from the archive.
 const (
 	auditStep  = 2_000
 	auditMost  = 100_000
+	auditSlack = 100 // facts that may stand out of order
 	maxAudited = 1000
 )
 
@@ -92,17 +94,23 @@ func (a *api) listAudit(ctx context.Context, who caller, in AuditRequest) (out A
 	if err != nil {
 		return out, err
 	}
+	if !in.Until.IsZero() {
+		if last, err = a.lastBefore(ctx, last, in.Until); err != nil {
+			return out, err
+		}
+	}
 	for end, read := last, 0; end > 0 && read < auditMost && len(out.Facts) < in.Limit; read += auditStep {
 		from := max(1, end-min(end, auditStep)+1)
-		var facts []stream.Recorded
-		err := a.log.ReadAll(ctx, stream.Lab, from, func(r stream.Recorded) error {
-			if r.Seq > end {
-				return errUntil
+		facts, err := a.factsBetween(ctx, from, end)
+		if errors.Is(err, stream.ErrArchived) { // in an archive that is not here: Through says how far the answer reaches
+			first, unknown := a.log.First(ctx, stream.Lab)
+			if unknown != nil || first > end {
+				break
 			}
-			facts = append(facts, r)
-			return nil
-		})
-		if err != nil && !errors.Is(err, errUntil) {
+			from = 1 // the last step
+			facts, err = a.factsBetween(ctx, first, end)
+		}
+		if err != nil {
 			return out, err
 		}
 		note(facts)
@@ -112,6 +120,46 @@ func (a *api) listAudit(ctx context.Context, who caller, in AuditRequest) (out A
 		end = from - 1
 	}
 	return out, nil
+}
+
+// factsBetween returns the facts of LAB from a sequence to another one.
+func (a *api) factsBetween(ctx context.Context, from, end uint64) (facts []stream.Recorded, err error) {
+	err = a.log.ReadAll(ctx, stream.Lab, from, func(r stream.Recorded) error {
+		if r.Seq > end {
+			return errUntil
+		}
+		facts = append(facts, r)
+		return nil
+	})
+	if errors.Is(err, errUntil) {
+		err = nil
+	}
+	return facts, err
+}
+
+// lastBefore returns a sequence behind which no fact is older than a time, by halving: a question about last year must not
+// read all of this one. Those who write facts have clocks of their own, so it lies a little behind.
+func (a *api) lastBefore(ctx context.Context, last uint64, until time.Time) (uint64, error) {
+	low, high := uint64(1), last+1 // the first fact that is not older is among these
+	for low < high {
+		middle := low + (high-low)/2
+		var at stream.Recorded
+		err := a.log.ReadAll(ctx, stream.Lab, middle, func(r stream.Recorded) error {
+			at = r
+			return errUntil
+		})
+		switch {
+		case errors.Is(err, stream.ErrArchived):
+			low = middle + 1 // older than what is here
+		case err != nil && !errors.Is(err, errUntil):
+			return 0, err
+		case at.Seq == 0 || !at.Time.Before(until):
+			high = middle
+		default:
+			low = at.Seq + 1
+		}
+	}
+	return min(last, low+auditSlack), nil
 }
 
 // audited returns what an audit shows of a fact beside who did it: nothing, where it is another's and about what the caller

@@ -1,12 +1,18 @@
 package api_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"strata/events"
+	"strata/events/eventtest"
+	"strata/events/lab"
+	"strata/events/stream"
 	"strata/services/api"
 )
 
@@ -69,5 +75,69 @@ func TestAudit(t *testing.T) {
 	}
 	if err := p.admin.Call(t.Context(), "audit.list", api.AuditRequest{Entity: "moon/1"}, nil); !api.HasCode(err, api.Invalid) {
 		t.Errorf("what there is not: %v", err)
+	}
+}
+
+// TestAuditOfOld asks who did what when the facts have been purged from the stream: they come from the archive. Without
+// one, what is there still comes, and how far that reaches.
+func TestAuditOfOld(t *testing.T) {
+	t.Parallel()
+	var kept []stream.Message
+	b := eventtest.StartWith(t, eventtest.Options{Settings: func(s *stream.Settings) {
+		s.Archive = &stream.Archive{Messages: func(_ context.Context, name, subject string, from, to uint64, each func(stream.Message) error) error {
+			if name != stream.Lab || len(kept) == 0 || kept[len(kept)-1].Seq < to {
+				return stream.ErrArchived
+			}
+			for _, m := range kept {
+				if m.Seq >= from && m.Seq <= to && (subject == "" || m.Subject == subject) {
+					if err := each(m); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}}
+	}})
+	serve(t, b)
+	c := asUser(t, b, lab.Local)
+	for i := range 12 {
+		call(t, c, "tags.add", map[string]any{"tag": fmt.Sprintf("t%d", i)}, nil)
+	}
+	times := map[string]time.Time{}
+	ask := func(in api.AuditRequest) (got []string, through time.Time) {
+		t.Helper()
+		var out api.Audit
+		call(t, c, "audit.list", in, &out)
+		for _, f := range out.Facts {
+			got, times[f.Entity] = append(got, f.Entity), f.Time
+		}
+		return got, out.Through
+	}
+	before, _ := ask(api.AuditRequest{})
+	if err := b.Log.ReadMessages(t.Context(), stream.Lab, 1, 100, func(m stream.Message) error {
+		kept = append(kept, m)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	lab, err := b.Log.JetStream().Stream(t.Context(), stream.Lab)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lab.Purge(t.Context(), jetstream.WithPurgeSequence(kept[8].Seq)); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := ask(api.AuditRequest{}); len(before) != 12 || fmt.Sprint(after) != fmt.Sprint(before) {
+		t.Errorf("everything after a purge:\n got %v\nwant %v", after, before)
+	}
+	if got, _ := ask(api.AuditRequest{Entity: "tag/t3"}); fmt.Sprint(got) != "[tag/t3]" {
+		t.Errorf("one thing after a purge: %v, want tag/t3", got)
+	}
+	if got, _ := ask(api.AuditRequest{Until: times["tag/t5"]}); fmt.Sprint(got) != "[tag/t4 tag/t3 tag/t2 tag/t1 tag/t0]" {
+		t.Errorf("until the sixth: %v, want the five before it", got)
+	}
+	kept = nil
+	if got, through := ask(api.AuditRequest{}); fmt.Sprint(got) != "[tag/t11 tag/t10 tag/t9 tag/t8]" || !through.Equal(times["tag/t8"]) {
+		t.Errorf("without the archive: %v through %v, want the four that the stream has, through %v", got, through, times["tag/t8"])
 	}
 }

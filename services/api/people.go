@@ -76,7 +76,7 @@ func (a *api) whoami(_ context.Context, who caller, _ none) (me Me, err error) {
 
 func viewUser(s *lab.State, u *lab.User) User {
 	v := User{User: u.User, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, Active: !u.Inactive, Staff: u.Staff,
-		Superuser: u.Superuser, IRCHandle: u.IRCHandle, IRCServer: u.IRCServer, TableLength: u.TableLength, Identity: u.Identity,
+		Superuser: u.Superuser || s.Superuser(u.User), IRCHandle: u.IRCHandle, IRCServer: u.IRCServer, TableLength: u.TableLength, Identity: u.Identity,
 		Permissions: u.Permissions, Groups: s.GroupsOf(u.User), HasPassword: u.Password != "", Tokens: programs(u), Added: u.AddedAt}
 	for _, t := range u.Tokens {
 		if t.UsedAt.After(v.LastUse) {

@@ -35,6 +35,7 @@ func plainEndpoints() []endpoint {
 		at("results/{id}/yaml", "text/yaml", "The results of a job.", plainResults("yaml", "text/yaml")),
 		at("results/{id}/yaml_summary", "text/yaml", "The suites of a job.", plainSuites),
 		at("results/{id}/metadata", "text/yaml", "The metadata of a job.", plainMetadata),
+		at("results/testcase/{id}/yaml", "text/yaml", "One test case, by its number.", plainCase),
 		at("results/{id}/{name}/csv", "text/csv", "The results of a suite.", plainResults("csv", "text/csv")),
 		at("results/{id}/{name}/yaml", "text/yaml", "The results of a suite.", plainResults("yaml", "text/yaml")),
 		at("results/{id}/{name}/+testcase-count", "text/plain", "The number of cases of a suite.", plainCount),
@@ -228,6 +229,21 @@ func plainMetadata(q *request) (answer, error) {
 		m = m.With(key, yaml.Text(value))
 	}
 	return textFile("lava_metadata_"+strconv.FormatUint(j.Job.Job, 10)+".yaml", "text/yaml", yaml.Dump(m))
+}
+
+// plainCase answers one case, by its number in the lab, as a mapping. Of a job that may not be seen there is none.
+func plainCase(q *request) (answer, error) {
+	id, err := strconv.ParseUint(q.r.PathValue("id"), 10, 64)
+	if err != nil {
+		return answer{}, notFound()
+	}
+	c, err := asked[projections.Case](q, "cases.find", api.CaseRequest{ID: id})
+	if err != nil {
+		return answer{}, err
+	}
+	record := results.Record(strconv.FormatUint(c.Job, 10), results.Case{ID: id, Suite: c.Suite, Set: c.Set, Name: c.Name, Result: c.Result,
+		Measurement: c.Measurement, Units: c.Units, Logged: c.Time, StartLine: c.StartLine, EndLine: c.EndLine, Metadata: c.Metadata})
+	return textFile("lava_"+c.Name+".yaml", "text/yaml", yaml.Dump(record))
 }
 
 // plainCount answers +testcase-count: a number.

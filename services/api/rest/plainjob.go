@@ -18,6 +18,7 @@ import (
 
 	"strata/events"
 	"strata/projections"
+	"strata/schemas/yaml"
 	"strata/services/api"
 	"strata/services/api/lava"
 )
@@ -38,7 +39,7 @@ func jobFileEndpoints() []endpoint {
 	return []endpoint{
 		file("configuration", "application/tar", "The files that a job was started with, as configuration.tar.bz2.", configuration),
 		file("timing", "application/json", "How long each action of a job took, and might have taken.", timing),
-		file("description", "text/yaml", "LAVA's own description of a job's pipeline, which this lab has none of.", description),
+		file("description", "text/yaml", "The actions of a job's pipeline that have begun, one below the other.", description),
 		file("job_data", "application/gzip", "What a callback with all data is sent, for the submitter and staff.", jobData),
 		act("cancel", "End a job.", []param{{"reason", text, "why", false}}, cancelPlain),
 		act("fail", "End a job whose worker does not, for superusers.", nil, failPlain),
@@ -91,12 +92,42 @@ func configuration(q *request) (answer, error) {
 	}}}, nil
 }
 
-// description answers not found: the pipeline is told by the log, and nobody dumps it.
+// description answers which actions a job's pipeline has, one below the other, as its log tells of those that have
+// begun. LAVA dumps the classes of its dispatcher there before the job runs; what has level, name, description and
+// timeout there has them here.
 func description(q *request) (answer, error) {
-	if _, err := q.seenJob(); err != nil {
+	j, err := q.seenJob()
+	if err != nil {
 		return answer{}, err
 	}
-	return answer{}, notFound()
+	all, err := q.actions(events.JobID(j.Job.Job))
+	if err != nil {
+		return answer{}, err
+	}
+	if len(all) == 0 {
+		return answer{}, notFound()
+	}
+	id := strconv.FormatUint(j.Job.Job, 10)
+	root := yaml.Mapping().With("job", yaml.Mapping().With("job_id", yaml.Text(id)).With("job_name", yaml.Text(j.Name)).With("device_type", yaml.Text(j.DeviceType))).
+		With("device", yaml.Mapping().With("hostname", yaml.Text(j.Device))).With("pipeline", pipeline(all, ""))
+	return textFile("job_description_"+id+".yaml", "text/yaml", yaml.Dump(root))
+}
+
+// pipeline lists the actions right below a level, "" for the topmost, each with those below it.
+func pipeline(all []timed, above string) *yaml.Node {
+	list := yaml.Of()
+	for _, a := range all {
+		rest, below := strings.CutPrefix(a.level, above)
+		if !below || strings.Contains(rest, ".") {
+			continue
+		}
+		one := yaml.Mapping().With("level", yaml.Text(a.level)).With("name", yaml.Text(a.name)).With("timeout", yaml.Number(int64(a.timeout)))
+		if inner := pipeline(all, a.level+"."); len(inner.Items) > 0 {
+			one = one.With("pipeline", inner)
+		}
+		list.Items = append(list.Items, one)
+	}
+	return list
 }
 
 // timed is an action of a job: LAVA's row is [level, name, seconds, seconds allowed, whether it took over 85 % of these].

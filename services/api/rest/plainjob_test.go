@@ -18,6 +18,39 @@ import (
 	"strata/services/api/rest"
 )
 
+// TestOneCase asks for a test case by its number: the address that each record of results has as its url.
+func TestOneCase(t *testing.T) {
+	t.Parallel()
+	l := start(t)
+	id := l.finished("job_name: x\n", nil)
+	line := uint64(3)
+	l.Append(t, events.ResultsRecorded{Job: id, Lines: 6, Cases: []events.Case{{Suite: "lava", Name: "validate", Result: events.Pass, At: noon},
+		{Suite: "0_smoke", Name: "mem", Result: events.Fail, At: noon, StartLine: &line, EndLine: &line, Units: "MB"}}})
+	var list string
+	l.until("the tables have the cases", func() bool {
+		list = l.wants("GET", fmt.Sprintf("/results/%d/yaml", id), nil, 200).body
+		_, rest, found := strings.Cut(list, "name: mem")
+		_, url, _ := strings.Cut(rest, "url: ")
+		address, _, _ := strings.Cut(url, "\n")
+		return found && l.ask("GET", strings.TrimSpace(address)+"/yaml", nil).status == 200
+	})
+	_, rest, _ := strings.Cut(list, "name: mem")
+	_, url, _ := strings.Cut(rest, "url: ")
+	address, _, _ := strings.Cut(url, "\n")
+	a := l.wants("GET", address+"/yaml", nil, 200)
+	for _, want := range []string{"\nname: mem\n", fmt.Sprintf("job: '%d'", id), "suite: 0_smoke", "result: fail", "unit: MB", "log_start_line: '3'", "url: " + address + "\n"} {
+		if !strings.Contains("\n"+a.body, want) {
+			t.Errorf("%s/yaml has no %q:\n%s", address, want, a.body)
+		}
+	}
+	if got := a.header.Get("Content-Disposition"); !strings.Contains(got, "lava_mem.yaml") {
+		t.Errorf("%s/yaml: Content-Disposition %q, want lava_mem.yaml", address, got)
+	}
+	for _, none := range []string{"1", "0", "x", "99999999999999999999"} {
+		l.wants("GET", "/results/testcase/"+none+"/yaml", nil, 404)
+	}
+}
+
 // Files beside a job's page: what it was started with, how long its actions took, what a callback would be sent.
 func TestJobFiles(t *testing.T) {
 	t.Parallel()
@@ -66,7 +99,12 @@ func TestJobFiles(t *testing.T) {
 	if !strings.Contains(timing.Timing, "&lt;download&gt;") {
 		t.Errorf("timing: %s", timing.Timing)
 	}
-	l.wants("GET", job+"description", nil, 404)
+	a = l.wants("GET", job+"description", nil, 200)
+	if want := "pipeline:\n- level: '1'\n  name: deploy\n  pipeline:\n  - level: '1.1'\n    name: <download>\n    timeout: 10\n  timeout: 120\n- level: '2'\n  name: boot\n  timeout: 3600\n"; !strings.HasSuffix(a.body, want) ||
+		!strings.Contains(a.header.Get("Content-Disposition"), fmt.Sprintf("job_description_%d.yaml", id)) {
+		t.Errorf("description: %v\n%s\nwant it to end with\n%s", a.header, a.body, want)
+	}
+	l.wants("GET", fmt.Sprintf("/scheduler/job/%d/description", waits), nil, 404)
 
 	a = l.wants("GET", job+"job_data", nil, 200)
 	packed, err := gzip.NewReader(strings.NewReader(a.body))
