@@ -127,7 +127,8 @@ func TestFormsOfJobs(t *testing.T) {
 	send(t, l, changes, Visitor{}, []sentForm{{job + "/toggle_favorite", "", 403, "favourites belong to somebody who is signed in", "", "", ""}})
 	send(t, l, changes, root, []sentForm{{job + "/fail", "", 403, "Job should be canceled before being failed", "", "", ""}})
 	l["jobs.show"] = `{"job":43,"display":"42.1","state":"Canceling"}`
-	send(t, l, changes, root, []sentForm{{job + "/fail", "", 303, "", job, "The job is being canceled.", `jobs.cancel {"job":"42.1","reason":""}`}})
+	send(t, l, changes, root, []sentForm{{job + "/fail", "", 303, "", job,
+		"The job is being canceled already: it ends when its worker says so, or when the lab has waited for that worker long enough.", ""}})
 	changes["jobs.cancel"] = &Refusal{Code: "denied", Message: "alice may not change job 42.1"}
 	send(t, l, changes, alice, []sentForm{{job + "/cancel", "", 403, "alice may not change job 42.1", "", "", `jobs.cancel {"job":"42.1","reason":""}`}})
 }
