@@ -55,6 +55,14 @@ func says(t *testing.T, s *Site, path string, status int, texts ...string) strin
 	return text
 }
 
+// TestErrorOfManyLines shows the first line of an error alone: a kernel's trace would push what to do next out of sight.
+func TestErrorOfManyLines(t *testing.T) {
+	t.Parallel()
+	answers := failedJob()
+	answers["jobs.show"] = strings.Replace(answers["jobs.show"].(string), "auto-login-action timed out", `Kernel panic - not syncing\n[    4.660047]  dump_stack_lvl`, 1)
+	says(t, answers.site(t), "/scheduler/job/42", 200, `Job error</span>: Kernel panic - not syncing <details class="whole"><summary>all of it</summary>`, "dump_stack_lvl")
+}
+
 // TestJobPage shows a failed job: why, where, what next, its pipeline, its results, with everything escaped.
 func TestJobPage(t *testing.T) {
 	s := failedJob().site(t)
