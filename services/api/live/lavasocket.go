@@ -37,6 +37,11 @@ func (l *Live) ServeLAVA(in api.Inside, w http.ResponseWriter, r *http.Request) 
 	}
 	hears := l.listen(who.User, worker)
 	defer l.leave(hears)
+	if worker != "" {
+		if _, _, late := l.caller(in, r); late != "" { // its token changed before it was listening
+			return
+		}
+	}
 	ctx, done := in.While(c.CloseRead(r.Context()), who)
 	defer done()
 	alive := time.NewTicker(pingEvery)
@@ -47,6 +52,9 @@ func (l *Live) ServeLAVA(in api.Inside, w http.ResponseWriter, r *http.Request) 
 			if write(ctx, c, e.array) != nil {
 				return
 			}
+		case <-hears.cut:
+			_ = c.Close(websocket.StatusPolicyViolation, "the worker has another token now")
+			return
 		case <-hears.slow:
 			_ = c.Close(websocket.StatusTryAgainLater, "too slow: events were lost")
 			return

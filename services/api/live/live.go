@@ -67,6 +67,7 @@ type listener struct {
 	// would be most of what the lab keeps in memory.
 	queue chan *Event
 	slow  chan struct{} // closed when the queue has no room
+	cut   chan struct{} // closed when the worker's token is worth nothing any more; a person's listening ends with its context
 }
 
 // hears says whether an event is the listener's to hear. Rights are asked of may, which remembers them.
@@ -82,7 +83,7 @@ func (l *listener) hears(e *Event, may func(events.UserName) bool) bool {
 
 // listen adds a listener; leave takes him away.
 func (l *Live) listen(user events.UserName, worker events.WorkerName) *listener {
-	in := &listener{user: user, worker: worker, queue: make(chan *Event, queued), slow: make(chan struct{})}
+	in := &listener{user: user, worker: worker, queue: make(chan *Event, queued), slow: make(chan struct{}), cut: make(chan struct{})}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.listeners[in] = struct{}{}
@@ -153,6 +154,25 @@ func (l *Live) fold(r stream.Recorded) {
 	for _, e := range l.events.fold(r) {
 		if l.told {
 			l.tell(e)
+		}
+	}
+	switch e := r.Event.(type) {
+	case events.WorkerTokenRotated:
+		l.cutWorker(e.Worker)
+	case events.WorkerTokenTaken:
+		l.cutWorker(e.Worker)
+	case events.WorkerRemoved:
+		l.cutWorker(e.Worker)
+	}
+}
+
+// cutWorker ends the listening of a worker whose token has changed: it comes back with the new one, and whoever has the
+// old one does not. It holds the lock.
+func (l *Live) cutWorker(name events.WorkerName) {
+	for in := range l.listeners {
+		if in.worker == name {
+			close(in.cut)
+			delete(l.listeners, in)
 		}
 	}
 }

@@ -324,6 +324,33 @@ func TestServeLAVA(t *testing.T) {
 	}
 }
 
+// A worker that listens is cut off once its token is another, or it is gone, and none but it.
+func TestCutWorker(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, Settings{})
+	registered := s.Append(t, events.WorkerRegistered{Worker: "w1"}, events.WorkerRegistered{Worker: "w2"})
+	header := func(w events.WorkerName, serial uint64) http.Header {
+		return http.Header{"Lava-Host": {string(w)}, "Lava-Token": {s.key.Token(access.Principal{Role: access.Worker, Worker: w, Serial: serial})}}
+	}
+	w1, w2 := s.dial(t, header("w1", registered[0].Seq)), s.dial(t, header("w2", registered[1].Seq))
+	s.listening(t, 2)
+	rotated := s.Append(t, events.WorkerTokenRotated{Worker: "w1", By: "local"})
+	if _, _, err := w1.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+		t.Errorf("a worker whose token was rotated: %v, want the connection closed", err)
+	}
+	again := s.dial(t, header("w1", rotated[0].Seq))
+	s.listening(t, 2)
+	s.Append(t, events.WorkerTokenTaken{Worker: "w1", SHA256: "0", By: "local"})
+	if _, _, err := again.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+		t.Errorf("a worker that has brought another token: %v, want the connection closed", err)
+	}
+	s.listening(t, 1)
+	s.Append(t, events.WorkerRemoved{Worker: "w2", By: "local"})
+	if _, _, err := w2.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+		t.Errorf("a worker that was removed: %v, want the connection closed", err)
+	}
+}
+
 // Who listens with a token is cut off once that is worth nothing any more.
 func TestRevokedListener(t *testing.T) {
 	t.Parallel()
