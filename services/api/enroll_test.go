@@ -105,3 +105,16 @@ func TestEnrollOnce(t *testing.T) {
 		t.Errorf("workers made with one word: %d were told so, %d are there; want one", len(made), len(workers))
 	}
 }
+
+// TestLocalIsShown gives the machine's own administrator an account, as the first invitation of a worker does: lists of
+// users tell it as the superuser that it is.
+func TestLocalIsShown(t *testing.T) {
+	t.Parallel()
+	p := startPeople(t, nil)
+	p.invite(t, api.InviteRequest{})
+	var users []api.User
+	call(t, p.admin, "users.list", api.UserRequest{}, &users)
+	if len(users) != 1 || users[0].User != "local" || !users[0].Superuser {
+		t.Errorf("users after an invitation: %+v, want local alone, a superuser", users)
+	}
+}
