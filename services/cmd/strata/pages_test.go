@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +52,25 @@ func firstVisits() []visit {
 				l.world.must(t, "devices", "health", "qemu-02", "Bad", "--reason", "smoke came out")
 			},
 			news: "smoke came out"},
+		{route: "GET /", at: "/", task: "find one's way by the keyboard alone", do: func(t *testing.T, _ *pageLab, p *browser.Page) {
+			p.Await("document.readyState === 'complete'")
+			p.Press("?")
+			p.Await("document.querySelector('#_keys').open")
+			p.Press("Escape")
+			p.Await("!document.querySelector('#_keys').open")
+			p.Press("Tab") // the first stop of every page leads past its head
+			p.Await("document.activeElement.matches('a.skip')")
+			p.Press("Enter")
+			p.Await("document.activeElement.id === 'main'")
+			p.Press("/")
+			p.Await("document.activeElement.matches('.find input')")
+			p.Do("", "keyboard.insertText", nil, "panda-1")
+			p.Press("Enter")
+			p.Await("location.pathname === '/search'")
+			tabTo(t, p, `main a[href="/scheduler/device/panda-1"]`)
+			p.Press("Enter")
+			p.Await("location.pathname === '/scheduler/device/panda-1'")
+		}, shows: []string{"lab-west"}},
 		{route: "POST /theme", at: "/", task: "choose dark colours", do: func(t *testing.T, _ *pageLab, p *browser.Page) {
 			p.Click(browser.Button("Dark colours"))
 			p.Await("document.documentElement.dataset.theme === 'dark'")
@@ -167,6 +187,20 @@ func TestVisitsAreWhole(t *testing.T) {
 	for route := range rows {
 		t.Errorf("there is no page %s", route)
 	}
+}
+
+// tabTo goes with the key Tab from where the focus is to what a selector finds.
+func tabTo(t *testing.T, p *browser.Page, on string) {
+	t.Helper()
+	p.Await("document.readyState === 'complete' && document.querySelector(" + strconv.Quote(on) + ")")
+	for range 200 {
+		p.Press("Tab")
+		var there bool
+		if p.Eval("document.activeElement.matches("+strconv.Quote(on)+")", &there); there {
+			return
+		}
+	}
+	t.Fatalf("%s: the key Tab does not lead to %s", p.At(), on)
 }
 
 // pageLab is the lab whose pages are looked at.

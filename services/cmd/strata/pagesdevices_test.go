@@ -17,10 +17,13 @@ func deviceVisits() []visit {
 			}
 			p.Fill(browser.Label("Search"), "beagle")
 			p.Press("Enter")
+			p.Await("location.search.includes('beagle') && document.readyState === 'complete'")
 			p.See("beagle-1")
-			// The keyboard alone: the next row, and open it.
+			// The keyboard alone: the next row, and open it. A key before the page's script is there is lost.
 			p.Do("h1", "click", nil)
-			p.Press("j", "Enter")
+			p.Press("j")
+			p.Await("document.activeElement.matches('#devices tbody a')")
+			p.Press("Enter")
 			p.See("Say how it is")
 			if p.At() != "/scheduler/device/beagle-1" {
 				t.Errorf("j and Enter lead to %s", p.At())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"testing"
 
 	"strata/services/api"
@@ -33,7 +34,10 @@ func jobVisits() []visit {
 			p.Await("location.search === '?username=alice'")
 		}},
 		{route: "GET /scheduler/job/{job}", at: "/scheduler/job/3", task: "understand a failure", shows: []string{"Incomplete", "Infrastructure", "no console since power on", "Next"}},
-		{route: "GET /scheduler/job/{job}", at: "/scheduler/job/5", task: "see why it waits", shows: []string{"Waits", "panda-1"}},
+		{route: "GET /scheduler/job/{job}", at: "/scheduler/job/5", task: "see why it waits", shows: []string{"Waits", "panda-1"},
+			live: func(t *testing.T, l *pageLab) {
+				l.call(t, "jobs.priority", map[string]any{"job": 5, "priority": 60})
+			}, news: "priority 60"},
 		{route: "GET /scheduler/job/{job}", at: "/scheduler/job/6", task: "see why it was refused", shows: []string{"Rejected", "actions"}},
 		{route: "GET /scheduler/job/{job}", at: "/scheduler/job/99999", task: "be told that there is none", fails: 404, shows: []string{"Nothing here"}},
 		{route: "GET /scheduler/job/{job}/definition", at: "/scheduler/job/3/definition", task: "read it", shows: []string{"smoke on beagle", "device_type"}},
@@ -85,6 +89,27 @@ func submitVisits() []visit {
 			if len(all.Jobs) == 0 || all.Jobs[0].Name != "by hand" || all.Jobs[0].User != "local" {
 				t.Errorf("the newest job is %+v, want the one that was typed", all.Jobs[:min(1, len(all.Jobs))])
 			}
+		}},
+		{route: "POST /scheduler/jobsubmit", at: "/scheduler/jobsubmit", task: "submit a job and end it, by the keyboard alone", do: func(t *testing.T, _ *pageLab, p *browser.Page) {
+			// The only panda has a job that hangs, so this one waits until it is ended.
+			tabTo(t, p, "#definition-input")
+			p.Do("", "keyboard.insertText", nil, replaced(seenJob, "smoke on KIND", "typed", "KIND", "panda"))
+			p.Press("Escape") // what the editor offers would take the next Tab
+			tabTo(t, p, "#submit button[name=submit]")
+			p.Press("Enter")
+			p.Await("/^.scheduler.job.[0-9]+$/.test(location.pathname)")
+			p.See("typed", "Waits")
+			tabTo(t, p, "form[action$='/cancel'] button")
+			p.Press("Enter")
+			p.Await("!document.querySelector(\"form[action$='/cancel']\")")
+		}, shows: []string{"Canceled"}, then: func(t *testing.T, l *pageLab) {
+			var all api.Jobs
+			l.world.ask(t, &all, "jobs", "--all")
+			i := slices.IndexFunc(all.Jobs, func(j api.Job) bool { return j.Name == "typed" })
+			if i < 0 {
+				t.Fatal("no job was submitted")
+			}
+			l.recorded(t, "job/"+all.Jobs[i].Job.String(), "job.cancel-requested", "local")
 		}},
 		{route: "GET /scheduler/job/{job}/resubmit", at: "/scheduler/job/1/resubmit", task: "begin with what it was", do: func(t *testing.T, _ *pageLab, p *browser.Page) {
 			var text string

@@ -14,7 +14,7 @@ func labVisits() []visit {
 	return []visit{
 		{route: "GET /scheduler", at: "/scheduler/", task: "see what each device type does", shows: []string{"devices online", "panda", "qemu"}},
 		{route: "GET /scheduler/running", at: "/scheduler/running", task: "see how busy each type is", shows: []string{"panda", "one every 24 hours"}},
-		{route: "GET /scheduler/queue", at: "/scheduler/queue", task: "see why jobs wait", shows: []string{"smoke on panda", "1 busy"},
+		{route: "GET /scheduler/queue", at: "/scheduler/queue", task: "see why jobs wait", shows: []string{"smoke on panda", "the one device that fits: busy"},
 			live: func(t *testing.T, l *pageLab) {
 				l.world.must(t, "submit", write(t, l.files, "late.yaml", replaced(seenJob, "smoke on KIND", "came last", "KIND", "panda")))
 			}, news: "came last"},
