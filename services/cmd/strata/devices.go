@@ -110,10 +110,12 @@ func (a *app) deviceAdd() *cobra.Command {
 	var in api.DeviceRequest
 	var dict string
 	var tags []string
+	var fresh bool
 	cmd := &cobra.Command{
 		Use:   "add DEVICE",
 		Short: "Add a device to the lab",
-		Long: `Add a device. Its type is added with it where it is new. A device takes jobs once it has a worker
+		Long: `Add a device. Its type is added with it where it is new; one that reads like a type of the lab is taken for
+a slip, unless --new-type says that it is meant. A device takes jobs once it has a worker
 and a dictionary: LAVA's device dictionary, or the YAML that one renders to.`,
 		Example: "  strata devices add qemu01 --type qemu --worker lab1 --dict qemu01.yaml --health Good",
 		Args:    cobra.ExactArgs(1),
@@ -127,11 +129,17 @@ and a dictionary: LAVA's device dictionary, or the YAML that one renders to.`,
 				return err
 			}
 			in.Dictionary = text
+			if !fresh {
+				if err := a.meantType(cmd.Context(), in.DeviceType); err != nil {
+					return err
+				}
+			}
 			return a.changed(cmd, "devices.add", in, "added")
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar((*string)(&in.DeviceType), "type", "", "device type")
+	f.BoolVar(&fresh, "new-type", false, "the type is new, though the lab has one of a name much like it")
 	f.StringVar((*string)(&in.Worker), "worker", "", "worker that it hangs on")
 	f.StringVar(&dict, "dict", "", "file with its dictionary")
 	f.StringVar((*string)(&in.Health), "health", "", "health to begin with (default Unknown)")

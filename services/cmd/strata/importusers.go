@@ -65,12 +65,17 @@ func (a *app) importLavaUsers(ctx context.Context, in lavaImport, people *lava.P
 		if err := c.Call(ctx, verb, request, &answer); err != nil {
 			return explain(err)
 		}
-		out.Changes, out.Kept = append(out.Changes, answer.Changes...), append(out.Kept, answer.Kept...)
+		out.Changes, out.Kept = addChanges(out.Changes, answer.Changes), append(out.Kept, answer.Kept...)
 		out.Refused, out.Invalid = append(out.Refused, answer.Refused...), append(out.Invalid, answer.Invalid...)
 		return nil
 	}
 	all := people.Import
-	out.Objects = len(all.Groups) + len(all.Users) + len(all.Workers) + len(people.Objects)
+	out.Objects = len(all.Groups) + len(all.Users) + len(all.Workers)
+	for _, o := range people.Objects { // a worker comes twice: with its settings, and with its token
+		if !slices.ContainsFunc(all.Workers, func(w api.ImportedWorker) bool { return o.Kind == events.Worker && string(w.Worker) == o.Name }) {
+			out.Objects++
+		}
+	}
 	part := api.PeopleImportRequest{Force: in.force, DryRun: in.dryRun, Reason: in.reason}
 	for groups := range slices.Chunk(all.Groups, usersAtOnce) {
 		p := part
@@ -103,6 +108,17 @@ func (a *app) importLavaUsers(ctx context.Context, in lavaImport, people *lava.P
 		}
 	}
 	return a.reportLava(in, out)
+}
+
+// addChanges adds changes, but tells once that a thing is new: a dry run has not made the worker whose token it would take.
+func addChanges(all, more []api.SettingChange) []api.SettingChange {
+	for _, c := range more {
+		again := func(was api.SettingChange) bool { return was.Kind == c.Kind && was.Name == c.Name && was.Setting == "" }
+		if c.Setting != "" || !slices.ContainsFunc(all, again) {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // userPortions cuts users into requests that have their time and their room.

@@ -7,8 +7,12 @@ import (
 	"net/url"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"strata/events"
+	"strata/services/api"
 )
 
 // TestImportLavaUsers takes over a dump that a real LAVA server wrote: its users' tokens, passwords and workers are
@@ -74,6 +78,18 @@ func TestImportLavaUsers(t *testing.T) {
 	}
 	if status, text := w.strata(t, "import", "lava-users", write(t, w.dir, "empty.json", "[]")); status != exitFailed || !strings.Contains(text, "dumpdata") {
 		t.Errorf("import of nothing: status %d, %q; want the command that makes a dump", status, text)
+	}
+}
+
+// TestAddChanges tells once that something is new, and all else as often as it comes.
+func TestAddChanges(t *testing.T) {
+	t.Parallel()
+	worker, user := api.SettingChange{Kind: events.Worker, Name: "w1", There: "2 settings"}, api.SettingChange{Kind: events.User, Name: "w1"}
+	token := api.SettingChange{Kind: events.Worker, Name: "w1", Setting: "token"}
+	got := addChanges(nil, []api.SettingChange{worker, token})
+	got = addChanges(got, []api.SettingChange{{Kind: events.Worker, Name: "w1"}, user, token})
+	if want := []api.SettingChange{worker, token, user, token}; !slices.Equal(got, want) {
+		t.Errorf("changes:\n got %+v\nwant %+v", got, want)
 	}
 }
 

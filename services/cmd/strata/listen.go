@@ -129,6 +129,7 @@ func listenFlags(f *pflag.FlagSet, l *config.Listen) {
 	f.StringVar(&l.Certificate, "tls-certificate", "", "PEM `file` with the certificate of all ports; read again when it changes")
 	f.StringVar(&l.Key, "tls-key", "", "PEM `file` with its key")
 	f.StringSliceVar(&l.TrustedProxy, "trusted-proxy", nil, "`address` or range of a proxy that is believed by its X-Forwarded-*, such as 10.0.0.5 or 10.1.0.0/16")
+	f.BoolVar(&l.MetricsOpen, "metrics-open", false, "show /metrics to all who reach it, without a token")
 	f.BoolVar(&l.AllowPlaintext, "allow-plaintext", false, "listen on addresses of the network without encryption too")
 }
 
@@ -145,6 +146,9 @@ func mergeListen(given func(string) bool, into *config.Listen, flags config.List
 	}
 	if given("allow-plaintext") {
 		into.AllowPlaintext = flags.AllowPlaintext
+	}
+	if given("metrics-open") {
+		into.MetricsOpen = flags.MetricsOpen
 	}
 	_, err := prefixes(into.TrustedProxy)
 	return err

@@ -176,17 +176,18 @@ func observe(listen string, what observed) (*observation, error) {
 	return &observation{p}, nil
 }
 
-// forKnown keeps numbers of a lab, which name its devices and users, from those who are not known to it. Programs
-// on this machine are let in, and all where the process has no api: its port is for Prometheus alone, and it knows
-// nobody.
+// forKnown keeps numbers of a lab, which name its devices and users, from those who are not known to it. That a request
+// comes from this machine says nothing: a proxy here may pass on those of others without saying so. All are let in where
+// the lab says so (listen.metrics_open), and where the process has no api: its port is for Prometheus alone, and it
+// knows nobody.
 func (o observed) forKnown(h http.Handler) http.Handler {
-	if !o.private {
+	if !o.private || o.config.Listen.MetricsOpen {
 		return h
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !door.Direct(r) && !o.door.Knows(r) {
+		if !o.door.Knows(r) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			http.Error(w, "the lab's numbers are for who has a token", http.StatusUnauthorized)
+			http.Error(w, "the lab's numbers are for who has a token; --metrics-open shows them to all who reach this port", http.StatusUnauthorized)
 			return
 		}
 		h.ServeHTTP(w, r)

@@ -65,10 +65,13 @@ func TestUp(t *testing.T) {
 	if h.Status != "ok" || len(h.Services) < len(services()) {
 		t.Errorf("/healthz: got %+v, want every service running", h)
 	}
+	if text := string(body(t, r.HTTP+"/metrics")); !strings.Contains(text, "for who has a token") {
+		t.Errorf("/metrics for a program on this machine without a token: %.200s; want it refused", text)
+	}
 	for _, want := range []string{`strata_stream_lag{service="scheduling"}`, `strata_append_conflicts_total{service="api"}`,
 		`strata_append_batch_size_bucket{service="submission"`, "strata_queue_jobs", "strata_scheduling_decision_seconds_bucket",
 		`strata_projector_lag{stream="LAB"}`, "go_goroutines"} {
-		if text := string(body(t, r.HTTP+"/metrics")); !strings.Contains(text, want) {
+		if text := string(bodyAs(t, r.HTTP+"/metrics", r.Token)); !strings.Contains(text, want) {
 			t.Errorf("/metrics has no %s", want)
 		}
 	}
@@ -192,7 +195,20 @@ func needEngine(t *testing.T) {
 
 func body(t *testing.T, url string) []byte {
 	t.Helper()
-	reply, err := http.Get(url)
+	return bodyAs(t, url, "")
+}
+
+// bodyAs is body for the bearer of a token.
+func bodyAs(t *testing.T, url, token string) []byte {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	reply, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -160,8 +160,8 @@ func (a *app) userAudit() *cobra.Command {
 		Use:   "audit [USER]",
 		Short: "Show who did what, from where",
 		Long: `Show the facts that people asked for, the newest first: when, who, from where (door, address, token; who acted as whom), to
-what. Superusers and staff see what everybody did, others what they did themselves. It reads what the streams hold; older
-facts are in the archive.`,
+what. Superusers and staff see what everybody did, others what they did themselves. Facts that have left the streams come from
+the archive; --until reaches back further than the 100,000 facts that one question reads.`,
 		Example: "  strata users audit alice\n  strata users audit --entity device/q1\n  strata users audit --from 'acts as'",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
