@@ -177,6 +177,9 @@ func (q *request) profile(wrong error) (page, error) {
 		data["Wrong"], p.status = no.Message, no.status()
 	}
 	me, err := asked[account](q, "users.show", map[string]any{"user": q.Name})
+	if no, ok := refusal(err); err != nil && (!ok || no.Code != "not-found") {
+		return page{}, err // a form with nothing in it would empty the account when it is sent
+	}
 	if err != nil {
 		// Who started the lab is known by name before there is an account.
 		me = account{User: q.Name, Active: true, Superuser: q.Superuser, Staff: q.Staff}

@@ -57,7 +57,7 @@ const places = { h: "/", j: "/scheduler/alljobs", q: "/scheduler/queue", d: "/sc
   w: "/scheduler/allworkers", r: "/results/", s: "/scheduler/jobsubmit" };
 let going = 0; // when g was pressed
 
-const showKeys = () => document.getElementById("keys")?.showModal();
+const showKeys = () => document.getElementById("_keys")?.showModal();
 
 // typing tells whether a key belongs to a field or to an element with keys of its own.
 const typing = (el) => el.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName) || el.closest("[data-own-keys]");
