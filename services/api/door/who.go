@@ -38,6 +38,12 @@ func Read(r *http.Request) (Credential, error) {
 		return Credential{}, ErrHeader
 	}
 	c := Credential{Scheme: parts[0]}
+	// LAVA's REST reads its scheme in any case, its XML-RPC does not.
+	for _, scheme := range []string{"Token", "Bearer"} {
+		if strings.EqualFold(c.Scheme, scheme) {
+			c.Scheme = scheme
+		}
+	}
 	switch c.Scheme {
 	case "Basic":
 		text, err := base64.StdEncoding.DecodeString(parts[1])

@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -61,6 +62,22 @@ func TestAsked(t *testing.T) {
 		{"", "POST", "jobs/", []string{}, 400, `Expected a dictionary, but got list.`},
 		{"nobody", "POST", "jobs/validate/", m{}, 400, `{"definition":"Test job definition is required."}`},
 		{"nobody", "POST", "jobs/validate_testdef/", m{"definition": ""}, 400, `{"definition":"Test definition is required."}`},
+		{"nobody", "PUT", "jobs/", m{}, 403, `{"detail":"Authentication credentials were not provided."}`},
+		{"nobody", "DELETE", "system/version/", nil, 403, `{"detail":"Authentication credentials were not provided."}`},
+		{"nobody", "PUT", "jobs/validate/", m{}, 405, `{"detail":"Method \"PUT\" not allowed."}`},
+		{bob, "PUT", "devices/", m{}, 403, `{"detail":"You do not have permission`},
+		{bob, "POST", "devices/q1/", m{}, 403, `{"detail":"You do not have permission`},
+		{bob, "PUT", "jobs/", m{}, 405, `{"detail":"Method \"PUT\" not allowed."}`},
+		{"", "PUT", "devices/", m{}, 405, `{"detail":"Method \"PUT\" not allowed."}`},
+		{"token " + strings.TrimPrefix(bob, "Token "), "GET", "system/whoami/", nil, 200, `{"user":"bob"}`},
+		{"Token", "GET", "jobs/", nil, 403, `{"detail":"Invalid token header. No credentials provided."}`},
+		{"Token a b", "GET", "jobs/", nil, 403, `{"detail":"Invalid token header. Token string should not contain spaces."}`},
+		{"token x", "GET", "jobs/", nil, 403, `{"detail":"Invalid token."}`},
+		{"", "POST", "tags/", nil, 400, `{"name":["This field is required."]}`},
+		{"", "POST", "tags/", json.RawMessage("null"), 400, `{"non_field_errors":["No data provided"]}`},
+		{"", "GET", "jobs/?submitter__email=nobody@example.com", nil, 200, `{"count":0,`},
+		{"", "GET", "jobs/?submitter__group__name__contains=x", nil, 200, `{"count":0,`},
+		{bob, "GET", "jobs/?submitter__email__contains=e", nil, 403, `{"detail":"`},
 		{"", "OPTIONS", job + "logs/", nil, 200, `{"name":"Test Job logs",`},
 		{"", "OPTIONS", "devices/q1/", nil, 200, `{"name":"Device Instance",`},
 		{"", "OPTIONS", "devices/", nil, 200, `"multipart/form-data","text/plain"],"actions":{"POST":`},

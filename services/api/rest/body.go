@@ -46,6 +46,9 @@ func (q *request) readBody() (*body, error) {
 		if len(strings.TrimSpace(text)) == 0 {
 			return b, nil
 		}
+		if strings.TrimSpace(text) == "null" {
+			return nil, invalid("non_field_errors", "No data provided")
+		}
 		if err := json.Unmarshal([]byte(text), &b.fields); err != nil {
 			var wrong *json.UnmarshalTypeError
 			if errors.As(err, &wrong) {

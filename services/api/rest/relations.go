@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"strata/projections"
+	"strata/services/api"
 )
 
 // relation lets jobs be filtered by what is known of something that they name: the filters of that resource
@@ -29,6 +30,7 @@ func relations() []relation {
 		}},
 		{"tags__", "any filter of tags/", "tags", (*request).tagsMatching},
 		{"failure_tags__", "any filter of tags/", "failure_tags", (*request).tagsMatching},
+		{"submitter__", "email or group__name, for who may look at accounts", "submitter", (*request).usersMatching},
 	}
 }
 
@@ -36,6 +38,26 @@ func relations() []relation {
 func (q *request) tagsMatching(key, value string) ([]string, bool, error) {
 	rows, err := q.allTags()
 	return matching(tags(), rows, func(t *tagRow) string { return string(t.Tag) }, key, value, err)
+}
+
+// usersMatching returns the names of users that meet a filter. Only who may list accounts learns in this way what
+// they hold; LAVA answers everybody.
+func (q *request) usersMatching(key, value string) ([]string, bool, error) {
+	res := resource[api.User]{filters: []filter[api.User]{
+		{"email", text, textLookups, func(u *api.User) []string { return some(u.Email) }},
+		{"group__name", text, textLookups, func(u *api.User) []string {
+			var names []string
+			for _, g := range u.Groups {
+				names = append(names, string(g))
+			}
+			return names
+		}},
+	}}
+	if c, err := res.find(key, value); err != nil || c == nil {
+		return nil, false, err
+	}
+	rows, err := asked[[]api.User](q, "users.list", api.UserRequest{All: true})
+	return matching(res, rows, func(u *api.User) string { return string(u.User) }, key, value, err)
 }
 
 // matching returns the names of the rows that meet a filter.

@@ -135,7 +135,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	}
 	i := slices.IndexFunc(e.operations, func(o operation) bool { return o.method == method })
 	if i < 0 {
-		q.fail(detail(http.StatusMethodNotAllowed, "Method %q not allowed.", r.Method))
+		q.fail(q.noMethod())
 		return
 	}
 	if format := q.query.Get("format"); e.version == v02 && format != "" && format != "json" && format != "api" {
@@ -154,6 +154,21 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	q.send(a)
 }
 
+// noMethod refuses a method that an endpoint lacks. As in LAVA who may not write there is told that before.
+func (q *request) noMethod() error {
+	if safe := q.r.Method == http.MethodGet || q.r.Method == http.MethodHead; !safe && q.version == v02 && !slices.Contains([]string{"jobs/validate/", "jobs/validate_testdef/", "token/"}, q.e.path) {
+		if err := q.named(); err != nil {
+			return err
+		}
+		for _, o := range q.e.operations {
+			if err := q.allows(o); err != nil {
+				return err
+			}
+		}
+	}
+	return detail(http.StatusMethodNotAllowed, "Method %q not allowed.", q.r.Method)
+}
+
 // request is one request and what is known of it.
 type request struct {
 	*server
@@ -170,6 +185,15 @@ type request struct {
 // authenticate finds out who asks. Django REST framework answers 403 to a wrong token, never 401.
 func (q *request) authenticate() error {
 	c, err := door.Read(q.r)
+	if errors.Is(err, door.ErrHeader) {
+		switch words := strings.Fields(q.r.Header.Get("Authorization")); {
+		case len(words) > 0 && !strings.EqualFold(words[0], "Token"):
+		case len(words) == 1:
+			return detail(http.StatusForbidden, "Invalid token header. No credentials provided.")
+		case len(words) > 2:
+			return detail(http.StatusForbidden, "Invalid token header. Token string should not contain spaces.")
+		}
+	}
 	if err != nil {
 		return detail(http.StatusForbidden, unknownToken)
 	}
