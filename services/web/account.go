@@ -163,6 +163,9 @@ func (q *request) named() error {
 func profilePage(q *request) (page, error) { return q.profile(nil) }
 
 // profile draws the profile, with what was wrong with a form of it.
+// groupsShown is how many of somebody's groups the profile tells the members of: each is a question.
+const groupsShown = 20
+
 func (q *request) profile(wrong error) (page, error) {
 	if err := q.named(); err != nil {
 		return page{}, err
@@ -185,7 +188,11 @@ func (q *request) profile(wrong error) (page, error) {
 		me = account{User: q.Name, Active: true, Superuser: q.Superuser, Staff: q.Staff}
 	}
 	var groups []groupOf
-	for _, name := range me.Groups {
+	for i, name := range me.Groups {
+		if i >= groupsShown {
+			groups = append(groups, groupOf{Group: name}) // by its name alone
+			continue
+		}
 		if g, err := asked[groupOf](q, "groups.show", map[string]any{"group": name}); err == nil {
 			groups = append(groups, g)
 		}
