@@ -20,6 +20,8 @@ type JobSelection struct {
 	Offset int            // rows left out at the beginning
 	Limit  int            // of a page; 0 is 50, at most 10,000
 	Newest events.JobID   // that there may be; 0: not known. The newest page is found sooner with it
+	From   events.JobID   // no job below it
+	Below  events.JobID   // only jobs below it; 0: all
 }
 
 // JobOrder is a key of an order: id, submit_time, start_time or end_time.
@@ -91,6 +93,12 @@ func (s JobSelection) where() (string, []any, error) {
 		conditions = append(conditions, "job NOT IN {except:Array(UInt64)}")
 		values = append(values, clickhouse.Named("except", except))
 	}
+	if s.From > 0 {
+		conditions, values = append(conditions, "job >= {from:UInt64}"), append(values, clickhouse.Named("from", uint64(s.From)))
+	}
+	if s.Below > 0 {
+		conditions, values = append(conditions, "job < {below:UInt64}"), append(values, clickhouse.Named("below", uint64(s.Below)))
+	}
 	for i, t := range s.Terms {
 		c, bound, err := t.sql(i)
 		if err != nil {
@@ -129,6 +137,15 @@ func (db *DB) SelectJobs(ctx context.Context, s JobSelection) ([]SelectedJob, er
 	}
 	values = append(values, clickhouse.Named("limit", limit(s.Limit)), clickhouse.Named("offset", uint64(max(s.Offset, 0))))
 	names := append(columns[Job](), "group_id", "queue_timeout")
+	if s.Below > 0 && uint64(s.Below-s.From) <= maxNarrow {
+		// Of so few jobs all columns may be read: one question costs less than two that are planned together.
+		list, err := all[SelectedJob](ctx, db, "SELECT "+strings.Join(names, ", ")+" FROM jobs WHERE "+condition+" ORDER BY "+s.orderBy()+
+			" LIMIT {limit:UInt64} OFFSET {offset:UInt64}", values...)
+		if err != nil {
+			return nil, fmt.Errorf("list jobs: %w", err)
+		}
+		return list, nil
+	}
 	if low := s.window(); low > 0 {
 		// One question, as every question of so many columns costs more to plan than this one to answer.
 		list, err := all[SelectedJob](ctx, db, "SELECT "+strings.Join(names, ", ")+" FROM jobs WHERE job > {low:UInt64} AND "+
@@ -149,13 +166,15 @@ func (db *DB) SelectJobs(ctx context.Context, s JobSelection) ([]SelectedJob, er
 	return list, nil
 }
 
+// maxNarrow is how many numbers From and Below may have between them for whole rows to be read at once.
+const maxNarrow = 1 << 14
+
 // window returns the number behind which the page that is wanted most likely lies, where the newest come
 // first; 0 where that is not known.
 func (s JobSelection) window() uint64 {
-	const most = 1 << 14
 	newestFirst := len(s.Order) == 0 || s.Order[0] == JobOrder{Field: "id", Desc: true}
 	width := 1024 + 8*uint64(max(s.Offset, 0)) + 8*limit(s.Limit)
-	if !newestFirst || width > most || uint64(s.Newest) <= width {
+	if !newestFirst || width > maxNarrow || s.Below > 0 || uint64(s.Newest) <= width {
 		return 0
 	}
 	return uint64(s.Newest) - width
@@ -177,22 +196,62 @@ func (db *DB) CountSelected(ctx context.Context, s JobSelection) (uint64, error)
 	return rows[0].Jobs, nil
 }
 
+// CountBlocks counts the jobs that are wanted, without regard to Offset and Limit, by blocks of jobs whose numbers
+// divided by width are the same. It returns the numbers of those blocks in which there is one. Where only some blocks are asked for,
+// which stand in order, no other is looked at.
+func (db *DB) CountBlocks(ctx context.Context, s JobSelection, width uint64, only []uint64) (map[uint64]uint64, error) {
+	condition, values, err := s.where()
+	if err != nil {
+		return nil, fmt.Errorf("count jobs: %w", err)
+	}
+	if len(only) > 0 {
+		condition += " AND (" + ranges("job", only, width) + ")"
+	}
+	type counted struct {
+		Block uint64 `ch:"block"`
+		Jobs  uint64 `ch:"jobs"`
+	}
+	rows, err := all[counted](ctx, db, fmt.Sprintf("SELECT intDiv(job, %d) AS block, count() AS jobs FROM jobs WHERE %s GROUP BY block", width, condition), values...)
+	if err != nil {
+		return nil, fmt.Errorf("count jobs: %w", err)
+	}
+	out := make(map[uint64]uint64, len(rows))
+	for _, r := range rows {
+		out[r.Block] = r.Jobs
+	}
+	return out, nil
+}
+
+// ranges writes blocks as conditions on a column of numbers, by which the engine finds them; neighbours make one.
+func ranges(column string, blocks []uint64, width uint64) string {
+	var list []string
+	for i := 0; i < len(blocks); {
+		last := i
+		for last+1 < len(blocks) && blocks[last+1] == blocks[last]+1 {
+			last++
+		}
+		list = append(list, fmt.Sprintf("%[1]s >= %[2]d AND %[1]s < %[3]d", column, blocks[i]*width, (blocks[last]+1)*width))
+		i = last + 1
+	}
+	return strings.Join(list, " OR ")
+}
+
 // tryWindow is how many jobs may have been submitted between a job and its further attempt for [DB.FirstAttempts] to
 // find it: a bound, so that a page of the newest jobs does not look at all jobs there ever were.
 const tryWindow = 200_000
 
-// FirstAttempts returns of those of the jobs that are further attempts the first ones.
-func (db *DB) FirstAttempts(ctx context.Context, jobs []uint64) (map[uint64]uint64, error) {
-	if len(jobs) == 0 {
+// FirstAttempts returns of the jobs of some blocks (see [DB.CountBlocks]; in order) that are further attempts the
+// first ones.
+func (db *DB) FirstAttempts(ctx context.Context, width uint64, blocks []uint64) (map[uint64]uint64, error) {
+	if len(blocks) == 0 {
 		return nil, nil
 	}
-	from := slices.Min(jobs)
-	from -= min(from, tryWindow)
+	low, below := blocks[0]*width, (blocks[len(blocks)-1]+1)*width
 	rows, err := all[struct {
 		Job       uint64 `ch:"job"`
 		RetriedAs uint64 `ch:"retried_as"`
-	}](ctx, db, "SELECT job, retried_as FROM jobs WHERE job >= {from:UInt64} AND job < {to:UInt64} AND retried_as IN {jobs:Array(UInt64)}",
-		clickhouse.Named("from", from), clickhouse.Named("to", slices.Max(jobs)), clickhouse.Named("jobs", jobs))
+	}](ctx, db, "SELECT job, retried_as FROM jobs WHERE job >= {low:UInt64} AND job < {below:UInt64} AND ("+ranges("retried_as", blocks, width)+")",
+		clickhouse.Named("low", low-min(low, tryWindow)), clickhouse.Named("below", below))
 	if err != nil {
 		return nil, fmt.Errorf("find first attempts: %w", err)
 	}

@@ -62,6 +62,9 @@ type api struct {
 	mu      sync.RWMutex
 	state   *lab.State
 	fresh   fresh                               // what the tables may not have yet; guarded by mu
+	told    told                                // of which jobs facts have told lately; guarded by mu
+	tallies tallies                             // how many jobs meet what lists ask for
+	firsts  firsts                              // which jobs are further attempts
 	texts   *bounded[JobTexts]                  // of jobs that lists show
 	rows    *bounded[knownRow]                  // the same jobs, by their facts
 	metrics *Metrics                            // nil counts nothing
@@ -85,7 +88,7 @@ type api struct {
 func Run(ctx context.Context, d Deps) error {
 	a := &api{
 		log: d.Log, watching: stream.NewWatching(d.Log), conn: d.Log.Conn(), rates: quota.New(d.Rate, callers), now: d.Now, logger: d.Logger, key: d.Key,
-		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), fresh: newFresh(0), texts: newBounded[JobTexts](16 << 20), rows: newBounded[knownRow](8 << 20), metrics: d.Metrics, started: d.Now(), waited: map[events.DeviceTypeName]keptWaits{}, changed: make(chan struct{}),
+		history: d.History, version: d.Version, refuse: d.Refuse, state: lab.New(), fresh: newFresh(0), told: told{}, texts: newBounded[JobTexts](16 << 20), rows: newBounded[knownRow](8 << 20), metrics: d.Metrics, started: d.Now(), waited: map[events.DeviceTypeName]keptWaits{}, changed: make(chan struct{}),
 		turn: make(chan struct{}, 1), uses: make(chan use, 64), directory: d.Directory, hashing: make(chan struct{}, hashesAtOnce), bearers: bearers{}, travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
 	}
 	a.answers, a.evidence = newAnswers(), newBounded[evidence](1<<20)
@@ -136,6 +139,7 @@ func (a *api) fold(r stream.Recorded) {
 	defer a.mu.Unlock()
 	c := a.state.Evolve(r.Seq, r.Time, r.Event)
 	a.fresh.note(r, c)
+	a.told.note(r, c)
 	a.cutBearers(r.Event)
 	if gone, ok := r.Event.(events.JobRemoved); ok {
 		a.texts.forget(gone.Job)

@@ -33,15 +33,8 @@ func newFresh(from uint64) fresh { return fresh{from: from, jobs: map[events.Job
 
 // note remembers the job of a fact, where it has one. A fact that was noted before changes nothing.
 func (f *fresh) note(r stream.Recorded, c lab.Changes) {
-	var id events.JobID
-	switch about := r.Event.About(); {
-	case c.Job != nil:
-		id = c.Job.ID
-	case about.Kind == events.Job:
-		if id = jobID(about.ID); id == 0 {
-			return
-		}
-	default:
+	id := jobOf(r, c)
+	if id == 0 {
 		return
 	}
 	if f.jobs[id].seq >= r.Seq {
@@ -57,6 +50,17 @@ func (f *fresh) note(r stream.Recorded, c lab.Changes) {
 	if len(f.order) > maxFresh {
 		f.forget(f.order[len(f.order)/2].seq)
 	}
+}
+
+// jobOf is the job that a fact has changed or is about; 0 for none.
+func jobOf(r stream.Recorded, c lab.Changes) events.JobID {
+	if c.Job != nil {
+		return c.Job.ID
+	}
+	if about := r.Event.About(); about.Kind == events.Job {
+		return jobID(about.ID)
+	}
+	return 0
 }
 
 // forget drops what the tables have: facts up to a sequence.

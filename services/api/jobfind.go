@@ -147,7 +147,8 @@ func (a *api) findCurrent(ctx context.Context, who caller, in FindJobs) (FoundJo
 	if err := a.complete(ctx, out.Jobs); err != nil || !in.Whole {
 		return out, err
 	}
-	return out, a.asFirst(ctx, out.Jobs)
+	through := uint64(0) // jobs that are not over are in the fold, which knows of their attempts
+	return out, a.asFirst(ctx, out.Jobs, through)
 }
 
 // inOrder compares rows for sorting.
@@ -168,53 +169,119 @@ func (a *api) findAll(ctx context.Context, who caller, in FindJobs) (FoundJobs, 
 	if a.history.DB == nil {
 		return FoundJobs{}, away(errNoHistory)
 	}
-	latest, ids, err := a.latest(ctx, who, in)
+	l, err := a.latest(ctx, who, in)
 	if err != nil {
 		return FoundJobs{}, err
 	}
-	sel := projections.JobSelection{Terms: in.Terms, Except: ids, Order: in.Order,
+	latest := l.rows
+	sel := projections.JobSelection{Terms: in.Terms, Except: l.ids, Order: in.Order,
 		Offset: max(0, in.Offset-len(latest)), Limit: in.Limit + len(latest)}
 	sel.Viewer = a.sight(who)
-	if newest, err := a.log.Last(ctx, stream.Submissions); err == nil {
-		sel.Newest = events.JobID(newest)
-	}
-	var out FoundJobs
-	var group sync.WaitGroup
-	var counting error
-	group.Go(func() { out.Count, counting = a.history.DB.CountSelected(ctx, sel) })
-	var rows []projections.SelectedJob
-	if !in.Count {
-		rows, err = a.history.DB.SelectJobs(ctx, sel)
-	}
-	group.Wait()
-	if err = errors.Join(err, counting); err != nil {
+	before := sel.Offset
+	rows, count, err := a.selectCounted(ctx, sel, l, in.Count)
+	if err != nil {
 		return FoundJobs{}, away(err)
 	}
-	out.Count += uint64(len(latest))
+	out := FoundJobs{Count: count + uint64(len(latest))}
 	if in.Count {
 		return out, nil
 	}
 	merged := append(rows, latest...)
 	slices.SortFunc(merged, func(a, b projections.SelectedJob) int { return inOrder(in.Order)(&a, &b) })
-	// Rows before sel.Offset were left out by the tables, and none of them belongs to the page.
-	merged = merged[min(in.Offset-sel.Offset, len(merged)):]
+	// As many rows were left out by the tables, and none of them belongs to the page.
+	merged = merged[min(in.Offset-before, len(merged)):]
 	out.Jobs = merged[:min(in.Limit, len(merged))]
 	if err := a.complete(ctx, out.Jobs); err != nil || !in.Whole {
 		return out, err
 	}
-	return out, a.asFirst(ctx, out.Jobs)
+	return out, a.asFirst(ctx, out.Jobs, l.tables)
 }
 
-// latest returns the jobs that the tables may not know as they are and that meet the conditions, and the
-// numbers of all that they may not know.
-func (a *api) latest(ctx context.Context, who caller, in FindJobs) (rows []projections.SelectedJob, ids []events.JobID, err error) {
+// selectCounted returns a page of what the tables have, unless only the number is wanted, and the number of all.
+// Where the question has been asked before, only what has changed since is counted.
+func (a *api) selectCounted(ctx context.Context, sel projections.JobSelection, l latest, countOnly bool) (rows []projections.SelectedJob, count uint64, err error) {
+	db, key := a.history.DB, tallyKey(sel)
+	kept := a.tallies.get(key, a.now())
+	if kept == nil {
+		return a.selectFirst(ctx, sel, l, countOnly)
+	}
+	a.mu.RLock()
+	stale := kept.stale(a.told.after(kept.through), sel.Except)
+	a.mu.RUnlock()
+	counts := map[uint64]uint64{}
+	if len(stale) > 0 {
+		if counts, err = db.CountBlocks(ctx, sel, blockJobs, stale); err != nil {
+			return nil, 0, err
+		}
+	}
+	kept = kept.with(stale, counts, l.tables)
+	a.tallies.put(key, kept)
+	if countOnly {
+		return nil, kept.count(), nil
+	}
+	narrowed := sel
+	want, ok := kept.narrow(&narrowed)
+	if ok && want == 0 {
+		return nil, kept.count(), nil
+	}
+	if ok {
+		var group sync.WaitGroup
+		defer group.Wait()
+		group.Go(func() { // beside the page: asFirst, if it comes to that, finds them remembered
+			if blocks := blocksOf(narrowed); len(blocks) > 4 {
+				return // asFirst asks for those alone that it needs
+			} else if _, err := a.firstsOf(ctx, blocks, l.tables); err != nil {
+				a.logger.Debug("look for first attempts", "err", err) // who needs them asks again
+			}
+		})
+		if rows, err = db.SelectJobs(ctx, narrowed); err != nil || len(rows) >= want {
+			return rows, kept.count(), err
+		}
+		// Jobs have changed between the two questions: the page may reach beyond these blocks now.
+	}
+	rows, err = db.SelectJobs(ctx, sel)
+	return rows, kept.count(), err
+}
+
+// selectFirst is selectCounted for a question that nobody has asked for a while: all is counted, beside the page.
+func (a *api) selectFirst(ctx context.Context, sel projections.JobSelection, l latest, countOnly bool) (rows []projections.SelectedJob, count uint64, err error) {
+	if newest, err := a.log.Last(ctx, stream.Submissions); err == nil {
+		sel.Newest = events.JobID(newest)
+	}
+	var group sync.WaitGroup
+	var counting error
+	all := &tally{made: a.now(), through: l.tables}
+	group.Go(func() { all.blocks, counting = a.history.DB.CountBlocks(ctx, sel, blockJobs, nil) })
+	if !countOnly {
+		rows, err = a.history.DB.SelectJobs(ctx, sel)
+	}
+	group.Wait()
+	if err = errors.Join(err, counting); err != nil {
+		return nil, 0, err
+	}
+	a.tallies.put(tallyKey(sel), all)
+	return rows, all.count(), nil
+}
+
+// latest is what the tables may not know yet.
+type latest struct {
+	tables uint64                    // the fact that the tables have read up to
+	ids    []events.JobID            // jobs of facts behind it, which the tables may not know as they are
+	rows   []projections.SelectedJob // those of them that meet the conditions and that the caller may see
+}
+
+// latest returns the jobs that the tables may not know as they are, and those of them that meet the conditions.
+func (a *api) latest(ctx context.Context, who caller, in FindJobs) (out latest, err error) {
 	through, err := a.tablesReach(ctx)
 	if err != nil {
-		return nil, nil, err
+		return latest{}, err
 	}
+	var rows []projections.SelectedJob
+	var ids []events.JobID
 	var unknown []events.JobID
 	a.mu.Lock()
 	a.fresh.forget(through)
+	out.tables = through
 	for id, f := range a.fresh.jobs {
 		ids = append(ids, id)
 		if f.job == nil || beyondFold(in.Terms) {
@@ -233,14 +300,15 @@ func (a *api) latest(ctx context.Context, who caller, in FindJobs) (rows []proje
 	for _, id := range unknown {
 		row, known, err := a.rowByFacts(ctx, id)
 		if err != nil {
-			return nil, nil, err
+			return latest{}, err
 		}
 		if known && !row.Removed && holdAll(in.Terms, &row) && a.mayJob(who, lab.View, id) == nil {
 			rows = append(rows, row)
 		}
 	}
 	slices.Sort(ids)
-	return rows, ids, nil
+	out.ids, out.rows = ids, rows
+	return out, nil
 }
 
 // tablesReach returns the fact up to which the tables have read, once that is far enough for the rest to be

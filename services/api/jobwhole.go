@@ -3,8 +3,10 @@ package api
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"sync"
 
 	"strata/events"
 	"strata/events/lab"
@@ -69,8 +71,8 @@ func whileTried(j *lab.Job, row *projections.SelectedJob) {
 	row.State, row.Health, row.EndedAt, row.ErrorType, row.Error = lab.Running.String(), "Unknown", nil, "", ""
 }
 
-// asFirst gives further attempts on a page the number and the beginning of the first ones.
-func (a *api) asFirst(ctx context.Context, rows []projections.SelectedJob) error {
+// asFirst gives further attempts on a page the number and the beginning of the first ones. Through is for firstsOf.
+func (a *api) asFirst(ctx context.Context, rows []projections.SelectedJob, through uint64) error {
 	firsts := map[uint64]uint64{}
 	var unknown []uint64
 	a.read(func(s *lab.State) {
@@ -84,13 +86,19 @@ func (a *api) asFirst(ctx context.Context, rows []projections.SelectedJob) error
 			}
 		}
 	})
-	if len(unknown) > 0 && a.history.DB != nil {
-		told, err := a.history.DB.FirstAttempts(ctx, unknown)
+	if a.history.DB != nil {
+		var blocks []uint64
+		for _, n := range unknown {
+			blocks = append(blocks, n/blockJobs)
+		}
+		told, err := a.firstsOf(ctx, blocks, through)
 		if err != nil {
 			return away(err)
 		}
-		for n, first := range told {
-			firsts[n] = first
+		for _, n := range unknown {
+			if first := told[n]; first != 0 {
+				firsts[n] = first
+			}
 		}
 	}
 	for i := range rows {
@@ -109,4 +117,67 @@ func (a *api) asFirst(ctx context.Context, rows []projections.SelectedJob) error
 		}
 	}
 	return nil
+}
+
+// firsts remembers, by blocks of jobs, which of them are further attempts, and of what. Hardly any is, and a job that is
+// over does not become one: pages that are asked for again need not ask the tables for that again.
+type firsts struct {
+	mu sync.Mutex
+	of map[uint64]blockFirsts
+}
+
+// blockFirsts is what tables that had read up to a fact told of a block.
+type blockFirsts struct {
+	through uint64
+	jobs    map[uint64]uint64 // of further attempts the first ones
+}
+
+// maxFirsts is how many blocks are remembered. Most of them hold nothing.
+const maxFirsts = 1024
+
+// firstsOf returns the first attempts of all further ones in some blocks, by tables that have read up to a fact; 0 where
+// that is not known.
+func (a *api) firstsOf(ctx context.Context, blocks []uint64, through uint64) (map[uint64]uint64, error) {
+	out := map[uint64]uint64{}
+	var missing []uint64
+	a.mu.RLock()
+	a.firsts.mu.Lock()
+	for _, b := range blocks {
+		if kept, ok := a.firsts.of[b]; ok && a.told[b] <= kept.through {
+			maps.Copy(out, kept.jobs)
+		} else {
+			missing = append(missing, b)
+		}
+	}
+	a.firsts.mu.Unlock()
+	a.mu.RUnlock()
+	if len(missing) == 0 {
+		return out, nil
+	}
+	found := map[uint64]map[uint64]uint64{}
+	slices.Sort(missing)
+	missing = slices.Compact(missing)
+	told, err := a.history.DB.FirstAttempts(ctx, blockJobs, missing)
+	if err != nil {
+		return nil, err
+	}
+	for n, first := range told {
+		b := n / blockJobs
+		if found[b] == nil {
+			found[b] = map[uint64]uint64{}
+		}
+		found[b][n], out[n] = first, first
+	}
+	if through == 0 {
+		return out, nil // how old these tables are is not known
+	}
+	a.firsts.mu.Lock()
+	defer a.firsts.mu.Unlock()
+	if a.firsts.of == nil || len(a.firsts.of)+len(missing) > maxFirsts {
+		a.firsts.of = map[uint64]blockFirsts{}
+	}
+	for _, b := range missing {
+		a.firsts.of[b] = blockFirsts{through, found[b]}
+	}
+	return out, nil
 }

@@ -46,7 +46,9 @@ func (a *api) record(ctx context.Context, who caller, decide func(s *lab.State) 
 		if err == nil {
 			a.mu.Lock()
 			for _, r := range recorded {
-				a.fresh.note(r, a.state.Anticipate(r.Seq, r.Time, r.Event))
+				c := a.state.Anticipate(r.Seq, r.Time, r.Event)
+				a.fresh.note(r, c)
+				a.told.note(r, c)
 			}
 			a.mu.Unlock()
 			return nil

@@ -53,7 +53,7 @@ func TestRetriedJobIsOne(t *testing.T) {
 	}
 	// Long afterwards only the tables know them.
 	l.until("the tables have the jobs", func() bool {
-		told, err := l.db.FirstAttempts(t.Context(), []uint64{uint64(second), uint64(other)})
+		told, err := l.db.FirstAttempts(t.Context(), 1, []uint64{min(uint64(second), uint64(other)), max(uint64(second), uint64(other))})
 		if err != nil {
 			t.Fatal(err)
 		}
