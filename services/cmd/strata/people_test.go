@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -34,6 +36,30 @@ func TestPeopleCommands(t *testing.T) {
 	stranger := newWorld(t)
 	if status, text := stranger.strata(t, "submit", job, "--server", r.NATS); status != exitFailed || !strings.Contains(text, "sign in first") {
 		t.Errorf("submit without a token: status %d, %q; want it refused", status, text)
+	}
+	// Who acts as alice submits as alice, and what is recorded says who it was. To others it is as if there were no such job.
+	var acting, bobs api.Token
+	w.ask(t, &acting, "users", "act", "alice", "--reason", "ticket 7")
+	if status, text := w.strata(t, "submit", job, "--server", r.NATS, "--token", acting.Value); status != exitFailed || !strings.Contains(text, "job 1 was rejected") {
+		t.Errorf("submit as alice: status %d, %q; want what the lab thinks of the definition", status, text)
+	}
+	if text := w.must(t, "events", "job/1", "--json"); !strings.Contains(text, "local acts as alice") || !strings.Contains(text, `"alice"`) {
+		t.Errorf("facts of what was submitted as alice: %s; want alice's, with who acted", text)
+	}
+	w.must(t, "users", "add", "bob")
+	w.ask(t, &bobs, "tokens", "add", "--user", "bob")
+	for _, command := range [][]string{{"cancel"}, {"priority", "--json"}, {"show"}, {"logs"}, {"why"}, {"results"}} {
+		said := func(number string) string {
+			args := append(append([]string{}, command...), number)
+			if command[0] == "priority" {
+				args = append(args, "50")
+			}
+			status, text := w.strata(t, append(args, "--server", r.NATS, "--token", bobs.Value)...)
+			return fmt.Sprint(status, " ", regexp.MustCompile(`\b`+number+`\b`).ReplaceAllString(text, "N"))
+		}
+		if hidden, missing := said("1"), said("4711"); hidden != missing || !strings.Contains(missing, "no job N") {
+			t.Errorf("strata %s by bob of alice's job: %q; of none: %q; want the same", command[0], hidden, missing)
+		}
 	}
 	w.must(t, "permissions", "grant", "add_device", "--user", "alice")
 	if text := w.must(t, "permissions"); !strings.Contains(text, "lava_scheduler_app.add_device") {
