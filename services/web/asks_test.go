@@ -2,10 +2,12 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -125,5 +127,24 @@ func TestFactsOfEach(t *testing.T) {
 	}
 	if all, err := factsOfEach(q, append(things, "worker/hidden")); err == nil || all != nil {
 		t.Errorf("with one that is hidden: %d stories, %v", len(all), err)
+	}
+}
+
+// TestWorkerWithManyDevices shows a hundred at first, and the rest to who asks.
+func TestWorkerWithManyDevices(t *testing.T) {
+	t.Parallel()
+	var devices []map[string]any
+	for i := range 130 {
+		devices = append(devices, map[string]any{"device": fmt.Sprintf("d%03d", i), "device_type": "qemu", "worker": "w1", "state": "Idle", "health": "Good"})
+	}
+	s := lab{"workers.show": `{"worker":"w1","state":"Online","health":"Active"}`, "devices.list": devices, "workers.list": "[]", "rights": "{}"}.site(t)
+	for address, want := range map[string]int{"/scheduler/worker/w1": devicesShown, "/scheduler/worker/w1?all": 130} {
+		text := get(s, address).Body.String()
+		if n := strings.Count(text, `<tr id="d-`); n != want {
+			t.Errorf("%s has %d devices, want %d", address, n, want)
+		}
+		if more := strings.Contains(text, `<a href="?all">30 further devices</a>`); more != (want != 130) {
+			t.Errorf("%s leads to the others: %v", address, more)
+		}
 	}
 }

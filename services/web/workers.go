@@ -47,6 +47,9 @@ func theWorker(q *request, name string) (wholeWorker, error) {
 	return asked[wholeWorker](q, "workers.show", map[string]any{"worker": name})
 }
 
+// devicesShown is how many devices the page of a worker has at first; ?all has the rest.
+const devicesShown = 100
+
 // workersShown bounds how many workers' stories the list of all tells.
 const workersShown = 50
 
@@ -95,6 +98,7 @@ type workerData struct {
 	wholeWorker
 	May     rights
 	List    []listedDevice // that hang on it
+	Further int            // likewise, that are not shown
 	Retired []listedDevice // likewise, but out of use
 	Steps   []step         // what happened, the newest first
 	More    int            // steps that are not shown
@@ -123,6 +127,9 @@ func workerPage(q *request) (page, error) {
 		default:
 			d.List = append(d.List, one)
 		}
+	}
+	if n := len(d.List); n > devicesShown && !q.URL.Query().Has("all") {
+		d.List, d.Further = d.List[:devicesShown], n-devicesShown
 	}
 	facts, err := factsOf(q, "worker/"+name)
 	if err != nil {
