@@ -42,7 +42,7 @@ func lives(ctx context.Context, b *bench) (rows [][]float64, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.stop()) }()
-	end, err := l.playedWorker(ctx, b.sizes.played)
+	end, err := l.playedWorker(ctx, benchWorker, strconv.Itoa(b.sizes.played))
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +61,9 @@ func lives(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	return rows, nil
 }
 
-// playedWorker starts a worker with n devices that are played, and waits until it is online. The function
-// that it returns ends it.
-func (l *lab) playedWorker(ctx context.Context, n int) (end func() error, err error) {
+// playedWorker starts a worker whose devices are played, so many or those of a script, and waits until it is online. The
+// function that it returns ends it.
+func (l *lab) playedWorker(ctx context.Context, name events.WorkerName, script string) (end func() error, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	said, err := os.Create(filepath.Join(l.dir, "worker.log"))
@@ -71,7 +71,7 @@ func (l *lab) playedWorker(ctx context.Context, n int) (end func() error, err er
 		return nil, err
 	}
 	defer said.Close()
-	command := exec.Command(l.b.strata, "worker", "--simulate", strconv.Itoa(n), "--register", "--name", string(benchWorker),
+	command := exec.Command(l.b.strata, "worker", "--simulate", script, "--register", "--name", string(name),
 		"--server", l.NATS, "--data", filepath.Join(l.dir, "worker"))
 	command.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+l.b.scratch)
 	command.Stdout, command.Stderr = said, said
@@ -96,7 +96,7 @@ func (l *lab) playedWorker(ctx context.Context, n int) (end func() error, err er
 			return nil, errors.Join(err, end())
 		}
 		for _, w := range workers {
-			if w.Worker == benchWorker && w.State == "Online" {
+			if w.Worker == name && w.State == "Online" {
 				return end, nil
 			}
 		}
