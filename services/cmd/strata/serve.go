@@ -50,6 +50,9 @@ The services are:` + names.String(),
 			if cmd.Flags().Changed("websocket") {
 				merged.Broker.Websocket = c.Broker.Websocket
 			}
+			if a.room != nil {
+				a.room()
+			}
 			return a.serve(cmd.Context(), merged, picked)
 		},
 	}

@@ -74,6 +74,9 @@ ClickHouse server to use instead of the engine.`,
 			if f.file == "" {
 				merged.Worker = onLoopback(merged.Worker)
 			}
+			if a.room != nil {
+				a.room()
+			}
 			return a.up(cmd.Context(), merged, f)
 		},
 	}
