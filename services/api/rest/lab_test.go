@@ -210,6 +210,9 @@ func (l *tested) judge() {
 	l.run("submission", func(ctx context.Context) error {
 		return l.Log.FollowSubmissions(ctx, 1, func(s stream.Submission, _ uint64) error {
 			source := events.Source{Sequence: uint64(s.Job)}
+			if s.User == events.DoorUser {
+				s.User = events.UserName(s.Header.Get(events.HeaderUser))
+			}
 			switch text := string(s.Text); {
 			case s.Parent != 0:
 			case strings.Contains(text, "bad"):
