@@ -3,10 +3,12 @@ package web
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"strata/services/web/browser"
@@ -36,7 +38,7 @@ func (l *liveLab) tell() {
 	l.facts <- `{"entity":"job/5","name":"job.started","time":"2026-11-23T12:00:01Z"}`
 }
 
-func newLiveLab(t *testing.T, first string) *liveLab {
+func newLiveLab(t *testing.T, first string, more ...lab) *liveLab {
 	t.Helper()
 	l := &liveLab{job: first, facts: make(chan string)}
 	answers := lab{"jobs.why": `{"summary":"of 2 devices that fit: 2 busy"}`, "rights": `{"job/5":["view","change","cancel"]}`,
@@ -47,6 +49,9 @@ func newLiveLab(t *testing.T, first string) *liveLab {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		return `{"job":5,"display":"5","user":"alice","name":"x","submitted":"2026-11-23T11:59:00Z",` + l.job + `}`, nil
+	}
+	for _, m := range more {
+		maps.Copy(answers, m)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", answers.site(t))
@@ -142,6 +147,30 @@ func TestCopyingByHTTP(t *testing.T) {
 	if got != "job_name: x actions: []" && got != "job_name: xactions: []" { // a field has one line
 		t.Errorf("the clipboard has %q, want the definition", got)
 	}
+}
+
+// TestLiveFields ticks a box and chooses a day of a form whose part is then replaced: both stay until they are sent.
+func TestLiveFields(t *testing.T) {
+	t.Parallel()
+	const boot = `{"chart":1,"owner":"alice","name":"boot","editable":true,"queries":[{"number":1,"query":1,"chart_type":"measurement"}]}`
+	var values atomic.Int64
+	l := newLiveLab(t, `"state":"Running"`, lab{"charts.show": boot, "charts.data": func(json.RawMessage) (any, error) {
+		return fmt.Sprintf(`{"chart":%s,"drawings":[{"number":1,"chart_type":"measurement","query_name":"~alice/boot","is_legend_visible":true,
+			"data":[{"id":"boot time","pk":"5","link":"/results/5","date":"2026-11-23T11:00:00Z","value":%d,"units":"s","pass":true}]}]}`,
+			boot, 70+values.Add(1)), nil
+	}})
+	p := browser.Start(t).Open(t, browser.Options{Lab: l.server.URL})
+	p.Go("/results/chart/boot")
+	p.Await("document.querySelector('.live-state').textContent === 'live'")
+	p.Do("input[name=is_delta]", "check", nil)
+	p.Do("input[name=is_legend_visible]", "uncheck", nil)
+	p.Fill("input[name=start_date]", "2026-11-01")
+	p.Do("h1", "click", nil) // the field is left
+	before := values.Load()
+	l.facts <- `{"entity":"chart/1","name":"chart.saved","time":"2126-11-23T12:00:01Z"}`
+	p.Await(fmt.Sprintf("[...document.querySelectorAll('.drawing td')].some((d) => d.textContent === '%d s')", 70+before+1))
+	p.Await("document.querySelector('input[name=is_delta]').checked && !document.querySelector('input[name=is_legend_visible]').checked")
+	p.Await("document.querySelector('input[name=start_date]').value === '2026-11-01'")
 }
 
 // TestLivePage looks at a job from the queue to its end without loading the page: what it becomes is shown, also in

@@ -100,6 +100,25 @@ const writing = (el) => {
   return el.contains(field) && field.matches("input:not([type=checkbox], [type=radio]), textarea, select") && field.value !== field.defaultValue;
 };
 
+// What somebody has ticked, chosen or typed, and not sent yet, stays as it is when its part is replaced.
+const fields = (el) => [...el.querySelectorAll("input[name], select[name], textarea[name]")];
+
+const ticked = (f) => f.matches("[type=checkbox], [type=radio]");
+
+// name tells a field from all others of a part: a list has a box of the same name in each row.
+const name = (f) => [f.form?.getAttribute("action"), f.name, ticked(f) ? f.value : ""].join(" ");
+
+const changed = (f) => {
+  if (ticked(f)) return f.checked !== f.defaultChecked;
+  return f.options ? [...f.options].some((o) => o.selected !== o.defaultSelected) : f.value !== f.defaultValue;
+};
+
+const keep = (was, now) => {
+  if (!now) return; // its row is gone
+  if (ticked(was)) now.checked = was.checked;
+  else if (!now.options || [...now.options].some((o) => o.value === was.value)) now.value = was.value;
+};
+
 // homeless finds a part that the page has no place for, such as the log of a job that waited when the page was drawn.
 const homeless = (fresh) => [...fresh.querySelectorAll("[data-live][id]")].some((part) => {
   const around = part.parentElement.closest("[data-live][id]");
@@ -127,7 +146,9 @@ const put = (fresh) => {
     const nameless = [...el.querySelectorAll("details:not([id])")].map((d) => d.open); // menus: known by their place
     const known = new Set([...el.querySelectorAll("tr[id]")].map((r) => r.id));
     const at = el.querySelector("tr.at")?.id;
+    const chosen = fields(el).filter(changed);
     const news = document.importNode(now, true);
+    for (const was of chosen) keep(was, fields(news).find((f) => name(f) === name(was)));
     el.replaceWith(news);
     for (const id of open) news.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
     for (const id of closed) news.querySelector(`#${CSS.escape(id)}`)?.removeAttribute("open");
