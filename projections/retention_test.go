@@ -18,7 +18,9 @@ func TestOldRowsLeaveTheTables(t *testing.T) {
 	for _, job := range []events.JobID{1, 3, 5, 7} { // 1 is pinned; all, and refused ones between, end on 22 November 2026
 		story(t, broker, job)
 	}
-	later := time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC)
+	ended := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) // when jobs of a story do
+	now := time.Date(2100, 1, 1, 12, 0, 0, 0, time.UTC)     // behind the broker's clock, by which answers of queries age
+	later := now.Add(-18 * time.Hour)
 	facts := broker.Append(t,
 		events.JobFavoured{Job: 5, Favourite: true, By: "bob"},
 		events.JobFavoured{Job: 7, Favourite: true, By: "bob"},
@@ -42,9 +44,8 @@ func TestOldRowsLeaveTheTables(t *testing.T) {
 		t.Errorf("%s rows of jobs went without a rule", got)
 	}
 
-	day := 24 * time.Hour
-	rules := Retention{Logs: day, Results: day, Measurements: 10 * day, History: day, QueryItems: time.Nanosecond}
-	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	const day = 24 * time.Hour
+	rules := Retention{Logs: day, Results: day, Measurements: now.Sub(ended) + 10*day, History: day, QueryItems: time.Nanosecond}
 	p, pass := retained(t, broker, db, rules, now)
 	pass()
 	const after = `SELECT concat(what, ' ', arrayStringConcat(arrayMap(x -> toString(x), jobs), ' ')) AS t FROM (
@@ -68,7 +69,7 @@ func TestOldRowsLeaveTheTables(t *testing.T) {
 	if err != nil || len(aged) != 3 || aged[0].What != "history" || aged[1].What != "logs" || aged[2].What != "results" || !aged[0].At.Equal(now) {
 		t.Errorf("what left of job 3: %+v, %v; want history, logs, results, as of %s", aged, err, now)
 	}
-	ended := aged[0].Ended
+	ended = aged[0].Ended
 	for _, tt := range []struct {
 		viewer Viewer
 		what   string

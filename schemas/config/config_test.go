@@ -61,7 +61,7 @@ func TestLoadRefuses(t *testing.T) {
 		line int
 		says []string
 	}{
-		{"data: /a\nlisten:\n  htp: x\n", 3, []string{"unknown key listen.htp", "allow_plaintext, coordinator, events, http, metrics, nats, sql, tls, trusted_proxy"}},
+		{"data: /a\nlisten:\n  htp: x\n", 3, []string{"unknown key listen.htp", "allow_plaintext, coordinator, events, http, metrics, metrics_open, nats, sql, tls, trusted_proxy"}},
 		{"data: /a\nname: ' east'\n", 2, []string{"name", `" east"`, "one line of text"}},
 		{"name: ''\n", 1, []string{"name", "has 0 characters", "1 to 40"}},
 		{"name: " + strings.Repeat("ü", 41) + "\n", 1, []string{"name", "has 41 characters"}},

@@ -16,7 +16,6 @@ import (
 // Deps is what the service needs from outside.
 type Deps struct {
 	Log     *stream.Log // as the writer [events.HealthService]
-	Now     func() time.Time
 	Logger  *slog.Logger
 	Metrics *Metrics // nil: nobody looks
 }

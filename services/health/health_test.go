@@ -33,7 +33,7 @@ func TestCheck(t *testing.T) {
 		t.Errorf("submitted by %q for %q: %q, want lava-health's check for q1", sub.User, sub.Header.Get(events.HeaderPinDevice), sub.Text)
 	}
 	b.Append(t, heldUnder(1, asked.Job, "q1", true)...)
-	b.Append(t, events.JobFinished{Job: asked.Job, Device: "q1", Lease: 1, Health: events.Complete, At: noon})
+	b.Append(t, events.JobFinished{Job: asked.Job, Device: "q1", Lease: 1, Health: events.Complete, At: time.Now()})
 	freed := eventtest.AwaitRecorded[events.DeviceReleased](t, b.Log, nil)
 	changed := eventtest.AwaitRecorded[events.DeviceHealthChanged](t, b.Log, nil)
 	want := events.DeviceHealthChanged{Device: "q1", From: events.Unknown, To: events.Good, Job: asked.Job,
@@ -124,7 +124,7 @@ func TestRestart(t *testing.T) {
 func TestConflict(t *testing.T) {
 	t.Parallel()
 	b := eventtest.Start(t)
-	h := &service{s: newState(lab.New()), Deps: Deps{Log: b.Log.As(events.HealthService), Now: time.Now,
+	h := &service{s: newState(lab.New()), Deps: Deps{Log: b.Log.As(events.HealthService),
 		Logger: slog.New(slog.DiscardHandler), Metrics: new(Metrics)}}
 	read := func() {
 		t.Helper()
@@ -162,7 +162,7 @@ func TestConflict(t *testing.T) {
 func TestConflictAfterPublication(t *testing.T) {
 	t.Parallel()
 	b := eventtest.Start(t)
-	h := &service{s: newState(lab.New()), Deps: Deps{Log: b.Log.As(events.HealthService), Now: time.Now,
+	h := &service{s: newState(lab.New()), Deps: Deps{Log: b.Log.As(events.HealthService),
 		Logger: slog.New(slog.DiscardHandler), Metrics: new(Metrics)}}
 	b.Append(t, flat(worker(), board("q1"), checked(events.Hours, 24))...)
 	for _, r := range eventtest.Facts(t, b.Log, stream.Lab) {
@@ -236,7 +236,7 @@ func startUntil(t *testing.T, b *eventtest.Broker, m *Metrics) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- Run(ctx, Deps{Log: b.Log.As(events.HealthService), Now: time.Now, Logger: slog.New(slog.DiscardHandler), Metrics: m})
+		ended <- Run(ctx, Deps{Log: b.Log.As(events.HealthService), Logger: slog.New(slog.DiscardHandler), Metrics: m})
 	}()
 	stopped := false
 	stop = func() {

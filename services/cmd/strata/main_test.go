@@ -76,7 +76,7 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"jobs"}, exitFailed, "start one with `strata up`"},
 		{[]string{"jobs", "--server", "nats://127.0.0.1:1"}, exitFailed, "such as nats://lab.example.com:4222"},
 		{[]string{"jobs", "--server", "https://"}, exitFailed, "names no host: write it like https://lab.example.com"},
-		{[]string{"up", "--listen-nats", "4222"}, exitFailed, "want host:port"},
+		{[]string{"up", "--listen-nats", "4222"}, exitMisuse, "write host:port"},
 	}
 	for _, tt := range tests {
 		got, text := w.strata(t, tt.args...)

@@ -115,7 +115,7 @@ func services() []service {
 			return multinode.Run(ctx, multinode.Deps{Log: log, Now: s.now, Logger: l, Listen: door})
 		}},
 		{"health", "frees devices after jobs, and has them checked", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
-			return health.Run(ctx, health.Deps{Log: log, Now: s.now, Logger: l, Metrics: &s.metrics.counts.health})
+			return health.Run(ctx, health.Deps{Log: log, Logger: l, Metrics: &s.metrics.counts.health})
 		}},
 		{"judgement", "says what the end of each job means, and what changed", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
 			history, done, err := s.history()

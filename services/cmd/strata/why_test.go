@@ -19,7 +19,7 @@ func TestWhyCommand(t *testing.T) {
 	number := regexp.MustCompile(`\d+`)
 	first, second := number.FindString(w.must(t, "submit", job)), number.FindString(w.must(t, "submit", job))
 	text := w.must(t, "why", second)
-	for _, want := range []string{"1 Bad, in Maintenance or Retired; 1 job stands before it", "q1: is Maintenance",
+	for _, want := range []string{"the one device that fits: Bad, in Maintenance or Retired; 1 job stands before it", "q1: is Maintenance",
 		"place: 2, behind " + first, "start: not to be said"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("strata why: no %q in\n%s", want, text)
