@@ -32,8 +32,7 @@ export class Rows {
       const here = this.chunks.get(number) ?? [];
       const piece = records.slice(at, at + chunk - from);
       if (from > here.length) break; // a hole: it is asked for when it is wanted
-      here.length = Math.min(here.length, from);
-      here.push(...piece);
+      here.splice(from, piece.length, ...piece); // what stands behind stays: lines may have come live meanwhile
       this.use(number, here);
       at += piece.length;
     }

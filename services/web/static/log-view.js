@@ -294,6 +294,7 @@ export class LogView extends HTMLElement {
   // fetch asks for the rows that are seen and, in the direction of the movement, for those that come next. While it
   // rushes by, nothing is asked for: nobody could read it.
   fetch(places) {
+    if (!this.rows.count) return; // the first answer is on its way, or nothing was said yet
     const now = performance.now();
     const speed = Math.abs(this.first - (this.fetchedAt ?? this.first)) / Math.max(1, now - (this.fetched ?? 0));
     const down = this.first >= (this.fetchedAt ?? 0);

@@ -31,6 +31,17 @@ test('rows that are added follow what is here', () => {
   assert.equal(r.has(1), false);
 });
 
+test('an answer that is late takes nothing from what came live meanwhile', () => {
+  const r = new Rows();
+  r.put(0, records(0, 2));
+  r.count = 2;
+  r.add({ n: 2 });
+  r.put(0, records(0, 2));
+  assert.deepEqual([0, 1, 2].map((row) => r.get(row)?.n), [0, 1, 2]);
+  r.put(1, records(1, 4)); // and what it knows more of is added
+  assert.deepEqual([1, 2, 3, 4].map((row) => r.get(row)?.n), [1, 2, 3, 4]);
+});
+
 // slow is what folds are, row by row.
 function slow(rows, sections) {
   const hidden = new Set();
