@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -241,7 +242,7 @@ func Names(w Service) []string {
 	return names
 }
 
-func schemaName(name string, version int) string { return fmt.Sprintf("%s.v%d", name, version) }
+func schemaName(name string, version int) string { return name + ".v" + strconv.Itoa(version) }
 
 // parseSchema splits "job.scheduled.v1" into name and version.
 func parseSchema(schema string) (name string, version int, err error) {
@@ -249,8 +250,8 @@ func parseSchema(schema string) (name string, version int, err error) {
 	if at < 0 {
 		return "", 0, fmt.Errorf("schema %q does not end in .v and a version", schema)
 	}
-	if _, err := fmt.Sscanf(schema[at:], ".v%d", &version); err != nil || version < 1 ||
-		schema != schemaName(schema[:at], version) {
+	version, err = strconv.Atoi(schema[at+2:])
+	if err != nil || version < 1 || schema != schemaName(schema[:at], version) { // one way to write it: no "+1", no "01"
 		return "", 0, fmt.Errorf("schema %q: version is not a number from 1", schema)
 	}
 	return schema[:at], version, nil

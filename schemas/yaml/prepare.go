@@ -24,7 +24,9 @@ var directive = regexp.MustCompile(`(?m)^%YAML 1\.2`)
 //   - it does not know the escape \/ of JSON. Where a text begins like JSON all of them are changed;
 //     elsewhere, where only the scanner knows what is between double quotes, see escaped.
 func prepared(text []byte) (ready []byte, changed bool) {
-	text = directive.ReplaceAll(text, []byte("%YAML 1.1"))
+	if bytes.Contains(text, []byte("%YAML")) {
+		text = directive.ReplaceAll(text, []byte("%YAML 1.1"))
+	}
 	json := bytes.HasPrefix(bytes.TrimSpace(text), []byte("{"))
 	if !bytes.Contains(text, []byte("?")) && !json || bytes.ContainsRune(text, question) || bytes.ContainsRune(text, escape) {
 		return text, false

@@ -16,8 +16,6 @@ import (
 // PyYAML 6 has them. They differ from YAML 1.2 and from each other in ways that jobs rely on: a
 // float needs a point and a signed exponent, an octal is 0 and digits, colons make base 60.
 var (
-	boolPattern  = regexp.MustCompile(`^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$`)
-	nullPattern  = regexp.MustCompile(`^(?:~|null|Null|NULL|)$`)
 	intPattern   = regexp.MustCompile(`^(?:[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+)$`)
 	floatPattern = regexp.MustCompile(`^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?` +
 		`|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$`)
@@ -45,14 +43,14 @@ const (
 
 // implicitTag returns the tag of a plain scalar without one of its own.
 func implicitTag(s string) string {
-	switch {
-	case nullPattern.MatchString(s):
+	switch s { // no patterns for these: every word of a definition comes by here
+	case "", "~", "null", "Null", "NULL":
 		return tagNull
-	case s == "<<":
+	case "<<":
 		return tagMerge
-	case s == "=":
+	case "=":
 		return tagValue
-	case boolPattern.MatchString(s):
+	case "yes", "Yes", "YES", "no", "No", "NO", "true", "True", "TRUE", "false", "False", "FALSE", "on", "On", "ON", "off", "Off", "OFF":
 		return tagBool
 	}
 	// All that follow begin with a digit, a sign or a point: most scalars are spared the patterns.
