@@ -3,6 +3,7 @@ package submission
 import (
 	"context"
 	"sync"
+	"time"
 
 	"strata/events/stream"
 	"strata/schemas/job"
@@ -14,12 +15,14 @@ const inboxBytes = 32 << 20
 // inboxLength bounds it in number.
 const inboxLength = 4 * stream.MaxBatch
 
-// inbox reads submissions and runs them through the gate, ahead of and beside the deciding loop.
+// inbox reads submissions, runs them through the gate and asks how far LAB has come since, ahead of and beside
+// the deciding loop.
 type inbox struct {
 	d     Deps
 	gate  *job.Gate
-	queue chan *request
-	wake  chan struct{} // tells the loop that something is in the queue
+	queue chan *request // read
+	ready chan batch    // and measured against LAB
+	wake  chan struct{} // tells the loop that something is ready
 
 	mu   sync.Mutex
 	held int           // bytes that read and undecided requests hold
@@ -27,10 +30,62 @@ type inbox struct {
 	err  error         // why reading has ended
 }
 
+// batch is requests in their order. Every fact up to the barrier, a sequence of LAB, has to be folded before they are
+// decided: what somebody recorded before he submitted, such as a device, holds for his job.
+type batch struct {
+	requests []*request
+	barrier  uint64
+}
+
 // newInbox makes an inbox that does not read yet.
 func newInbox(d Deps) *inbox {
 	return &inbox{d: d, gate: job.NewGate(d.Rules), queue: make(chan *request, inboxLength),
-		wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+		ready: make(chan batch, 1), wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+}
+
+// run fills the inbox from a number on until ctx ends.
+func (in *inbox) run(ctx context.Context, from uint64) {
+	var measuring sync.WaitGroup
+	measuring.Go(func() { in.measure(ctx) })
+	in.read(ctx, from)
+	measuring.Wait()
+}
+
+// measure makes batches of what was read and asks for the barrier of each, while the loop records the one before:
+// the question takes a sixth of the time that it takes to record a fact.
+func (in *inbox) measure(ctx context.Context) {
+	for {
+		var b batch
+		select {
+		case r := <-in.queue:
+			b.requests = append(b.requests, r)
+		case <-ctx.Done():
+			return
+		}
+		for more := true; more && len(b.requests) < stream.MaxBatch; {
+			select {
+			case r := <-in.queue:
+				b.requests = append(b.requests, r)
+			default:
+				more = false
+			}
+		}
+		var err error
+		for b.barrier, err = in.d.Log.Last(ctx, stream.Lab); err != nil; b.barrier, err = in.d.Log.Last(ctx, stream.Lab) {
+			in.d.Logger.Warn("submissions not decided, trying again", "error", err)
+			select {
+			case <-time.After(again):
+			case <-ctx.Done():
+				return
+			}
+		}
+		select {
+		case in.ready <- b:
+		case <-ctx.Done():
+			return
+		}
+		in.nudge()
+	}
 }
 
 // read fills the queue from a number on until ctx ends.
@@ -51,7 +106,6 @@ func (in *inbox) read(ctx context.Context, from uint64) {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		in.nudge()
 		return nil
 	})
 	if ctx.Err() == nil {
@@ -62,7 +116,7 @@ func (in *inbox) read(ctx context.Context, from uint64) {
 	}
 }
 
-// nudge asks the loop to look into the queue.
+// nudge asks the loop to look into the inbox.
 func (in *inbox) nudge() {
 	select {
 	case in.wake <- struct{}{}:
@@ -99,17 +153,14 @@ func (in *inbox) done(r *request) {
 	}
 }
 
-// take returns what is in the queue, at most so many, without waiting.
-func (in *inbox) take(most int) (requests []*request) {
-	for len(requests) < most {
-		select {
-		case r := <-in.queue:
-			requests = append(requests, r)
-		default:
-			return requests
-		}
+// take returns the next batch, an empty one where none is ready.
+func (in *inbox) take() batch {
+	select {
+	case b := <-in.ready:
+		return b
+	default:
+		return batch{}
 	}
-	return requests
 }
 
 // failed returns why reading has ended, nil while it goes on.

@@ -101,7 +101,7 @@ func (sv *service) decideRead(ctx context.Context, now time.Time) (wake time.Tim
 	if !sv.begun {
 		sv.begun = true
 		from := sv.s.position + 1
-		sv.reading.Go(func() { sv.inbox.read(ctx, uint64(from)) })
+		sv.reading.Go(func() { sv.inbox.run(ctx, uint64(from)) })
 	}
 	for {
 		if err := sv.inbox.failed(); err != nil {
@@ -110,12 +110,11 @@ func (sv *service) decideRead(ctx context.Context, now time.Time) (wake time.Tim
 		sv.Counts.Position.Store(uint64(sv.s.position))
 		sv.dropDecided()
 		if len(sv.pending) == 0 {
-			if sv.pending = sv.inbox.take(stream.MaxBatch); len(sv.pending) == 0 {
+			b := sv.inbox.take()
+			if len(b.requests) == 0 {
 				return time.Time{}, nil
 			}
-			if err := sv.raiseBarrier(ctx); err != nil {
-				return sv.later(ctx, now, err)
-			}
+			sv.pending, sv.barrier = b.requests, max(sv.barrier, b.barrier)
 			continue
 		}
 		if sv.s.through() < sv.barrier {
