@@ -62,14 +62,17 @@ func startBroker(s brokerSettings) (*broker, error) {
 	if err := os.MkdirAll(store, 0o700); err != nil {
 		return nil, fmt.Errorf("make broker's directory: %w", err)
 	}
-	// Bind once before the server does: its own failure to bind ends the process.
+	// Bind once before the server does, which waits a minute where an address is in use. A free port is for
+	// the server to choose: one that was bound here could be somebody else's by the time that the server binds it.
 	probe, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 	if err != nil {
 		return nil, fmt.Errorf("broker: %w; --listen-nats names another address, port 0 takes a free one", err)
 	}
-	port = probe.Addr().(*net.TCPAddr).Port // a free one is chosen once: a restart has to be found again
 	if err := probe.Close(); err != nil {
 		return nil, fmt.Errorf("broker: release %s: %w", probe.Addr(), err)
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
 	}
 	values, err := brokerVariables(s.Key, store)
 	if err != nil {
@@ -104,6 +107,9 @@ func (b *broker) start() error {
 	if !srv.JetStreamEnabled() {
 		srv.Shutdown()
 		return fmt.Errorf("broker cannot use its store in %s: see the log above; is the disk full?", b.settings.Data)
+	}
+	if at, ok := srv.Addr().(*net.TCPAddr); ok {
+		b.options.Port = at.Port // a free one is chosen once: after a restart it has to be found again
 	}
 	if b.options.Websocket.Port == server.RANDOM_PORT {
 		u, err := url.Parse(srv.WebsocketURL())
