@@ -100,7 +100,7 @@ func (s JobSelection) where() (string, []any, error) {
 		conditions, values = append(conditions, "job < {below:UInt64}"), append(values, clickhouse.Named("below", uint64(s.Below)))
 	}
 	for i, t := range s.Terms {
-		c, bound, err := t.sql(i)
+		c, bound, err := t.sql(fmt.Sprintf("t%d", i))
 		if err != nil {
 			return "", nil, err
 		}

@@ -20,7 +20,13 @@ type JobTerm struct {
 	Op     TermOp   `json:"op"`               // what must hold
 	Values []string `json:"values,omitempty"` // what to compare with; times as RFC 3339, truths as true and false
 	Not    bool     `json:"not,omitempty"`    // must not hold
+	// Any are conditions of which one has to hold, in place of a field and an operator: what somebody types into the
+	// search of a list may stand in any column. One level deep, and at most [mostAny].
+	Any []JobTerm `json:"any,omitempty"`
 }
+
+// mostAny bounds [JobTerm.Any]: a list has fewer columns than that, and each is read of every job.
+const mostAny = 20
 
 // TermOp is how a [JobTerm] compares.
 type TermOp string
@@ -128,6 +134,9 @@ func (t JobTerm) field() (jobField, error) {
 
 // Check says what is wrong with a term, or nothing.
 func (t JobTerm) Check() error {
+	if len(t.Any) > 0 {
+		return t.checkAny()
+	}
 	f, err := t.field()
 	if err != nil {
 		return err
@@ -179,6 +188,25 @@ func (t JobTerm) Check() error {
 	return nil
 }
 
+// checkAny says what is wrong with a term of several.
+func (t JobTerm) checkAny() error {
+	switch {
+	case t.Field != "" || t.Op != "" || len(t.Values) > 0 || len(t.Path) > 0:
+		return fmt.Errorf("any: stands in place of a field, here %q, and of its op and values", t.Field)
+	case len(t.Any) > mostAny:
+		return fmt.Errorf("any: has %d conditions, at most %d are allowed", len(t.Any), mostAny)
+	}
+	for _, one := range t.Any {
+		if len(one.Any) > 0 {
+			return fmt.Errorf("any: has an any within, which is not allowed")
+		}
+		if err := one.Check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func truthOf(text string) (bool, error) {
 	switch strings.ToLower(text) {
 	case "true", "1":
@@ -191,6 +219,9 @@ func truthOf(text string) (bool, error) {
 
 // Holds tells whether a job in hand meets a term, which [JobTerm.Check] must have passed.
 func (t JobTerm) Holds(j *SelectedJob) bool {
+	if len(t.Any) > 0 {
+		return slices.ContainsFunc(t.Any, func(one JobTerm) bool { return one.Holds(j) }) != t.Not
+	}
 	f, err := t.field()
 	return err == nil && t.holds(f, j) != t.Not
 }
@@ -306,16 +337,20 @@ func below(metadata map[string]string, path []string) (string, bool) {
 	return value, there
 }
 
-// sql writes a term as a condition on the view jobs. n makes the names of its values its own.
-func (t JobTerm) sql(n int) (condition string, values []any, err error) {
+// sql writes a term as a condition on the view jobs. Its values are bound under names that begin with the given one, which
+// no other term of the statement has.
+func (t JobTerm) sql(named string) (condition string, values []any, err error) {
 	if err := t.Check(); err != nil {
 		return "", nil, err
+	}
+	if len(t.Any) > 0 {
+		return t.anySQL(named)
 	}
 	f, err := t.field()
 	if err != nil {
 		return "", nil, err
 	}
-	name := func(i int) string { return fmt.Sprintf("t%d_%d", n, i) }
+	name := func(i int) string { return fmt.Sprintf("%s_%d", named, i) }
 	bind := func(i int, kind string, value any) string {
 		values = append(values, clickhouse.Named(name(i), value))
 		return "{" + name(i) + ":" + kind + "}"
@@ -341,6 +376,23 @@ func (t JobTerm) sql(n int) (condition string, values []any, err error) {
 		c = "NOT ifNull(" + c + ", false)"
 	}
 	return "(" + c + ")", values, nil
+}
+
+// anySQL writes a term of several. Each is a truth and never null, or one column without a value would hide that another fits.
+func (t JobTerm) anySQL(named string) (condition string, values []any, err error) {
+	var either []string
+	for i, one := range t.Any {
+		c, bound, err := one.sql(fmt.Sprintf("%sa%d", named, i))
+		if err != nil {
+			return "", nil, err
+		}
+		either, values = append(either, "ifNull("+c+", false)"), append(values, bound...)
+	}
+	condition = "(" + strings.Join(either, " OR ") + ")"
+	if t.Not {
+		condition = "(NOT " + condition + ")"
+	}
+	return condition, values, nil
 }
 
 // binder binds the i-th value of a term and returns how it stands in the statement.

@@ -70,6 +70,9 @@ func someSelection(r *rand.Rand) JobSelection {
 	for range r.IntN(3) {
 		s.Terms = append(s.Terms, someTerm(r))
 	}
+	if r.IntN(3) == 0 { // a search: one of several columns
+		s.Terms = append(s.Terms, JobTerm{Any: []JobTerm{someTerm(r), someTerm(r), someTerm(r)}, Not: r.IntN(4) == 0})
+	}
 	if r.IntN(2) == 0 {
 		s.Order = []JobOrder{{Field: pick(r, []string{"id", "submit_time", "start_time", "end_time"}), Desc: r.IntN(2) == 0}}
 	}
@@ -124,6 +127,10 @@ func TestJobTermRefusals(t *testing.T) {
 		"name a":   {Field: "metadata", Op: TermExact, Values: []string{"a"}},
 		"missing":  {Field: "description", Op: TermRegex, Values: []string{"("}},
 		"keys":     {Field: "state", Op: TermHas},
+		"in place": {Field: "state", Any: []JobTerm{{Field: "state", Op: TermExact, Values: []string{"Running"}}}},
+		"within":   {Any: []JobTerm{{Any: []JobTerm{{Field: "state", Op: TermExact, Values: []string{"Running"}}}}}},
+		"at most":  {Any: make([]JobTerm, mostAny+1)},
+		"colour":   {Any: []JobTerm{{Field: "colour", Op: TermExact, Values: []string{"x"}}}},
 	} {
 		if err := term.Check(); err == nil {
 			t.Errorf("%+v: no error, want one about %q", term, want)

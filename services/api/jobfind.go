@@ -75,6 +75,9 @@ func (a *api) findJobs(ctx context.Context, who caller, in FindJobs) (FoundJobs,
 func withAliases(s *lab.State, terms []projections.JobTerm) []projections.JobTerm {
 	out := slices.Clone(terms)
 	for i, t := range out {
+		if len(t.Any) > 0 {
+			out[i].Any = withAliases(s, t.Any)
+		}
 		if t.Field != "device_type" || t.Op != projections.TermExact && t.Op != projections.TermIn {
 			continue
 		}
@@ -101,7 +104,7 @@ func onlyCurrent(terms []projections.JobTerm) bool {
 // beyondFold tells whether conditions ask for what only facts and tables know of a job.
 func beyondFold(terms []projections.JobTerm) bool {
 	return slices.ContainsFunc(terms, func(t projections.JobTerm) bool {
-		return t.Field == "metadata" || t.Field == "failure_comment" || t.Field == "failure_tags"
+		return t.Field == "metadata" || t.Field == "failure_comment" || t.Field == "failure_tags" || beyondFold(t.Any)
 	})
 }
 

@@ -70,6 +70,8 @@ func TestFindJobs(t *testing.T) {
 		"raised":     {api.FindJobs{Terms: []projections.JobTerm{exact("priority", "90")}}, []events.JobID{ids[3]}, 1},
 		"old build":  {api.FindJobs{Terms: []projections.JobTerm{build(ids[1].String())}}, []events.JobID{ids[1]}, 1},
 		"late build": {api.FindJobs{Terms: []projections.JobTerm{build("late"), exact("state", "Submitted")}}, []events.JobID{late}, 1},
+		"either":     {api.FindJobs{Terms: []projections.JobTerm{{Any: []projections.JobTerm{exact("priority", "90"), build("late"), exact("id", ids[0].String())}}}}, []events.JobID{late, ids[3], ids[0]}, 3},
+		"neither":    {api.FindJobs{Terms: []projections.JobTerm{{Not: true, Any: []projections.JobTerm{exact("state", "Submitted"), exact("health", "Complete")}}}}, []events.JobID{ids[2]}, 1},
 		"counted":    {api.FindJobs{Count: true}, nil, 7},
 	} {
 		var got api.FoundJobs
