@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"strata/projections"
 )
 
 //go:embed all:templates
@@ -83,6 +85,7 @@ func (s *Site) functions() template.FuncMap {
 		"join":     strings.Join,
 		"lower":    strings.ToLower,
 		"first":    firstLine,
+		"shown":    projections.Shown,
 		"plus":     func(a, b int) int { return a + b },
 		"jobcolumn": func(name string) string {
 			return map[string]string{"id": "Job", "state": "State", "device": "Device", "device_type": "Type", "description": "Name",

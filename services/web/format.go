@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"strata/projections"
 )
 
 // moment draws a time relative to now, with the exact one as its title; static/base.js keeps it true.
@@ -219,6 +221,20 @@ func firstLine(text string) string {
 // mark draws a word with its tone: the one place where pages have colour.
 func mark(tone, word string) template.HTML {
 	return template.HTML(`<span class="mark ` + tone + `">` + template.HTMLEscapeString(word) + `</span>`)
+}
+
+// marked draws a line with what was found in it. The pieces were written by devices and by people: each is escaped by itself, as
+// a tag may begin in one and end in the next.
+func marked(pieces []projections.Piece) template.HTML {
+	var b strings.Builder
+	for _, p := range pieces {
+		if text := template.HTMLEscapeString(p.Text); p.Hit {
+			b.WriteString("<mark>" + text + "</mark>")
+		} else {
+			b.WriteString(text)
+		}
+	}
+	return template.HTML(b.String())
 }
 
 // stateOf draws how a job stands: its state, or once it is over its health.

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -135,6 +136,16 @@ type jobListData struct {
 	Path    string // of the list, below /scheduler/
 	Kept    []pair // of the address, for forms that do not have them
 	Whose   string // favourites
+	cut     func(string) []projections.Piece
+}
+
+// Marked draws what a column has, with what was searched for marked: a search means several, and not each shows why a job is
+// there.
+func (d jobListData) Marked(text string) template.HTML {
+	if d.cut == nil {
+		return template.HTML(template.HTMLEscapeString(text))
+	}
+	return marked(d.cut(text))
 }
 
 // savedView is a list that has a name.
@@ -175,6 +186,9 @@ func (l jobList) page(q *request) (page, error) {
 	}
 	for _, c := range jobColumns() {
 		d.Sorts = append(d.Sorts, sortHead(asked, c, name, down))
+	}
+	if text := strings.TrimSpace(d.Search); text != "" {
+		d.cut = projections.Substring.Marker(text, false)
 	}
 	found, err := d.find(q, search)
 	status := 0 // tables that are away leave the rest of the page as it is
@@ -268,28 +282,28 @@ func (d *jobListData) filters(asked url.Values, now time.Time) (terms []projecti
 	return terms
 }
 
-// find asks for the page. A search means any of the columns, which the api has no word for: a number is the job's, else
-// names are searched, and where none fits submitters, devices and types.
-func (d *jobListData) find(q *request, search jobSearch) (found foundJobs, err error) {
+// searched are the columns that a search looks into, as in LAVA: case counts, and a part of the text is enough.
+func searched() []string { return []string{"description", "submitter", "device", "device_type"} }
+
+// find asks for the page. A search means any of the columns: a number is the job's too, a word of [jobWords] its state or health
+// as well, so that one question finds all that the search of LAVA's lists does.
+func (d *jobListData) find(q *request, search jobSearch) (foundJobs, error) {
 	text := strings.TrimSpace(d.Search)
 	if text == "" {
 		return findJobs(q, search)
 	}
-	tries := []projections.JobTerm{}
-	if _, err := strconv.ParseUint(text, 10, 64); err == nil {
-		tries = append(tries, in("id", text))
+	var either []projections.JobTerm
+	if _, err := strconv.ParseInt(text, 10, 64); err == nil {
+		either = append(either, in("id", text))
 	}
-	for _, field := range []string{"description", "submitter", "device", "device_type"} {
-		tries = append(tries, projections.JobTerm{Field: field, Op: projections.TermContains, Values: []string{text}})
+	if slices.Contains(jobWords(), text) {
+		either = append(either, in("state", text), in("health", text))
 	}
-	for _, t := range tries {
-		one := search
-		one.Terms = append(slices.Clone(search.Terms), t)
-		if found, err = findJobs(q, one); err != nil || found.Count > 0 {
-			return found, err
-		}
+	for _, field := range searched() {
+		either = append(either, projections.JobTerm{Field: field, Op: projections.TermContains, Values: []string{text}})
 	}
-	return found, err
+	search.Terms = append(slices.Clone(search.Terms), projections.JobTerm{Any: either})
+	return findJobs(q, search)
 }
 
 // savedViews are the visitor's queries of jobs, which are filters with a name.

@@ -26,7 +26,10 @@ func TestJobLists(t *testing.T) {
 		{"/scheduler/alljobs?state=Incomplete&device=q1&sort=end_time&length=10&page=3", []string{`{"field":"device","op":"contains","values":["q1"]}`,
 			`{"field":"health","op":"in","values":["Incomplete"]}`, `"order":[{"field":"end_time"}]`, `"offset":20,"limit":10`}},
 		{"/scheduler/alljobs?end_time=24", []string{`"field":"end_time","op":"gte","values":["2026-11-22T12:00:00Z"]`}},
-		{"/scheduler/alljobs?search=7", []string{`{"field":"id","op":"in","values":["7"]}`}},
+		{"/scheduler/alljobs?search=7", []string{`"any":[{"field":"id","op":"in","values":["7"]},{"field":"description","op":"contains","values":["7"]}`,
+			`{"field":"device_type","op":"contains","values":["7"]}]`}},
+		{"/scheduler/alljobs?search=Incomplete&device=q1", []string{`"any":[{"field":"state","op":"in","values":["Incomplete"]},{"field":"health","op":"in","values":["Incomplete"]}`,
+			`{"field":"device","op":"contains","values":["q1"]}`}},
 		{"/scheduler/activejobs", []string{`["Running","Canceling"]`}},
 		{"/scheduler/longestjobs", []string{`"order":[{"field":"start_time"}]`}},
 		{"/scheduler/healthcheck/", []string{`"health_check"`}},
@@ -42,6 +45,8 @@ func TestJobLists(t *testing.T) {
 		}
 	}
 	text := says(t, s, "/scheduler/alljobs?device=q1", 200, "page=2", "/results/query/~alice/mine", `value="q1"`)
+	says(t, s, "/scheduler/alljobs?search=ob", 200, `<td class="tight hide-narrow">b<mark>ob</mark></td>`, ">smoke</a>")
+	says(t, s, "/scheduler/alljobs?search=%3Cmo", 200, ">smoke</a>", `value="&lt;mo"`)
 	if strings.Contains(text, "~bob") {
 		t.Error("somebody else's queries are among the saved views")
 	}

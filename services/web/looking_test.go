@@ -51,7 +51,7 @@ func TestSearch(t *testing.T) {
 	l := lab{"devices.list": `[{"device":"panda-1","device_type":"panda"},{"device":"panda-2","device_type":"panda"},{"device":"other","device_type":"x"}]`, "workers.list": `[{"worker":"pandas.example.com"}]`,
 		"jobs.find": `{"jobs":[{"job":5,"display":"5","name":"boot of a Panda"}]}`, "search": func(in json.RawMessage) (any, error) {
 			asked = string(in)
-			return `{"hits":[{"job":5,"line":12,"message":"panda <b>","anchor":"5#12"},{"job":5,"line":13,"message":"again","anchor":"5#13"}],"next":"cursor&1","stopped":"time","aged_out":{"hint":"older logs are gone"}}`, nil
+			return `{"hits":[{"job":5,"line":12,"message":"\u001b[1mPanda\u001b[0m <b> pandas","anchor":"5#12","before":[{"line":11,"message":"\u001b[32mok\u001b[0m"}]},{"job":5,"line":13,"message":"again","anchor":"5#13"}],"next":"cursor&1","stopped":"time","aged_out":{"hint":"older logs are gone"}}`, nil
 		}}
 	s := l.site(t)
 	for question, to := range map[string]string{"42": "/scheduler/job/42", "%2342": "/scheduler/job/42", "41.2": "/scheduler/job/41.2", "+42+": "/scheduler/job/42"} {
@@ -60,13 +60,16 @@ func TestSearch(t *testing.T) {
 		}
 	}
 	text := says(t, s, "/search?q=panda&since=2026-11-20&device=a,+b&ignore_case=on", 200, `href="/scheduler/device/panda-1"`, `href="/scheduler/device_type/panda"`, `href="/scheduler/worker/pandas.example.com"`, "boot of a Panda",
-		`href="/scheduler/job/5#L12"`, "panda &lt;b&gt;", "The search ended early: time", "after=cursor%261")
+		`href="/scheduler/job/5#L12"`, "<mark>Panda</mark> &lt;b&gt; pandas</span>", "<b>11</b>ok</span>", "The search ended early: time", "after=cursor%261")
 	if strings.Contains(text, ">other<") || strings.Count(text, `<h3><a href="/scheduler/job/5">`) != 1 {
 		t.Error("the search names what was not asked for, or a job for each of its lines")
 	}
 	if want := `{"after":"","context":1,"devices":["a","b"],"ignore_case":true,"kind":"words","limit":50,"since":"2026-11-20T00:00:00Z","text":"panda"}`; asked != want {
 		t.Errorf("logs are asked\n%s, want\n%s", asked, want)
 	}
+	says(t, s, "/search?q=nda+%3C&kind=substring", 200, "Pa<mark>nda &lt;</mark>b&gt; pandas")
+	says(t, s, "/search?q=p.%2Ba&kind=regex", 200, "Panda &lt;b&gt; <mark>panda</mark>s")
+	says(t, s, "/search?q=(&kind=regex", 200, "Panda &lt;b&gt; pandas")
 	if says(t, s, "/search?q=42&kind=phrase", 200); !strings.Contains(asked, `"kind":"phrase"`) {
 		t.Errorf("a number that is looked for in logs: %s", asked)
 	}

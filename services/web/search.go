@@ -1,6 +1,7 @@
 package web
 
 import (
+	"html/template"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -39,6 +40,7 @@ type found struct{ Kind, Name, To string }
 // logHit is a line of a log, with those around it.
 type logHit struct {
 	projections.Hit
+	Text   template.HTML // the line, with what was searched for marked
 	To     string
 	NewJob bool // the first of its job on the page
 }
@@ -142,9 +144,10 @@ func (q *request) findLines(d *searchResult, asking url.Values) error {
 		return err
 	}
 	last := uint64(0)
+	cut := projections.SearchKind(d.Kind).Marker(d.Text, d.Fold)
 	for _, h := range answer.Hits {
 		job, line, _ := strings.Cut(h.Anchor, "#")
-		d.Hits = append(d.Hits, logHit{h, "/scheduler/job/" + job + "#L" + line, h.Job != last})
+		d.Hits = append(d.Hits, logHit{h, marked(cut(h.Message)), "/scheduler/job/" + job + "#L" + line, h.Job != last})
 		last = h.Job
 	}
 	if d.Stopped = answer.Stopped; answer.Next != "" {
