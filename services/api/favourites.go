@@ -5,6 +5,7 @@ import (
 
 	"strata/events"
 	"strata/events/lab"
+	"strata/events/stream"
 )
 
 // FavouritesRequest asks which jobs a user keeps; the caller's own where none is named.
@@ -15,6 +16,20 @@ type FavouritesRequest struct {
 // Favourites answers FavouritesRequest.
 type Favourites struct {
 	Jobs []events.JobID `json:"jobs"` // the newest first, at most 1000; only those that the caller may see
+}
+
+// favouriteOf tells whether a job is a user's favourite: what the user said last of it holds. The tables would tell it of all
+// jobs ([projections.DB.Favourites]), but a moment late, and who presses a button wants to see that it did something.
+func favouriteOf(facts []stream.Recorded, user events.UserName) (is bool) {
+	if user == "" {
+		return false
+	}
+	for _, r := range facts {
+		if e, ok := r.Event.(events.JobFavoured); ok && e.By == user {
+			is = e.Favourite
+		}
+	}
+	return is
 }
 
 // favouriteJobs answers with the jobs that a user keeps. As in LAVA anybody's can be asked for: they tell no more

@@ -41,8 +41,19 @@ func TestFavourites(t *testing.T) {
 			}
 		}
 	}
+	// Of one job it is known at once, and only of one's own.
+	shown := func(by events.UserName, job events.JobID, want bool) {
+		t.Helper()
+		var got api.Job
+		if call(t, as(by), "jobs.show", api.JobRequest{Job: job}, &got); got.Favourite != want {
+			t.Errorf("job %d is a favourite of %q: %t, want %t", job, by, got.Favourite, want)
+		}
+	}
 	kept("bob", "", []events.JobID{}...)
+	shown("bob", 2, false)
 	favours("bob", false, 2, 4)
+	shown("bob", 2, true)
+	shown("alice", 2, false)
 	favours("local", false, 1, 2, 4)
 	kept("bob", "", 4, 2)
 	kept("bob", "bob", 4, 2)
@@ -53,6 +64,8 @@ func TestFavourites(t *testing.T) {
 	kept("alice", "nobody-of-that-name", []events.JobID{}...)
 	refused(t, as("alice"), "jobs.favour", map[string]any{"job": 4}, api.NotFound, "4")
 	favours("bob", true, 4)
+	shown("bob", 4, false)
+	shown("local", 4, true)
 	kept("bob", "", 2)
 	kept("local", "", 4, 2, 1) // each has one's own
 }

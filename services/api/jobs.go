@@ -97,6 +97,7 @@ func (a *api) showJob(ctx context.Context, who caller, in JobRequest) (Job, erro
 	if j.State == lab.Submitted.String() {
 		a.read(func(s *lab.State) { j.Why = why(s, in.Job, a.now()) })
 	}
+	j.Favourite = favouriteOf(facts, who.user)
 	a.quote(ctx, &j)
 	return j, nil
 }

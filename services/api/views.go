@@ -43,6 +43,7 @@ type Job struct {
 	Parts       []Part                `json:"parts,omitempty"`       // of jobs.show, of a multinode job: the whole group, in order
 	Judgement   *Judgement            `json:"judgement,omitempty"`   // what its end means, once it was judged
 	Attempts    []Attempt             `json:"attempts,omitempty"`    // of jobs.show, where there are several: all, the first one first
+	Favourite   bool                  `json:"favourite,omitempty"`   // of jobs.show: it is one of the caller's own
 }
 
 // Part is one job of a multinode group.

@@ -124,6 +124,8 @@ func TestFormsOfJobs(t *testing.T) {
 		{job + "/toggle_favorite", "", 303, "", job, "The job is among your favourites.", `jobs.favour {"job":43,"off":false}`},
 		{"/scheduler/favorite-jobs", "username=+b%26b+", 303, "", "/scheduler/favorite-jobs?username=b%26b", "", ""},
 	})
+	l["jobs.show"] = `{"job":43,"display":"42.1","state":"Running","favourite":true}`
+	send(t, l, changes, alice, []sentForm{{job + "/toggle_favorite", "", 303, "", job, "The job is no favourite any more.", `jobs.favour {"job":43,"off":true}`}})
 	send(t, l, changes, Visitor{}, []sentForm{{job + "/toggle_favorite", "", 403, "favourites belong to somebody who is signed in", "", "", ""}})
 	send(t, l, changes, root, []sentForm{{job + "/fail", "", 403, "Job should be canceled before being failed", "", "", ""}})
 	l["jobs.show"] = `{"job":43,"display":"42.1","state":"Canceling"}`

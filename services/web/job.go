@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -63,6 +62,7 @@ type shownJob struct {
 	Parts       []jobPart         `json:"parts"`
 	Attempts    []jobAttempt      `json:"attempts"`
 	Judgement   *judgement        `json:"judgement"`
+	Starred     bool              `json:"favourite"` // of the visitor
 }
 
 // judgement is what the end of a job means.
@@ -117,9 +117,8 @@ type jobData struct {
 	Inputs  *jobInputs
 	May     rights
 	Log     logOutline
-	View    *LogView // the log's viewer, where the log is chosen
-	LogAway string   // why there is no log
-	Starred bool
+	View    *LogView     // the log's viewer, where the log is chosen
+	LogAway string       // why there is no log
 	Source  []sourceLine // of a definition that was refused
 }
 
@@ -162,7 +161,6 @@ func gatherJob(q *request) (jobData, error) {
 	id := map[string]any{"job": d.Job}
 	d.Row, _ = asked[projections.SelectedJob](q, "jobs.row", id) // of the tables, which may be away
 	d.May = q.may("job/" + d.Job.String())
-	d.Starred = starred(q, d.Job)
 	if d.State == "Rejected" { // it never ran: its mistakes are shown in its definition
 		d.Verdict = verdictOfJob(q, &d)
 		if texts, err := textsOf(q, d.Job); err == nil && texts.Original != "" {
@@ -270,24 +268,6 @@ type logOutline struct {
 		Kind string `json:"kind"`
 		Text string `json:"text"`
 	} `json:"findings"`
-}
-
-// starred tells whether the visitor has the job among the favourites: the last of such facts says so.
-func starred(q *request, job events.JobID) (yes bool) {
-	if !q.SignedIn {
-		return false
-	}
-	all, err := factsOf(q, "job/"+job.String())
-	if err != nil {
-		return false
-	}
-	for _, f := range all {
-		var e events.JobFavoured
-		if f.Name == "job.favoured" && json.Unmarshal(f.Data, &e) == nil && string(e.By) == q.Name {
-			yes = e.Favourite
-		}
-	}
-	return yes
 }
 
 // suiteSum is what a suite of a job came to.

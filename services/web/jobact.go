@@ -75,11 +75,10 @@ func toggleFavourite(q *request) (page, error) {
 	if !q.SignedIn {
 		return page{}, &Refusal{Code: "denied", Message: "favourites belong to somebody who is signed in"}
 	}
-	off := starred(q, job.Job)
-	if err := q.ask("jobs.favour", map[string]any{"job": job.Job, "off": off}, nil); err != nil {
+	if err := q.ask("jobs.favour", map[string]any{"job": job.Job, "off": job.Starred}, nil); err != nil {
 		return page{}, err
 	}
-	if off {
+	if job.Starred {
 		return backToJob(q, "The job is no favourite any more."), nil
 	}
 	return backToJob(q, "The job is among your favourites."), nil

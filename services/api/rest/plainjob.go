@@ -374,21 +374,11 @@ func annotatePlain(q *request) (answer, error) {
 // favouritePlain turns what the caller said last of the job round.
 func favouritePlain(q *request) (answer, error) {
 	return q.acted("you cannot see this job", func(j projections.SelectedJob, _ *body) error {
-		is := false
-		err := q.d.Lab.Stream(q.context(), q.who, "events", map[string]any{"entity": "job/" + strconv.FormatUint(j.Job.Job, 10)}, func(p api.Piece) error {
-			var f struct {
-				Name string
-				Data events.JobFavoured
-			}
-			if err := json.Unmarshal(p.Body, &f); err == nil && f.Name == "job.favoured" && f.Data.By == q.who.User {
-				is = f.Data.Favourite
-			}
-			return nil
-		})
+		shown, err := asked[api.Job](q, "jobs.show", api.JobRequest{Job: events.JobID(j.Job.Job)})
 		if err != nil {
 			return err
 		}
-		return q.ask("jobs.favour", api.KeepRequest{Job: events.JobID(j.Job.Job), Off: is}, nil)
+		return q.ask("jobs.favour", api.KeepRequest{Job: shown.Job, Off: shown.Favourite}, nil)
 	})
 }
 
