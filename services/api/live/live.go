@@ -263,7 +263,12 @@ func (l *Live) Mount(mux *http.ServeMux, in api.Inside) {
 		"GET /api/v1/events/live":             l.ServeFacts,
 		"GET /ws/{$}":                         l.ServeLAVA,
 	} {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { serve(in, w, r) })
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			// What a console says was written by whoever owns the board: no browser may take it for a page or a script,
+			// whatever it begins with and whichever of these answers or refuses.
+			w.Header().Set("X-Content-Type-Options", "nosniff")
+			serve(in, w, r)
+		})
 	}
 	mux.HandleFunc("GET /ws/v1/healthz", l.ServeLAVAHealth)
 }

@@ -135,6 +135,16 @@ func TestServeSearch(t *testing.T) {
 		if answer.StatusCode/100 != 4 || !strings.Contains(string(text), want) {
 			t.Errorf("%s: %s %s, want 4xx with %q", asked, answer.Status, text, want)
 		}
+		if answer.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: a browser may guess what a refusal is", asked)
+		}
+	}
+	for _, view := range []string{"lines", "outline", "search?q=line"} {
+		answer := s.get(t, "/api/v1/jobs/"+job.String()+"/log/"+view)
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusOK || answer.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %s with %v; want nosniff, as a console may say what looks like a page", view, answer.Status, answer.Header)
+		}
 	}
 }
 
