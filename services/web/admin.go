@@ -88,6 +88,7 @@ type bulkRow struct{ ID, Name, To, State, Health, About string }
 // with the same rows.
 type bulkData struct {
 	Kind, To, Wrong string
+	Left            uint64 // things of the kind that are not listed: the form is about the newest alone
 	List            listing[bulkRow]
 	Actions         []string
 }
@@ -104,7 +105,7 @@ func (q *request) bulk(kind string, wrong []string) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
 	}
-	rows, err := q.bulkRows(kind)
+	rows, left, err := q.bulkRows(kind)
 	if err != nil {
 		return page{}, err
 	}
@@ -114,7 +115,7 @@ func (q *request) bulk(kind string, wrong []string) (page, error) {
 		{name: "health", title: "Health", text: func(r bulkRow) string { return r.Health }, exact: true},
 		{name: "about", title: "About", text: func(r bulkRow) string { return r.About }, narrow: true},
 	}
-	d := bulkData{Kind: kind, To: q.URL.RequestURI(), Wrong: strings.Join(wrong, "; "), List: list(q, kind, columns, rows), Actions: bulkActions[kind]}
+	d := bulkData{Kind: kind, Left: left, To: q.URL.RequestURI(), Wrong: strings.Join(wrong, "; "), List: list(q, kind, columns, rows), Actions: bulkActions[kind]}
 	p := page{template: "bulk", data: d, styles: []string{"query.css"}, scripts: []string{"bulk.js"}, help: "operations"}
 	p.crumbs = adminCrumbs(strings.ToUpper(kind[:1]) + kind[1:] + "s")
 	if wrong != nil {
@@ -123,31 +124,34 @@ func (q *request) bulk(kind string, wrong []string) (page, error) {
 	return p, nil
 }
 
-// bulkRows lists what can be chosen: of jobs those that are not over.
-func (q *request) bulkRows(kind string) (rows []bulkRow, err error) {
+// mostBulk is how many jobs can be chosen from: each that is chosen is a question of its own, and a page of more rows nobody reads.
+const mostBulk = 500
+
+// bulkRows lists what can be chosen: of jobs those that are not over. Left is how many there are beside these.
+func (q *request) bulkRows(kind string) (rows []bulkRow, left uint64, err error) {
 	switch kind {
 	case "device":
 		all, err := asked[[]deviceRow](q, "devices.list", nil)
 		for _, d := range all {
 			rows = append(rows, bulkRow{d.Device, d.Device, "/scheduler/device/" + url.PathEscape(d.Device), d.State, d.Health, d.DeviceType + " on " + cmp.Or(d.Worker, "no worker")})
 		}
-		return rows, err
+		return rows, 0, err
 	case "worker":
 		// What hangs on it is what somebody takes out of use with it.
 		all, err := asked[[]workerRow](q, "workers.list", nil)
 		for _, w := range all {
 			rows = append(rows, bulkRow{w.Worker, w.Worker, "/scheduler/worker/" + url.PathEscape(w.Worker), w.State, w.Health, plural(w.Devices, "device") + ", " + count(w.Running) + " in use"})
 		}
-		return rows, err
+		return rows, 0, err
 	}
 	// The newest: those that somebody wants to end at once were submitted by mistake a moment ago.
-	found, err := findJobs(q, jobSearch{Limit: 500, Order: []projections.JobOrder{{Field: "id", Desc: true}},
+	found, err := findJobs(q, jobSearch{Limit: mostBulk, Order: []projections.JobOrder{{Field: "id", Desc: true}},
 		Terms: []projections.JobTerm{{Field: "state", Op: projections.TermIn, Values: []string{"Submitted", "Scheduling", "Scheduled", "Running", "Canceling"}}}})
 	for _, j := range found.Jobs {
 		id := fmt.Sprint(j.Job.Job)
 		rows = append(rows, bulkRow{id, j.Display, "/scheduler/job/" + id, j.State, "", j.User + ": " + j.Name})
 	}
-	return rows, err
+	return rows, found.Count - min(found.Count, uint64(len(rows))), err
 }
 
 // bulk does something with all that was chosen. What is refused of some is told; the others are done.

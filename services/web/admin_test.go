@@ -62,6 +62,28 @@ func TestBulk(t *testing.T) {
 	}
 }
 
+// TestBulkSaysWhatItLeavesOut holds that nobody takes the newest jobs for all.
+func TestBulkSaysWhatItLeavesOut(t *testing.T) {
+	t.Parallel()
+	root := Visitor{Name: "root", SignedIn: true, Superuser: true}
+	l := lab{"jobs.find": `{"jobs":[{"job":7,"display":"7"},{"job":6,"display":"6"}],"count":1236}`}
+	says(t, l.siteFor(t, root), "/admin/lava_scheduler_app/testjob/", 200, "The newest 2 jobs that are not over are listed; 1,234 older ones are not")
+	l["jobs.find"] = `{"jobs":[{"job":7,"display":"7"}],"count":1}`
+	if text := says(t, l.siteFor(t, root), "/admin/lava_scheduler_app/testjob/", 200); strings.Contains(text, "older ones") {
+		t.Error("a list that is whole says that it is not")
+	}
+}
+
+// TestGroupsOfferedToAUser holds that somebody is not offered a group that he is in.
+func TestGroupsOfferedToAUser(t *testing.T) {
+	t.Parallel()
+	l := lab{"users.show": account{User: "bob", Groups: []string{"kernel"}}, "groups.list": []groupOf{{Group: "kernel"}, {Group: "net"}}}
+	text := says(t, l.siteFor(t, Visitor{Name: "root", SignedIn: true, Superuser: true}), "/admin/auth/user/bob/change/", 200, "<option>net</option>", `/admin/auth/group/kernel/change/`)
+	if strings.Contains(text, "<option>kernel") {
+		t.Error("bob is offered a group that he is in")
+	}
+}
+
 // TestFormsSayWhatTheyAreFor holds that a form without its button's word changes nothing: taken for the whole form it
 // would empty what it does not name.
 func TestFormsSayWhatTheyAreFor(t *testing.T) {

@@ -79,7 +79,9 @@ func (q *request) userToChange(wrong error) (page, error) {
 	data := map[string]any{"User": user, "Permissions": strings.Join(user.Permissions, "\n"), "Self": user.User == q.Name, "Super": q.Superuser}
 	var names []string
 	for _, g := range groups {
-		names = append(names, g.Group)
+		if !slices.Contains(user.Groups, g.Group) { // those he is in stand above, with a button that takes him out
+			names = append(names, g.Group)
+		}
 	}
 	data["Groups"] = names
 	// Staff see accounts, but not everybody's tokens: then the page has the rest.
