@@ -246,6 +246,16 @@ func TestQueryPages(t *testing.T) {
 	says(t, s, "/results/query/~bob/smoke/+edit", 403, "its owner&#39;s and its group&#39;s to change; you may copy it")
 	says(t, s, "/results/query/~bob/smoke/+detail", 200, "submitter is &lt;bob&gt;")
 	says(t, s, "/results/query/+custom?entity=testsuite&conditions=x", 200, "0_a", "/results/query/&#43;add?conditions=x&amp;entity=testsuite")
+	// Suites know their job by its number: its name is asked for beside them, and missed by nobody while the tables are away.
+	l["jobs.find"] = func(in json.RawMessage) (any, error) {
+		if want := `{"terms":[{"field":"id","op":"in","values":["5"]}],"limit":1}`; string(in) != want {
+			t.Errorf("names of jobs are asked by %s, want %s", in, want)
+		}
+		return `{"jobs":[{"job":5,"name":"boot <it>","user":"carol"}]}`, nil
+	}
+	says(t, s, "/results/", 200, "0_a", "boot &lt;it&gt;", ">carol<", "Submitter")
+	l["jobs.find"] = error(&Refusal{Code: "away", Message: "history is away"})
+	says(t, s, "/results/", 200, "0_a")
 	text = says(t, s, "/results/query/", 200, "Mine", "Of my groups", "Published by others")
 	if mine, shared, public := strings.Index(text, ">own<"), strings.Index(text, ">shared<"), strings.Index(text, ">published<"); mine < 0 || mine > shared || shared > public {
 		t.Errorf("queries stand at %d, %d and %d, want one's own first, then those of one's groups", mine, shared, public)

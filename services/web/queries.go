@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -149,6 +151,8 @@ type querySuite struct {
 	Item string `json:"item"`
 	Job  uint64 `json:"job"`
 	projections.Suite
+	JobName string `json:"-"` // this and the next are the job's, of [request.nameSuites]
+	User    string `json:"-"`
 }
 
 type queryCase struct {
@@ -192,8 +196,32 @@ type queryData struct {
 // queryPageRows is how many rows a page of a query has.
 const queryPageRows = 50
 
+// nameSuites adds to suites what their jobs are called and whose they are, as LAVA's index of results has it. The rows of suites
+// know their job by its number alone, so one question asks for the jobs of the page; without an answer the numbers stay.
+func (q *request) nameSuites(suites []querySuite) {
+	var ids []string
+	for _, s := range suites {
+		ids = append(ids, strconv.FormatUint(s.Job, 10))
+	}
+	if ids = slices.Compact(ids); len(ids) == 0 { // suites of a job stand together
+		return
+	}
+	jobs, err := findJobs(q, jobSearch{Terms: []projections.JobTerm{in("id", ids...)}, Limit: len(ids)})
+	if err != nil {
+		return
+	}
+	for i := range suites {
+		for _, j := range jobs.Jobs {
+			if s := &suites[i]; s.Job == j.Job.Job {
+				s.JobName, s.User = j.Name, j.User
+			}
+		}
+	}
+}
+
 // found completes the page of a query.
 func (q *request) found(rows queryRows) queryData {
+	q.nameSuites(rows.Suites)
 	d := queryData{queryRows: rows, Found: entityWords[rows.Entity], Custom: customTo(rows.Entity, rows.Address)}
 	asked := q.URL.Query()
 	if rows.Offset > 0 {
