@@ -226,11 +226,13 @@ func (f machineForm) page(q *request, err error) (page, error) {
 	return p, nil
 }
 
-// readMachine takes the form as it was sent. Names are trimmed; texts are kept to the letter, as blanks mean something there.
+// readMachine takes the form as it was sent. Names are trimmed; texts are kept to the letter, as blanks mean something there,
+// but for the ends of lines, which browsers send as CR LF: the editor would show each line as changed.
 func readMachine(q *request, kind string) machineForm {
 	v := func(name string) string { return strings.TrimSpace(q.PostFormValue(name)) }
-	return machineForm{Kind: kind, To: q.URL.Path, Name: v("name"), Type: v("device_type"), Worker: v("worker"), Text: q.PostFormValue("text"), Tags: v("tags"),
-		Health: v("health"), About: v("description"), Check: q.PostFormValue("health_check"), Limit: v("job_limit")}
+	text := func(name string) string { return strings.ReplaceAll(q.PostFormValue(name), "\r\n", "\n") }
+	return machineForm{Kind: kind, To: q.URL.Path, Name: v("name"), Type: v("device_type"), Worker: v("worker"), Text: text("text"), Tags: v("tags"),
+		Health: v("health"), About: v("description"), Check: text("health_check"), Limit: v("job_limit")}
 }
 
 func addDeviceForm(q *request) (page, error) {
@@ -289,16 +291,21 @@ func addWorker(q *request) (page, error) {
 	if f.About != "" {
 		in["description"] = f.About
 	}
+	limit := 0
 	if f.Limit != "" {
-		n, err := strconv.Atoi(f.Limit)
-		if err != nil || n < 0 {
+		var err error
+		if limit, err = strconv.Atoi(f.Limit); err != nil || limit < 0 {
 			return f.page(q, &Refusal{Code: "invalid", Field: "job_limit", Message: "jobs at a time is " + strconv.Quote(f.Limit) + "; allowed are whole numbers from 0, which is no limit"})
 		}
-		in["job_limit"] = n
 	}
 	// Registering again what is there changes nothing, so a form that failed at the token can be sent once more.
 	if err := q.ask("workers.register", in, nil); err != nil {
 		return f.page(q, err)
+	}
+	if limit > 0 { // which registering does not take
+		if err := q.ask("workers.configure", map[string]any{"worker": f.Name, "job_limit": limit}, nil); err != nil {
+			return f.page(q, err)
+		}
 	}
 	token, err := asked[struct {
 		Token string `json:"token"`

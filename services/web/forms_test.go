@@ -231,18 +231,18 @@ func TestFormsOfMachines(t *testing.T) {
 		}
 	}
 	changes := lab{"devices.add": bad("{% if", invalid("dictionary", "q9.jinja2:1: want a value")), "device-types.configure": bad("{% for", invalid("template", "pc.jinja2:1: want a name")),
-		"workers.register": bad("bad host", invalid("worker", "worker is bad host; allowed are names of hosts")), "workers.token": bad("none", nil), "tags.add": bad("KVM", invalid("tag", "tag is KVM; allowed are lower-case letters")),
+		"workers.register": bad("bad host", invalid("worker", "worker is bad host; allowed are names of hosts")), "workers.configure": "{}", "workers.token": bad("none", nil), "tags.add": bad("KVM", invalid("tag", "tag is KVM; allowed are lower-case letters")),
 		"tags.remove": "{}", "issues.add": bad("(", invalid("log", "log is no expression: missing closing )")), "issues.remove": bad(`"issue":0`, &Refusal{Code: "not-found", Message: "there is no known issue 0"})}
 	const add = "/admin/lava_scheduler_app/"
 	send(t, l, changes, root, []sentForm{
 		{add + "device/add/", "name=+q9+&device_type=qemu&worker=w1&tags=kvm,+fast&health=Good&description=shelf&text=a:+1%0D%0A", 303, "", "/scheduler/device/q9", "Device q9 is added.",
-			`devices.add {"description":"shelf","device":"q9","device_type":"qemu","dictionary":"a: 1\r\n","health":"Good","tags":["kvm","fast"],"worker":"w1"}`},
+			`devices.add {"description":"shelf","device":"q9","device_type":"qemu","dictionary":"a: 1\n","health":"Good","tags":["kvm","fast"],"worker":"w1"}`},
 		{add + "device/add/", "name=q9&device_type=qemu&text={%25+if", 400, "q9.jinja2:1: want a value", "", "",
 			`devices.add {"description":"","device":"q9","device_type":"qemu","dictionary":"{% if","health":"","tags":[],"worker":""}`},
 		{add + "devicetype/add/", "name=pc&description=desk&text=+&health_check=+", 303, "", "/scheduler/device_type/pc", "Device type pc is there.", `device-types.configure {"description":"desk","device_type":"pc"}`},
 		{add + "devicetype/add/", "name=pc&text={%25+for&health_check=job_name:+x", 400, "job_name: x</textarea>", "", "",
 			`device-types.configure {"description":"","device_type":"pc","health_check":"job_name: x","template":"{% for"}`},
-		{add + "worker/add/", "name=w9&job_limit=2&description=rack", 200, "&lt;the token&gt;", "", "", `workers.register {"description":"rack","job_limit":2,"worker":"w9"};workers.token {"worker":"w9"}`},
+		{add + "worker/add/", "name=w9&job_limit=2&description=rack", 200, "&lt;the token&gt;", "", "", `workers.register {"description":"rack","worker":"w9"};workers.configure {"job_limit":2,"worker":"w9"};workers.token {"worker":"w9"}`},
 		{add + "worker/add/", "name=bad+host", 400, `value="bad host"`, "", "", `workers.register {"worker":"bad host"}`},
 		{add + "tag/", "tag=hdmi&description=a+screen", 303, "", add + "tag/", "Tag hdmi is there.", `tags.add {"description":"a screen","tag":"hdmi"}`},
 		{add + "tag/", "tag=KVM", 400, "allowed are lower-case letters", "", "", `tags.add {"description":"","tag":"KVM"}`},
