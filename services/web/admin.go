@@ -264,6 +264,10 @@ func addType(q *request) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
 	}
+	// The verb sets all settings of a type that is there: those that this form lacks, such as aliases, would be lost.
+	if t, err := theType(q, f.Name); err == nil {
+		return f.page(q, &Refusal{Code: "conflict", Field: "name", Message: "there is a device type " + t.DeviceType + " already; its own page changes it"})
+	}
 	in := map[string]any{"device_type": f.Name, "description": f.About}
 	if strings.TrimSpace(f.Text) != "" {
 		in["template"] = f.Text

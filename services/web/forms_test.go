@@ -234,7 +234,14 @@ func TestFormsOfMachines(t *testing.T) {
 		"workers.register": bad("bad host", invalid("worker", "worker is bad host; allowed are names of hosts")), "workers.configure": "{}", "workers.token": bad("none", nil), "tags.add": bad("KVM", invalid("tag", "tag is KVM; allowed are lower-case letters")),
 		"tags.remove": "{}", "issues.add": bad("(", invalid("log", "log is no expression: missing closing )")), "issues.remove": bad(`"issue":0`, &Refusal{Code: "not-found", Message: "there is no known issue 0"})}
 	const add = "/admin/lava_scheduler_app/"
+	l["device-types.show"] = func(in json.RawMessage) (any, error) {
+		if strings.Contains(string(in), `"qemu"`) {
+			return `{"device_type":"qemu","aliases":["kvm"],"health_check":"job_name: x"}`, nil
+		}
+		return nil, &Refusal{Code: "not-found", Message: "there is no such type"}
+	}
 	send(t, l, changes, root, []sentForm{
+		{add + "devicetype/add/", "name=qemu&description=mine", 409, "there is a device type qemu already", "", "", ""},
 		{add + "device/add/", "name=+q9+&device_type=qemu&worker=w1&tags=kvm,+fast&health=Good&description=shelf&text=a:+1%0D%0A", 303, "", "/scheduler/device/q9", "Device q9 is added.",
 			`devices.add {"description":"shelf","device":"q9","device_type":"qemu","dictionary":"a: 1\n","health":"Good","tags":["kvm","fast"],"worker":"w1"}`},
 		{add + "device/add/", "name=q9&device_type=qemu&text={%25+if", 400, "q9.jinja2:1: want a value", "", "",
