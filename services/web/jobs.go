@@ -259,7 +259,11 @@ func (d *jobListData) filters(asked url.Values, now time.Time) (terms []projecti
 	if h := asked.Get("health"); h != "" {
 		state = h
 	}
-	d.Filters = append(d.Filters, jobFilter{Name: "state", Title: "State", Value: state, Choices: jobWords()})
+	choices := jobWords()
+	if state != "" && !slices.Contains(choices, state) {
+		choices = append(choices, state) // or the field would show "any" while a filter holds
+	}
+	d.Filters = append(d.Filters, jobFilter{Name: "state", Title: "State", Value: state, Choices: choices})
 	switch state {
 	case "":
 	case "Complete", "Incomplete", "Canceled":

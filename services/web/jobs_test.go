@@ -47,6 +47,7 @@ func TestJobLists(t *testing.T) {
 	text := says(t, s, "/scheduler/alljobs?device=q1", 200, "page=2", "/results/query/~alice/mine", `value="q1"`)
 	says(t, s, "/scheduler/alljobs?search=ob", 200, `<td class="tight hide-narrow">b<mark>ob</mark></td>`, ">smoke</a>")
 	says(t, s, "/scheduler/alljobs?search=%3Cmo", 200, ">smoke</a>", `value="&lt;mo"`)
+	says(t, s, "/scheduler/alljobs?state=Scheduling", 200, "<option selected>Scheduling</option>", "<option>Running</option>")
 	if strings.Contains(text, "~bob") {
 		t.Error("somebody else's queries are among the saved views")
 	}
