@@ -60,7 +60,7 @@ export async function takeOver(view) {
     busy = true;
     try {
       while (waiting) {
-        const now = waiting.slice(0, 2000);
+        const now = waiting.slice(0, 1300);
         waiting = waiting.slice(now.length);
         await ask({ do: "type", session, text: now });
       }

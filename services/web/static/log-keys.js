@@ -99,6 +99,7 @@ function touch(view, el) {
 
 // click selects a line by its number, more with Shift, and folds sections.
 function click(view, e) {
+  if (e.ctrlKey || e.metaKey) return; // the browser's: the line in a new tab
   const fold = e.target.closest(".fold");
   const slot = view.slots.find((s) => s.el.contains(e.target));
   if (!slot?.record) return;

@@ -126,6 +126,7 @@ export class Outline {
   }
 
   click(e) {
+    if (e.ctrlKey || e.metaKey) return; // the browser's: the line in a new tab
     const a = e.target.closest("a[href^='#L']");
     if (a) {
       e.preventDefault();
