@@ -71,6 +71,28 @@ func firstVisits() []visit {
 			p.Press("Enter")
 			p.Await("location.pathname === '/scheduler/device/panda-1'")
 		}, shows: []string{"lab-west"}},
+		{route: "GET /", at: "/", task: "turn keys of one letter off, and on again", do: func(t *testing.T, _ *pageLab, p *browser.Page) {
+			turn := func() { // the link at the foot of each page is there when the key is not
+				p.Click(".show-keys")
+				p.Await("document.querySelector('#_keys').open")
+				p.Click("#_letters")
+				p.Press("Escape")
+				p.Await("!document.querySelector('#_keys').open")
+			}
+			p.Await("document.readyState === 'complete'")
+			turn()
+			p.Go("/") // it holds for further pages
+			p.Await("document.readyState === 'complete'")
+			p.Press("/", "?")
+			var quiet bool
+			p.Eval("!document.querySelector('#_keys').open && !document.activeElement.matches('.find input')", &quiet)
+			if !quiet {
+				t.Error("a letter does something although such keys are off")
+			}
+			turn()
+			p.Press("/")
+			p.Await("document.activeElement.matches('.find input')")
+		}},
 		{route: "POST /theme", at: "/", task: "choose dark colours", do: func(t *testing.T, _ *pageLab, p *browser.Page) {
 			p.Click(browser.Button("Dark colours"))
 			p.Await("document.documentElement.dataset.theme === 'dark'")

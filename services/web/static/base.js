@@ -59,6 +59,18 @@ let going = 0; // when g was pressed
 
 const showKeys = () => document.getElementById("_keys")?.showModal();
 
+// Keys of one letter are pressed by who speaks to the machine, and by a hand that slips: they can be turned off where they are
+// listed (WCAG 2.1.4). It holds for this browser. The keys of a log only work in it, and are no part of this.
+const letters = document.getElementById("_letters");
+try {
+  letters.checked = localStorage.getItem("strata-letters") !== "off";
+} catch { /* storage is off: they are on again with the next page */ }
+letters?.addEventListener("change", () => {
+  try {
+    localStorage.setItem("strata-letters", letters.checked ? "on" : "off");
+  } catch { /* as above */ }
+});
+
 // typing tells whether a key belongs to a field or to an element with keys of its own.
 const typing = (el) => el.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName) || el.closest("[data-own-keys]");
 
@@ -81,7 +93,7 @@ document.addEventListener("keydown", (e) => {
       menu.querySelector("summary").focus();
     }
   }
-  if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || typing(e.target)) return;
+  if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || typing(e.target) || letters?.checked === false) return;
   if (Date.now() - going < 1500 && places[e.key]) {
     going = 0;
     location.assign(places[e.key]);
