@@ -233,6 +233,24 @@ func TestUtilisation(t *testing.T) {
 	says(t, l.siteFor(t, Visitor{}), "/scheduler/reports/utilisation", 403, "sign in to see how busy the lab is")
 }
 
+// TestReportOfType counts the jobs that asked for the type by any of its names, at one address.
+func TestReportOfType(t *testing.T) {
+	t.Parallel()
+	s := lab{"device-types.show": `{"device_type":"qemu","aliases":["kvm"]}`, "jobs.find": "{}"}.site(t)
+	var query string
+	streaming(s, func(_, in string) ([]string, error) {
+		query = in
+		return nil, nil
+	})
+	says(t, s, "/scheduler/reports/device_type/qemu", 200, "Report of qemu")
+	if want := "device_type IN (" + quoted("qemu") + ", " + quoted("kvm") + ")"; !strings.Contains(query, want) {
+		t.Errorf("the tables are asked %s, want %s in it", query, want)
+	}
+	if w := get(s, "/scheduler/reports/device_type/kvm"); w.Code != 303 || w.Header().Get("Location") != "/scheduler/reports/device_type/qemu" {
+		t.Errorf("the report of an alias: status %d to %q, want 303 to the type's", w.Code, w.Header().Get("Location"))
+	}
+}
+
 // TestQueryPages shows what a query finds, says why where it cannot, and offers changes to whom they are.
 func TestQueryPages(t *testing.T) {
 	t.Parallel()

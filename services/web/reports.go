@@ -68,13 +68,21 @@ func reportPage(kind string) func(*request) (page, error) {
 		d := reportData{Kind: kind, Name: q.PathValue("name"), Now: q.now}
 		p := page{template: "report", styles: []string{"lab.css"}, help: "tables", crumbs: []crumb{{"Reports", ""}}}
 		where, failures := "", url.Values{} // what both kinds of question are narrowed by: SQL, and links
+		names := []string{quoted(d.Name)}
 		var err error
 		switch kind {
 		case "device":
 			_, err = theDevice(q, d.Name)
 			p.title, p.crumbs = "Report of "+d.Name, []crumb{{"Devices", "/scheduler/alldevices/active"}, {d.Name, deviceAddress(d.Name)}, {"Report", ""}}
 		case "device_type":
-			_, err = theType(q, d.Name)
+			var t wholeType
+			t, err = theType(q, d.Name)
+			if err == nil && t.DeviceType != d.Name { // an alias: one report has one address
+				return page{to: "/scheduler/reports/device_type/" + url.PathEscape(t.DeviceType)}, nil
+			}
+			for _, alias := range t.Aliases { // jobs keep the name that they asked by
+				names = append(names, quoted(alias))
+			}
 			p.title, p.crumbs = "Report of "+d.Name, []crumb{{"Device types", "/scheduler/device_types"}, {d.Name, typeAddress(d.Name)}, {"Report", ""}}
 		default:
 			// As in LAVA: these tell of all devices at once.
@@ -86,7 +94,7 @@ func reportPage(kind string) func(*request) (page, error) {
 			return page{}, err
 		}
 		if kind != "" {
-			where = " AND " + kind + " = " + quoted(d.Name)
+			where = " AND " + kind + " IN (" + strings.Join(names, ", ") + ")"
 			failures.Set(kind, d.Name)
 			found, err := findJobs(q, jobSearch{Limit: 5, Order: []projections.JobOrder{{Field: "start_time"}}, Terms: []projections.JobTerm{
 				{Field: kind, Op: projections.TermExact, Values: []string{d.Name}}, {Field: "state", Op: projections.TermIn, Values: []string{"Running", "Canceling"}}}})
