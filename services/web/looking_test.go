@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -86,6 +87,20 @@ func TestSearch(t *testing.T) {
 		if got := jobAddress(text); got != want {
 			t.Errorf("%q is the job at %q, want %q", text, got, want)
 		}
+	}
+}
+
+// TestSearchNamesThingsOfEachKind holds that many devices do not hide the worker of that name.
+func TestSearchNamesThingsOfEachKind(t *testing.T) {
+	t.Parallel()
+	var devices []deviceRow
+	for i := range 5 * mostThings {
+		devices = append(devices, deviceRow{Device: fmt.Sprintf("panda-%02d", i), DeviceType: "board"})
+	}
+	s := lab{"search": "{}", "devices.list": devices, "workers.list": `[{"worker":"pandas.example.com"}]`}.site(t)
+	text := says(t, s, "/search?q=panda", 200, `href="/scheduler/worker/pandas.example.com"`)
+	if n := strings.Count(text, `href="/scheduler/device/panda-`); n != mostThings {
+		t.Errorf("%d devices are named, want %d", n, mostThings)
 	}
 }
 

@@ -85,8 +85,10 @@ const mostThings = 10
 // findThings finds what has the text in its name. What cannot be asked is left out.
 func (q *request) findThings(d *searchResult) {
 	wanted := strings.ToLower(d.Text)
+	named := map[string]int{} // things so far, by kind
 	add := func(kind, name, to string) {
-		if strings.Contains(strings.ToLower(name), wanted) && len(d.Things) < 3*mostThings {
+		if strings.Contains(strings.ToLower(name), wanted) && named[kind] < mostThings {
+			named[kind]++
 			d.Things = append(d.Things, found{kind, name, to + url.PathEscape(name)})
 		}
 	}
