@@ -78,7 +78,9 @@ func submitVisits() []visit {
 			p.Fill("#definition-input", replaced(seenJob, "KIND", "qemu", "device_type:", "devise_type:"))
 			p.Click(browser.Button("Validate"))
 			p.See("device_type")
-			p.Complaints() // the browser may say that the answer was a 400
+			p.Complaints()                                           // the browser may say that the answer was a 400
+			p.Do("#problems button >> nth=0", "press", nil, "Enter") // a problem leads to its place, by keys too
+			p.Await("document.activeElement.id === 'definition-input'")
 			p.Fill("#definition-input", replaced(seenJob, "smoke on KIND", "by hand", "KIND", "qemu"))
 			p.Click(browser.Button("Submit"))
 			p.Await("/^.scheduler.job.[0-9]+$/.test(location.pathname)")

@@ -69,7 +69,11 @@ const show = (problems) => {
     item.className = p.warning ? "warn" : "bad";
     item.dataset.line = p.line;
     item.dataset.column = p.column;
-    const head = document.createElement("b");
+    const head = document.createElement(p.line ? "button" : "b"); // a button, as keys have to reach it too (WCAG 2.1.1)
+    if (p.line) {
+      head.type = "button";
+      head.className = "link";
+    }
     head.textContent = (p.warning ? "Warning" : "Error") + (p.line ? `, line ${p.line}` : "");
     item.append(head, " ", p.message);
     if (p.path && !p.message.includes(p.path)) {
