@@ -17,11 +17,13 @@ import (
 var written embed.FS
 
 // templates are the parsed pages, each with the layout and the parts that pages share.
+// Each is a clone of the shared ones, so that all pages may define "main" without being in each other's way.
 type templates struct {
 	byName map[string]*template.Template
 }
 
 // parseTemplates parses every page of templates/. Files whose names begin with "_" are shared by all.
+// All are parsed when the process starts: a mistake in one is found by any test that makes a site.
 func parseTemplates(s *Site) (*templates, error) {
 	shared, err := template.New("").Funcs(s.functions()).ParseFS(written, "templates/_*.html")
 	if err != nil {
@@ -50,6 +52,7 @@ func parseTemplates(s *Site) (*templates, error) {
 }
 
 // render draws a page within the layout.
+// The error names the template and the line; what has been written to w by then is of no use.
 func (t *templates) render(w io.Writer, name string, f frame) error {
 	own := t.byName[name]
 	if own == nil {
@@ -59,6 +62,8 @@ func (t *templates) render(w io.Writer, name string, f frame) error {
 }
 
 // functions are what templates may call. Times need the page's own now, so that a page agrees with itself.
+// A function that returns template.HTML is not escaped again, so each of those escapes what it is given: names of jobs, lines
+// of consoles and reasons are written by people and devices.
 func (s *Site) functions() template.FuncMap {
 	return template.FuncMap{
 		"static":   s.files.address,
@@ -68,6 +73,7 @@ func (s *Site) functions() template.FuncMap {
 		"ago":      ago,
 		"sentence": sentence,
 		"linked":   linked,
+		// within TEXT PART, as strings.Contains has it.
 		"within":   strings.Contains,
 		"length":   length,
 		"elapsed":  elapsed,
@@ -81,16 +87,19 @@ func (s *Site) functions() template.FuncMap {
 		"outcome":  outcomeOf,
 		"verdict":  verdictOf,
 		"priority": priorityOf,
-		"seq":      sequence,
-		"join":     strings.Join,
-		"lower":    strings.ToLower,
-		"first":    firstLine,
-		"shown":    projections.Shown,
-		"plus":     func(a, b int) int { return a + b },
+		// Templates count from 0 and people from 1: see number below.
+		"seq":   sequence,
+		"join":  strings.Join,
+		"lower": strings.ToLower,
+		"first": firstLine,
+		"shown": projections.Shown,
+		"plus":  func(a, b int) int { return a + b },
+		// The column's words by its name in addresses; "" for one that is none.
 		"jobcolumn": func(name string) string {
 			return map[string]string{"id": "Job", "state": "State", "device": "Device", "device_type": "Type", "description": "Name",
 				"submitter": "Submitter", "submit_time": "Submitted", "end_time": "Ended"}[name]
 		},
+		// Rights are verbs of [lab.Verb]'s words, and has asks for those that have no method of their own, such as cancel.
 		"has":    func(r rights, verb string) bool { return slices.Contains(r, verb) },
 		"number": func(i int) int { return i + 1 },
 		// html/template keeps an address together, but lets ? and # in a part of it end the path: names of results have them.

@@ -13,6 +13,7 @@ import (
 )
 
 // moment draws a time relative to now, with the exact one as its title; static/base.js keeps it true.
+// RFC 3339 in datetime is what scripts read; people who hover or have a screen reader get the exact time from the title.
 func moment(now time.Time, at any) template.HTML {
 	t, ok := timeOf(at)
 	if !ok {
@@ -23,9 +24,11 @@ func moment(now time.Time, at any) template.HTML {
 }
 
 // stamp is a time as sentences of the lab's interface have it.
+// Whole seconds and Z: the api writes times in sentences that way and no other.
 var stamp = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 
 // sentence draws a sentence that names times: of today by the hour, with the exact ones as titles.
+// The text is escaped first and the stamps are looked for in that: nothing in a stamp is changed by escaping.
 func sentence(now time.Time, text string) template.HTML {
 	return template.HTML(stamp.ReplaceAllStringFunc(template.HTMLEscapeString(text), func(one string) string {
 		t, err := time.Parse(time.RFC3339, one)
@@ -41,6 +44,7 @@ func sentence(now time.Time, text string) template.HTML {
 }
 
 // linked draws a sentence about a job with a link to it: where the sentence names it, as [41], or else behind it.
+// Sentences of the lab name a job in brackets where it is a part of them; others have none, and the job is told beside them.
 func linked(text string, job uint64) template.HTML {
 	safe := template.HTMLEscapeString(text)
 	if job == 0 {
@@ -68,6 +72,8 @@ func timeOf(at any) (time.Time, bool) {
 }
 
 // ago says a time relative to now: "3 min ago", "in 2 h".
+// From -1 s to 10 s it is "just now": clocks of the lab's machines differ by about so much, and nothing is "in 0 s".
+// static/base.js has the same words, and takes over a second after the page was drawn; where the two differ, texts would jump.
 func ago(now, t time.Time) string {
 	d := now.Sub(t)
 	switch {
@@ -82,6 +88,7 @@ func ago(now, t time.Time) string {
 }
 
 // coarse is a duration with one unit.
+// It rounds down, and changes unit where the smaller one stops being useful: 47 h, then 2 days; 59 days, then 2 months.
 func coarse(d time.Duration) string {
 	switch {
 	case d < time.Minute:
@@ -90,6 +97,7 @@ func coarse(d time.Duration) string {
 		return strconv.Itoa(int(d/time.Minute)) + " min"
 	case d < 48*time.Hour:
 		return strconv.Itoa(int(d/time.Hour)) + " h"
+	// From 48 h on: no unit below here ever counts one, so none needs a singular. Months are of 30 days and years of 365.
 	case d < 60*24*time.Hour:
 		return strconv.Itoa(int(d/(24*time.Hour))) + " days"
 	case d < 730*24*time.Hour:
@@ -99,6 +107,7 @@ func coarse(d time.Duration) string {
 }
 
 // length draws a duration with two units at most: "1 h 4 min", "12.3 s", "240 ms".
+// Durations below 0, which clocks that differ make, are 0.
 func length(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -122,6 +131,7 @@ func length(d time.Duration) string {
 }
 
 // elapsed draws the time between two moments; the second may be missing, it is now then.
+// What goes on has data-since, by which static/base.js counts on; what is over stands still.
 func elapsed(now time.Time, from, to any) template.HTML {
 	a, ok := timeOf(from)
 	if !ok {
@@ -135,6 +145,7 @@ func elapsed(now time.Time, from, to any) template.HTML {
 }
 
 // count is a number as people read it: 12,345.
+// English groups of three, which the pages' language (lang="en") asks for; no grouping behind a point, as these are whole.
 func count(n any) string {
 	var text string
 	switch v := n.(type) {
@@ -155,6 +166,7 @@ func count(n any) string {
 
 // figure is a measured number as people read it: without an exponent where it has a size that people meet, which Go's own
 // way gives up from a million on. A pointer may be nil; then it is "".
+// Any other type is printed as it is.
 func figure(n any) string {
 	var v float64
 	switch x := n.(type) {
@@ -175,6 +187,7 @@ func figure(n any) string {
 }
 
 // plural is a number with its noun: "1 job", "12 jobs", "3 deliveries".
+// The nouns are ours, so this knows the few that occur and no more English.
 func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -186,6 +199,7 @@ func plural(n int, noun string) string {
 }
 
 // bytesOf is a size: "12 KiB".
+// Binary units, as file systems and LAVA's limits count; templates hand over any kind of number.
 func bytesOf(n any) string {
 	size, err := strconv.ParseFloat(fmt.Sprint(n), 64)
 	if err != nil {
@@ -213,12 +227,15 @@ func sequence(n int) []int {
 }
 
 // firstLine is the first line of a text.
+// Errors of dispatchers may go on for a page; lists have room for a line.
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	return line
 }
 
 // mark draws a word with its tone: the one place where pages have colour.
+// Colour alone says nothing: the word stands in it (WCAG 1.4.1), and the tones of base.css keep a contrast of 4.5:1 in light
+// and dark (1.4.3), which the browser tests examine. Tone is one of ours and never what somebody wrote.
 func mark(tone, word string) template.HTML {
 	return template.HTML(`<span class="mark ` + tone + `">` + template.HTMLEscapeString(word) + `</span>`)
 }
@@ -238,6 +255,7 @@ func marked(pieces []projections.Piece) template.HTML {
 }
 
 // stateOf draws how a job stands: its state, or once it is over its health.
+// LAVA's lists have one column for both, which is why an ended job shows its health. A word without a tone stays grey.
 func stateOf(state, health any) template.HTML {
 	s, h := fmt.Sprint(state), fmt.Sprint(health)
 	if s == "Finished" && h != "" && h != "Unknown" {
@@ -247,6 +265,7 @@ func stateOf(state, health any) template.HTML {
 }
 
 // healthOf draws the health of a device or a worker, or the state of one.
+// One table serves devices and workers, their health and their state: the words do not overlap.
 func healthOf(word any) template.HTML {
 	w := fmt.Sprint(word)
 	tone := map[string]string{"Good": "good", "Active": "good", "Online": "good", "Bad": "bad", "Offline": "bad", "Maintenance": "warn",
@@ -255,12 +274,14 @@ func healthOf(word any) template.HTML {
 }
 
 // outcomeOf draws the result of a test case.
+// unknown warns and is no failure: nobody said how the case ended.
 func outcomeOf(word any) template.HTML {
 	w := fmt.Sprint(word)
 	return mark(map[string]string{"pass": "good", "fail": "bad", "skip": "off", "unknown": "warn"}[w], w)
 }
 
 // verdictOf draws who has to act.
+// The words are of [events.Verdict]; an empty one, of a job that is not judged, draws nothing.
 func verdictOf(word any) template.HTML {
 	switch fmt.Sprint(word) {
 	case "pass":
@@ -276,6 +297,7 @@ func verdictOf(word any) template.HTML {
 }
 
 // priorityOf is a priority with LAVA's words for the usual ones.
+// 0, 50 and 100 are what LAVA makes of low, medium and high; any number between may be asked for.
 func priorityOf(n int) string {
 	if word := map[int]string{0: "low", 50: "medium", 100: "high"}[n]; word != "" {
 		return word

@@ -7,6 +7,8 @@ import (
 
 // icon draws one of the few pictures of the pages: 16×16, in the colour of its text, hidden from screen readers,
 // whose words stand beside it or in a label.
+// They are inline, as an <img> could not take the colour of its text, and a font of icons is read aloud as letters. aria-hidden
+// keeps them from being named twice (WCAG 1.1.1: what decorates has no text of its own).
 func icon(name string) (template.HTML, error) {
 	path := map[string]string{
 		"search":   `<circle cx="7" cy="7" r="4.5"/><path d="m10.5 10.5 3.5 3.5"/>`,

@@ -3,6 +3,7 @@ package web
 import "net/http"
 
 // themeCookie remembers light or dark; the server draws accordingly, so that no page flashes.
+// Not HttpOnly and of no worth to anybody: it is a taste. It is kept for a year, and per browser, not per account.
 const themeCookie = "strata-theme"
 
 // theme is what the visitor chose: light, dark, or "" to go by the system.
@@ -15,11 +16,13 @@ func theme(r *http.Request) string {
 }
 
 // setTheme remembers a choice and goes back to where it was made.
+// It works without JavaScript, and without a name: who may not sign in still may not be able to read dark on light.
 func setTheme(q *request) (page, error) {
 	chosen := q.PostFormValue("theme")
 	age := 365 * 24 * 3600
 	switch chosen {
 	case "light", "dark":
+	// A negative age deletes the cookie, which leaves it to the system (prefers-color-scheme in base.css).
 	case "", "auto":
 		chosen, age = "", -1
 	default:
