@@ -11,6 +11,7 @@ import (
 )
 
 // accountRoutes are signing in and out, and what somebody sees to of its own account.
+// Addresses outside of /me are LAVA's, with the names of its fields; those below /me it has not.
 func accountRoutes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
@@ -40,10 +41,12 @@ func accountRoutes() []route {
 }
 
 // Provider is somebody else who knows the lab's users, to whom browsers are sent for signing in.
+// To is an address of this lab, which redirects to the provider's; the page adds ?next=.
 type Provider struct{ Name, To string }
 
 // nextOf is where a sign-in leads to: an address on this site. The pages of signing in are none to come back to: the one
 // of signing out would be the next thing that somebody sees.
+// A path below /accounts/ is refused as a whole, which also keeps sign-in from leading to itself.
 func nextOf(text string) string {
 	if to := onSite(text, "/"); !strings.HasPrefix(to, "/accounts/") {
 		return to
@@ -52,6 +55,7 @@ func nextOf(text string) string {
 }
 
 // signInData is what the form of signing in shows.
+// The password is never among it: what is refused is typed again.
 type signInData struct {
 	Next, User, Wrong string
 	Providers         []Provider
@@ -106,6 +110,7 @@ func signOut(q *request) (page, error) {
 
 // account is an account as the api tells of it. Identity is by whom it is known where that is not the lab: a directory or a
 // provider; such an account has no password here. TableLength is 0 where its user never said.
+// Fields that this page does not show, such as an account's seal of a password, never leave the api.
 type account struct {
 	User        string    `json:"user"`
 	Email       string    `json:"email"`
@@ -127,6 +132,7 @@ type account struct {
 }
 
 // groupOf is a group with its members.
+// It is what groups.show and groups.list answer.
 type groupOf struct {
 	Group       string   `json:"group"`
 	Users       []string `json:"users"`
@@ -136,6 +142,7 @@ type groupOf struct {
 // issuedToken is a token as lists show it. Token is its public number; Value is the secret, which only the answer to
 // tokens.issue has. Kind tells tokens, "", from the sessions of browsers and the words of enrolling workers; Means and From say
 // how and from where a session began.
+// Times that never came are zero: Expires of a token that does not, LastUsed of one that was not used.
 type issuedToken struct {
 	User        string    `json:"user"`
 	Token       string    `json:"token"`
@@ -152,6 +159,7 @@ type issuedToken struct {
 }
 
 // named refuses visitors without a name.
+// Denied: the error page offers to sign in to who has no name ([Site.failed]).
 func (q *request) named() error {
 	if !q.SignedIn {
 		return &Refusal{Code: "denied", Message: "this is about your own account; sign in first"}
@@ -162,10 +170,10 @@ func (q *request) named() error {
 // profilePage shows an account to its user.
 func profilePage(q *request) (page, error) { return q.profile(nil) }
 
-// profile draws the profile, with what was wrong with a form of it.
-// groupsShown is how many of somebody's groups the profile tells the members of: each is a question.
+// groupsShown is how many of somebody's groups the profile tells the members of: each is a question to the api.
 const groupsShown = 20
 
+// profile draws the profile, with what was wrong with a form of it.
 func (q *request) profile(wrong error) (page, error) {
 	if err := q.named(); err != nil {
 		return page{}, err
@@ -202,6 +210,7 @@ func (q *request) profile(wrong error) (page, error) {
 		return page{}, err
 	}
 	// Tokens have a page of their own; a session is ended where somebody finds out that a browser was left open.
+	// The one that asks is among them and is not marked: the api does not tell which it is.
 	sessions := slices.DeleteFunc(all, func(t issuedToken) bool { return t.Kind != "session" })
 	remote, err := asked[[]struct {
 		Name string `json:"name"`
@@ -216,6 +225,7 @@ func (q *request) profile(wrong error) (page, error) {
 
 // change sends a change of the visitor's own account, and goes back to the profile. The name is the session's and not the
 // form's, so that no form can be about somebody else.
+// The verb leaves what is not named as it is, so each form of the page sends its own fields alone.
 func (q *request) change(note string, set map[string]any) (page, error) {
 	if err := q.named(); err != nil {
 		return page{}, err
@@ -231,6 +241,8 @@ func saveProfile(q *request) (page, error) {
 	return q.change("Saved.", map[string]any{"email": q.PostFormValue("email"), "first_name": q.PostFormValue("first_name"), "last_name": q.PostFormValue("last_name")})
 }
 
+// setPassword asks for the current one even in a session: an unlocked screen must not be enough to take an account over. The
+// api checks it, and ends the other sessions.
 func setPassword(q *request) (page, error) {
 	if q.PostFormValue("password") == "" { // the verb takes that for no password any more
 		return q.profile(&Refusal{Code: "invalid", Field: "password", Message: "the new password is empty"})
@@ -245,6 +257,7 @@ func saveIRC(q *request) (page, error) {
 	return q.change("Saved.", map[string]any{"irc_handle": q.PostFormValue("irc_handle"), "irc_server": q.PostFormValue("irc_server")})
 }
 
+// saveTableLength takes 0, or nothing, for "as the lab has it"; the api allows up to 1,000.
 func saveTableLength(q *request) (page, error) {
 	text := cmp.Or(q.PostFormValue("table_length"), "0")
 	n, err := strconv.Atoi(text)
@@ -263,6 +276,7 @@ func endSession(q *request) (page, error) {
 }
 
 // saveRemote keeps a secret that jobs fetch files with. It goes in and never comes out: the form is empty again.
+// LAVA's form has an id too, empty for a new one; here the name says which is meant, and a name that is there is replaced.
 func saveRemote(q *request) (page, error) {
 	if err := q.ask("remote-tokens.set", map[string]any{"name": strings.TrimSpace(q.PostFormValue("name")), "token": q.PostFormValue("token")}, nil); err != nil {
 		return q.profile(err)
@@ -279,6 +293,7 @@ func removeRemoteForm(q *request) (page, error) {
 		styles: []string{"query.css"}}, nil
 }
 
+// removeRemote goes by the token's name. LAVA has its number in this address, which nothing shows here.
 func removeRemote(q *request) (page, error) {
 	if err := q.ask("remote-tokens.remove", map[string]any{"name": q.PathValue("name")}, nil); err != nil {
 		return page{}, err

@@ -18,6 +18,7 @@ import (
 // adminRoutes are what those who run the lab see to, where LAVA has its administration.
 func adminRoutes() []route {
 	const get, post = http.MethodGet, http.MethodPost
+	// These are Django's addresses of LAVA's models, which people have in bookmarks; what it has no model for stands below /admin/.
 	const lab, auth = "/admin/lava_scheduler_app/", "/admin/auth/"
 	return []route{
 		{get, "/admin", adminIndex, "Administration", "find what is to be seen to"},
@@ -53,6 +54,7 @@ func adminRoutes() []route {
 
 // runs refuses visitors who do not run the lab, as LAVA shows its administration to nobody else. It guards what is shown, not
 // what is done: each verb asks for the right that it needs.
+// Staff is who may see to groups and accounts; what only a superuser may do is refused by the verb, with its words.
 func (q *request) runs() error {
 	if q.Staff || q.Superuser {
 		return nil
@@ -82,6 +84,7 @@ func adminIndex(q *request) (page, error) {
 }
 
 // bulkRow is a thing of which many can be chosen.
+// ID goes into the form and is what the verbs take; Name is what people call it, such as 41.2 of job 43.
 type bulkRow struct{ ID, Name, To, State, Health, About string }
 
 // bulkData is what such a page shows. To has the query of the address, so that a form which was partly refused comes back
@@ -94,13 +97,18 @@ type bulkData struct {
 }
 
 // bulkActions are what can be said of all that was chosen. Bad and Looping of devices are for what happens to them.
+// The words are those of events.DeviceHealth and events.WorkerHealth; that of jobs is a verb. A job is failed by nobody here (see
+// [failJob]), so LAVA's second action for jobs is missing.
 var bulkActions = map[string][]string{"device": {"Good", "Unknown", "Maintenance", "Retired"}, "worker": {"Active", "Maintenance", "Retired"}, "job": {"Cancel"}}
 
 // bulkPage lists things of a kind to choose from.
+// Kinds are device, worker and job; any other is a mistake in the table of routes.
 func bulkPage(kind string) func(*request) (page, error) {
 	return func(q *request) (page, error) { return q.bulk(kind, nil) }
 }
 
+// bulk draws the page, with what was refused of what was asked. What was ticked is not ticked again: those that were done
+// would be done once more.
 func (q *request) bulk(kind string, wrong []string) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
@@ -145,6 +153,7 @@ func (q *request) bulkRows(kind string) (rows []bulkRow, left uint64, err error)
 		return rows, 0, err
 	}
 	// The newest: those that somebody wants to end at once were submitted by mistake a moment ago.
+	// State is a condition that leaves only jobs that are not over: the api answers it from the fold, also while tables are away.
 	found, err := findJobs(q, jobSearch{Limit: mostBulk, Order: []projections.JobOrder{{Field: "id", Desc: true}},
 		Terms: []projections.JobTerm{{Field: "state", Op: projections.TermIn, Values: []string{"Submitted", "Scheduling", "Scheduled", "Running", "Canceling"}}}})
 	for _, j := range found.Jobs {
@@ -155,6 +164,8 @@ func (q *request) bulkRows(kind string) (rows []bulkRow, left uint64, err error)
 }
 
 // bulk does something with all that was chosen. What is refused of some is told; the others are done.
+// Each is a verb of its own, in the order of the form, and none is taken back when a later one is refused. A reload of the page
+// does nothing again, as the answer leads elsewhere where all went well.
 func bulk(kind string) func(*request) (page, error) {
 	return func(q *request) (page, error) {
 		if err := q.runs(); err != nil {
@@ -183,12 +194,14 @@ func bulk(kind string) func(*request) (page, error) {
 		if wrong != nil {
 			return q.bulk(kind, wrong)
 		}
+		// Without the query: the rows that were chosen have changed, and a search for their old state would find nothing.
 		return page{to: q.URL.Path, note: action + ": " + plural(len(chosen), kind) + "."}, nil
 	}
 }
 
 // machineForm is what the form of a device, type or worker shows: one form, as they differ in a few fields, which the template
 // leaves out by kind. Text is the dictionary of a device or the template of a type.
+// All are texts, as they were typed: what cannot be read is shown again as it was.
 type machineForm struct {
 	Kind, To, Wrong                                      string
 	Name, Type, Worker, Text, Tags, Health, About, Check string
@@ -196,6 +209,8 @@ type machineForm struct {
 	Types, Workers                                       []string
 }
 
+// page draws the form, with what was wrong with it. Types and workers are suggestions of its fields; where they may not be
+// listed, one types without.
 func (f machineForm) page(q *request, err error) (page, error) {
 	if no := q.runs(); no != nil {
 		return page{}, no
@@ -235,6 +250,7 @@ func readMachine(q *request, kind string) machineForm {
 		Health: v("health"), About: v("description"), Check: text("health_check"), Limit: v("job_limit")}
 }
 
+// addDeviceForm opens the form; an address may fill in the type. Unknown is what a device is before its first check.
 func addDeviceForm(q *request) (page, error) {
 	return machineForm{Kind: "device", To: q.URL.Path, Health: "Unknown", Type: q.URL.Query().Get("device_type")}.page(q, nil)
 }
@@ -286,6 +302,7 @@ func addWorkerForm(q *request) (page, error) {
 }
 
 // addWorker registers a worker and shows its token, this once.
+// There is no redirect, as a token belongs into no address and no cookie; a reload asks whether to send the form again.
 func addWorker(q *request) (page, error) {
 	f := readMachine(q, "worker")
 	if err := q.runs(); err != nil {
@@ -328,6 +345,7 @@ func (q *request) tags(wrong error) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
 	}
+	// Tags are few, some dozens in a large lab, so they are one list.
 	tags, err := asked[[]struct {
 		Tag         string `json:"tag"`
 		Description string `json:"description"`
@@ -339,6 +357,7 @@ func (q *request) tags(wrong error) (page, error) {
 }
 
 // changeTag adds, describes or removes a tag.
+// An empty do adds: adding a tag that is there changes its description alone.
 func changeTag(q *request) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
@@ -369,6 +388,7 @@ type knownIssue struct {
 }
 
 // issuesPage lists known issues. Everybody may read them, though they stand below the administration: a verdict links here.
+// The form below is for those who run the lab ("Runs"); the api refuses it to the others.
 func issuesPage(q *request) (page, error) { return q.issues(nil) }
 
 func (q *request) issues(wrong error) (page, error) {
@@ -380,6 +400,7 @@ func (q *request) issues(wrong error) (page, error) {
 }
 
 // changeIssue makes an issue known, or forgets it.
+// The address is the lab's own, as LAVA knows no known issues.
 func changeIssue(q *request) (page, error) {
 	if q.PostFormValue("do") == "remove" {
 		if err := q.ask("issues.remove", map[string]any{"issue": number(q.PostFormValue("issue"))}, nil); err != nil {
@@ -414,12 +435,15 @@ type policyUser struct {
 }
 
 // Time is how long he has had them; the longer ago, the less it counts.
+// What was held a half-life ago counts half (docs/scheduling.md), so this is no account of anybody's hours.
 func (u policyUser) Time() time.Duration { return time.Duration(u.Seconds) * time.Second }
 
 // policyRule is a key of the policy that is set, with its value as JSON.
+// It is changed by `strata policy set` alone: a policy is one file, with its author's reasons.
 type policyRule struct{ Name, Value string }
 
 // policyPage shows the policy of scheduling, and who has had devices.
+// Everybody may read it, as everybody waits by it.
 func policyPage(q *request) (page, error) {
 	policy, err := asked[map[string]json.RawMessage](q, "policy.show", nil)
 	if err != nil {

@@ -22,6 +22,7 @@ func (q *request) users(wrong error) (page, error) {
 		return page{}, err
 	}
 	// One word, of the strongest: it is what the column is filtered by (?state=staff).
+	// Inactive outranks the rest: what such an account might do, it may not.
 	may := func(a account) string {
 		switch {
 		case !a.Active:
@@ -33,6 +34,7 @@ func (q *request) users(wrong error) (page, error) {
 		}
 		return "active"
 	}
+	// Mail addresses are searched with the names, and not shown: whoever looks for one knows it.
 	columns := []column[account]{
 		{name: "user", title: "User", text: func(a account) string { return a.User }},
 		{name: "name", title: "Name", text: func(a account) string { return a.FirstName + " " + a.LastName + " " + a.Email }, narrow: true},
@@ -46,6 +48,7 @@ func (q *request) users(wrong error) (page, error) {
 }
 
 // addUser makes an account. Nobody can sign in with it yet: how its user proves who he is comes next, on its page.
+// The name is trimmed, as a blank before or behind it is never meant and hard to see; what else a name may hold the api knows.
 func addUser(q *request) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
@@ -68,6 +71,7 @@ func (q *request) userToChange(wrong error) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
 	}
+	// LAVA's address has the number of an account here; accounts have no numbers in this lab, so names stand in its place.
 	user, err := asked[account](q, "users.show", map[string]any{"user": q.PathValue("name")})
 	if err != nil {
 		return page{}, err
@@ -76,6 +80,7 @@ func (q *request) userToChange(wrong error) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
+	// Self hides what nobody does to oneself, such as removing the account; Super shows what only superusers give.
 	data := map[string]any{"User": user, "Permissions": strings.Join(user.Permissions, "\n"), "Self": user.User == q.Name, "Super": q.Superuser}
 	var names []string
 	for _, g := range groups {
@@ -92,6 +97,7 @@ func (q *request) userToChange(wrong error) (page, error) {
 	// Who changed what, the newest first; `strata events user/NAME` has the rest.
 	if facts, err := factsOf(q, "user/"+user.User); err == nil {
 		slices.Reverse(facts)
+		// Fifty: an account that is a program's may have had thousands of tokens.
 		data["Facts"] = facts[:min(len(facts), 50)]
 	}
 	return q.withWrong(page{template: "user", data: data, title: user.User, crumbs: adminCrumbs(user.User, crumb{"Users", "/admin/auth/user/"}), styles: []string{"query.css"},
@@ -100,6 +106,7 @@ func (q *request) userToChange(wrong error) (page, error) {
 
 // saveUser changes an account, its groups, or ends one of its tokens: which of them the button says (do). All forms of the
 // page go to its own address, as LAVA's do.
+// A checkbox that is not ticked is not sent at all, so "save" reads each missing one as off; the other words of do send none.
 func saveUser(q *request) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
@@ -126,6 +133,7 @@ func saveUser(q *request) (page, error) {
 	case "save":
 		in := map[string]any{"user": name, "email": q.PostFormValue("email"), "first_name": q.PostFormValue("first_name"), "last_name": q.PostFormValue("last_name"),
 			"active": q.PostFormValue("active") != ""}
+		// The fields are disabled for others, and a disabled field is not sent: what is missing must not be read as off.
 		if q.Superuser { // others do not even send what is not theirs to give
 			in["staff"], in["superuser"] = q.PostFormValue("staff") != "", q.PostFormValue("superuser") != ""
 			// Not nil even where the field is empty: nil would leave the permissions as they are.
@@ -144,6 +152,7 @@ func saveUser(q *request) (page, error) {
 // groupsPage lists groups.
 func groupsPage(q *request) (page, error) { return q.groups(nil) }
 
+// All at once, with their members: a lab has some dozens of groups.
 func (q *request) groups(wrong error) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
@@ -156,6 +165,7 @@ func (q *request) groups(wrong error) (page, error) {
 }
 
 // addGroup makes a group.
+// A group that is empty may have permissions already, so that its members have them from the first moment.
 func addGroup(q *request) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
@@ -170,6 +180,7 @@ func addGroup(q *request) (page, error) {
 // groupPage shows one group.
 func groupPage(q *request) (page, error) { return q.groupToChange(nil) }
 
+// Members are shown to staff, who may change them; the page of a member shows the same list ([request.profile]).
 func (q *request) groupToChange(wrong error) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
@@ -183,6 +194,7 @@ func (q *request) groupToChange(wrong error) (page, error) {
 }
 
 // saveGroup changes a group: its members one by one, its permissions as a whole.
+// Join and leave name one user each, so two people may change a group at the same time and neither undoes the other.
 func saveGroup(q *request) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
@@ -209,6 +221,7 @@ func saveGroup(q *request) (page, error) {
 
 // permissionRow is who may do what with what. Where kind and name are empty it is everything; a group or a user has it,
 // the latter of everything only.
+// Permission is a word of LAVA's, such as view_device or submit_to_device. Kind is device, devicetype or worker.
 type permissionRow struct {
 	Kind       string `json:"kind"`
 	Name       string `json:"name"`
@@ -220,6 +233,7 @@ type permissionRow struct {
 // permissionsPage lists permissions.
 func permissionsPage(q *request) (page, error) { return q.permissions(nil) }
 
+// Where nothing restricts a thing, everybody with a name sees it: the page says so (Open is about people without one).
 func (q *request) permissions(wrong error) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err
@@ -238,6 +252,7 @@ func (q *request) permissions(wrong error) (page, error) {
 }
 
 // changePermission grants or revokes one permission, or opens or closes the lab for people without a name.
+// A kind without a name, or a name without a kind, is the api's to refuse. An empty field is not sent: it means everything.
 func changePermission(q *request) (page, error) {
 	if err := q.runs(); err != nil {
 		return page{}, err

@@ -7,6 +7,7 @@ import (
 )
 
 // handsStep is a step of a check by hand, once it has ended.
+// Saw are the last lines of the console, and Hint is where to look, of a step that failed; both may be empty.
 type handsStep struct {
 	Name string `json:"step"`
 	OK   bool   `json:"ok"`
@@ -16,6 +17,7 @@ type handsStep struct {
 }
 
 // handsData is what the page of a device in hand shows.
+// Steps and Lines stay empty until something was done: the page is the form and its answer in one.
 type handsData struct {
 	wholeDevice
 	Use   string      // that was asked for; "" none was
@@ -25,6 +27,8 @@ type handsData struct {
 }
 
 // handsPage offers what can be done with a device by hand.
+// LAVA has no such page: there a board is taken in hand by a hacking session, which is a job. Reading needs the right to change as
+// well, as a page of buttons that all refuse helps nobody.
 func handsPage(q *request) (page, error) {
 	d, err := theDevice(q, q.PathValue("name"))
 	if err != nil {
@@ -36,6 +40,7 @@ func handsPage(q *request) (page, error) {
 	return inHand(handsData{wholeDevice: d}), nil
 }
 
+// No live part: what a command printed would be gone with the next fact, which its own end is.
 func inHand(d handsData) page {
 	return page{template: "hands", title: d.Device + " by hand", data: d, help: "add-a-board", styles: []string{"lab.css"},
 		crumbs: []crumb{{"Devices", "/scheduler/alldevices/active"}, {d.Device, d.To()}, {"By hand", ""}}}
@@ -43,6 +48,7 @@ func inHand(d handsData) page {
 
 // useHands switches a device's power or checks its board, and shows what came of it. The answer waits for the
 // end: these take seconds, a check up to its two patiences.
+// The words of use are those of events.HandsUse; "console" is missing, as a form that is answered once cannot type.
 func useHands(q *request) (page, error) {
 	d, err := theDevice(q, q.PathValue("name"))
 	if err != nil {
@@ -62,6 +68,7 @@ func useHands(q *request) (page, error) {
 			return err
 		}
 		// The text of the console is not kept: a check quotes what it saw, and a console has a page of its own.
+		// A command that never stops talking must not fill the memory; a thousand lines are more than anybody reads here.
 		if said.Line != "" && len(data.Lines) < 1000 {
 			data.Lines = append(data.Lines, said.Line)
 		}

@@ -8,6 +8,7 @@ import (
 )
 
 // helpRoutes are the pages of the lab's own manual.
+// Links in errors and editors lead here. Only GET: the manual is embedded and the same for everybody, signed in or not.
 func helpRoutes() []route {
 	const get = http.MethodGet
 	return []route{
@@ -15,11 +16,13 @@ func helpRoutes() []route {
 		{get, "/help/{page}", helpPage, "Help", "read a page of the manual"},
 		{get, "/help/methods/{page}", helpPage, "Help", "read what methods have in common"},
 		{get, "/help/methods/{kind}/{page}", helpPage, "Help", "read what a method takes"},
+		// LAVA's address of the same list, which its menu and many bookmarks have.
 		{get, "/api/help", methodsPage, "Interfaces for programs", "see which methods and endpoints programs have"},
 	}
 }
 
 // shelf is a group of pages as the contents show it.
+// The index of the administration uses it too ([adminIndex]): headings with links below.
 type shelf struct {
 	Title string
 	Pages []helpEntry
@@ -40,6 +43,7 @@ func (s *Site) contents() (out []shelf) {
 }
 
 // helpContents shows what the manual has, or what a search in it finds.
+// Forty hits are more than anybody scrolls through; the best stand first.
 func helpContents(q *request) (page, error) {
 	question := strings.TrimSpace(q.URL.Query().Get("q"))
 	data := map[string]any{"Shelves": q.site.contents(), "Question": question}
@@ -50,6 +54,7 @@ func helpContents(q *request) (page, error) {
 }
 
 // helpPage shows one page.
+// The path is read from the address and not from the pattern's names, as methods/boot/u-boot has as many parts as its folder is deep.
 func helpPage(q *request) (page, error) {
 	path := strings.TrimSuffix(strings.TrimPrefix(q.URL.Path, help.Root), "/")
 	p, ok := q.site.manual.Page(path)
@@ -61,6 +66,7 @@ func helpPage(q *request) (page, error) {
 }
 
 // Interface is what a door tells of one method or endpoint, for the page of interfaces.
+// It is the door's own description and is shown as text: what a door says of itself need not be HTML.
 type Interface struct {
 	Name      string // "scheduler.jobs.submit", or "GET /api/v0.2/jobs/"
 	Signature string // of arguments, such as "(definition)"
@@ -76,6 +82,7 @@ type Interfaces struct {
 }
 
 // methodsPage lists what programs can call.
+// Interfaces makes its list anew for each call, so that what is filtered here is nobody else's.
 func methodsPage(q *request) (page, error) {
 	var all []Interfaces
 	if q.site.d.Interfaces != nil {

@@ -9,14 +9,16 @@ import (
 )
 
 // homeData is the lab now.
+// Running, Queue, Broke and Trouble have at most [few] rows; the numbers beside them count all.
 type homeData struct {
-	Running  []projections.SelectedJob
-	Runs     int // jobs that hold a device
-	Queue    []queuedJob
-	Waits    int                       // jobs in the queue
-	Broke    []projections.SelectedJob // jobs that failed in the last day, the newest first
-	Broken   uint64                    // how many
-	Day      time.Time
+	Running []projections.SelectedJob
+	Runs    int // jobs that hold a device
+	Queue   []queuedJob
+	Waits   int                       // jobs in the queue
+	Broke   []projections.SelectedJob // jobs that failed in the last day, the newest first
+	Broken  uint64                    // how many
+	Day     time.Time
+	// What is wrong with a device that is merely idle on a worker that is away is told with the worker.
 	Trouble  []deviceRow // devices that take no jobs, retired ones apart
 	Devices  deviceCounts
 	Workers  []workerRow
@@ -25,6 +27,7 @@ type homeData struct {
 }
 
 // queuedJob is a job that waits, as queue.list tells it.
+// Capped says why it waits whatever is free, "" where a free device would start it.
 type queuedJob struct {
 	Job        events.JobID `json:"job"`
 	Display    string       `json:"display"`
@@ -37,6 +40,7 @@ type queuedJob struct {
 }
 
 // deviceRow is a device as lists show it, of devices.list.
+// State is what it does (Idle, Reserved, Running), Health how well it is; HeldBy is who has it in hand. Job is 0 where none runs.
 type deviceRow struct {
 	Device       string       `json:"device"`
 	DeviceType   string       `json:"device_type"`
@@ -52,6 +56,7 @@ type deviceRow struct {
 }
 
 // workerRow is a worker as lists show it, of workers.list.
+// State is Online or Offline, as its presence says; Health is what a person set: Active, Maintenance, Retired.
 type workerRow struct {
 	Worker      string    `json:"worker"`
 	State       string    `json:"state"`
@@ -63,20 +68,24 @@ type workerRow struct {
 }
 
 // deviceCounts counts devices that are not retired by what they do.
+// All is the sum of the others. Out are those that take no jobs now, by their own health or their worker's.
 type deviceCounts struct {
 	All, Busy, Idle, Out int
 }
 
 // few is how many rows of each kind the first page shows.
+// Each part leads to its whole list, so more rows would push the other parts out of sight and say no more.
 const few = 8
 
 // home shows how the lab is. What one question cannot answer leaves its part empty, not the page.
+// Queue, running jobs and devices come from the fold, which is always there; what broke comes from the tables, which may be away.
 func home(q *request) (page, error) {
 	d := homeData{Day: q.lately(24 * time.Hour)}
 	exact := func(field string, values ...string) projections.JobTerm {
 		return projections.JobTerm{Field: field, Op: projections.TermIn, Values: values}
 	}
 	running, err := findJobs(q, jobSearch{Terms: []projections.JobTerm{exact("state", "Running", "Canceling", "Scheduled", "Scheduling")}, Limit: few,
+		// What started last stands first; jobs that have a device and have not started stand behind.
 		Order: []projections.JobOrder{{Field: "start_time", Desc: true}}})
 	if err != nil {
 		return page{}, err
@@ -109,6 +118,8 @@ func home(q *request) (page, error) {
 }
 
 // count sorts devices by what they do, and finds those that somebody should look at.
+// A retired device is no part of the lab any more and counts nowhere. One that is busy counts as busy however it feels: its job
+// goes on.
 func (d *homeData) count(devices []deviceRow) {
 	away := map[string]bool{}
 	for _, w := range d.Workers {

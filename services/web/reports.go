@@ -16,6 +16,7 @@ import (
 )
 
 // reportRoutes are the reports.
+// The first four are LAVA's addresses; its charts of percentages are tables here, which say how few jobs a percentage is of.
 func reportRoutes() []route {
 	const get = http.MethodGet
 	return []route{
@@ -28,6 +29,7 @@ func reportRoutes() []route {
 }
 
 // passed is how the jobs of a day or week ended.
+// To leads to the report of failures for the same time; jobs count for the day on which they started.
 type passed struct {
 	Begin      time.Time
 	Pass, Fail int
@@ -35,6 +37,7 @@ type passed struct {
 }
 
 // Share is the part that passed, in percent.
+// Of no jobs there is no share.
 func (p passed) Share() string {
 	if p.Pass+p.Fail == 0 {
 		return "–"
@@ -55,6 +58,7 @@ type reportTable struct {
 }
 
 // reportData is what a report shows.
+// Kind and Name are "" in the report of all devices. Longest are at most five jobs that run, the oldest first.
 type reportData struct {
 	Kind, Name string
 	Tables     []reportTable
@@ -63,6 +67,7 @@ type reportData struct {
 }
 
 // reportPage counts jobs by day and by week: of all devices, of a device, or of a device type.
+// Device and type are asked for first: who may not see one gets its refusal and no numbers about it.
 func reportPage(kind string) func(*request) (page, error) {
 	return func(q *request) (page, error) {
 		d := reportData{Kind: kind, Name: q.PathValue("name"), Now: q.now}
@@ -98,6 +103,7 @@ func reportPage(kind string) func(*request) (page, error) {
 			failures.Set(kind, d.Name)
 			found, err := findJobs(q, jobSearch{Limit: 5, Order: []projections.JobOrder{{Field: "start_time"}}, Terms: []projections.JobTerm{
 				{Field: kind, Op: projections.TermExact, Values: []string{d.Name}}, {Field: "state", Op: projections.TermIn, Values: []string{"Running", "Canceling"}}}})
+			// It is an extra: without it the report is whole.
 			if err == nil {
 				d.Longest = found.Jobs
 			}
@@ -125,20 +131,25 @@ func reportPage(kind string) func(*request) (page, error) {
 }
 
 // quoted is a text as a literal of SQL that no character of it can leave.
+// The verb sql takes no parameters. Hexadecimal digits hold any text, also one with quotes and backslashes.
 func quoted(text string) string { return "unhex('" + hex.EncodeToString([]byte(text)) + "')" }
 
 // reportDays is how many days a report goes back: ten weeks.
+// Health checks and test jobs are counted apart, each by seven days and by ten weeks.
 const reportDays = 70
 
 // passedDays is how many jobs passed and failed on each day, today first; of health checks (true) and of test jobs.
+// Both keys are always there, so that a lab without health checks has zeroes and no hole.
 type passedDays map[bool]*[reportDays]struct{ pass, fail int }
 
 // tomorrow is when this day ends. Days end at midnight, UTC, and today is one of them, though it is not over.
+// It is behind now, so that today is whole in what lies before it.
 func (q *request) tomorrow() time.Time {
 	return q.now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
 }
 
 // passedByDay counts the finished jobs by the day on which they started: all that a report shows, with one question.
+// where begins with " AND " or is empty, and holds nothing but what [quoted] wrote and names of columns.
 func passedByDay(q *request, where string) (passedDays, error) {
 	end := q.tomorrow()
 	begin := end.Add(-reportDays * 24 * time.Hour)
@@ -156,6 +167,7 @@ func passedByDay(q *request, where string) (passedDays, error) {
 	}
 	days := passedDays{true: {}, false: {}}
 	for _, r := range rows {
+		// The conditions leave no such row; an index that comes from elsewhere is looked at all the same.
 		if r.N < 0 || r.N >= reportDays {
 			continue
 		}
@@ -167,6 +179,8 @@ func passedByDay(q *request, where string) (passedDays, error) {
 }
 
 // rows adds up the days of the last n times of so many days, the newest first, each with the address of its failures.
+// Weeks end today and not on Sunday: the newest is whole, as far as it has come. Start and end of the links are days from now,
+// as LAVA's addresses have them: -7 and 0 are the last week.
 func (p passedDays) rows(q *request, checks bool, days, n int, failures url.Values) []passed {
 	rows := make([]passed, n)
 	for i := range rows {
@@ -189,6 +203,7 @@ func (p passedDays) rows(q *request, checks bool, days, n int, failures url.Valu
 }
 
 // likeness is a kind of failure that happened several times.
+// It is the key of a map as well: Count and Last are set on the copy in the list and stay 0 in the key.
 type likeness struct {
 	Type, Error, Device string
 	Count               int
@@ -241,6 +256,7 @@ func failuresPage(q *request) (page, error) {
 }
 
 // gather counts what failed alike: by type of error, sentence without its numbers, and device.
+// Only of the jobs on the page, of which there are at most [failuresShown]: the newest say best what is wrong now.
 func gather(jobs []projections.SelectedJob) []likeness {
 	at := map[likeness]int{}
 	var all []likeness
@@ -262,6 +278,7 @@ func gather(jobs []projections.SelectedJob) []likeness {
 }
 
 // withoutNumbers is a sentence in which numbers do not make a difference.
+// Each run of digits is one #, so that "timeout after 62 s" and "timeout after 5 s" are alike, as are addresses and ports in part.
 func withoutNumbers(text string) string {
 	var b strings.Builder
 	digits := false
@@ -278,6 +295,7 @@ func withoutNumbers(text string) string {
 }
 
 // used is how busy a device was.
+// Part is of the whole window, also for a device that is younger than it.
 type used struct {
 	Device, Type string
 	Jobs         int           // that ran on it
@@ -289,11 +307,13 @@ type used struct {
 func (u used) Percent() string { return fmt.Sprintf("%.0f %%", 100*u.Part) }
 
 // Bar draws it.
+// All of it are numbers of ours, so nothing has to be escaped.
 func (u used) Bar() template.HTML {
 	return template.HTML(fmt.Sprintf(`<svg class="bar-of" width="120" height="8" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width="%.1f" height="8" class="busy"/></svg>`, 100*u.Part))
 }
 
 // waited is how long jobs of a device type waited.
+// From submission to the start. P90: nine of ten waited no longer.
 type waited struct {
 	Type        string
 	Jobs        int
@@ -301,11 +321,13 @@ type waited struct {
 }
 
 // utilisationPage says how busy devices were, and how long jobs waited for them.
+// LAVA has no such page. Like its reports it is for those who have a name.
 func utilisationPage(q *request) (page, error) {
 	if !q.SignedIn {
 		return page{}, &Refusal{Code: "denied", Message: "sign in to see how busy the lab is"}
 	}
 	days, err := strconv.Atoi(q.URL.Query().Get("days"))
+	// Ten years are more than the tables keep of any lab; a number that is none, or a wild one, is a week.
 	if err != nil || days < 1 || days > 3650 {
 		days = 7
 	}
@@ -339,6 +361,7 @@ func utilisationPage(q *request) (page, error) {
 	for i, b := range busy {
 		at[b.Device] = i
 	}
+	// Retired devices are left out, also those that ran jobs in the window.
 	var rows []used // idle devices too: they are what the page is opened for
 	for _, d := range devices {
 		if d.Health == "Retired" {
@@ -358,6 +381,7 @@ func utilisationPage(q *request) (page, error) {
 		{name: "device", title: "Device", text: func(u used) string { return u.Device }},
 		{name: "type", title: "Type", text: func(u used) string { return u.Type }},
 		{name: "part", title: "Busy", order: func(a, b used) int { return cmp.Compare(a.Part, b.Part) }, number: true},
+		// Neither searched nor sorted by: it shows what "part" is.
 		{name: "bar", title: "Of the time"},
 		{name: "busy", title: "Time", order: func(a, b used) int { return cmp.Compare(a.Busy, b.Busy) }, number: true},
 		{name: "jobs", title: "Jobs", order: func(a, b used) int { return cmp.Compare(a.Jobs, b.Jobs) }, number: true},

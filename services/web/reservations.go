@@ -11,6 +11,7 @@ import (
 )
 
 // reservationRoutes are reservations and the deliveries of notifications.
+// LAVA has neither reservations nor a list of deliveries; both addresses are the lab's own.
 func reservationRoutes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
@@ -23,6 +24,7 @@ func reservationRoutes() []route {
 }
 
 // reservation is a time for which devices are set aside, of reservations.list.
+// Without Tags all devices of the type are meant. Covers are those that it has now; From and Until are UTC.
 type reservation struct {
 	Reservation uint64    `json:"reservation"`
 	DeviceType  string    `json:"device_type"` // all devices of it; or those that it covers
@@ -48,17 +50,20 @@ type reservation struct {
 }
 
 // Holder says whose the devices are.
+// A maintenance window is nobody's: no job starts in it.
 func (r reservation) Holder() string {
 	return cmp.Or(r.User, r.Group, "maintenance window")
 }
 
 // reserving is what the form of a reservation holds, as it was typed: what is refused comes back unchanged.
+// Field names the field that Wrong is about, in the words of the verb, and is "" for the whole form.
 type reserving struct {
 	Devices, DeviceType, Tags, Count, User, Group, From, Until, Reason string
 	Wrong, Field                                                       string
 }
 
 // reservationsData is what the page shows.
+// Types are offered to choose from; devices are typed, as there may be thousands.
 type reservationsData struct {
 	List  []reservation
 	Form  reserving
@@ -73,6 +78,7 @@ func reservationsPage(q *request) (page, error) {
 }
 
 // reservations draws the page with a form as it stands.
+// Those that are over are left out by the api.
 func reservations(q *request, form reserving) (page, error) {
 	all, err := asked[[]reservation](q, "reservations.list", nil)
 	if err != nil {
@@ -88,9 +94,11 @@ func reservations(q *request, form reserving) (page, error) {
 }
 
 // formTime is how browsers send a moment without its zone; it is UTC on these pages.
+// <input type="datetime-local"> sends it; the fields' labels say UTC, as browsers would show their own zone and send none.
 const formTime = "2006-01-02T15:04"
 
 // reserve sets devices aside.
+// Devices by name, or a type with tags and a count: which of both holds the api decides by what is filled in.
 func reserve(q *request) (page, error) {
 	value := func(name string) string { return strings.TrimSpace(q.PostFormValue(name)) }
 	f := reserving{Devices: value("devices"), DeviceType: value("device_type"), Tags: value("tags"), Count: value("count"), User: value("user"), Group: value("group"),
@@ -99,6 +107,7 @@ func reserve(q *request) (page, error) {
 	words := func(text string) []string {
 		return strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' })
 	}
+	// Blanks and commas part names, as people write both.
 	if f.Devices != "" {
 		in["devices"] = words(f.Devices)
 	}
@@ -129,6 +138,7 @@ func reserve(q *request) (page, error) {
 		if err == nil {
 			return page{to: "/scheduler/reservations", note: "The devices are set aside."}, nil
 		}
+		// An error without a code is a fault and gets its own page.
 		no, ok := refusal(err)
 		if !ok || no.Code == "away" || no.Code == "denied" {
 			return page{}, err // nothing that is written into the form would help
@@ -153,6 +163,7 @@ func endReservation(q *request) (page, error) {
 }
 
 // notice is a delivery that was planned, of notices.list.
+// Dead: it was tried as often as it may be, and waits for somebody. Answer is what the other side said last.
 type notice struct {
 	Job      uint64    `json:"job"`
 	N        int       `json:"n"`      // within the job, from 1
@@ -166,6 +177,7 @@ type notice struct {
 }
 
 // noticesPage lists deliveries: of a job all, else those that have not arrived.
+// Without ?job= the list is of all jobs that the visitor may see.
 func noticesPage(q *request) (page, error) {
 	asks := q.URL.Query()
 	in := map[string]any{"dead": asks.Has("dead")}

@@ -9,6 +9,7 @@ import (
 )
 
 // labRoutes are the overview of the lab, the queue, and what runs by device type.
+// /scheduler/ is LAVA's first page of the lab; here that is /, and this one keeps LAVA's counters and its table of types.
 func labRoutes() []route {
 	const get = http.MethodGet
 	return []route{
@@ -20,6 +21,7 @@ func labRoutes() []route {
 
 // statusPage counts, and shows what each device type does. "Passing" counts devices whose health is Good: LAVA counts
 // those whose last check has ended, however it did.
+// LAVA's three counters have their numbers of all devices that are not retired; so have these.
 func statusPage(q *request) (page, error) {
 	devices, err := everyDevice(q)
 	if err != nil {
@@ -39,12 +41,14 @@ func statusPage(q *request) (page, error) {
 			continue
 		}
 		d.Active++
+		// The same rule as of the list that the number leads to, or the two would differ.
 		if one.belongs("online", nil) {
 			d.Online++
 		}
 		if one.Health == "Good" {
 			d.Checked++
 		}
+		// A job of a group with a guest holds one device for two jobs: devices are counted.
 		if one.Job != 0 {
 			d.Busy++
 		}
@@ -56,12 +60,14 @@ func statusPage(q *request) (page, error) {
 }
 
 // runningRow is what a device type does now.
+// Jobs is what LAVA's column has: devices that hold a job, however far it has come.
 type runningRow struct {
 	wholeType
 	Reserved, Running, Jobs int
 }
 
 // runningPage counts what runs by device type.
+// LAVA leaves out types whose display is off; here all are shown that the visitor may see.
 func runningPage(q *request) (page, error) {
 	types, err := asked[[]wholeType](q, "device-types.list", nil)
 	if err != nil {
@@ -110,6 +116,7 @@ func runningPage(q *request) (page, error) {
 }
 
 // queueRow is a job in the queue with the reason why it waits.
+// Raised is the priority that it counts as where waiting has raised it, else 0; Group is whom its user counts for.
 type queueRow struct {
 	queuedJob
 	Group  string      `json:"group"`
@@ -131,15 +138,19 @@ type likelyStart struct {
 }
 
 // explainedRows is how many rows of the queue are explained: each asks for the whole queue to be played forward.
+// Further rows have their place in the list alone, and say why on the job's own page.
 const explainedRows = 25
 
 // queuePage lists what waits, in the order in which it would start.
+// ?length= is LAVA's, up to the thousand that the api gives. A type is named by any of its names.
 func queuePage(q *request) (page, error) {
 	asks := q.URL.Query()
+	// What an address has that is no length shows the usual one.
 	limit, err := strconv.Atoi(asks.Get("length"))
 	if err != nil || limit < 1 || limit > 1000 {
 		limit = 25
 	}
+	// An empty one asks for all; one that is none finds nothing.
 	kind := asks.Get("device_type")
 	found, err := asked[struct {
 		Jobs  []queueRow `json:"jobs"`

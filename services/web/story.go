@@ -12,6 +12,7 @@ import (
 )
 
 // step is one thing that happened to a device, a worker or a device type, for people.
+// Seq orders steps of several things; Thing is empty on the page of the thing itself. Job is 0 where none has to do with it.
 type step struct {
 	Seq            uint64
 	At             time.Time
@@ -23,6 +24,7 @@ type step struct {
 }
 
 // told is what facts about devices and workers hold, all kinds together.
+// Facts of different kinds use the same names for the same things, so one struct reads them all; what a kind lacks stays empty.
 type told struct {
 	By, Reason, Comment, Worker, Tag, From, To, Health, Use, Outcome, Description, Version string
 	Job                                                                                    uint64
@@ -30,6 +32,7 @@ type told struct {
 }
 
 // words say what a fact of a kind is, from what it holds. Kinds that are not here belong to the machinery.
+// A function and no variable, as the house has no mutable globals; it is asked once a page.
 func words() map[string]func(told) string {
 	plain := func(text string) func(told) string { return func(told) string { return text } }
 	return map[string]func(told) string{
@@ -61,6 +64,7 @@ func words() map[string]func(told) string {
 }
 
 // tell makes a story of facts, the newest first. The same thing said again, such as a hold that goes on, is left out.
+// A fact that cannot be read is left out: one odd fact must not take a page away.
 func tell(facts []fact) []step {
 	known := words()
 	var all []step // the oldest first, until the end
@@ -84,6 +88,7 @@ func tell(facts []fact) []step {
 		if s.What != "" {
 			s.Health = "" // such as that of a device that was added: no change
 		}
+		// The envelope's actor: who asked for it, where the fact itself does not say.
 		if s.By == "" {
 			s.By = f.Actor
 		}
@@ -98,6 +103,7 @@ func tell(facts []fact) []step {
 }
 
 // span is a time in which a device had one health.
+// Health "" is a time before the device was in the lab.
 type span struct {
 	From, To time.Time
 	Health   string
@@ -105,6 +111,7 @@ type span struct {
 }
 
 // healths cuts the time since a moment into spans of one health.
+// Facts come the oldest first and reach back to the beginning, so the health at since is that of the last one before it.
 func healths(facts []fact, since, now time.Time) []span {
 	at := span{From: since} // grows until the health changes; no health: not in the lab yet
 	var all []span
@@ -138,6 +145,7 @@ func healths(facts []fact, since, now time.Time) []span {
 }
 
 // timeline draws spans as a bar. Words say the same below it, so it is hidden from screen readers.
+// A span may be thinner than a pixel; it is drawn all the same, and the list below tells of it.
 func timeline(spans []span) template.HTML {
 	if len(spans) == 0 || !spans[len(spans)-1].To.After(spans[0].From) {
 		return ""
@@ -146,6 +154,7 @@ func timeline(spans []span) template.HTML {
 	whole := spans[len(spans)-1].To.Sub(spans[0].From).Seconds()
 	tones := map[string]string{"Good": "good", "Bad": "bad", "Maintenance": "warn", "Looping": "busy", "Unknown": "unknown"}
 	var b strings.Builder
+	// A thousand units, whatever the width: preserveAspectRatio="none" stretches it, and nothing in it has a shape that would suffer.
 	b.WriteString(`<svg class="timeline" viewBox="0 0 1000 28" preserveAspectRatio="none" aria-hidden="true">`)
 	for _, s := range spans {
 		x := s.From.Sub(spans[0].From).Seconds() / whole * 1000
@@ -161,6 +170,7 @@ func timeline(spans []span) template.HTML {
 }
 
 // share is how much of the time a device had a health.
+// Part is of the time that the device was in the lab.
 type share struct {
 	Health string
 	Part   string // "93 %"
@@ -168,6 +178,7 @@ type share struct {
 }
 
 // shares sums spans up, the largest first.
+// Retired and every other health has its line; what never was is left out.
 func shares(spans []span) (all []share) {
 	sums, whole := map[string]time.Duration{}, time.Duration(0)
 	for _, s := range spans {

@@ -9,6 +9,7 @@ import (
 )
 
 // tokenScopes are what a token can be limited to, each with those before it.
+// The words are [events.Scope]'s; LAVA's tokens have no scopes and may do all, which "" is.
 var tokenScopes = []pair{{"", "all that I may do"}, {"view", "look"}, {"submit", "look and submit"}, {"change", "look, submit and change"}, {"administer", "look, submit, change and administer"}}
 
 // tokenCrumbs is the way to a page of tokens.
@@ -20,6 +21,7 @@ func tokenCrumbs(last string) []crumb {
 }
 
 // tokens returns the visitor's tokens for programs.
+// The api leaves out sessions and words of enrolment, unless asked for: they are ended elsewhere.
 func (q *request) tokens() ([]issuedToken, error) {
 	if err := q.named(); err != nil {
 		return nil, err
@@ -33,6 +35,7 @@ func tokensPage(q *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
+	// LAVA counts a token that only REST has used as unused; here each door notes its use.
 	unused := 0 // never used by any door: the button counts them, so that nobody revokes more than he thought
 	for _, t := range all {
 		if t.LastUsed.IsZero() {
@@ -44,6 +47,7 @@ func tokensPage(q *request) (page, error) {
 
 // tokenData is what the form of a token shows. An ID makes it the form of a token that there is, of which only the
 // description can change: what it may be used for is fixed in what programs have been given.
+// Days is a text, as a wrong one is shown again; empty means for ever.
 type tokenData struct {
 	ID, To, Description, Scope, Days, Wrong string
 	Scopes                                  []pair
@@ -61,12 +65,14 @@ func (d tokenData) page(q *request, err error) (page, error) {
 	if d.ID != "" {
 		p.crumbs = tokenCrumbs("Change token")
 	}
+	// The struct is copied into p.data below; what is set later is not shown.
 	d.Scopes = tokenScopes // before the form takes them
 	p.data = d
 	return p, nil
 }
 
 // tokenForm opens the form of a token: of a new one, or of one that there is.
+// Another's token is not found rather than denied: the list has the visitor's own alone.
 func tokenForm(q *request) (page, error) {
 	all, err := q.tokens()
 	if err != nil {
@@ -96,6 +102,7 @@ func issueToken(q *request) (page, error) {
 	}
 	if d.Days != "" {
 		days, err := strconv.Atoi(d.Days)
+		// A century is a bound, so that the time still fits what is written into the fact.
 		if err != nil || days < 1 || days > 36500 {
 			return d.page(q, &Refusal{Code: "invalid", Field: "days", Message: fmt.Sprintf("days is %q; allowed are 1 to 36500, or nothing for a token that never expires", d.Days)})
 		}
@@ -109,6 +116,7 @@ func issueToken(q *request) (page, error) {
 }
 
 // describeToken says what a token is for.
+// LAVA's address of changing a token; what it may do and until when stays, as nobody who has it would learn of a change.
 func describeToken(q *request) (page, error) {
 	if err := q.named(); err != nil {
 		return page{}, err
@@ -121,6 +129,7 @@ func describeToken(q *request) (page, error) {
 }
 
 // revokeForm asks before a token is revoked.
+// LAVA deletes on GET of this address. Here a link, or a browser that fetches ahead, must not.
 func revokeForm(q *request) (page, error) {
 	all, err := q.tokens()
 	if err != nil {
@@ -138,6 +147,7 @@ func revokeForm(q *request) (page, error) {
 		crumbs: tokenCrumbs("Revoke"), styles: []string{"query.css"}}, nil
 }
 
+// It is a fact, not a deletion: who used the token before stays known. The next request with it is refused.
 func revokeToken(q *request) (page, error) {
 	if err := q.ask("tokens.revoke", map[string]any{"token": q.PathValue("id"), "reason": "revoked by its user"}, nil); err != nil {
 		return page{}, err
@@ -154,6 +164,7 @@ func revokeUnusedForm(q *request) (page, error) {
 }
 
 // revokeUnused revokes the visitor's tokens that were never used.
+// It stops at the first that is refused; those before are revoked, and the page of tokens shows which are left.
 func revokeUnused(q *request) (page, error) {
 	all, err := q.tokens()
 	if err != nil {

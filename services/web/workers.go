@@ -11,6 +11,7 @@ import (
 )
 
 // workerRoutes are the workers and what stands below one.
+// The words of health are LAVA's: Active, Maintenance, Retired.
 func workerRoutes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
@@ -24,6 +25,7 @@ func workerRoutes() []route {
 }
 
 // wholeWorker is a worker with all that is known of it, of workers.show.
+// Version is the release that the worker runs, which may differ from the server's: the page marks it.
 type wholeWorker struct {
 	workerRow
 	HealthReason string   `json:"health_reason"` // of the person who set it
@@ -43,6 +45,7 @@ func (w wholeWorker) To() string { return workerAddress(w.Worker) }
 
 func workerAddress(name string) string { return "/scheduler/worker/" + url.PathEscape(name) }
 
+// Who may not change it gets its three files empty.
 func theWorker(q *request, name string) (wholeWorker, error) {
 	return asked[wholeWorker](q, "workers.show", map[string]any{"worker": name})
 }
@@ -55,6 +58,7 @@ const workersShown = 50
 
 // workersPage lists workers, and what became of them. LAVA shows the transitions of all workers on this page, and
 // that is what people open it for when something is away.
+// Retired ones are shown on request (?retired), as on LAVA's page they never are.
 func workersPage(q *request) (page, error) {
 	workers, err := asked[[]wholeWorker](q, "workers.list", nil)
 	if err != nil {
@@ -94,6 +98,7 @@ func workersPage(q *request) (page, error) {
 }
 
 // workerData is what the page of a worker shows.
+// List has at most [devicesShown] at first; Retired are shown folded.
 type workerData struct {
 	wholeWorker
 	May     rights
@@ -108,6 +113,7 @@ type workerData struct {
 }
 
 // workerPage shows a worker.
+// LAVA's page tells the transitions of the worker's devices as well; here each device has its own, with a link.
 func workerPage(q *request) (page, error) {
 	name := q.PathValue("name")
 	w, err := theWorker(q, name)
@@ -143,6 +149,7 @@ func workerPage(q *request) (page, error) {
 }
 
 // setWorkerHealth takes a worker out of use, or back.
+// One that is retired takes its devices along, and jobs on them are canceled.
 func setWorkerHealth(q *request) (page, error) {
 	name, health := q.PathValue("name"), q.PostFormValue("health")
 	err := q.ask("workers.health", map[string]any{"worker": name, "health": health, "reason": strings.TrimSpace(q.PostFormValue("reason"))}, nil)
@@ -153,6 +160,7 @@ func setWorkerHealth(q *request) (page, error) {
 }
 
 // workerEdit is what the form of a worker's settings shows.
+// Field names what Wrong is about, so that the form can mark it (aria-invalid, WCAG 3.3.1).
 type workerEdit struct {
 	wholeWorker
 	Wrong, Field string
@@ -169,12 +177,14 @@ func editWorker(q *request) (page, error) {
 	return workerEditor(workerEdit{wholeWorker: w}), nil
 }
 
+// Dispatcher, env and env-dut are LAVA's three files of a worker, by their names.
 func workerEditor(d workerEdit) page {
 	return page{template: "worker-edit", title: "Change " + d.Worker, data: d, help: "workers", styles: []string{"lab.css"},
 		crumbs: []crumb{{"Workers", "/scheduler/allworkers"}, {d.Worker, d.To()}, {"Change", ""}}}
 }
 
 // saveWorker changes a worker's settings.
+// All settings are sent at once, as they were typed: two people who save at once end with the second one's, and the history has both.
 func saveWorker(q *request) (page, error) {
 	d := workerEdit{}
 	var err error
@@ -205,6 +215,7 @@ func saveWorker(q *request) (page, error) {
 }
 
 // workerHistory lists the versions of a worker's settings.
+// A version has all settings in one text. Who may not change the worker is refused: its files may hold secrets.
 func workerHistory(q *request) (page, error) {
 	name := q.PathValue("name")
 	d, err := history(q, "workers.config", name)
