@@ -15,6 +15,8 @@ import (
 )
 
 // wholeDevice is a device with all that is known of it, of devices.show.
+// Owner and OwnerGroup are LAVA's physical owner, which gives nobody a right. Version counts dictionaries, 0 before the first;
+// LastCheck is the end of the last health check.
 type wholeDevice struct {
 	deviceRow
 	HeldFor      string     `json:"held_for"`
@@ -32,9 +34,11 @@ type wholeDevice struct {
 // To is the device's address.
 func (d wholeDevice) To() string { return deviceAddress(d.Device) }
 
+// deviceAddress escapes the name, as it is one segment of a path: with a slash in it it would be another page's.
 func deviceAddress(name string) string { return "/scheduler/device/" + url.PathEscape(name) }
 
 // deviceData is what the page of a device shows.
+// Two fields are called Worker: here it is nil where the worker is hidden or there is none, and the embedded one is its name.
 type deviceData struct {
 	wholeDevice
 	May            rights   // of the visitor
@@ -57,9 +61,11 @@ type deviceData struct {
 }
 
 // stepsShown is how much of a story a page tells at first; ?all tells the rest.
+// The page of a worker has as many.
 const stepsShown = 20
 
 // timelineDays is how far back the bar of healths goes.
+// It is drawn from facts, so it needs no tables; the further back, the more of them are read anyway.
 const timelineDays = 30
 
 // devicePage shows how a device is and what it did. Only the device itself has to be there: where the tables or the
@@ -93,6 +99,7 @@ func devicePage(q *request) (page, error) {
 	if len(facts) > 0 && facts[0].Time.After(d.Since) {
 		d.Since = facts[0].Time // a new device has no empty month before it
 	}
+	// err is that of the facts: without them the whole month would be drawn as "not in the lab".
 	if spans := healths(facts, d.Since, q.now); err == nil {
 		d.Line, d.Shares = timeline(spans), shares(spans)
 	}
@@ -106,6 +113,7 @@ func theDevice(q *request, name string) (wholeDevice, error) {
 }
 
 // beside finds the devices of the same type before and after this one, and the workers to choose from.
+// LAVA has these links as well. A device without neighbours has none.
 func (d *deviceData) beside(q *request) {
 	devices, err := asked[[]deviceRow](q, "devices.list", nil)
 	if err != nil {
@@ -136,6 +144,7 @@ func (d *deviceData) warn(q *request) {
 	switch w := d.Worker; {
 	case d.wholeDevice.Worker == "":
 		d.Warnings = append(d.Warnings, "It hangs on no worker, so it takes no jobs.")
+	// A worker that the visitor may not see is nil here: nothing is known of it, so nothing is said.
 	case w != nil && w.State != "Online":
 		d.Warnings = append(d.Warnings, "Its worker "+w.Worker+" is offline: "+cmp.Or(w.StateReason, "nobody said why")+".")
 	case w != nil && w.Health != "Active":
@@ -156,6 +165,8 @@ func (d *deviceData) warn(q *request) {
 }
 
 // setDeviceHealth says how a device is.
+// Any of the words, in any case, and with a reason or without: LAVA's page leaves Bad out of its menu, its POST takes it, and the
+// api knows who may.
 func setDeviceHealth(q *request) (page, error) {
 	name := q.PathValue("name")
 	health, reason := q.PostFormValue("health"), strings.TrimSpace(q.PostFormValue("reason"))
@@ -168,6 +179,7 @@ func setDeviceHealth(q *request) (page, error) {
 
 // describeDevice changes what is known of a device beside its dictionary. The form has all fields, and each that
 // differs is one change: a refusal says which field, and those before it are done.
+// A field that is not sent stays; LAVA has these fields in its administration.
 func describeDevice(q *request) (page, error) {
 	name := q.PathValue("name")
 	d, err := theDevice(q, name)
@@ -189,6 +201,7 @@ func describeDevice(q *request) (page, error) {
 			return page{}, err
 		}
 	}
+	// An empty worker takes the device from the one it hangs on.
 	if q.PostForm.Has("worker") && value("worker") != d.Worker {
 		if err := q.ask("devices.move", map[string]any{"device": name, "worker": value("worker")}, nil); err != nil {
 			return page{}, err
@@ -204,6 +217,7 @@ func describeDevice(q *request) (page, error) {
 				}
 			}
 		}
+		// A tag that the device has already is no change and makes no fact.
 		for _, t := range tags {
 			if err := q.ask("devices.tag", map[string]any{"device": name, "tag": t}, nil); err != nil {
 				return page{}, err
@@ -214,12 +228,14 @@ func describeDevice(q *request) (page, error) {
 }
 
 // deviceChecks lists the health checks of a device.
+// A hundred: the lead counts those alone, and says so.
 func deviceChecks(q *request) (page, error) {
 	name := q.PathValue("name")
 	if _, err := theDevice(q, name); err != nil {
 		return page{}, err
 	}
 	found, err := findJobs(q, jobSearch{Limit: 100, Order: []projections.JobOrder{{Field: "submit_time", Desc: true}}, Terms: []projections.JobTerm{
+		// By the device that they ran on, so checks that wait for it are not among them.
 		{Field: "device", Op: projections.TermExact, Values: []string{name}}, {Field: "health_check", Op: projections.TermExact, Values: []string{"true"}}}})
 	if err != nil {
 		return page{}, err
@@ -243,6 +259,7 @@ func deviceChecks(q *request) (page, error) {
 }
 
 // myHealthHistory tells what became of the devices that the visitor looks after.
+// LAVA answers 404 to who has no name, here too.
 func myHealthHistory(q *request) (page, error) {
 	if !q.SignedIn {
 		return page{}, &Refusal{Code: "not-found", Message: "sign in to see the devices that you look after"}
@@ -261,11 +278,13 @@ func myHealthHistory(q *request) (page, error) {
 
 // Bounds of a page of health: devices whose stories it reads, and steps that it shows.
 const (
+	// Without tables each device is a story of its own to read, [storiesAtOnce] at a time.
 	historyDevices = 200
 	historySteps   = 200
 )
 
 // healthHistory tells the changes of health of several devices, the newest first.
+// Steps are ordered by their fact, which no two share, and not by their time, which two may.
 func healthHistory(q *request, devices []listedDevice, title string, way []crumb) (page, error) {
 	left := max(0, len(devices)-historyDevices) // not told; the page says how many
 	told := devices[:len(devices)-left]
@@ -281,6 +300,7 @@ func healthHistory(q *request, devices []listedDevice, title string, way []crumb
 
 // healthSteps are the changes of health of devices. The tables tell all of them with one question; while they are away
 // the facts of each device do, which on a board that runs jobs for years are thousands.
+// Names go into the SQL as hexadecimal literals ([quoted]): they were typed by people, if long ago.
 func healthSteps(q *request, devices []listedDevice) (steps []step, err error) {
 	var things, names []string
 	for _, d := range devices {
@@ -289,6 +309,8 @@ func healthSteps(q *request, devices []listedDevice) (steps []step, err error) {
 	if len(things) == 0 {
 		return nil, nil
 	}
+	// lagInFrame gives the health before each step; the window looks at all facts with a health, of which the outer question leaves out
+	// those that are no change of one, such as that a device was added.
 	rows, err := tableRows[struct {
 		Device string  `json:"device"`
 		Seq    string  `json:"seq"` // texts, as JSON of the tables writes 64-bit numbers so
@@ -303,6 +325,7 @@ func healthSteps(q *request, devices []listedDevice) (steps []step, err error) {
 		")) AS t WHERE event IN ('"+events.Name(events.DeviceHealthSet{})+"', '"+events.Name(events.DeviceHealthChanged{})+"') ORDER BY t.seq DESC LIMIT "+strconv.Itoa(historySteps+1))
 	if err == nil {
 		for _, r := range rows {
+			// Seconds as a float64 hold microseconds of these centuries exactly enough: 2^53 µs are 285 years.
 			s := step{At: time.UnixMicro(int64(r.At * 1e6)).UTC(), From: r.Was, Health: r.Health, Why: r.Why, By: r.By, Thing: r.Device, ThingTo: deviceAddress(r.Device)}
 			s.Seq, _ = strconv.ParseUint(r.Seq, 10, 64)
 			s.Job, _ = strconv.ParseUint(r.Job, 10, 64)

@@ -10,6 +10,7 @@ import (
 )
 
 // deviceRoutes are the lists of devices and what stands below a device.
+// The lists are LAVA's, one address each; labhealth and passinghealthchecks show the same devices with other columns.
 func deviceRoutes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
@@ -37,6 +38,7 @@ func deviceRoutes() []route {
 
 // listedDevice is a device in a list, with what other verbs know of it. Lists are put together here and not in the
 // api, whose answers are what programs keep to.
+// LastJob is nil for a device that never ran one, and for all while the tables are away.
 type listedDevice struct {
 	deviceRow
 	Retired   bool
@@ -47,6 +49,7 @@ type listedDevice struct {
 }
 
 // devicesData is what lists of devices show.
+// List has one page of one view; the counts beside the tabs are over all devices, whatever is searched for.
 type devicesData struct {
 	List    listing[listedDevice]
 	View    string // that is shown
@@ -56,6 +59,7 @@ type devicesData struct {
 }
 
 // view is one of several lists of the same things.
+// Name is what [listedDevice.belongs] knows; To is LAVA's address of it.
 type view struct {
 	Name, Title, To string
 	Count           int
@@ -78,10 +82,12 @@ func devicesPage(name string) func(*request) (page, error) {
 				return page{}, err
 			}
 		}
+		// "mine" has no tab: it belongs to a person and not to the lab, and stands in the menu of one's account.
 		d := devicesData{View: name, Healthy: name == "health" || name == "checks"}
 		for _, v := range []view{{"active", "Active", "/scheduler/alldevices/active", 0}, {"online", "Online", "/scheduler/alldevices/online", 0},
 			{"maintenance", "Maintenance", "/scheduler/alldevices/maintenance", 0}, {"checks", "Health checks", "/scheduler/alldevices/passinghealthchecks", 0},
 			{"health", "Lab health", "/scheduler/labhealth/", 0}, {"all", "All", "/scheduler/alldevices", 0}} {
+			// Six passes over some thousand devices take less than one question more would.
 			v.Count = len(slices.DeleteFunc(slices.Clone(devices), func(one listedDevice) bool { return !one.belongs(v.Name, mine) }))
 			d.Views = append(d.Views, v)
 		}
@@ -100,11 +106,13 @@ func devicesPage(name string) func(*request) (page, error) {
 
 // ill puts what wants looking at first. The words are LAVA's; the order is not theirs, which is by a number that
 // says nothing.
+// A health that is not here counts 0 and stands first, with what is bad: somebody should look at it.
 func ill(health string) int {
 	return map[string]int{"Bad": 0, "Looping": 1, "Maintenance": 2, "Unknown": 3, "Good": 4, "Retired": 5}[health]
 }
 
 // belongs tells whether a device is in a view.
+// LAVA's "online" is by health and worker, not by state: a device that runs a job is online.
 func (d listedDevice) belongs(view string, mine map[string]bool) bool {
 	switch view {
 	case "all":
@@ -120,8 +128,10 @@ func (d listedDevice) belongs(view string, mine map[string]bool) bool {
 }
 
 // deviceColumns are what lists of devices show.
+// Columns of the template are in this order; one that is added here needs its cell there.
 func deviceColumns(health bool) []column[listedDevice] {
 	type row = listedDevice
+	// A device without a time has the zero one, and stands first when sorted upwards.
 	when := func(of func(row) *time.Time) func(a, b row) int {
 		return func(a, b row) int {
 			x, _ := timeOf(of(a))
@@ -150,6 +160,7 @@ func deviceColumns(health bool) []column[listedDevice] {
 
 // everyDevice returns all devices that the visitor may see, by name. Workers may be hidden from who sees devices:
 // then none counts as away.
+// Three questions, of which only the first has to be answered.
 func everyDevice(q *request) ([]listedDevice, error) {
 	devices, err := asked[[]struct {
 		deviceRow
@@ -174,6 +185,7 @@ func everyDevice(q *request) ([]listedDevice, error) {
 
 // unfitWorkers are those that give no jobs to their devices, by name: those that are away or out of use, and "", which is
 // none. One that the visitor may not see is not among them: he would be told that every device is away.
+// Health is a person's word and state the lab's: either is reason enough.
 func unfitWorkers(q *request) map[string]bool {
 	unfit := map[string]bool{"": true}
 	workers, err := asked[[]workerRow](q, "workers.list", nil)
@@ -187,6 +199,7 @@ func unfitWorkers(q *request) map[string]bool {
 }
 
 // lastJobs asks the tables when each device's last job ended; they may be away, and lists go on without them.
+// LAVA's column counts no health checks either: it tells when somebody last used the board.
 func lastJobs(q *request) map[string]time.Time {
 	rows, err := tableRows[struct {
 		Device string  `json:"device"`
@@ -205,6 +218,8 @@ func lastJobs(q *request) map[string]time.Time {
 
 // tableRows asks the tables in the visitor's name. The query holds nothing that a person typed, and does not ask for the
 // time: its answer may be one that was given before, while no fact has come since.
+// Row's fields are filled by their JSON names, which the SELECT has to give its columns; one that is missing stays empty unseen.
+// The api lets a viewer see rows of jobs and devices that he may see, whatever the SQL asks for.
 func tableRows[Row any](q *request, query string) (rows []Row, err error) {
 	// Pieces of the answer are cut anywhere, not at the ends of lines.
 	var text []byte
@@ -227,6 +242,7 @@ func tableRows[Row any](q *request, query string) (rows []Row, err error) {
 
 // changeable asks which devices the visitor may change, some hundred with each question: a large lab has
 // thousands, and the api bounds what one question names.
+// LAVA's "my devices" are those that one may change; who owns one physically is not asked.
 func changeable(q *request, devices []listedDevice) (map[string]bool, error) {
 	mine := map[string]bool{} // by name
 	for part := range slices.Chunk(devices, 500) {

@@ -15,6 +15,7 @@ import (
 )
 
 // typeRoutes are the device types and what stands below one.
+// devicetypeyaml is LAVA's address of the template as a file, dthealthhistory that of what became of the devices.
 func typeRoutes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
@@ -30,6 +31,7 @@ func typeRoutes() []route {
 }
 
 // wholeType is a device type, of device-types.show.
+// It is also what the verb device-types.configure takes, whole: saveType sends it back with what the form has changed.
 type wholeType struct {
 	DeviceType        string         `json:"device_type"`
 	Description       string         `json:"description"`
@@ -51,6 +53,7 @@ func (t wholeType) To() string { return typeAddress(t.DeviceType) }
 func typeAddress(name string) string { return "/scheduler/device_type/" + url.PathEscape(name) }
 
 // Checks says how often devices of the type are checked.
+// The words are LAVA's.
 func (t wholeType) Checks() string {
 	unit := cmp.Or(t.HealthDenominator, "hours")
 	switch {
@@ -67,17 +70,20 @@ func theType(q *request, name string) (wholeType, error) {
 }
 
 // typeRow is a device type in the overview.
+// Idle, Busy, Out and Off add up to All; retired devices are in none of them.
 type typeRow struct {
 	wholeType
 	Idle, Busy, Out, Off, All int // Out: in maintenance; Off: nothing that takes jobs
 }
 
 // Bar draws how many of its devices are free, busy, in maintenance and away.
+// The words are titles of the parts and stand as numbers beside the bar, so that nobody has to tell colours apart (WCAG 1.4.1).
 func (t typeRow) Bar() []barPart {
 	return bar(t.All, []barPart{{Class: "idle", N: t.Idle, Word: "free"}, {Class: "busy", N: t.Busy, Word: "busy"}, {Class: "out", N: t.Out, Word: "in maintenance"}, {Class: "off", N: t.Off, Word: "away"}})
 }
 
 // barPart is a part of a bar 100 wide.
+// X and Width are in hundredths of the bar; html/template writes them into attributes, as the policy takes no style.
 type barPart struct {
 	Class, Word string
 	N           int
@@ -85,6 +91,7 @@ type barPart struct {
 }
 
 // bar gives parts their places.
+// Of nothing the parts have no width, rather than a hundredth of zero.
 func bar(whole int, parts []barPart) []barPart {
 	x := 0.0
 	for i := range parts {
@@ -98,6 +105,7 @@ func bar(whole int, parts []barPart) []barPart {
 
 // typesPage shows the device types that have devices, with what is free. A lab knows hundreds of types whose templates
 // came with it; those without devices or jobs are shown on request.
+// LAVA shows types that have a device that is not retired; those that jobs wait for in vain are shown here too.
 func typesPage(q *request) (page, error) {
 	rows, err := typeRows(q)
 	if err != nil {
@@ -124,6 +132,7 @@ func typesPage(q *request) (page, error) {
 }
 
 // typeRows counts the devices of every type by what they do.
+// Devices that the visitor may not see are not counted, so two people may see other numbers.
 func typeRows(q *request) ([]typeRow, error) {
 	types, err := asked[[]wholeType](q, "device-types.list", nil)
 	if err != nil {
@@ -148,6 +157,7 @@ func typeRows(q *request) ([]typeRow, error) {
 }
 
 // count adds a device. The words are those of the verb device-types.availability.
+// A busy device counts as busy whatever its health is: it ends its job first.
 func (t *typeRow) count(d deviceRow, fit bool) {
 	if d.Health == "Retired" {
 		return
@@ -166,12 +176,14 @@ func (t *typeRow) count(d deviceRow, fit bool) {
 }
 
 // healthSum is how the health checks of a time went.
+// Canceled checks are in neither number: they proved nothing.
 type healthSum struct {
 	Title          string
 	Complete, Fail uint64
 }
 
 // typeData is what the page of a device type shows.
+// Sums and Waits are empty while the tables are away; NoJobs says why there are no jobs.
 type typeData struct {
 	typeRow
 	May     rights
@@ -195,6 +207,7 @@ func typePage(q *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
+	// The form of its address is the type's own, as its devices and jobs are listed by that.
 	if t.DeviceType != q.PathValue("name") { // an alias: one page has one address
 		return page{to: typeAddress(t.DeviceType)}, nil
 	}
@@ -218,6 +231,7 @@ func typePage(q *request) (page, error) {
 		d.NoJobs = err.Error()
 	}
 	d.Jobs, d.Count = found.Jobs, found.Count
+	// Waits are those of the last seven days, in seconds; nil where no job started, or the tables are away.
 	free, err := asked[struct {
 		Queued int `json:"queued"`
 		Waits  *struct {
@@ -242,6 +256,7 @@ func typePage(q *request) (page, error) {
 
 // sums counts the health checks of a day, a week and a month. One question counts them all: the tables take longer to
 // plan a question than to answer it.
+// The times go into the SQL as whole seconds, exact to a minute ([request.lately]), so that the answer can be kept.
 func (d *typeData) sums(q *request) {
 	times := []struct {
 		title string
@@ -274,6 +289,7 @@ func (d *typeData) sums(q *request) {
 }
 
 // templatePage shows the template of a type.
+// A type without a template of its own uses the lab's of that name, which is not shown here.
 func templatePage(q *request) (page, error) {
 	t, err := theType(q, q.PathValue("name"))
 	if err != nil {
@@ -285,6 +301,7 @@ func templatePage(q *request) (page, error) {
 }
 
 // plainTemplate is the template as a file.
+// LAVA renders it and calls it YAML; here the file is the Jinja2 that it was made of, which can be put back.
 func plainTemplate(q *request) (page, error) {
 	t, err := theType(q, q.PathValue("name"))
 	if err != nil {
@@ -323,6 +340,7 @@ func typeHealthHistory(q *request) (page, error) {
 }
 
 // typeEdit is what the editor of a device type shows.
+// AliasText is how the aliases stand in their field, with blanks between.
 type typeEdit struct {
 	wholeType
 	AliasText string
@@ -345,6 +363,7 @@ func editType(q *request) (page, error) {
 	return typeEditor(typeEdit{wholeType: t}), nil
 }
 
+// 0 is a type that was never configured; 24 hours is what the api makes of it.
 func typeEditor(d typeEdit) page {
 	d.AliasText, d.Units = strings.Join(d.Aliases, " "), []string{"hours", "jobs"}
 	if d.HealthFrequency == 0 {
@@ -365,12 +384,14 @@ func saveType(q *request) (page, error) {
 	d := typeEdit{wholeType: was, Looked: true}
 	d.Description, d.Architecture = strings.TrimSpace(text("description")), strings.TrimSpace(text("architecture"))
 	d.Aliases = strings.FieldsFunc(text("aliases"), func(r rune) bool { return r == ' ' || r == ',' })
+	// It is told after a preview as well, so that nobody saves what was looked at and is refused then.
 	var bad error // is told with the form, which keeps what was typed
 	if d.HealthFrequency, bad = strconv.Atoi(cmp.Or(strings.TrimSpace(text("health_frequency")), "0")); bad != nil || d.HealthFrequency < 0 {
 		bad = &Refusal{Code: "invalid", Field: "health_frequency", Message: "it is " + strconv.Quote(text("health_frequency")) + "; allowed are whole numbers from 1"}
 	}
 	d.HealthDenominator, d.HealthDisabled, d.Hidden = text("health_denominator"), q.PostForm.Has("health_disabled"), q.PostForm.Has("hidden")
 	d.Template, d.HealthCheck = text("template"), text("health_check")
+	// Each begins with its own line numbers, which is how one tells where the second begins.
 	d.Diff = append(diff(was.Template, d.Template), diff(was.HealthCheck, d.HealthCheck)...)
 	if text("do") != "save" && bad == nil {
 		return typeEditor(d), nil

@@ -10,6 +10,7 @@ import (
 )
 
 // configVersion is one version of a dictionary or of settings, as devices.config and its like tell it.
+// Seq is the fact that recorded it. Text is empty unless it was asked for by its version. Time is UTC.
 type configVersion struct {
 	Version int       `json:"version"`
 	Seq     uint64    `json:"seq"`
@@ -21,6 +22,7 @@ type configVersion struct {
 }
 
 // dictionaryData is what the page of a dictionary shows.
+// Render says which of the two tabs is shown (?rendered), so that each has an address.
 type dictionaryData struct {
 	wholeDevice
 	May      rights
@@ -32,6 +34,7 @@ type dictionaryData struct {
 }
 
 // rendered asks what workers get of a device's dictionary, and what the schema has against that.
+// An error is that it cannot be rendered at all; invalid is a sentence about what can.
 func rendered(q *request, name string) (config, invalid string, err error) {
 	out, err := asked[struct {
 		Config  string `json:"config"`
@@ -51,6 +54,7 @@ func dictionaryPage(q *request) (page, error) {
 		return page{}, &Refusal{Code: "not-found", Message: "device " + name + " has no dictionary yet"}
 	}
 	data := dictionaryData{wholeDevice: d, May: q.may("device/" + name), Source: linesOf(d.Dictionary), Extends: extends(d.Dictionary), Render: q.URL.Query().Has("rendered")}
+	// The source is shown all the same: it is what has to be mended.
 	config, invalid, err := rendered(q, name)
 	data.Rendered, data.Invalid = linesOf(config), invalid
 	if err != nil {
@@ -61,6 +65,8 @@ func dictionaryPage(q *request) (page, error) {
 }
 
 // extends is the template that a dictionary names.
+// It reads {% extends 'qemu.jinja2' %} by its first line's usual shape and answers "" for all else, such as a variable: it is a
+// link for people and decides nothing.
 func extends(text string) string {
 	_, rest, ok := strings.Cut(text, "extends")
 	if !ok {
@@ -74,6 +80,7 @@ func extends(text string) string {
 }
 
 // plainDictionary is the rendered dictionary as a file.
+// LAVA gives the rendered YAML here, not the source, as lava-run and scripts want it.
 func plainDictionary(q *request) (page, error) {
 	name := q.PathValue("name")
 	config, _, err := rendered(q, name)
@@ -84,6 +91,7 @@ func plainDictionary(q *request) (page, error) {
 }
 
 // historyData is what a page of versions shows.
+// From is 0 where there is nothing to compare with: all of To is new then.
 type historyData struct {
 	Versions []configVersion // the newest first
 	From, To int             // that are compared
@@ -93,6 +101,7 @@ type historyData struct {
 }
 
 // dictionaryHistory lists the versions of a dictionary and compares two of them.
+// LAVA keeps no versions of dictionaries.
 func dictionaryHistory(q *request) (page, error) {
 	name := q.PathValue("name")
 	d, err := history(q, "devices.config", name)
@@ -105,6 +114,7 @@ func dictionaryHistory(q *request) (page, error) {
 }
 
 // history asks for the versions of a configuration; the address says which two are compared, else the last two.
+// It serves devices, device types and workers, whose verbs (devices.config and so on) have the same shape.
 func history(q *request, verb, name string) (historyData, error) {
 	type config struct {
 		Versions []configVersion `json:"versions"`
@@ -117,6 +127,7 @@ func history(q *request, verb, name string) (historyData, error) {
 	if n := len(all.Versions); n > 0 {
 		d.To = all.Versions[n-1].Version
 		d.From = d.To - 1 // 0 is nothing, which the first version began from
+		// Versions count from 1 without a gap; the oldest may have aged out.
 		if d.From < all.Versions[0].Version {
 			d.From = 0
 		}
@@ -125,10 +136,12 @@ func history(q *request, verb, name string) (historyData, error) {
 				*into = v
 			}
 		}
+		// The list comes without texts, which together may be megabytes; the two that are compared are asked for alone.
 		texts, err := asked[config](q, verb, map[string]any{"name": name, "texts": slices.DeleteFunc([]int{d.From, d.To}, func(n int) bool { return n == 0 })})
 		if err != nil {
 			return d, err
 		}
+		// "" for a version that is not there, such as of an address that was typed: all of the other is new, or gone.
 		of := func(n int) string {
 			i := slices.IndexFunc(texts.Versions, func(v configVersion) bool { return v.Version == n })
 			if i < 0 {
@@ -145,6 +158,7 @@ func history(q *request, verb, name string) (historyData, error) {
 }
 
 // editData is what the editor of a dictionary shows.
+// Rendered are the lines that workers would get; Diff and Config are nil where nothing changes.
 type editData struct {
 	wholeDevice
 	Text, Comment string
@@ -161,6 +175,7 @@ type editData struct {
 }
 
 // editDevice opens the editor.
+// The verbs would refuse too, but only once somebody had written something.
 func editDevice(q *request) (page, error) {
 	d, err := theDevice(q, q.PathValue("name"))
 	if err != nil {
@@ -172,6 +187,7 @@ func editDevice(q *request) (page, error) {
 	return editor(q, editData{wholeDevice: d, Text: d.Dictionary, Base: d.Version}), nil
 }
 
+// Retired workers are not offered, unless the device hangs on one: the form would move it otherwise.
 func editor(q *request, d editData) page {
 	if workers, err := asked[[]workerRow](q, "workers.list", nil); err == nil {
 		for _, w := range workers {
@@ -186,6 +202,7 @@ func editor(q *request, d editData) page {
 }
 
 // saveDevice shows what a text would be as the device's dictionary, or records it.
+// Preview and saving are two buttons of one form, and both check; nothing is recorded that was not rendered first.
 func saveDevice(q *request) (page, error) {
 	d, err := theDevice(q, q.PathValue("name"))
 	if err != nil {
@@ -194,6 +211,7 @@ func saveDevice(q *request) (page, error) {
 	// Browsers send lines with CR LF; a dictionary has the line ends that it had.
 	text := strings.ReplaceAll(q.PostFormValue("dictionary"), "\r\n", "\n")
 	data := editData{wholeDevice: d, Text: text, Comment: strings.TrimSpace(q.PostFormValue("comment")), Looked: true}
+	// A form without it has base 0, and is taken for moved unless the device has no dictionary yet.
 	data.Base, _ = strconv.Atoi(q.PostFormValue("base"))
 	preview, err := asked[struct {
 		Config  string `json:"config"`
@@ -220,6 +238,7 @@ func saveDevice(q *request) (page, error) {
 		}
 		return p, nil
 	}
+	// Between this look and the record somebody may still be faster; the history shows both versions.
 	err = q.ask("devices.configure", map[string]any{"device": d.Device, "dictionary": text, "reason": data.Comment}, nil)
 	if errors.As(err, &no) && no.Code == "invalid" {
 		data.Wrong = err.Error()

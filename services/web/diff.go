@@ -3,6 +3,7 @@ package web
 import "strings"
 
 // diffLine is a line of a comparison.
+// A run of lines that is left out is one '@', without numbers.
 type diffLine struct {
 	Kind     byte // ' ' stays, '-' goes, '+' comes, '@' stands for lines that are not shown
 	Old, New int  // numbers, from 1; 0 where the line is not in that text
@@ -15,17 +16,21 @@ func (l diffLine) Class() string {
 }
 
 // Sign stands before the line, for those who do not see colours.
+// The first is a minus sign and not a hyphen; blank for lines that stay.
 func (l diffLine) Sign() string {
 	return map[byte]string{'-': "−", '+': "+", '@': "…"}[l.Kind]
 }
 
 // diffCells bounds the table of a comparison; texts that need more are shown as taken out and put in whole.
+// Each is an int of 8 bytes: 32 MiB for a moment. That is about 2,000 changed lines against 2,000.
 const diffCells = 4 << 20
 
 // diffAround is how many unchanged lines are shown around a change.
+// As diff -u has it.
 const diffAround = 3
 
 // diff compares two texts by lines; nil where they are equal.
+// A last line end that comes or goes is no difference by lines: then the result is one '@', and not nil.
 func diff(a, b string) []diffLine {
 	if a == b {
 		return nil
@@ -41,6 +46,8 @@ func linesOf(text string) []string {
 }
 
 // align finds the longest common lines.
+// Common beginnings and ends are cut off before, which is all there is of most changes; what is left is the classic table of the
+// longest common subsequence, filled from its end so that it can be walked from the beginning.
 func align(a, b []string) (out []diffLine) {
 	begin := 0
 	for begin < len(a) && begin < len(b) && a[begin] == b[begin] {
@@ -73,6 +80,7 @@ func align(a, b []string) (out []diffLine) {
 		case i < len(x) && j < len(y) && len(common) > 0 && x[i] == y[j]:
 			out = append(out, diffLine{' ', begin + i + 1, begin + j + 1, x[i]})
 			i, j = i+1, j+1
+		// Of two ways that are as good, lines that go stand before those that come, as people read a change.
 		case i < len(x) && (j == len(y) || len(common) == 0 || common[(i+1)*(len(y)+1)+j] >= common[i*(len(y)+1)+j+1]):
 			out = append(out, diffLine{'-', begin + i + 1, 0, x[i]})
 			i++
@@ -88,6 +96,7 @@ func align(a, b []string) (out []diffLine) {
 }
 
 // fold leaves out unchanged lines that are far from any change.
+// Near says of each line whether a change is within reach; a run of those that are not becomes one '@'.
 func fold(all []diffLine) (out []diffLine) {
 	near := make([]bool, len(all))
 	for i, l := range all {

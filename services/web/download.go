@@ -9,9 +9,12 @@ import (
 // a browser would run: types are named and not guessed, and all but pictures are saved rather than shown.
 
 // fileTypes are the media types of files by their format.
+// YAML's is that of RFC 9512. Of these browsers execute SVG alone, which may hold scripts: [chartPicture] sends a policy with it.
 var fileTypes = map[string]string{"csv": "text/csv; charset=utf-8", "yaml": "application/yaml", "json": "application/json", "svg": "image/svg+xml", "png": "image/png"}
 
 // download sends the bytes of a flow as a file. An error before its first byte is a page.
+// The flow is written as it comes, so a file may be larger than the memory. Its length is not known before, so it has no
+// Content-Length: only an aborted connection tells a client that it is cut.
 func (q *request) download(verb string, in any, name, format string) (page, error) {
 	begun := false
 	err := q.Stream(q.Context(), verb, in, func(_ map[string]string, body []byte) error {
@@ -29,10 +32,12 @@ func (q *request) download(verb string, in any, name, format string) (page, erro
 		return err
 	})
 	switch {
+	// net/http closes the connection and logs nothing for this value.
 	case err != nil && begun:
 		panic(http.ErrAbortHandler) // a file that ends early must not look whole
 	case err != nil:
 		return page{}, err
+	// A query that finds nothing has a file that is empty, with status 200.
 	case !begun:
 		q.w.Header().Set("Content-Type", fileTypes[format])
 	}
@@ -40,6 +45,7 @@ func (q *request) download(verb string, in any, name, format string) (page, erro
 }
 
 // safeFile keeps what every file system takes.
+// It also keeps quotes and line ends out of the header.
 func safeFile(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r) {
@@ -50,6 +56,7 @@ func safeFile(name string) string {
 }
 
 // file answers with a file to keep.
+// For texts that are at hand whole, of some hundred kilobytes at most.
 func (q *request) file(name, contentType, text string) page {
 	h := q.w.Header()
 	h.Set("Content-Type", contentType)
