@@ -6,12 +6,14 @@ import (
 )
 
 // bundleRoutes are the address of a job's bundle.
+// A route of its own and no view of the job's page, as its answer is a file for `strata run`.
 func bundleRoutes() []route {
 	return []route{{http.MethodGet, "/scheduler/job/{job}/bundle", bundleFile, "Bundle", "take all that reproduces a job away in one file"}}
 }
 
 // bundleFile sends a tar with all that reproduces a job without the lab, for a report of a fault. It is made whole
 // before a byte of it is sent: half a bundle is none.
+// It costs the disk a copy of the log, so only so many are made at a time; who waits in vain has gone by then.
 func bundleFile(q *request) (page, error) {
 	j, err := asked[shownJob](q, "jobs.show", map[string]any{"job": q.PathValue("job")})
 	if err != nil {
@@ -26,9 +28,11 @@ func bundleFile(q *request) (page, error) {
 	select {
 	case q.site.packing <- struct{}{}:
 		defer func() { <-q.site.packing }()
+	// The browser has closed: [Site.failed] answers nobody.
 	case <-q.Context().Done():
 		return page{}, q.Context().Err()
 	}
+	// These are set before it is known that there is one, as the first byte sends them.
 	h := q.w.Header()
 	h.Set("Content-Type", "application/x-tar")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -8,6 +8,7 @@ import (
 )
 
 // comparison is what differs between two jobs, of jobs.compare.
+// Same counts the cases that do not differ, which are not listed; Counts are by change, over all, also those that are not shown.
 type comparison struct {
 	Before   comparedJob `json:"before"`
 	After    comparedJob `json:"after"`
@@ -22,6 +23,7 @@ type comparison struct {
 }
 
 // comparedJob is one of two jobs.
+// Complete: all of its output was read. Until then what seems to be gone may still come.
 type comparedJob struct {
 	Job        events.JobID   `json:"job"`
 	Display    string         `json:"display"`
@@ -36,6 +38,7 @@ type comparedJob struct {
 }
 
 // Words is the verdict in words.
+// A job that is not judged yet has its health alone.
 func (c comparedJob) Words() string {
 	head, _, _ := verdictWords(c.Verdict, c.Cause)
 	if c.Verdict == "" {
@@ -45,6 +48,7 @@ func (c comparedJob) Words() string {
 }
 
 // caseDiff is a case that differs.
+// Was and Is are measurements, nil where there is none. Change is one of the words by which the page filters (?change=).
 type caseDiff struct {
 	Suite  string   `json:"suite"`
 	Set    string   `json:"set"`
@@ -58,11 +62,13 @@ type caseDiff struct {
 }
 
 // Tone is the colour of a change, "" for none.
+// What is neither better nor worse, such as a case that is new, has no colour.
 func (c caseDiff) Tone() string {
 	return map[string]string{"regression": "bad", "fix": "good", "absent": "warn"}[c.Change]
 }
 
 // compareData is what the page shows.
+// Found is nil while no other job is named, or where the two cannot be compared; then Wrong says why.
 type compareData struct {
 	shownJob
 	With  string // the other job, as it was asked for
@@ -73,6 +79,7 @@ type compareData struct {
 }
 
 // comparePage compares a job with an earlier one: the last comparable one where no other is named.
+// LAVA has no such page; the address lies below the job's. Which one is comparable judgement has said (docs/judgement.md).
 func comparePage(q *request) (page, error) {
 	j, err := asked[shownJob](q, "jobs.show", map[string]any{"job": q.PathValue("job")})
 	if err != nil {
@@ -100,6 +107,7 @@ func comparePage(q *request) (page, error) {
 }
 
 // compared asks for what differs. People name a job as it is displayed, such as 42.1; the verb wants its number.
+// The other job is asked for by the visitor's eyes too: a number that he may not see is one that there is not.
 func compared(q *request, with string, after events.JobID) (comparison, error) {
 	before, err := asked[struct {
 		Job events.JobID `json:"job"`

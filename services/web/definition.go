@@ -10,6 +10,7 @@ import (
 )
 
 // definitionData is a definition as its page shows it.
+// HasGroup: the job is a part of a group whose whole definition has a page of its own; Multinode: this is that page.
 type definitionData struct {
 	shownJob
 	Lines     []sourceLine
@@ -29,6 +30,8 @@ type sourceLine struct {
 }
 
 // jobTexts are the definitions of a job, of jobs.texts.
+// Definition is written anew by the lab; Original is what came, byte for byte, with its comments, but of a part of a group again
+// what the lab wrote. Multinode is what came for the group, "" of other jobs. Problems count the lines of Original.
 type jobTexts struct {
 	Definition string `json:"definition"`
 	Original   string `json:"original"`
@@ -36,6 +39,7 @@ type jobTexts struct {
 }
 
 // textsOf asks for the definitions of a job.
+// No text is no error: definitions age out of their stream, and erased ones are gone.
 func textsOf(q *request, job events.JobID) (jobTexts, error) {
 	all, err := asked[[]jobTexts](q, "jobs.texts", map[string]any{"jobs": []events.JobID{job}})
 	if err != nil || len(all) == 0 {
@@ -46,6 +50,7 @@ func textsOf(q *request, job events.JobID) (jobTexts, error) {
 
 // definitionPage shows a job's definition with numbered lines. Lines that a refusal names are marked with what it says;
 // of a job that failed, the action in which it did.
+// LAVA's addresses differ in the last word alone. Its anchors are #defline12; ours too, as the template writes them.
 func definitionPage(q *request) (page, error) {
 	j, err := asked[shownJob](q, "jobs.show", map[string]any{"job": q.PathValue("job")})
 	if err != nil {
@@ -75,6 +80,7 @@ func definitionPage(q *request) (page, error) {
 }
 
 // numbered takes a text apart.
+// A text without a line end at its end has as many lines as one with it.
 func numbered(text string) (lines []sourceLine) {
 	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		lines = append(lines, sourceLine{N: i + 1, Text: strings.TrimSuffix(line, "\r")})
@@ -83,6 +89,7 @@ func numbered(text string) (lines []sourceLine) {
 }
 
 // markProblems marks the lines that a refusal names.
+// Problems without a line, such as a device type that the lab lacks, stand on the job's page alone.
 func (d *definitionData) markProblems() {
 	for _, p := range d.Problems {
 		if p.Line < 1 || p.Line > len(d.Lines) {
@@ -102,11 +109,13 @@ func (d *definitionData) markProblems() {
 
 // markAction marks the action of the definition that the failing action of the pipeline came from: its level begins with
 // the place among the actions, from 1.
+// It is a help to the eye: where anything about it cannot be known, nothing is marked.
 func (d *definitionData) markAction(q *request, text string) {
 	outline, err := asked[logOutline](q, "log.outline", map[string]any{"job": d.Job})
 	if err != nil {
 		return
 	}
+	// The same rule as on the job's page, so that both name the same action.
 	v := verdictPanel{Tone: "bad", Action: d.Judgement.Action}
 	v.place(&jobData{Log: outline})
 	level, name, _ := strings.Cut(v.Action, " ")
@@ -120,6 +129,7 @@ func (d *definitionData) markAction(q *request, text string) {
 	if actions == nil || n < 1 || n > len(actions.Items) {
 		return
 	}
+	// Lines of the parser count from 1. An action ends where the next one begins, the last where the list does.
 	from, to := actions.Items[n-1].Line, len(d.Lines)
 	if n < len(actions.Items) {
 		to = actions.Items[n].Line - 1

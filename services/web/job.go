@@ -11,6 +11,7 @@ import (
 )
 
 // jobRoutes are the pages of one job, and what is done with it there.
+// Each {job} may be a number or a part's name, 41.2, which the api resolves; the addresses are LAVA's but for compare.
 func jobRoutes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
@@ -27,6 +28,7 @@ func jobRoutes() []route {
 }
 
 // shownJob is a job as jobs.show tells it: what the page uses of it.
+// Times are nil until they come. Lines and Cases are 0 until all output was read (Complete); Display is what people call the job.
 type shownJob struct {
 	Job         events.JobID      `json:"job"`
 	Display     string            `json:"display"`
@@ -66,6 +68,7 @@ type shownJob struct {
 }
 
 // judgement is what the end of a job means.
+// Text is the line of its evidence, and Next what to do about it, a sentence; either may be empty.
 type judgement struct {
 	events.JobJudged
 	Text string `json:"text"`
@@ -73,6 +76,7 @@ type judgement struct {
 }
 
 // jobPart is a job of the same multinode group.
+// The job itself is among its group's parts.
 type jobPart struct {
 	Job     events.JobID `json:"job"`
 	Display string       `json:"display"`
@@ -83,6 +87,7 @@ type jobPart struct {
 }
 
 // jobAttempt is a job that this one is tried again as, or was.
+// All attempts are listed, this one too, the first one first.
 type jobAttempt struct {
 	Job       events.JobID `json:"job"`
 	State     string       `json:"state"`
@@ -93,14 +98,17 @@ type jobAttempt struct {
 }
 
 // Over tells whether the job has come to its end.
+// Rejected is a state of the api's alone: LAVA has no job for a definition that it refuses.
 func (j shownJob) Over() bool { return j.State == "Finished" || j.State == "Rejected" }
 
 // Waits tells whether the job has no device yet.
+// A job that is Scheduled has a device, but its worker has not begun: it has said nothing yet.
 func (j shownJob) Waits() bool {
 	return j.State == "Submitted" || j.State == "Scheduling" || j.State == "Scheduled"
 }
 
 // jobData is what the page of a job shows.
+// Of Waiting, Verdict and Source one is set by how the job stands; a running job has none of them and shows its tree and log.
 type jobData struct {
 	shownJob
 	Row     projections.SelectedJob // its comment, its failure tags, who may see it
@@ -129,6 +137,7 @@ type tab struct {
 }
 
 // jobPage shows a job: its verdict and why first, then what it did, then its log.
+// The order is that of the questions that somebody comes with: what became of it, why, where, what now.
 func jobPage(q *request) (page, error) {
 	d, err := gatherJob(q)
 	if err != nil {
@@ -137,12 +146,14 @@ func jobPage(q *request) (page, error) {
 	p := page{template: "job", title: d.Display + " " + d.Name, data: d, wide: true, styles: []string{"job.css"},
 		live: "job/" + d.Job.String() + " result/" + d.Job.String(), help: "judgement", crumbs: []crumb{{"Jobs", "/scheduler/alljobs"}, {d.Display, ""}}}
 	if d.Waits() {
+		// Which is a page drawn anew at every fact of the lab, but for as long as the job waits.
 		p.live = "*" // its place hangs on others
 	}
 	if d.Source != nil {
 		p.styles = append(p.styles, "definition.css")
 	}
 	if d.Tab == "log" && !d.Waits() && d.State != "Rejected" {
+		// The viewer's style sheet first: the page's own puts it into its place.
 		p.scripts = []string{"log-view.js"}
 		p.styles = []string{"log-view.css", "job.css"}
 	}
@@ -151,6 +162,7 @@ func jobPage(q *request) (page, error) {
 
 // gatherJob asks for all that the page shows. Only the job itself has to be there: what else is away leaves its
 // place empty, because a page about a failure is needed most when something is broken.
+// Its questions go one after the other, as each next one hangs on how the job stands.
 func gatherJob(q *request) (jobData, error) {
 	d := jobData{Tab: "log"}
 	named := map[string]any{"job": q.PathValue("job")}
@@ -174,6 +186,7 @@ func gatherJob(q *request) (jobData, error) {
 		d.Waiting = waiting(q, d.shownJob)
 		return d, nil
 	}
+	// Without an outline there is no tree; the verdict stands on what was judged, and needs neither.
 	if d.Log, err = asked[logOutline](q, "log.outline", id); err != nil {
 		d.LogAway = err.Error()
 	}
@@ -187,6 +200,7 @@ func gatherJob(q *request) (jobData, error) {
 }
 
 // chooseTab asks for what the chosen view shows beside the rest.
+// Views are links with an address each, so that they work without scripts and can be sent to somebody; log is the one without.
 func (d *jobData) chooseTab(q *request) error {
 	names := []tab{{Name: "log", Text: "Log"}, {Name: "results", Text: "Results"}, {Name: "timing", Text: "Timing"},
 		{Name: "inputs", Text: "Device and environment"}, {Name: "files", Text: "Files"}}
@@ -219,6 +233,7 @@ func (d *jobData) chooseTab(q *request) error {
 			return err
 		}
 		d.Files = files.Files
+	// Unlike the parts around it a view that was asked for is an error where it cannot be had.
 	case "inputs":
 		in, err := asked[jobInputs](q, "jobs.inputs", id)
 		if err != nil {
@@ -230,6 +245,7 @@ func (d *jobData) chooseTab(q *request) error {
 }
 
 // viewLog asks for the lines around the evidence. A page that live.js asks for needs none: the viewer is there.
+// The verdict's line, if there is one, is among the thousand that stand in the page, and the viewer begins there.
 func (d *jobData) viewLog(q *request) {
 	if q.Header.Get(liveHeader) != "" {
 		return
@@ -246,6 +262,8 @@ func (d *jobData) viewLog(q *request) {
 }
 
 // jobInputs is what a job was given, of jobs.inputs.
+// Config is the device's, rendered; the three below it are the worker's. At is the fact by which they held, Version the release
+// of the lab that answers and not of the one that ran the job; Notes say what could not be had.
 type jobInputs struct {
 	Definition string   `json:"definition"`
 	Config     string   `json:"config"`
@@ -258,6 +276,8 @@ type jobInputs struct {
 }
 
 // logOutline is what a job's log is made of, of log.outline.
+// Lines are counted from 0 and Levels count them by LAVA's words; Done says that the job says no more. Findings are lines that
+// rules found something in, such as panic, in their order.
 type logOutline struct {
 	Lines    uint64            `json:"lines"`
 	Done     bool              `json:"done"`
@@ -271,6 +291,7 @@ type logOutline struct {
 }
 
 // suiteSum is what a suite of a job came to.
+// Within their kind cases keep the order in which they were recorded.
 type suiteSum struct {
 	Name   string
 	Counts outcomeCounts
@@ -278,6 +299,7 @@ type suiteSum struct {
 }
 
 // outcomeCounts counts cases by how they ended.
+// Unknown is also what a word that is none of the others counts as.
 type outcomeCounts struct{ Pass, Fail, Skip, Unknown int }
 
 // All is how many there are.
@@ -298,6 +320,7 @@ func (c *outcomeCounts) add(o events.Outcome) {
 
 // sumSuites sorts cases into their suites, by name, with what failed first. The suite "lava" tells of the pipeline, which has a place of its own: it
 // does not count.
+// All counts what was tested alone: with the steps of its pipeline any job would seem tested.
 func sumSuites(cases []events.Case) (suites []suiteSum, all outcomeCounts) {
 	at := map[string]int{}
 	for _, c := range cases {
@@ -322,6 +345,7 @@ func sumSuites(cases []events.Case) (suites []suiteSum, all outcomeCounts) {
 	return suites, all
 }
 
+// For a stable sort: 0 before 1.
 func failedFirst(c events.Case) int {
 	if c.Result == events.Fail {
 		return 0
@@ -330,6 +354,7 @@ func failedFirst(c events.Case) int {
 }
 
 // lavaLast is what suites are sorted by: what somebody tested matters more than the pipeline.
+// U+FFFF is behind every letter in the order of bytes.
 func lavaLast(suite string) string {
 	if suite == "lava" {
 		return "\uffff"

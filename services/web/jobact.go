@@ -7,11 +7,13 @@ import (
 )
 
 // backToJob is where forms of a job lead: its page, or the one that the form stood on, such as a list.
+// A field named back is only followed on this site ([onSite]).
 func backToJob(q *request, note string) page {
 	return page{to: q.back("/scheduler/job/" + url.PathEscape(q.PathValue("job"))), note: note}
 }
 
 // cancelJob asks for a job's end. The job is over only when its worker says so; until then it is Canceling.
+// LAVA's address takes no reason; a form without one sends none.
 func cancelJob(q *request) (page, error) {
 	err := q.ask("jobs.cancel", map[string]any{"job": q.PathValue("job"), "reason": strings.TrimSpace(q.PostFormValue("reason"))}, nil)
 	if err != nil {
@@ -38,8 +40,10 @@ func failJob(q *request) (page, error) {
 }
 
 // setPriority gives a waiting job another place in the queue.
+// LAVA's address and field, for which its own templates have no control.
 func setPriority(q *request) (page, error) {
 	text := strings.TrimSpace(q.PostFormValue("priority"))
+	// The words are those of definitions; a number may be anything from 0 to 100.
 	words := map[string]string{"low": "0", "medium": "50", "high": "100"}
 	if n, ok := words[strings.ToLower(text)]; ok {
 		text = n
@@ -55,6 +59,7 @@ func setPriority(q *request) (page, error) {
 }
 
 // annotateJob keeps what somebody says of a failure.
+// The fields are LAVA's. Its failure tags come from a list that staff keeps; here any word is one.
 func annotateJob(q *request) (page, error) {
 	// The form has the whole note: an empty comment takes the comment away.
 	tags := strings.FieldsFunc(q.PostFormValue("failure_tags"), func(r rune) bool { return r == ',' || r == ' ' })
@@ -67,6 +72,7 @@ func annotateJob(q *request) (page, error) {
 
 // toggleFavourite stars a job, or takes its star away. The address is LAVA's, which has one for both; so how it stands is read
 // first. A second click in another window undoes the first.
+// jobs.show is asked before the refusal: a job that the visitor may not see is one that there is not, also for who has no name.
 func toggleFavourite(q *request) (page, error) {
 	job, err := asked[shownJob](q, "jobs.show", map[string]any{"job": q.PathValue("job")})
 	if err != nil {

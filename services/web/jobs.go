@@ -16,6 +16,7 @@ import (
 )
 
 // jobSearch asks the verb jobs.find.
+// Limit is 1 to 10,000; 0 is 50. Count alone asks for the number.
 type jobSearch struct {
 	Terms  []projections.JobTerm  `json:"terms,omitempty"`
 	Order  []projections.JobOrder `json:"order,omitempty"`
@@ -25,17 +26,20 @@ type jobSearch struct {
 }
 
 // foundJobs answers it.
+// A job that was tried again is as many rows as attempts: pages tell them apart, LAVA's interfaces ask for them as one.
 type foundJobs struct {
 	Jobs  []projections.SelectedJob `json:"jobs"`
 	Count uint64                    `json:"count"` // of all that meet the conditions
 }
 
 // findJobs asks for jobs by conditions, as of now.
+// Jobs that were refused on submission are left out by the api, unless a condition asks for them.
 func findJobs(q *request, in jobSearch) (foundJobs, error) {
 	return asked[foundJobs](q, "jobs.find", in)
 }
 
 // jobList is one of LAVA's lists of jobs: which jobs it has, and in which order where nobody asks for another.
+// path is below /scheduler/ and LAVA's, title the heading, about the end of the sentence "find a job among".
 type jobList struct {
 	path, title, about string
 	terms              func(q *request) []projections.JobTerm
@@ -44,11 +48,13 @@ type jobList struct {
 	more               bool   // it also has the column of errors
 }
 
+// In compares whole words and not parts of them.
 func in(field string, values ...string) projections.JobTerm {
 	return projections.JobTerm{Field: field, Op: projections.TermIn, Values: values}
 }
 
 // jobLists are the lists, with LAVA's addresses.
+// The queue has a page of its own, as it tells why each job waits. The orders are LAVA's.
 func jobLists() []jobList {
 	active := func(*request) []projections.JobTerm {
 		return []projections.JobTerm{in("state", "Running", "Canceling")}
@@ -61,6 +67,7 @@ func jobLists() []jobList {
 	of := func(terms ...projections.JobTerm) func(*request) []projections.JobTerm {
 		return func(*request) []projections.JobTerm { return terms }
 	}
+	// The three kinds are those that the lab is to blame for, in LAVA's words.
 	errors := []projections.JobTerm{in("health", "Incomplete"), in("error_type", "Configuration", "Infrastructure", "Bug")}
 	return []jobList{
 		{path: "alljobs", title: "Jobs", about: "every job", terms: of(), order: "-id"},
@@ -79,6 +86,7 @@ func jobLists() []jobList {
 // jobListRoutes are the addresses of the lists.
 func jobListRoutes() (out []route) {
 	for _, l := range jobLists() {
+		// The loop variable is a new one in each turn, so that each route has its own list.
 		out = append(out, route{http.MethodGet, "/scheduler/" + l.path, func(q *request) (page, error) { return l.page(q) }, l.title, "find a job among " + l.about})
 	}
 	return append(out, route{http.MethodPost, "/scheduler/favorite-jobs", func(q *request) (page, error) {
@@ -87,6 +95,7 @@ func jobListRoutes() (out []route) {
 }
 
 // favourites are the jobs that somebody keeps: of the visitor, or of the user that the address names.
+// Anybody's may be looked at, as in LAVA; the api leaves out jobs that the visitor may not see.
 func favourites(q *request) []projections.JobTerm {
 	user := q.Name
 	if name := q.URL.Query().Get("username"); name != "" {
@@ -108,6 +117,7 @@ func favourites(q *request) []projections.JobTerm {
 }
 
 // jobFilter is a filter that an address of a list may have: LAVA's name of it, and the words above its field.
+// An address may have filters that the page has no field for (id, submit_time, end_time): those two have one once they are used.
 type jobFilter struct {
 	Name, Title string
 	Value       string
@@ -115,6 +125,7 @@ type jobFilter struct {
 }
 
 // jobListData is what a list shows.
+// From counts rows from 0. Before and After are "" at the ends. Set says whether to offer a way back to the whole list.
 type jobListData struct {
 	jobList
 	Title   string
@@ -149,20 +160,24 @@ func (d jobListData) Marked(text string) template.HTML {
 }
 
 // savedView is a list that has a name.
+// At marks the one that is shown (aria-current).
 type savedView struct {
 	Text, To string
 	At       bool
 }
 
 // jobWords are LAVA's words to filter by: states and how jobs ended.
+// Scheduling is missing, as LAVA has no such choice; an address may have it all the same.
 func jobWords() []string {
 	return []string{"Submitted", "Scheduled", "Running", "Canceling", "Complete", "Incomplete", "Canceled"}
 }
 
 // mostPages is the last page that a list is asked for: with the most rows of a page it is behind every job of a lab.
+// A million pages of a thousand rows are a billion: a 32-bit offset would just hold it.
 const mostPages = 1_000_000
 
 // page shows the list as its address asks: ?search=, ?state=, ?device= …, ?sort=, ?length=, ?page=.
+// Its length is not the profile's, as in LAVA: its job lists always begin with 25.
 func (l jobList) page(q *request) (page, error) {
 	if l.mine && !q.SignedIn && q.URL.Query().Get("username") == "" {
 		return page{}, &Refusal{Code: "not-found", Message: "there is nobody whose jobs these could be: sign in first"}
@@ -221,6 +236,7 @@ func (l jobList) page(q *request) (page, error) {
 }
 
 // jobColumns are the columns of a list, as LAVA's addresses call them.
+// The template has a cell for each, in this order, and "jobcolumn" their heads.
 func jobColumns() []string {
 	return []string{"id", "state", "device", "device_type", "description", "submitter", "submit_time", "end_time"}
 }
@@ -229,6 +245,7 @@ func jobColumns() []string {
 func sortable() []string { return []string{"id", "submit_time", "end_time"} }
 
 // sortHead is the head of a column.
+// The first click sorts downwards, as the newest are wanted more often than the oldest.
 func sortHead(asked url.Values, column, by string, down bool) head {
 	h := head{Title: column, To: with(asked, "sort", "-"+column)}
 	switch {
@@ -243,6 +260,7 @@ func sortHead(asked url.Values, column, by string, down bool) head {
 }
 
 // filters reads the filters of an address, LAVA's names and ours.
+// All that are given have to hold, as in LAVA; what it calls requested_device_type is device_type of the tables.
 func (d *jobListData) filters(asked url.Values, now time.Time) (terms []projections.JobTerm) {
 	for _, f := range []struct{ name, title, field string }{
 		{"description", "Name", "description"}, {"submitter", "Submitter", "submitter"}, {"device", "Device", "device"},
@@ -311,6 +329,7 @@ func (d *jobListData) find(q *request, search jobSearch) (foundJobs, error) {
 }
 
 // savedViews are the visitor's queries of jobs, which are filters with a name.
+// The verb lists those that others have published as well; here one's own are meant.
 func savedViews(q *request) (views []savedView) {
 	if !q.SignedIn {
 		return nil

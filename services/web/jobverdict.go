@@ -10,6 +10,8 @@ import (
 
 // verdictPanel is what stands first on the page of a job that is over: who has to act, why, and what to do next.
 // Somebody who has never seen the job understands it by this alone.
+// Who, Class and Error may be empty, and Line and ActionAt nil: then the panel has a line less. It has to fit the first view
+// of 1280×800 with all of them.
 type verdictPanel struct {
 	Shown     bool
 	Tone      string // good, bad, warn, off
@@ -36,12 +38,14 @@ type verdictPanel struct {
 }
 
 // foundLine is another line of the log that says that something was wrong.
+// Kind is in words; Line leads into the log.
 type foundLine struct {
 	Line uint64
 	Kind string
 }
 
 // issueShown is a known issue that shows in a job.
+// Line is nil for an issue known by a case and not by a line.
 type issueShown struct {
 	Number events.IssueID
 	Title  string
@@ -57,6 +61,7 @@ type changeCount struct {
 }
 
 // verdictOfJob puts a job's end into words.
+// Where the job is judged the judgement speaks; before that, or for a job from before there were judgements, the dispatcher's error.
 func verdictOfJob(q *request, d *jobData) verdictPanel {
 	j := d.shownJob
 	if !j.Over() {
@@ -67,9 +72,11 @@ func verdictOfJob(q *request, d *jobData) verdictPanel {
 	switch {
 	case j.State == "Rejected":
 		v.Head, v.Who, v.Class = "Rejected: the definition is not valid", "", "Job"
+		// Rejected is neither the lab's fault nor the device's, so nobody else has to act.
 		v.Next, v.Help = "Correct the definition at the marked lines and submit it again.", "definition"
 		v.Problems = slices.Clone(v.Problems)
 		for i := range v.Problems {
+			// Only the path that the sentence has already is left out.
 			if p := &v.Problems[i]; strings.Contains(p.Message, p.Path) {
 				p.Path = "" // LAVA's words name it
 			}
@@ -92,6 +99,7 @@ func verdictOfJob(q *request, d *jobData) verdictPanel {
 		v.Findings = append(v.Findings, foundLine{f.Line, causeWords(f.Kind)})
 	}
 	if len(v.Findings) > 4 {
+		// Four more lines are as many as the panel has room for; the outline of the log has all.
 		v.Findings = v.Findings[:4]
 	}
 	v.place(d)
@@ -112,6 +120,7 @@ func (v *verdictPanel) unjudged(d *jobData) {
 	v.Pending = true
 	v.Head, v.Next = "Failed", "The log is being judged; this page shows the cause as soon as it is known."
 	switch d.Health {
+	// What completed may have failed tests all the same: that is for the judgement to say.
 	case "Complete":
 		v.Head, v.Tone, v.Next = "Complete", "good", ""
 	case "Canceled":
@@ -128,6 +137,7 @@ func (v *verdictPanel) unjudged(d *jobData) {
 }
 
 // place finds the failing action in the pipeline: the one that the judgement names, else the innermost that failed.
+// Of several that match the last that failed counts, as retries come one after the other.
 func (v *verdictPanel) place(d *jobData) {
 	if v.Tone == "good" || v.Tone == "off" && v.Action == "" {
 		return
@@ -152,6 +162,7 @@ func (v *verdictPanel) place(d *jobData) {
 }
 
 // tests names the test cases that failed, of a job whose pipeline went through.
+// Where an action failed, cases failed by it, and naming them would lead away from it.
 func (v *verdictPanel) tests(d *jobData) {
 	const most = 3 // the panel has to stay in the first view
 	if v.Action != "" {
@@ -170,6 +181,7 @@ func (v *verdictPanel) tests(d *jobData) {
 }
 
 // quote reads the evidence line from the log, where the answer had no text of it.
+// levels is an empty list and not left out: all levels are wanted, whatever the viewer was told last.
 func (v *verdictPanel) quote(q *request, job events.JobID) {
 	if v.Line == nil || v.Text != "" {
 		return
@@ -191,6 +203,7 @@ func (v *verdictPanel) quote(q *request, job events.JobID) {
 }
 
 // changed lists what changed since the comparable job before.
+// What got worse stands first; a link behind them leads to the page that compares.
 func (v *verdictPanel) changed(n events.ChangeCounts) {
 	for _, c := range []struct {
 		n               int
@@ -210,6 +223,7 @@ func (v *verdictPanel) changed(n events.ChangeCounts) {
 }
 
 // issues names the known issues that show.
+// An issue that was forgotten since keeps its number here: the judgement is a fact and stays.
 func (v *verdictPanel) issues(q *request, matches []events.IssueMatch) {
 	known, err := asked[[]events.KnownIssueAdded](q, "issues.list", nil)
 	if err != nil {
@@ -227,6 +241,7 @@ func (v *verdictPanel) issues(q *request, matches []events.IssueMatch) {
 }
 
 // verdictWords says a verdict for people: a head, who has to act, and its tone.
+// Tones: bad is the job's own fault, warn the lab's, so that the two are told apart in a list at a glance.
 func verdictWords(v events.Verdict, c events.Cause) (head, who, tone string) {
 	switch v {
 	case events.VerdictPass:
@@ -240,6 +255,7 @@ func verdictWords(v events.Verdict, c events.Cause) (head, who, tone string) {
 }
 
 // classOf is the class of error that a verdict amounts to, where the dispatcher named none.
+// They are LAVA's kinds of error, by which its users have learned to ask who is to blame.
 func classOf(v events.Verdict, c events.Cause) string {
 	switch {
 	case v == events.VerdictInfra && c == events.CauseSettings:
@@ -255,6 +271,7 @@ func classOf(v events.Verdict, c events.Cause) string {
 }
 
 // causeWords is a cause as people say it.
+// A cause that a later release adds is shown by its own word until it has one here.
 func causeWords(c events.Cause) string {
 	words := map[events.Cause]string{
 		events.CauseTestFailed: "a test failed", events.CauseTestTimeout: "a test did not end in time", events.CauseTestRun: "a test could not be run",
@@ -276,6 +293,7 @@ func causeWords(c events.Cause) string {
 }
 
 // waitPanel is what stands first on the page of a job that waits.
+// Place counts from 1 among the jobs that ask for the same devices; Over says what a job does that no longer waits.
 type waitPanel struct {
 	Summary  string   `json:"summary"`
 	Place    int      `json:"place"`
@@ -294,6 +312,7 @@ type waitPanel struct {
 }
 
 // waiting says why a job waits, and how long it may.
+// Without an answer the sentence of jobs.show stands in its place: it is shorter, and there.
 func waiting(q *request, j shownJob) *waitPanel {
 	w, err := asked[waitPanel](q, "jobs.why", map[string]any{"job": j.Job})
 	if err != nil {

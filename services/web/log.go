@@ -13,6 +13,7 @@ import (
 )
 
 // logRoutes are the addresses of a job's log on a page of its own.
+// LAVA has the log on the job's page alone, with the same anchors; the plain text at log_file/plain is REST's.
 func logRoutes() []route {
 	return []route{
 		{http.MethodGet, "/scheduler/job/{job}/log", logPage, "Log", "read a job's log in the whole window"},
@@ -21,10 +22,12 @@ func logRoutes() []route {
 
 // LogView is what the template "log-view" shows: the viewer of static/log-view.js, and inside it what the viewer draws
 // first, and some lines for browsers without scripts.
+// Its fields become the attributes of <log-view>, which static/log-view.js lists with what they mean.
 type LogView struct {
-	Job      uint64
-	Display  string
-	Line     *uint64 // where it begins; nil leaves that to the viewer
+	Job     uint64
+	Display string
+	Line    *uint64 // where it begins; nil leaves that to the viewer
+	// Line and Evidence are pointers, as 0 is a line.
 	Evidence *uint64 // line that the verdict stands on
 	Runs     bool    // the job still says something
 	Console  bool    // the visitor may take over its console
@@ -32,8 +35,11 @@ type LogView struct {
 	Note     string  // a sentence above it: why it is not what was asked for
 	// Seen is the answer to the question that the viewer would ask first: with it in the page the log is drawn one
 	// round trip earlier. An address with a line (#L12) asks for another place, which only the browser knows.
-	Seen   json.RawMessage
-	Lines  plainLines
+	// It is an answer of log.lines as it came, and stands in a <script type="application/json">, which is data and no script to the
+	// policy; html/template escapes it there so that no line of a console can end the element.
+	Seen  json.RawMessage
+	Lines plainLines
+	// From and Of count rows, which are lines unless parts of files are hidden among them.
 	From   uint64 // first line that stands inside
 	Of     uint64 // lines that there are
 	Places []logPlace
@@ -43,6 +49,7 @@ type LogView struct {
 func (v LogView) Last() uint64 { return max(v.From+uint64(len(v.Lines)), 1) - 1 }
 
 // plainLine is a line as it stands on the page.
+// N counts from 0, as everywhere in a log, and the anchor #L12 names it.
 type plainLine struct {
 	N     uint64
 	Level string
@@ -55,6 +62,7 @@ type plainLines []plainLine
 
 // HTML writes the items of the list that templates/_log.html begins. A template takes ten times as long for a thousand
 // lines, which everybody would wait for: few have no scripts.
+// 160 bytes are about what a line of a console has with its tags: one growth of the buffer, and no copying.
 func (l plainLines) HTML() template.HTML {
 	var out strings.Builder
 	out.Grow(160 * len(l))
@@ -73,9 +81,11 @@ type logPlace struct {
 }
 
 // pageLines is how many lines a page without scripts has: two of the pieces that static/log-rows.js asks for.
+// Larger pages would hold up the first paint of those who have scripts, and none of them reads these lines.
 const pageLines = 1000
 
 // logLines answers verb log.lines.
+// Rows are what there is to show, Lines what the job has said; Of is set while the lab still copies the log: how many there will be.
 type logLines struct {
 	First   uint64            `json:"first"`
 	Rows    uint64            `json:"rows"`
@@ -95,6 +105,7 @@ type logRecord struct {
 
 // logView asks for the lines that stand inside the viewer: a thousand from a line on, or the last where from is nil.
 // A line behind the end shows the end, with a note.
+// With a line, pages begin at multiples of a thousand, so that the ways between them meet.
 func logView(q *request, job uint64, display string, from *uint64) (LogView, error) {
 	v := LogView{Job: job, Display: display}
 	ask := map[string]any{"job": job, "count": pageLines}
@@ -111,6 +122,7 @@ func logView(q *request, job uint64, display string, from *uint64) (LogView, err
 	if err := json.Unmarshal(text, &got); err != nil {
 		return v, fmt.Errorf("read lines of the log: %w", err)
 	}
+	// It asks for the end in its turn, which is always there, so this goes no deeper than once.
 	if last := max(got.Rows, got.Of); from != nil && *from >= last && (last > 0 || got.Done) {
 		v, err = logView(q, job, display, nil)
 		v.Note = fmt.Sprintf("Line %d is not there", *from)
@@ -133,6 +145,7 @@ func logView(q *request, job uint64, display string, from *uint64) (LogView, err
 		}
 		line := plainLine{N: r.N, Level: r.Level, At: r.At, Text: string(r.Message)}
 		if json.Unmarshal(r.Message, &line.Text) != nil {
+			// As JSON: the viewer puts results into words, but without scripts their fields say enough.
 			line.Text = string(r.Message) // a result
 		}
 		if r.Level == "lost" {
@@ -145,6 +158,7 @@ func logView(q *request, job uint64, display string, from *uint64) (LogView, err
 }
 
 // logPlaces are the ways from a thousand lines to others.
+// A way that would lead to where one is, is left out.
 func logPlaces(display string, from, of uint64) (out []logPlace) {
 	to := func(text string, line uint64) {
 		out = append(out, logPlace{text, fmt.Sprintf("/scheduler/job/%s/log?from=%d", url.PathEscape(display), line)})
@@ -163,6 +177,7 @@ func logPlaces(display string, from, of uint64) (out []logPlace) {
 }
 
 // logPage is the log in the whole window.
+// Line numbers beyond 53 bits would be rounded by the scripts that read them.
 func logPage(q *request) (page, error) {
 	var j struct {
 		Job     uint64 `json:"job"`
@@ -194,6 +209,7 @@ func logPage(q *request) (page, error) {
 			return page{}, err
 		}
 	}
+	// The same question as on the job's page ([jobData.viewLog]); the api asks for the right once more when somebody types.
 	v.Console = v.Runs && q.SignedIn && q.may("job/"+strconv.FormatUint(j.Job, 10)).Change()
 	return page{template: "log", title: "Log of job " + j.Display, data: v, wide: true, styles: []string{"log-view.css"}, scripts: []string{"log-view.js"},
 		help: "the-log", crumbs: []crumb{{"Jobs", "/scheduler/alljobs"}, {j.Display, "/scheduler/job/" + url.PathEscape(j.Display)}, {"Log", ""}}}, nil

@@ -12,6 +12,7 @@ import (
 )
 
 // searchRoutes find things by what somebody types.
+// LAVA searches within lists alone; the field in the bar of every page leads here.
 func searchRoutes() []route {
 	return []route{
 		{http.MethodGet, "/search", searchPage, "Search", "find a job, a device or a worker by its name, or a line in any log"},
@@ -19,6 +20,8 @@ func searchRoutes() []route {
 }
 
 // searchResult is what the search shows.
+// Since, Devices and Types are as they were typed, to be shown again. Stopped says why the page ends early, AgedOut that older
+// logs are gone, Trouble why there are no lines at all; each is "" where there is nothing to say.
 type searchResult struct {
 	Text, Kind, Since string
 	Devices, Types    string
@@ -35,9 +38,11 @@ type searchResult struct {
 }
 
 // found is a device, a worker or a type.
+// Kind is in words.
 type found struct{ Kind, Name, To string }
 
 // logHit is a line of a log, with those around it.
+// To leads to the line in its job's log, which scripts scroll to; NewJob puts a heading above it.
 type logHit struct {
 	projections.Hit
 	Text   template.HTML // the line, with what was searched for marked
@@ -46,6 +51,7 @@ type logHit struct {
 }
 
 // searchPage finds things by their names and lines in logs. A number is the way to a job.
+// Everything that is asked stands in the address, so a search can be sent to somebody or kept as a bookmark.
 func searchPage(q *request) (page, error) {
 	asking := q.URL.Query()
 	d := searchResult{Text: strings.TrimSpace(asking.Get("q")), Kind: oneOf(asking.Get("kind"), "words", "words", "phrase", "substring", "regex"),
@@ -67,6 +73,7 @@ func searchPage(q *request) (page, error) {
 }
 
 // jobAddress is the page of a job that a text names: 42, #42, or 41.2 of a multinode job.
+// It does not ask whether there is such a job: its page says so. The part's number has 16 bits, which no group reaches.
 func jobAddress(text string) string {
 	text = strings.TrimPrefix(text, "#")
 	whole, part, isPart := strings.Cut(text, ".")
@@ -83,6 +90,7 @@ func jobAddress(text string) string {
 const mostThings = 10
 
 // findThings finds what has the text in its name. What cannot be asked is left out.
+// Names are looked for in any case, and as a part: nobody remembers how a board was spelled.
 func (q *request) findThings(d *searchResult) {
 	wanted := strings.ToLower(d.Text)
 	named := map[string]int{} // things so far, by kind
@@ -93,6 +101,7 @@ func (q *request) findThings(d *searchResult) {
 		}
 	}
 	if devices, err := asked[[]deviceRow](q, "devices.list", nil); err == nil {
+		// true until its type has been looked at once.
 		types := map[string]bool{} // that devices have: a lab knows hundreds of which it has none
 		for _, one := range devices {
 			add("device", one.Device, "/scheduler/device/")
@@ -118,6 +127,7 @@ func (q *request) findThings(d *searchResult) {
 }
 
 // findLines searches the logs of all jobs that the visitor may see.
+// One line around each hit, fifty hits a page; what is behind is asked for from the place where this page ended (after).
 func (q *request) findLines(d *searchResult, asking url.Values) error {
 	in := map[string]any{"text": d.Text, "kind": d.Kind, "ignore_case": d.Fold, "after": asking.Get("after"), "context": 1, "limit": 50}
 	if d.Since != "" {
@@ -128,6 +138,7 @@ func (q *request) findLines(d *searchResult, asking url.Values) error {
 		in["since"] = at
 	}
 	for name, text := range map[string]string{"devices": d.Devices, "device_types": d.Types} {
+		// A name that is none narrows to nothing, and says so by finding nothing.
 		if list := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }); len(list) > 0 {
 			in[name] = list
 		}
@@ -153,6 +164,7 @@ func (q *request) findLines(d *searchResult, asking url.Values) error {
 		last = h.Job
 	}
 	if d.Stopped = answer.Stopped; answer.Next != "" {
+		// A search that was stopped may go on from there, too.
 		d.Next = with(asking, "after", answer.Next)
 	}
 	if answer.AgedOut != nil {

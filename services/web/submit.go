@@ -18,6 +18,7 @@ import (
 )
 
 // submitRoutes are the pages by which jobs are submitted.
+// The schema has an address of its own so that editors elsewhere can name it.
 func submitRoutes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
@@ -33,6 +34,7 @@ func submitRoutes() []route {
 var examples embed.FS
 
 // submitData is what the page shows.
+// Text comes back as it was typed, whatever is wrong with it. Of is "" on the page of a new job.
 type submitData struct {
 	Text      string
 	Favourite bool
@@ -44,6 +46,7 @@ type submitData struct {
 }
 
 // problem is one thing about a definition.
+// Line and Column count from 1; Path is where in the definition it is, "" where the message says so.
 type problem struct {
 	Line    int    `json:"line"` // from 1; 0 where unknown
 	Column  int    `json:"column"`
@@ -58,6 +61,7 @@ func (d submitData) Errors() bool {
 }
 
 // mayStart refuses who has no name: jobs are somebody's.
+// 401 as LAVA's page answers; a program that has no token learns that it needs one.
 func mayStart(q *request) error {
 	if !q.SignedIn {
 		return &Refusal{Code: "unauthorized", Message: "jobs are submitted by somebody who is signed in"}
@@ -72,6 +76,7 @@ func submitPage(q *request) (page, error) {
 	}
 	d := submitData{}
 	if name := q.URL.Query().Get("example"); name != "" {
+		// path.Base keeps what is asked for within the folder.
 		text, err := examples.ReadFile("examples/" + path.Base(name) + ".yaml")
 		if err != nil {
 			return page{}, &Refusal{Code: "not-found", Message: "there is no example " + name}
@@ -82,6 +87,7 @@ func submitPage(q *request) (page, error) {
 }
 
 // page shows the editor again, or for the first time.
+// Without scripts it is a text area and two buttons, and checks and submits all the same.
 func (d submitData) page(q *request, title string, status int) page {
 	list, _ := examples.ReadDir("examples") // what is embedded can be read
 	for _, e := range list {
@@ -97,6 +103,7 @@ func (d submitData) page(q *request, title string, status int) page {
 
 // submitted answers the editor's form: it checks, or submits. LAVA's own pages ask the same way in the background, and
 // get {result, errors, warnings}.
+// An error is 400 here and 200 on the page of resubmitting: LAVA has it so, and scripts look at the status.
 func submitted(q *request) (page, error) {
 	if err := mayStart(q); err != nil {
 		return page{}, err
@@ -105,11 +112,13 @@ func submitted(q *request) (page, error) {
 }
 
 // definition is the text of the editor, with the ends of lines that files have.
+// Else each line of it would end with a carriage return, which is part of a value in a block scalar of YAML.
 func (q *request) definition() string {
 	return strings.ReplaceAll(q.PostFormValue("definition-input"), "\r\n", "\n")
 }
 
 // submit checks a definition, and publishes it where the form says so.
+// The gate is the submission service's own, so that hardly anything is refused that was called valid here.
 func submit(q *request, d submitData, title string, refused int) (page, error) {
 	background := q.Header.Get("X-Requested-With") == "XMLHttpRequest"
 	d.Problems, d.Checked = checkDefinition(d.Text, q.site.d.ExtraContext), true
@@ -133,6 +142,7 @@ func submit(q *request, d submitData, title string, refused int) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
+	// jobs.show waits a little for a job that was published this moment, until submission has looked at it.
 	j, err := asked[shownJob](q, "jobs.show", map[string]any{"job": id})
 	if err != nil {
 		return page{}, err
@@ -147,6 +157,7 @@ func submit(q *request, d submitData, title string, refused int) (page, error) {
 		}
 		return d.page(q, title, refused), nil
 	}
+	// LAVA ignores the box on a resubmission.
 	if d.Favourite && d.Of == "" {
 		if err := q.ask("jobs.favour", map[string]any{"job": j.Job}, nil); err != nil {
 			return page{}, err
@@ -157,11 +168,13 @@ func submit(q *request, d submitData, title string, refused int) (page, error) {
 
 // checkDefinition says what is wrong with a definition: what the lab's gate refuses are errors, what the schemas of its
 // methods know beside that are warnings.
+// The gate knows what any job needs; it stops nobody for a key that a method does not know, which the schemas warn of.
 func checkDefinition(text string, extraContext []string) (out []problem) {
 	if strings.TrimSpace(text) == "" {
 		return []problem{{Message: "the definition is empty"}}
 	}
 	_, refused := job.NewGate(job.Rules{ExtraContext: extraContext}).Check([]byte(text))
+	// Places of which the gate has said something: a second sentence about the same mistake helps nobody.
 	said := map[string]bool{}
 	for _, p := range refused {
 		out = append(out, problem{Line: p.Line, Column: p.Column, Path: p.Path, Message: p.Message})
@@ -185,6 +198,7 @@ func checkDefinition(text string, extraContext []string) (out []problem) {
 }
 
 // verdictJSON is LAVA's answer to its page's question, and the places beside it.
+// Errors and warnings are one text each, with a line a message; problems is ours, for editors.
 func verdictJSON(all []problem) any {
 	var errors, warnings []string
 	for _, p := range all {
@@ -209,6 +223,7 @@ func verdictJSON(all []problem) any {
 }
 
 // schemaFile answers with the JSON Schema of definitions, for the editor's completion.
+// It hangs on the build and on this lab's settings, so it may be kept for an hour: it holds nothing of anyone's.
 func schemaFile(q *request) (page, error) {
 	text, err := q.site.schema()
 	if err != nil {
@@ -228,6 +243,7 @@ func schemaFile(q *request) (page, error) {
 }
 
 // again asks for the job that is submitted once more, and its text: of a multinode job the whole group's.
+// The right is one of its own: whoever may see a job need not be allowed to have its device once more.
 func again(q *request) (submitData, error) {
 	if err := mayStart(q); err != nil {
 		return submitData{}, err
@@ -244,6 +260,7 @@ func again(q *request) (submitData, error) {
 }
 
 // resubmitPage shows the editor with a job's definition.
+// LAVA's page has the same address, and gets the whole definition of a multinode job too.
 func resubmitPage(q *request) (page, error) {
 	d, err := again(q)
 	if err != nil {
