@@ -12,6 +12,7 @@ import (
 )
 
 // chartForm is what the form of a chart shows. What it draws is added on pages of its own, a query at a time.
+// Back is where the form leads without being sent. List is LAVA's "chart group", a heading in lists, and no group of people.
 type chartForm struct {
 	New                            bool
 	To, Back                       string
@@ -22,6 +23,7 @@ type chartForm struct {
 }
 
 // page draws the form.
+// Denied and not found are pages of their own: nothing that is written into the form would help.
 func (f *chartForm) page(q *request, err error) (page, error) {
 	status := 0
 	if err != nil {
@@ -44,6 +46,7 @@ func (f *chartForm) page(q *request, err error) (page, error) {
 }
 
 // addChart opens the form of a new chart.
+// ?query=~owner/name comes from the page of a query, which offers to draw it.
 func addChart(q *request) (page, error) {
 	if !q.SignedIn {
 		return page{}, &Refusal{Code: "denied", Message: "charts are saved under a name; sign in first"}
@@ -53,6 +56,7 @@ func addChart(q *request) (page, error) {
 }
 
 // saveNewChart makes a chart, and adds the query that it begins with.
+// new refuses a name that is taken; without it the verb would change that chart.
 func saveNewChart(q *request) (page, error) {
 	f := chartForm{New: true, To: "/results/chart/+add", Back: "/results/chart/", Query: q.PostFormValue("query")}
 	f.read(q)
@@ -76,6 +80,7 @@ func (f *chartForm) read(q *request) {
 }
 
 // queryNamed reads ~owner/name.
+// The tilde and the order are LAVA's.
 func queryNamed(text string) queryRef {
 	owner, name, _ := strings.Cut(strings.TrimPrefix(text, "~"), "/")
 	return queryRef{owner, name}
@@ -92,6 +97,7 @@ func (q *request) typeFor(name string) events.ChartType {
 
 // chartToChange returns a chart that the visitor may change. The verbs would refuse the others too, but only once somebody had
 // filled in a form.
+// A chart may be changed by its owner and, where it has a group, by that group; Editable is the api's word for it.
 func (q *request) chartToChange() (savedChart, error) {
 	saved, err := asked[savedChart](q, "charts.show", map[string]any{"name": q.PathValue("name")})
 	if err == nil && !saved.Editable {
@@ -120,6 +126,7 @@ func editChart(q *request) (page, error) {
 }
 
 // saveChart changes a chart. The verb would make one where there is none of that name.
+// A new name is another address: the old one is a 404 from then on, as in LAVA.
 func saveChart(q *request) (page, error) {
 	old, err := q.chartToChange()
 	if err != nil {
@@ -139,6 +146,7 @@ func saveChart(q *request) (page, error) {
 }
 
 // confirmChart asks before something is done with a chart.
+// What is not among these three would ask an empty question.
 func confirmChart(what string) func(*request) (page, error) {
 	return func(q *request) (page, error) {
 		saved, err := q.chartToChange()
@@ -166,6 +174,7 @@ func confirmChart(what string) func(*request) (page, error) {
 }
 
 // deleteChart deletes a chart.
+// Pages elsewhere that embed its picture get a 404 from then on.
 func deleteChart(q *request) (page, error) {
 	if err := q.ask("charts.remove", map[string]any{"name": q.PathValue("name")}, nil); err != nil {
 		return page{}, err
@@ -191,6 +200,7 @@ func publishChart(q *request) (page, error) {
 
 // drawingForm is what the form of one query of a chart shows. Goal and List are texts as they were typed, as a wrong one is
 // shown again.
+// Set has what the form's choices are set to; the texts beside it are fields that may hold what cannot be read.
 type drawingForm struct {
 	Chart   savedChart
 	To      string
@@ -209,6 +219,7 @@ func (drawingForm) Representations() []string { return []string{"lines", "bars"}
 func (drawingForm) Visibilities() []string    { return []string{"chart", "table", "both"} }
 
 // chartQueryForm opens the form of a drawing.
+// {number} counts the drawings that a chart ever had, so it stays when others are removed or change places.
 func chartQueryForm(q *request) (page, error) {
 	saved, err := q.chartToChange()
 	if err != nil {
@@ -230,6 +241,7 @@ func chartQueryForm(q *request) (page, error) {
 }
 
 // page draws the form.
+// The queries offered are all that the visitor may see, as charts draw those of others too.
 func (f *drawingForm) page(q *request, err error) (page, error) {
 	status := 0
 	if err != nil {
@@ -250,6 +262,7 @@ func (f *drawingForm) page(q *request, err error) (page, error) {
 }
 
 // saveChartQuery adds a query to a chart, or changes how it is drawn.
+// Names of fields are LAVA's (chart_type, is_percentage, xaxis_attribute), as is that number 0 means a new one.
 func saveChartQuery(q *request) (page, error) {
 	saved, err := q.chartToChange()
 	if err != nil {
@@ -261,6 +274,7 @@ func saveChartQuery(q *request) (page, error) {
 	f.Set = events.ChartQuery{Number: n, Type: events.ChartType(v("chart_type")), Visibility: events.ChartVisibility(v("chart_visibility")),
 		Representation: events.ChartRepresentation(v("representation")), Percentage: v("is_percentage") != "", Trend: v("trend") != "",
 		XAxis: v("xaxis_attribute"), Height: number(v("chart_height"))}
+	// Not nil where the field is empty: nil would leave the attributes as they are.
 	attributes := []string{}
 	for _, one := range strings.Split(f.List, ",") {
 		if one = strings.TrimSpace(one); one != "" {
@@ -295,6 +309,7 @@ func removeChartQuery(q *request) (page, error) {
 }
 
 // orderChart puts a drawing one place up or down, or all into the order of the form.
+// The api refuses a list that lacks a drawing or names one twice, so that an old page cannot lose one.
 func orderChart(q *request) (page, error) {
 	saved, err := q.chartToChange()
 	if err != nil {
@@ -325,6 +340,7 @@ func orderChart(q *request) (page, error) {
 
 // chooseView records how the visitor sees a drawing from now on: it is his own view, so everybody who sees the chart may. The
 // zero time means all points.
+// LAVA keeps this per user as well, and names the fields so. A box that is not ticked is not sent: what is missing is off.
 func chooseView(q *request) (page, error) {
 	in := map[string]any{"name": q.PathValue("name"), "number": number(q.PathValue("number")),
 		"is_legend_visible": q.PostFormValue("is_legend_visible") != "", "is_delta": q.PostFormValue("is_delta") != ""}
@@ -344,6 +360,7 @@ func chooseView(q *request) (page, error) {
 }
 
 // changeChartItem leaves a point out of a drawing, or takes it back.
+// The point is named as the chart's data names it: a job, a suite of a job, or a case of it.
 func changeChartItem(verb, done string) func(*request) (page, error) {
 	return func(q *request) (page, error) {
 		item := q.PostFormValue("item")

@@ -17,6 +17,7 @@ import (
 // chartRoutes are the pages of charts, where LAVA has them.
 func chartRoutes() []route {
 	const get, post = http.MethodGet, http.MethodPost
+	// Charts of LAVA have names without an owner, which are unique in the lab; a name cannot begin with +, which its verbs do.
 	const one = "/results/chart/{name}"
 	return []route{
 		{get, "/results/chart", listCharts, "Charts", "find a chart"},
@@ -42,11 +43,13 @@ func chartRoutes() []route {
 		{post, one + "/{number}/+omit-result", changeChartItem("charts.omit", "Left out of the chart: "), "", "leave a point out of a chart"},
 		{post, one + "/{number}/+include-result", changeChartItem("charts.include", "Back in the chart: "), "", "take a point that was left out back"},
 		{get, one + "/{number}/+export", exportChart, "Export", "download the points of a drawing"},
+		// Last, and for one segment alone: 1.svg, 1.png.
 		{get, one + "/{picture}", chartPicture, "Picture", "show a chart in another page or a report"},
 	}
 }
 
 // savedChart is a chart as the api tells of it.
+// QueryNames stand beside Queries, in their order, as ~owner/name; Omitted are "number: item".
 type savedChart struct {
 	events.ChartSaved
 	QueryNames []string  `json:"query_names"`
@@ -59,6 +62,7 @@ type savedChart struct {
 func (c savedChart) To() string { return "/results/chart/" + url.PathEscape(c.Name) }
 
 // chartDrawing is one query of a chart with its points.
+// Error is why it has no data, in place of which the page shows it; Cut says that there are more points than were read.
 type chartDrawing struct {
 	events.ChartQuery
 	Start       time.Time          `json:"start_date"`
@@ -91,6 +95,7 @@ func (d chartDrawing) QueryTo() string {
 }
 
 // Latest are the newest points, which the table shows.
+// The points come the oldest first, as they are drawn; a table is read from the newest.
 func (d chartDrawing) Latest() []chartPoint {
 	n := min(len(d.Data), 50)
 	out := make([]chartPoint, 0, n)
@@ -101,12 +106,14 @@ func (d chartDrawing) Latest() []chartPoint {
 }
 
 // Shown says what of the drawing is shown: the picture, the table or both.
+// Its words are LAVA's: chart, table, both; "" is what charts before that setting have.
 func (d chartDrawing) Shown(what string) bool {
 	v := string(d.Visibility)
 	return v == "" || v == what || v == "both"
 }
 
 // chartPoint is one point.
+// Pointers are nil where the kind of chart has no such figure, which is not 0.
 type chartPoint struct {
 	ID          string    `json:"id"`
 	Item        string    `json:"pk"`
@@ -169,6 +176,7 @@ func chartCrumbs(last, lastTo string, further ...string) []crumb {
 }
 
 // windowOf reads since and until of an address. Each is a day or a moment.
+// A window is the visitor's, of this look; what he chose for all his looks is asked of the api by [chooseView].
 func windowOf(asking url.Values) (window map[string]any, err error) {
 	window = map[string]any{}
 	for _, name := range []string{"since", "until"} {
@@ -178,6 +186,7 @@ func windowOf(asking url.Values) (window map[string]any, err error) {
 		}
 		at, err := time.Parse(time.RFC3339, text)
 		if err != nil {
+			// A day as a date field of a form sends it, and UTC as all days of these pages.
 			at, err = time.Parse("2006-01-02", text)
 			if name == "until" && err == nil {
 				at = at.Add(24*time.Hour - time.Nanosecond) // the day counts whole
@@ -196,6 +205,7 @@ func (q *request) drawChart(d *chartDrawing, in map[string]any) {
 	if d.Error != "" || len(d.Data) == 0 || !d.Shown("chart") {
 		return
 	}
+	// About what the content of a page has in a window of 1,280 pixels; others scale it, as an SVG has a viewBox.
 	in["format"], in["width"] = "svg", 1216
 	var picture bytes.Buffer
 	err := q.Stream(q.Context(), "charts.draw", in, func(_ map[string]string, body []byte) error {
@@ -214,12 +224,14 @@ var sheet = regexp.MustCompile(`(?s)<style>.*?</style>\n?`)
 
 // inlined makes a picture part of a page: its colours come from static/chart.css, as the page's policy takes
 // no style inside, and they follow the page's theme. Its points are links here, which an image cannot have.
+// role="img" would hide the links within from screen readers: of an image only its name is told (WCAG 4.1.2).
 func inlined(picture []byte) template.HTML {
 	picture = bytes.Replace(sheet.ReplaceAll(picture, nil), []byte(`role="img"`), []byte(`role="group"`), 1)
 	return template.HTML(picture) // written by projections/chart, which escapes all text
 }
 
 // showChart shows what a chart shows.
+// Beside the one question for the data of all its drawings, each drawing's picture is one of its own.
 func showChart(q *request) (page, error) {
 	in, err := windowOf(q.URL.Query())
 	if err != nil {
@@ -250,6 +262,7 @@ func showChart(q *request) (page, error) {
 }
 
 // customChart shows a chart of what the conditions in an address find.
+// Nothing of it is kept: its address is the chart.
 func customChart(q *request) (page, error) {
 	asking := q.URL.Query()
 	in, err := windowOf(asking)
@@ -317,6 +330,7 @@ func chartPicture(q *request) (page, error) {
 	in["width"], in["height"], in["dark"] = number(asking.Get("width")), number(asking.Get("height")), asking.Get("theme") == "dark"
 	// A picture is allowed its own style sheet, and nothing else.
 	q.w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	// Set before the first byte; where there is none, the error's page has a policy of its own.
 	p, err := q.download("charts.draw", in, "chart", format)
 	var no *Refusal
 	if errors.As(err, &no) {

@@ -16,6 +16,7 @@ import (
 // queryRoutes are the pages of saved queries and of those in addresses, where LAVA has them.
 func queryRoutes() []route {
 	const get, post = http.MethodGet, http.MethodPost
+	// {owner} comes as ~alice. Verbs that begin with + are LAVA's; those that it does by GET ask first here.
 	const one = "/results/query/{owner}/{name}"
 	return []route{
 		{get, "/results/query", listQueries, "Queries", "find a saved query"},
@@ -38,17 +39,21 @@ func queryRoutes() []route {
 		{post, one + "/+refresh", refreshQuery, "", "run a query that is not live, and keep what it finds"},
 		{post, one + "/+omit-result", omitResult, "", "leave a row out of a query"},
 		{post, one + "/+include-result", includeResult, "", "take a row that was left out back"},
+		// LAVA has a dialog on the job's page in place of this one.
 		{get, "/scheduler/job/{job}/similarjobs", similarForm, "Similar jobs", "choose in what other jobs are to be like this one"},
 		{post, "/scheduler/job/{job}/similarjobs", alikeJobs, "", "find jobs like this one"},
 	}
 }
 
 // savedQuery is a query as the api tells of it.
+// Address are its conditions as addresses have them, "" where they cannot be written so (any of, not); Text says them to people.
+// Changed: its rows were kept before its conditions became what they are.
 type savedQuery struct {
 	events.QuerySaved
-	Address  string     `json:"address"`
-	Text     string     `json:"text"`
-	SavedAt  time.Time  `json:"saved_at"`
+	Address string    `json:"address"`
+	Text    string    `json:"text"`
+	SavedAt time.Time `json:"saved_at"`
+	// nil: never, which is the rule for a query that is live.
 	Refresh  *refreshed `json:"refresh"`
 	Changed  bool       `json:"changed"`
 	Omitted  []string   `json:"omitted"`
@@ -58,6 +63,7 @@ type savedQuery struct {
 }
 
 // refreshed says when a query's rows were kept.
+// At is when the rows were found, which is what they are true of.
 type refreshed struct {
 	At    time.Time `json:"at"`
 	Items int       `json:"items"` // rows
@@ -72,6 +78,7 @@ func (s savedQuery) To() string {
 func (s savedQuery) Where() string { return where(s.Entity, s.Text) }
 
 // where leaves out of a query's text what it finds, which the page says in its own words.
+// The words before are those of the query's own String, "testjob where …".
 func where(entity events.QueryEntity, text string) string {
 	conditions, some := strings.CutPrefix(text, string(entity)+" where ")
 	if !some {
@@ -81,6 +88,7 @@ func where(entity events.QueryEntity, text string) string {
 }
 
 // customTo is the address that finds the same without the saved query, "" where its conditions cannot be written so.
+// LAVA's form of it: entity and conditions, each table__field__operator__value with commas between.
 func customTo(entity events.QueryEntity, address string) string {
 	if address == "" {
 		return ""
@@ -89,6 +97,7 @@ func customTo(entity events.QueryEntity, address string) string {
 }
 
 // queryRef names a query as addresses do; "~" before the owner is LAVA's.
+// A query without an owner is the caller's own, as the api reads it.
 type queryRef struct {
 	Owner string `json:"owner,omitempty"`
 	Name  string `json:"name,omitempty"`
@@ -105,6 +114,7 @@ type queryGroup struct {
 }
 
 // listQueries shows the visitor's own queries, those of his groups, and what others have published.
+// Each stands under one heading, the first that fits: one's own that belongs to a group is under "Mine".
 func listQueries(q *request) (page, error) {
 	all, err := asked[[]savedQuery](q, "queries.list", map[string]any{})
 	if err != nil {
@@ -127,9 +137,11 @@ func listQueries(q *request) (page, error) {
 }
 
 // entityWords says what a query finds, for people.
+// An entity that is none, as of an address that was typed, has no word; the api has refused it by then.
 var entityWords = map[events.QueryEntity]string{events.JobQuery: "jobs", events.SuiteQuery: "test suites", events.CaseQuery: "test cases"}
 
 // queryRows is a page of what a query found: one of the lists, by the entity.
+// Offset is of the first row, from 0; More says that there are rows behind. No total: to count all costs more than to show fifty.
 type queryRows struct {
 	Entity   events.QueryEntity `json:"entity"`
 	Query    *savedQuery        `json:"query"`
@@ -143,10 +155,12 @@ type queryRows struct {
 	Warnings []string           `json:"warnings"`
 }
 
+// The embedded fields are what the template names; the type is its own so that rows of jobs may get more than a job has.
 type queryJob struct {
 	wholeJob
 }
 
+// Item names the row in verbs that leave it out ("42/0_smoke"), which its job and suite do on pages.
 type querySuite struct {
 	Item string `json:"item"`
 	Job  uint64 `json:"job"`
@@ -155,6 +169,7 @@ type querySuite struct {
 	User    string `json:"-"`
 }
 
+// Item is "42/812.3": the job, and the fact and place by which the case was recorded.
 type queryCase struct {
 	Item string `json:"item"`
 	projections.Case
@@ -181,6 +196,7 @@ func (r queryRows) Where() string { return where(r.Entity, r.Text) }
 func (r queryRows) Rows() int { return len(r.Jobs) + len(r.Suites) + len(r.Cases) }
 
 // queryData is what the page of a query shows.
+// Saved is nil for a query of an address. Trouble stands in place of the rows; all else on the page is there then too.
 type queryData struct {
 	queryRows
 	Found         string // what it finds: "jobs"
@@ -220,6 +236,7 @@ func (q *request) nameSuites(suites []querySuite) {
 }
 
 // found completes the page of a query.
+// The pages beside this one are by offset, so a row that comes meanwhile moves one to the next page, where it stands twice.
 func (q *request) found(rows queryRows) queryData {
 	q.nameSuites(rows.Suites)
 	d := queryData{queryRows: rows, Found: entityWords[rows.Entity], Custom: customTo(rows.Entity, rows.Address)}
@@ -234,6 +251,7 @@ func (q *request) found(rows queryRows) queryData {
 }
 
 // customQuery shows what the conditions in the address find.
+// Conditions that cannot be read are a page of an error with the place in them; tables that are away are a page without rows.
 func customQuery(q *request) (page, error) {
 	asking := q.URL.Query()
 	in := map[string]any{"entity": asking.Get("entity"), "address": asking.Get("conditions"), "limit": queryPageRows, "offset": number(asking.Get("offset"))}
@@ -265,6 +283,7 @@ func queryCrumbs(last, lastTo string, further ...string) []crumb {
 }
 
 // showQuery shows what a saved query finds, or what its last refresh has kept.
+// A query that is live is run at each look; one that is not shows what was kept, however old.
 func showQuery(q *request) (page, error) {
 	ref := q.queryRef()
 	in := map[string]any{"owner": ref.Owner, "name": ref.Name, "limit": queryPageRows, "offset": number(q.URL.Query().Get("offset"))}
@@ -291,6 +310,7 @@ func showQuery(q *request) (page, error) {
 	}
 	d.Export = d.Saved.To() + "/+export?format="
 	d.Chart = "/results/chart/+add?query=" + url.QueryEscape("~"+string(d.Saved.Owner)+"/"+d.Saved.Name)
+	// What was kept stands still until somebody refreshes it, and his redirect shows that.
 	live := ""
 	if d.Saved.Live {
 		live = "job/ query/"
@@ -308,6 +328,7 @@ func queryDetail(q *request) (page, error) {
 }
 
 // exportQuery sends a query's rows as a file.
+// All rows, up to the query's own limit, not the page that was looked at.
 func exportQuery(q *request) (page, error) {
 	ref := q.queryRef()
 	format := oneOf(q.URL.Query().Get("format"), "csv", "csv", "yaml", "json")
@@ -316,6 +337,7 @@ func exportQuery(q *request) (page, error) {
 }
 
 // exportCustom sends the rows that the conditions in an address find.
+// A format that is none is CSV, which is LAVA's.
 func exportCustom(q *request) (page, error) {
 	asking := q.URL.Query()
 	format := oneOf(asking.Get("format"), "csv", "csv", "yaml", "json")

@@ -7,6 +7,7 @@ import (
 )
 
 // confirmQuery asks before something is done with a query.
+// Who may not do it sees the question too, and is refused by the verb: rights may change while he reads.
 func confirmQuery(what string) func(*request) (page, error) {
 	return func(q *request) (page, error) {
 		saved, err := asked[savedQuery](q, "queries.show", q.queryRef())
@@ -30,6 +31,7 @@ func confirmQuery(what string) func(*request) (page, error) {
 }
 
 // copyForm asks for the name of a copy.
+// It begins with the query's own name, which is free unless one has copied it before.
 func copyForm(q *request) (page, error) {
 	saved, err := asked[savedQuery](q, "queries.show", q.queryRef())
 	if err != nil {
@@ -39,6 +41,7 @@ func copyForm(q *request) (page, error) {
 }
 
 // copyQuery makes a copy of the visitor's own.
+// Denied and not-found are about the query; all else is about the name, and mended in the form.
 func copyQuery(q *request) (page, error) {
 	ref := q.queryRef()
 	name := q.PostFormValue("name")
@@ -59,6 +62,7 @@ func copyQuery(q *request) (page, error) {
 }
 
 // archiveQuery takes a query out of the lists.
+// LAVA's address says delete; a fact is never taken back, and charts that draw the query go on.
 func archiveQuery(q *request) (page, error) {
 	if err := q.ask("queries.archive", q.queryRef(), nil); err != nil {
 		return page{}, err
@@ -67,6 +71,7 @@ func archiveQuery(q *request) (page, error) {
 }
 
 // togglePublished lets others see a query, or no longer.
+// One address for both, as in LAVA: how it stands is read first, and two who press at once may undo each other.
 func togglePublished(q *request) (page, error) {
 	ref := q.queryRef()
 	saved, err := asked[savedQuery](q, "queries.show", ref)
@@ -85,6 +90,7 @@ func togglePublished(q *request) (page, error) {
 
 // refreshQuery runs a query for keeping. It may take long over a large lab; the browser waits, and what was kept before stays
 // until the new rows are whole.
+// All rows are kept, whoever asks: each visitor is shown those of them that he may see.
 func refreshQuery(q *request) (page, error) {
 	saved, err := asked[savedQuery](q, "queries.refresh", q.queryRef())
 	if err != nil {
@@ -98,6 +104,7 @@ func omitResult(q *request) (page, error)    { return changeItem(q, "queries.omi
 func includeResult(q *request) (page, error) { return changeItem(q, "queries.include", "Back: ") }
 
 // changeItem goes back to the page of rows that the button stood on, which may not be the first.
+// item is the row's name in queries, which the page has beside it; one that is none is the api's to refuse.
 func changeItem(q *request, verb, done string) (page, error) {
 	ref := q.queryRef()
 	item := q.PostFormValue("item")
@@ -109,6 +116,7 @@ func changeItem(q *request, verb, done string) (page, error) {
 }
 
 // alike are the fields in which jobs can be like another, in the words of queries.
+// The names are LAVA's; of the last two the day is meant, as no two jobs share a moment.
 func alike() []pair {
 	return []pair{{"submitter", "submitter"}, {"requested_device_type", "device type"}, {"actual_device", "device"}, {"description", "description"},
 		{"health", "health"}, {"state", "state"}, {"priority", "priority"}, {"health_check", "being a health check"},
@@ -116,6 +124,7 @@ func alike() []pair {
 }
 
 // similarForm asks in what other jobs are to be like one.
+// Metadata are offered by their keys, each a field of its own: "metadata.build-url".
 func similarForm(q *request) (page, error) {
 	job, err := asked[struct {
 		wholeJob
@@ -129,6 +138,7 @@ func similarForm(q *request) (page, error) {
 }
 
 // alikeJobs goes to the query for jobs like one.
+// The answer is an address and not a page, so that it can be kept, changed and saved as a query.
 func alikeJobs(q *request) (page, error) {
 	if err := q.ParseForm(); err != nil {
 		return page{}, &Refusal{Code: "invalid", Message: "the form cannot be read: " + err.Error()}

@@ -11,6 +11,7 @@ import (
 )
 
 // queryForm is what the form of a query shows: what somebody typed, or what is saved.
+// Numbers are texts, so that one that cannot be read comes back as it was typed.
 type queryForm struct {
 	New                                         bool
 	To, Back                                    string
@@ -28,12 +29,14 @@ type queryForm struct {
 }
 
 // formCondition is a row of the form. Join says how it is joined with others: "all", or the number of a clause.
+// Rows are sent as lists of fields with the same name, and belong together by their place in them.
 type formCondition struct {
 	Join, Field, Operator, Value string
 	Key                          string // of metadata
 }
 
 // formField is a field that a condition can be about.
+// Ours marks fields that LAVA's queries do not have, which its addresses cannot name.
 type formField struct {
 	Value, Title     string
 	Operators, Words string // with blanks; with "|" between
@@ -41,10 +44,12 @@ type formField struct {
 }
 
 // formJoin is a way to join conditions.
+// Value goes back and forth; Title is what the choice says.
 type formJoin struct{ Value, Title string }
 
 // joins are the ways that the form offers. Three clauses of each kind are more than anybody wrote so far; what
 // a query has beyond that is kept, as rows name their clause.
+// One more than the query has of each kind is offered, up to twenty, so that a further clause can be begun.
 func joins(conditions []formCondition) []formJoin {
 	out := []formJoin{{"all", "and"}}
 	for _, kind := range []struct{ value, title string }{{"any", "any of"}, {"not", "not both of"}} {
@@ -54,6 +59,7 @@ func joins(conditions []formCondition) []formJoin {
 				most = max(most, n+1)
 			}
 		}
+		// "any of" has no number while there is one, as nobody has to tell it from another.
 		for i := range min(most, 20) {
 			title := kind.title
 			if kind.value == "not" && i == 0 && most == 1 {
@@ -70,6 +76,7 @@ func joins(conditions []formCondition) []formJoin {
 
 // complete fills in what the form offers. Every field and every operator is in the page, so that it works without scripts;
 // static/query-form.js hides the operators that the chosen field does not have.
+// An empty row is there from the beginning: a form without rows has nothing to type into where scripts are off.
 func (f *queryForm) complete(q *request) {
 	for _, one := range query.Fields() {
 		f.Fields = append(f.Fields, formField{Value: one.Table + "." + one.Name, Title: one.Table + " " + strings.ReplaceAll(one.Name, "_", " "),
@@ -95,6 +102,7 @@ func (f *queryForm) complete(q *request) {
 
 // rowsOf makes rows of a query's conditions: [queryForm.conditions] the other way round. Clauses are numbered by their kind,
 // as the form's choices are: any1, any2, not1.
+// What a query has is never lost by opening its form: rows of metadata carry their key, those of clauses the clause.
 func rowsOf(conditions []events.QueryCondition, clauses []events.QueryClause) (out []formCondition) {
 	row := func(join string, c events.QueryCondition) formCondition {
 		if c.Table == query.Metadata {
@@ -116,6 +124,7 @@ func rowsOf(conditions []events.QueryCondition, clauses []events.QueryClause) (o
 }
 
 // read takes the form as it was sent. Rows without a field or a value are left out: they are the empty one at the end.
+// Blanks around a value are trimmed, also where somebody meant them: nobody sees them in a field.
 func (f *queryForm) read(q *request) {
 	v := q.PostForm
 	f.Name, f.Description, f.Group, f.QueryGroup = v.Get("name"), v.Get("description"), v.Get("group"), v.Get("query_group")
@@ -136,6 +145,7 @@ func (f *queryForm) read(q *request) {
 }
 
 // conditions makes a query's conditions of the rows.
+// The lists are empty and not nil where there is none: nil would leave a saved query's as they are.
 func (f *queryForm) conditions() (all []events.QueryCondition, clauses []events.QueryClause) {
 	all, clauses = []events.QueryCondition{}, []events.QueryClause{}
 	at := map[string]int{} // in clauses, by the word of the row
@@ -161,6 +171,7 @@ func (f *queryForm) conditions() (all []events.QueryCondition, clauses []events.
 }
 
 // addQuery opens the form of a new query, perhaps with the conditions of an address.
+// 200 rows is LAVA's limit where nobody says another.
 func addQuery(q *request) (page, error) {
 	if !q.SignedIn {
 		return page{}, &Refusal{Code: "denied", Message: "queries are saved under a name; sign in first"}
@@ -179,6 +190,7 @@ func addQuery(q *request) (page, error) {
 }
 
 // editQuery opens the form of a saved query.
+// An entity never changes: its conditions would mean nothing of another. The form shows it and cannot set it.
 func editQuery(q *request) (page, error) {
 	saved, err := asked[savedQuery](q, "queries.show", q.queryRef())
 	if err != nil {
@@ -228,6 +240,8 @@ func saveQuery(q *request) (page, error) {
 }
 
 // sendQuery does what a button of the form says.
+// Enter in a field presses the first button of a form: the template has one out of sight that looks, so that it neither saves
+// what is half written nor adds a row.
 func sendQuery(q *request, f *queryForm) (page, error) {
 	if err := q.ParseForm(); err != nil {
 		return page{}, &Refusal{Code: "invalid", Message: "the form cannot be read: " + err.Error()}
@@ -255,6 +269,7 @@ func sendQuery(q *request, f *queryForm) (page, error) {
 	} else {
 		ref := q.queryRef()
 		in["owner"], in["name"] = ref.Owner, ref.Name
+		// The address moves with the name; the old one is a 404 from then on.
 		if f.Name != ref.Name {
 			in["rename"] = f.Name
 		}
@@ -274,6 +289,7 @@ func sendQuery(q *request, f *queryForm) (page, error) {
 }
 
 // figures adds the form's numbers to a request.
+// Their bounds are the api's; what is left empty is not named, and stays as it is.
 func (f *queryForm) figures(in map[string]any) error {
 	if f.Limit != "" {
 		n, err := strconv.Atoi(f.Limit)

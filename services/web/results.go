@@ -13,6 +13,7 @@ import (
 )
 
 // resultRoutes are the pages of results, where LAVA has them, and those that look across jobs.
+// "matrix", "history" and "testcase" cannot be jobs, as those have numbers; a suite called so would still be found below its job.
 func resultRoutes() []route {
 	const get = http.MethodGet
 	return []route{
@@ -28,10 +29,12 @@ func resultRoutes() []route {
 }
 
 // suiteFilter are the conditions on jobs and suites that the index takes in its address.
+// The fields stand above the list; those that are empty ask for nothing.
 type suiteFilter struct{ Suite, Submitter, DeviceType, Description string }
 
 // listSuites shows suites, those of the newest job first. It asks as a query in an address does, so that it shows what a query
 // with the same conditions finds.
+// LAVA's index has a row a suite as well, and searches names of suites by ?search=.
 func listSuites(q *request) (page, error) {
 	asking := q.URL.Query()
 	f := suiteFilter{asking.Get("suite"), asking.Get("submitter"), asking.Get("device_type"), asking.Get("description")}
@@ -39,6 +42,7 @@ func listSuites(q *request) (page, error) {
 		f.Suite = asking.Get("search") // LAVA's name for it
 	}
 	conditions := []events.QueryCondition{}
+	// icontains for what people type parts of, exact for names that they choose.
 	add := func(table, field, operator, value string) {
 		if value != "" {
 			conditions = append(conditions, events.QueryCondition{Table: table, Field: field, Operator: operator, Value: value})
@@ -58,6 +62,7 @@ func listSuites(q *request) (page, error) {
 
 // jobCases are a job's results as they were recorded. Complete says that no more will come; Problems are what the recorder has
 // against single results, in sentences.
+// Cases come in the order in which they were recorded; those of a further attempt are that job's.
 type jobCases struct {
 	Job       events.JobID  `json:"job"`
 	Cases     []events.Case `json:"cases"`
@@ -67,6 +72,7 @@ type jobCases struct {
 }
 
 // suiteCount is a suite with the counts of its cases.
+// All of its cases are counted, Failed holds at most [mostFailed] of them.
 type suiteCount struct {
 	outcomeCounts
 	Name   string
@@ -79,6 +85,7 @@ const mostFailed = 12
 
 // suitesOf counts cases by suite, in the order in which suites began; the pipeline's own comes last, as what
 // somebody tested matters more.
+// It differs from [sumSuites], which the job's page draws by, in that it keeps no cases that passed: a job may have thousands.
 func suitesOf(cases []events.Case) []*suiteCount {
 	var all []*suiteCount
 	at := map[string]*suiteCount{}
@@ -106,6 +113,7 @@ func suitesOf(cases []events.Case) []*suiteCount {
 }
 
 // resultJob is what the pages of results show of a job.
+// A subset of [shownJob], asked by the same verb.
 type resultJob struct {
 	Job        events.JobID      `json:"job"`
 	Display    string            `json:"display"`
@@ -121,6 +129,7 @@ type resultJob struct {
 
 // resultsOf returns the job of an address with its results. A part of a multinode job goes by its own number or as
 // people call it, 41.2.
+// Anything else in the address is refused here, as /results/NAME is what people type for a page that is not there.
 func (q *request) resultsOf() (job resultJob, cases jobCases, err error) {
 	if jobAddress(q.PathValue("job")) == "" {
 		return job, cases, &Refusal{Code: "not-found", Message: "there is no job " + strconv.Quote(q.PathValue("job")) + "; jobs have numbers"}
@@ -133,6 +142,7 @@ func (q *request) resultsOf() (job resultJob, cases jobCases, err error) {
 }
 
 // resultCrumbs is the way to a page of a job's results.
+// Each part is a link to its own page but the last, which is where one is.
 func resultCrumbs(job resultJob, further ...string) []crumb {
 	base := "/results/" + job.Job.String()
 	way := []crumb{{"Results", "/results/"}, {"Job " + job.Display, base}}
@@ -145,6 +155,7 @@ func resultCrumbs(job resultJob, further ...string) []crumb {
 }
 
 // jobResults shows a job's suites, and names what failed.
+// Results and the job have to be there; deliveries and files are left out where they cannot be asked for.
 func jobResults(q *request) (page, error) {
 	job, cases, err := q.resultsOf()
 	if err != nil {
@@ -182,6 +193,7 @@ func jobResults(q *request) (page, error) {
 }
 
 // suitePage shows the cases of a suite.
+// A suite without cases is none.
 func suitePage(q *request) (page, error) {
 	job, all, err := q.resultsOf()
 	if err != nil {
@@ -196,6 +208,7 @@ func suitePage(q *request) (page, error) {
 }
 
 // caseList shows cases of one suite or set.
+// All cases are at hand, so the list is the common one, with the length that the profile says.
 func caseList(q *request, job resultJob, suite, set string, cases []events.Case) (page, error) {
 	counts := suitesOf(cases)[0] // all cases are of one suite, and there is one at least
 	columns := []column[events.Case]{
@@ -207,6 +220,7 @@ func caseList(q *request, job resultJob, suite, set string, cases []events.Case)
 	}
 	// Few suites have sets; an empty column would say nothing.
 	if !slices.ContainsFunc(cases, func(c events.Case) bool { return c.Set != "" }) {
+		// The template asks by "Sets" whether the column is there.
 		columns = slices.Delete(columns, 1, 2)
 	}
 	list := list(q, "case", columns, cases)
@@ -220,6 +234,7 @@ func caseList(q *request, job resultJob, suite, set string, cases []events.Case)
 }
 
 // byMeasurement orders cases by what was measured; those without come first.
+// Units are not looked at: of one case they are the same, and across cases people filter by name.
 func byMeasurement(a, b events.Case) int {
 	switch {
 	case a.Measurement == nil && b.Measurement == nil:
@@ -244,6 +259,7 @@ type caseRun struct {
 }
 
 // casePage shows all runs of a case in a job, or, where that is the name of a set, the set's cases.
+// LAVA's address of three parts may be a case or a set; a case of that name wins, as links from lists mean it.
 func casePage(q *request) (page, error) {
 	job, all, err := q.resultsOf()
 	if err != nil {
@@ -282,12 +298,14 @@ func casePage(q *request) (page, error) {
 	if set != "" {
 		further = []string{suite, set, name}
 	}
+	// Of runs in several sets it leads to the first one's.
 	history := "/results/history?" + url.Values{"suite": {suite}, "case": {name}, "set": {runs[0].Set}, "name": {job.Name}, "device_type": {job.DeviceType}}.Encode()
 	data := map[string]any{"Job": job, "Suite": suite, "Set": set, "Case": name, "Runs": runs, "History": history}
 	return page{template: "case", title: name + " of job " + job.Display, data: data, crumbs: resultCrumbs(job, further...), styles: []string{"results.css"}}, nil
 }
 
 // casesByNumber goes to the page of a test case that LAVA's interfaces name by its number.
+// LAVA's REST and XML-RPC name cases by a number, and its links have it.
 func casesByNumber(q *request) (page, error) {
 	id, err := strconv.ParseUint(q.PathValue("id"), 10, 64)
 	if err != nil {

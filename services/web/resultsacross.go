@@ -15,6 +15,8 @@ import (
 // testHistory is what jobs had of one case, of cases.history: runs the newest first. Score is how often its result changed, as a
 // share of the times it could have, 0 to 1. A shift is a job since which a measurement has another level; Worse is nil where
 // nobody said which direction is good.
+// Comparable is the job of a run. Flaky is what the score amounts to by the lab's rule (docs/judgement.md); AgedOut says that older
+// runs have left the tables.
 type testHistory struct {
 	Runs []struct {
 		projections.Comparable
@@ -37,6 +39,7 @@ type testHistory struct {
 }
 
 // Passes counts the runs that passed.
+// Skipped and unknown runs are neither passes nor failures.
 func (h testHistory) Passes() (n int) {
 	for _, r := range h.Runs {
 		if r.Result == events.Pass {
@@ -47,6 +50,7 @@ func (h testHistory) Passes() (n int) {
 }
 
 // FailsSince is the job since which all newer ones fail, 0 where the newest does not.
+// A run that was skipped ends the row as one that passed does.
 func (h testHistory) FailsSince() (job uint64) {
 	for _, r := range h.Runs {
 		if r.Result != events.Fail {
@@ -58,6 +62,7 @@ func (h testHistory) FailsSince() (job uint64) {
 }
 
 // historyPage shows the history of one test case across jobs.
+// Without a name of jobs or a device type all are meant, which mixes boards; the form has both.
 func historyPage(q *request) (page, error) {
 	asking := q.URL.Query()
 	in := map[string]any{"suite": asking.Get("suite"), "set": asking.Get("set"), "case": asking.Get("case"), "name": asking.Get("name"),
@@ -73,6 +78,7 @@ func historyPage(q *request) (page, error) {
 	}
 	data["History"], p.title = h, asking.Get("case")+" in "+asking.Get("suite")
 	p.crumbs[1].Text = p.title
+	// A case that only passes or fails has no chart: its row of marks says as much.
 	if slices.ContainsFunc(h.Runs, func(r struct {
 		projections.Comparable
 		Result events.Outcome `json:"result"`
@@ -87,6 +93,7 @@ func historyPage(q *request) (page, error) {
 }
 
 // historyChart adds the chart of a case's measurements, where its names can be written into conditions.
+// It is a chart as any query may have one, so it looks as those do.
 func (q *request) historyChart(data map[string]any, asking url.Values) {
 	conditions := []events.QueryCondition{{Table: query.Cases, Field: "name", Operator: "exact", Value: asking.Get("case")},
 		{Table: query.Suites, Field: "name", Operator: "exact", Value: asking.Get("suite")}}
@@ -106,6 +113,7 @@ func (q *request) historyChart(data map[string]any, asking url.Values) {
 }
 
 // matrixColumn is a job in a matrix.
+// It is the head of a column, with a link to the job's results.
 type matrixColumn struct {
 	Job       uint64
 	Display   string
@@ -116,6 +124,7 @@ type matrixColumn struct {
 }
 
 // matrixRow is a case in a matrix, with one result a job.
+// Results has one cell a column, in their order.
 type matrixRow struct {
 	Suite, Set, Name string
 	Results          []matrixCell
@@ -124,6 +133,7 @@ type matrixRow struct {
 }
 
 // matrixCell is what a job had of a case.
+// Value is nil without a measurement; Line is where the log tells of it, To the page of the case.
 type matrixCell struct {
 	Job    uint64
 	Result string // "" where it has not run
@@ -137,10 +147,12 @@ type matrixCell struct {
 const (
 	usualColumns = 10
 	mostColumns  = 30
-	mostRows     = 2000
+	// 2,000 by 30 are 60,000 cells, each an element that a browser has to lay out.
+	mostRows = 2000
 )
 
 // matrixPage shows the cases of a suite in the latest jobs of one kind, side by side.
+// It begins with a form alone: there is no kind of job that everybody means.
 func matrixPage(q *request) (page, error) {
 	asking := q.URL.Query()
 	ask := map[string]string{}
@@ -176,6 +188,7 @@ func matrixPage(q *request) (page, error) {
 }
 
 // matrixColumns finds the jobs of a matrix, the newest first.
+// Names compare whole: jobs of one name on one type are what a matrix is good for.
 func (q *request) matrixColumns(ask map[string]string, n int) ([]matrixColumn, error) {
 	term := func(field string, values ...string) projections.JobTerm {
 		return projections.JobTerm{Field: field, Op: projections.TermIn, Values: values}
@@ -209,6 +222,7 @@ func (q *request) matrixColumns(ask map[string]string, n int) ([]matrixColumn, e
 }
 
 // matrixRows finds the cases of the jobs and puts each case's results in the order of the columns.
+// It asks page by page, as one answer carries at most a thousand rows; cut says that rows beyond [mostRows] are left out.
 func (q *request) matrixRows(columns []matrixColumn, suite string) (rows []*matrixRow, cut bool, err error) {
 	at := map[uint64]int{}
 	either := events.QueryClause{Match: events.MatchAny}
@@ -250,6 +264,7 @@ func (q *request) matrixRows(columns []matrixColumn, suite string) (rows []*matr
 				row.Results[at[c.Job]] = cell
 			}
 		}
+		// The bound holds even if an answer said for ever that there was more.
 		if offset += found.Rows(); !found.More || found.Rows() == 0 || offset > mostRows*mostColumns {
 			break
 		}
