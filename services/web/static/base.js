@@ -1,6 +1,7 @@
 // What every page does beside showing itself: times that stay true, keys, menus that close.
 
 // refreshTimes keeps what the server wrote true: "3 min ago" is so for a minute. A text is only touched where it differs.
+// A write that changes nothing would still be a mutation, which screen readers and observers hear of.
 const refreshTimes = () => {
   const now = Date.now();
   for (const el of document.querySelectorAll("time[datetime]")) {
@@ -14,6 +15,7 @@ const refreshTimes = () => {
 };
 
 // The same words as format.go has.
+// Where the two differ, a text jumps a second after the page has been drawn.
 const coarse = (ms) => {
   const s = Math.floor(ms / 1000);
   if (s < 60) return `${s} s`;
@@ -25,6 +27,7 @@ const coarse = (ms) => {
   return `${Math.floor(d / 365)} years`;
 };
 
+// Half an hour is added as format.go does: two hours less a minute are not one.
 const ago = (ms) => {
   if (ms < -3600_000) return `in ${coarse(-ms + 1800_000)}`;
   if (ms < -1000) return `in ${coarse(-ms)}`;
@@ -44,19 +47,24 @@ const length = (ms) => {
   return `${Math.floor(h / 24)} days ${h % 24} h`;
 };
 
+// A second, as what runs counts seconds. Browsers slow this down in tabs that nobody sees, by themselves.
 setInterval(refreshTimes, 1000);
 
 // A menu is a <details>: it closes when something else is clicked, or by Escape.
+// A <details> alone stays open until its summary is clicked again. Listening on the document also serves menus that live.js has
+// put in place later.
 document.addEventListener("click", (e) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(e.target)) menu.open = false;
   }
 });
 
+// The second letter after g; the dialog "_keys" of the layout lists them.
 const places = { h: "/", j: "/scheduler/alljobs", q: "/scheduler/queue", d: "/scheduler/alldevices/active",
   w: "/scheduler/allworkers", r: "/results/", s: "/scheduler/jobsubmit" };
 let going = 0; // when g was pressed
 
+// A modal dialog keeps the focus within and gives it back when it closes (WCAG 2.4.3).
 const showKeys = () => document.getElementById("_keys")?.showModal();
 
 // Keys of one letter are pressed by who speaks to the machine, and by a hand that slips: they can be turned off where they are
@@ -72,15 +80,18 @@ letters?.addEventListener("change", () => {
 });
 
 // typing tells whether a key belongs to a field or to an element with keys of its own.
+// data-own-keys is on the view of a log, whose j, k and / mean something else.
 const typing = (el) => el.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName) || el.closest("[data-own-keys]");
 
 // move goes to the next or previous row of the table that was used last.
+// offsetParent is null of what is not shown, such as rows of a part that is folded.
 const move = (by) => {
   const rows = [...document.querySelectorAll("table.rows > tbody > tr")].filter((r) => r.offsetParent);
   if (!rows.length) return;
   const at = rows.findIndex((r) => r.classList.contains("at"));
   const to = rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by))];
   for (const r of rows) r.classList.toggle("at", r === to);
+  // The focus goes along, so that Enter opens the row and Tab goes on from it; preventScroll, as the next line scrolls less.
   (to.querySelector("a[href], button") ?? to).focus({ preventScroll: true });
   to.scrollIntoView({ block: "nearest" });
 };
@@ -90,10 +101,13 @@ document.addEventListener("keydown", (e) => {
     const menu = document.querySelector("details.menu[open]");
     if (menu) {
       menu.open = false;
+      // Else the focus would be on nothing once its element is hidden.
       menu.querySelector("summary").focus();
     }
   }
+  // Combinations are the browser's or the system's; defaultPrevented is a key that an element has used already.
   if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || typing(e.target) || letters?.checked === false) return;
+  // One and a half seconds: a g that was pressed long ago belongs to no letter that is pressed now.
   if (Date.now() - going < 1500 && places[e.key]) {
     going = 0;
     location.assign(places[e.key]);
@@ -122,17 +136,20 @@ for (const el of document.querySelectorAll(".show-keys")) {
 }
 
 // A form that asks before it does something: <form data-ask="Cancel the job?">.
+// A button may ask another question than its form. Without scripts the form is sent at once.
 document.addEventListener("submit", (e) => {
   const question = e.submitter?.dataset.ask ?? e.target.dataset.ask;
   if (question && !confirm(question)) e.preventDefault();
 });
 
 // Choices that take effect at once: <select data-submit>.
+// requestSubmit and not submit(): the latter sends without the "submit" above and without the browser's checks.
 document.addEventListener("change", (e) => {
   if (e.target.matches("[data-submit]")) e.target.form.requestSubmit();
 });
 
 // Buttons that copy the text of another element: <button data-copy="#id">.
+// The button says what came of it, as the clipboard shows nothing by itself.
 document.addEventListener("click", async (e) => {
   const button = e.target.closest?.("[data-copy]");
   if (!button) return;
@@ -148,4 +165,5 @@ document.addEventListener("click", async (e) => {
   setTimeout(() => { button.replaceChildren(...words); }, 1500);
 });
 
+// Last, once all above works: style sheets show by it what needs scripts (.script-only).
 document.documentElement.classList.add("scripted");

@@ -6,6 +6,7 @@ const area = document.getElementById("definition-input");
 const form = area.form;
 const box = area.parentElement;
 const report = document.getElementById("problems");
+// Numbers are read to nobody: a screen reader has the lines themselves, and problems name theirs.
 const gutter = document.createElement("div");
 gutter.className = "gutter";
 gutter.setAttribute("aria-hidden", "true");
@@ -15,6 +16,7 @@ let marks = new Map(); // line → {tone, text}
 let lines = 0;
 
 // number draws the gutter: one element a line, as high as the lines of the area, which does not wrap.
+// Elements are made anew only when their number changes; marks change with each check.
 const number = () => {
   const n = area.value.split("\n").length;
   if (n !== lines) {
@@ -33,21 +35,26 @@ const number = () => {
   gutter.scrollTop = area.scrollTop;
 };
 
+// The offers stand at the caret's place of before.
 area.addEventListener("scroll", () => { gutter.scrollTop = area.scrollTop; hide(); });
 
 // Checking: half a second after the last key, and never two questions at once.
 let timer = 0;
 let asked = 0;
+// asked counts, so that an answer which a later question has overtaken is thrown away. The header makes the server answer with
+// JSON and submit nothing.
 const check = async () => {
   if (!area.value.trim()) return;
   const mine = ++asked;
   const body = new URLSearchParams({ "definition-input": area.value });
   const answer = await fetch(form.action || location.href, { method: "POST", body, headers: { "X-Requested-With": "XMLHttpRequest" } }).catch(() => null);
+  // What cannot be asked is said by nobody: the button "Validate" asks again, with words.
   if (!answer?.ok || mine !== asked) return;
   show((await answer.json()).problems);
 };
 
 // show marks lines and lists what is wrong. A line has one mark: an error hides a warning.
+// The report is a live region of the page, so what it says is read out (WCAG 4.1.3).
 const show = (problems) => {
   marks = new Map();
   for (const p of problems) {
@@ -75,6 +82,7 @@ const show = (problems) => {
       head.className = "link";
     }
     head.textContent = (p.warning ? "Warning" : "Error") + (p.line ? `, line ${p.line}` : "");
+    // As text and not as HTML: messages quote what was typed.
     item.append(head, " ", p.message);
     if (p.path && !p.message.includes(p.path)) {
       const code = document.createElement("code");
@@ -91,14 +99,17 @@ report.addEventListener("click", (e) => {
   const item = e.target.closest("li[data-line]");
   const line = Number(item?.dataset.line);
   if (!line) return;
+  // A text area counts characters from its beginning, with a line end as one.
   const before = area.value.split("\n").slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0);
   const at = before + Math.max(0, Number(item.dataset.column) - 1);
   area.focus();
   area.setSelectionRange(at, at);
+  // 18 px is a line's height in submit.css; five lines stay above it.
   area.scrollTop = (line - 6) * 18;
 });
 
 // Completion.
+// null while it is not here; one that could not be fetched is asked for again with the next letter.
 let schema = null;
 const offers = document.createElement("ul");
 offers.className = "offers";
@@ -111,11 +122,13 @@ let chosen = 0;
 let current = { word: "", list: [] };
 
 // The list of offers stands below the caret; the focus stays in the area, which names the chosen one for screen readers.
+// The pattern is ARIA's listbox with aria-activedescendant: focus never leaves the area, or typing would stop.
 const hide = () => {
   offers.hidden = true;
   area.removeAttribute("aria-activedescendant");
 };
 
+// It goes round at both ends.
 const pick = (i) => {
   chosen = (i + current.list.length) % current.list.length;
   [...offers.children].forEach((o, n) => o.setAttribute("aria-selected", String(n === chosen)));
@@ -125,6 +138,7 @@ const pick = (i) => {
 };
 
 // charWidth is how wide a character of the area is: all are as wide, but how wide only the browser knows.
+// A canvas measures without a layout. The style is read each time, as the font may come late or be zoomed.
 const charWidth = (() => {
   const canvas = document.createElement("canvas").getContext("2d");
   return () => {
@@ -136,6 +150,7 @@ const charWidth = (() => {
 
 // offer shows what may stand at the caret: while one types once a letter is there, with Ctrl-Space always. The schema is
 // asked for the first time that somebody types, as it is large.
+// Lists of more than sixty would be scrolled rather than read: a letter more narrows them.
 const offer = async (always) => {
   schema ??= await fetch("/scheduler/jobsubmit/schema").then((r) => (r.ok ? r.json() : null)).then((s) => s && new Schema(s)).catch(() => null);
   if (!schema || area.selectionStart !== area.selectionEnd) return;
@@ -161,6 +176,7 @@ const offer = async (always) => {
   const row = head.split("\n").length;
   const column = head.length - head.lastIndexOf("\n") - 1 - current.word.length;
   offers.hidden = false;
+  // As submit.css has it: 8 px of padding above the first line, of 18 px each; on the left 52 px of gutter and 12 px of padding.
   const top = 8 + row * 18 - area.scrollTop;
   offers.style.top = `${Math.min(top, box.clientHeight - 60)}px`;
   offers.style.left = `${Math.max(60, Math.min(64 + column * charWidth() - area.scrollLeft, box.clientWidth - 240))}px`;
@@ -168,6 +184,7 @@ const offer = async (always) => {
 };
 
 // take writes the chosen offer in place of what was begun; a key gets its colon.
+// setRangeText leaves the rest of the text and the place to which it is scrolled alone; "end" puts the caret behind.
 const take = () => {
   const o = current.list[chosen];
   const end = area.selectionStart;
@@ -187,6 +204,7 @@ offers.addEventListener("mousedown", (e) => {
 });
 
 area.addEventListener("keydown", (e) => {
+  // With its button, as if that were pressed: by its name the server tells submitting from validating.
   if ((e.ctrlKey || e.metaKey) && e.key === "Enter") {
     form.requestSubmit(form.querySelector("[name=submit]"));
   } else if (e.ctrlKey && e.key === " ") {
@@ -199,6 +217,7 @@ area.addEventListener("keydown", (e) => {
     take();
   } else if (!offers.hidden && e.key === "Escape") {
     hide();
+  // isComposing: an Enter that ends a composition of an input method is no line end.
   } else if (e.key === "Enter" && !e.shiftKey && !e.isComposing) {
     // The next line begins where this one does, one deeper after a key without a value.
     const head = area.value.slice(0, area.selectionStart);
@@ -217,6 +236,7 @@ area.addEventListener("input", (e) => {
   number();
   clearTimeout(timer);
   timer = setTimeout(check, 500);
+  // Pasting and deleting offer nothing: nobody is looking for a word then.
   if (e.inputType === "insertText") offer(false);
   else hide();
 });

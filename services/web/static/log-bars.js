@@ -2,6 +2,7 @@
 import { copyText } from "./clipboard.js";
 
 // levels are the groups that can be hidden, in LAVA's words; error has exceptions with it.
+// A group that has no lines is listed all the same: it may get some while the job runs. "other" is what no group is called.
 export const levels = [
   { name: "debug", levels: ["debug"], label: "Debug" },
   { name: "info", levels: ["info"], label: "Info" },
@@ -14,6 +15,9 @@ export const levels = [
   { name: "other", levels: ["event", "other"], label: "Other" },
 ];
 
+// A string and no template of the server's: the viewer is made where there are scripts, in place of what stands in its element.
+// role="log" with aria-live="off", as a console that is read out aloud as it comes would drown all else; the rows are read by
+// moving through them. The rail is a scrollbar to assistive technology, which keys move by way of the view.
 const markup = `
 <div class="lv-tools" role="toolbar" aria-label="Log">
   <form class="lv-search" role="search">
@@ -63,17 +67,20 @@ const markup = `
 </dl><form method="dialog"><button>Close</button></form></dialog>`;
 
 // bars puts the tools into a view and has them do what they say.
+// innerHTML takes nothing here but the text above: what a job or a person wrote is set as text.
 export function bars(view) {
   view.innerHTML = markup;
   const $ = (selector) => view.querySelector(selector);
   view.$ = $;
   const rail = $(".lv-rail");
+  // Two viewers may stand on one page.
   $(".lv-view").id = `log-${view.job}`;
   rail.setAttribute("aria-controls", `log-${view.job}`);
 
   const field = $(".lv-search input[type=search]");
   let soon;
   const query = () => ({ text: field.value, case: $("[name=case]").checked, regexp: $("[name=regexp]").checked });
+  // The same question once more goes to the next hit, so that Enter does what people expect of it.
   const look = () => {
     clearTimeout(soon);
     const q = query();
@@ -82,6 +89,7 @@ export function bars(view) {
   };
   field.addEventListener("input", () => {
     clearTimeout(soon);
+    // 150 ms after the last letter; one letter alone would find nearly every line, and waits for Enter.
     soon = setTimeout(() => { if (field.value.length !== 1) look(); }, 150);
   });
   $(".lv-search").addEventListener("change", (e) => { if (e.target.type === "checkbox" && field.value) look(); });
@@ -89,6 +97,7 @@ export function bars(view) {
   field.addEventListener("keydown", (e) => {
     if (e.key === "Escape") {
       field.value = "";
+      // Escape leaves the search and goes back to where keys move the log.
       view.search((view.asked = null));
       $(".lv-view").focus();
     } else if (e.key === "Enter" && e.shiftKey) {
@@ -102,9 +111,11 @@ export function bars(view) {
   $(".lv-goto").addEventListener("submit", (e) => {
     e.preventDefault();
     const input = e.target.elements[0];
+    // People write 1,234 and 1 234.
     const line = Number(input.value.replace(/[, ]/g, ""));
     if (input.value.trim() === "" || !Number.isInteger(line)) return view.say("That is no line's number");
     view.say("");
+    // Behind the end it shows the last line that there is now.
     const to = Math.min(line, Math.max(0, view.lines - 1));
     view.select(to);
     view.toLine(to);
@@ -127,6 +138,7 @@ export function bars(view) {
     view.classList.toggle("bare", !on);
     toggle.setAttribute("aria-pressed", String(on));
   };
+  // On a narrow window the outline would cover the log, whatever was chosen on a wide one.
   outlined(view.marks.outline && !view.hasAttribute("slim") && !matchMedia("(max-width: 820px)").matches);
   toggle.addEventListener("click", () => outlined(view.classList.contains("bare")));
   $(".lv-follow").addEventListener("click", () => { if (view.follow) view.setFollow(false); else view.toEnd(true); });
@@ -134,6 +146,7 @@ export function bars(view) {
 }
 
 // levelMenu lists the levels with how many lines each has.
+// No level chosen at all is a choice too: then only lines that were lost are shown, as they belong to none.
 function levelMenu(view, sheet) {
   const boxes = levels.map((level) => {
     const label = document.createElement("label");
@@ -166,11 +179,13 @@ function levelMenu(view, sheet) {
 }
 
 // more does what the last menu lists.
+// The menu closes first, so that what is said at the foot is seen.
 function more(view, $) {
   const close = () => { $(".lv-more").open = false; };
   const does = (selector, work) => $(selector).addEventListener("click", () => { close(); work(); });
   does(".lv-copy", () => copy(view));
   does(".lv-link", async () => {
+    // A link names lines; without a selection it names the one at the top.
     if (!view.selection) view.select(view.lineAt());
     try {
       await copyText(location.href);
@@ -188,15 +203,18 @@ function more(view, $) {
   const take = $(".lv-take");
   take.hidden = !view.hasAttribute("console");
   take.addEventListener("click", async () => {
+    // It is asked for by the few who may and do: import() keeps it out of what every page with a log loads.
     const { takeOver } = await import("./log-console.js");
     takeOver(view);
   });
 }
 
 // most is how many lines are copied at once.
+// Some ten megabytes of text: more than a clipboard is good for.
 const most = 100_000;
 
 // copy copies the selected lines as text.
+// It may take seconds, as lines are fetched; browsers let a page write to the clipboard only a few seconds after a key or a click.
 export async function copy(view) {
   const s = view.selection;
   if (!s) return view.say("Select lines first: click a line's number, then another with Shift");

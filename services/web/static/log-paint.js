@@ -3,6 +3,7 @@ import { read, worded } from "./log-text.js";
 import { clock, span } from "./log-rows.js";
 
 // newSlot makes the elements of a row.
+// A screen has some forty slots, which are all that ever exist: scrolling makes no elements and leaves none to be collected.
 export function newSlot() {
   const el = document.createElement("div");
   el.className = "row";
@@ -12,6 +13,7 @@ export function newSlot() {
   fold.className = "fold";
   const number = document.createElement("a");
   number.className = "no";
+  // Forty numbers between two buttons would have to be tabbed through; keys select lines in another way.
   number.tabIndex = -1;
   const time = document.createElement("span");
   time.className = "at";
@@ -24,20 +26,24 @@ export function newSlot() {
 }
 
 // set changes a property only where it differs: a write that changes nothing still costs a layout.
+// Reading back what was set is cheap: these properties ask for no layout.
 const set = (to, key, value) => { if (to[key] !== value) to[key] = value; };
 
 // draw shows a record in a slot; of a row that is not here yet only what is known. The look says how:
 // {time, began, lines, find, selected(n), finding(n), section(row), folded(section)}.
+// look is the same object for all rows of a frame; before is the row above, of which only the time is wanted.
 export function draw(slot, row, record, before, look) {
   slot.row = row;
   slot.record = record;
   const known = record !== undefined;
+  // A row that is not here yet has its number only where rows are lines.
   const n = known ? record.n : look.whole ? row : -1;
   const section = known ? look.section(row) : null;
   const folded = !!section && look.folded(section);
   let name = "row";
   if (known) name += " " + (record.lvl ?? "other");
   else name += " wait";
+  // Only results of a test are green or red: others are neither.
   if (known && record.lvl === "results") name += record.msg?.result === "pass" ? " pass" : record.msg?.result === "fail" ? " fail" : "";
   if (n >= 0 && look.selected(n)) name += " selected";
   if (known && look.finding(n)) name += " finding";
@@ -57,7 +63,9 @@ export function draw(slot, row, record, before, look) {
 }
 
 // write shows the text of a row, as one piece of text where it has neither colours nor hits.
+// What decides over the text is remembered with the slot, so that a row which only moved costs nothing.
 function write(slot, message, record, folded, look) {
+  // The section is part of it, as the note behind the text is the section's.
   const key = message + (folded ? "\u0001" + folded.start : "");
   if (slot.drawn === key && slot.findOf === look.find && slot.linesOf === look.lines && !folded) return;
   slot.drawn = key;
@@ -69,6 +77,7 @@ function write(slot, message, record, folded, look) {
   const link = record?.lvl === "results" && look.result(record.msg);
   if (!runs && !hits.length && !folded && !link) {
     const only = slot.text.firstChild;
+    // The text node stays and gets another value: by far the cheapest change of a row.
     if (slot.text.childNodes.length === 1 && only.nodeType === 3) only.nodeValue = text;
     else slot.text.textContent = text;
     return;
@@ -93,6 +102,7 @@ function write(slot, message, record, folded, look) {
 }
 
 // pieces cuts a text where a colour or a hit begins or ends.
+// Both lists are in order and without overlaps, so one walk is enough. Without colours the text is one run.
 export function pieces(text, runs, hits) {
   const out = [];
   let at = 0;
@@ -112,6 +122,7 @@ export function pieces(text, runs, hits) {
 }
 
 // part is a node for a piece.
+// textContent and no HTML: a console may say anything. Colours of the theme are classes, others a style that the script sets.
 function part({ text, style, hit }) {
   if (!style && !hit) return document.createTextNode(text);
   const el = document.createElement(hit ? "mark" : "span");

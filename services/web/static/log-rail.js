@@ -1,6 +1,7 @@
 // The scroll bar of a log: no element can be as high as ten million rows, so it maps places by itself. Beside the
 // thumb it shows where hits, findings and the selection are.
 
+// It looks and behaves as a scroll bar does. Keys move the log by way of its view.
 export class Rail {
   // go(fraction) is called with where the top shall be: 0 is the first place, 1 the last.
   constructor(el, go) {
@@ -11,11 +12,13 @@ export class Rail {
     this.canvas = document.createElement("canvas");
     el.append(this.canvas, this.thumb);
     this.height = 0;
+    // Pixels; a smaller thumb would be hard to hit.
     this.size = 24;
     el.addEventListener("pointerdown", (e) => this.press(e));
   }
 
   // press moves the thumb under the pointer, and takes it along.
+  // A press beside the thumb takes it there, with its middle under the pointer.
   press(e) {
     if (e.button) return;
     e.preventDefault();
@@ -24,6 +27,7 @@ export class Rail {
     const grip = y >= this.y && y <= this.y + this.size ? y - this.y : this.size / 2;
     const move = (m) => this.go(Math.min(1, Math.max(0, (m.clientY - box.top - grip) / Math.max(1, this.height - this.size))));
     move(e);
+    // From then on moves come here wherever the pointer is, also outside of the window.
     this.el.setPointerCapture(e.pointerId);
     this.el.addEventListener("pointermove", move);
     const end = () => this.el.removeEventListener("pointermove", move);
@@ -32,6 +36,7 @@ export class Rail {
   }
 
   // show puts the thumb where the top is, of so many places of which some are seen.
+  // transform moves it without a layout.
   show(top, places, seen) {
     const share = places > 0 ? Math.min(1, seen / places) : 1;
     const size = Math.max(24, Math.round(this.height * share));
@@ -47,6 +52,7 @@ export class Rail {
     this.el.setAttribute("aria-valuetext", `line ${line} of ${lines}`);
   }
 
+  // The canvas has the device's own pixels, or marks would be blurred on a dense screen; setting its size empties it.
   resize(height) {
     this.height = height;
     const scale = window.devicePixelRatio || 1;
@@ -58,11 +64,13 @@ export class Rail {
 
   // mark paints marks: lists of {at: fraction, to: fraction, kind}, kinds being colours of the style sheet, and strips
   // of hits.
+  // Each mark is two pixels high at least: one line of ten million would be none.
   mark(marks, hits) {
     const c = this.canvas.getContext("2d");
     const { width, height } = this.canvas;
     const scale = window.devicePixelRatio || 1;
     c.clearRect(0, 0, width, height);
+    // Colours are those of the theme, which a canvas cannot name.
     const style = getComputedStyle(this.el);
     const colour = (name) => style.getPropertyValue(`--rail-${name}`).trim() || "gray";
     if (hits) {

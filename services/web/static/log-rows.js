@@ -4,21 +4,27 @@
 export const chunk = 500;
 
 // kept is how many chunks stay in memory: of ten million rows a hundred thousand.
+// The goal is a heap of 150 MB at most, however long the log.
 const kept = 192;
 
 // Rows is a window on the records of a log, by row.
+// Rows are what is shown, counted from 0. They are lines unless levels are left out or parts of files lie between; a record's n is
+// its line.
 export class Rows {
   constructor() {
+    // A Map keeps the order in which keys came: taking one out and putting it back makes it the last.
     this.chunks = new Map(); // number of a chunk → records; the order is that of their use
     this.count = 0; // rows there are
   }
 
+  // undefined: it is not here.
   get(row) {
     const records = this.chunks.get(Math.floor(row / chunk));
     return records?.[row % chunk];
   }
 
   // has tells whether all rows of a chunk are here that there are.
+  // The last chunk of a running job is whole with as many rows as there are, and no longer with the next one.
   has(number) {
     const records = this.chunks.get(number);
     return !!records && records.length >= Math.min(chunk, this.count - number * chunk);
@@ -40,6 +46,7 @@ export class Rows {
   }
 
   // add appends one record behind all rows.
+  // Its chunk may not be here, as somebody reads elsewhere: then it is counted alone, and fetched when it is wanted.
   add(record) {
     const row = this.count++;
     const number = Math.floor(row / chunk);
@@ -61,6 +68,7 @@ export class Rows {
 }
 
 // Folds knows which rows are folded away. What is seen has places, counted without them.
+// A place is where a row is seen, counted from 0 without those that are folded away; ten thousand folds cost a few steps a row.
 export class Folds {
   constructor() {
     this.ranges = []; // [first hidden row, behind the last], in order, apart from each other
@@ -68,6 +76,7 @@ export class Folds {
   }
 
   // set hides the insides of sections: {start, end} rows, both of which a section has; the first stays.
+  // Sections may lie within each other and are put together where they meet, so that the ranges are apart.
   set(sections) {
     const ranges = sections.filter((s) => s.end > s.start).map((s) => [s.start + 1, s.end + 1]).sort((a, b) => a[0] - b[0] || b[1] - a[1]);
     this.ranges = [];
@@ -83,6 +92,7 @@ export class Folds {
   get hidden() { return this.before.at(-1); }
 
   // count is how many places so many rows have.
+  // A range may reach behind the rows that there are: only what is there is hidden.
   count(rows) {
     let hidden = 0;
     for (const [from, to] of this.ranges) if (from < rows) hidden += Math.min(to, rows) - from;
@@ -117,6 +127,7 @@ export class Folds {
 }
 
 // Hits is what a search has found so far, by row.
+// Rows and lines are two lists side by side, as numbers alone take little room.
 export class Hits {
   constructor() {
     this.rows = [];
@@ -128,6 +139,7 @@ export class Hits {
   }
 
   // add takes a message of the server.
+  // Rows are left out where they are lines. A search begins at what is seen and goes round, so hits come out of order once.
   add(message) {
     const { lines = [], rows = lines } = message;
     for (let i = 0; i < lines.length; i++) {
@@ -140,6 +152,7 @@ export class Hits {
     this.done = !!message.done;
   }
 
+  // Only when somebody asks for the next hit, and not with each message.
   sort() {
     if (this.sorted) return;
     const order = this.rows.map((_, i) => i).sort((a, b) => this.rows[a] - this.rows[b]);
@@ -169,6 +182,7 @@ export class Hits {
   }
 
   // marks says which of some strips of the scroll bar have hits, of so many rows.
+  // The server says strips where there are too many hits to name: a thousand for the whole log.
   marks(strips, rows) {
     const out = new Uint8Array(strips);
     if (this.strips) {
@@ -181,6 +195,7 @@ export class Hits {
 }
 
 // place reads where an address points to: "#L12", "#L12-L40", "#results_12".
+// Fifteen digits are exact in a double. "#results_12" is LAVA's anchor of a result, by its line.
 export function place(hash) {
   const m = /^#(?:L|results_)(\d{1,15})(?:-L?(\d{1,15}))?$/.exec(hash);
   if (!m) return null;
@@ -194,6 +209,7 @@ export const address = ({ from, to }) => (from === to ? `#L${from}` : `#L${from}
 const two = (n) => String(n).padStart(2, "0");
 
 // clock writes a record's time: absolute (UTC), since the log began, or since the row before.
+// The server's times have a fraction of any length or none; the log shows milliseconds.
 export function clock(kind, at, began, before) {
   const t = Date.parse(at);
   if (Number.isNaN(t)) return "";
@@ -207,6 +223,7 @@ export function clock(kind, at, began, before) {
 }
 
 // span writes how long something took.
+// Also "" for what is not a number.
 export function span(seconds) {
   if (!(seconds >= 0)) return "";
   if (seconds < 10) return `${seconds.toFixed(1)} s`;

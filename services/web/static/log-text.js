@@ -2,16 +2,21 @@
 // services/api/logbook reads texts by the same rules for its search; its testdata/plain.json holds both to them.
 
 // odd finds lines that need more than being shown: control characters, or a sequence that lost its escape character.
+// Nearly all lines have none: this one look spares them the walk below.
 const odd = /[\x00-\x08\x0a-\x1f\x7f]|\[[0-9;?]*[mKJHfrnhl]/;
 
 // bare matches a sequence without its escape character at the beginning of a text; see logbook/escape.go.
+// Consoles that lose bytes lose the escape too. Few forms are taken for sequences, as [12] or [ok] are text; (?!\]) keeps those.
 const bare = /^\[(?:\?\d[\d;]*[hl](?!\])|0m|[\d;]{0,23}m(?!\])|\dK(?!\])|\dJ(?!\])|(?:\d+;\d+|;\d{2,}|\d{2,};)[Hfr](?!\])|6n(?!\]))/;
 
 // escaped matches a sequence with it.
+// After ECMA-48: CSI with parameters and a final byte, strings as of titles up to BEL or ST, charsets, and single letters. One that
+// is cut off by the end of the line is taken whole.
 const escaped = /^\x1b(?:\[[\x20-\x3f]*(?:[\x40-\x7e]|(?=[^\x40-\x7e])|$)|[\]P^_X](?:[^\x07\x1b]|\x1b(?!\\))*(?:\x07|\x1b\\|$)|[\x20-\x2f]+[^]?|[\x30-\x7e]|)/;
 
 // read returns a text as it is shown, and runs of it with styles: null where it has none. With lines true it keeps
 // the ends of lines; else they are spaces.
+// Characters are those of Unicode and not UTF-16 units, so that a backspace takes a whole one away.
 export function read(text, lines = false) {
   if (!odd.test(text)) return { text, runs: null };
   const out = []; // characters
@@ -26,14 +31,17 @@ export function read(text, lines = false) {
       at += m[0].length;
       if (m[0].endsWith("m") && m[0].includes("[")) {
         style = dye(style, m[0].slice(m[0].indexOf("[") + 1, -1));
+        // grep and others send the two together, and so they are lost together.
         if (c === "[" && text.startsWith("[K", at)) at += 2;
       }
       continue;
     }
+    // As a terminal does: what was typed over is not seen.
     if (c === "\b") {
       out.pop();
       styles.pop();
     } else if (c === "\r") {
+      // A carriage return begins the line anew, as progress bars do, but only where something follows that is drawn over it.
       const rest = /^\r*([^\r]?)/.exec(text.slice(at))[1];
       if (rest && rest !== "\n") {
         const keep = out.lastIndexOf("\n") + 1;
@@ -55,11 +63,14 @@ export function read(text, lines = false) {
     runs.push({ text: out.slice(from, i + 1).join(""), style: styles[from] });
     from = i + 1;
   }
+  // Then the whole text is one node of the page.
   const colourless = runs.every((r) => !r.style);
   return { text: out.join(""), runs: colourless ? null : runs };
 }
 
 // dye returns a style after the parameters of a colour sequence (SGR of ECMA-48, with 256 and true colours).
+// A style is an object or null; ink and ground are numbers of the theme's sixteen colours, or a CSS colour. What is not known here,
+// such as blinking, changes nothing. An empty parameter is 0.
 function dye(before, parameters) {
   const p = parameters.split(/[;:]/).map((n) => Number(n) || 0);
   let s = { ...before };
@@ -96,6 +107,7 @@ function dye(before, parameters) {
 }
 
 // cube is one of 256 colours: the first 16 are the theme's, by number.
+// As xterm has it: 16 to 231 are a cube of 6×6×6, with steps 0, 95, 135, 175, 215, 255; from 232 on 24 greys.
 function cube(n) {
   if (n < 16) return n;
   if (n > 255) n = 255;
@@ -106,6 +118,7 @@ function cube(n) {
 }
 
 // worded returns the text of a record's message: results as a sentence, lists as their entries.
+// The server's search goes through results as JSON, so a hit may be in a word that the sentence leaves out: then it is not marked.
 export function worded(record) {
   const m = record.msg;
   if (typeof m === "string") return m;
@@ -123,11 +136,13 @@ export function worded(record) {
 
 // matcher returns what finds a query in a text: a function that returns [from, to] pairs; null is one that finds
 // nothing. The server decides what is a hit; this only says where in a line it is.
+// The server's expressions are RE2; what JavaScript reads otherwise, or not at all, is a hit without a mark.
 export function matcher(query) {
   if (!query?.text) return null;
   const source = query.regexp ? query.text : query.text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
   let expr;
   try {
+    // u, so that a dot is a whole character; it also refuses escapes that mean nothing, which RE2 refuses as well.
     expr = new RegExp(source, query.case ? "gu" : "giu");
   } catch {
     return null;
@@ -136,6 +151,7 @@ export function matcher(query) {
     const found = [];
     for (const m of text.matchAll(expr)) {
       if (m[0]) found.push([m.index, m.index + m[0].length]);
+      // A line may be 32 KiB long, and "." be searched for.
       if (found.length > 200) break;
     }
     return found;

@@ -21,6 +21,7 @@ import { bars, levels } from "./log-bars.js";
 import { Outline } from "./log-outline.js";
 import { keys, copied } from "./log-keys.js";
 
+// It is a number and not measured: all that is reckoned below hangs on it, in each frame.
 const height = 18; // of a row, as in the style sheet
 const remembered = "strata-log"; // in the browser's storage: levels, time, wrap, outline
 
@@ -47,6 +48,7 @@ export class LogView extends HTMLElement {
     this.marks = { time: "none", wrap: false, outline: true, levels: null, ...recall() };
     this.evidence = this.hasAttribute("evidence") ? Number(this.getAttribute("evidence")) : -1;
     this.source.levels = wanted(this.marks.levels);
+    // Before bars(), which replaces what stands inside: askFirst reads what the page brought along there.
     this.early = this.askFirst(); // on the way while the tools are built
     bars(this);
     this.outline = new Outline(this, this.querySelector(".lv-outline"));
@@ -57,6 +59,7 @@ export class LogView extends HTMLElement {
     copied(this);
     this.dispatchEvent(new CustomEvent("log-levels"));
     this.setWrap(this.marks.wrap);
+    // The window may change, and so may what stands around: the outline, the console, a panel that is opened.
     this.resized = new ResizeObserver(() => this.resize());
     this.resized.observe(this.view);
     this.hashed = () => this.toHash();
@@ -65,6 +68,7 @@ export class LogView extends HTMLElement {
     this.open();
   }
 
+  // live.js may take the element away with a part of its page; nothing may go on asking then.
   disconnectedCallback() {
     this.source?.stop();
     this.resized?.disconnect();
@@ -91,6 +95,7 @@ export class LogView extends HTMLElement {
     const answer = JSON.parse(text);
     const last = answer.first + answer.records.length;
     if (line < 0) return (atEnd ? last === answer.rows : answer.first === 0) ? answer : null;
+    // JSON.parse has made it for us alone, so it may get the row that was asked for.
     if (answer.rows !== answer.lines || line < answer.first || line >= last) return null;
     answer.at = line;
     return answer;
@@ -111,6 +116,7 @@ export class LogView extends HTMLElement {
     } catch (err) {
       this.say(err.message);
     }
+    // The rows come first: an outline of ten million lines takes the lab longer.
     this.outline.load(); // behind what is read first
   }
 
@@ -121,6 +127,7 @@ export class LogView extends HTMLElement {
   // take takes in an answer of the lab's with rows.
   take(answer) {
     if (!this.source.levels) this.hiddenKinds = answer.rows !== answer.lines; // parts of files are no rows
+    // Never downwards: an answer that was overtaken by a live line knows less.
     this.rows.count = Math.max(this.rows.count, answer.rows);
     this.lines = Math.max(this.lines, answer.lines);
     this.rows.put(answer.first, answer.records);
@@ -147,11 +154,13 @@ export class LogView extends HTMLElement {
   listen() {
     this.querySelector(".lv-follow").hidden = false;
     this.source.listen(this.job, this.lines, (record) => {
+      // A stream that was taken up again may repeat lines.
       if (record.n < this.lines) return;
       if (this.whole && record.n > this.lines) this.rows.count = record.n; // what lies between never came
       this.lines = record.n + 1;
       this.rows.add(record);
       this.begin(record);
+      // Lines that came while nobody followed; the foot counts them.
       this.fresh = (this.fresh ?? 0) + 1;
       this.dispatchEvent(new CustomEvent("log-line", { detail: record }));
       this.outlineSoon();
@@ -166,6 +175,7 @@ export class LogView extends HTMLElement {
     else this.say("");
   }
 
+  // Every three seconds while lines come, not with each.
   outlineSoon() {
     this.outlineLater ??= setTimeout(() => { this.outlineLater = undefined; this.outline.load(); }, 3000);
   }
@@ -178,6 +188,7 @@ export class LogView extends HTMLElement {
   // seen is how many rows fit.
   get seen() { return Math.max(1, Math.floor(this.room / height)); }
 
+  // Two rows more than fit: one that is half above, one half below.
   resize() {
     this.room = this.view.clientHeight;
     this.rail.resize(this.room);
@@ -192,6 +203,7 @@ export class LogView extends HTMLElement {
     this.paintSoon();
   }
 
+  // Once a frame, however much has changed by then.
   paintSoon() {
     this.painting ??= requestAnimationFrame(() => { this.painting = undefined; this.paint(); });
   }
@@ -205,6 +217,7 @@ export class LogView extends HTMLElement {
   look() {
     const { time, wrap } = this.marks;
     const s = this.selection;
+    // find is made once for all rows: it compiles an expression.
     this.looked = {
       epoch: this.epoch, time, lines: wrap, began: this.began, whole: this.whole, current: this.current, evidence: this.evidence,
       find: matcher(this.query),
@@ -228,6 +241,7 @@ export class LogView extends HTMLElement {
       this.shift = top - this.first * height;
       this.fill(places);
     }
+    // The rows stand still in their sheet and the sheet is shifted by less than a row: no layout while one scrolls.
     this.sheet.style.transform = `translateY(${-this.shift}px)`;
     this.rail.show(this.first + this.shift / height, places, this.room / height);
     this.fetch(places);
@@ -257,6 +271,7 @@ export class LogView extends HTMLElement {
       const row = at < places ? this.folds.row(at) : -1;
       if (slot.el.hidden !== row < 0) slot.el.hidden = row < 0;
       const record = row < 0 ? undefined : this.rows.get(row);
+      // Most slots of a frame are as they were.
       if (slot.row === row && slot.record === record && slot.epoch === this.epoch) continue;
       slot.epoch = this.epoch;
       if (row < 0) slot.row = -1;
@@ -265,6 +280,7 @@ export class LogView extends HTMLElement {
   }
 
   // settle fills the slots where rows wrap: how high they are is known once they are drawn.
+  // offsetHeight makes the browser lay out at once, which is dear; so only this way of drawing asks for it.
   settle(places) {
     const n = this.slots.length;
     const high = (i) => this.slots[i].el.offsetHeight || height;
@@ -302,6 +318,7 @@ export class LogView extends HTMLElement {
     this.fetched = now;
     clearTimeout(this.settled);
     if (speed > 20) { // rows in a millisecond
+      // Twenty rows a millisecond are a screen in two frames; what rests for 50 ms is read.
       this.settled = setTimeout(() => this.paintSoon(), 50);
       return;
     }
@@ -316,6 +333,7 @@ export class LogView extends HTMLElement {
 
   scrollRows(by) { this.scrollPixels(by * height); }
 
+  // Whoever scrolls up wants to read what is there: following would take it away.
   scrollPixels(by) {
     if (by < 0) this.setFollow(false);
     this.shift += by;
@@ -370,6 +388,7 @@ export class LogView extends HTMLElement {
   // select marks lines and puts them into the address.
   select(from, to = from) {
     this.selection = { from: Math.min(from, to), to: Math.max(from, to) };
+    // replaceState: each line that was clicked would be a step of Back otherwise. It fires no hashchange.
     history.replaceState(history.state, "", address(this.selection));
     this.marked();
     this.changed();
@@ -403,6 +422,7 @@ export class LogView extends HTMLElement {
     this.dispatchEvent(new CustomEvent("log-levels"));
     const line = this.lineAt(Math.floor(this.seen / 3));
     const follows = this.follow;
+    // All answers that are on the way have rows of the levels before.
     this.source.stop();
     this.rows.clear();
     this.copy.ahead = false;
@@ -427,6 +447,7 @@ export class LogView extends HTMLElement {
   remember(what) {
     Object.assign(this.marks, what);
     try {
+      // Per browser, not per account; private windows and policies may refuse it.
       localStorage.setItem(remembered, JSON.stringify(this.marks));
     } catch { /* storage is off: it is forgotten with the page */ }
   }
@@ -461,6 +482,7 @@ export class LogView extends HTMLElement {
       this.source.searching?.abort();
       return this.found();
     }
+    // What is seen is searched first, so that the first hit is near and at once there.
     const from = this.lineAt();
     try {
       await this.source.search(this.query, from, (message) => {
@@ -504,6 +526,7 @@ export class LogView extends HTMLElement {
     }
   }
 
+  // Ten times a second: a search tells of hits more often than anybody sees.
   markSoon() {
     this.marking ??= setTimeout(() => { this.marking = undefined; this.marked(); this.found(); }, 100);
   }
@@ -522,6 +545,7 @@ export class LogView extends HTMLElement {
   }
 
   // tellSoon says where the view is, not each frame.
+  // Eight times a second at most, as it writes text and attributes, which cost a layout.
   tellSoon() {
     this.telling ??= setTimeout(() => {
       this.telling = undefined;

@@ -3,16 +3,20 @@
 
 // lineage returns the way to a line: keys and list items around it, outermost first, with the values of their
 // neighbours, and what is written at the caret.
+// Blanks before a key, and a dash with the blank behind it counting as two, are its column: by that YAML's nesting is read, without
+// a parser. Tabs, flow style ({a: 1}) and block scalars are not understood; then nothing fitting is offered, and nothing breaks.
 export function lineage(lines, at, column) {
   const before = (lines[at] ?? "").slice(0, column);
   const way = [];
   const dash = /^(\s*)((?:- +)*)/.exec(before);
   const typed = before.slice(dash[0].length);
   const colon = /^([\w.-]+):\s*(.*)$/.exec(typed);
+  // With a colon on the line a value is being written, else a key or a plain entry of a list.
   const own = { key: colon ? colon[1] : "", word: colon ? colon[2] : typed, value: !!colon };
   const limit = dash[1].length + dash[2].length;
   const items = dash[2].length / 2; // dashes on the line itself
   for (let i = 0; i < items; i++) way.unshift({ item: true, column: dash[1].length + 2 * (items - 1 - i), line: at });
+  // Only a line that begins farther to the left can be around what was found so far; upwards the first such line is the one.
   let edge = dash[1].length;
   for (let i = at - 1; i >= 0 && edge >= 0; i--) {
     const line = lines[i];
@@ -20,6 +24,7 @@ export function lineage(lines, at, column) {
     const m = /^(\s*)((?:- +)*)(?:([\w./-]+):(.*))?/.exec(line);
     const start = m[1].length;
     const inner = start + m[2].length;
+    // A key with a value on its own line holds nothing below it.
     if (m[3] !== undefined && !m[4].trim().replace(/^#.*/, "") && (inner < edge || (inner === edge && way[0]?.item))) {
       way.unshift({ key: m[3], column: inner, line: i });
       edge = inner;
@@ -40,8 +45,10 @@ export function lineage(lines, at, column) {
 const indentOf = (text) => /^\s*/.exec(text)[0].length;
 
 // siblings reads the plain values that stand beside a place: keys of the same mapping with their scalars.
+// They decide between forms: method: qemu makes other keys of a boot action good than method: u-boot.
 export function siblings(lines, at, column) {
   const found = {};
+  // "end" is a line that is around the mapping, "first" one that begins it behind a dash.
   const look = (i) => {
     const m = /^(\s*)((?:- +)*)([\w./-]+):\s*(.*)$/.exec(lines[i]);
     if (!m) return lines[i].trim() && !lines[i].trim().startsWith("#") && indentOf(lines[i]) < column ? "end" : "";
@@ -67,10 +74,12 @@ export function siblings(lines, at, column) {
 
 // Schema answers what may stand at a caret. It reads the parts of JSON Schema that services/web/submit.go writes: properties,
 // items, $ref, allOf, anyOf, oneOf, if, const and enum.
+// It is lenient: what cannot be decided is offered, as the check says what is wrong anyway.
 export class Schema {
   constructor(root) { this.root = root; }
 
   // parts returns every schema that holds at once or as a choice for a value, with what decides between them.
+  // seen ends circles: actions hold actions.
   parts(schema, values, seen = new Set()) {
     if (!schema || typeof schema !== "object" || seen.has(schema)) return [];
     seen.add(schema);
@@ -81,6 +90,7 @@ export class Schema {
     if (schema.if) {
       const wanted = Object.entries(schema.if.properties ?? {});
       const needed = schema.if.required ?? [];
+      // An if that asks for nothing holds always in JSON Schema; here it is taken for one that is not known.
       const met = wanted.length + needed.length > 0 && needed.every((k) => k in values) &&
         wanted.every(([k, v]) => (v.const !== undefined ? String(v.const) === values[k] : k in values || v === true));
       if (met) add(schema.then);
@@ -95,6 +105,7 @@ export class Schema {
   }
 
   // below walks a way down and returns the schemas of its end.
+  // Several schemas may hold at a place, and each is followed.
   below(way, valuesAt) {
     let here = [this.root];
     way.forEach((step, i) => {
@@ -116,6 +127,7 @@ export class Schema {
   }
 
   // offers lists what may be written at a caret: {text, about}.
+  // Keys that are there already are left out, unless it is the one that is being written.
   offers(text, caret) {
     const head = text.slice(0, caret);
     const lines = text.split("\n");
@@ -124,6 +136,7 @@ export class Schema {
     const valuesOf = (i) => (i < way.length && !way[i].item ? siblings(lines, way[i].line, way[i].column) : {});
     const beside = siblings(lines, at, column);
     const here = this.below(way, (step, i) => valuesOf(i));
+    // By their text, in the order of the schema: required and common keys stand first in it.
     const found = new Map();
     const keep = (t, about) => {
       if (t.startsWith(own.word) && t !== own.word && !found.has(t)) found.set(t, about ?? "");
