@@ -28,9 +28,11 @@ import (
 )
 
 // Patience is how long a page may take to show what a test waits for: a loaded machine is slow.
+// It bounds each single wait and not the test.
 const Patience = time.Minute
 
 // Browser is a running Chromium.
+// Many goroutines may use one, as parallel tests do.
 type Browser struct {
 	in      io.WriteCloser
 	mu      sync.Mutex // guards what follows, and writing
@@ -40,6 +42,7 @@ type Browser struct {
 }
 
 // order is what the driver is told; see driver.mjs.
+// On is a selector, "" for the page itself; With are arguments as JSON.
 type order struct {
 	ID   int    `json:"id"`
 	Page string `json:"page,omitempty"`
@@ -59,6 +62,7 @@ type answer struct {
 func Start(t testing.TB) *Browser {
 	t.Helper()
 	modules, chromium := needed(t)
+	// cmd.Stderr is shown only where the browser does not start; what pages complain of comes by [Page.Complaints].
 	cmd := exec.Command("node", filepath.Join(dir(t), "driver.mjs"), modules, chromium)
 	var said bytes.Buffer
 	cmd.Stderr = &said
@@ -82,6 +86,7 @@ func Start(t testing.TB) *Browser {
 	}()
 	t.Cleanup(func() {
 		in.Close()
+		// The end of its input ends the driver; one that hangs is killed, so that no test waits for ever.
 		stuck := time.AfterFunc(Patience, func() { cmd.Process.Kill() })
 		<-read
 		cmd.Wait()
@@ -96,6 +101,7 @@ func Start(t testing.TB) *Browser {
 }
 
 // Modules returns the directory with playwright-core and axe-core, or skips the test where they are missing.
+// For measure.mjs, which benchmarks run by themselves.
 func Modules(t testing.TB) string {
 	t.Helper()
 	modules, _ := needed(t)
@@ -110,6 +116,7 @@ func needed(t testing.TB) (modules, chromium string) {
 		if err != nil {
 			missing(t, "%v; pages are not tested (Debian: nodejs, chromium)", err)
 		}
+		// The last one looked for: node's own path is not needed.
 		chromium = path
 	}
 	out, err := exec.Command(filepath.Join(dir(t), "get-modules.sh")).Output()
@@ -157,6 +164,7 @@ func (b *Browser) listen(out io.Reader) {
 			b.mu.Unlock()
 			return
 		}
+		// Each channel has room for its one answer, so this never waits while it holds the lock.
 		if to := b.waiting[a.ID]; to != nil {
 			to <- a
 			delete(b.waiting, a.ID)

@@ -11,10 +11,13 @@ import { createInterface } from 'node:readline';
 import { readFileSync } from 'node:fs';
 
 const [modules, executablePath] = process.argv.slice(2);
+// The modules lie in a cache of the user's and not beside this file, so a plain import would not find them.
 const require = createRequire(modules + '/');
 const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
+// No sandbox, as containers of CI lack what it is made of: it only sees pages of this lab. No hinting of fonts, so that pictures are
+// the same on all machines.
 const browser = await chromium.launch({
   executablePath,
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
@@ -27,6 +30,7 @@ const pages = new Map();
 const own = {
   async open(options) {
     const { patience, ...context } = options;
+    // Reduced motion, or a picture could show something half-way.
     const scene = await browser.newContext({ reducedMotion: 'reduce', ...context });
     scene.setDefaultTimeout(patience);
     const page = await scene.newPage();
@@ -34,6 +38,7 @@ const own = {
     // A refused script or a broken link is said on the console only, where nobody looks.
     page.on('console', m => m.type() === 'error' && entry.complaints.push(`${page.url()}: ${m.text()} (${m.location().url})`));
     page.on('pageerror', e => entry.complaints.push(`${page.url()}: ${e.message}`));
+    // Pages ask before they cancel or remove; the tests mean it.
     page.on('dialog', d => d.accept());
     const id = String(pages.size + 1);
     pages.set(id, entry);
@@ -49,6 +54,7 @@ const own = {
 
   // see waits until an element with the text is visible, or with wanted false until there is none.
   async see({ page }, text, wanted = true) {
+    // Invisible doubles, such as words for narrow windows, do not count.
     const found = page.getByText(text).filter({ visible: true });
     await found.first().waitFor({ state: wanted ? 'visible' : 'hidden' });
   },
@@ -79,6 +85,7 @@ const own = {
     const session = await scene.newCDPSession(page);
     const rules = rule ? { type: 'rule', values: [rule] } : ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
     // What stands in a line of a log or a listing is as high as the line, and is not the only way to where it leads.
+    // The page keeps axe, some 500 KB, for the next examination.
     const run = `window.axe || (() => { ${axe} })(); axe.run(document, { runOnly: ${JSON.stringify(rules)} })
       .then(r => r.violations.flatMap(v => v.nodes.filter(n => !(v.id === 'target-size' && (/aria-label="line \\d+"/i.test(n.html) || document.querySelector(n.target[0])?.closest('pre, log-view .row')))).map(n => v.id + ': ' + v.help + ': ' + n.html.slice(0, 160) + ' (' + n.failureSummary.split('\\n').slice(1).join(' ').trim().slice(0, 200) + ')')))`;
     const answer = await session.send('Runtime.evaluate', { expression: run, awaitPromise: true, returnByValue: true });
@@ -111,9 +118,11 @@ async function obey({ page: id, on, do: verb, with: args = [] }) {
   return Buffer.isBuffer(value) ? value.toString('base64') : value;
 }
 
+// Handles and responses of playwright cannot be written as JSON; an order wants none of them.
 const plain = value => (value === null || ['string', 'number', 'boolean'].includes(typeof value) || Array.isArray(value) ||
   Object.getPrototypeOf(value) === Object.prototype ? value : undefined);
 
+// Orders of different pages run beside each other; the answers carry their numbers.
 const busy = new Set();
 createInterface({ input: process.stdin }).on('line', line => {
   const order = JSON.parse(line);

@@ -10,6 +10,7 @@ const settings = JSON.parse(text);
 const require = createRequire(modules + '/');
 const { chromium } = require('playwright-core');
 
+// As driver.mjs has it, and with exact figures of memory, which Chromium rounds otherwise.
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
@@ -17,6 +18,7 @@ const browser = await chromium.launch({
 });
 
 // visit opens a page as the administrator of the lab.
+// A context of its own, so nothing is in its cache but what the scenario put there.
 async function visit() {
   const scene = await browser.newContext({ viewport: { width: 1280, height: 800 }, extraHTTPHeaders: settings.token ? { Authorization: `Token ${settings.token}` } : {} });
   const page = await scene.newPage();
@@ -25,12 +27,15 @@ async function visit() {
 }
 
 const sorted = (numbers) => [...numbers].sort((a, b) => a - b);
+// The nearest rank: of 40 numbers the 95th percentile is the 38th.
 const percentile = (numbers, p) => sorted(numbers)[Math.max(0, Math.ceil((numbers.length * p) / 100) - 1)];
 const median = (numbers) => percentile(numbers, 50);
 
+// 'commit' ends waiting when the answer begins, as the page then is what is measured.
 const log = (page) => page.goto(`${settings.url}/scheduler/job/${settings.job}/log`, { waitUntil: 'commit' });
 
 // drawn waits, in the page, until a line is drawn, and returns when that was.
+// The next frame after the row is there: only then it has been painted.
 const drawn = (page, line) => page.evaluate((n) => new Promise((done) => {
   const look = () => {
     const view = document.querySelector('log-view');
@@ -43,6 +48,7 @@ const drawn = (page, line) => page.evaluate((n) => new Promise((done) => {
 
 const scenarios = {
   // copy waits until the lab has all of the log.
+  // It is no figure: the others shall not measure a log that is still being copied.
   async copy() {
     const page = await visit();
     await log(page);
@@ -61,6 +67,7 @@ const scenarios = {
       page = await visit();
       await page.goto(`${settings.url}/static/base.css`); // the connection is there, the page is not
       await page.goto(`${settings.url}/scheduler/job/${settings.job}/log#L${settings.lines - 1}`, { waitUntil: 'commit' });
+      // Milliseconds since the navigation began, which is where performance.now() counts from.
       opens.push(await drawn(page, settings.lines - 1));
     }
     out.open = median(opens);
@@ -82,6 +89,7 @@ const scenarios = {
       view.toLine(n);
       look();
     }), line);
+    // Steps of the golden section reach all parts of the log, and no two jumps are near each other.
     const jumps = [];
     for (let i = 0; i < 40; i++) jumps.push(await jump(Math.floor(((i * 0.6180339887) % 1) * settings.lines)));
     out.jump = percentile(jumps, 95);
@@ -110,6 +118,7 @@ const scenarios = {
       if (found.count !== 1) throw new Error(`the rare word was found ${found.count} times`);
       firsts.push(found.first);
     }
+    // Of five that is the slowest.
     out.first = percentile(firsts, 95);
     await jump(0);
     const common = await search('Started Session', null);
@@ -137,6 +146,7 @@ const scenarios = {
       view.toEnd(true);
       let waiting = [];
       const took = [];
+      // The lines carry the clock of this machine, so browser and job have to run on the same one.
       const from = Date.now() + 500; // what was said before was waiting for us
       view.addEventListener('log-line', (e) => {
         const at = Number(/^at ([\d.]+)/.exec(e.detail.msg)?.[1]);
@@ -156,6 +166,7 @@ const scenarios = {
   },
 
   // pages visits each page several times, each time with nothing kept.
+  // transferSize counts headers and bodies as they came, compressed; live streams are left out.
   async pages() {
     let paint = 0, kilobytes = 0;
     const each = {};
@@ -184,6 +195,7 @@ const scenarios = {
 
 // onTime is the longest gap, in milliseconds, between two frames that came in their turns. A turn is 16.7 ms; the stamps
 // that the browser gives frames lie up to 0.2 ms beside their turns, and a turn that was missed makes 33 ms.
+// Of a screen of 60 Hz.
 const onTime = 17.0;
 
 // frames scrolls through a log and returns the share of frames, in percent, that came later than in their turn.
@@ -203,6 +215,7 @@ async function frames(page) {
     requestAnimationFrame(turn);
   });
   const seconds = settings.quick ? 1 : 5;
+  // Pixels a turn of the wheel: from reading to rushing through. Then the scroll bar is dragged from top to bottom.
   for (const by of [40, 120, 900, 20000]) {
     const until = Date.now() + (seconds * 1000) / 2;
     while (Date.now() < until) await page.mouse.wheel(0, by);

@@ -9,6 +9,7 @@ import (
 )
 
 // Options are who sits in front of a page, and how.
+// The zero value is a desktop in light colours with scripts, and nobody signed in.
 type Options struct {
 	Lab        string            // address that [Page.Go] adds to paths
 	Headers    map[string]string // sent with each request, such as Authorization
@@ -18,6 +19,7 @@ type Options struct {
 }
 
 // Page is one person's tab.
+// It is for one goroutine at a time.
 type Page struct {
 	t   testing.TB
 	b   *Browser
@@ -77,6 +79,7 @@ func (p *Page) Try(on, method string, into any, with ...any) error {
 }
 
 // Go opens an address, or a path of the lab, and returns the status of the answer.
+// It waits for the document's load event; what scripts do then is waited for by See and Await.
 func (p *Page) Go(path string) (status int) {
 	p.t.Helper()
 	if strings.HasPrefix(path, "/") {
@@ -90,6 +93,7 @@ func (p *Page) Go(path string) (status int) {
 func (p *Page) At() string { return strings.TrimPrefix(p.address(), p.lab) }
 
 // See waits until texts are visible, anywhere on the page.
+// Parts of texts are enough, in any case.
 func (p *Page) See(texts ...string) {
 	p.t.Helper()
 	for _, text := range texts {
@@ -150,12 +154,14 @@ func (p *Page) Forget() {
 }
 
 // Eval runs an expression in the page and decodes its value.
+// It runs by the debugger, which a content security policy does not bind.
 func (p *Page) Eval(expression string, into any) {
 	p.t.Helper()
 	p.Do("", "evaluate", into, expression)
 }
 
 // Await waits until an expression of the page is true.
+// The expression is asked for again and again, so it must change nothing.
 func (p *Page) Await(expression string) {
 	p.t.Helper()
 	if err := p.Try("", "until", nil, expression); err != nil {
@@ -191,6 +197,7 @@ func (p *Page) examine(rules ...any) {
 }
 
 // Picture writes what is to be seen, as PNG.
+// Only what the window shows, without animations and the caret, so that two pictures of the same are equal.
 func (p *Page) Picture(file string) {
 	p.t.Helper()
 	var text string

@@ -20,6 +20,7 @@ import (
 const Root = "/help/"
 
 // Library is all pages.
+// It is safe for any number of readers: nothing in it changes after [Load].
 type Library struct {
 	Shelves []Shelf
 	pages   map[string]*Page
@@ -27,6 +28,7 @@ type Library struct {
 }
 
 // Page is one file of the documentation.
+// Title is the first heading of the first rank, or the path where there is none.
 type Page struct {
 	Path     string // "methods/boot/u-boot"
 	Title    string
@@ -35,6 +37,7 @@ type Page struct {
 }
 
 // Section is a heading with the text below it, up to the next heading.
+// text is without marks, for the search alone.
 type Section struct {
 	Anchor string // "" for the page itself
 	Title  string
@@ -44,6 +47,8 @@ type Section struct {
 
 // Load reads every Markdown file of a folder. It refuses a shelf with a page that is not there, and a link between
 // pages that leads nowhere.
+// Links are looked at once all pages are there: they lead forwards, too. What leads out of docs/, such as to README.md, is left as
+// plain text, as a lab has no file to show for it.
 func Load(files fs.FS) (*Library, error) {
 	l := &Library{pages: map[string]*Page{}}
 	var links []link
@@ -101,6 +106,7 @@ func (l *Library) Title(path string) string {
 }
 
 // paths returns those of all pages, sorted.
+// Sorted, as maps have no order and shelves shall have one.
 func (l *Library) paths() []string {
 	var out []string
 	for p := range l.pages {
@@ -116,10 +122,12 @@ func (l *Library) has(page, anchor string) bool {
 }
 
 // link is a reference from one page to another.
+// page is "" for a file that the library does not have.
 type link struct{ from, page, anchor string }
 
 // markdown reads what GitHub reads of it: tables, strike-through, task lists, and headings with identifiers.
 // Alignment of cells goes into an attribute, as the pages' policy refuses styles.
+// Raw HTML stays off, which is goldmark's default: pages are rendered into the lab's own origin.
 func markdown() goldmark.Markdown {
 	return goldmark.New(
 		goldmark.WithExtensions(extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute)),
@@ -136,6 +144,7 @@ func read(name string, source []byte) (*Page, []link, error) {
 	var away []*ast.Link     // to files that the library does not have
 	var unseen []*ast.Image  // pictures, none of which it has
 	var body strings.Builder // of the section that is being read
+	// Text before the first heading belongs to the page itself.
 	closeSection := func() {
 		p.Sections[len(p.Sections)-1].text = body.String()
 		body.Reset()
@@ -159,6 +168,7 @@ func read(name string, source []byte) (*Page, []link, error) {
 				p.Sections = append(p.Sections, Section{Anchor: string(anchor), Title: title, Level: n.Level})
 			}
 			return ast.WalkSkipChildren, nil // a title is no text of its section
+		// The tree is changed here and drawn later; a link that is taken out would confuse the walk, so those are noted.
 		case *ast.Link:
 			if k, ok := resolve(name, string(n.Destination)); ok {
 				if k.page == "" {
@@ -174,6 +184,7 @@ func read(name string, source []byte) (*Page, []link, error) {
 				return ast.WalkSkipChildren, nil
 			}
 		case *ast.Text:
+			// Only what is read: addresses of links and marks are no text of it.
 			body.Write(n.Segment.Value(source))
 			if n.SoftLineBreak() {
 				body.WriteByte(' ')
@@ -194,6 +205,7 @@ func read(name string, source []byte) (*Page, []link, error) {
 	for _, n := range away {
 		unlink(n)
 	}
+	// The library holds texts alone: pictures would be most of what the binary embeds.
 	for _, n := range unseen {
 		n.Parent().RemoveChild(n.Parent(), n)
 	}
@@ -209,6 +221,7 @@ func read(name string, source []byte) (*Page, []link, error) {
 
 // resolve tells where a link of a page leads: to a page of the library, or, with an empty page, to a file of the
 // repository that the library does not have. A link to elsewhere is none of ours.
+// Paths are as in the repository, relative to the page's own folder.
 func resolve(from, to string) (link, bool) {
 	if strings.Contains(to, "://") || strings.HasPrefix(to, "mailto:") {
 		return link{}, false
@@ -235,6 +248,7 @@ func address(k link) string {
 }
 
 // unlink leaves a link's text in its place.
+// Its children keep their marks, such as code.
 func unlink(n *ast.Link) {
 	for c := n.FirstChild(); c != nil; c = n.FirstChild() {
 		n.Parent().InsertBefore(n.Parent(), n, c)

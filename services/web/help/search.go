@@ -18,6 +18,7 @@ type Hit struct {
 func (h Hit) Address() string { return address(link{page: h.Path, anchor: h.Anchor}) }
 
 // index is what the search looks at.
+// Entries stand in the order of pages and sections, which decides among hits of the same weight.
 type index struct {
 	entries []entry
 }
@@ -45,6 +46,7 @@ func (l *Library) words() index {
 }
 
 // Weights of a word by where it stands.
+// A page's title outweighs any number of mentions: who searches "workers" wants that page and not the one that names them most.
 const (
 	inPageTitle = 40
 	inHeading   = 20
@@ -56,6 +58,7 @@ const (
 // Search returns the sections that have every word of the question, as a word's beginning in a title or anywhere in the text, best
 // first and at most limit. A question without letters and digits has none.
 func (l *Library) Search(question string, limit int) []Hit {
+	// Hyphens and underscores are part of a word here, as in names of options and keys.
 	words := strings.FieldsFunc(strings.ToLower(question), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && r != '-'
 	})
@@ -78,6 +81,7 @@ func (l *Library) Search(question string, limit int) []Hit {
 				Snippet: snippet(e.section.text, e.text, words[0]), score: score})
 		}
 	}
+	// Stable, so that the same question has the same answer.
 	slices.SortStableFunc(hits, func(a, b Hit) int { return b.score - a.score })
 	if len(hits) > limit {
 		hits = hits[:limit]
@@ -86,6 +90,7 @@ func (l *Library) Search(question string, limit int) []Hit {
 }
 
 // score weighs a word in a section; 0 where it is nowhere.
+// Contains and not whole words: "board" finds "boards", and the beginning of a word is enough.
 func (e entry) score(w string) int {
 	n := min(strings.Count(e.text, w), mostInText) * inText
 	// What compares or measures everything names every word, and explains none.
@@ -106,6 +111,7 @@ func (e entry) score(w string) int {
 }
 
 // around is how many bytes a snippet has on each side of the word.
+// With the word about two lines of a page.
 const around = 90
 
 // snippet cuts the text around a word, at blanks.
@@ -126,5 +132,6 @@ func snippet(text, lower, word string) string {
 			to = at + len(word) + i
 		}
 	}
+	// A cut may go through a letter; it is made of bytes.
 	return strings.ToValidUTF8(strings.Join(strings.Fields(text[from:to]), " "), "")
 }

@@ -10,6 +10,7 @@ type Shelf struct {
 
 // shelves lists the pages in the order of reading. Those of methods/ get a shelf for each kind, and others
 // that are not listed come last.
+// Nothing changes it: [shelve] copies what it takes.
 var shelves = []Shelf{
 	{"Jobs", []string{"first-job", "writing-tests", "multinode", "notifications", "judgement"}},
 	{"Looking", []string{"web", "queries", "charts", "log-search", "live", "sql-door"}},
@@ -21,6 +22,7 @@ var shelves = []Shelf{
 }
 
 // shelve returns the shelves for the pages that there are.
+// Nothing is left out, so a page that nobody has put on a shelf is found under "More" until somebody does.
 func shelve(paths []string) (out []Shelf) {
 	var loose []string
 	placed := map[string]bool{}
