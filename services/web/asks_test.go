@@ -30,6 +30,7 @@ func freeAsks() map[string]int64 {
 }
 
 // long makes each list of an answer as long as those of a large lab.
+// The first entry is repeated, so names are not unique; no page may rely on that either.
 func long(v reflect.Value, depth int) {
 	switch v.Kind() {
 	case reflect.Slice:
@@ -96,6 +97,7 @@ func TestPagesAskLittle(t *testing.T) {
 }
 
 // TestFactsOfEach reads several stories at a time, in the order in which they were asked for.
+// An error is told only when all are done: none may write into the slice after that.
 func TestFactsOfEach(t *testing.T) {
 	t.Parallel()
 	var now, most atomic.Int64

@@ -19,6 +19,7 @@ import (
 )
 
 // evil is what somebody hopes to get into a page as it is: every text of these labs has it.
+// The braces would be an action of a template, the quotes would end an attribute, and & begins an entity.
 const evil = `<i>evil</i>"'&{{.}}`
 
 // made is a lab whose answers are made from the types that pages ask for, so that no page is forgotten: all fields are
@@ -84,6 +85,7 @@ func (m made) visitor(v Visitor) Visitor {
 
 // everySite is the pages of all these labs. Packing what pages are made of takes longer than most of them, so there is
 // one site, and a header of the request says in which lab and for whom it is answered.
+// The header is read by Who alone, which no real process has so.
 func everySite(t *testing.T, labs []made) *Site {
 	t.Helper()
 	of := func(r *http.Request) made {
@@ -152,6 +154,7 @@ func (m made) rights(in, out any) error {
 }
 
 // filled puts something into each field of a value, evil into its texts.
+// Six levels deep, as some answers hold themselves.
 func filled(v reflect.Value, depth int) {
 	if depth > 6 || !v.CanSet() {
 		return
@@ -222,6 +225,7 @@ func addressOf(path, word string) string {
 
 // TestEveryPage asks for every page there is, in labs that have everything, nothing, or no answer, for people with all
 // rights, some and none. Whatever comes back is a whole page under the policy, whose texts are text, or a file.
+// The filled answers contradict themselves, as each field is filled by itself: pages have to bear what no lab would say.
 func TestEveryPage(t *testing.T) {
 	t.Parallel()
 	labs := madeLabs()
@@ -252,6 +256,7 @@ func TestEveryPage(t *testing.T) {
 }
 
 // wholePage reports what an answer may not be.
+// ZgotmplZ is what html/template writes in place of what it holds for unsafe, such as an address that begins with "javascript:".
 func wholePage(t *testing.T, what string, w *httptest.ResponseRecorder, m made) {
 	t.Helper()
 	text, h := w.Body.String(), w.Header()
@@ -323,6 +328,7 @@ func TestEveryForm(t *testing.T) {
 
 // TestStrangersChangeNothing holds that the forms of somebody without a name, in a lab that refuses nothing by itself,
 // do not reach what changes one's own account, jobs or the lab's administration.
+// The list is of prefixes: a new verb of these groups passes, one of another group has to be thought about here.
 func TestStrangersChangeNothing(t *testing.T) {
 	t.Parallel()
 	// What the api knows better: it refuses each of these to whom it is not for, and says why.

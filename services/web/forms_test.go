@@ -99,6 +99,7 @@ func invalid(field, message string) error {
 }
 
 // TestFormsOfJobs does with a job what its page offers.
+// {job} goes to the api as it stands in the address, which knows parts of groups by their names.
 func TestFormsOfJobs(t *testing.T) {
 	t.Parallel()
 	l := lab{"jobs.show": `{"job":43,"display":"42.1","state":"Running"}`}

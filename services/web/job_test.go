@@ -56,6 +56,7 @@ func says(t *testing.T, s *Site, path string, status int, texts ...string) strin
 }
 
 // TestErrorOfManyLines shows the first line of an error alone: a kernel's trace would push what to do next out of sight.
+// The rest is a click away, in a <details> that needs no script.
 func TestErrorOfManyLines(t *testing.T) {
 	t.Parallel()
 	answers := failedJob()

@@ -85,6 +85,7 @@ func TestSubmit(t *testing.T) {
 }
 
 // TestSubmitInTheBackground keeps what LAVA's own page asks: result, errors and warnings; places come beside them.
+// Always with 200, as LAVA's: its page looks at the result and not at the status.
 func TestSubmitInTheBackground(t *testing.T) {
 	s := lab{}.site(t)
 	for _, tt := range []struct{ text, result, errors string }{
@@ -125,6 +126,7 @@ func TestExamples(t *testing.T) {
 }
 
 // TestResubmit begins with the job's definition, answers errors with 200, and refuses whom the job refuses.
+// The right is the lab's word for the job: resubmit, and not view.
 func TestResubmit(t *testing.T) {
 	l := failedJob()
 	l["jobs.texts"] = `[{"original":"job_name: again\n"}]`

@@ -26,6 +26,7 @@ type liveLab struct {
 }
 
 // become gives the job another state, and tells it.
+// It waits until the flow has taken the fact, so a test that goes on knows that the page is about to hear it.
 func (l *liveLab) become(state string) {
 	l.mu.Lock()
 	l.job = state
@@ -100,6 +101,7 @@ func newLiveLab(t *testing.T, first string, more ...lab) *liveLab {
 
 // sayLine answers a connection to the log: the first one breaks off behind a line, the second is refused as by a lab that
 // is being started, the third has a further line.
+// Each line is told only to who asks from it on: a viewer that asks again from the beginning never gets the second.
 func (l *liveLab) sayLine(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	l.heard++
@@ -132,6 +134,7 @@ func TestLiveLogComesBack(t *testing.T) {
 }
 
 // TestCopyingByHTTP copies where browsers keep the clipboard from pages, as they do from those that come unencrypted.
+// httptest serves from 127.0.0.1, which browsers trust as they do https: so the clipboard is taken away by hand.
 func TestCopyingByHTTP(t *testing.T) {
 	t.Parallel()
 	p := browser.Start(t).Open(t, browser.Options{Lab: newLiveLab(t, `"state":"Submitted"`).server.URL})
@@ -150,6 +153,7 @@ func TestCopyingByHTTP(t *testing.T) {
 }
 
 // TestLiveFields ticks a box and chooses a day of a form whose part is then replaced: both stay until they are sent.
+// The chart has a new value each time that it is asked, so the part is replaced for certain.
 func TestLiveFields(t *testing.T) {
 	t.Parallel()
 	const boot = `{"chart":1,"owner":"alice","name":"boot","editable":true,"queries":[{"number":1,"query":1,"chart_type":"measurement"}]}`

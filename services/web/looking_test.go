@@ -46,6 +46,7 @@ func TestHome(t *testing.T) {
 }
 
 // TestSearch leads numbers to their jobs, finds things by their names, and shows what it found where logs cannot be searched.
+// Logs that cannot be searched leave what was found by name; a refusal of the question itself does not.
 func TestSearch(t *testing.T) {
 	t.Parallel()
 	var asked string

@@ -17,6 +17,7 @@ import (
 )
 
 // TestStatusOfRefusals answers each kind of refusal with its status, in a heading for people and as JSON for programs.
+// The words of a refusal are kept to the letter in both: clients match on some of them.
 func TestStatusOfRefusals(t *testing.T) {
 	t.Parallel()
 	l := lab{}
@@ -98,6 +99,7 @@ func TestNotes(t *testing.T) {
 	if text, taken := look(false); !strings.Contains(text, `<p class="note" role="status">The job has priority 50 now.</p>`) || !taken {
 		t.Errorf("the next page does not say what was done, or says it for ever (taken %t)", taken)
 	}
+	// A cookie is the browser's to send, and anybody's to make up.
 	cookies[0].Value = "%zz"
 	if text, _ := look(false); strings.Contains(text, `class="note"`) {
 		t.Error("a cookie that was never ours is shown")
@@ -105,6 +107,7 @@ func TestNotes(t *testing.T) {
 }
 
 // TestPagesArePacked sends long pages packed to who takes that, and the same bytes to who does not.
+// "br" stands first, as browsers send it; the server knows gzip alone.
 func TestPagesArePacked(t *testing.T) {
 	t.Parallel()
 	s := lab{}.site(t)
@@ -127,6 +130,7 @@ func TestPagesArePacked(t *testing.T) {
 }
 
 // TestAssets keeps what cannot change for a year, asks about the rest, and sends nothing that the browser has.
+// A file that is not there must not be kept either: the next release may have it.
 func TestAssets(t *testing.T) {
 	t.Parallel()
 	s := lab{}.site(t)
@@ -198,6 +202,7 @@ func TestRobots(t *testing.T) {
 }
 
 // TestProfileNeedsItsAccount holds that a profile whose account cannot be read is no form that would empty it.
+// The form has all fields of the account; sent from a page that could not read them, it would write them all empty.
 func TestProfileNeedsItsAccount(t *testing.T) {
 	t.Parallel()
 	l := lab{"users.show": error(&Refusal{Code: "away", Message: "the lab is busy"}), "tokens.list": "[]"}
@@ -266,6 +271,7 @@ func TestBundle(t *testing.T) {
 
 // TestDownloads sends the rows of queries and charts under names that every file system takes; what fails before the first
 // byte is a page, what fails after it does not look whole.
+// A panic of http.ErrAbortHandler is how a handler breaks a connection off: nothing else tells a client that a file is cut.
 func TestDownloads(t *testing.T) {
 	t.Parallel()
 	var verb, asked string

@@ -17,6 +17,7 @@ import (
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // lab answers verbs with JSON texts; what it has no answer for it refuses.
+// What it refuses, it refuses as not-found: pages have to bear any of their questions being refused.
 type lab map[string]any
 
 // site returns the pages of a lab, as somebody signed in sees them. Its answers are given by verb: a value, an
@@ -97,6 +98,7 @@ func TestPageRules(t *testing.T) {
 }
 
 // checkPage reports what a page may not have.
+// One heading of the first rank, and ids that are unique, are what screen readers go by (WCAG 1.3.1, 2.4.6).
 func checkPage(t *testing.T, text string) {
 	t.Helper()
 	for _, banned := range []string{"<style", " style=", " onclick=", "javascript:", "<script>", `src="http`, `href="//`} {
@@ -132,6 +134,7 @@ func TestErrors(t *testing.T) {
 }
 
 // TestCrossSite refuses a form that another site's page sends.
+// Browsers set this header by themselves, and no script can.
 func TestCrossSite(t *testing.T) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest("POST", "/theme", strings.NewReader("theme=dark"))
