@@ -60,6 +60,7 @@ func addChart(q *request) (page, error) {
 func saveNewChart(q *request) (page, error) {
 	f := chartForm{New: true, To: "/results/chart/+add", Back: "/results/chart/", Query: q.PostFormValue("query")}
 	f.read(q)
+	// A new chart is published by nobody: its owner and its group see it.
 	saved, err := asked[savedChart](q, "charts.save", map[string]any{"name": f.Name, "new": true, "description": f.Description, "group": f.Group, "chart_group": f.List})
 	if err != nil {
 		return f.page(q, err)
@@ -75,6 +76,7 @@ func saveNewChart(q *request) (page, error) {
 	return page{to: saved.To(), note: "Chart " + saved.Name + " is made."}, nil
 }
 
+// Names are not trimmed: the api says what a name may hold, with the blank in it.
 func (f *chartForm) read(q *request) {
 	f.Name, f.Description, f.Group, f.List = q.PostFormValue("name"), q.PostFormValue("description"), q.PostFormValue("group"), q.PostFormValue("chart_group")
 }
@@ -214,6 +216,7 @@ type drawingForm struct {
 }
 
 // The words that drawings take, which are LAVA's.
+// Each kind of query takes some of the types only; the api refuses the others, naming those.
 func (drawingForm) Types() []string           { return []string{"pass/fail", "measurement", "attributes"} }
 func (drawingForm) Representations() []string { return []string{"lines", "bars"} }
 func (drawingForm) Visibilities() []string    { return []string{"chart", "table", "both"} }
@@ -226,6 +229,7 @@ func chartQueryForm(q *request) (page, error) {
 		return page{}, err
 	}
 	f := drawingForm{Chart: saved, To: q.URL.Path, New: true, Set: events.ChartQuery{Type: "pass/fail", Height: 300, Visibility: "chart", Representation: "lines"}}
+	// The same function opens the form of a new drawing, at an address without a number.
 	if n := number(q.PathValue("number")); n > 0 {
 		i := slices.IndexFunc(saved.Queries, func(one events.ChartQuery) bool { return one.Number == n })
 		if i < 0 {
@@ -318,6 +322,7 @@ func orderChart(q *request) (page, error) {
 	if err := q.ParseForm(); err != nil {
 		return page{}, &Refusal{Code: "invalid", Message: "the form cannot be read: " + err.Error()}
 	}
+	// In the order of the fields of the form, which is what ParseForm keeps.
 	var order []int
 	for _, text := range q.PostForm["number"] {
 		order = append(order, number(text))
@@ -328,6 +333,7 @@ func orderChart(q *request) (page, error) {
 		for _, one := range saved.Queries {
 			order = append(order, one.Number)
 		}
+		// The first stays where it is.
 		if i := slices.Index(order, up); i > 0 {
 			order[i-1], order[i] = order[i], order[i-1]
 		}

@@ -115,18 +115,21 @@ func (d chartDrawing) Shown(what string) bool {
 // chartPoint is one point.
 // Pointers are nil where the kind of chart has no such figure, which is not 0.
 type chartPoint struct {
-	ID          string    `json:"id"`
-	Item        string    `json:"pk"`
-	Link        string    `json:"link"`
-	Date        time.Time `json:"date"`
-	Attribute   string    `json:"attribute"`
-	Pass        bool      `json:"pass"`
-	Passes      *uint64   `json:"passes"`
-	Failures    *uint64   `json:"failures"`
-	Total       *uint64   `json:"total"`
-	Measurement *float64  `json:"measurement"`
-	Units       string    `json:"units"`
-	Value       float64   `json:"value"`
+	ID string `json:"id"`
+	// What the visitor may leave out by; ID is what the point is called, such as the name of a case.
+	Item string    `json:"pk"`
+	Link string    `json:"link"`
+	Date time.Time `json:"date"`
+	// Of the job's metadata, where the drawing has an attribute for its axis; "" else, and Date is its place.
+	Attribute   string   `json:"attribute"`
+	Pass        bool     `json:"pass"`
+	Passes      *uint64  `json:"passes"`
+	Failures    *uint64  `json:"failures"`
+	Total       *uint64  `json:"total"`
+	Measurement *float64 `json:"measurement"`
+	Units       string   `json:"units"`
+	// Where it stands on the other axis, whatever kind of chart it is.
+	Value float64 `json:"value"`
 }
 
 // chartData is what the page of a chart shows.
@@ -134,15 +137,18 @@ type chartData struct {
 	Chart    *savedChart     `json:"chart"`
 	Drawings []*chartDrawing `json:"drawings"`
 
+	// The rest is of this page and not of the answer.
 	Since, Until string   // as the address has them
 	Save         string   // address of the form that saves it, of a chart in an address
 	Types        []string // of a chart in an address
 	Type         string
-	Kept         []pair // of the address
-	Path         string
+	// What the form of the window has to send along, as a form replaces the whole query of its address.
+	Kept []pair // of the address
+	Path string
 }
 
 // listCharts shows the charts that the visitor may see.
+// The order within each heading is the api's, by name.
 func listCharts(q *request) (page, error) {
 	all, err := asked[[]savedChart](q, "charts.list", map[string]any{})
 	if err != nil {
@@ -288,6 +294,7 @@ func customChart(q *request) (page, error) {
 		return page{}, err
 	}
 	for _, one := range d.Drawings {
+		// A chart of an address has no settings of its own: the picture and its points are shown.
 		one.Visibility = "both"
 		q.drawChart(one, map[string]any{"custom": in})
 	}
@@ -316,6 +323,7 @@ func exportChart(q *request) (page, error) {
 
 // chartPicture is a drawing as a picture, for other pages: N.svg or N.png, of the size and theme that the address names.
 func chartPicture(q *request) (page, error) {
+	// The pattern takes any last segment, so what is no picture is refused here.
 	name, format, _ := strings.Cut(q.PathValue("picture"), ".")
 	n, err := strconv.Atoi(name)
 	if err != nil || n < 1 || format != "svg" && format != "png" {
@@ -327,6 +335,7 @@ func chartPicture(q *request) (page, error) {
 		return page{}, err
 	}
 	in["name"], in["number"], in["format"] = q.PathValue("name"), n, format
+	// 0, of what is missing or none, is the drawing's own size. An image knows nothing of the page around it, so who embeds it says dark.
 	in["width"], in["height"], in["dark"] = number(asking.Get("width")), number(asking.Get("height")), asking.Get("theme") == "dark"
 	// A picture is allowed its own style sheet, and nothing else.
 	q.w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")

@@ -44,7 +44,8 @@ type wholeType struct {
 	HealthCheck       string         `json:"health_check"` // the job's definition
 	Template          string         `json:"template"`     // Jinja2 that dictionaries extend
 	Devices           map[string]int `json:"devices"`      // by health
-	Waiting           int            `json:"waiting"`      // jobs in the queue
+	// The next two come with lists alone: device-types.show leaves them out.
+	Waiting int `json:"waiting"` // jobs in the queue
 }
 
 // To is the type's address.
@@ -114,6 +115,7 @@ func typesPage(q *request) (page, error) {
 	if !q.URL.Query().Has("empty") {
 		rows = slices.DeleteFunc(rows, func(t typeRow) bool { return t.All == 0 && t.Waiting == 0 })
 	}
+	// Columns of numbers have no text: they are sorted by and not searched.
 	number := func(of func(typeRow) int) func(a, b typeRow) int {
 		return func(a, b typeRow) int { return cmp.Compare(of(a), of(b)) }
 	}
@@ -143,6 +145,7 @@ func typeRows(q *request) ([]typeRow, error) {
 		return nil, err
 	}
 	unfit := unfitWorkers(q)
+	// A device of a type that the visitor may not see is counted nowhere.
 	at := map[string]int{} // of the types in rows
 	rows := make([]typeRow, len(types))
 	for i, t := range types {
@@ -223,6 +226,7 @@ func typePage(q *request) (page, error) {
 			d.Retired++
 		}
 	}
+	// Retired ones are counted beside the list, and stand in that of all devices.
 	d.List = list(q, "device", deviceColumns(false), slices.DeleteFunc(devices, func(one listedDevice) bool { return one.Retired }))
 	d.sums(q)
 	found, err := findJobs(q, jobSearch{Terms: []projections.JobTerm{{Field: "device_type", Op: projections.TermExact, Values: []string{t.DeviceType}}}, Limit: 10,
@@ -280,6 +284,7 @@ func (d *typeData) sums(q *request) {
 	if err != nil || len(rows) != 1 || len(rows[0].Counts) != len(counts) {
 		return // the tables are away; a half of the sums would mislead
 	}
+	// Complete and Incomplete alternate, in the order in which they were asked for.
 	for i, t := range times {
 		one := healthSum{Title: t.title}
 		one.Complete, _ = strconv.ParseUint(rows[0].Counts[2*i], 10, 64)
@@ -353,6 +358,7 @@ type typeEdit struct {
 
 func editType(q *request) (page, error) {
 	name := q.PathValue("name")
+	// Asked before the type itself, so that who may not change it learns nothing of whether there is one.
 	if !q.may("devicetype/" + name).Change() {
 		return page{}, &Refusal{Code: "denied", Message: cmp.Or(q.Name, "somebody without a name") + " may not change device type " + name}
 	}
@@ -389,6 +395,7 @@ func saveType(q *request) (page, error) {
 	if d.HealthFrequency, bad = strconv.Atoi(cmp.Or(strings.TrimSpace(text("health_frequency")), "0")); bad != nil || d.HealthFrequency < 0 {
 		bad = &Refusal{Code: "invalid", Field: "health_frequency", Message: "it is " + strconv.Quote(text("health_frequency")) + "; allowed are whole numbers from 1"}
 	}
+	// Boxes that are not ticked are not sent, so they are off.
 	d.HealthDenominator, d.HealthDisabled, d.Hidden = text("health_denominator"), q.PostForm.Has("health_disabled"), q.PostForm.Has("hidden")
 	d.Template, d.HealthCheck = text("template"), text("health_check")
 	// Each begins with its own line numbers, which is how one tells where the second begins.

@@ -13,27 +13,31 @@ import (
 // Who, Class and Error may be empty, and Line and ActionAt nil: then the panel has a line less. It has to fit the first view
 // of 1280×800 with all of them.
 type verdictPanel struct {
-	Shown     bool
-	Tone      string // good, bad, warn, off
-	Head      string // "Failed: kernel panic"
-	Who       string // has to act
-	Class     string // of the error: Infrastructure, Job, Test, …
-	Error     string // the dispatcher's words
-	Action    string // that failed first
-	ActionAt  *uint64
-	Failed    []events.Case // the first of them, where no action failed
-	Line      *uint64       // of the first evidence
-	Text      string        // of that line
-	Next      string
-	Help      string // anchor in the guide about judgements
-	Pending   bool   // judgement is still to come
-	Problems  []events.Problem
-	Findings  []foundLine
-	Issues    []issueShown
-	Changes   []changeCount
-	Baseline  events.JobID
-	Comment   string
-	Tags      []string
+	Shown    bool
+	Tone     string // good, bad, warn, off
+	Head     string // "Failed: kernel panic"
+	Who      string // has to act
+	Class    string // of the error: Infrastructure, Job, Test, …
+	Error    string // the dispatcher's words
+	Action   string // that failed first
+	ActionAt *uint64
+	// At most three, so that the panel keeps its height.
+	Failed []events.Case // the first of them, where no action failed
+	Line   *uint64       // of the first evidence
+	Text   string        // of that line
+	Next   string
+	// It is the cause's own word, which the page of judgements has as an anchor.
+	Help     string // anchor in the guide about judgements
+	Pending  bool   // judgement is still to come
+	Problems []events.Problem
+	Findings []foundLine
+	Issues   []issueShown
+	Changes  []changeCount
+	// 0: there was no comparable job before.
+	Baseline events.JobID
+	Comment  string
+	Tags     []string
+	// Cause is what a person wrote, unlike the judgement's.
 	By, Cause string // who canceled it, and what he said
 }
 
@@ -89,6 +93,7 @@ func verdictOfJob(q *request, d *jobData) verdictPanel {
 	e := j.Judgement
 	v.Help, v.Next, v.Line, v.Text, v.Action, v.Baseline = string(e.Cause), e.Next, e.Evidence, e.Text, e.Action, e.Baseline
 	v.Head, v.Who, v.Tone = verdictWords(e.Verdict, e.Cause)
+	// By whom says more than that.
 	if e.Verdict == events.VerdictCanceled && v.By != "" {
 		v.Head = "Canceled by " + v.By
 	}
@@ -129,6 +134,7 @@ func (v *verdictPanel) unjudged(d *jobData) {
 			v.Head = "Canceled by " + v.By
 		}
 	}
+	// The first line that a rule found is the best guess until somebody has judged.
 	if v.Tone == "bad" && len(d.Log.Findings) > 0 {
 		f := d.Log.Findings[0]
 		v.Line, v.Text = &f.Line, f.Text
@@ -164,6 +170,7 @@ func (v *verdictPanel) place(d *jobData) {
 // tests names the test cases that failed, of a job whose pipeline went through.
 // Where an action failed, cases failed by it, and naming them would lead away from it.
 func (v *verdictPanel) tests(d *jobData) {
+	// Further ones are a click away, under Results.
 	const most = 3 // the panel has to stay in the first view
 	if v.Action != "" {
 		return
@@ -242,6 +249,7 @@ func (v *verdictPanel) issues(q *request, matches []events.IssueMatch) {
 
 // verdictWords says a verdict for people: a head, who has to act, and its tone.
 // Tones: bad is the job's own fault, warn the lab's, so that the two are told apart in a list at a glance.
+// Who is "" where nobody has to act.
 func verdictWords(v events.Verdict, c events.Cause) (head, who, tone string) {
 	switch v {
 	case events.VerdictPass:

@@ -18,14 +18,16 @@ type queryForm struct {
 	Name, Description, Group, QueryGroup, Limit string
 	GroupBy, Goal                               string
 	Live, Published                             bool
-	Entity                                      string
-	Conditions                                  []formCondition
-	Fields                                      []formField
-	Operators                                   []string
-	Joins                                       []formJoin
-	Groups                                      []string // that the visitor belongs to
-	Wrong, WrongField                           string
-	Found                                       *queryData // of a look at it
+	// One of events.QueryEntity; the form of a saved query cannot change it.
+	Entity     string
+	Conditions []formCondition
+	Fields     []formField
+	Operators  []string
+	Joins      []formJoin
+	Groups     []string // that the visitor belongs to
+	// WrongField is the verb's word for the field, by which the template marks it.
+	Wrong, WrongField string
+	Found             *queryData // of a look at it
 }
 
 // formCondition is a row of the form. Join says how it is joined with others: "all", or the number of a clause.
@@ -53,6 +55,7 @@ type formJoin struct{ Value, Title string }
 func joins(conditions []formCondition) []formJoin {
 	out := []formJoin{{"all", "and"}}
 	for _, kind := range []struct{ value, title string }{{"any", "any of"}, {"not", "not both of"}} {
+		// The highest number of a clause that a row has, and one more.
 		most := 1
 		for _, c := range conditions {
 			if n, err := strconv.Atoi(strings.TrimPrefix(c.Join, kind.value)); err == nil && strings.HasPrefix(c.Join, kind.value) {
@@ -81,12 +84,14 @@ func (f *queryForm) complete(q *request) {
 	for _, one := range query.Fields() {
 		f.Fields = append(f.Fields, formField{Value: one.Table + "." + one.Name, Title: one.Table + " " + strings.ReplaceAll(one.Name, "_", " "),
 			Operators: strings.Join(one.Operators(), " "), Words: strings.Join(one.Words(), "|"), Ours: one.Ours})
+		// All operators of all fields, each once, as the choice has to have the one that a script would leave.
 		for _, op := range one.Operators() {
 			if !slices.Contains(f.Operators, op) {
 				f.Operators = append(f.Operators, op)
 			}
 		}
 	}
+	// Last, as it is no column but any key that jobs were given.
 	f.Fields = append(f.Fields, formField{Value: query.Metadata, Title: "metadata …", Operators: strings.Join(f.Operators, " ")})
 	f.Joins = joins(f.Conditions)
 	if len(f.Conditions) == 0 {
@@ -147,6 +152,7 @@ func (f *queryForm) read(q *request) {
 // conditions makes a query's conditions of the rows.
 // The lists are empty and not nil where there is none: nil would leave a saved query's as they are.
 func (f *queryForm) conditions() (all []events.QueryCondition, clauses []events.QueryClause) {
+	// Conditions of no clause all have to hold; of a clause any, or not all.
 	all, clauses = []events.QueryCondition{}, []events.QueryClause{}
 	at := map[string]int{} // in clauses, by the word of the row
 	for _, row := range f.Conditions {
@@ -180,6 +186,7 @@ func addQuery(q *request) (page, error) {
 	f := queryForm{New: true, To: "/results/query/+add", Back: "/results/query/", Entity: oneOf(asking.Get("entity"), string(events.JobQuery),
 		string(events.JobQuery), string(events.SuiteQuery), string(events.CaseQuery)), Live: true, Limit: "200"}
 	if address := asking.Get("conditions"); address != "" {
+		// Warnings are told when the query is looked at.
 		read, _, err := query.Parse(f.Entity, address)
 		if err != nil {
 			f.Wrong, f.WrongField = err.Error(), "conditions"

@@ -69,6 +69,7 @@ func historyPage(q *request) (page, error) {
 		"device_type": asking.Get("device_type"), "limit": number(asking.Get("limit"))}
 	data := map[string]any{"Ask": in}
 	p := page{template: "history", data: data, crumbs: []crumb{{"Results", "/results/"}, {"History of a test", ""}}, help: "judgement", styles: []string{"results.css", "chart.css"}, scripts: []string{"chart.js"}}
+	// With status 200: an empty form is no mistake.
 	if asking.Get("suite") == "" || asking.Get("case") == "" {
 		return p, nil // the form asks for what is missing
 	}
@@ -104,6 +105,7 @@ func (q *request) historyChart(data map[string]any, asking url.Values) {
 		conditions = append(conditions, events.QueryCondition{Table: query.Jobs, Field: "requested_device_type", Operator: "exact", Value: v})
 	}
 	in := map[string]any{"title": asking.Get("case") + " in " + asking.Get("suite"), "entity": events.CaseQuery, "conditions": conditions, "settings": map[string]any{"chart_type": "measurement", "trend": true}}
+	// The trend is drawn as a line through all points.
 	d, err := asked[chartData](q, "charts.custom", in)
 	if err != nil || len(d.Drawings) == 0 { // such as names that hold a comma, or tables that are away
 		return // the table has the same
@@ -145,6 +147,7 @@ type matrixCell struct {
 
 // Limits of a matrix. More columns than that nobody compares by eye.
 const (
+	// By ?limit= up to mostColumns.
 	usualColumns = 10
 	mostColumns  = 30
 	// 2,000 by 30 are 60,000 cells, each an element that a browser has to lay out.
@@ -166,6 +169,7 @@ func matrixPage(q *request) (page, error) {
 	n = min(n, mostColumns)
 	data := map[string]any{"Ask": ask, "Limit": n}
 	p := page{template: "matrix", data: data, crumbs: []crumb{{"Results", "/results/"}, {"Matrix", ""}}, live: "job/", wide: true, styles: []string{"results.css"}}
+	// Suite and "only" narrow what is shown, and choose no jobs.
 	if ask["name"] == "" && ask["device_type"] == "" && ask["device"] == "" && ask["jobs"] == "" {
 		return p, nil
 	}
@@ -203,6 +207,7 @@ func (q *request) matrixColumns(ask map[string]string, n int) ([]matrixColumn, e
 			}
 		}
 		in.Terms = []projections.JobTerm{term("id", numbers...)}
+		// Jobs that are named are all meant, as far as there are columns.
 		in.Limit = mostColumns
 	}
 	for _, pair := range []pair{{"description", ask["name"]}, {"device_type", ask["device_type"]}, {"device", ask["device"]}} {
@@ -224,6 +229,7 @@ func (q *request) matrixColumns(ask map[string]string, n int) ([]matrixColumn, e
 // matrixRows finds the cases of the jobs and puts each case's results in the order of the columns.
 // It asks page by page, as one answer carries at most a thousand rows; cut says that rows beyond [mostRows] are left out.
 func (q *request) matrixRows(columns []matrixColumn, suite string) (rows []*matrixRow, cut bool, err error) {
+	// The column of each job, by its number.
 	at := map[uint64]int{}
 	either := events.QueryClause{Match: events.MatchAny}
 	for i, c := range columns {
@@ -270,6 +276,7 @@ func (q *request) matrixRows(columns []matrixColumn, suite string) (rows []*matr
 		}
 	}
 	for _, row := range rows {
+		// Columns go from the newest to the oldest, and so does this.
 		last := "" // result in the newer job that had the case; a job without it is no change
 		for _, cell := range row.Results {
 			if cell.Result == string(events.Fail) {

@@ -100,6 +100,7 @@ func runningPage(q *request) (page, error) {
 			rows = append(rows, row)
 		}
 	}
+	// Columns of numbers are sorted by and not searched.
 	number := func(of func(runningRow) int) func(a, b runningRow) int {
 		return func(a, b runningRow) int { return cmp.Compare(of(a), of(b)) }
 	}
@@ -152,6 +153,7 @@ func queuePage(q *request) (page, error) {
 	}
 	// An empty one asks for all; one that is none finds nothing.
 	kind := asks.Get("device_type")
+	// Jobs have no columns to sort by: the order is what the page is for.
 	found, err := asked[struct {
 		Jobs  []queueRow `json:"jobs"`
 		Total int        `json:"total"`
@@ -165,6 +167,7 @@ func queuePage(q *request) (page, error) {
 			Summary  string      `json:"summary"`
 			Estimate likelyStart `json:"estimate"`
 		}](q, "jobs.why", map[string]any{"job": j.Job})
+		// An error of one leaves that row without a reason, and the page as it is.
 		if err == nil { // it may have started in between
 			j.Why, j.ETA, j.Asked = why.Summary, why.Estimate, true
 		}

@@ -74,15 +74,18 @@ func workersPage(q *request) (page, error) {
 		{name: "devices", title: "Devices", order: func(a, b wholeWorker) int { return cmp.Compare(a.Devices, b.Devices) }, number: true},
 		{name: "running", title: "Jobs", order: func(a, b wholeWorker) int { return cmp.Compare(a.Running, b.Running) }, number: true},
 		{name: "limit", title: "Limit", order: func(a, b wholeWorker) int { return cmp.Compare(a.JobLimit, b.JobLimit) }, number: true, narrow: true},
+		// When its state became what it is.
 		{name: "since", title: "Since", order: func(a, b wholeWorker) int { return a.Since.Compare(b.Since) }, narrow: true},
 		{name: "version", title: "Version", text: func(w wholeWorker) string { return w.Version }, narrow: true},
 		{name: "description", title: "Description", text: func(w wholeWorker) string { return w.Description }, narrow: true},
 	}
+	// By name, so it is the same ones each time; the others tell their story at their own pages.
 	told := workers[:min(len(workers), workersShown)]
 	var things []string
 	for _, w := range told {
 		things = append(things, "worker/"+w.Worker)
 	}
+	// The stories are put together by the order of their facts.
 	var steps []step
 	stories, _ := factsOfEach(q, things) // somebody who may not read facts sees the list all the same
 	for i, facts := range stories {
@@ -131,6 +134,7 @@ func workerPage(q *request) (page, error) {
 		case one.Retired:
 			d.Retired = append(d.Retired, one)
 		default:
+			// In use, and not retired: retired ones are counted apart below.
 			d.List = append(d.List, one)
 		}
 	}
@@ -194,6 +198,7 @@ func saveWorker(q *request) (page, error) {
 	// Browsers send CR LF, and the files of a worker go to its machine as they are.
 	text := func(field string) string { return strings.ReplaceAll(q.PostFormValue(field), "\r\n", "\n") }
 	d.Description, d.Dispatcher, d.Env, d.EnvDUT = strings.TrimSpace(text("description")), text("dispatcher"), text("env"), text("env_dut")
+	// 0 is no limit: its devices bound it as well.
 	if d.JobLimit, err = strconv.Atoi(cmp.Or(strings.TrimSpace(text("job_limit")), "0")); err != nil || d.JobLimit < 0 {
 		d.Wrong, d.Field = "it is "+text("job_limit")+"; allowed are whole numbers from 0, which is no limit", "job_limit"
 	} else {

@@ -72,6 +72,7 @@ const scenarios = {
     }
     out.open = median(opens);
 
+    // JSHeapUsedSize as the debugger has it, in megabytes of a million bytes, without asking for a collection of garbage.
     const heaps = [];
     const meter = await page.context().newCDPSession(page);
     await meter.send('Performance.enable');
@@ -97,6 +98,7 @@ const scenarios = {
     await weigh();
 
     // search is over when its first hit is drawn and all of the log has been gone through, whichever comes last.
+    // Two times: when the first hit is drawn, and when all of the log has been gone through.
     const search = (text, line) => page.evaluate(([words, n]) => new Promise((done) => {
       const view = document.querySelector('log-view');
       const began = performance.now();
@@ -143,6 +145,7 @@ const scenarios = {
     await page.waitForFunction(() => document.querySelector('log-view')?.dataset.live === 'live');
     const took = await page.evaluate((wanted) => new Promise((done) => {
       const view = document.querySelector('log-view');
+      // The last line is what somebody who follows looks at.
       view.toEnd(true);
       let waiting = [];
       const took = [];
@@ -220,6 +223,7 @@ async function frames(page) {
     const until = Date.now() + (seconds * 1000) / 2;
     while (Date.now() < until) await page.mouse.wheel(0, by);
   }
+  // 7 is the middle of the rail, which is 14 px wide.
   const rail = await page.locator('.lv-rail').boundingBox();
   await page.mouse.move(rail.x + 7, rail.y + 4);
   await page.mouse.down();

@@ -70,6 +70,7 @@ const markup = `
 // innerHTML takes nothing here but the text above: what a job or a person wrote is set as text.
 export function bars(view) {
   view.innerHTML = markup;
+  // Of this viewer alone.
   const $ = (selector) => view.querySelector(selector);
   view.$ = $;
   const rail = $(".lv-rail");
@@ -92,6 +93,7 @@ export function bars(view) {
     // 150 ms after the last letter; one letter alone would find nearly every line, and waits for Enter.
     soon = setTimeout(() => { if (field.value.length !== 1) look(); }, 150);
   });
+  // A change of the field itself comes too when it is left, and is no wish to search.
   $(".lv-search").addEventListener("change", (e) => { if (e.target.type === "checkbox" && field.value) look(); });
   $(".lv-search").addEventListener("submit", (e) => { e.preventDefault(); look(); });
   field.addEventListener("keydown", (e) => {
@@ -122,6 +124,7 @@ export function bars(view) {
     $(".lv-view").focus();
   });
 
+  // What was chosen holds for all logs that are opened in this browser.
   levelMenu(view, $(".lv-levels .sheet"));
   const time = $(".lv-time select");
   time.value = view.dataset.time = view.marks.time;
@@ -132,6 +135,7 @@ export function bars(view) {
     view.setWrap(!view.marks.wrap);
     wrap.setAttribute("aria-pressed", String(view.marks.wrap));
   });
+  // A slim viewer stands beside the job's own pipeline: its outline is opened for the moment and not remembered.
   const toggle = $(".lv-toggle");
   const outlined = (on) => {
     if (!view.hasAttribute("slim")) view.remember({ outline: on });
@@ -148,6 +152,7 @@ export function bars(view) {
 // levelMenu lists the levels with how many lines each has.
 // No level chosen at all is a choice too: then only lines that were lost are shown, as they belong to none.
 function levelMenu(view, sheet) {
+  // innerHTML has no words of anybody in it; the label is set as text.
   const boxes = levels.map((level) => {
     const label = document.createElement("label");
     label.innerHTML = `<input type="checkbox"><span class="lv-level ${level.name}"></span><span></span><span class="num muted"></span>`;
@@ -171,6 +176,7 @@ function levelMenu(view, sheet) {
   view.addEventListener("log-levels", show);
   view.addEventListener("log-outline", () => {
     for (const { level, label } of boxes) {
+      // Counts are of the whole log, also of levels that are hidden.
       const n = level.levels.reduce((sum, l) => sum + (view.outline.counts[l] ?? 0), 0);
       label.lastElementChild.textContent = n ? n.toLocaleString("en") : "–";
     }
@@ -199,6 +205,7 @@ function more(view, $) {
   does(".lv-help", () => $(".lv-keys").showModal());
   const plain = $(".lv-plain");
   if (view.hasAttribute("plain")) plain.href = view.getAttribute("plain");
+  // The page says where the plain log is; a viewer elsewhere may have none.
   else plain.hidden = true;
   const take = $(".lv-take");
   take.hidden = !view.hasAttribute("console");

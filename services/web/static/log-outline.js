@@ -122,6 +122,7 @@ export class Outline {
     }
     const took = document.createElement("span");
     took.className = "took num";
+    // "runs" only while the job does: some actions never say that they end.
     took.textContent = s.end === undefined ? (this.view.done ? "" : "runs") : span(s.seconds ?? 0);
     if (s.result && s.result !== "pass") took.prepend(mark(s.result));
     li.append(a, took);
@@ -174,6 +175,7 @@ export class Outline {
   // step is the next finding or section from a line on.
   // undefined: there is none in that direction.
   step(kind, line, by) {
+    // Cases are no steps: there may be thousands, and "}" is for actions.
     const lines = (kind === "finding" ? [...this.findings.keys()] : this.sections.filter((s) => s.kind !== "case").map((s) => s.start)).sort((a, b) => a - b);
     return by > 0 ? lines.find((l) => l > line) : lines.findLast((l) => l < line);
   }
