@@ -14,6 +14,8 @@ import (
 // The arguments of a call, by their place. A value of a wrong type is the caller's mistake, and is told
 // with what is wanted.
 
+// LAVA would answer -32603 with whatever Python stumbled over, which names neither argument nor value and
+// changes with the release: nobody can match on it. The parameter's name is read from the row.
 func (c call) wrong(i int, want string) *xmlrpc.Fault {
 	name := c.h.methods[c.name].read()[i].name
 	return fault(http.StatusBadRequest, "Bad request: %s is %s, expected %s", name, typeName(c.args[i]), want)
@@ -42,6 +44,9 @@ func typeName(v any) string {
 }
 
 // text returns a string; base64 is one too, as files come that way, and nil is "".
+// xmlrpc.client.Binary arrives as base64; what it holds is taken as UTF-8. None is as good as "", except
+// where a method tells them apart by looking at the argument itself, such as updates, in which None keeps
+// what there is.
 func (c call) text(i int) (string, error) {
 	switch v := c.args[i].(type) {
 	case nil:
@@ -55,6 +60,7 @@ func (c call) text(i int) (string, error) {
 }
 
 // number returns an integer; nil is otherwise.
+// Text is taken as well: scripts hand on what they were given on a command line.
 func (c call) number(i int, otherwise int64) (int64, error) {
 	switch v := c.args[i].(type) {
 	case nil:
@@ -83,6 +89,8 @@ func (c call) flag(i int) (bool, error) {
 }
 
 // texts returns a list of strings; nil is none.
+// Integers are taken too: system.user_can_view_jobs is asked with the numbers of jobs as submit returned
+// them, beside texts such as 41.1 for the parts of a group.
 func (c call) texts(i int) ([]string, error) {
 	if c.args[i] == nil {
 		return nil, nil
@@ -117,6 +125,8 @@ func (c call) all(to ...*string) error {
 }
 
 // jobRef is how requests name a job: a number, or a text such as 41.2.
+// Whole makes one job of a job and its further attempts, see [api.JobRequest]: these clients wait for the
+// number that submit gave them, whatever became of it.
 type jobRef struct {
 	Job   string `json:"job"`
 	Whole bool   `json:"whole,omitempty"`
@@ -133,6 +143,8 @@ func (c call) job() (string, error) {
 	case float64:
 		text = strconv.FormatFloat(v, 'f', -1, 64) // 41.2, from scripts that do not quote it
 	}
+	// What cannot be a number is a job that there is not, and so is 0: numbers begin at 1. LAVA's -32603
+	// would say nothing of which job in a script's list was meant.
 	if whole, part, isPart := strings.Cut(text, "."); !digits(whole) || strings.Trim(whole, "0") == "" || isPart && !digits(part) {
 		return "", fault(http.StatusNotFound, "Job '%s' was not found.", pythonWord(c.args[0]))
 	}
@@ -161,6 +173,8 @@ func orNil[T ~string](text T) any {
 }
 
 // momentOrNil returns a time, nil for none.
+// lavacli reads .value of it, which xmlrpc.client's DateTime has and a string has not: a text in its place
+// ends "lavacli jobs show" with a traceback.
 func momentOrNil(t *time.Time) any {
 	if t == nil {
 		return nil
@@ -169,6 +183,8 @@ func momentOrNil(t *time.Time) any {
 }
 
 // began is when a job began to run. LAVA gives one that never ran its end for that.
+// A job that was canceled in the queue would else have an end and no beginning, and scripts take the
+// difference of both.
 func began(j projections.SelectedJob) *time.Time {
 	if j.StartedAt == nil {
 		return j.EndedAt
@@ -186,6 +202,7 @@ func list[T ~string](texts []T) []any {
 }
 
 // shown is a job's number as clients have it: an integer, or a text such as 41.2 for a part of a group.
+// Scripts compare it with what submit returned, which has the same types: 42, or "41.2".
 func shown(id events.JobID, display string) any {
 	if strings.Contains(display, ".") {
 		return display

@@ -11,6 +11,8 @@ import (
 	"strata/services/api/xmlrpc"
 )
 
+// lavacli passes arguments by their places, also those that mean nothing any more: without them in these
+// rows all behind would be read as something else.
 func deviceMethods() []method {
 	const permission = "lava_scheduler_app.change_device"
 	return []method{
@@ -35,6 +37,7 @@ func deviceMethods() []method {
 }
 
 // deviceError words errors of a device as LAVA does.
+// It is for methods that change the device; those that only look at it have the sentence of [call.device].
 func (c call) deviceError(name string, err error) error {
 	err = missing(err, "Device '%s' was not found.", name)
 	return as(err, api.Denied, fault(http.StatusForbidden, "User '%s' needs admin permission on device %s.", c.user(), name))
@@ -68,6 +71,7 @@ func deviceHealths() []string {
 }
 
 // capitals returns a word of a list that was written in capitals.
+// "Good" is refused, as by LAVA's XML-RPC; its REST takes any case. lavacli sends capitals.
 func capitals(text string, words []string) (string, bool) {
 	w, ok := word(text, words)
 	return w, ok && text == strings.ToUpper(text)
@@ -109,6 +113,7 @@ func deleteDevice(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Who lacks the right is told so by the row's permission, also of a device that there is not.
 	err = c.ask("devices.remove", api.DeviceRequest{Device: events.DeviceName(name)}, nil)
 	return nil, missing(err, "Device '%s' was not found.", name)
 }
@@ -129,6 +134,8 @@ func listDevices(c call) (any, error) {
 			{Name: "type", Value: string(d.DeviceType)},
 			{Name: "health", Value: string(d.Health)},
 			{Name: "state", Value: d.State},
+			// "lavacli system maintenance" waits for the job of this number to end, and with --force
+			// cancels it.
 			{Name: "current_job", Value: jobOf(d)},
 			{Name: "pipeline", Value: true},
 		})
@@ -181,6 +188,9 @@ type change struct {
 }
 
 // updateDevice changes what was given. All is looked at before the first change is made.
+// nil keeps what there is, an empty description removes it. "lavacli devices maintenance" sends a health
+// and nothing else. Changes are facts of their own, in the order of the arguments: should one be refused
+// after all, because somebody else was quicker, those before it hold.
 func updateDevice(c call) (any, error) {
 	var name, worker, owner string
 	if err := c.all(&name, &worker, &owner); err != nil {
@@ -254,6 +264,8 @@ func updateDevice(c call) (any, error) {
 	return nil, nil
 }
 
+// A rendered one is not held to the schema, so that what is wrong with it can be looked at;
+// scheduler.get_device_config holds it.
 func getDictionary(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -286,6 +298,7 @@ func getDictionary(c call) (any, error) {
 }
 
 // setDictionary answers whether the text was taken.
+// lavacli prints "Unable to set the configuration" and ends with 1 on false: LAVA gives no reason either.
 func setDictionary(c call) (any, error) {
 	var name, text string
 	if err := c.all(&name, &text); err != nil {
@@ -316,6 +329,7 @@ func (c call) tagOf() (api.DeviceRequest, error) {
 	return api.DeviceRequest{Device: events.DeviceName(name), Tag: events.TagName(tag)}, err
 }
 
+// A tag that is new is added with its device: hence the permission on tags beside that on the device.
 func tagDevice(c call) (any, error) {
 	in, err := c.tagOf()
 	if err != nil {
@@ -350,6 +364,7 @@ func deviceTags(c call) (any, error) {
 }
 
 // item writes whether a device is valid as an item of a YAML mapping.
+// The answer is a row of such items, which is one mapping to who reads it.
 func item(d api.Device, invalid string) string {
 	verdict := yaml.Mapping().With("Valid", yaml.Nothing())
 	if invalid != "" {

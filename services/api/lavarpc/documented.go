@@ -13,6 +13,7 @@ type Documented struct {
 }
 
 // Methods lists all methods by name, as system.listMethods does, with what system.methodHelp says of them.
+// The page /api/help/ is made of it (services/cmd/strata), with LAVA's undocumented "close" too.
 func Methods() []Documented {
 	var all []Documented
 	for _, m := range methods() {

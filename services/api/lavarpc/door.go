@@ -41,6 +41,8 @@ type handler struct {
 const patience = 2 * time.Minute
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Whoever opens the address in a browser, or posts nothing, is led to the manual of the methods, as in
+	// LAVA. A client that took this for an answer would fail on the page's HTML.
 	if r.Method != http.MethodPost {
 		http.Redirect(w, r, "/api/help/", http.StatusFound)
 		return
@@ -48,6 +50,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := h.Door.Body(w, r)
 	switch {
 	case errors.Is(err, door.ErrTooLarge):
+		// No fault: a fault needs status 200, and lavacli would print it as the method's own. Each status
+		// that is not 2xx ends lavacli with that status.
 		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 		return
 	case err != nil:
@@ -61,6 +65,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	// A client that closes its connection ends the call sooner: the request's context ends then.
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	call := call{ctx: ctx, h: h, who: who, host: r.Host}
@@ -70,6 +75,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // who reads the caller's credential. It answers itself where that cannot be read or is wrong.
 func (h *handler) who(w http.ResponseWriter, r *http.Request) (api.Caller, bool) {
 	c, err := door.Read(r)
+	// door.Read leaves Basic as it was written and spells Token and Bearer in its own way. LAVA's XML-RPC
+	// knows "Basic" in this case alone, and no token of REST's kind.
 	if err == nil && c.Scheme != "" && c.Scheme != "Basic" {
 		err = errors.New("Unsupported HTTP_AUTHORIZATION header, only Basic scheme is supported")
 	}
@@ -79,6 +86,9 @@ func (h *handler) who(w http.ResponseWriter, r *http.Request) (api.Caller, bool)
 	}
 	who, err := door.Who(h.API, r, c)
 	if err != nil {
+		// RFC 9110, section 15.5.2, wants this header beside a 401; the realm is LAVA's. A wrong token
+		// never makes somebody without a name of the caller: a script would then see an empty lab rather
+		// than its mistake.
 		w.Header().Set("WWW-Authenticate", `Basic realm="XML-RPC Authentication token"`)
 		http.Error(w, "Invalid token", http.StatusUnauthorized)
 		return api.Caller{}, false
@@ -88,6 +98,7 @@ func (h *handler) who(w http.ResponseWriter, r *http.Request) (api.Caller, bool)
 
 func answer(w http.ResponseWriter, document []byte) {
 	w.Header().Set("Content-Type", "application/xml; charset=utf-8")
+	// Without it net/http sends what is longer than its buffer in chunks; LAVA's answers have a length.
 	w.Header().Set("Content-Length", strconv.Itoa(len(document)))
 	_, _ = w.Write(document) // a client that has gone does not read it
 }
@@ -106,6 +117,7 @@ type call struct {
 func (c call) answer(request []byte) []byte {
 	asked, err := xmlrpc.DecodeCall(request)
 	if err != nil {
+		// LAVA tells what is no XML at all from XML that is no call by the code alone.
 		code := codeSyntax
 		if errors.Is(err, xmlrpc.ErrShape) {
 			code = codeShape
@@ -125,6 +137,8 @@ func (c call) answer(request []byte) []byte {
 
 // do calls a method.
 func (c call) do(name string, params []any) (any, error) {
+	// Unknown methods and wrong numbers of arguments are told before the credential is asked for, so that
+	// they are the same sentence for everybody.
 	m, ok := c.h.methods[name]
 	if !ok {
 		return nil, fault(codeNoMethod, "No such method: '%s'", name)
@@ -136,8 +150,11 @@ func (c call) do(name string, params []any) (any, error) {
 	if m.signed && c.who.User == "" {
 		return nil, unnamed()
 	}
+	// c is a copy: calls that came together do not see each other's arguments.
 	c.name, c.args = name, args
 	value, err := m.call(c)
+	// A method that takes anybody may still find something that only others may see. Who has no name is
+	// asked for one then, where a name that is not enough gets 403.
 	if c.who.User == "" && api.HasCode(err, api.Denied) {
 		return nil, unnamed()
 	}
@@ -160,9 +177,12 @@ func (c call) ask(verb string, in, out any) error {
 }
 
 // permitted says that the caller has a permission on everything, by its name with the application.
+// A right on one device or type does not count here: LAVA's decorator of these methods asks for the
+// permission on all things of the kind.
 func (c call) permitted(full string) bool { return c.h.API.Permitted(c.who, full) }
 
 // user is the caller's name as sentences have it.
+// It is Django's name for a visitor, which LAVA's sentences of refusal carry.
 func (c call) user() events.UserName {
 	if c.who.User == "" {
 		return "AnonymousUser"
@@ -171,4 +191,6 @@ func (c call) user() events.UserName {
 }
 
 // release is what clients are told of the version.
+// lavacli asks for it before nearly every command and chooses by it what to send: an answer that is not
+// ^20\d{2}\.\d{1,2} makes it behave as with a server newer than all.
 func release(call) (any, error) { return lava.Release, nil }

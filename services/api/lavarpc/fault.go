@@ -11,6 +11,7 @@ import (
 
 // Codes of faults beside those of HTTP (the fault codes of the XML-RPC interoperability draft).
 const (
+	// The draft has -32700 for what is no XML; LAVA answers -32603 to it, and so do we.
 	codeNoMethod = -32601
 	codeParams   = -32602
 	codeShape    = -32600
@@ -24,11 +25,15 @@ func fault(code int, format string, args ...any) *xmlrpc.Fault {
 }
 
 // internal is how LAVA words what none of its methods expected.
+// The sentence is LAVA's handler's for an exception of Python's that nobody caught. Clients meet it where
+// LAVA forgot a case; we use it for those cases only, so that scripts that match on it go on.
 func internal(format string, args ...any) *xmlrpc.Fault {
 	return fault(codeInternal, "Internal Server Error (contact server administrator for details): "+format, args...)
 }
 
 // code is the fault of the api's classes of errors; 0 is none of its own.
+// LAVA's "already exists?" is a 400, hence Conflict's. Busy and Failed have none: they come out as -32603,
+// like what LAVA's server did not expect.
 func code(c api.Code) int {
 	switch c {
 	case api.Invalid, api.Conflict:
@@ -55,6 +60,7 @@ func (h *handler) fault(c call, err error) *xmlrpc.Fault {
 			return fault(known, "%s", refused.Message)
 		}
 	}
+	// Only what is not the caller's mistake is logged: else a script in a loop fills the log.
 	h.Logger.Warn("XML-RPC call failed", "method", c.name, "err", err)
 	return internal("%v", err)
 }

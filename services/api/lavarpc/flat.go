@@ -16,6 +16,8 @@ import (
 )
 
 // The methods directly below "scheduler": the oldest ones, which scripts and SQUAD use.
+// SQUAD submits, resubmits and cancels with these, and reads job_details. Where one has a twin below
+// scheduler.jobs or scheduler.devices, both rows have the same function, or differ by LAVA's words.
 func flatMethods() []method {
 	return []method{
 		{name: "scheduler.submit_job", params: "job_data", signed: true, call: submit, about: "Submits a job definition. Returns its number, or a list of those of the parts of a multinode job."},
@@ -45,6 +47,9 @@ func flatMethods() []method {
 }
 
 // jobOutput answers with a log from a byte on.
+// The offset counts bytes of the YAML that is answered, and negative ones count as 0; all before it is
+// made and thrown away, for a log has no index by bytes. LAVA's does not find logs that it has compressed;
+// here age makes no difference.
 func jobOutput(c call) (any, error) {
 	j, err := c.show()
 	if err != nil {
@@ -67,6 +72,7 @@ func jobOutput(c call) (any, error) {
 		if all = append(all, text...); len(all) > mostLog {
 			break // the caller goes on from where this ends
 		}
+		// A log without a line is one that there is not: LAVA has no file before the first line came.
 		if start == 0 {
 			return nil, fault(http.StatusNotFound, "Job output not found.")
 		}
@@ -98,6 +104,7 @@ func allDevices(c call) (any, error) {
 }
 
 // jobOf is the number of the job that holds a device, or nil.
+// It is the number, also of a part of a group: LAVA gives the row's key here, not 41.2.
 func jobOf(d api.Device) any {
 	if d.Job == 0 {
 		return nil
@@ -126,6 +133,8 @@ func allDeviceTypes(c call) (any, error) {
 	for _, t := range types {
 		var some bool
 		var busy, idle, offline int64
+		// The three numbers are LAVA's and do not add up: what is in maintenance, or has no worker, is in
+		// none.
 		for _, d := range devices {
 			if d.DeviceType != t.DeviceType {
 				continue
@@ -154,6 +163,8 @@ func allDeviceTypes(c call) (any, error) {
 }
 
 // recent returns the newest finished jobs of a device or device type.
+// At most 1,000 are answered; LAVA has no bound. A caller without a name who asks for the own ones gets
+// none.
 func (c call) recent(field string) ([]projections.SelectedJob, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -185,6 +196,8 @@ func recentOfType(c call) (any, error) {
 	if name == "" {
 		return nil, fault(http.StatusBadRequest, "Bad request: device_type was not specified.")
 	}
+	// LAVA does not catch that its lookup finds nothing, which is -32603; a type that is not displayed
+	// counts as none there.
 	t, err := c.deviceType(name)
 	if err != nil || t.Hidden {
 		return nil, internal("there is no device type %s", name)
@@ -241,6 +254,7 @@ func typesByAlias(c call) (any, error) {
 			found = append(found, string(t.DeviceType))
 		}
 	}
+	// The one member is named like the text that was asked for, even where it is only a part of an alias.
 	return xmlrpc.Struct{{Name: text, Value: found}}, nil
 }
 
@@ -256,6 +270,7 @@ func deviceStatus(c call) (any, error) {
 		{Name: "hostname", Value: string(d.Device)},
 		{Name: "status", Value: lava.DeviceStatus(d.State, d.Health)},
 		{Name: "job", Value: jobOf(d)},
+		// Both have had no value since LAVA's devices have a health; scripts of before still read them.
 		{Name: "offline_since", Value: nil},
 		{Name: "offline_by", Value: nil},
 		{Name: "is_pipeline", Value: true},
@@ -263,6 +278,8 @@ func deviceStatus(c call) (any, error) {
 }
 
 // healthTo answers by setting a device's health, for a reason.
+// Further arguments, notify and skip_health_check, are taken and mean nothing, as in LAVA: whether a check
+// is due is decided by the health alone.
 func healthTo(health events.DeviceHealth) func(c call) (any, error) {
 	return func(c call) (any, error) {
 		var name, reason string
@@ -295,6 +312,8 @@ func pending(c call) (any, error) {
 	}
 	out := xmlrpc.Struct{}
 	for _, t := range types {
+		// Types that nobody waits for are zero-filled where the pages would show them; "all" adds the
+		// others.
 		inUse := false // has a device that is not retired
 		for health, n := range t.Devices {
 			inUse = inUse || n > 0 && health != string(events.Retired)
@@ -306,6 +325,9 @@ func pending(c call) (any, error) {
 	return out, nil
 }
 
+// SQUAD reads status, definition, multinode_definition and is_pipeline of it. The members ending in _id
+// are named like LAVA's columns and hold names, as these do. The job's token, which LAVA marshals too, is
+// left out, and the submitter's address is there for those who may look at accounts.
 func jobDetails(c call) (any, error) {
 	row, err := c.row()
 	if err != nil {
@@ -315,6 +337,7 @@ func jobDetails(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	// LAVA's get_absolute_url, too, has no host in it.
 	path := "/scheduler/job/" + number(events.JobID(row.Job.Job))
 	return xmlrpc.Struct{
 		{Name: "id", Value: int64(row.Job.Job)},
@@ -365,6 +388,7 @@ func jobState(c call) (any, error) {
 }
 
 // withPart adds which part of a group a job is.
+// Jobs of their own lack the member: scripts ask whether it is there.
 func withPart(j projections.SelectedJob, s xmlrpc.Struct) xmlrpc.Struct {
 	if id := subID(j.Display); id != "" {
 		s = append(s, xmlrpc.Member{Name: "sub_id", Value: id})
@@ -372,6 +396,8 @@ func withPart(j projections.SelectedJob, s xmlrpc.Struct) xmlrpc.Struct {
 	return s
 }
 
+// The newest 10,000 of them. LAVA marshals device and type as whole objects with all their columns; the
+// name is what scripts read of them, and what can be told to everybody who sees the job.
 func allJobs(c call) (any, error) {
 	states := slices.DeleteFunc(jobStates(), func(s string) bool { return s == api.StateFinished })
 	jobs, err := c.find(api.FindJobs{Terms: []projections.JobTerm{exact("state", states...)}, Limit: scanned})
@@ -399,6 +425,8 @@ func wrongContext(err error) bool {
 }
 
 // deviceConfig answers with a device's configuration, which must be valid.
+// Who may not see the device gets 401 here, where devices.show has 403: both are LAVA's. All that is wrong
+// with the configuration itself is -32603 there, a missing dictionary included.
 func deviceConfig(c call) (any, error) {
 	var name, context string
 	if err := c.all(&name, &context); err != nil {
@@ -413,6 +441,7 @@ func deviceConfig(c call) (any, error) {
 		return nil, as(err, api.Denied, fault(http.StatusUnauthorized, "Permission denied for user to device %s", name))
 	}
 	var out api.Rendered
+	// Check holds the text to the schema of devices: a worker is never handed one that breaks it.
 	err = c.ask("devices.render", api.RenderRequest{Device: events.DeviceName(name), Context: context, Check: true}, &out)
 	if wrongContext(err) {
 		return nil, fault(http.StatusBadRequest, "Job context '%s' is not valid. %s", context, err)
@@ -426,6 +455,7 @@ func deviceConfig(c call) (any, error) {
 	return []byte(out.Config), nil
 }
 
+// An unknown device is -32603 here and in the export, where all other methods of devices have 404.
 func importDictionary(c call) (any, error) {
 	var name, text string
 	if err := c.all(&name, &text); err != nil {
@@ -472,6 +502,7 @@ func validateDevices(c call) (any, error) {
 		return slices.DeleteFunc(slices.Clone(devices), func(d api.Device) bool { return !is(d) })
 	}
 	if name != "" {
+		// A name that is both a type's and a device's means the type, as in LAVA.
 		byType := of(func(d api.Device) bool { return string(d.DeviceType) == name })
 		if len(byType) == 0 {
 			byType = of(func(d api.Device) bool { return string(d.Device) == name })
@@ -497,6 +528,7 @@ func (c call) validity(d api.Device) (string, error) {
 	var out api.Rendered
 	err := c.ask("devices.render", api.RenderRequest{Device: d.Device, Check: true}, &out)
 	switch {
+	// The words are LAVA's for a device without a dictionary; scripts count them.
 	case api.HasCode(err, api.NotFound):
 		return item(d, "Missing device dictionary"), nil
 	case api.HasCode(err, api.Invalid):

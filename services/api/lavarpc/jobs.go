@@ -39,6 +39,7 @@ func jobMethods() []method {
 }
 
 // show returns the job that is the first argument.
+// It is for what rows do not tell: whether output is complete, and the attempts.
 func (c call) show() (api.Job, error) {
 	id, err := c.job()
 	if err != nil {
@@ -50,6 +51,7 @@ func (c call) show() (api.Job, error) {
 }
 
 // row returns the same job as lists have it.
+// Answers that have a job's columns are made of it, so that a list and a job never differ.
 func (c call) row() (projections.SelectedJob, error) {
 	var row projections.SelectedJob
 	id, err := c.job()
@@ -65,6 +67,8 @@ func showJob(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	// lavacli fails on a struct that lacks one of these members. Times are dateTime or nil here and texts
+	// in verbose lists: it prints each as LAVA sends it.
 	return xmlrpc.Struct{
 		{Name: "id", Value: shown(events.JobID(j.Job.Job), j.Display)},
 		{Name: "description", Value: j.Name},
@@ -87,6 +91,7 @@ func showJob(c call) (any, error) {
 }
 
 // visibility says who sees a job. A personal one is LAVA's for the group that is called like its submitter.
+// The groups are a set and sorted, to be the same text each time.
 func visibility(j projections.SelectedJob) string {
 	switch {
 	case len(j.Groups) > 0:
@@ -98,6 +103,8 @@ func visibility(j projections.SelectedJob) string {
 }
 
 // stateOf is a job's state; a refused definition is over.
+// LAVA gives no number to a definition that it refuses. Here it has one, and a client that waits for it
+// ("lavacli jobs wait" polls until the state is Finished) must come to an end.
 func stateOf(j projections.SelectedJob) string {
 	if j.Rejected || j.State == api.StateRejected {
 		return api.StateFinished
@@ -117,6 +124,7 @@ func jobStates() []string {
 	return []string{"Submitted", "Scheduling", "Scheduled", "Running", "Canceling", "Finished"}
 }
 
+// In the order of LAVA's numbers for them, from 0.
 func jobHealths() []string { return []string{"Unknown", "Complete", "Incomplete", "Canceled"} }
 
 // word returns a word of a list whatever its case.
@@ -129,6 +137,7 @@ func word(text string, words []string) (string, bool) {
 }
 
 // page reads start and limit of a list.
+// A start below 0 is 0; a limit above the method's bound is the bound, without a word, as in LAVA.
 func (c call) page(start, limit int, most int64) (offset, size int, err error) {
 	from, err := c.number(start, 0)
 	if err != nil {
@@ -146,6 +155,7 @@ func (c call) page(start, limit int, most int64) (offset, size int, err error) {
 
 // find returns jobs, of a list without any where none are wanted.
 func (c call) find(in api.FindJobs) ([]projections.SelectedJob, error) {
+	// No rows to LAVA; to the api 0 is its default of 50.
 	if in.Limit == 0 {
 		return nil, nil
 	}
@@ -187,6 +197,7 @@ func listJobs(c call) (any, error) {
 		return nil, err
 	}
 	if since > 0 {
+		// Jobs that have not ended have no end_time, so "since" leaves them out, whatever their state.
 		in.Terms = append(in.Terms, projections.JobTerm{Field: "end_time", Op: projections.TermGTE, Values: []string{c.h.Now().Add(-since).UTC().Format(time.RFC3339Nano)}})
 	}
 	verbose, err := c.flag(5)
@@ -209,6 +220,7 @@ func listJobs(c call) (any, error) {
 }
 
 // span returns an argument that is a number of minutes; nil is none.
+// Negative numbers are refused: LAVA looks into the future with them and answers nothing.
 func (c call) span(i int) (time.Duration, error) {
 	n, err := c.number(i, 0)
 	if err != nil {
@@ -231,6 +243,7 @@ func (c call) longest(in api.FindJobs, least time.Duration) ([]projections.Selec
 	}
 	offset, limit := in.Offset, in.Limit
 	in.Offset, in.Limit = 0, scanned
+	// How long jobs ran is no column, so they are gone through, the newest first, within [scanned].
 	in.Terms = append(in.Terms, projections.JobTerm{Field: "start_time", Op: projections.TermIsNull, Values: []string{"false"}})
 	all, err := c.find(in)
 	if err != nil {
@@ -249,6 +262,7 @@ func (c call) longest(in api.FindJobs, least time.Duration) ([]projections.Selec
 }
 
 // momentText is a time as verbose lists have it, nil for none.
+// Python's str of a time, with the zone: "2026-11-23 04:05:06.123456+00:00".
 func momentText(t *time.Time) any {
 	if t == nil {
 		return nil
@@ -263,6 +277,7 @@ func jobLine(j projections.SelectedJob, verbose bool) xmlrpc.Struct {
 		{Name: "device_type", Value: orNil(j.DeviceType)},
 		{Name: "health", Value: healthOf(j)},
 		{Name: "state", Value: stateOf(j)},
+		// Without verbose these are all that "lavacli jobs list" reads; a missing one ends it.
 		{Name: "submitter", Value: j.User},
 	}
 	if verbose {
@@ -277,6 +292,7 @@ func jobLine(j projections.SelectedJob, verbose bool) xmlrpc.Struct {
 	return s
 }
 
+// LAVA's fails where a part of a group without a device of its own waits; its type is nil here.
 func queue(c call) (any, error) {
 	in := api.FindJobs{Terms: []projections.JobTerm{exact("state", "Submitted")}}
 	types, err := c.texts(0)
@@ -305,6 +321,9 @@ func queue(c call) (any, error) {
 	return out, nil
 }
 
+// "lavacli jobs logs" asks again from the line after the last one, every 5 s, until the first member is
+// true, and then asks for the job: so it must not be true before the last line can be had, and must become
+// true for every job that is over.
 func logs(c call) (any, error) {
 	j, err := c.show()
 	if err != nil {
@@ -331,6 +350,8 @@ func logs(c call) (any, error) {
 
 // logged tells whether a job's log is complete: whether a client that follows it need not ask again. What
 // a lost worker still has is not waited for: it may come a day later.
+// A job without a lease was never given to a worker and has no log. A job that is about to be tried again
+// is not over to these clients.
 func logged(j api.Job, now time.Time) bool {
 	return j.Over() && !j.Retrying && (j.Complete || j.Lease == 0 || j.Ended != nil && now.Sub(*j.Ended) > 2*time.Minute)
 }

@@ -17,6 +17,8 @@ type method struct {
 }
 
 // methods returns the table, by name.
+// The map is made once for a handler. A name that stands in it twice is a mistake of this package, which
+// each of its tests meets: hence the panic.
 func methods() map[string]method {
 	table := map[string]method{}
 	for _, part := range [][]method{systemMethods(), flatMethods(), jobMethods(), deviceMethods(), typeMethods(), nameMethods(),
@@ -71,6 +73,7 @@ func defaultOf(text string) any {
 		return text == "true"
 	}
 	var n int64
+	// Of the types that arguments have, defaults are nil, booleans, integers or strings.
 	if _, err := fmt.Sscan(text, &n); err == nil {
 		return n
 	}
@@ -78,6 +81,8 @@ func defaultOf(text string) any {
 }
 
 // fit returns an argument for each parameter. How many are wrong is told as Python tells it.
+// In every row the parameters that may be left out stand last, as Python has it; so arguments that are
+// missing are the next ones in order.
 func (m method) fit(given []any) ([]any, error) {
 	params := m.read()
 	least := 0
@@ -88,6 +93,8 @@ func (m method) fit(given []any) ([]any, error) {
 	}
 	short := m.name[strings.LastIndex(m.name, ".")+1:]
 	if len(given) > len(params) {
+		// Python counts self too, so both numbers are one higher. The name is the function's: the last
+		// word of the method's.
 		return nil, internal("%s() takes %d positional arguments but %d were given", short, len(params)+1, len(given)+1)
 	}
 	if len(given) < least {
@@ -111,12 +118,15 @@ func lacking(params []param) string {
 		return "1 required positional argument: " + names[0]
 	case 2:
 		return "2 required positional arguments: " + names[0] + " and " + names[1]
+	// Three and more have a comma before "and", as CPython's TypeError writes them.
 	default:
 		return fmt.Sprintf("%d required positional arguments: %s, and %s", n, strings.Join(names[:n-1], ", "), names[n-1])
 	}
 }
 
 // help is what system.methodHelp says of a method.
+// The signature ends at the first empty line, where [Methods] cuts the text; the permission is named last,
+// for people who were refused and ask lavacli ("lavacli system methods help METHOD").
 func (m method) help() string {
 	var b strings.Builder
 	var names []string

@@ -12,6 +12,7 @@ import (
 	"strata/services/api/xmlrpc"
 )
 
+// Deleting a user or a group takes the permission to change one, as in LAVA: there is no delete_ here.
 func peopleMethods() []method {
 	row := func(name, params, perm, about string, f func(c call) (any, error)) method {
 		return method{name: name, params: params, signed: true, perm: perm, about: about, call: f}
@@ -66,6 +67,7 @@ func (c call) userNamed(name string) (api.User, error) {
 }
 
 // knownUser refuses a name that no account has. Who may not look at accounts is not told.
+// Otherwise updateDevice could be used to try out names.
 func (c call) knownUser(name string) error {
 	err := c.ask("users.show", api.UserRequest{User: events.UserName(name)}, nil)
 	if api.HasCode(err, api.Denied) {
@@ -75,6 +77,7 @@ func (c call) knownUser(name string) error {
 }
 
 // emailOf returns the address of a user, to those who may look at it.
+// "" in LAVA is an account without an address, so it tells nobody which of the two it is.
 func (c call) emailOf(name string) string {
 	u, err := c.userNamed(name)
 	if err != nil {
@@ -84,6 +87,7 @@ func (c call) emailOf(name string) string {
 }
 
 // account reads what methods set of an account, from the first name on.
+// nil keeps what there is; in auth.users.add the defaults of the row have made booleans of the flags.
 func (c call) account() (api.UserRequest, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -148,6 +152,7 @@ func userLine(u api.User) xmlrpc.Struct {
 	}
 }
 
+// All includes those who are no longer active, whom LAVA lists too.
 func (c call) users() ([]api.User, error) {
 	var all []api.User
 	return all, c.ask("users.list", api.UserRequest{All: true}, &all)
@@ -189,12 +194,15 @@ func showUser(c call) (any, error) {
 }
 
 // idOf makes a number of a name, for answers that have one: here people and groups are known by name.
+// It is below 2^31, to fit the int of XML-RPC, and the same after every restart. Two names may have the
+// same one: no method takes it.
 func idOf(name string) int64 { return int64(crc32.ChecksumIEEE([]byte(name)) >> 1) }
 
 // permission is a permission on everything, in Django's parts.
 type permission struct{ app, model, codename string }
 
 // parts takes a permission such as lava_scheduler_app.submit_to_device apart: the model ends its code name.
+// Django's code names end in the model, whose name has no underscore: submit_to_device is of device.
 func parts(name string) permission {
 	app, codename, _ := strings.Cut(name, ".")
 	return permission{app, codename[strings.LastIndex(codename, "_")+1:], codename}
@@ -219,6 +227,7 @@ func permissionList(names []string) []any {
 }
 
 // check refuses permissions that Django would not have.
+// The model is looked at first, as in LAVA, whose faults differ: 404 both, with other words.
 func (p permission) check() error {
 	if !slices.Contains(lab.PermissionModels(p.app), p.model) {
 		return fault(http.StatusNotFound, "Invalid app.model '%s.%s'", p.app, p.model)
@@ -244,6 +253,7 @@ func grantGlobal(group, give bool) func(c call) (any, error) {
 		if give {
 			verb = "permissions.grant"
 		}
+		// Before the account is looked for: the order in which LAVA does.
 		if err := p.check(); err != nil {
 			return nil, err
 		}
@@ -253,6 +263,8 @@ func grantGlobal(group, give bool) func(c call) (any, error) {
 }
 
 // permit gives a group a permission on one thing, or takes it; the numbers are the places of the arguments.
+// The methods below system are LAVA's old ones, for whoever may change all things of the kind; those below
+// scheduler are for staff. Their arguments stand in another order, too.
 func permit(kind events.Kind, thing, group, codename int, give bool) func(c call) (any, error) {
 	return func(c call) (any, error) {
 		if !strings.HasPrefix(c.name, "system.") {
@@ -276,6 +288,8 @@ func permit(kind events.Kind, thing, group, codename int, give bool) func(c call
 			return nil, err
 		}
 		var all []api.Group
+		// Callers who are no staff see their own groups only, so that to them an absent one proves
+		// nothing: the verb tells them what they may not.
 		if c.ask("groups.list", struct{}{}, &all) == nil && !slices.ContainsFunc(all, func(g api.Group) bool { return string(g.Group) == of }) && c.h.API.Staff(c.who) {
 			if strings.HasPrefix(c.name, "system.") {
 				return nil, fault(http.StatusBadRequest, "please use existing group name: there is no '%s'", of)
@@ -305,6 +319,7 @@ func joinGroup(c call) (any, error) {
 	if _, err := c.userNamed(string(in.User)); err != nil {
 		return nil, err
 	}
+	// The user is there, so what is missing can only be the group, which LAVA makes.
 	err = c.ask("groups.join", in, nil)
 	if !api.HasCode(err, api.NotFound) {
 		return nil, err
@@ -419,6 +434,8 @@ func setUserGroups(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Addresses are compared without regard to case; of several users with one the first of the list is
+	// meant.
 	at := slices.IndexFunc(users, func(u api.User) bool { return email != "" && strings.EqualFold(u.Email, email) })
 	if at < 0 {
 		return nil, fault(http.StatusBadRequest, "please use an existing user: none has the e-mail address '%s'", email)
@@ -444,6 +461,7 @@ func setUserGroups(c call) (any, error) {
 }
 
 // canSubmit tells of rights that were given: a type that is open to all is not among them.
+// change_ on one type includes submit_to_; on everything the exact permission is asked for.
 func canSubmit(c call) (any, error) {
 	types, err := c.texts(0)
 	if err != nil {
@@ -511,6 +529,7 @@ func addRemote(c call) (any, error) {
 	if err := c.all(&in.Name, &in.Value); err != nil {
 		return nil, err
 	}
+	// Whether the name is taken is asked before: the verb would replace the value.
 	all, err := c.remotes()
 	if err != nil {
 		return nil, err

@@ -16,6 +16,8 @@ import (
 	"strata/services/api/xmlrpc"
 )
 
+// SQUAD reads get_testjob_suites_list_yaml and pages through get_testsuite_results_yaml, 500 cases at a
+// time; lavacli reads the YAML of jobs, suites and cases and needs suite, name and result of each.
 func resultMethods() []method {
 	row := func(name, params, about string, f func(c call) (any, error)) method {
 		return method{name: "results." + name, params: params, about: about, signed: true, call: f}
@@ -39,12 +41,14 @@ func resultMethods() []method {
 }
 
 // resultError words errors of a job whose results are asked for.
+// 401, where scheduler.jobs has 403: both are LAVA's.
 func (c call) resultError(id string, err error) error {
 	err = missing(err, "Specified job not found.")
 	return as(err, api.Denied, fault(http.StatusUnauthorized, "Permission denied for user to job %s", id))
 }
 
 // unspecified says that a value is none to Python.
+// To LAVA all of these are "not specified", which is a 400 with a sentence of its own.
 func unspecified(v any) bool {
 	switch v := v.(type) {
 	case []any:
@@ -70,6 +74,8 @@ func (c call) of() (api.Job, error) {
 }
 
 // exported answers with results as a file: of a job, of a suite, of the cases of a name.
+// The text is a string, no base64, other than files and logs. What is not recorded yet is not in it:
+// clients that fetch at once after Finished may miss the end, which is why SQUAD waits two minutes.
 func exported(format string, depth int) func(c call) (any, error) {
 	return func(c call) (any, error) {
 		j, err := c.of()
@@ -120,6 +126,7 @@ func exported(format string, depth int) func(c call) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		// The heading alone, and no line behind it: no case has that name. In YAML that is an empty list.
 		if depth == 3 && format == "csv" && strings.Count(text, "\n") < 2 {
 			return nil, fault(http.StatusNotFound, "Specified test case not found.")
 		}
@@ -128,6 +135,7 @@ func exported(format string, depth int) func(c call) (any, error) {
 }
 
 // export returns a file of results as text.
+// It is read from the facts rather than from the tables, so it works while ClickHouse is away.
 func (c call) export(in api.ResultsExport) (string, error) {
 	var b bytes.Buffer
 	err := c.h.API.Stream(c.ctx, c.who, "results.export", in, func(p api.Piece) error {
@@ -170,6 +178,7 @@ type suite struct {
 }
 
 // suites returns the suites of a job in the order in which they began.
+// Cases are exported suite by suite, so the first case of a suite is the first of its name.
 func (c call) suites() (api.Job, []suite, error) {
 	j, err := c.of()
 	if err != nil {
@@ -209,6 +218,7 @@ func suitesYAML(c call) (any, error) {
 	}
 	var records []*yaml.Node
 	for _, s := range all {
+		// All three are text in LAVA's records, numbers too; SQUAD makes numbers of them itself.
 		records = append(records, yaml.Mapping().With("name", yaml.Text(s.name)).With("job", yaml.Text(number(j.Job))).
 			With("id", yaml.Text(strconv.FormatUint(s.id, 10))))
 	}
@@ -234,6 +244,7 @@ func suitesCSV(c call) (any, error) {
 	return b.String(), nil
 }
 
+// A suite without a case is one that there is not: suites are what cases name.
 func countCases(c call) (any, error) {
 	_, all, err := c.suites()
 	if err != nil {
@@ -251,6 +262,7 @@ func countCases(c call) (any, error) {
 }
 
 // queryLimit reads the number of rows that are wanted.
+// From 1 to 1,000, the api's bound of a page; LAVA has none and runs until its database gives up.
 func (c call) queryLimit(i int) (int, error) {
 	n, err := c.number(i, 200)
 	if err != nil {
@@ -292,6 +304,7 @@ func (c call) queryError(err error, ref api.QueryRef) error {
 	if owner == "" {
 		owner = c.who.User
 	}
+	// The caller's own query is meant where no owner is named.
 	return missing(err, "Query with name %s owned by user %s does not exist.", ref.Name, owner)
 }
 
@@ -318,18 +331,22 @@ func refreshQuery(c call) (any, error) {
 	}
 	err = c.queryError(c.ask("queries.refresh", ref, nil), ref)
 	var f *xmlrpc.Fault
+	// LAVA's run_query has 404 for a query that there is not, its refresh_query 400.
 	if errors.As(err, &f) && f.Code == http.StatusNotFound {
 		return nil, fault(http.StatusBadRequest, "%s", f.String)
 	}
 	return nil, as(err, api.Denied, fault(http.StatusUnauthorized, "Permission denied for user to query %s", ref.Name))
 }
 
+// It waits for the last one, at most as long as a call may take ([patience]).
 func refreshAll(c call) (any, error) {
 	err := c.h.API.Stream(c.ctx, c.who, "queries.refresh-all", struct{}{}, func(api.Piece) error { return nil })
 	return nil, as(err, api.Denied, fault(http.StatusUnauthorized, "Permission denied for user %s. Must be a superuser to refresh all queries.", c.user()))
 }
 
 // rows returns what a query found as structs of their public columns.
+// LAVA marshals its objects whole: the job's token, and where it has been looked at the submitter's
+// account with the hash of its password. Only columns that pages show are here.
 func (c call) rows(r api.QueryResult) (any, error) {
 	out := []any{}
 	for _, j := range r.Jobs {

@@ -21,6 +21,7 @@ import (
 
 // verdictWithin is how long a submission waits for the lab to look at it. After that the number alone is
 // the answer: the definition lies on the bus and will be looked at.
+// lavacli gives up after 20 s where its identity says nothing else, and would then not know the number.
 const verdictWithin = 10 * time.Second
 
 // submit publishes a definition and answers with its number, or with a list of those of a group's parts.
@@ -39,6 +40,8 @@ func (c call) submit(text string) (any, error) {
 	}
 	patient, cancel := context.WithTimeout(c.ctx, verdictWithin)
 	defer cancel()
+	// A verdict that is late is no error: v is then undecided, and the number alone is the answer, also of
+	// a group, whose parts nobody has counted yet.
 	v, err := c.h.API.Verdict(patient, id)
 	switch {
 	case err != nil:
@@ -46,12 +49,16 @@ func (c call) submit(text string) (any, error) {
 	case v.Rejected:
 		return nil, refusal(v.Message)
 	case v.Group:
+		// A list, of texts such as "41.0", is how lavacli knows a multinode job.
 		return list(v.Jobs), nil
 	}
 	return int64(id), nil
 }
 
 // refusal words why a definition is no job.
+// The beginnings are LAVA's, so that scripts can tell "Device unavailable", which may pass, from what
+// never will. The definition is kept under its number all the same, as REST tells it; here there is no
+// place for it.
 func refusal(message string) *xmlrpc.Fault {
 	switch lava.Refused(message) {
 	case lava.Unavailable:
@@ -63,6 +70,8 @@ func refusal(message string) *xmlrpc.Fault {
 }
 
 // resubmit submits the text of a job again: a group's as a whole.
+// Whoever asks is the submitter of the new job, with the rights of now: LAVA wants a name and that the job
+// can be seen, no more. A text that was erased with its job cannot be submitted again.
 func resubmit(c call) (any, error) {
 	_, texts, err := c.texted()
 	if err != nil {
@@ -95,6 +104,8 @@ func (c call) texted() (api.Job, api.JobTexts, error) {
 }
 
 // cancel asks for the end of a job. One that is over stays as it is, and LAVA says so with true.
+// lavacli cancels several jobs one after the other and prints each fault: one that has ended meanwhile is
+// none, in LAVA as here.
 func cancel(c call) (any, error) {
 	if c.args[0] == nil || c.args[0] == "" {
 		return nil, fault(http.StatusBadRequest, "Bad request: TestJob id was not specified.")
@@ -119,6 +130,8 @@ func cancel(c call) (any, error) {
 }
 
 // validateYAML holds a text to what every submission passes.
+// It knows nothing of methods: unknown keys of a deploy pass here, as they pass LAVA's submission, and are
+// found by scheduler.jobs.validate.
 func validateYAML(c call) (any, error) {
 	text, err := c.text(0)
 	if err != nil {
@@ -151,6 +164,8 @@ func validate(c call) (any, error) {
 	if len(problems) == 0 {
 		return xmlrpc.Struct{}, nil
 	}
+	// lavacli prints both members and fails where one is missing. path is how Python prints the list of
+	// keys: data['actions'][0] in voluptuous' words is ['actions', 0].
 	message, path := problems[0].Classic, "[]"
 	if at := strings.LastIndex(message, " @ data"); at >= 0 {
 		message, path = message[:at], strings.ReplaceAll(message[at+len(" @ data"):], "][", ", ")
@@ -172,6 +187,8 @@ func definition(c call) (any, error) {
 
 // configuration answers with the five files that a job was started with. They are text: lavacli writes them
 // to files as such, and fails on LAVA's base64.
+// "lavacli jobs config" takes five values in this order and leaves out the files of those that are nil. A
+// job of several attempts answers with what the last one was given.
 func configuration(c call) (any, error) {
 	j, texts, err := c.texted()
 	if err != nil {
@@ -206,6 +223,7 @@ func lastAttempt(j api.Job) events.JobID {
 func number(id events.JobID) string { return strconv.FormatUint(uint64(id), 10) }
 
 // minutes is a number of minutes, at most ten years.
+// Beyond 153 million minutes a Duration overflows, and a list since then would be empty.
 func minutes(n int64) (time.Duration, error) {
 	if n < 0 || n > 10*366*24*60 {
 		return 0, fmt.Errorf("%d minutes", n)

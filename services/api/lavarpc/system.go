@@ -48,6 +48,8 @@ func systemMethods() []method {
 func nothing(call) (any, error) { return nil, nil }
 
 // hidden is the one method that lists leave out, as LAVA's do.
+// Scripts call it by mistake: close() of Python's ServerProxy is a call of a method of that name, where
+// proxy("close")() ends the connection. LAVA takes it without a word.
 const hidden = "close"
 
 func listMethods(c call) (any, error) {
@@ -68,6 +70,8 @@ func methodSignature(c call) (any, error) {
 	if _, ok := c.h.methods[name]; !ok {
 		return "", nil
 	}
+	// The introspection convention (xmlrpc-c's) has "undef" for a method that tells no signature; one that
+	// there is not is an empty text, no fault.
 	return "undef", nil
 }
 
@@ -84,6 +88,7 @@ func methodHelp(c call) (any, error) {
 }
 
 // mostCalls is how many calls may come together.
+// Each may be as dear as a call of its own, and all count as one request for the limits of the door.
 const mostCalls = 1000
 
 // multicall does calls one after the other. One that fails does not end the others.
@@ -107,6 +112,8 @@ func multicall(c call) (any, error) {
 	return out, nil
 }
 
+// The sentences and their order are those of LAVA's dispatcher. A call of multicall within multicall is
+// refused, or a small document would be a very long one.
 func (c call) one(item any) (any, error) {
 	s, ok := item.(xmlrpc.Struct)
 	if !ok {
@@ -152,6 +159,7 @@ func capabilities(call) (any, error) {
 	return xmlrpc.Struct{
 		row("introspect", "http://xmlrpc-c.sourceforge.net/xmlrpc-c/introspection.html", 1),
 		row("faults_interop", "http://xmlrpc-epi.sourceforge.net/specs/rfc.fault_codes.php", 20010516),
+		// specVersion is an integer by this convention: a date, or the number of a draft.
 		row("auth_token", "/api/help/", 20110516),
 	}, nil
 }
@@ -173,12 +181,14 @@ func (c call) subject(i int) (api.Caller, error) {
 	if err != nil || name == "" || name == string(c.who.User) {
 		return c.who, err
 	}
+	// The right to look at accounts is not enough: what another may see tells of hidden devices and jobs.
 	if err := c.superuser(); err != nil {
 		return api.Caller{}, fault(http.StatusUnauthorized, "Permission denied for user '%s' to query other users", c.user())
 	}
 	if err := c.knownUser(name); err != nil {
 		return api.Caller{}, missing(err, "Username %s not found", name)
 	}
+	// Without the scopes of a token: the question is what the user may do, not what one of its tokens may.
 	return api.Caller{User: events.UserName(name)}, nil
 }
 
@@ -198,6 +208,8 @@ func canViewJobs(c call) (any, error) {
 		if _, err := one.job(); err != nil {
 			continue
 		}
+		// The user is asked for in the user's own name: whatever jobs.show decides is the answer, and
+		// there is no second rule here that could differ from it.
 		err := c.h.API.Call(c.ctx, of, "jobs.show", jobRef{Job: id}, nil)
 		if err == nil || api.HasCode(err, api.Denied) {
 			out = append(out, xmlrpc.Member{Name: id, Value: err == nil})
@@ -219,6 +231,7 @@ func canViewDevices(c call) (any, error) {
 	for _, name := range names {
 		var d api.Device
 		in := api.DeviceRequest{Device: events.DeviceName(name)}
+		// Asked as the caller first: what the caller may not see is left out like what there is not.
 		if err := c.ask("devices.show", in, &d); err != nil {
 			continue
 		}

@@ -39,6 +39,7 @@ func typeMethods() []method {
 }
 
 // ofOneType refuses callers who may not change the device type that is the first argument, whatever they ask for.
+// It comes before the arguments are looked at: who may not change the type learns nothing of them.
 func ofOneType(f func(c call) (any, error)) func(c call) (any, error) {
 	return func(c call) (any, error) {
 		t, err := c.ofType()
@@ -61,6 +62,8 @@ func (c call) types() ([]api.DeviceType, error) {
 }
 
 // deviceType returns a device type by its own name. An alias is none here, as in LAVA.
+// The verb resolves aliases, because jobs are submitted to them; a method that changed the type behind an
+// alias would change one that nobody named.
 func (c call) deviceType(name string) (api.DeviceType, error) {
 	var t api.DeviceType
 	err := c.ask("device-types.show", api.DeviceType{DeviceType: events.DeviceTypeName(name)}, &t)
@@ -84,6 +87,8 @@ func (c call) ofType() (api.DeviceType, error) {
 // configure gives a device type its settings.
 func (c call) configure(t api.DeviceType) error {
 	// What a configuration does not set is not sent back.
+	// All other settings are sent back as they are: the verb sets all of them at once, and one that was
+	// left out would be taken away. Two callers at once: the later one wins, with what it has read.
 	t.Permissions, t.Devices, t.Waiting, t.Notes = nil, nil, 0, nil
 	return c.ask("device-types.configure", t, nil)
 }
@@ -117,6 +122,7 @@ func (c call) settings(t *api.DeviceType) error {
 	if err != nil {
 		return err
 	}
+	// 0 becomes the default of 24 where the type is new, see device-types.configure.
 	if frequency < 0 || frequency > 1<<31 {
 		return c.wrong(4, "a number from 1")
 	}
@@ -155,6 +161,7 @@ func listTypes(c call) (any, error) {
 		for _, n := range t.Devices {
 			devices += n
 		}
+		// The list does not carry templates, which may have 256 KiB each.
 		whole, err := c.deviceType(string(t.DeviceType))
 		if err != nil {
 			return nil, err
@@ -162,6 +169,8 @@ func listTypes(c call) (any, error) {
 		line(string(t.DeviceType), devices, true, templateOf(whole) != "")
 	}
 	if all {
+		// What LAVA lists from the templates on its disk: those that come with this lab, without base
+		// ones.
 		for _, name := range dictionaries.OwnTypes() {
 			if !have[name] {
 				line(name, 0, false, true)
@@ -206,6 +215,7 @@ func showType(c call) (any, error) {
 		{Name: "health_frequency", Value: int64(t.HealthFrequency)},
 		{Name: "aliases", Value: list(slices.Sorted(slices.Values(t.Aliases)))},
 		{Name: "devices", Value: names},
+		// As of a worker's files: true says that the type has no template of its own.
 		{Name: "default_template", Value: t.Template == ""},
 		{Name: "permissions", Value: permissions(t.Permissions)},
 	}, nil
@@ -232,6 +242,8 @@ func updateType(c call) (any, error) {
 	return nil, c.configure(t)
 }
 
+// Retired devices are among them, other than in scheduler.devices.list; the health is taken in any case,
+// other than in scheduler.devices.update.
 func devicesOfType(c call) (any, error) {
 	t, err := c.ofType()
 	if err != nil {
@@ -262,6 +274,8 @@ func devicesOfType(c call) (any, error) {
 }
 
 // getTemplate answers for types of the lab, and for those that it only has a template for.
+// "lavacli device-types template get" prints the base64's text. A template without a type in the lab is
+// answered too, which is how one is looked at before the type is added.
 func getTemplate(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -324,6 +338,8 @@ func addTypeAlias(c call) (any, error) {
 	if slices.Contains(t.Aliases, alias) {
 		return nil, nil
 	}
+	// Taken away first: the api refuses a name that would mean two types. Between the two facts a job that
+	// asks for the alias waits in no queue and is refused.
 	if of, err := c.aliased(alias); err == nil {
 		of.Aliases = slices.DeleteFunc(of.Aliases, func(a string) bool { return a == alias })
 		if err := c.configure(of); err != nil {

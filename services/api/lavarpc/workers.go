@@ -40,6 +40,7 @@ type workerFile struct {
 	in         func(r *api.WorkerRequest, text *string)
 }
 
+// LAVA's methods say env_dut, its files env-dut: both are part of the interface.
 func workerFiles() []workerFile {
 	return []workerFile{
 		{"config", "dispatcher.yaml", "a dispatcher configuration", func(w *api.Worker) string { return w.Dispatcher },
@@ -52,6 +53,7 @@ func workerFiles() []workerFile {
 }
 
 // plainName says that a name is one of a file: LAVA keeps these texts as files.
+// Here they are none, and no name leads out of anywhere; the fault is kept for clients that match on it.
 func plainName(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00")
 }
@@ -78,6 +80,7 @@ func (f workerFile) set(c call) (any, error) {
 	if !plainName(name) {
 		return nil, fault(http.StatusBadRequest, "Invalid worker name")
 	}
+	// The verb looks closer: at what a mapping of the environment may hold, and at the size (256 KiB).
 	if _, err := yaml.Parse([]byte(text)); err != nil {
 		return nil, fault(http.StatusBadRequest, "Invalid YAML syntax in %s: %v", f.file, err)
 	}
@@ -101,6 +104,7 @@ func (c call) worker() (api.Worker, error) {
 	return w, c.workerError(name, err)
 }
 
+// The worker's token is not answered, as in LAVA: "strata workers token" tells it.
 func addWorker(c call) (any, error) {
 	var name, description string
 	if err := c.all(&name, &description); err != nil {
@@ -111,6 +115,7 @@ func addWorker(c call) (any, error) {
 		return nil, err
 	}
 	in := api.WorkerRequest{Worker: events.WorkerName(name)}
+	// The verb that registers is content with a worker that there is; LAVA's clients expect a refusal.
 	if c.ask("workers.show", in, nil) == nil {
 		return nil, fault(http.StatusBadRequest, "Bad request: worker already exists?")
 	}
@@ -122,6 +127,7 @@ func addWorker(c call) (any, error) {
 }
 
 // healthReason is what LAVA notes of a worker's health that was set here.
+// It stands in the fact, where people look for who set a health and by what.
 const healthReason = "xmlrpc api"
 
 func deleteWorker(c call) (any, error) {
@@ -158,6 +164,7 @@ func showWorker(c call) (any, error) {
 	}
 	seen := w.Since
 	if w.State == string(lab.Online) {
+		// lavacli prints it with .value, so it is always a time.
 		seen = c.h.Now() // a worker that falls silent is offline within seconds
 	}
 	devices := list(slices.Sorted(slices.Values(w.DeviceNames)))
@@ -170,6 +177,7 @@ func showWorker(c call) (any, error) {
 		{Name: "last_ping", Value: seen.UTC()},
 		{Name: "job_limit", Value: int64(w.JobLimit)},
 		{Name: "version", Value: orNil(w.Version)},
+		// true is LAVA's for "the file that belongs to all workers is used", false for one of its own.
 		{Name: "default_config", Value: w.Dispatcher == ""},
 		{Name: "default_env", Value: w.Env == ""},
 		{Name: "default_env_dut", Value: w.EnvDUT == ""},
@@ -177,6 +185,8 @@ func showWorker(c call) (any, error) {
 	return out, nil
 }
 
+// "lavacli system maintenance" and "system active" call it for each worker with nothing but a health. All
+// arguments are read before the first change.
 func updateWorker(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -206,6 +216,8 @@ func updateWorker(c call) (any, error) {
 		most := int(limit)
 		in.JobLimit = &most
 	}
+	// With nothing to change it is asked all the same: whether there is such a worker, and whether the
+	// caller may change it, is answered by that.
 	if in.Description != nil || in.JobLimit != nil || health == "" {
 		if err := c.ask("workers.configure", in, nil); err != nil {
 			return nil, c.workerError(name, err)
