@@ -35,6 +35,7 @@ import (
 const subject = "$SYS.REQ.USER.AUTH"
 
 // askWithin is how long a question to the log may take; the broker waits two seconds for an answer.
+// A login that takes longer is refused by the broker itself, and the client comes again.
 const askWithin = time.Second
 
 // Deps is what the service needs from outside.
@@ -55,6 +56,8 @@ type Deps struct {
 
 // Run answers until ctx ends. Before it has read the lab it answers nobody, so that no one is
 // refused who has a right.
+// The error is that of the log's driver, or of a subscription that could not be made. Rights that
+// were given out stay with the broker when it ends.
 func Run(ctx context.Context, d Deps) error {
 	if d.Lifetime == 0 {
 		d.Lifetime = time.Hour
@@ -71,6 +74,8 @@ func Run(ctx context.Context, d Deps) error {
 	if d.System != nil {
 		cutting.Go(func() { r.cutWhenAsked(ctx) })
 	}
+	// Made by the driver's goroutine alone, at the first call of act: then the fold has all there
+	// is.
 	var sub *nats.Subscription
 	act := func(time.Time) (time.Time, error) {
 		r.askForCut()
@@ -138,6 +143,8 @@ func (r *responder) load(format string, data []byte) error {
 }
 
 // answer answers one question of the broker.
+// It runs on the subscription's goroutine, one question after the other. The client is told of a
+// refusal only that it is refused: the reason is for the lab's log.
 func (r *responder) answer(m *nats.Msg) {
 	req, err := jwt.DecodeAuthorizationRequestClaims(string(m.Data))
 	if err != nil {
@@ -174,11 +181,14 @@ func (r *responder) identify(o jwt.ConnectOptions) (access.Principal, time.Time,
 		token = o.Password
 	}
 	if token == "" {
+		// A client that names itself without a token meant to be somebody: it is refused rather than
+		// made nobody.
 		if o.Username == "" && o.JWT == "" && o.Nkey == "" {
 			return access.Principal{Role: access.Person}, time.Time{}, nil
 		}
 		return access.Principal{}, time.Time{}, errors.New("a token is needed")
 	}
+	// Tokens that follow from the lab's key (workers, jobs, the administrator) stand in no fact.
 	p, err := r.Key.Verify(token)
 	if err == nil {
 		return p, time.Time{}, r.welcome(p)
@@ -193,6 +203,8 @@ func (r *responder) identify(o jwt.ConnectOptions) (access.Principal, time.Time,
 }
 
 // person returns who has come with a token of the log.
+// The broker knows such a connection by the token's name, so that it may be cut without the user's
+// others.
 func person(l lab.Login) access.Principal {
 	return access.Principal{Role: access.Person, User: l.User, Token: l.Token, Limited: len(l.Scopes) > 0 || l.ActingFor != "",
 		// Nobody submits as another: the job would be the other's alone.
@@ -208,6 +220,7 @@ func (r *responder) welcome(p access.Principal) error {
 		switch w := r.lab.Worker(p.Worker); {
 		case w == nil:
 			return fmt.Errorf("%s is not registered", p)
+		// A token that was given out a moment ago may be ahead of this fold: its bearer tries again.
 		case w.TokenSeq != p.Serial:
 			return fmt.Errorf("%s has another token now: this one was revoked, or was given out a moment ago", p)
 		}
@@ -229,6 +242,7 @@ func (r *responder) welcome(p access.Principal) error {
 
 // open says whether a job's output is still taken under the bearer's lease. A lease that the fold does
 // not know may have been given a moment ago: the job's own history tells.
+// Job processes connect within a moment of the order, and again whenever they lose the broker.
 func (r *responder) open(p access.Principal) (bool, error) {
 	r.mu.RLock()
 	j := r.lab.Job(p.Job)
@@ -244,6 +258,7 @@ func (r *responder) open(p access.Principal) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	// The last order counts: one that came back was given out again under another lease.
 	for _, f := range facts {
 		switch e := f.Event.(type) {
 		case events.JobScheduled:
@@ -256,6 +271,7 @@ func (r *responder) open(p access.Principal) (bool, error) {
 }
 
 // permit returns the JWT that lets a principal in.
+// What the rights are, events/access says. They expire with the token where that is sooner.
 func (r *responder) permit(userKey string, p access.Principal, until time.Time) (string, error) {
 	rights := p.Rights()
 	c := jwt.NewUserClaims(userKey)

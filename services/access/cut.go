@@ -20,8 +20,9 @@ import (
 
 // Names and limits of the broker's monitoring over its system account.
 const (
-	connections    = "$SYS.REQ.SERVER.PING.CONNZ" // every server answers
-	kick           = "$SYS.REQ.SERVER.%s.KICK"
+	connections = "$SYS.REQ.SERVER.PING.CONNZ" // every server answers
+	kick        = "$SYS.REQ.SERVER.%s.KICK"
+	// A server's own limit of one answer.
 	connectionPage = 1024
 	// settleWithin is how long the answers of a cluster's servers are waited for after the first.
 	settleWithin = 300 * time.Millisecond
@@ -44,6 +45,8 @@ func bearer(p access.Principal) string {
 const personBearer = "person "
 
 // revokes says that a fact may have left somebody connected who has no business here any more.
+// A false yes costs a look at all connections; a fact that is missing here leaves them until their
+// rights end.
 func revokes(e events.Event) bool {
 	switch e.(type) {
 	case events.WorkerRemoved, events.WorkerTokenRotated, events.TokenRevoked, events.UserRemoved, events.UserConfigured:
@@ -54,6 +57,8 @@ func revokes(e events.Event) bool {
 
 // cutRevoked ends the connections of workers and people whose token is none any more. It looks at those that are
 // there now, so asking once too often ends nothing that may stay.
+// Services' own connections bear other names and are never touched, and those of jobs live until
+// their rights end.
 func (r *responder) cutRevoked() error {
 	ctx, cancel := context.WithTimeout(context.Background(), cutWithin)
 	defer cancel()
@@ -111,6 +116,8 @@ type serverConnections struct {
 }
 
 // connections asks all servers for one page of their connections; full says that one of them has more.
+// Nobody says how many servers a cluster has: what answers within settleWithin of the one before
+// counts.
 func (r *responder) connections(ctx context.Context, offset int) (all []serverConnections, full bool, err error) {
 	inbox := r.System.NewInbox()
 	sub, err := r.System.SubscribeSync(inbox)
@@ -145,6 +152,7 @@ func (r *responder) connections(ctx context.Context, offset int) (all []serverCo
 }
 
 // cutWhenAsked cuts, once more than the last time it was asked for, until ctx ends.
+// It runs on a goroutine of its own: to list thousands of connections takes longer than a fact may.
 func (r *responder) cutWhenAsked(ctx context.Context) {
 	for {
 		select {
@@ -182,6 +190,7 @@ func (r *responder) askForCut() {
 }
 
 // SystemOptions are those of the connection that [Deps.System] wants.
+// The connection may be made before the broker lets the system account in: it goes on trying.
 func SystemOptions(key access.Key) []nats.Option {
 	return []nats.Option{nats.UserInfo(access.SystemUser, key.Password()), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true),
 		nats.IgnoreAuthErrorAbort(), nats.ReconnectWait(cutAgain)}

@@ -12,6 +12,7 @@ import (
 )
 
 // AgedOut says that a question reached back to jobs whose rows have left the tables by the lab's rules.
+// Without it a page would say "no lines" of a log that is merely older than the retention, and people would believe it.
 type AgedOut struct {
 	projections.AgedOut
 	Rule string `json:"rule,omitempty"` // such as "retention.logs = 90d"
@@ -20,6 +21,8 @@ type AgedOut struct {
 
 // agedOut says what a question about these jobs, or about all, can no longer find. That nothing was
 // found is the answer in any case: what goes wrong here is only logged.
+// what is "logs" or "results", as the keys under retention are called; no jobs means all that the viewer sees. nil: nothing
+// has aged out, or it could not be found out.
 func (a *api) agedOut(ctx context.Context, v projections.Viewer, what string, jobs []events.JobID, since time.Time) *AgedOut {
 	found, err := a.history.DB.AgedOut(ctx, v, what, jobs, since)
 	if err != nil {
@@ -41,6 +44,7 @@ func (a *api) agedOut(ctx context.Context, v projections.Viewer, what string, jo
 }
 
 // days writes a length of time as the configuration has it.
+// Only whole days have a short form there; other lengths are written as Go does.
 func days(d time.Duration) string {
 	if d%(24*time.Hour) == 0 {
 		return fmt.Sprintf("%dd", d/(24*time.Hour))
@@ -55,6 +59,8 @@ func (a *api) warnAged(ctx context.Context, who caller, q query.Query, out *Quer
 		conditions = append(conditions, c.Conditions...)
 	}
 	ofJobs := func(c events.QueryCondition) bool { return c.Table == string(events.JobQuery) }
+	// Not on a page with more behind it, whose reader is not at the end, nor for a query that asks about jobs alone,
+	// whose rows stay.
 	if out.More || q.Entity == events.JobQuery && !slices.ContainsFunc(conditions, func(c events.QueryCondition) bool { return !ofJobs(c) }) {
 		return
 	}

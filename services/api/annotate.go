@@ -27,6 +27,7 @@ const (
 func (a *api) annotateJob(ctx context.Context, who caller, in AnnotateRequest) (none, error) {
 	var tags []string
 	for _, t := range in.Tags {
+		// What the web sends is cut at commas and blanks: empty words and doubles are no mistake.
 		if t = strings.TrimSpace(t); t != "" && !slices.Contains(tags, t) {
 			tags = append(tags, t)
 		}
@@ -55,5 +56,6 @@ func (a *api) annotateJob(ctx context.Context, who caller, in AnnotateRequest) (
 		return none{}, refuse(Conflict, "job %s is not over: there is no end to judge yet", j.Display)
 	}
 	fact := events.JobAnnotated{Job: in.Job, Tags: tags, Comment: strings.TrimSpace(in.Comment), By: who.user}
+	// Unconditional but for the sequence: of two judgements at the same moment the later one stands, as it would a minute later.
 	return none{}, a.record(ctx, who, func(*lab.State) ([]events.Event, error) { return []events.Event{fact}, nil })
 }

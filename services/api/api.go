@@ -21,6 +21,8 @@ import (
 )
 
 // Deps is what the api is given.
+// Everything is read only once [Run] has begun; nothing of it may change afterwards. cmd/strata fills it in, and the
+// tests of the doors do with an embedded broker.
 type Deps struct {
 	Log     *stream.Log // that of the writer api: see stream.Log.As
 	Now     func() time.Time
@@ -29,16 +31,18 @@ type Deps struct {
 	History History       // zero: there is no ClickHouse
 	Version string        // of the binary, as status tells it
 	Refuse  func() string // why the lab takes no submissions at the moment, or ""; nil never does
-	Ready   func(Inside)  // called once requests are answered; may be nil
-	Metrics *Metrics      // counts how jobs fare; may be nil
-	Rate    quota.Rate    // of each caller on the bus; zero bounds nothing
-	Logs    string        // directory for copies of logs that are looked at; "" is one that goes with the process
+	// Called once, on a goroutine that Run waits for at its end.
+	Ready   func(Inside) // called once requests are answered; may be nil
+	Metrics *Metrics     // counts how jobs fare; may be nil
+	Rate    quota.Rate   // of each caller on the bus; zero bounds nothing
+	Logs    string       // directory for copies of logs that are looked at; "" is one that goes with the process
 	// Directory vouches for users without a password of their own, such as an LDAP server does: its error is
 	// [ErrUnknownToken] where name or password is wrong. nil: there is none.
 	Directory func(ctx context.Context, user, password string) (Vouched, error)
 }
 
 // callers is how many callers on the bus are remembered for their rates.
+// Beyond it the one who has been quiet longest is forgotten, and begins with a full allowance when it comes again.
 const callers = 16 << 10
 
 // api is the running service.
@@ -59,10 +63,13 @@ type api struct {
 	hashing   chan struct{} // room for passwords that are being hashed
 	bearers   bearers       // who has streams open over HTTP; guarded by mu
 
-	mu      sync.RWMutex
-	state   *lab.State
-	fresh   fresh                               // what the tables may not have yet; guarded by mu
-	told    told                                // of which jobs facts have told lately; guarded by mu
+	// Only the goroutine of the log's driver folds facts, and the request whose turn it is anticipates its own; both hold mu
+	// for writing. Whoever reads holds it as long as it looks at anything of the state: the fold changes entities in place.
+	mu    sync.RWMutex
+	state *lab.State
+	fresh fresh // what the tables may not have yet; guarded by mu
+	told  told  // of which jobs facts have told lately; guarded by mu
+	// Those of the next lines without "guarded by mu" have locks of their own, which are only ever taken after mu.
 	tallies tallies                             // how many jobs meet what lists ask for
 	firsts  firsts                              // which jobs are further attempts
 	texts   *bounded[JobTexts]                  // of jobs that lists show
@@ -71,11 +78,12 @@ type api struct {
 	started time.Time                           // when this process began
 	waited  map[events.DeviceTypeName]keptWaits // guarded by mu
 	changed chan struct{}                       // closed, and made anew, when facts have been folded
-	turn    chan struct{}                       // room for the one request that records
-	uses    chan use                            // uses of tokens that are to be recorded
-	travels chan struct{}                       // room for requests about the past
-	inHand  map[events.DeviceName]bool          // devices that somebody may hold; guarded by mu
-	sharing map[held]int                        // sessions of each hold that are here; guarded by mu
+	// A channel and not a mutex: who waits for it gives up when its caller does.
+	turn    chan struct{}              // room for the one request that records
+	uses    chan use                   // uses of tokens that are to be recorded
+	travels chan struct{}              // room for requests about the past
+	inHand  map[events.DeviceName]bool // devices that somebody may hold; guarded by mu
+	sharing map[held]int               // sessions of each hold that are here; guarded by mu
 
 	answers  *answers           // of the tables, that are kept
 	evidence *bounded[evidence] // lines that judgements stand on
@@ -85,6 +93,8 @@ type api struct {
 }
 
 // Run answers requests until ctx ends; then it returns nil.
+// Any other end is an error: a fact that this binary cannot read, or a place for copies of logs that cannot be opened.
+// It waits for all requests and flows that it has begun.
 func Run(ctx context.Context, d Deps) error {
 	a := &api{
 		log: d.Log, watching: stream.NewWatching(d.Log), conn: d.Log.Conn(), rates: quota.New(d.Rate, callers), now: d.Now, logger: d.Logger, key: d.Key,
@@ -99,6 +109,7 @@ func Run(ctx context.Context, d Deps) error {
 		return err
 	}
 	defer a.closeBooks()
+	// The order counts: first everybody is told to stop, then waited for, and only then the copies of logs go that they read.
 	defer group.Wait()
 	defer cancel()
 
@@ -122,6 +133,8 @@ func Run(ctx context.Context, d Deps) error {
 		case <-ctx.Done():
 		}
 	}()
+	// Closing the channel wakes everybody in await at once, whatever each of them waits for; a fact that wakes one for nothing
+	// costs it one look at the state.
 	act := func(time.Time) (time.Time, error) {
 		a.mu.Lock()
 		close(a.changed)
@@ -134,6 +147,7 @@ func Run(ctx context.Context, d Deps) error {
 }
 
 // fold takes a fact into the state.
+// It runs on the driver's goroutine, for facts of every writer and, a second time, for those that record has anticipated.
 func (a *api) fold(r stream.Recorded) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -146,6 +160,7 @@ func (a *api) fold(r stream.Recorded) {
 		a.rows.forget(gone.Job)
 		a.evidence.forget(gone.Job)
 	}
+	// What is replayed at a start was counted by the process before; Prometheus would see it as a burst.
 	if !r.Time.Before(a.started) {
 		a.metrics.note(a.state, r, c.Job)
 	}
@@ -153,11 +168,13 @@ func (a *api) fold(r stream.Recorded) {
 	case events.DeviceHeld:
 		a.inHand[e.Device] = true
 	case events.JobRemoved:
+		// An erased log must not live on in a copy, not even for those who read in it at the moment.
 		a.books.Forget(e.Job)
 	}
 }
 
 // read calls f with the state, which f must not keep anything of.
+// f must not block, and must not call read again: a writer that waits between the two would stop both for ever.
 func (a *api) read(f func(s *lab.State)) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -165,11 +182,13 @@ func (a *api) read(f func(s *lab.State)) {
 }
 
 // await waits until cond holds of the state, at most d; it reports whether it does.
+// cond runs under the lock and so follows the rules of [api.read]. False says that d is over or the caller gone, never why.
 func (a *api) await(ctx context.Context, d time.Duration, cond func(s *lab.State) bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	for {
 		a.mu.RLock()
+		// Both under one lock: a fact that came between would close a channel that nobody has yet.
 		holds, changed := cond(a.state), a.changed
 		a.mu.RUnlock()
 		if holds {
@@ -186,6 +205,7 @@ func (a *api) await(ctx context.Context, d time.Duration, cond func(s *lab.State
 // catchUp waits until the state holds every fact that was recorded before now, so that whoever
 // wrote through another instance finds what he wrote. A log that is slow is not waited for long.
 func (a *api) catchUp(ctx context.Context) {
+	// Where the broker does not say, the answer is of what is known: being late is better than refusing to tell.
 	if last, err := a.log.Last(ctx, stream.Lab); err == nil {
 		a.await(ctx, time.Second, func(s *lab.State) bool { return s.Through() >= last })
 	}
@@ -193,6 +213,7 @@ func (a *api) catchUp(ctx context.Context) {
 
 // answer takes requests until ctx ends. It calls ready once a request from anywhere reaches it.
 func (a *api) answer(ctx context.Context, group *sync.WaitGroup, ready func()) {
+	// Everything up to turns.take runs on one goroutine of the NATS client, which all callers share: it must stay short.
 	turns := newTurns()
 	// Several processes may run the service: the queue group gives each request to one of them.
 	sub, err := a.conn.QueueSubscribe("api.>", "api", func(m *nats.Msg) {
@@ -200,6 +221,8 @@ func (a *api) answer(ctx context.Context, group *sync.WaitGroup, ready func()) {
 		if !ok || strings.HasPrefix(verb, "flow.") {
 			return // acknowledgements of flows have a listener of their own
 		}
+		// By the token of the subject, which the broker has checked, and before rights are looked at: a caller who is refused
+		// anyhow must not cost more than one who is not.
 		if v := a.rates.Take(user.token, a.now()); !v.OK && verb != "status" { // which asks whether the lab is there
 			a.respond(m, failure(refuse(Busy, "you ask too often: try again in %d s", max(quota.Seconds(v.Wait), 1))))
 			return
@@ -234,6 +257,8 @@ func (a *api) answer(ctx context.Context, group *sync.WaitGroup, ready func()) {
 
 // serve answers one request. release gives its slot back: at the end, or when it opens a flow,
 // which may last for hours.
+// A flow goes on under ctx, the service's own; what is answered at once has a second less than the caller's patience, so that
+// the caller hears why rather than nothing.
 func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, release func()) {
 	released := false
 	free := func() {
@@ -248,6 +273,7 @@ func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, r
 	}
 	asked, cancel := context.WithTimeout(ctx, patience-time.Second)
 	defer cancel()
+	// Names of jobs are resolved and rights checked with the time of one answer also where a flow follows.
 	body, err := a.readable(asked, who, m.Data)
 	if err != nil {
 		a.respond(m, failure(a.toldTo(who, err)))
@@ -283,6 +309,7 @@ func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, r
 }
 
 // readable returns a request with its job's number, or why nobody can answer it.
+// It is the only place where "41.2" becomes a number, so no verb sees another way to name a job.
 func (a *api) readable(ctx context.Context, who caller, body []byte) ([]byte, error) {
 	body, err := a.named(ctx, who, body)
 	if err != nil {
@@ -297,6 +324,7 @@ func (a *api) ask(ctx context.Context, who caller, verb string, body []byte) ([]
 	if !ok {
 		return nil, refuse(Invalid, "the api has no verb %q", verb)
 	}
+	// Before rights: a permission that was given a moment ago, through another process, counts.
 	a.catchUp(ctx)
 	if err := a.admit(who, verb); err != nil {
 		return nil, err
@@ -319,6 +347,7 @@ func failure(err error) *nats.Msg {
 	var e *Error
 	if !errors.As(err, &e) {
 		e = &Error{Code: Failed, Message: err.Error()}
+		// What took too long is nearly always a broker or ClickHouse that does not answer: worth asking again, unlike Failed.
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) {
 			e.Code = Away
 		}
@@ -337,6 +366,7 @@ type userToken struct {
 }
 
 // splitSubject cuts api.<user>.<verb>.
+// The verb may have dots of its own. ok is false for what no client of ours sends; the broker's rights let nothing else pass.
 func splitSubject(subject string) (user userToken, verb string, ok bool) {
 	rest, ok := strings.CutPrefix(subject, "api.")
 	token, verb, found := strings.Cut(rest, ".")
@@ -349,6 +379,7 @@ func splitSubject(subject string) (user userToken, verb string, ok bool) {
 
 // decode reads a request. A field that the verb does not know is refused: it would be a wish that
 // nobody fulfils.
+// An empty body is the zero request, which plain NATS clients send for verbs without arguments. The error is [Invalid].
 func decode[T any](body []byte) (T, error) {
 	var in T
 	if len(bytes.TrimSpace(body)) == 0 {

@@ -17,6 +17,7 @@ import (
 // AtRequest asks a verb of the lab as it was: after a fact, or at a time. It opens a flow of one message,
 // the verb's answer; the headers [HeaderAtSeq] and [HeaderAtTime] say which fact was the last. A flow and no
 // plain verb, because reading a long log may take longer than a caller waits for an answer.
+// Its callers are `strata at` and REST v1's ?at=; the web's pages show the present only.
 type AtRequest struct {
 	Seq     uint64          `json:"seq,omitempty"`  // of the last fact in LAB that counts
 	Time    *time.Time      `json:"time,omitempty"` // or: all facts that were written until then
@@ -37,6 +38,8 @@ const travels = 2
 var errPassed = errors.New("the moment has passed")
 
 // verbsAt is what can be asked of the lab as it was: all that is answered from the fold.
+// A verb belongs here if it reads nothing but the fold: tables and streams know only the present. Each is asked of
+// [past.view], which has none of the caches.
 func verbsAt() map[string]handler {
 	return map[string]handler{
 		"devices.list":      verb((*api).listDevices),
@@ -56,6 +59,8 @@ func verbsAt() map[string]handler {
 }
 
 // openAt answers a verb out of the log.
+// Its refusals come before anything is read: [Invalid] for a verb, sequence or time that cannot be meant, [Denied] for those
+// from whom parts of the lab are hidden. A moment before the log begins is [NotFound], from within the flow.
 func (a *api) openAt(who caller, body []byte) (producer, error) {
 	in, err := decode[AtRequest](body)
 	if err != nil {
@@ -80,6 +85,7 @@ func (a *api) openAt(who caller, body []byte) (producer, error) {
 	}
 	return func(ctx context.Context, emit func(message) error) error {
 		select {
+		// Who comes third waits for as long as its flow lives.
 		case a.travels <- struct{}{}:
 			defer func() { <-a.travels }()
 		case <-ctx.Done():
@@ -93,6 +99,7 @@ func (a *api) openAt(who caller, body []byte) (producer, error) {
 			return err
 		}
 		if in.Verb == "jobs.show" {
+			// A job that is over has left the fold of any moment; its own facts, cut off at that moment, tell it all the same.
 			handle = func(_ *api, ctx context.Context, who caller, body []byte) (any, error) {
 				ask, err := decode[JobRequest](body)
 				if err != nil {
@@ -154,7 +161,10 @@ func (a *api) travel(ctx context.Context, in AtRequest) (past, error) {
 
 // fromCheckpoint is travel from the service's last checkpoint. It does not find what lies before that, or
 // where the checkpoint cannot be used: the log's first fact is then where to begin.
+// It is an optimization that may fail for any reason without harm, so it reports no error.
 func (a *api) fromCheckpoint(ctx context.Context, in AtRequest) (past, bool) {
+	// The service saves it every minute or so, so it helps only those who ask about what has just been; a question about
+	// yesterday reads from the first fact on.
 	format, seq, data, err := a.log.LoadCheckpoint(ctx, "api")
 	if err != nil || seq == 0 || in.Seq > 0 && seq > in.Seq {
 		return past{}, false
@@ -172,6 +182,8 @@ func (a *api) fromCheckpoint(ctx context.Context, in AtRequest) (past, bool) {
 }
 
 // read folds the facts from a sequence on, until the moment that was asked for.
+// It stops at the first fact with a later time, although clocks of writers differ a little: what one asked for "10:00" is the
+// lab as the log's order had it then, and that order is the only one.
 func (p *past) read(ctx context.Context, in AtRequest, from uint64) error {
 	err := p.now.log.ReadAll(ctx, stream.Lab, from, func(r stream.Recorded) error {
 		if in.Seq > 0 && r.Seq > in.Seq || in.Time != nil && r.Time.After(*in.Time) {
@@ -220,6 +232,8 @@ func (a *api) tooLongAgo(ctx context.Context) error {
 }
 
 // view is a service that stands at the past moment, and answers what is answered from the fold alone.
+// It has no tables, counts, books or turn: a verb that needs one of them would panic or hang here, so it may not stand
+// in verbsAt.
 func (p past) view() *api {
 	return &api{log: p.now.log, conn: p.now.conn, logger: p.now.logger, key: p.now.key, version: p.now.version,
 		now: func() time.Time { return p.at }, state: p.state, changed: make(chan struct{})}
@@ -250,6 +264,7 @@ func (p past) showJob(ctx context.Context, who caller, in JobRequest) (Job, erro
 }
 
 // until returns the facts up to a sequence.
+// They are in order of their sequences, as [stream.Log.Load] gives them.
 func until(facts []stream.Recorded, seq uint64) []stream.Recorded {
 	return facts[:sort.Search(len(facts), func(i int) bool { return facts[i].Seq > seq })]
 }

@@ -14,6 +14,8 @@ import (
 // ends and then has that one's end, results and log. Only this file knows how that is put together.
 
 // attempt shows a job by its facts, without those it is retried as.
+// The zero Job, without an error, says that its facts tell nothing. Rights are the caller's business to have checked: attempts
+// of one submission are the same user's, with the same visibility.
 func (a *api) attempt(ctx context.Context, id events.JobID) (Job, error) {
 	facts, err := a.jobFacts(ctx, id)
 	if err != nil {
@@ -25,6 +27,7 @@ func (a *api) attempt(ctx context.Context, id events.JobID) (Job, error) {
 
 // withAttempts adds the attempts to a job that has several, and makes one job of them where whole is
 // asked for. Of a job that is about to be retried it waits a little for that.
+// The wait is [visibleWithin]; afterwards the job is shown as Retrying, which clients take for Running.
 func (a *api) withAttempts(ctx context.Context, j Job, whole bool) (Job, error) {
 	if j.Retrying {
 		a.await(ctx, visibleWithin, func(s *lab.State) bool { return settled(s, j.Job) })
@@ -62,6 +65,8 @@ func asOne(first, last Job) Job {
 	if last.Job == first.Job && !first.Retrying {
 		return first
 	}
+	// The later attempt's end, device and log, under the first one's number and times: what LAVA would have of a job that simply
+	// took longer.
 	one := last
 	one.Job, one.Display, one.Submitted, one.Attempts = first.Job, first.Display, first.Submitted, first.Attempts
 	one.RetryOf, one.RetriedAs, one.Retrying = 0, first.RetriedAs, first.Retrying
@@ -89,6 +94,7 @@ func wholeOf(s *lab.State, first Job) Job {
 }
 
 // foldAttempts makes one job of each job in a list and its further attempt, which may lie outside the list.
+// It costs a look at the log for each retried job whose further attempt is on another page.
 func (a *api) foldAttempts(ctx context.Context, in JobsRequest, jobs []Job) []Job {
 	at := map[events.JobID]int{}
 	for i, j := range jobs {
@@ -118,6 +124,7 @@ func (a *api) foldAttempts(ctx context.Context, in JobsRequest, jobs []Job) []Jo
 
 // nextAttempt waits until it is known whether a job that is over gets a further attempt, and returns it,
 // or 0.
+// It has no limit of its own: the follower of a log, who calls it, waits until its flow ends.
 func (a *api) nextAttempt(ctx context.Context, id events.JobID) (events.JobID, error) {
 	for {
 		a.mu.RLock()
@@ -136,6 +143,7 @@ func (a *api) nextAttempt(ctx context.Context, id events.JobID) (events.JobID, e
 }
 
 // settled says that a job is over and not about to be retried.
+// One that the state does not know any more is settled: it keeps a job for as long as that owes a retry.
 func settled(s *lab.State, id events.JobID) bool {
 	j := s.Job(id)
 	return j == nil || j.State == lab.Finished && !j.OwesRetry()

@@ -28,11 +28,13 @@ type Audit struct {
 	Facts []Fact `json:"facts"`
 	// Through is when the oldest fact was recorded that was looked at. What is older is beyond what one question
 	// reads, and is found by asking again with Until; or it is in an archive that this lab does not have.
+	// Zero: nothing was looked at.
 	Through time.Time `json:"through,omitzero"`
 }
 
 // How much of the log one question reads: in steps, from its end or from Until. Facts that were purged from the stream
 // come from the archive.
+// Without an entity a question reads at most auditMost facts, and holds no more than auditStep of them in memory.
 const (
 	auditStep  = 2_000
 	auditMost  = 100_000
@@ -41,6 +43,7 @@ const (
 )
 
 // listAudit reads the log backwards. Superusers and staff see what everybody did, others what they did themselves.
+// The log is the audit: nothing is kept beside it, so nothing can be missing from one and not the other.
 func (a *api) listAudit(ctx context.Context, who caller, in AuditRequest) (out Audit, err error) {
 	out.Facts = []Fact{}
 	if in.Limit < 0 || in.Limit > maxAudited {
@@ -70,6 +73,7 @@ func (a *api) listAudit(ctx context.Context, who caller, in AuditRequest) (out A
 		return r.Actor != "" && !use && (in.User == "" || r.Actor == in.User) && (about.Kind == "" || r.Event.About() == about) &&
 			(in.From == "" || strings.Contains(r.From, in.From)) && (in.Since.IsZero() || !r.Time.Before(in.Since)) && (in.Until.IsZero() || r.Time.Before(in.Until))
 	}
+	// It asks the log about old jobs, so note calls it before it takes the state in hand.
 	blank := a.blank(who)
 	note := func(facts []stream.Recorded) {
 		for _, r := range slices.Backward(facts) {
@@ -124,6 +128,7 @@ func (a *api) listAudit(ctx context.Context, who caller, in AuditRequest) (out A
 
 // factsBetween returns the facts of LAB from a sequence to another one.
 func (a *api) factsBetween(ctx context.Context, from, end uint64) (facts []stream.Recorded, err error) {
+	// ReadAll has no upper end, so an error of our own ends it; at most auditStep facts are gathered.
 	err = a.log.ReadAll(ctx, stream.Lab, from, func(r stream.Recorded) error {
 		if r.Seq > end {
 			return errUntil
@@ -141,6 +146,7 @@ func (a *api) factsBetween(ctx context.Context, from, end uint64) (facts []strea
 // read all of this one. Those who write facts have clocks of their own, so it lies a little behind.
 func (a *api) lastBefore(ctx context.Context, last uint64, until time.Time) (uint64, error) {
 	low, high := uint64(1), last+1 // the first fact that is not older is among these
+	// About thirty reads of one message for a log of a billion facts.
 	for low < high {
 		middle := low + (high-low)/2
 		var at stream.Recorded
@@ -159,6 +165,7 @@ func (a *api) lastBefore(ctx context.Context, last uint64, until time.Time) (uin
 			low = at.Seq + 1
 		}
 	}
+	// What lies behind until by its own time is left out by fits; reading a hundred facts too many costs nothing.
 	return min(last, low+auditSlack), nil
 }
 

@@ -40,6 +40,8 @@ type keptWaits struct {
 }
 
 // availability answers from the fold; only the waits are of the tables.
+// Programs ask it for each type before they submit, so it makes no list of jobs. A type that the caller may not see is
+// [NotFound], as one that there is not. Queued counts the jobs of all users: how long the queue is, is no secret.
 func (a *api) availability(ctx context.Context, who caller, in AvailabilityRequest) (Availability, error) {
 	var out Availability
 	var names []events.DeviceTypeName
@@ -75,6 +77,7 @@ func (a *api) availability(ctx context.Context, who caller, in AvailabilityReque
 }
 
 // count counts a device.
+// In this order: a device that somebody uses is busy also where its health would keep the next job away.
 func (v *Availability) count(s *lab.State, d *lab.Device) {
 	w := s.Worker(d.Worker)
 	switch {
@@ -91,6 +94,7 @@ func (v *Availability) count(s *lab.State, d *lab.Device) {
 }
 
 // waits returns how long jobs waited for a device type, nil where nobody knows.
+// An old figure would be no use and an error no news: where the tables do not answer, the rest stands without it.
 func (a *api) waits(ctx context.Context, names []events.DeviceTypeName) *projections.Waits {
 	if a.history.DB == nil {
 		return nil
@@ -109,6 +113,7 @@ func (a *api) waits(ctx context.Context, names []events.DeviceTypeName) *project
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	// By the type's own name, so it holds at most one entry for each type that there is or was since the start.
 	a.waited[names[0]] = keptWaits{now, w}
 	return w
 }
@@ -128,6 +133,8 @@ type LabHealth struct {
 }
 
 // labHealth answers how the lab is, for monitors.
+// It is what REST v1 answers as health, and how its list of facts learns where the log ends. It goes through the queue
+// once and asks the tables for one number; tables that are away are told of, and no error.
 func (a *api) labHealth(ctx context.Context, _ caller, _ none) (LabHealth, error) {
 	out := LabHealth{Time: a.now().UTC(), History: "up"}
 	if a.refuse != nil {

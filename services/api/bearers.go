@@ -18,6 +18,7 @@ var errCut = errors.New("the token or session is not worth anything any more")
 // bearers are the streams that are open, by the token that they were opened with. Guarded by api.mu.
 type bearers map[events.TokenID]map[*bearer]struct{}
 
+// A session is looked up by the digest of its cookie and a token by its name, hence session.
 type bearer struct {
 	cut     context.CancelCauseFunc
 	session bool
@@ -25,6 +26,8 @@ type bearer struct {
 
 // While returns a context that ends when the caller's credential is revoked or expires, or its account is shut
 // out, and what gives it back. Of a caller without a token it is ctx itself.
+// [Inside.Stream] holds each flow under it, and LAVA's /ws/ each socket. The other return value must be called once the
+// stream has ended, or it is remembered for ever. [context.Cause] is errCut where the credential was the reason.
 func (i Inside) While(ctx context.Context, who Caller) (context.Context, func()) {
 	if who.Token == "" {
 		return ctx, func() {}
@@ -38,6 +41,8 @@ func (i Inside) While(ctx context.Context, who Caller) (context.Context, func())
 		a.bearers[who.Token] = map[*bearer]struct{}{}
 	}
 	a.bearers[who.Token][b] = struct{}{}
+	// A revoking fact may have been folded between the caller's authentication and here: worth is asked under the lock that
+	// the fold takes, so it is seen either here or by cutBearers.
 	stop := func() bool { return true }
 	if l, ok := worth(a.state, who.Token, b.session, a.now()); !ok {
 		cut(errCut)
@@ -70,6 +75,8 @@ func worth(s *lab.State, id events.TokenID, session bool, now time.Time) (lab.Lo
 
 // cutBearers ends the streams of those whom a fact has left without worth. The caller holds a.mu.
 func (a *api) cutBearers(e events.Event) {
+	// These three alone can make a credential worthless; expiry is each bearer's own timer. To look at all streams for every
+	// fact would cost a busy lab more than the facts do.
 	switch e.(type) {
 	case events.TokenRevoked, events.UserRemoved, events.UserConfigured:
 	default:

@@ -19,6 +19,7 @@ type bounded[V any] struct {
 	removed uint64 // how often something was forgotten
 }
 
+// What a value takes is what its maker says; it is not measured.
 type boundedEntry[V any] struct {
 	value V
 	bytes int
@@ -30,6 +31,7 @@ func newBounded[V any](room int) *bounded[V] {
 }
 
 // get returns what is kept of a job, and what put has to be told where nothing is.
+// The value is shared with everybody else who gets it: it must not be changed.
 func (b *bounded[V]) get(job events.JobID) (v V, ok bool, turn uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -38,6 +40,7 @@ func (b *bounded[V]) get(job events.JobID) (v V, ok bool, turn uint64) {
 }
 
 // put keeps a value of so many bytes, unless something was forgotten since its get: it may be of that.
+// turn closes a race: an erased job's text that was read before the erasure must not be kept after it.
 func (b *bounded[V]) put(job events.JobID, v V, bytes int, turn uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -47,6 +50,7 @@ func (b *bounded[V]) put(job events.JobID, v V, bytes int, turn uint64) {
 	b.bytes += bytes - b.entries[job].bytes
 	b.entries[job] = boundedEntry[V]{v, bytes}
 	b.order = append(b.order, job)
+	// The second bound keeps order itself small where the same jobs are replaced again and again.
 	for (b.bytes > b.room || len(b.order) > 4*len(b.entries)) && len(b.order) > 0 {
 		oldest := b.order[0]
 		b.order = b.order[1:]

@@ -23,6 +23,7 @@ type JobSuite struct {
 }
 
 // NumberedCase is a test case as LAVA's interfaces have it.
+// Clients take the numbers for those of rows in LAVA's database: they never change, and mean one case of the whole lab.
 type NumberedCase struct {
 	ID          uint64    `json:"id"` // see [events.CaseNumber]
 	SuiteID     uint64    `json:"suite_id"`
@@ -40,6 +41,8 @@ type NumberedCase struct {
 }
 
 // jobCases answers with all cases that were recorded so far.
+// It reads facts, not tables: REST's suites/ and tests/ of a job have to show a case as soon as it was recorded. All
+// cases are in memory at once, which results.export avoids for jobs of more than maxHeld.
 func (a *api) jobCases(ctx context.Context, who caller, in JobRequest) (Cases, error) {
 	row, err := a.jobRow(ctx, who, in)
 	if err != nil {
@@ -54,6 +57,7 @@ func (a *api) jobCases(ctx context.Context, who caller, in JobRequest) (Cases, e
 		return Cases{}, err
 	}
 	out := Cases{Job: in.Job, Suites: []JobSuite{}, Cases: []NumberedCase{}}
+	// A set has no number of its own in facts; its first case's is as stable.
 	type set struct{ suite, name string }
 	sets := map[set]uint64{}
 	for c, err := range e.all() {

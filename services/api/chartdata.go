@@ -18,6 +18,7 @@ import (
 // ChartWindow says which points of a chart are wanted, and how. What is nil is as the caller has
 // chosen to see it.
 type ChartWindow struct {
+	// Both are held against the points' dates: when a job ended or a case was reported, to the second.
 	Since  *time.Time `json:"since,omitempty"`
 	Until  *time.Time `json:"until,omitempty"`
 	Deltas *bool      `json:"deltas,omitempty"`
@@ -46,6 +47,7 @@ type ChartData struct {
 }
 
 // ChartDrawing is one query of a chart with its points. The names in JSON are LAVA's where it has them.
+// The page's own script draws from it, LAVA's clients read it, and [ChartDrawing.Drawing] makes a picture of it.
 type ChartDrawing struct {
 	events.ChartQuery
 	ChartViewed
@@ -64,6 +66,7 @@ type ChartDrawing struct {
 }
 
 // ChartPoint is one point of a chart. The names in JSON are LAVA's where it has them.
+// Of the numbers only those of the drawing's type are there. Value is what stands on the axis whatever the type is.
 type ChartPoint struct {
 	ID          string    `json:"id"`   // suite, suite/case, or metadata key
 	Item        string    `json:"pk"`   // the row of the query, as `query omit` and `chart omit` take it
@@ -88,6 +91,7 @@ type ChartPoint struct {
 }
 
 // plotted is one drawing to be: its settings, and where its points come from.
+// It is made under the state's lock and filled in outside of it, for the tables take their time.
 type plotted struct {
 	out       ChartDrawing
 	plot      query.Plot
@@ -96,6 +100,8 @@ type plotted struct {
 }
 
 // chartData answers with what a chart shows the caller.
+// All drawings of a chart share the bound of points, so that the answer to a chart of twenty queries is as large as to
+// one of one. A fault of one query stands in its drawing; the error is for what concerns all, such as [Away].
 func (a *api) chartData(ctx context.Context, who caller, in ChartDataRequest) (ChartData, error) {
 	saved, all, err := a.plots(who, in)
 	if err != nil {
@@ -144,6 +150,7 @@ func (a *api) plots(who caller, in ChartDataRequest) (saved SavedChart, all []pl
 }
 
 // chartPlot is a query of a chart as the caller wants to see it.
+// It has no error: what keeps it from being drawn is told in its place, beside the chart's other queries.
 func chartPlot(s *lab.State, who caller, c *lab.Chart, set events.ChartQuery, w ChartWindow) plotted {
 	p := plotted{out: ChartDrawing{ChartQuery: set, ChartViewed: viewed(c.View(set.Number, who.user)), ChartName: c.Name, Data: []ChartPoint{}}}
 	q := s.Query(set.Query)
@@ -171,8 +178,10 @@ func chartPlot(s *lab.State, who caller, c *lab.Chart, set events.ChartQuery, w 
 			p.out.Notices = append(p.out.Notices, "the query has changed since its rows were kept; refresh it")
 		}
 	} else {
+		// The zero runnable would be waited for as a refresh that never comes.
 		p.wait.saved.Live = true
 	}
+	// Beside the query's own omissions, which toRun has copied: those of the chart hold for this one of its queries alone.
 	for _, o := range c.Omitted {
 		if o.Number == set.Number {
 			r.omitted = append(r.omitted, o.Item)
@@ -180,6 +189,7 @@ func chartPlot(s *lab.State, who caller, c *lab.Chart, set events.ChartQuery, w 
 	}
 	p.out.HasOmitted = len(r.omitted) > 0
 	p.statement = func(plot query.Plot) (query.Statement, error) {
+		// A query that is not live shows what its refresh kept, also where its conditions have changed since.
 		if r.saved.Live {
 			return query.CompilePlot(query.Of(r.saved.QuerySaved), r.viewer, r.omitted, plot)
 		}
@@ -208,6 +218,7 @@ func (a *api) customPlot(who caller, in ChartCustom) (plotted, error) {
 }
 
 // window puts what was asked for over what the user has chosen.
+// It has to follow the user's choice in out, which it overrides, and goes before p.plot is used.
 func (p *plotted) window(w ChartWindow) {
 	set(&p.out.Start, w.Since)
 	set(&p.out.Deltas, w.Deltas)
@@ -217,6 +228,7 @@ func (p *plotted) window(w ChartWindow) {
 
 // find fills in the points of a drawing, the newest so many of them. What one drawing cannot show is
 // said in it: the others of the chart stand.
+// Its error is [Away] and nothing else that a caller could mend; a query that asks too much says so in the drawing.
 func (a *api) find(ctx context.Context, p plotted, most int) (ChartDrawing, error) {
 	if p.out.Error != "" {
 		return p.out, nil
@@ -229,6 +241,7 @@ func (a *api) find(ctx context.Context, p plotted, most int) (ChartDrawing, erro
 	}
 	a.tablesCatchUp(ctx)
 	a.resultsCatchUp(ctx)
+	// One more than is shown tells that there are more. They come newest first, hence the turning round below.
 	p.plot.Limit = most + 1
 	s, err := p.statement(p.plot)
 	if err != nil {
@@ -263,11 +276,13 @@ func (a *api) find(ctx context.Context, p plotted, most int) (ChartDrawing, erro
 func (d ChartDrawing) point(row projections.PlotPoint) ChartPoint {
 	p := ChartPoint{Date: row.At, Attribute: row.Attribute, Series: row.Series, Pass: row.Pass, Value: row.Value,
 		job: events.JobID(row.Job), suite: row.Suite, name: row.Name, key: row.Key}
+	// LAVA's addresses and charts write a case of a set so.
 	if row.Set != "" {
 		p.name = row.Set + "/" + row.Name
 	}
 	item := row.Item()
 	switch d.Entity {
+	// A row is named by what the query finds: a point of a query for jobs may be of one suite, but is left out with its job.
 	case events.JobQuery:
 		item = events.QueryItem{Job: item.Job}
 	case events.SuiteQuery:
@@ -290,6 +305,7 @@ func (d ChartDrawing) point(row projections.PlotPoint) ChartPoint {
 	case events.ChartPassFail:
 		total := row.Passes + row.Failures + row.Skips + row.Unknowns
 		p.Passes, p.Failures, p.Skip, p.Unknown, p.Total = &row.Passes, &row.Failures, &row.Skips, &row.Unknowns, &total
+		// A job without a case would divide by nothing; it stands at 0.
 		if d.Percentage {
 			p.Value = 100 * row.Value / float64(max(total, 1))
 		}
@@ -307,6 +323,7 @@ func (p ChartPoint) series() [4]string { return [4]string{p.suite, p.name, p.key
 // deltas returns what each point differs by from the one before it in its series. The first has none.
 func deltas(points []ChartPoint) []ChartPoint {
 	last := map[[4]string]float64{}
+	// In place: the points are the drawing's own.
 	kept := points[:0]
 	for _, p := range points {
 		was, there := last[p.series()]

@@ -24,6 +24,8 @@ type ChartDraw struct {
 }
 
 // openChartDrawing draws one query of a chart as SVG or PNG.
+// It is what `strata chart draw` and a chart's .svg and .png serve; sizes out of range are [Invalid], a query that cannot
+// be drawn [Conflict], with the reason that the page would show in its place.
 func (a *api) openChartDrawing(who caller, body []byte) (producer, error) {
 	in, err := decode[ChartDraw](body)
 	if err != nil {
@@ -57,6 +59,7 @@ func (a *api) openChartDrawing(who caller, body []byte) (producer, error) {
 }
 
 // onePlot finds the one drawing that a request means.
+// A picture holds one query: with several in the chart and no number the error names the numbers.
 func (a *api) onePlot(who caller, in ChartDataRequest, custom *ChartCustom) (plotted, error) {
 	if custom != nil {
 		return a.customPlot(who, *custom)
@@ -79,10 +82,12 @@ func (a *api) onePlot(who caller, in ChartDataRequest, custom *ChartCustom) (plo
 }
 
 // Drawing returns what package chart draws of it.
+// Series are in order of their names and not of their points, so that a line keeps its colour when points come.
 func (d ChartDrawing) Drawing() chart.Chart {
 	c := chart.Chart{Title: d.title(), Unit: d.unit(), Representation: chart.Representation(d.Representation), Target: d.TargetGoal,
 		Percentage: d.Type == events.ChartPassFail && d.Percentage && !d.Deltas, Plain: !d.Legend}
 	if d.Type != events.ChartAttributes {
+		// A chart of attributes stands over dates, whatever xaxis_attribute says.
 		c.XAxis = d.XAxis
 	}
 	if d.Deltas {
@@ -117,6 +122,7 @@ func (d ChartDrawing) Drawing() chart.Chart {
 const trendOver = 15
 
 // seriesNames names series by what they differ in. The suite, of what is not about a case, always counts.
+// keys are as [ChartPoint.series] has them. A part that all series share would only make the legend longer.
 func seriesNames(keys [][4]string) []string {
 	differ := [4]bool{}
 	for _, k := range keys {
@@ -143,6 +149,7 @@ func seriesNames(keys [][4]string) []string {
 	return names
 }
 
+// A custom chart has no name: then its conditions are its title.
 func (d ChartDrawing) title() string {
 	what := d.Description
 	if what == "" {

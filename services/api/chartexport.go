@@ -16,6 +16,8 @@ type ChartExport struct {
 }
 
 // openChartExport sends the points of a chart, the oldest first, as many as there are.
+// Unlike a drawing it is not bounded by what can be looked at, but by [exportTime] and [exportRows], and a row is never
+// held longer than the piece that it is sent in. What was sent stands, also where the flow then ends with an error.
 func (a *api) openChartExport(who caller, body []byte) (producer, error) {
 	in, err := decode[ChartExport](body)
 	if err != nil {
@@ -34,6 +36,7 @@ func (a *api) openChartExport(who caller, body []byte) (producer, error) {
 	case a.history.DB == nil:
 		return nil, away(errNoHistory)
 	}
+	// Compiled before the flow opens, so that a query that cannot be is refused at once. Limit 0 is all, the oldest first.
 	s, err := p.statement(p.plot)
 	if err != nil {
 		return nil, queryError(err)
@@ -46,6 +49,7 @@ func (a *api) openChartExport(who caller, body []byte) (producer, error) {
 		a.resultsCatchUp(ctx)
 		out := &chunks{emit: emit}
 		if write.begin(p.out.Entity); in.Format == "csv" {
+			// The columns are those of points, not of the entity that begin has written.
 			write.out.Reset()
 			write.csvRow(headOf(pointCells(p.out.Type, ChartPoint{})))
 		}

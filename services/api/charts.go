@@ -19,6 +19,7 @@ import (
 
 // Bounds of a chart.
 const (
+	// The heights and their default are LAVA's; a chart of more than twenty queries no page could show.
 	mostDrawings  = 20  // queries of one chart
 	usualHeight   = 300 // pixels
 	leastHeight   = 200
@@ -77,6 +78,7 @@ func viewChart(s *lab.State, who caller, c *lab.Chart) SavedChart {
 }
 
 // find returns the chart that a request names.
+// By number or name, which is the lab's and not the owner's: two charts of one name cannot be. Rights are not looked at.
 func (r ChartRef) find(s *lab.State) (*lab.Chart, error) {
 	switch {
 	case r.Chart != 0:
@@ -94,6 +96,8 @@ func (r ChartRef) find(s *lab.State) (*lab.Chart, error) {
 }
 
 // mayChart finds a chart that the caller may do something with.
+// Unlike a device, a chart that may not be seen is [Denied] and not absent: that a name is taken, whoever wants to make
+// one of that name is told anyhow.
 func (r ChartRef) mayChart(s *lab.State, who caller, verb lab.Verb) (*lab.Chart, error) {
 	c, err := r.find(s)
 	if err != nil {
@@ -124,6 +128,7 @@ func (a *api) listCharts(_ context.Context, who caller, in ChartsRequest) ([]Sav
 }
 
 // showChart answers with a chart's settings, to those who see or change it.
+// Who may change a chart that is not published to them sees its settings all the same, to be able to.
 func (a *api) showChart(_ context.Context, who caller, in ChartRef) (out SavedChart, err error) {
 	a.read(func(s *lab.State) {
 		var c *lab.Chart
@@ -138,8 +143,11 @@ func (a *api) showChart(_ context.Context, who caller, in ChartRef) (out SavedCh
 }
 
 // saveChart makes a chart or changes one.
+// Anybody signed in may make one. The error is [Conflict] where a name is taken, [NotFound] for a number or a group that
+// there is not, [Invalid] with the field for what no chart may have.
 func (a *api) saveChart(ctx context.Context, who caller, in ChartSave) (SavedChart, error) {
 	return a.changeChart(ctx, who, func(s *lab.State) (e events.ChartSaved, err error) {
+		// All of it is decided again, from here on, where somebody else has changed a chart meanwhile: the state is another then.
 		c, err := in.find(s)
 		switch {
 		case HasCode(err, NotFound) && in.Chart == 0: // by its name a chart is made where there is none
@@ -183,6 +191,8 @@ func (a *api) saveChart(ctx context.Context, who caller, in ChartSave) (SavedCha
 }
 
 // changeChart records a chart as change returns it.
+// change must be free of effects but for what it returns: record may call it several times. The fact holds the whole
+// chart, so the later of two changes at once is decided over the earlier.
 func (a *api) changeChart(ctx context.Context, who caller, change func(s *lab.State) (events.ChartSaved, error)) (SavedChart, error) {
 	var id events.ChartID
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
@@ -244,6 +254,7 @@ func (a *api) saveChartQuery(ctx context.Context, who caller, in ChartQuerySave)
 		case in.Number == 0 && in.Query == nil:
 			return e, &Error{Code: Invalid, Field: "query", Message: "query is missing: name the query whose rows are drawn"}
 		case in.Number == 0:
+			// Numbers are never given again: omissions and users' views of a query go by them.
 			e.Numbers++
 			at = len(e.Queries)
 			e.Queries = append(e.Queries, events.ChartQuery{Number: e.Numbers})
@@ -255,11 +266,13 @@ func (a *api) saveChartQuery(ctx context.Context, who caller, in ChartQuerySave)
 }
 
 // noDrawing refuses a query that a chart does not have, whichever other chart has it.
+// It is worded alike for one of another chart, of which the caller need not know.
 func noDrawing(c *lab.Chart, number int) error {
 	return refuse(NotFound, "chart %s has no query %d; `strata chart show %s` lists them", c.Name, number, c.Name)
 }
 
 // apply changes what the request names of a query of a chart, and checks the whole.
+// An earlier release may have let through what this one refuses: that has to be mended with the next change.
 func (in ChartQuerySave) apply(s *lab.State, who caller, q *events.ChartQuery) error {
 	if in.Query != nil {
 		saved, err := in.Query.find(s, who)
@@ -290,6 +303,8 @@ func (in ChartQuerySave) apply(s *lab.State, who caller, q *events.ChartQuery) e
 }
 
 // checkDrawing fills in defaults and refuses what cannot be drawn of the rows of an entity.
+// entity bounds the types: a query for cases has nothing to count as pass/fail. The error's Field is LAVA's name of the
+// setting.
 func checkDrawing(q *events.ChartQuery, entity events.QueryEntity) error {
 	fill(&q.Type, events.ChartPassFail)
 	fill(&q.Height, usualHeight)
@@ -354,6 +369,7 @@ type ChartOrder struct {
 	Numbers []int `json:"numbers"` // of all its queries
 }
 
+// All numbers have to be named: with a part of them the place of the others would be a guess.
 func (a *api) orderChart(ctx context.Context, who caller, in ChartOrder) (SavedChart, error) {
 	return a.changeChart(ctx, who, func(s *lab.State) (events.ChartSaved, error) {
 		c, err := in.mayChart(s, who, lab.Change)

@@ -13,6 +13,7 @@ import (
 )
 
 // ChartView says how the caller wants to see one query of a chart from now on. What is nil stays.
+// It is the user's own and changes nothing for others, as LAVA's ChartQueryUser is.
 type ChartView struct {
 	ChartQueryRef
 	Start  *time.Time `json:"start_date,omitempty"`        // the zero time shows all
@@ -30,6 +31,7 @@ type ChartViewed struct {
 func viewed(v events.ChartViewChosen) ChartViewed { return ChartViewed{v.Start, !v.Plain, v.Deltas} }
 
 // chooseView records how a user sees a query of a chart. Who may see the chart may choose.
+// A choice that is made already is no fact: pages send the whole form.
 func (a *api) chooseView(ctx context.Context, who caller, in ChartView) (out ChartViewed, err error) {
 	err = a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		c, err := in.mayChart(s, who, lab.View)
@@ -42,6 +44,7 @@ func (a *api) chooseView(ctx context.Context, who caller, in ChartView) (out Cha
 		was := c.View(in.Number, who.user)
 		v := was
 		if in.Start != nil {
+			// Points are compared to the second, and a fraction would make each choice another.
 			v.Start = in.Start.UTC().Truncate(time.Second)
 		}
 		if in.Legend != nil {
@@ -69,6 +72,7 @@ func (a *api) omitFromChart(ctx context.Context, who caller, in ChartItem) (Save
 		if left {
 			return nil, nil
 		}
+		// Each goes into the statement's text; a condition says the same in one.
 		if len(c.Omitted) >= mostOmitted {
 			return nil, refuse(Conflict, "%d rows are left out of chart %s already; add a condition to its query instead", mostOmitted, c.Name)
 		}

@@ -6,6 +6,8 @@ import (
 )
 
 // checkpoint saves the fold, so that a restart answers within a moment.
+// The format is [lab.Format] alone: what else the service remembers (counts, fresh jobs, rates) is made anew. Save and
+// Load are called on the driver's goroutine; requests may be answered meanwhile.
 func (a *api) checkpoint() *stream.Checkpoint {
 	return &stream.Checkpoint{
 		Format: lab.Format,
@@ -21,6 +23,8 @@ func (a *api) checkpoint() *stream.Checkpoint {
 			}
 			a.mu.Lock()
 			defer a.mu.Unlock()
+			// Of facts before the checkpoint nothing is remembered, so lists wait for tables that have read as far: see
+			// tablesReach.
 			a.state, a.fresh = s, newFresh(s.Through())
 			return nil
 		},

@@ -13,6 +13,7 @@ import (
 )
 
 // Client asks a lab's api over the bus.
+// It holds no state: copies may be used side by side, and a connection that is made anew underneath goes on serving it.
 type Client struct {
 	Conn *nats.Conn
 	User events.UserName // whom the connection stands for; the broker refuses any other
@@ -24,6 +25,7 @@ type Client struct {
 }
 
 // patience is how long a client waits for a sign of the api: an answer, or a message of a flow.
+// The service bounds its own work by it less a second, and a quiet flow says that it lives every [heartbeat].
 const patience = 30 * time.Second
 
 // ErrNoAPI says that nobody answers requests on this lab's bus.
@@ -34,6 +36,8 @@ var ErrInterrupted = errors.New("the stream broke off")
 
 // Call asks one verb and decodes the reply into out, which may be nil. What the api refuses comes
 // back as an *[Error].
+// The other errors are [ErrNoAPI], where nobody answers within [patience], and those of the connection. A verb that
+// changes something may have done so although no answer came.
 func (c Client) Call(ctx context.Context, verb string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -62,6 +66,8 @@ func (c Client) Call(ctx context.Context, verb string, in, out any) error {
 
 // Stream opens a flow and hands over its messages, in order, until it ends. The next message is
 // fetched while each works, never more than the flow's window.
+// Every message has been seen by each once, or the error says that the flow broke off: [ErrInterrupted], an *[Error] of
+// the service, ctx's, or each's own as it is.
 func (c Client) Stream(ctx context.Context, verb string, in any, each func(*nats.Msg) error) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -97,6 +103,7 @@ func (c Client) Stream(ctx context.Context, verb string, in any, each func(*nats
 		if msg.Header.Get(headerEnd) != "" {
 			return nil
 		}
+		// The bus may lose messages to a client that does not read, and it does not repeat: a gap must not look like the end.
 		if got := msg.Header.Get(headerNumber); got != fmt.Sprint(n) {
 			return fmt.Errorf("%s: message %s came where %d was due: %w", verb, got, n, ErrInterrupted)
 		}
@@ -107,6 +114,7 @@ func (c Client) Stream(ctx context.Context, verb string, in any, each func(*nats
 				return err
 			}
 		}
+		// After each: the acknowledgement says that there is room for another message, not that this one has come.
 		if err := c.Conn.Publish(msg.Reply, []byte(fmt.Sprint(n))); err != nil {
 			return fmt.Errorf("%s: %w", verb, err)
 		}
@@ -130,6 +138,7 @@ func (c Client) subject(verb string) string {
 }
 
 // refusal returns the error that a message carries, or nil.
+// A code that this client does not know is kept as it is, so that an older client can show a newer lab's error.
 func refusal(msg *nats.Msg) error {
 	code := msg.Header.Get(headerError)
 	if code == "" {

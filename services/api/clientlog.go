@@ -16,6 +16,7 @@ import (
 // Log hands over the lines of a job's log, each with its number, from in.From on. With in.Follow it
 // goes on until the job's output is complete, over interruptions too: it asks again from where it
 // was. With in.Whole the numbers begin anew with each attempt.
+// Each line comes once and in order, whatever breaks off in between. A gap in the numbers is of lines that never came.
 func (c Client) Log(ctx context.Context, in LogRequest, each func(line uint64, r events.Record) error) error {
 	from, tries := in, 0
 	for {
@@ -30,6 +31,7 @@ func (c Client) Log(ctx context.Context, in LogRequest, each func(line uint64, r
 			for body := m.Data; len(body) > 0; first++ {
 				text, rest, _ := bytes.Cut(body, []byte("\n"))
 				body = rest
+				// Frames are sent whole: the first one may begin before the line that was asked for.
 				if first < in.From {
 					continue
 				}
@@ -47,6 +49,7 @@ func (c Client) Log(ctx context.Context, in LogRequest, each func(line uint64, r
 		if !in.Follow || !interrupted(err) && !unwell(err) || ctx.Err() != nil {
 			return err
 		}
+		// Something came since the last try, so the lab is well enough to be patient with.
 		if in != from {
 			from, tries = in, 0
 		}
@@ -76,6 +79,7 @@ func interrupted(err error) bool {
 }
 
 // await returns once the api answers, or ctx ends.
+// It asks status, which is never refused for asking too often.
 func (c Client) await(ctx context.Context) error {
 	for {
 		err := c.Call(ctx, "status", none{}, nil)

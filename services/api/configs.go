@@ -13,6 +13,7 @@ import (
 
 // ConfigRequest asks for the versions that a device's dictionary, or the settings of a device type or
 // worker, have had.
+// Texts are asked for by number, since a device may have had hundreds of versions of up to 256 KiB.
 type ConfigRequest struct {
 	Name  string `json:"name"`
 	Texts []int  `json:"texts,omitempty"` // numbers of the versions whose texts are wanted
@@ -36,6 +37,8 @@ type ConfigVersion struct {
 }
 
 // deviceVersions answers with the versions of a device's dictionary.
+// The facts of the log are the history; there is no other place where versions are kept. [NotFound] is told of a device
+// that there is not, of one that the caller may not see, and of a version that the log does not hold.
 func (a *api) deviceVersions(ctx context.Context, _ caller, in ConfigRequest) (Config, error) {
 	last := -1
 	a.read(func(s *lab.State) {
@@ -135,6 +138,8 @@ func workerText(e events.WorkerConfigured) string {
 
 // numbered gives the versions their numbers, the newest the last, and takes the texts away that nobody asked
 // for.
+// last is the number of the newest one: the fold counts on where old facts have left the log, so the first one that is
+// here need not be 1.
 func (c Config) numbered(last int, texts []int) (Config, error) {
 	first := last - len(c.Versions) + 1
 	for _, n := range texts {
@@ -160,6 +165,8 @@ func (c Config) has(first, last int) string {
 }
 
 // settingsText writes the settings of a device type as one text, in which versions can be compared.
+// It is made for comparing and shown as it is: names are those of `strata device-types configure`, and what is not set is
+// left out. Nothing reads it back.
 func settingsText(e events.DeviceTypeConfigured) string {
 	var b strings.Builder
 	line := func(name, value string) {

@@ -21,10 +21,11 @@ import (
 // have typed. The log records all of it; the job types nothing meanwhile, and its timeouts go on. A minute without
 // a request gives the console back, and so do ten without a letter, and the end of the job's actions.
 type ConsoleRequest struct {
-	Job     events.JobID  `json:"job"`
-	Do      order.InputDo `json:"do"`                // take, type, keep or give
-	Session string        `json:"session,omitempty"` // as take answered it
-	Text    string        `json:"text,omitempty"`    // of type: at most 4 KiB, as keys send it
+	Job events.JobID  `json:"job"`
+	Do  order.InputDo `json:"do"` // take, type, keep or give
+	// A random word: of several who may change the job, only who has taken the console types on it.
+	Session string `json:"session,omitempty"` // as take answered it
+	Text    string `json:"text,omitempty"`    // of type: at most 4 KiB, as keys send it
 }
 
 // ConsoleSession answers it.
@@ -36,6 +37,8 @@ type ConsoleSession struct {
 const consolePatience = 5 * time.Second
 
 // jobConsole does one thing with the console of a job.
+// Errors: [Conflict] where the job does not run, or its process refuses (somebody else has the console, nobody has, it was
+// given back); [Away] where the process does not answer.
 func (a *api) jobConsole(ctx context.Context, who caller, in ConsoleRequest) (ConsoleSession, error) {
 	switch in.Do {
 	case order.InputTake:
@@ -83,6 +86,7 @@ func (a *api) askJob(ctx context.Context, job events.JobID, in order.Input) erro
 		return fmt.Errorf("encode what is typed: %w", err)
 	}
 	subject := access.InputSubject(job)
+	// Not an inbox: the job's credential lets it publish below its own subject and nowhere else, see [access.InputSubject].
 	answer := subject + "." + nuid.Next()
 	sub, err := a.conn.SubscribeSync(answer)
 	if err != nil {

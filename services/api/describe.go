@@ -8,6 +8,7 @@ import (
 )
 
 // DescribeRequest says what is known of a device beside its dictionary. What is not given stays.
+// In LAVA these are fields of the device: description, device_version, physical_owner and physical_group.
 type DescribeRequest struct {
 	Device      events.DeviceName `json:"device"`
 	Description *string           `json:"description,omitempty"` // at most 200 characters
@@ -17,6 +18,7 @@ type DescribeRequest struct {
 }
 
 // describeDevice records what is known of a device.
+// The fact holds all four, so what is not given is taken over from the state that it is decided on.
 func (a *api) describeDevice(ctx context.Context, who caller, in DescribeRequest) (Device, error) {
 	of := DeviceRequest{Device: in.Device}
 	if in.Description != nil {
@@ -40,6 +42,7 @@ func (a *api) describeDevice(ctx context.Context, who caller, in DescribeRequest
 			e.Owner, e.OwnerGroup = *in.Owner, ""
 		}
 		if in.OwnerGroup != nil {
+			// A group that takes the device puts the person out, unless the request says both.
 			e.OwnerGroup = *in.OwnerGroup
 			if in.Owner == nil {
 				e.Owner = ""

@@ -33,6 +33,7 @@ func (a *api) listDevices(_ context.Context, who caller, _ none) ([]Device, erro
 }
 
 // showDevice answers with one device and its dictionary.
+// One that the caller may not see is [NotFound], as one that there is not. Whoever sees a device sees its dictionary.
 func (a *api) showDevice(_ context.Context, who caller, in DeviceRequest) (Device, error) {
 	var out Device
 	err := refuse(NotFound, "there is no device %s", in.Device)
@@ -48,6 +49,7 @@ func (a *api) showDevice(_ context.Context, who caller, in DeviceRequest) (Devic
 }
 
 // viewDevice shows a device as a caller may see it, who may see the device itself.
+// whole adds the dictionary, of up to 256 KiB, which lists leave out.
 func viewDevice(s *lab.State, who caller, d *lab.Device, whole bool) Device {
 	v := Device{
 		Device: d.Name, DeviceType: d.Type, Worker: d.Worker, State: string(d.State), Health: d.Health,
@@ -68,6 +70,7 @@ func viewDevice(s *lab.State, who caller, d *lab.Device, whole bool) Device {
 
 // addDevice puts a device into the lab, with its dictionary where one came along. A device type
 // that the lab does not know is added with it: jobs name types, and people think of devices.
+// A hundred facts at most are one append: with more new tags than that the error is of the log. All or nothing is recorded.
 func (a *api) addDevice(ctx context.Context, who caller, in DeviceRequest) (Device, error) {
 	if err := checkName("device", string(in.Device), maxNameBytes); err != nil {
 		return Device{}, err
@@ -75,6 +78,7 @@ func (a *api) addDevice(ctx context.Context, who caller, in DeviceRequest) (Devi
 	if err := checkName("device_type", string(in.DeviceType), maxTypeBytes); err != nil {
 		return Device{}, err
 	}
+	// LAVA's clients write health in capitals.
 	in.Health = healthMeant(in.Health)
 	if err := in.check(); err != nil {
 		return Device{}, err
@@ -90,6 +94,7 @@ func (a *api) addDevice(ctx context.Context, who caller, in DeviceRequest) (Devi
 			return nil, err
 		}
 		var facts []events.Event
+		// An alias is for jobs to name; a device is of the type itself.
 		kind := s.Resolve(in.DeviceType)
 		if err := renders(s, in.Device, kind, in.Dictionary); err != nil {
 			return nil, err
@@ -116,6 +121,8 @@ func (a *api) addDevice(ctx context.Context, who caller, in DeviceRequest) (Devi
 }
 
 // configureDevice gives a device a new dictionary.
+// The same text again is no version. One that does not render is refused here, where somebody reads why, with template
+// and line; a device whose dictionary a later template breaks only gets no jobs any more.
 func (a *api) configureDevice(ctx context.Context, who caller, in DeviceRequest) (Device, error) {
 	if in.Dictionary == "" {
 		return Device{}, &Error{Code: Invalid, Field: "dictionary", Message: "dictionary is empty"}
@@ -137,6 +144,7 @@ func (a *api) configureDevice(ctx context.Context, who caller, in DeviceRequest)
 // renders refuses a template that gives no valid configuration with the lab's device types; the error
 // names template and line. Rendered YAML is taken as it is: the lab finds out about it as it does where
 // a type changes later, and gives the device no jobs.
+// It runs under the lock of the state, and rendering has budgets of time and size of its own.
 func renders(s *lab.State, name events.DeviceName, kind events.DeviceTypeName, dictionary string) error {
 	if !dictionaries.IsTemplate([]byte(dictionary)) {
 		return nil
@@ -150,6 +158,7 @@ func renders(s *lab.State, name events.DeviceName, kind events.DeviceTypeName, d
 
 // moveDevice hangs a device on another worker. A device that runs a job stays where it is: the job
 // runs there.
+// A device without a worker, "", gets no jobs and keeps its settings.
 func (a *api) moveDevice(ctx context.Context, who caller, in DeviceRequest) (Device, error) {
 	return a.changeDevice(ctx, who, in, func(s *lab.State, d *lab.Device) ([]events.Event, error) {
 		if err := knownWorker(s, in.Worker); err != nil {
@@ -166,6 +175,7 @@ func (a *api) moveDevice(ctx context.Context, who caller, in DeviceRequest) (Dev
 }
 
 // tagDevice gives a device a tag, which is added to the lab where it is new.
+// The right to change the device is enough, also for a tag that the lab does not have yet: LAVA's clients add tags so.
 func (a *api) tagDevice(ctx context.Context, who caller, in DeviceRequest) (Device, error) {
 	return a.changeDevice(ctx, who, in, func(s *lab.State, d *lab.Device) ([]events.Event, error) {
 		if err := checkTag(s, in.Tag); err != nil {
@@ -204,6 +214,7 @@ func (a *api) setDeviceHealth(ctx context.Context, who caller, in DeviceRequest)
 		return Device{}, err
 	}
 	return a.changeDevice(ctx, who, in, func(s *lab.State, d *lab.Device) ([]events.Event, error) {
+		// Also where the health is the same already: the reason and its author are news.
 		facts := []events.Event{events.DeviceHealthSet{Device: d.Name, Health: in.Health, Reason: in.Reason, By: who.user}}
 		if in.Health == events.Retired {
 			facts = append(facts, cancelOf(s, d, who, because("device "+string(d.Name)+" was retired", in.Reason))...)
@@ -218,6 +229,7 @@ func healthMeant(word events.DeviceHealth) events.DeviceHealth {
 }
 
 // spelled returns the word that a person meant, in whatever case it was written.
+// A word that is none of them comes back as it is, for the check behind to name it.
 func spelled[W ~string](word W, words ...W) W {
 	for _, w := range words {
 		if strings.EqualFold(string(w), string(word)) {
@@ -228,6 +240,7 @@ func spelled[W ~string](word W, words ...W) W {
 }
 
 // cancelOf asks for the end of the job that holds a device, unless somebody has.
+// The job is of the caller's right on the device, not on the job: a board that smokes has to be freed whoever uses it.
 func cancelOf(s *lab.State, d *lab.Device, who caller, why string) []events.Event {
 	j := s.Job(d.Job)
 	if d.Job == 0 || j == nil || j.State == lab.Finished || j.Cancel != nil {
@@ -245,6 +258,7 @@ func because(what, reason string) string {
 }
 
 // removeDevice takes a device without a job out of the lab.
+// Its facts stay in the log; those of a later device of the same name stand behind them.
 func (a *api) removeDevice(ctx context.Context, who caller, in DeviceRequest) (none, error) {
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		if err := allow(s, who, lab.Remove, events.Device, string(in.Device)); err != nil {
@@ -262,6 +276,7 @@ func (a *api) removeDevice(ctx context.Context, who caller, in DeviceRequest) (n
 }
 
 // changeDevice records what decide wants of a device that is there, and answers with it.
+// decide may be asked several times, see [api.record]; no facts is "as asked already".
 func (a *api) changeDevice(ctx context.Context, who caller, in DeviceRequest,
 	decide func(s *lab.State, d *lab.Device) ([]events.Event, error)) (Device, error) {
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
@@ -282,6 +297,7 @@ func (a *api) deviceAfter(ctx context.Context, who caller, in DeviceRequest, err
 }
 
 // theDevice returns a device that the caller may change.
+// The right comes first, and its refusal names the device alike whether there is one: nobody learns of a hidden one.
 func theDevice(s *lab.State, who caller, name events.DeviceName) (*lab.Device, error) {
 	if err := allow(s, who, lab.Change, events.Device, string(name)); err != nil {
 		return nil, err
@@ -294,6 +310,7 @@ func theDevice(s *lab.State, who caller, name events.DeviceName) (*lab.Device, e
 }
 
 // check refuses values that no device may have.
+// The limits are those of LAVA's database; a dictionary's is the lab's own, see [events.DeviceConfigured].
 func (in DeviceRequest) check() error {
 	switch in.Health {
 	case "", events.Good, events.Unknown, events.Looping, events.Bad, events.Maintenance, events.Retired:

@@ -15,6 +15,7 @@ import (
 
 // listDeviceTypes answers with all device types, by name, with their devices and waiting jobs
 // counted.
+// The counts are of the devices that the caller sees, and of all waiting jobs: of these no more than the number is told.
 func (a *api) listDeviceTypes(_ context.Context, who caller, _ none) ([]DeviceType, error) {
 	out := []DeviceType{}
 	a.read(func(s *lab.State) {
@@ -32,6 +33,7 @@ func (a *api) listDeviceTypes(_ context.Context, who caller, _ none) ([]DeviceTy
 			}
 		}
 		for j := range s.EachJob() {
+			// Jobs keep the alias that they asked by.
 			if i, ok := at[s.Resolve(j.DeviceType)]; ok && j.State == lab.Submitted {
 				out[i].Waiting++
 			}
@@ -41,6 +43,7 @@ func (a *api) listDeviceTypes(_ context.Context, who caller, _ none) ([]DeviceTy
 }
 
 // showDeviceType answers with one device type, its template and health check.
+// An alias finds its type. One that the caller may not see is [NotFound].
 func (a *api) showDeviceType(_ context.Context, who caller, in DeviceType) (DeviceType, error) {
 	out, found := DeviceType{}, false
 	a.read(func(s *lab.State) {
@@ -80,10 +83,13 @@ func viewDeviceType(t *lab.DeviceType, whole bool) DeviceType {
 }
 
 // configureDeviceType sets all settings of a device type, which is added where it is new.
+// All of them: what the request leaves out becomes empty, or its default for the checks' rhythm. Who changes one setting
+// reads the type first. Notes of the answer are what was taken and will not do what it seems to.
 func (a *api) configureDeviceType(ctx context.Context, who caller, in DeviceType) (DeviceType, error) {
 	if err := checkName("device_type", string(in.DeviceType), maxTypeBytes); err != nil {
 		return DeviceType{}, err
 	}
+	// LAVA's defaults: a check each 24 hours.
 	if in.HealthFrequency == 0 {
 		in.HealthFrequency = 24
 	}
@@ -102,6 +108,7 @@ func (a *api) configureDeviceType(ctx context.Context, who caller, in DeviceType
 	if len(in.Template) > maxDictionaryBytes {
 		return DeviceType{}, &Error{Code: Invalid, Field: "template", Message: "template is larger than 256 KiB"}
 	}
+	// Only parsed: what it extends may come later, and devices that no longer render get no jobs and say why.
 	if _, err := jinja.Parse(string(in.DeviceType)+suffix, in.Template); err != nil {
 		return DeviceType{}, &Error{Code: Invalid, Field: "template", Message: err.Error()}
 	}
@@ -167,6 +174,7 @@ func checkAliases(s *lab.State, in DeviceType, was *lab.DeviceType) error {
 }
 
 // starved notes the jobs that get no device while their type is hidden.
+// Hiding stops a type's jobs, which its name does not say: the note is there to be read before somebody waits.
 func starved(s *lab.State, name events.DeviceTypeName) []string {
 	waiting := 0
 	for j := range s.EachJob() {
@@ -182,6 +190,7 @@ func starved(s *lab.State, name events.DeviceTypeName) []string {
 
 // checkHealthCheck refuses a health check that could never become a job, which would make every device
 // of the type Bad, and notes what a check cannot ask for: LAVA passes over it without a word.
+// Only the first of several problems is told, with its line. Notes are sentences for people.
 func checkHealthCheck(in DeviceType) (notes []string, err error) {
 	if in.HealthCheck == "" {
 		return nil, nil

@@ -16,6 +16,8 @@ type CheckDictionary struct {
 
 // checkDictionary renders a text with the lab's templates and reads what comes of it; what is wrong with it
 // is the error. It holds it to no schema, as LAVA does not.
+// REST's devices/validate/ asks it, for texts that are no device's yet. Nothing is recorded. Rendering has budgets of its
+// own, so a text cannot hold the state's lock for long.
 func (a *api) checkDictionary(_ context.Context, who caller, in CheckDictionary) (none, error) {
 	if len(in.Dictionary) > maxDictionaryBytes {
 		return none{}, refuse(Invalid, "the dictionary has %d bytes, at most %d are allowed", len(in.Dictionary), maxDictionaryBytes)
@@ -25,6 +27,7 @@ func (a *api) checkDictionary(_ context.Context, who caller, in CheckDictionary)
 		if err = allow(s, who, lab.Administer, events.Device, ""); err != nil {
 			return
 		}
+		// No type is known yet: templates that look at scheduled_device_type see what the text extends.
 		kind, _ := dictionaries.Extends([]byte(in.Dictionary))
 		types := dictionaries.Templates{Text: s.Template}
 		text, wrong := types.Render("device", kind, []byte(in.Dictionary), nil)

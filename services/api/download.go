@@ -14,7 +14,9 @@ import (
 // must not run where people are logged in. The type is one of a short list of formats that no program
 // executes, by the end of the name; all others are bytes. A name that no file of a test can have becomes "file".
 // size is in bytes; below 0 it is not known.
+// Doors that hand out files of tests send these and add none of their own that a browser would obey.
 func DownloadHeader(name string, size int64) http.Header {
+	// A quote or a line's end in it would be a header of the test's own making.
 	if !events.FileName(name) {
 		name = "file"
 	}

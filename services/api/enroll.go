@@ -26,6 +26,8 @@ const maxInviteHours = 30 * 24
 
 // inviteWorker gives out a word. One for a worker that is here is for a machine that has lost its credential: the
 // one before is worth nothing once the word is used.
+// The word is told once, in Value: the log has its digest alone. It stands among its giver's tokens
+// and is taken back as those are.
 func (a *api) inviteWorker(ctx context.Context, who caller, in InviteRequest) (Token, error) {
 	if in.Worker != "" {
 		if err := checkName("worker", string(in.Worker), maxNameBytes); err != nil {
@@ -65,6 +67,7 @@ func (a *api) inviteWorker(ctx context.Context, who caller, in InviteRequest) (T
 		if open >= maxTokens {
 			return nil, refuse(Conflict, "%s has given out %d words that nobody has used: revoke some", who.user, maxTokens)
 		}
+		// Expired ones beyond a batch are taken away with the next word.
 		return facts[:min(len(facts), mostFacts)], nil
 	})
 	if err != nil {
@@ -90,6 +93,8 @@ type EnrollRequest struct {
 
 // enrollWorker takes a word, which is worth nothing from then on, and answers with the worker's credential. It
 // asks for no other name: the word is what the caller comes with.
+// Registration and the word's end are one append: of two machines with one word one becomes a
+// worker. The right is that of the word's giver now, not of then.
 func (a *api) enrollWorker(ctx context.Context, asked caller, in EnrollRequest) (Worker, error) {
 	if err := checkName("worker", string(in.Worker), maxNameBytes); err != nil {
 		return Worker{}, err
@@ -121,6 +126,7 @@ func (a *api) enrollWorker(ctx context.Context, asked caller, in EnrollRequest) 
 		if w == nil {
 			return []events.Event{events.WorkerRegistered{Worker: in.Worker, By: login.User}, used}, nil
 		}
+		// The machine that had the name before is cut off: it was lost, or it is this one.
 		return []events.Event{events.WorkerTokenRotated{Worker: in.Worker, By: login.User, Reason: "enrolled anew"}, used}, nil
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 )
 
 // Code classes an error for programs.
+// The HTTP doors make statuses of them, XML-RPC faults: they are a promise to programs, which the sentences are not.
 type Code string
 
 // The codes of errors.
@@ -26,7 +27,8 @@ const (
 type Error struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"` // a sentence for people
-	Field   string `json:"field,omitempty"`
+	// The name in the request of what is wrong, for forms that show the sentence beside it; "" where it is about the whole.
+	Field string `json:"field,omitempty"`
 	// hides is what strangers are told instead: whether there is what they may not see is not theirs to know.
 	hides string
 	// absent is the job that there is not, as it was asked for: see [Error.toldTo].
@@ -35,6 +37,7 @@ type Error struct {
 
 // noJob returns the answer about a job that there is not, worded like fmt.Errorf. The words are for superusers, from
 // whom no job is hidden: everybody else is told what is told of hidden jobs, or the difference would tell of them.
+// asked is the number or text as the caller wrote it.
 func noJob(asked any, format string, args ...any) *Error {
 	e := refuse(NotFound, format, args...)
 	e.absent = fmt.Sprint(asked)
@@ -42,6 +45,7 @@ func noJob(asked any, format string, args ...any) *Error {
 }
 
 // notSeen is what is told of a job that there is not, or that the caller may not see.
+// One sentence for both, character by character: a difference would answer the question that must not be answered.
 func notSeen(asked string, who caller) string {
 	return fmt.Sprintf("there is no job %s that %s may see", asked, cmp.Or(who.user, "somebody without a name"))
 }
@@ -70,6 +74,7 @@ func HasCode(err error, code Code) bool {
 }
 
 // toldTo returns an error as a caller is told of it. All answers pass here, by whatever door.
+// It must be called once, at the door, and not where an error is made: what is wrapped on the way would lose its absence.
 func (a *api) toldTo(who caller, err error) error {
 	var e *Error
 	if err == nil || !errors.As(err, &e) || e.absent == "" {

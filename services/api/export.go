@@ -29,6 +29,8 @@ type ResultsExport struct {
 }
 
 const (
+	// A job of a million cases costs a read of its facts for each suite, and no more memory than one
+	// of these.
 	maxHeld    = 50_000 // cases of a job that are held while its file is written; more are read again for each suite
 	maxExcerpt = 500    // log lines of one case
 )
@@ -94,6 +96,8 @@ func quoted(names []string) []string {
 }
 
 // chunks gathers what is written into messages.
+// A message is sent once [chunkBytes] have come, and what is left by flush, which its owner must
+// call at the end; it is an [io.Writer] for encoders.
 type chunks struct {
 	emit func(message) error
 	held []byte
@@ -111,6 +115,7 @@ func (c *chunks) flush() error {
 	if len(c.held) == 0 {
 		return nil
 	}
+	// The receiver may keep it.
 	body := c.held
 	c.held = nil
 	return c.emit(message{body: body})
@@ -183,6 +188,7 @@ func (e *caseFile) source(j Job, number string) results.Source {
 	if j.Ended != nil {
 		s.Job.Ended = *j.Ended
 	}
+	// build_id is written origin:number by whoever submits for KCIDB; any other is no such number.
 	if !strings.Contains(s.Job.Build, ":") {
 		s.Job.Build = "" // a build of somebody else's numbering
 	}
@@ -194,6 +200,7 @@ func (e *caseFile) source(j Job, number string) results.Source {
 }
 
 // all gives the cases that were asked for.
+// It may be gone through again, and begins anew then.
 func (e *caseFile) all() iter.Seq2[results.Case, error] {
 	return func(yield func(results.Case, error) bool) {
 		skip, left := e.in.Offset, e.in.Limit
@@ -258,6 +265,7 @@ func (e *caseFile) suite(suite string, give func(results.Case) error) error {
 
 // lines returns the log lines of a case as text. A log that cannot be read now leaves the excerpt away:
 // the file is about results.
+// start and end are line numbers, end included.
 func (e *caseFile) lines(start, end uint64) (string, error) {
 	list, err := e.a.history.DB.Lines(e.ctx, projections.LineFilter{Job: e.job, From: start, To: end, Limit: maxExcerpt})
 	if errors.Is(err, projections.ErrAway) {

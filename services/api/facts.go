@@ -20,6 +20,8 @@ const recent = 100
 var errUntil = errors.New("the fact has come")
 
 // openEvents sends facts of LAB, of all entities or of one, as far as the caller may see them.
+// At least the caller's own wish decides what is missed: with From it reads on without a gap after
+// any interruption, and sees a fact twice only if it asks for it twice.
 func (a *api) openEvents(who caller, body []byte) (producer, error) {
 	in, err := decode[EventsRequest](body)
 	if err != nil {
@@ -88,6 +90,8 @@ func (a *api) sendFacts(ctx context.Context, who caller, in EventsRequest, about
 			}
 			last = max(last, r.Seq)
 		}
+		// What was recorded while the entity's facts were read has a sequence behind last or came
+		// with them.
 		from = last + 1
 	} else if from == 0 && last > recent {
 		from = last - recent + 1
@@ -115,12 +119,15 @@ func (a *api) mayFollow(ctx context.Context, who caller, job events.JobID) error
 	return err
 }
 
+// Data is the fact as it was decoded, by its newest version: readers of the flow never see an old
+// one.
 func viewFact(r stream.Recorded) Fact {
 	return Fact{Seq: r.Seq, Name: events.Name(r.Event), Entity: r.Event.About().String(), Time: r.Time,
 		Source: r.Source, Actor: r.Actor, From: r.From, Cause: r.Cause, Data: r.Event}
 }
 
 // parseEntity reads an entity as people write it: "job/42", "device/qemu01", or nothing.
+// Whether there is such a thing is not looked at: one that is gone has facts all the same.
 func parseEntity(text string) (events.Entity, error) {
 	if text == "" {
 		return events.Entity{}, nil

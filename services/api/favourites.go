@@ -34,6 +34,8 @@ func favouriteOf(facts []stream.Recorded, user events.UserName) (is bool) {
 
 // favouriteJobs answers with the jobs that a user keeps. As in LAVA anybody's can be asked for: they tell no more
 // than that somebody cares for a job that the caller may see.
+// Of each job the rights are asked, which for one that is long over reads its facts: a thousand at
+// most.
 func (a *api) favouriteJobs(ctx context.Context, who caller, in FavouritesRequest) (Favourites, error) {
 	out := Favourites{Jobs: []events.JobID{}}
 	if in.User == "" {

@@ -34,6 +34,7 @@ type FileRequest struct {
 }
 
 // jobFiles lists the files of a job.
+// RetriedAs of the answer is 0 for the last attempt.
 func (a *api) jobFiles(ctx context.Context, who caller, in JobRequest) (Files, error) {
 	facts, err := a.jobFacts(ctx, in.Job)
 	if err != nil {
@@ -73,6 +74,7 @@ func (a *api) jobFiles(ctx context.Context, who caller, in JobRequest) (Files, e
 }
 
 // openFile sends the bytes of a file. They are what its digest says, or the flow ends with an error.
+// The digest is known at the end: a reader must not use what came before an error.
 func (a *api) openFile(who caller, body []byte) (producer, error) {
 	in, err := decode[FileRequest](body)
 	if err != nil {
@@ -101,6 +103,7 @@ func (a *api) openFile(who caller, body []byte) (producer, error) {
 }
 
 // sendFile reads a file's bytes from the job's log.
+// The bytes stand in the log's own lines f.First to f.First+f.Parts-1, in base64, one part a line.
 func (a *api) sendFile(ctx context.Context, job events.JobID, f events.File, out *chunks) error {
 	sum, next, end := sha256.New(), f.First, f.First+f.Parts
 	if f.Parts > 0 {

@@ -13,6 +13,7 @@ import (
 
 // The headers of replies.
 const (
+	// Clients of any release read them: docs/live.md promises them.
 	headerError  = "Strata-Error"  // a [Code]; the body is an [Error]
 	headerNumber = "Strata-Number" // of a message in its flow, from 1
 	headerEnd    = "Strata-End"    // the flow is over
@@ -22,6 +23,7 @@ const (
 const stopFlow = "stop"
 
 const (
+	// With messages of up to 256 KiB a flow holds 4 MiB on the way at most; a reader 100 ms away still gets 40 MB/s.
 	window    = 16               // messages of a flow on the way at once
 	heartbeat = 10 * time.Second // a quiet flow says that it lives
 	silence   = time.Minute      // a caller that says nothing for so long is gone
@@ -31,12 +33,14 @@ const (
 var errGone = errors.New("the caller is gone")
 
 // message is one message of a flow.
+// An empty body is a sign of life and is not handed on to who reads, so a producer sends none.
 type message struct {
 	header map[string]string
 	body   []byte
 }
 
 // flow is a caller's open stream of messages.
+// sent, acked and last belong to pump's goroutine; the subscription speaks to it through heard and stop.
 type flow struct {
 	conn  *nats.Conn
 	inbox string // where the caller listens
@@ -52,6 +56,8 @@ type flow struct {
 
 // openFlow listens for acknowledgements of a caller's new flow. The subject lies among the
 // caller's own, on which nobody else may publish.
+// Each flow has a subscription and two goroutines of its own, and ends with its caller's silence: a caller holds no
+// more of them than it acknowledges.
 func (a *api) openFlow(user, inbox string) (*flow, error) {
 	f := &flow{
 		conn: a.conn, inbox: inbox, acks: "api." + user + ".flow." + nuid.Next(),
@@ -80,6 +86,7 @@ func (a *api) openFlow(user, inbox string) (*flow, error) {
 
 // run sends what produce emits, until produce returns, the caller is gone or ctx ends. It waits
 // for produce to return.
+// It is called on the request's own goroutine, whose place among the turns has been given back.
 func (f *flow) run(ctx context.Context, produce func(ctx context.Context, emit func(message) error) error) {
 	ctx, cancel := context.WithCancel(ctx)
 	source, done := make(chan message), make(chan error, 1)
@@ -97,6 +104,7 @@ func (f *flow) run(ctx context.Context, produce func(ctx context.Context, emit f
 	}()
 	err := f.pump(ctx, source)
 	cancel()
+	// The producer stops at its next emit, or by its ctx.
 	if produced := <-done; err == nil {
 		err = produced
 	}
@@ -105,6 +113,7 @@ func (f *flow) run(ctx context.Context, produce func(ctx context.Context, emit f
 
 // pump sends what comes from source, with at most [window] messages on the way. Quiet flows say
 // now and then that they live.
+// It returns nil when the source has ended, errGone, ctx's error or the connection's.
 func (f *flow) pump(ctx context.Context, source <-chan message) error {
 	t := time.NewTicker(heartbeat)
 	defer t.Stop()
@@ -119,6 +128,7 @@ func (f *flow) pump(ctx context.Context, source <-chan message) error {
 		case <-f.stop:
 			return errGone
 		case n := <-f.heard:
+			// An acknowledgement of what was not sent would open the window; one that came late takes nothing back.
 			f.acked, f.last = max(f.acked, min(n, f.sent)), f.now()
 		case m, more := <-in:
 			if !more {
@@ -131,6 +141,7 @@ func (f *flow) pump(ctx context.Context, source <-chan message) error {
 			if f.now().Sub(f.last) > silence {
 				return errGone
 			}
+			// Only where nothing is on the way: a caller that reads slowly has messages enough to say that it lives.
 			if f.sent == f.acked {
 				if err := f.send(message{}); err != nil {
 					return err

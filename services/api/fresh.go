@@ -13,6 +13,7 @@ const maxFresh = 16_384
 // fresh remembers the jobs of the latest facts as they are after them: the tables are a moment behind the
 // log, and the fold forgets a job when it is over. Lists of jobs are put together of both.
 type fresh struct {
+	// Tables that have read less far than this leave a gap that nobody fills: lists then wait, or are [Away].
 	from  uint64 // jobs of facts after this one are here
 	jobs  map[events.JobID]freshJob
 	order []freshMark // in order of their facts; a job stands there once for each
@@ -32,6 +33,7 @@ type freshJob struct {
 func newFresh(from uint64) fresh { return fresh{from: from, jobs: map[events.JobID]freshJob{}} }
 
 // note remembers the job of a fact, where it has one. A fact that was noted before changes nothing.
+// The caller holds api.mu for writing, as for forget.
 func (f *fresh) note(r stream.Recorded, c lab.Changes) {
 	id := jobOf(r, c)
 	if id == 0 {
@@ -48,6 +50,7 @@ func (f *fresh) note(r stream.Recorded, c lab.Changes) {
 	f.jobs[id] = entry
 	f.order = append(f.order, freshMark{r.Seq, id})
 	if len(f.order) > maxFresh {
+		// Half at once, for each forget copies what is left.
 		f.forget(f.order[len(f.order)/2].seq)
 	}
 }

@@ -19,6 +19,8 @@ import (
 )
 
 // HandsRequest asks for a device by hand: verb devices.hands, a flow of [HandsMessage].
+// Errors: [Denied] for who may neither change the device nor has it reserved, [Conflict] where a job
+// or somebody else has it, [Away] where its worker is offline or says nothing.
 type HandsRequest struct {
 	Device     events.DeviceName `json:"device"`
 	Use        events.HandsUse   `json:"use"`
@@ -34,11 +36,12 @@ type HandsMessage struct {
 	Job        events.JobID `json:"job,omitempty"`
 	JobDisplay string       `json:"job_display,omitempty"`
 
-	Session string     `json:"session,omitempty"` // the session has begun; devices.type types in it
-	Text    string     `json:"text,omitempty"`    // of the console
-	Lost    uint64     `json:"lost,omitempty"`    // bytes of the console were lost here: this reader was too slow for it
-	Line    string     `json:"line,omitempty"`    // what a command printed, or what was called
-	Step    *HandsStep `json:"step,omitempty"`    // of a check, once it has ended
+	Session string `json:"session,omitempty"` // the session has begun; devices.type types in it
+	Text    string `json:"text,omitempty"`    // of the console
+	// It stands before the text that follows the gap.
+	Lost uint64     `json:"lost,omitempty"` // bytes of the console were lost here: this reader was too slow for it
+	Line string     `json:"line,omitempty"` // what a command printed, or what was called
+	Step *HandsStep `json:"step,omitempty"` // of a check, once it has ended
 }
 
 // HandsStep is a step of a check.
@@ -58,17 +61,21 @@ type TypeRequest struct {
 }
 
 // maxTyped is the most that is typed at once.
+// A pasted line fits; a terminal cuts more into pieces, so a slow console is not swamped.
 const maxTyped = 4 << 10
 
 // The times of a session.
 const (
 	workerAnswers = 15 * time.Second // to say that the session has begun
-	workerSilent  = time.Minute      // without a sign of the worker the session is over
-	keepEvery     = 10 * time.Second
-	endWithin     = 5 * time.Second // what is left is said
+	// The worker says something at each keep at the latest, and a console with nothing to say is not
+	// silence.
+	workerSilent = time.Minute // without a sign of the worker the session is over
+	keepEvery    = 10 * time.Second
+	endWithin    = 5 * time.Second // what is left is said
 )
 
 // handsBacklog is how many of a session's messages may wait for its reader; then they are lost.
+// The loss is seen by the bytes that the next message counts, and told in Lost.
 const handsBacklog = 64
 
 // errEnded says that the session is over, and well.
@@ -101,11 +108,13 @@ func (a *api) openHands(who caller, body []byte) (producer, error) {
 }
 
 // hands does what is asked of a device by hand, from taking it to letting it go.
+// Whatever happens in between, the hold that it takes is let go of at its end, with what came of it.
 func (a *api) hands(ctx context.Context, who caller, in HandsRequest, emit func(HandsMessage) error) error {
 	job, config, env, err := a.board(who, in)
 	if err != nil {
 		return err
 	}
+	// The caller then reads the job's log with the rights on that, and nothing is taken.
 	if job.Job != 0 {
 		return emit(job)
 	}
@@ -120,6 +129,7 @@ func (a *api) hands(ctx context.Context, who caller, in HandsRequest, emit func(
 		return err
 	}
 	err = a.session(ctx, who, in, &h, order.Hands{Config: config, Env: env}, emit)
+	// A caller that goes away is the usual end of a console, and no fault.
 	outcome := "done"
 	if err != nil && ctx.Err() == nil {
 		outcome = strings.ToValidUTF8(err.Error()[:min(len(err.Error()), 500)], "")
@@ -134,6 +144,8 @@ func (a *api) hands(ctx context.Context, who caller, in HandsRequest, emit func(
 
 // board returns what the worker needs to know of a device, or the job that has it where only its console
 // is asked for. A dictionary that does not render is returned as it is to a check, which says so.
+// env is the worker's env.yaml, as a job's order has it. Rights on the device are checked here,
+// before anything is taken, and again by hold.
 func (a *api) board(who caller, in HandsRequest) (job HandsMessage, config, env string, err error) {
 	a.read(func(s *lab.State) {
 		d := s.Device(in.Device)
@@ -164,6 +176,7 @@ func (a *api) board(who caller, in HandsRequest) (job HandsMessage, config, env 
 }
 
 // checkText does the steps of a check that need no board: the dictionary renders, and what it renders to is valid.
+// failed is what is wrong with the texts and was told as a step; err is a caller that is gone.
 func (a *api) checkText(name events.DeviceName, emit func(HandsMessage) error) (config string, failed, err error) {
 	var text []byte
 	version := 0
@@ -197,6 +210,7 @@ func (a *api) checkText(name events.DeviceName, emit func(HandsMessage) error) (
 }
 
 // session lets the worker do it, and hands on what it says until that is over or the caller is gone.
+// The subscription stands before the order goes out, so that no word of the worker's is missed.
 func (a *api) session(ctx context.Context, who caller, in HandsRequest, h *hold, o order.Hands, emit func(HandsMessage) error) error {
 	o.Version, o.Session, o.Device, o.Lease = order.Version, nuid.Next(), string(h.device), uint64(h.lease)
 	o.Connection, o.Prompts, o.Silence, o.Patience = in.Connection, in.Prompts, in.Silence, in.Patience
@@ -228,6 +242,8 @@ func (a *api) session(ctx context.Context, who caller, in HandsRequest, h *hold,
 }
 
 // order sends a worker what is to be done by hand.
+// The bus does not keep it: a worker that does not listen never learns of it, and the session ends
+// by its silence.
 func (a *api) order(w events.WorkerName, o order.Hands) error {
 	body, err := json.Marshal(o)
 	if err != nil {
@@ -237,6 +253,7 @@ func (a *api) order(w events.WorkerName, o order.Hands) error {
 }
 
 // relayed is a session as this side sees it.
+// It is one goroutine's: the flow's producer.
 type relayed struct {
 	*api
 	who     caller
@@ -256,6 +273,8 @@ func (r *relayed) run(ctx context.Context, said <-chan *nats.Msg) error {
 	silent := time.NewTimer(workerAnswers)
 	defer silent.Stop()
 	for {
+		// Anybody with a right on the device may end the hold (devices.release): the session sees it
+		// by the fact.
 		r.mu.RLock()
 		holds, changed := r.hold.holds(r.state), r.changed
 		r.mu.RUnlock()
@@ -293,6 +312,7 @@ func (r *relayed) run(ctx context.Context, said <-chan *nats.Msg) error {
 }
 
 // hear hands on one message.
+// The first message begins the session for the caller, whatever is in it, unless it ends it at once.
 func (r *relayed) hear(data []byte) error {
 	var m order.HandsSaid
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -356,6 +376,8 @@ func (r *relayed) end(said <-chan *nats.Msg) {
 }
 
 // typeOnConsole types on the console that the caller has in hand.
+// It does not wait for the letters to arrive: what comes of them is seen in the session's flow. The
+// worker refuses a session that is not of this device.
 func (a *api) typeOnConsole(_ context.Context, who caller, in TypeRequest) (none, error) {
 	if len(in.Text) > maxTyped {
 		return none{}, refuse(Invalid, "text is %d bytes, at most %d are typed at once", len(in.Text), maxTyped)

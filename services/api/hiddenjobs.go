@@ -14,6 +14,7 @@ import (
 
 // seenJob returns the number of a job that is in memory, or 0 where the caller may neither see nor end it. Whoever is to
 // repair a device has to be able to end what runs there.
+// It is for jobs that hold something now, which the state knows. It must be called with the state in hand.
 func seenJob(s *lab.State, who caller, id events.JobID) events.JobID {
 	about := events.Entity{Kind: events.Job, ID: id.String()}
 	if id == 0 || who.can(s, lab.View, about) || who.can(s, lab.CancelJob, about) {
@@ -55,6 +56,7 @@ func withoutHiddenJobs(s *lab.State, who caller, e lab.Explanation) lab.Explanat
 
 // blank returns what takes the numbers of hidden jobs out of facts about devices, for one caller and one reading. It
 // asks the log about jobs that are long over, each once, and so must not be called with the state in hand.
+// What comes back is for one goroutine, and for as long as one reading: rights that change meanwhile show at the next.
 func (a *api) blank(who caller) func(stream.Recorded) stream.Recorded {
 	all, hidden := false, map[events.JobID]bool{}
 	a.read(func(s *lab.State) { all = who.superuser(s) })
@@ -64,6 +66,7 @@ func (a *api) blank(who caller) func(stream.Recorded) stream.Recorded {
 		}
 		known, asked := hidden[id]
 		if !asked {
+			// A log that does not answer hides the job: an error must not show more.
 			known = a.mayJob(who, lab.View, id) != nil
 			hidden[id] = known
 		}
@@ -94,6 +97,7 @@ func (a *api) blank(who caller) func(stream.Recorded) stream.Recorded {
 }
 
 // jobOfDevice returns the job that a fact about a device names, 0 for none.
+// A fact about a device that names a job and is not here would tell its number; blank needs the same list.
 func jobOfDevice(e events.Event) events.JobID {
 	switch e := e.(type) {
 	case events.DeviceReserved:
@@ -109,6 +113,7 @@ func jobOfDevice(e events.Event) events.JobID {
 }
 
 // withoutNumber takes a job's number out of a sentence, such as "health-check [42] failed".
+// Runs of digits are compared whole: of job 42 the number 420 tells nothing, and stays.
 func withoutNumber(text, number string) string {
 	var b strings.Builder
 	for {

@@ -16,6 +16,8 @@ import (
 )
 
 // History is the way to what is over. The zero History says that there is no ClickHouse.
+// Every verb that needs tables asks DB first and refuses with [Away]; what is current never needs
+// them.
 type History struct {
 	DB        *projections.DB
 	Retention projections.Retention // what the lab's rules say, for hints about what is not found any more
@@ -29,6 +31,8 @@ var errNoHistory = errors.New("this lab has no ClickHouse")
 
 // away words the error of a ClickHouse that does not answer. What the driver tells of its connection
 // is for the log of whoever runs the lab.
+// Every error of the tables is passed through it or [sqlError], so that no address or password of
+// the engine stands in an answer.
 func away(err error) *Error {
 	if errors.Is(err, projections.ErrAway) {
 		return refuse(Away, "%v; what is current goes on without it", projections.ErrAway)
@@ -49,6 +53,7 @@ func (h History) ping(ctx context.Context) error {
 
 // query sends a read-only query and returns the bytes of its answer in a format. The error of a
 // query that ClickHouse refuses, here or from Read, has its words by [sqlError].
+// The reader must be closed, or the query runs on. For superusers alone: it is held to no rows.
 func (h History) query(ctx context.Context, query, format string) (io.ReadCloser, error) {
 	if h.DB == nil {
 		return nil, away(errNoHistory)
@@ -61,6 +66,7 @@ func (h History) query(ctx context.Context, query, format string) (io.ReadCloser
 }
 
 // visit returns query for somebody who sees the views for analysts, and of jobs those that they may see.
+// The gate in projections takes the query apart and lets through what reads the views alone.
 func (h History) visit(viewer projections.Viewer) func(ctx context.Context, query, format string) (io.ReadCloser, error) {
 	return func(ctx context.Context, query, format string) (io.ReadCloser, error) {
 		if h.DB == nil {
@@ -92,6 +98,7 @@ func (c closing) Close() error {
 
 // queryLimits bound what a person's query may take. They are far above what a page needs: whoever
 // exports a month of results must get it.
+// 10 minutes, 50 million rows of an answer, 2 GiB of memory, 20 billion rows read.
 func queryLimits() projections.Limits {
 	return projections.Limits{Time: 10 * time.Minute, Rows: 50_000_000, Memory: 2 << 30, Read: 20_000_000_000}
 }
@@ -110,6 +117,8 @@ func sqlError(err error) *Error {
 }
 
 // openSQL sends the answer to a query, as ClickHouse writes it.
+// The answer comes in pieces of [chunkBytes], which have nothing to do with rows. Errors of the
+// query come from within the flow, maybe after a part of the answer.
 func (a *api) openSQL(who caller, body []byte) (producer, error) {
 	// Who may do anything reads the storage too. Others come through the same door as over HTTP.
 	var all bool
@@ -122,6 +131,7 @@ func (a *api) openSQL(who caller, body []byte) (producer, error) {
 		return nil, &Error{Code: Invalid, Field: "query", Message: "query is empty"}
 	}
 	if in.Format == "" {
+		// As the engine's own client shows a table.
 		in.Format = "PrettyCompactMonoBlock"
 	}
 	ask := func(ctx context.Context) (io.ReadCloser, error) {
@@ -158,6 +168,7 @@ func (a *api) openSQL(who caller, body []byte) (producer, error) {
 					return err
 				}
 			}
+			// ReadFull says the second of the last, shorter piece.
 			if err == io.EOF || err == io.ErrUnexpectedEOF {
 				return nil
 			}

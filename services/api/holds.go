@@ -11,6 +11,7 @@ import (
 
 // A hold lasts so long, and is moved on while its session lives when half of it is over: often enough that
 // a device is soon free after this process died, and seldom enough for the log.
+// A device whose session's process has died is free after holdFor at the latest, and holdLook.
 const (
 	holdFor  = 10 * time.Minute
 	holdLook = 15 * time.Second // how often those whose time is over are looked for
@@ -28,6 +29,7 @@ func holderOf(s *lab.State, d *lab.Device) string {
 }
 
 // hold is a device that the caller has in hand.
+// It belongs to one session's goroutine; the state has what others see of it.
 type hold struct {
 	device events.DeviceName
 	worker events.WorkerName
@@ -39,12 +41,14 @@ type hold struct {
 }
 
 // held names a hold.
+// The lease tells it from a later hold of the same device.
 type held struct {
 	device events.DeviceName
 	lease  events.Lease
 }
 
 // share counts a further session of a hold here, or with -1 the end of one, and returns how many there are.
+// Sessions at other processes are not in the count, which is what elsewhere is for.
 func (a *api) share(h held, n int) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -78,7 +82,10 @@ func (a *api) mayHands(s *lab.State, who caller, name events.DeviceName) (*lab.D
 }
 
 // hold takes a device in hand for the caller.
+// [Conflict] names who has it. A hold that joins the caller's own console takes that one's lease and
+// writes one more fact with the new use, which the fold reads as a going on.
 func (a *api) hold(ctx context.Context, who caller, name events.DeviceName, use events.HandsUse) (hold, error) {
+	// A hold that died with its process would else keep its own user out until the next look.
 	a.endOverdue(ctx, name)
 	var h hold
 	var shares bool
@@ -96,6 +103,7 @@ func (a *api) hold(ctx context.Context, who caller, name events.DeviceName, use 
 		if err := reachable(s, d); err != nil {
 			return nil, err
 		}
+		// decide may be asked again: each time from the start.
 		h = hold{device: name, worker: d.Worker, lease: s.HoldLease(d), use: use, until: a.holdUntil()}
 		switch now, ok := beside(d, who, use); {
 		case ok && shares && now == with:
@@ -119,6 +127,7 @@ func (a *api) hold(ctx context.Context, who caller, name events.DeviceName, use 
 }
 
 // holdUntil is when a hold that begins or goes on now ends by itself.
+// To the second, as facts and pages show it.
 func (a *api) holdUntil() time.Time { return a.now().Add(holdFor).UTC().Truncate(time.Second) }
 
 func (h hold) fact(who caller) events.Event {
@@ -148,6 +157,7 @@ func (h hold) holds(s *lab.State) bool {
 }
 
 // goOn moves the end of a hold on where half of its time is over.
+// Half of holdFor leaves time for a log that is slow, and makes 12 facts an hour of a console.
 func (a *api) goOn(ctx context.Context, who caller, h *hold) error {
 	if h.elsewhere || h.until.Sub(a.now()) > holdFor/2 {
 		return nil
@@ -175,6 +185,7 @@ func (a *api) letGo(ctx context.Context, who caller, h hold, outcome string) err
 }
 
 // releaseDevice ends somebody's hold on a device: its session ends, and jobs may have it.
+// Whoever may use it by hand may end another's use of it: boards are shared, and people go home.
 func (a *api) releaseDevice(ctx context.Context, who caller, in DeviceRequest) (Device, error) {
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		d, err := a.mayHands(s, who, in.Device)
@@ -190,6 +201,8 @@ func (a *api) releaseDevice(ctx context.Context, who caller, in DeviceRequest) (
 }
 
 // endHolds ends holds whose time is over until ctx ends: their sessions died with the process that kept them.
+// It runs from the start of the process to its end. Several processes may do so: one lease is let go
+// once.
 func (a *api) endHolds(ctx context.Context) {
 	a.mu.Lock()
 	for d := range a.state.Devices() { // those of the checkpoint

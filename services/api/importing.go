@@ -16,6 +16,8 @@ import (
 
 // ImportRequest brings configurations that a lab keeps as files: LAVA's folders of device-type
 // templates, or of device dictionaries.
+// `strata devices import` and `strata device-types import` send a folder at once; so do repositories
+// of configurations in CI, which is why the same again changes nothing.
 type ImportRequest struct {
 	Files  []ImportFile      `json:"files"`
 	Worker events.WorkerName `json:"worker,omitempty"` // devices: the worker that they hang on; "": as it is
@@ -69,6 +71,8 @@ const importBatch = 25
 
 // importEach decides over the files in batches: each is taken or refused as a whole, whatever becomes of
 // the others. decide returns the facts that a file leads to; an error refuses the file.
+// An error of the log between two batches leaves the first ones recorded: to import again goes on
+// there.
 func (a *api) importEach(ctx context.Context, who caller, in ImportRequest,
 	decide func(s *lab.State, f ImportFile, out *Imported) ([]events.Event, error)) ([]Imported, error) {
 	all := make([]Imported, 0, len(in.Files))
@@ -123,6 +127,8 @@ func (f ImportFile) check(kind string, most int) error {
 }
 
 // importDeviceTypes takes templates of device types. Their other settings stay as they are.
+// Each is decided with the others of the request at hand, in any order: templates extend one
+// another.
 func (a *api) importDeviceTypes(ctx context.Context, who caller, in ImportRequest) (Import, error) {
 	before := a.templates()
 	wrong := checkTemplates(in.Files, before)
@@ -165,6 +171,8 @@ func (a *api) importDeviceTypes(ctx context.Context, who caller, in ImportReques
 	}
 	out := Import{Files: files}
 	if changed {
+		// Told and not refused: a repository's state is what its owners want, and they may mend it
+		// in two steps.
 		out.Breaks = a.breaks(before, after)
 	}
 	return out, nil
@@ -188,6 +196,7 @@ func (a *api) templates() map[string]string {
 
 // checkTemplates says of each file why it cannot be a template of the lab: it is not written in the
 // language, or what it extends is neither among the files nor in the lab, or is wrong itself.
+// The error of a file is nil where it may be taken. Circles are found: none of their files is taken.
 func checkTemplates(files []ImportFile, known map[string]string) map[string]error {
 	texts := map[string]string{}
 	for _, f := range files {
@@ -247,6 +256,7 @@ func extendsLine(t *jinja.Template) int {
 }
 
 // breaks lists the devices that have a valid configuration with the templates before, and none after.
+// It renders every dictionary of the lab twice at most, outside of the lock: seconds in a large lab.
 func (a *api) breaks(before, after map[string]string) []Broken {
 	type device struct {
 		name events.DeviceName
@@ -280,6 +290,8 @@ func templatesOf(texts map[string]string) *dictionaries.Templates {
 }
 
 // importDevices takes dictionaries of devices. A new one is of the type that its dictionary extends.
+// types are those at the start of the request: a device of a type that comes in the same folder
+// waits for the types to be imported first, as Missing tells.
 func (a *api) importDevices(ctx context.Context, who caller, in ImportRequest) (Import, error) {
 	types := templatesOf(a.templates())
 	files, err := a.importEach(ctx, who, in, func(s *lab.State, f ImportFile, out *Imported) ([]events.Event, error) {

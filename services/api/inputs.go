@@ -14,6 +14,8 @@ import (
 )
 
 // Inputs is what a job was given, as the lab had it when the job got its device.
+// `strata bundle` keeps it in a file by which a job can be run again, and the web shows it beside
+// the job.
 type Inputs struct {
 	Job        events.JobID          `json:"job"`
 	Display    string                `json:"display"`
@@ -34,6 +36,9 @@ type Inputs struct {
 
 // jobInputs answers with what a job ran with. The facts of the log tell it: the device's dictionary, the
 // templates and the worker's configuration as they stood when the job was scheduled.
+// [Conflict] for a job that never had a device, [NotFound] where the definition or the dictionary of
+// then is not kept any more. What is rendered is exactly what the order had, if the templates'
+// language is that of the release that ran it: Version is that of the one that answers.
 func (a *api) jobInputs(ctx context.Context, who caller, in JobRequest) (Inputs, error) {
 	facts, err := a.jobFacts(ctx, in.Job)
 	if err != nil {
@@ -72,6 +77,7 @@ func (a *api) jobInputs(ctx context.Context, who caller, in JobRequest) (Inputs,
 }
 
 // configThen renders the device's dictionary as it stood at a sequence, with the templates of then.
+// It reads the facts of the device and of each template on the way: some dozen reads of the log.
 func (a *api) configThen(ctx context.Context, in Inputs) (string, error) {
 	var dictionary string
 	kind := in.DeviceType

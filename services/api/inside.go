@@ -18,6 +18,8 @@ import (
 // Inside asks the api in its own process. The doors that people's programs come in by (HTTP) share verbs,
 // rights and errors with the bus this way, and no message goes out and back for it. It works from
 // [Deps.Ready] until [Run] returns; after that each question has an error.
+// It is a value: doors keep copies, some of them closed. Questions are answered on the goroutine that asks, without a
+// place among the turns of the bus: the doors bound their callers by limits of their own (services/api/door).
 type Inside struct {
 	a      *api
 	closed bool
@@ -31,6 +33,7 @@ func (i Inside) Closed() Inside {
 
 // Anonymous returns who comes without a token: on this machine itself (direct) the machine's own user, unless
 // the door is closed; else somebody without a name.
+// direct says that the request came over loopback and through no proxy, which the door has to know: see services/api/door.
 func (i Inside) Anonymous(direct bool) Caller {
 	if direct && !i.closed {
 		return Caller{User: lab.Local}
@@ -56,6 +59,8 @@ func (c Caller) caller() caller {
 
 // Call asks one verb and decodes the answer into out, which may be nil. What the api refuses comes
 // back as an *[Error], as from [Client.Call].
+// Request and answer go through JSON as they do on the bus: so no door sees a field that the others do not, and nobody
+// gets hold of what the state keeps.
 func (i Inside) Call(ctx context.Context, who Caller, verb string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -80,6 +85,7 @@ func (i Inside) Call(ctx context.Context, who Caller, verb string, in, out any) 
 }
 
 // Piece is one message of a flow.
+// The header is nil for flows that need none. Both must not be changed or kept after each has returned.
 type Piece struct {
 	Header map[string]string // such as events.HeaderFirstLine of a log
 	Body   []byte
@@ -87,6 +93,8 @@ type Piece struct {
 
 // Stream opens a flow and hands over its messages, in order, until it ends or each has an error. Nothing
 // more is read while each works.
+// There is no window and no heartbeat: each is called on the caller's own goroutine, and a slow one slows nobody else. An
+// error of each comes back as it is; a credential that is worth nothing any more ends the flow with [Denied].
 func (i Inside) Stream(ctx context.Context, who Caller, verb string, in any, each func(Piece) error) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -110,6 +118,7 @@ func (i Inside) Stream(ctx context.Context, who Caller, verb string, in any, eac
 	defer done()
 	var enough error // of the caller's own, which it knows by its value
 	err = produce(ctx, func(m message) error {
+		// Looked at before each message: a producer with much in hand would go on for a while after its ctx has ended.
 		if errors.Is(context.Cause(ctx), errCut) {
 			return errCut
 		}
@@ -130,6 +139,8 @@ func (i Inside) Stream(ctx context.Context, who Caller, verb string, in any, eac
 // Submit publishes a definition for the caller and returns its number. Calls with one id, which is of the
 // caller's choosing, become one job for as long as the bus remembers ids; "" is an id of its own. What the
 // lab thinks of the definition is asked with jobs.show.
+// Errors: [Denied] without a name or the scope, [Invalid] for more than 1 MiB, [Away] where the lab or the broker takes
+// none. After an error of the broker the definition may lie on the bus: the same id again makes no second job of it.
 func (i Inside) Submit(ctx context.Context, who Caller, definition []byte, id string) (events.JobID, error) {
 	return i.a.submit(ctx, who.caller(), definition, id)
 }
@@ -168,6 +179,7 @@ func (a *api) submit(ctx context.Context, who caller, definition []byte, id stri
 	if !lab.Covers(who.scopes, lab.Submit, events.Job) {
 		return 0, refuse(Denied, "the token is not for submitting: it may be used for %s", scopesText(who.scopes))
 	}
+	// No verb of that name: it asks whether the account is active.
 	if err := a.admit(who, "submit"); err != nil {
 		return 0, err
 	}
@@ -185,6 +197,7 @@ func (a *api) submit(ctx context.Context, who caller, definition []byte, id stri
 	// What a user publishes under its own name says neither by which door nor who acts; this subject is services' alone.
 	m := nats.NewMsg("submit." + events.EscapeToken(string(events.DoorUser)))
 	m.Data = definition
+	// With the user before it: the table of ids is the stream's, and another's id must not swallow this one's job.
 	m.Header.Set(nats.MsgIdHdr, string(who.user)+"/"+id)
 	m.Header.Set(events.HeaderUser, string(who.user))
 	m.Header.Set(events.HeaderSubmitted, who.from)
@@ -202,6 +215,7 @@ func (a *api) submit(ctx context.Context, who caller, definition []byte, id stri
 const maxDefinition = 1 << 20
 
 // refused returns err as what a caller is told.
+// A caller that has gone away, and a credential that is none, stay as they are: doors look for them by value.
 func refused(err error) error {
 	var e *Error
 	if errors.As(err, &e) || errors.Is(err, context.Canceled) || errors.Is(err, ErrUnknownToken) {
@@ -220,9 +234,11 @@ var ErrUnknownToken = errors.New("unknown token")
 // Authenticate returns whom a token stands for: a user's token, or the administrator's credential. Its error is
 // [ErrUnknownToken]. From says by which door and from where it came, such as "http 192.0.2.7"; uses of tokens
 // are recorded with that.
+// It looks a digest up in the state and asks nobody, so doors call it with each request.
 func (i Inside) Authenticate(token, from string) (Caller, error) {
 	if p, err := i.a.key.Verify(token); err == nil {
 		shut := true
+		// A worker's or a job's credential is signed by the same key and is for the bus alone.
 		i.a.read(func(s *lab.State) { shut = p.Role != access.Person || p.User != lab.Local || !s.Superuser(p.User) })
 		if shut {
 			return Caller{}, ErrUnknownToken
@@ -249,6 +265,7 @@ func (i Inside) Permitted(who Caller, permission string) (yes bool) {
 }
 
 // Can says whether a caller may do something with an entity: see [lab.State.Can].
+// Of jobs it knows those in the state alone; the verbs look further.
 func (i Inside) Can(who Caller, verb lab.Verb, object events.Entity) (yes bool) {
 	i.a.read(func(s *lab.State) { yes = who.caller().can(s, verb, object) })
 	return yes

@@ -17,6 +17,8 @@ import (
 
 // FindJobs asks for jobs by conditions, a page at a time. Definitions that were refused are left out, unless
 // a condition asks for them.
+// It is what the lists of REST v0.2, XML-RPC and the web ask. Fields and operators of terms are
+// those of [projections.JobTerm].
 type FindJobs struct {
 	Terms  []projections.JobTerm  `json:"terms,omitempty"` // all must hold
 	Order  []projections.JobOrder `json:"order,omitempty"` // none: by number, the newest first
@@ -40,6 +42,9 @@ const most = 10_000
 // findJobs answers with every job as of now: tables and fold together. Jobs that are not over are in the
 // fold, which alone answers where no other could be meant. Else the tables answer for all but those that
 // the log told of a moment ago.
+// A job is in every list from the moment that submission has looked at it, as LAVA's clients expect
+// after a 201. [Invalid] names the field of a condition; [Away] is told only where tables are
+// needed.
 func (a *api) findJobs(ctx context.Context, who caller, in FindJobs) (FoundJobs, error) {
 	if in.Limit == 0 {
 		in.Limit = 50
@@ -91,6 +96,8 @@ func withAliases(s *lab.State, terms []projections.JobTerm) []projections.JobTer
 }
 
 // onlyCurrent tells whether conditions leave only jobs that are not over.
+// By one condition that no finished job meets: all have to hold. A finished job never has the health
+// Unknown.
 func onlyCurrent(terms []projections.JobTerm) bool {
 	return slices.ContainsFunc(terms, func(t projections.JobTerm) bool {
 		if t.Not || t.Op != projections.TermExact && t.Op != projections.TermIn {
@@ -102,6 +109,7 @@ func onlyCurrent(terms []projections.JobTerm) bool {
 }
 
 // beyondFold tells whether conditions ask for what only facts and tables know of a job.
+// These stand in facts and tables, and would take too much memory for each waiting job.
 func beyondFold(terms []projections.JobTerm) bool {
 	return slices.ContainsFunc(terms, func(t projections.JobTerm) bool {
 		return t.Field == "metadata" || t.Field == "failure_comment" || t.Field == "failure_tags" || beyondFold(t.Any)
@@ -118,6 +126,8 @@ func holdAll(terms []projections.JobTerm, j *projections.SelectedJob) bool {
 }
 
 // findCurrent answers from the fold.
+// It goes through all jobs of the fold once, a million perhaps, and holds no more rows than the page
+// and those before it.
 func (a *api) findCurrent(ctx context.Context, who caller, in FindJobs) (FoundJobs, error) {
 	out := FoundJobs{}
 	keep := in.Offset + in.Limit
@@ -137,6 +147,7 @@ func (a *api) findCurrent(ctx context.Context, who caller, in FindJobs) (FoundJo
 			}
 			out.Count++
 			if n := len(top); n < keep || n > 0 && projections.Before(in.Order, &row, top[n-1]) {
+				// row is used again for the next job.
 				own := row
 				at, _ := slices.BinarySearchFunc(top, &own, inOrder(in.Order))
 				top = slices.Insert(top, at, &own)
@@ -168,6 +179,8 @@ func inOrder(order []projections.JobOrder) func(a, b *projections.SelectedJob) i
 }
 
 // findAll answers from the tables, and from what is remembered of the latest facts.
+// The tables are asked for as many more rows, on both sides, as jobs are known better here: any of
+// those may stand before or within the page.
 func (a *api) findAll(ctx context.Context, who caller, in FindJobs) (FoundJobs, error) {
 	if a.history.DB == nil {
 		return FoundJobs{}, away(errNoHistory)
@@ -202,6 +215,7 @@ func (a *api) findAll(ctx context.Context, who caller, in FindJobs) (FoundJobs, 
 
 // selectCounted returns a page of what the tables have, unless only the number is wanted, and the number of all.
 // Where the question has been asked before, only what has changed since is counted.
+// l has to be of the same moment as sel's exceptions.
 func (a *api) selectCounted(ctx context.Context, sel projections.JobSelection, l latest, countOnly bool) (rows []projections.SelectedJob, count uint64, err error) {
 	db, key := a.history.DB, tallyKey(sel)
 	kept := a.tallies.get(key, a.now())
@@ -247,7 +261,10 @@ func (a *api) selectCounted(ctx context.Context, sel projections.JobSelection, l
 }
 
 // selectFirst is selectCounted for a question that nobody has asked for a while: all is counted, beside the page.
+// Counting goes through all jobs and the page through few, so the page is there long before; both
+// are asked at once, and the answer waits for the count.
 func (a *api) selectFirst(ctx context.Context, sel projections.JobSelection, l latest, countOnly bool) (rows []projections.SelectedJob, count uint64, err error) {
+	// It lets the tables begin at the end; without it they search from the first job on.
 	if newest, err := a.log.Last(ctx, stream.Submissions); err == nil {
 		sel.Newest = events.JobID(newest)
 	}
@@ -274,6 +291,8 @@ type latest struct {
 }
 
 // latest returns the jobs that the tables may not know as they are, and those of them that meet the conditions.
+// The lock is taken for writing, since what the tables have read by now is forgotten on the way.
+// Rows made of facts alone are read after it is given back: that asks the log.
 func (a *api) latest(ctx context.Context, who caller, in FindJobs) (out latest, err error) {
 	through, err := a.tablesReach(ctx)
 	if err != nil {
@@ -316,6 +335,8 @@ func (a *api) latest(ctx context.Context, who caller, in FindJobs) (out latest, 
 
 // tablesReach returns the fact up to which the tables have read, once that is far enough for the rest to be
 // remembered here.
+// It waits [tablesLag] at most. [Away] is both: tables that do not answer, and tables that are made
+// anew and further behind than what is remembered here.
 func (a *api) tablesReach(ctx context.Context) (uint64, error) {
 	patient, cancel := context.WithTimeout(ctx, tablesLag)
 	defer cancel()
@@ -342,6 +363,7 @@ func (a *api) tablesReach(ctx context.Context) (uint64, error) {
 }
 
 // complete adds to rows of the fold what only facts tell of a job.
+// Eight jobs are read at once, from the log or from what is remembered.
 func (a *api) complete(ctx context.Context, rows []projections.SelectedJob) error {
 	var group sync.WaitGroup
 	places, failed := make(chan struct{}, 8), make([]error, len(rows))
@@ -369,6 +391,8 @@ type knownRow struct {
 }
 
 // rowByFacts returns a job by its own facts, and whether they say what it is.
+// It may be kept for as long as the state's last sequence of the job is the same; of a job that has
+// left the state that is not known, and its facts are read.
 func (a *api) rowByFacts(ctx context.Context, id events.JobID) (projections.SelectedJob, bool, error) {
 	about, last := events.Entity{Kind: events.Job, ID: id.String()}, uint64(0)
 	a.read(func(s *lab.State) { last = s.Seq(about) })
@@ -384,6 +408,7 @@ func (a *api) rowByFacts(ctx context.Context, id events.JobID) (projections.Sele
 	known := false
 	a.read(func(s *lab.State) { row, known = rowOfFacts(s, facts) })
 	if known && !row.Removed {
+		// 1,000 bytes is what a row takes without its long texts, roughly.
 		a.rows.put(id, knownRow{facts[len(facts)-1].Seq, row}, 1000+len(row.Error)+len(row.Name), turn)
 	}
 	return row, known, nil
@@ -403,6 +428,7 @@ func rowOfFacts(s *lab.State, facts []stream.Recorded) (projections.SelectedJob,
 			for k, v := range e.Metadata {
 				row.Metadata[k] = v
 			}
+		// LAVA has no refused jobs; lists that ask for them show them as jobs that ended at once.
 		case events.JobRejected:
 			row.Rejected, row.State, row.Health, row.Error, row.ErrorType = true, StateFinished, string(events.Incomplete), e.Message, string(events.JobError)
 			row.EndedAt = moment(e.At)
@@ -418,6 +444,8 @@ func rowOfFacts(s *lab.State, facts []stream.Recorded) (projections.SelectedJob,
 }
 
 // rowOf is a job of the fold as the tables will have it, without what the fold does not keep.
+// Lists merge its rows with those of the tables, so both have to agree in every field that can be
+// sorted by, times to the microsecond.
 func rowOf(s *lab.State, j *lab.Job) projections.SelectedJob {
 	row := projections.SelectedJob{Job: projections.Job{
 		Job: uint64(j.ID), Display: j.Display, User: string(j.User), Name: j.Name, State: j.State.String(), Health: string(cmp.Or(j.Health(), "Unknown")),

@@ -15,6 +15,8 @@ import (
 var errAllRead = errors.New("all lines have been sent")
 
 // openLog sends a job's log from a line on.
+// The flow ends with the log: at once, or with Follow when ingestion has read all that the job has
+// said. An erased log is [NotFound]; a job that never had a device has an empty one.
 func (a *api) openLog(who caller, body []byte) (producer, error) {
 	in, err := decode[LogRequest](body)
 	if err != nil {
@@ -47,6 +49,8 @@ func (a *api) openLog(who caller, body []byte) (producer, error) {
 			if !in.Whole || !in.Follow {
 				return nil
 			}
+			// Following a whole job means its last attempt, which nobody knows to be the last until
+			// it is decided.
 			next, err := a.nextAttempt(ctx, in.Job)
 			if err != nil || next == 0 {
 				return err
@@ -57,6 +61,8 @@ func (a *api) openLog(who caller, body []byte) (producer, error) {
 }
 
 // logEnd is what one reader of a log knows of its end.
+// Two goroutines meet here: the reader, and the one that learns from facts where the end is.
+// Whichever is the second sees that the end is reached.
 type logEnd struct {
 	mu      sync.Mutex
 	over    bool   // all of the job's output is in the stream
@@ -81,6 +87,8 @@ func (e *logEnd) complete(last uint64) bool {
 }
 
 // sendLog reads frames and emits them until the log's end.
+// It returns nil at the end, emit's error as it is, or the log's. Doubles and disorder of frames are
+// dealt with by [stream.Log.ReadOutput]; a frame may begin before in.From.
 func (a *api) sendLog(ctx context.Context, in LogRequest, emit func(message) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var end logEnd
@@ -115,6 +123,7 @@ func (a *api) sendLog(ctx context.Context, in LogRequest, emit func(message) err
 	}
 	var err error
 	if in.Follow {
+		// Followers of one job share a reader of the stream: a thousand of them read it once.
 		watch := a.watching.Watch
 		if in.Newest {
 			watch = a.watching.WatchNewest
@@ -135,6 +144,7 @@ func (a *api) sendLog(ctx context.Context, in LogRequest, emit func(message) err
 
 // outputComplete waits until all output of a job has been read by ingestion, and returns the
 // sequence of its last frame in OUTPUT. It reports false when ctx ends first.
+// A job that was refused or withdrawn never says anything: its end is 0.
 func (a *api) outputComplete(ctx context.Context, job events.JobID) (last uint64, ok bool) {
 	for {
 		a.mu.RLock()

@@ -20,6 +20,8 @@ const visibleWithin = 2 * time.Second
 
 // listJobs answers with the jobs that are not over, newest first, and with those that are where
 // asked for.
+// It is `strata jobs`; where the tables are away it answers what is current and says so in Away,
+// unlike jobs.find, which refuses.
 func (a *api) listJobs(ctx context.Context, who caller, in JobsRequest) (Jobs, error) {
 	if in.Limit < 0 || in.Limit > 1000 {
 		return Jobs{}, refuse(Invalid, "limit is %d, allowed are 1 to 1000", in.Limit)
@@ -76,6 +78,8 @@ func (in JobsRequest) wants(j Job) bool {
 }
 
 // showJob answers with all that is known of one job.
+// It reads the job's own facts from the log, so it is right without tables and also for what the
+// state has forgotten. [NotFound] is the same for a hidden job and for none.
 func (a *api) showJob(ctx context.Context, who caller, in JobRequest) (Job, error) {
 	facts, err := a.jobFacts(ctx, in.Job)
 	if err != nil {
@@ -104,6 +108,8 @@ func (a *api) showJob(ctx context.Context, who caller, in JobRequest) (Job, erro
 
 // jobFacts returns the facts of a job. Of one that was published this moment it waits a little for
 // the first.
+// No facts and no error is a definition that lies on the bus and that nobody has looked at in
+// [visibleWithin]. Rights are not looked at.
 func (a *api) jobFacts(ctx context.Context, id events.JobID) ([]stream.Recorded, error) {
 	if id == 0 {
 		return nil, refuse(Invalid, "job is missing: numbers begin at 1")
@@ -113,6 +119,7 @@ func (a *api) jobFacts(ctx context.Context, id events.JobID) ([]stream.Recorded,
 	if err != nil || len(facts) > 0 {
 		return facts, err
 	}
+	// A number that was never given is no reason to wait.
 	last, err := a.log.Last(ctx, stream.Submissions)
 	if err != nil {
 		return nil, err
@@ -128,6 +135,7 @@ func (a *api) jobFacts(ctx context.Context, id events.JobID) ([]stream.Recorded,
 }
 
 // unchecked answers for a job that lies on the bus and that submission has not looked at.
+// It does not look at rights: [api.uncheckedRow] does.
 func (a *api) unchecked(ctx context.Context, id events.JobID) (Job, error) {
 	s, err := a.log.Submission(ctx, uint64(id))
 	if errors.Is(err, stream.ErrNoSubmission) {
@@ -146,6 +154,8 @@ func (a *api) unchecked(ctx context.Context, id events.JobID) (Job, error) {
 
 // cancelJob records the wish that a job end. It ends when its worker says so. Of a job that was retried
 // the last attempt is meant, and where that is still to come, the wish that it does not.
+// A second wish changes nothing: the first one's name and reason stand. [Conflict] says that the job
+// is over.
 func (a *api) cancelJob(ctx context.Context, who caller, in JobRequest) (Job, error) {
 	facts, err := a.jobFacts(ctx, in.Job)
 	if err != nil {
@@ -156,6 +166,7 @@ func (a *api) cancelJob(ctx context.Context, who caller, in JobRequest) (Job, er
 	}
 	err = a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		j := s.Job(in.Job)
+		// Clients know the number that they submitted, and mean what runs for it now.
 		if j != nil && s.Job(j.RetriedAs) != nil {
 			j = s.Job(j.RetriedAs)
 		}
@@ -175,6 +186,7 @@ func (a *api) cancelJob(ctx context.Context, who caller, in JobRequest) (Job, er
 }
 
 // setPriority gives a waiting job another place in the queue.
+// 0 to 100, as LAVA's; once the job has a device it is a [Conflict].
 func (a *api) setPriority(ctx context.Context, who caller, in PriorityRequest) (Job, error) {
 	if in.Priority < 0 || in.Priority > 100 {
 		return Job{}, &Error{Code: Invalid, Field: "priority", Message: "priority must be a number from 0 to 100"}
@@ -201,6 +213,8 @@ func (a *api) setPriority(ctx context.Context, who caller, in PriorityRequest) (
 }
 
 // results answers with the test cases recorded so far.
+// Cases are in the order in which they were reported. Complete says that none will be added: of a
+// job that never had a device, at once.
 func (a *api) results(ctx context.Context, who caller, in JobRequest) (Results, error) {
 	facts, err := a.jobFacts(ctx, in.Job)
 	if err != nil {
@@ -238,6 +252,8 @@ func (a *api) results(ctx context.Context, who caller, in JobRequest) (Results, 
 }
 
 // status answers how the lab is.
+// Clients ask it to learn whether the lab is there: what does not answer is told of in its fields
+// and is no error, and on the bus no rate refuses it.
 func (a *api) status(ctx context.Context, who caller, _ none) (Status, error) {
 	out := Status{Version: a.version, Time: a.now().UTC(), User: string(who.user), History: "up"}
 	if who.user == "" {

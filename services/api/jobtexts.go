@@ -30,6 +30,8 @@ type JobTexts struct {
 
 // jobTexts answers with the texts of jobs, in the order in which they were asked for. Jobs that the caller
 // may not see, or that there are not, are left out.
+// Eight are read at once. REST's list of jobs asks it for a page, as LAVA's rows have the definition
+// in them.
 func (a *api) jobTexts(ctx context.Context, who caller, in JobsNamed) ([]JobTexts, error) {
 	if len(in.Jobs) > most {
 		return nil, &Error{Code: Invalid, Field: "jobs", Message: fmt.Sprintf("%d jobs are named, at most %d are allowed", len(in.Jobs), most)}
@@ -57,6 +59,7 @@ func (a *api) jobTexts(ctx context.Context, who caller, in JobsNamed) ([]JobText
 	return out, nil
 }
 
+// A text never changes, so it is kept by its job's number; rights are asked each time.
 func (a *api) textsOf(ctx context.Context, who caller, id events.JobID) (JobTexts, error) {
 	t, ok, turn := a.texts.get(id)
 	if ok {
@@ -81,6 +84,7 @@ func (a *api) textsOf(ctx context.Context, who caller, id events.JobID) (JobText
 		return t, err
 	}
 	t.Original, t.Definition = text, text
+	// LAVA's server loads what was submitted and dumps it again; clients compare with that.
 	if root, err := yaml.Parse([]byte(text)); err == nil {
 		t.Definition = yaml.Dump(root)
 	}

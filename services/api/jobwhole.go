@@ -137,6 +137,8 @@ const maxFirsts = 1024
 
 // firstsOf returns the first attempts of all further ones in some blocks, by tables that have read up to a fact; 0 where
 // that is not known.
+// The two locks are taken in this order, api's first, here as everywhere. Two callers may ask the
+// tables for the same block; both find the same.
 func (a *api) firstsOf(ctx context.Context, blocks []uint64, through uint64) (map[uint64]uint64, error) {
 	out := map[uint64]uint64{}
 	var missing []uint64

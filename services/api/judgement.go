@@ -28,6 +28,7 @@ func judgedAs(e events.JobJudged) *Judgement { return &Judgement{JobJudged: e, N
 
 // quote adds the text of the evidence line to a job's judgement. A log that is away is no reason not to
 // show the rest.
+// It waits for the tables, so callers do it once the state has been left.
 func (a *api) quote(ctx context.Context, j *Job) {
 	if j.Judgement == nil || j.Judgement.Evidence == nil || a.history.DB == nil {
 		return
@@ -89,6 +90,7 @@ type MetaDiff struct {
 }
 
 // CaseDiff is a case that differs.
+// Of a case that ran several times in a job the sums are compared: see [events.SumCases].
 type CaseDiff struct {
 	Suite  string         `json:"suite"`
 	Set    string         `json:"set,omitempty"`
@@ -107,6 +109,8 @@ const noticeable = 0.10
 
 // compareJobs answers what differs between two jobs: their results as they are in the log, whatever else
 // the two have in common.
+// The cases of both are in memory. A job that still runs may be compared: Complete says that it
+// does.
 func (a *api) compareJobs(ctx context.Context, who caller, in CompareRequest) (Comparison, error) {
 	out := Comparison{Cases: []CaseDiff{}, Counts: map[string]int{}}
 	var cases [2]map[events.CaseName]events.CaseSum
@@ -167,6 +171,7 @@ func diffCases(before, after map[events.CaseName]events.CaseSum) (list []CaseDif
 			d.Change = string(events.Fix)
 		case was.Result != is.Result:
 			d.Change = "other"
+		// Of a measurement that was 0 every change is noticeable.
 		case d.Was != nil && math.Abs(*d.Is-*d.Was) > noticeable*math.Abs(*d.Was):
 			d.Change = "measurement"
 			same++
@@ -219,6 +224,8 @@ type CaseShift struct {
 
 // caseHistory answers with the runs of a case in the newest jobs that the caller may see. Jobs that ended by
 // the lab's fault are left out.
+// Without a name, type or metadata the newest jobs of all are looked at, whether they had the case
+// or not.
 func (a *api) caseHistory(ctx context.Context, who caller, in HistoryRequest) (CaseHistory, error) {
 	out := CaseHistory{Runs: []CaseRun{}}
 	switch {
@@ -296,6 +303,7 @@ func (a *api) listIssues(_ context.Context, _ caller, _ none) ([]events.KnownIss
 }
 
 // addIssue makes an issue known. Jobs that end from then on are looked at for it.
+// Jobs that have ended keep the judgement that they have: a judgement is a fact.
 func (a *api) addIssue(ctx context.Context, who caller, in events.KnownIssueAdded) (events.KnownIssueAdded, error) {
 	if err := checkIssue(in); err != nil {
 		return in, err
@@ -305,6 +313,7 @@ func (a *api) addIssue(ctx context.Context, who caller, in events.KnownIssueAdde
 		if err := allow(s, who, lab.Change, events.KnownIssues, ""); err != nil {
 			return nil, err
 		}
+		// Within decide: of two at once the one who loses the race gets the next number.
 		in.Issue = s.NextIssue()
 		return []events.Event{in}, nil
 	})

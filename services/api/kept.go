@@ -30,6 +30,8 @@ const (
 )
 
 // readsTables says of a verb that its answer follows from facts alone, or (true) from facts and results.
+// A verb that reads the clock, a stream's end or what the process remembers must not be in it: the
+// same question at the same standing has to have the same answer.
 func readsTables(verb string) (results, yes bool) {
 	switch verb {
 	case "jobs.find":
@@ -44,6 +46,7 @@ func readsTables(verb string) (results, yes bool) {
 type standing struct{ lab, results uint64 }
 
 // answers are those that are kept.
+// mu is never held while an answer is made.
 type answers struct {
 	mu      sync.Mutex
 	entries map[[sha256.Size]byte]keptAnswer
@@ -79,6 +82,9 @@ func newAnswers() *answers {
 
 // again returns an answer that is kept, or makes it and keeps it. The question is named by its verb and body; results says
 // whether they are in it.
+// A body that comes back is shared: nobody may change it. Errors are never kept. answer runs on the
+// goroutine of the first who asks and ends with that one's ctx, so those who wait then ask
+// themselves.
 func (a *api) again(ctx context.Context, who caller, verb string, body []byte, results bool, answer func() ([]byte, error)) ([]byte, error) {
 	var now standing
 	a.read(func(s *lab.State) { now.lab = s.Through() })
@@ -88,6 +94,8 @@ func (a *api) again(ctx context.Context, who caller, verb string, body []byte, r
 			return answer() // which says why
 		}
 	}
+	// Scopes narrow what a token's user may see, so they are part of who asks; the token itself is
+	// not, and two programs of one user share.
 	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %s", who.user, who.scopes, verb, body))
 	k := a.answers
 	k.mu.Lock()
@@ -107,6 +115,7 @@ func (a *api) again(ctx context.Context, who caller, verb string, body []byte, r
 			return nil, ctx.Err()
 		}
 	}
+	// It replaces one that is under way for an older standing; who waits for that still gets it.
 	m := &making{of: now, done: make(chan struct{}), err: context.Canceled} // where answer panics
 	k.making[key] = m
 	k.mu.Unlock()
@@ -132,6 +141,7 @@ func (k *answers) made(key [sha256.Size]byte, m *making) {
 
 // put keeps an answer. The oldest goes when there is no more room.
 func (k *answers) put(key [sha256.Size]byte, e keptAnswer) {
+	// A few large exports would push out what a hundred pages ask for.
 	if len(e.body) > keptLargest {
 		return
 	}
@@ -155,6 +165,8 @@ func (k *answers) put(key [sha256.Size]byte, e keptAnswer) {
 }
 
 // whole says that the tables are known to have all facts and results up to a standing.
+// It knows what was read by position, so whatever makes an answer has to have asked that:
+// tablesCatchUp, resultsCatchUp and learnPositions do.
 func (k *answers) whole(s standing) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -163,6 +175,7 @@ func (k *answers) whole(s standing) bool {
 
 // position returns how far the tables are with a stream. Where they are known to have as much as is wanted they are not
 // asked again: they only grow.
+// A question to the tables for each of a page's parts would cost as much as the part.
 func (a *api) position(ctx context.Context, name string, want uint64) (uint64, error) {
 	k := a.answers
 	k.mu.Lock()
@@ -183,6 +196,8 @@ func (a *api) position(ctx context.Context, name string, want uint64) (uint64, e
 }
 
 // answered is the answer to a verb, as JSON; that of the tables may have been kept.
+// Rights were checked by admit; what the verb shows to whom it decides itself, which is why answers
+// are kept for each user.
 func (a *api) answered(ctx context.Context, who caller, verb string, handle handler, body []byte) ([]byte, error) {
 	answer := func() ([]byte, error) {
 		out, err := handle(a, ctx, who, body)

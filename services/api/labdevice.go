@@ -11,6 +11,8 @@ import (
 )
 
 // device decides over a device of an import.
+// An error refuses the object, and nothing of it is recorded. Only settings that the source gave are
+// looked at: see [merge.setting].
 func (m *merge) device() error {
 	if err := checkName("device", m.o.Name, maxNameBytes); err != nil {
 		return err
@@ -50,6 +52,8 @@ func (m *merge) device() error {
 }
 
 // newDevice adds a device with all that the source knows of it.
+// There is nothing here to keep, so all is taken, in one order of facts: type and tags before the
+// device.
 func (m *merge) newDevice() error {
 	name := events.DeviceName(m.o.Name)
 	d := &lab.Device{Name: name}
@@ -142,6 +146,7 @@ func (m *merge) deviceWorker(d *lab.Device) error {
 	return nil
 }
 
+// Tags are compared as a whole list: who took one away here keeps the list as it is here.
 func (m *merge) deviceTags(d *lab.Device) {
 	var ours []string
 	for _, t := range d.Tags {
@@ -166,6 +171,8 @@ func (m *merge) deviceTags(d *lab.Device) {
 
 // deviceHealth decides over health and its reason. A reason alone that changed here is no news: each check
 // that a device passes gives it another.
+// The setting is the word, a line's end, and the reason. theirs that the last import took, and that
+// changed here since, stays as it is here: the boards hang here now.
 func (m *merge) deviceHealth(d *lab.Device) error {
 	theirs, given := m.left["health"]
 	ours := strings.TrimSuffix(string(d.Health)+"\n"+d.HealthReason, "\n")
@@ -187,6 +194,7 @@ func (m *merge) deviceHealth(d *lab.Device) error {
 }
 
 // deviceCheck decides over the last health check: the newer one counts, wherever it was.
+// Without it all devices of a lab that moves would be due for a check at once.
 func (m *merge) deviceCheck(d *lab.Device) error {
 	text, _ := m.given("last_check")
 	count, _ := m.given("jobs_since")

@@ -13,6 +13,7 @@ import (
 
 // LabImportRequest brings what another lab is configured as. An import may be repeated: what was changed
 // there since the last one is taken, what was changed here stays.
+// `strata import lava` makes it of what a LAVA server tells; see docs/move-from-lava.md.
 type LabImportRequest struct {
 	Source  string      `json:"source"`  // such as "lava"
 	Objects []LabObject `json:"objects"` // in any order; what is not among them stays as it is
@@ -77,6 +78,7 @@ type labImport struct {
 }
 
 // importLab takes objects in the order in which they need one another, each as a whole.
+// An error of the log leaves what came before recorded; the same request again goes on from there.
 func (a *api) importLab(ctx context.Context, who caller, in LabImportRequest) (LabImport, error) {
 	if in.Source == "" {
 		return LabImport{}, &Error{Code: Invalid, Field: "source", Message: "source is missing"}
@@ -115,6 +117,7 @@ func (m *labImport) isRefused(o LabObject) bool {
 const mostFacts = stream.MaxBatch - 10
 
 // takeAll decides over objects of one kind, as many at once as one append takes.
+// batch may be asked again, with a newer state, so all that it tells is gathered anew each time.
 func (m *labImport) takeAll(ctx context.Context, objects []LabObject) error {
 	for len(objects) > 0 {
 		var part LabImport
@@ -151,6 +154,8 @@ func (m *labImport) takeAll(ctx context.Context, objects []LabObject) error {
 }
 
 // take decides over one object.
+// What the last import took is a fact of its own (ObjectImported), with digests and not values:
+// secrets in a worker's files are not to stand in the log twice.
 func (m *labImport) take(s *lab.State, o LabObject, added map[events.Entity]bool) *merge {
 	g := &merge{in: m.in, by: m.who.user, o: o, s: s, added: added, left: maps.Clone(o.Settings), taken: map[string]string{}}
 	err := allow(s, m.who, lab.Administer, o.Kind, o.Name)
@@ -186,6 +191,7 @@ func (m *labImport) take(s *lab.State, o LabObject, added map[events.Entity]bool
 
 // checkConfigurations names the devices of the import that do not render or validate, and others that its
 // templates break. A dry run looks at what would be there.
+// The objects are taken all the same; the lab gives such devices no jobs until somebody mends them.
 func (m *labImport) checkConfigurations(before map[string]string) {
 	after := m.a.templates()
 	if m.in.DryRun {

@@ -19,6 +19,7 @@ import (
 
 // merge decides over one object of an import: it compares what the source says with what the lab has and
 // with what the last import took.
+// The rule is that of a three-way merge, setting by setting: base is the common ancestor.
 type merge struct {
 	in      LabImportRequest
 	by      events.UserName
@@ -47,6 +48,8 @@ func (m *merge) given(name string) (string, bool) {
 
 // setting returns the value that a setting is to have. ours is what it is here; empty is what it is where
 // nobody has said anything.
+// It must be asked once for each setting: what is left over at the end is refused as unknown. A text
+// that is theirs and ours alike counts as taken, so that a later change there comes over.
 func (m *merge) setting(name, ours, empty string) string {
 	theirs, given := m.given(name)
 	base := m.base[name]
@@ -69,6 +72,7 @@ func (m *merge) setting(name, ours, empty string) string {
 }
 
 // keep notes that a setting stays as it is here.
+// The old base stays: as long as here and there differ, each import tells it again.
 func (m *merge) keep(name, ours, theirs, base string) {
 	why := "changed here since the last import"
 	switch {
@@ -110,6 +114,7 @@ func (m *merge) truth(name string, ours bool) (bool, error) {
 }
 
 // names is setting for names in any order.
+// Both sides are put in order first: another order is no change.
 func (m *merge) names(name string, ours []string) []string {
 	if theirs, ok := m.left[name]; ok {
 		m.left[name] = joined(lines(theirs))
@@ -129,6 +134,8 @@ func joined(names []string) string {
 }
 
 // permissions decides over the permissions that groups have.
+// Groups and codenames are taken as they are: a group that is not here has no users, and so grants
+// nothing.
 func (m *merge) permissions(kind events.Kind, here []events.Permission) error {
 	var ours []string
 	for _, p := range here {
@@ -277,6 +284,8 @@ func checkText(text string) error {
 }
 
 // digest is what is kept of a value that an import took: enough to tell it from others.
+// Eight bytes of SHA-256: enough for equality of one setting's values, and too few to find a secret
+// by.
 func digest(value string) string {
 	sum := sha256.Sum256([]byte(value))
 	return hex.EncodeToString(sum[:8])

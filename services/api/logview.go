@@ -19,6 +19,8 @@ import (
 
 // LinesRequest asks for some lines of a job's log, wherever they stand: verb log.lines. A row is the number of a line
 // among those of the levels; all levels but "file" are meant where none is named.
+// The web's viewer asks it: it shows a window of a log of a million lines and never has all of it.
+// Row and Count are what a scroll bar needs, which counts only lines that are shown.
 type LinesRequest struct {
 	Job    events.JobID   `json:"job"`
 	Row    uint64         `json:"row,omitempty"`  // first row; not used with Line or End
@@ -90,13 +92,15 @@ type LogHits struct {
 
 // Limits of the log's questions.
 const (
-	maxLines      = 4000
-	defaultLines  = 500
+	maxLines     = 4000
+	defaultLines = 500
+	// Half of what the bus carries; an answer ends after the line that goes beyond it.
 	maxLinesBytes = 4 << 20
 	maxLogHits    = 100_000
-	strips        = 1000
-	hitsTogether  = 2000
-	bookPatience  = 1500 * time.Millisecond // that a question waits for lines that are still being read
+	// More than a screen has pixels: the marks beside the scroll bar are made of them.
+	strips       = 1000
+	hitsTogether = 2000
+	bookPatience = 1500 * time.Millisecond // that a question waits for lines that are still being read
 	// farAhead is how many lines a copy may lack for a question to wait for it: that many are copied in a moment.
 	farAhead = 50_000
 )
@@ -122,6 +126,8 @@ func (a *api) closeBooks() {
 }
 
 // readBook hands a job's output to its book.
+// The shelf calls it on a goroutine of its own, one for each log that is being copied, until the
+// log's end or ctx's.
 func (a *api) readBook(ctx context.Context, job events.JobID, from uint64, frame func(uint64, []byte) error) error {
 	return a.sendLog(ctx, LogRequest{Job: job, From: from, Follow: true}, func(m message) error {
 		first, err := strconv.ParseUint(m.header[events.HeaderFirstLine], 10, 64)
@@ -142,6 +148,8 @@ type extent struct {
 }
 
 // book opens the log of a job that the caller may see.
+// done must be called once the book is not used any more; it is nil with an error. k may be ahead of
+// the book, which is being copied. Rights are asked with each question, not once for a viewer.
 func (a *api) book(ctx context.Context, who caller, job events.JobID) (b *logbook.Book, k extent, done func(), err error) {
 	facts, err := a.jobFacts(ctx, job)
 	if err != nil {
@@ -174,6 +182,7 @@ func (a *api) book(ctx context.Context, who caller, job events.JobID) (b *logboo
 }
 
 // outputEnd returns how many lines a job has said, 0 where that cannot be told.
+// The last frame of the job's subject names its last line, so it costs one message.
 func (a *api) outputEnd(ctx context.Context, job events.JobID) uint64 {
 	s, err := a.log.JetStream().Stream(ctx, stream.Output)
 	if err != nil {
@@ -191,6 +200,7 @@ func (a *api) outputEnd(ctx context.Context, job events.JobID) uint64 {
 }
 
 // awaitBook waits until a book has what a question needs, but not for long.
+// What comes back may be less than was wanted: it is then what there is after [bookPatience].
 func awaitBook(ctx context.Context, b *logbook.Book, of logbook.Levels, enough func(logbook.State) bool) (logbook.State, error) {
 	late := time.NewTimer(bookPatience)
 	defer late.Stop()
@@ -219,6 +229,8 @@ func levelsAsked(names []events.Level) (logbook.Levels, error) {
 }
 
 // logLines answers with some lines of a log.
+// Of a log that is still being copied it answers the truth of this moment: Of and Done say so, and
+// the viewer asks again.
 func (a *api) logLines(ctx context.Context, who caller, in LinesRequest) (Lines, error) {
 	out := Lines{Job: in.Job, Records: json.RawMessage("[]")}
 	if in.Count == 0 {
@@ -272,6 +284,8 @@ func (a *api) logLines(ctx context.Context, who caller, in LinesRequest) (Lines,
 
 // linesAhead looks lines up where the job wrote them, which the copy of a long log has not reached. The answer says
 // Ahead where that could be done.
+// It is for the first question about a long log, which usually wants its end: copying a million
+// lines takes seconds.
 func (a *api) linesAhead(ctx context.Context, in LinesRequest, state logbook.State, k extent) (Lines, error) {
 	of := k.of
 	hidden := state.Lines - state.Rows // parts of files that lie before; those that come are not known
@@ -316,6 +330,8 @@ func newRecordList() *recordList {
 }
 
 // add writes a line with its number; nil is one that never came.
+// record is put in as the job wrote it, without being decoded: that is most of what such an answer
+// costs. What is no object of JSON counts as lost, or one bad line would spoil the whole array.
 func (l *recordList) add(line uint64, record []byte) {
 	if l.text.Len() > maxLinesBytes {
 		return
@@ -376,6 +392,8 @@ func (a *api) logOutline(ctx context.Context, who caller, in OutlineRequest) (Lo
 }
 
 // openLogSearch searches a log.
+// Hits come while it goes on, the first ones at once; the numbers of hits beyond the limit are exact
+// where no limit was asked for. [Invalid] names an expression that is none.
 func (a *api) openLogSearch(who caller, body []byte) (producer, error) {
 	in, err := decode[SearchLogRequest](body)
 	if err != nil {

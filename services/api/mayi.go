@@ -22,6 +22,7 @@ type Rights map[string][]lab.Verb
 const maxRights = 1000
 
 // tellRights answers with rights. A thing that the caller may not see has none, as one that there is not.
+// Only what is asked is in the answer, by the words of the question. Verbs are those of [lab.Verb].
 func (a *api) tellRights(_ context.Context, who caller, in RightsRequest) (Rights, error) {
 	if len(in.Of) > maxRights {
 		return nil, refuse(Invalid, "of names %d things, at most %d are allowed", len(in.Of), maxRights)
@@ -45,6 +46,7 @@ func (a *api) tellRights(_ context.Context, who caller, in RightsRequest) (Right
 	return out, nil
 }
 
+// A job may cost a question to the log; an error of that counts as no.
 func (a *api) mayDo(who caller, verb lab.Verb, kind events.Kind, id string) (may bool) {
 	if kind == events.Job && id != "" {
 		n, err := strconv.ParseUint(id, 10, 64)

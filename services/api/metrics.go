@@ -16,6 +16,8 @@ import (
 
 // Metrics tells Prometheus how the lab's jobs fare, from facts as they are recorded: those of before this
 // process began are not counted. It is a Collector: register it, and give it to [Run].
+// Labels are names of the lab's own types, devices and actions, so there are as many series as there
+// are of these.
 type Metrics struct {
 	wait, run, action *prometheus.HistogramVec
 	failures          *prometheus.CounterVec
@@ -52,6 +54,8 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 }
 
 // note counts what a fact did to a job.
+// j is the job after the fact, maybe just gone from the state. It is called under the lock that the
+// fold holds; nil metrics count nothing.
 func (m *Metrics) note(s *lab.State, r stream.Recorded, j *lab.Job) {
 	if m == nil || j == nil {
 		return
@@ -59,6 +63,7 @@ func (m *Metrics) note(s *lab.State, r stream.Recorded, j *lab.Job) {
 	kind := string(s.Resolve(j.DeviceType))
 	switch e := r.Event.(type) {
 	case events.JobStarted:
+		// Times are of two machines' clocks, which may disagree by a little.
 		m.wait.WithLabelValues(kind).Observe(max(0, e.At.Sub(j.SubmittedAt).Seconds()))
 	case events.JobFinished:
 		if j.Run != nil && !j.Run.StartedAt.IsZero() {
@@ -74,6 +79,8 @@ func (m *Metrics) note(s *lab.State, r stream.Recorded, j *lab.Job) {
 const mostActions = 300
 
 // countActions follows results from here on and counts how long actions took, until ctx ends.
+// It returns at once. Several processes that serve the api each count all: Prometheus tells them
+// apart by their instance.
 func (a *api) countActions(ctx context.Context, group *sync.WaitGroup) {
 	if a.metrics == nil {
 		return

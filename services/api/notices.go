@@ -37,6 +37,8 @@ const (
 )
 
 // listNotices answers with deliveries, by job and number.
+// Without a job it answers from the state, which forgets what was sent; of one job its facts tell
+// all.
 func (a *api) listNotices(ctx context.Context, who caller, in NoticesRequest) ([]Notice, error) {
 	if in.Job != 0 {
 		return a.noticesOf(ctx, who, in)
@@ -74,6 +76,7 @@ func (a *api) noticesOf(ctx context.Context, who caller, in NoticesRequest) ([]N
 }
 
 // tellNotices reads what became of a job's deliveries.
+// Attempts and answer are those since the last replay.
 func tellNotices(facts []stream.Recorded) []Notice {
 	list := []Notice{}
 	set := func(n int, state string, r stream.Recorded, attempts int, answer string) {
@@ -115,6 +118,8 @@ type ReplayAnswer struct {
 }
 
 // replayNotices has deliveries go out again.
+// services/notify reads the fact and sends anew, with the text that the job's facts give then.
+// Receivers may get a message twice: who replays what was sent wants that.
 func (a *api) replayNotices(ctx context.Context, who caller, in ReplayRequest) (ReplayAnswer, error) {
 	out := ReplayAnswer{Notices: []Notice{}}
 	if (in.Job == 0) != in.Dead {

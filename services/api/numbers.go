@@ -18,6 +18,8 @@ import (
 
 // named is a request with the job that it names by text, in "job" or as the entity "job/41.2", replaced
 // by that job's number. All else is left for the verb to judge.
+// Requests that name no job by text come back byte for byte. A field of that name at a deeper level
+// is not looked at.
 func (a *api) named(ctx context.Context, who caller, body []byte) ([]byte, error) {
 	if !bytes.Contains(body, []byte(`"job`)) {
 		return body, nil
@@ -47,6 +49,7 @@ func (a *api) named(ctx context.Context, who caller, body []byte) ([]byte, error
 
 // number returns the job that people call by a text: "42", "#42", or "41.2" for a part of a group.
 // That a group is there, and how many parts it has, is told to those who may see it.
+// Of a plain number it is not asked whether there is such a job: the verb says so, in its own words.
 func (a *api) number(ctx context.Context, who caller, text string) (events.JobID, error) {
 	first, nth, isPart := strings.Cut(strings.TrimPrefix(text, "#"), ".")
 	whole, err := strconv.ParseUint(first, 10, 64)
@@ -111,6 +114,8 @@ func parentOf(facts []stream.Recorded) events.JobID {
 }
 
 // groupOf shows the jobs of a group as facts up to a sequence tell; none for a job that is in no group.
+// Rights are those on the job that it was asked for: parts of a group are of one submission. It
+// reads the facts of each part.
 func (a *api) groupOf(ctx context.Context, facts []stream.Recorded, through uint64) ([]Part, error) {
 	parent := parentOf(facts)
 	if parent == 0 {

@@ -28,6 +28,7 @@ const keyBucket = "SUBMISSION_KEYS"
 const maxKey = 255
 
 // keyEntry is what is remembered of a key.
+// It is written before the definition is published and once more with the number: what lies between survives a crash.
 type keyEntry struct {
 	Digest string       `json:"digest"`        // SHA-256 of the definition
 	After  uint64       `json:"after"`         // last submission before the first try
@@ -37,6 +38,8 @@ type keyEntry struct {
 
 // SubmitOnce is [Inside.Submit] for a key of the caller's: however often it is sent within [KeyWindow], it is
 // one job. A key that was used for another definition is refused, with Field idempotency_key.
+// REST's POST jobs/ asks it for requests with the header Idempotency-Key. [Conflict] is a key of another definition,
+// [Invalid] one that is too long; where the broker does not answer it is [Away], and the same key may be sent again.
 func (i Inside) SubmitOnce(ctx context.Context, who Caller, definition []byte, key string) (events.JobID, error) {
 	if len(key) > maxKey {
 		return 0, &Error{Code: Invalid, Field: "idempotency_key", Message: fmt.Sprintf("Idempotency-Key has %d bytes, at most %d are allowed", len(key), maxKey)}
@@ -47,6 +50,7 @@ func (i Inside) SubmitOnce(ctx context.Context, who Caller, definition []byte, k
 	}
 	sum := sha256.Sum256(definition)
 	digest := hex.EncodeToString(sum[:])
+	// Keys of the bucket take few characters, and one user's keys are no other's: a name with a zero byte cannot be.
 	hashed := sha256.Sum256([]byte(string(who.User) + "\x00" + key))
 	name := hex.EncodeToString(hashed[:])
 	entry, err := i.keyed(ctx, bucket, name, digest)
@@ -60,6 +64,7 @@ func (i Inside) SubmitOnce(ctx context.Context, who Caller, definition []byte, k
 		return entry.Job, nil
 	}
 	id := "key-" + name
+	// Half of it leaves room for clocks that differ and a try that took long.
 	if i.a.now().Sub(entry.At) > stream.SubmissionWindow/2 {
 		// The bus may have forgotten the id of a try that broke off behind its back.
 		if entry.Job, err = i.published(ctx, who.User, entry.After, id); err != nil {
@@ -82,6 +87,7 @@ func (i Inside) SubmitOnce(ctx context.Context, who Caller, definition []byte, k
 }
 
 // keys opens the bucket, and makes it where it is missing.
+// It is made at the first use, so that labs whose clients send no keys have none.
 func (i Inside) keys(ctx context.Context) (jetstream.KeyValue, error) {
 	js := i.a.log.JetStream()
 	bucket, err := js.KeyValue(ctx, keyBucket)
@@ -122,6 +128,7 @@ func (i Inside) keyed(ctx context.Context, bucket jetstream.KeyValue, name, dige
 }
 
 // published looks for a submission by its message id; 0 is none.
+// It reads the submissions of the doors since the first try: at most a day of them, and only after a broken try.
 func (i Inside) published(ctx context.Context, user events.UserName, after uint64, id string) (events.JobID, error) {
 	found := events.JobID(0)
 	for _, name := range []events.UserName{events.DoorUser, user} { // the latter of a release before, within a day of an upgrade

@@ -39,6 +39,7 @@ const (
 )
 
 // hashPassword returns what a password is checked by, in the form that argon2's own tools write.
+// It takes some tens of ms of a core and 19 MiB, so it is called through [api.hash].
 func hashPassword(password string) string {
 	salt := make([]byte, 16)
 	rand.Read(salt) // never fails since Go 1.24
@@ -53,6 +54,7 @@ func argonHash(password string, salt []byte, memory, passes uint32, threads uint
 
 // checkPassword says whether a password is that of a hash, of this lab's kind or of Django's. A hash of
 // another kind is nobody's.
+// A hash with costs beyond reason is refused rather than paid for: an import may have brought it.
 func checkPassword(password, hash string) bool {
 	again := ""
 	switch parts := strings.Split(hash, "$"); {
@@ -95,6 +97,7 @@ func stale(hash string) bool {
 const nobodysHash = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ibw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 // hash does the slow work of f when it is its turn.
+// The error is ctx's: the caller has gone, or its time is over, while others were hashed.
 func (a *api) hash(ctx context.Context, f func()) error {
 	select {
 	case a.hashing <- struct{}{}:
@@ -107,6 +110,8 @@ func (a *api) hash(ctx context.Context, f func()) error {
 }
 
 // sealPassword returns the fact of a new password, none where none is asked for.
+// It is done before the state is looked at: record may ask several times, and hashing is slow. An
+// empty password is a fact without a hash, which takes the password away.
 func (a *api) sealPassword(ctx context.Context, who caller, in UserRequest) ([]events.Event, error) {
 	if in.Password == nil {
 		return nil, nil
@@ -125,6 +130,7 @@ func (a *api) sealPassword(ctx context.Context, who caller, in UserRequest) ([]e
 }
 
 // sealHash seals a hash for a user's account alone.
+// The place is part of what is sealed: moved to another account's fact it does not open.
 func (a *api) sealHash(user events.UserName, hash string) string {
 	return a.key.Seal(hash, access.Place(user, "password", ""))
 }
@@ -148,6 +154,7 @@ func (a *api) checkCurrent(ctx context.Context, who caller, in UserRequest) erro
 
 // tryPassword says whether a password is that of an account, as often as somebody may try. An account that is
 // not there, or has none, takes as long.
+// The error [Busy] says that too many were wrong; it comes before the password is looked at.
 func (a *api) tryPassword(ctx context.Context, user events.UserName, password, from string) (right bool, err error) {
 	if err := a.tries.allow(user, from, a.now()); err != nil {
 		return false, err

@@ -13,6 +13,7 @@ import (
 
 // addPast adds jobs that are over, from ClickHouse. Where that is away the answer says so and holds
 // what is current.
+// What goes wrong is told in Away, never as an error: the list of what is current stands.
 func (a *api) addPast(ctx context.Context, who caller, out *Jobs, in JobsRequest) {
 	if a.history.DB == nil {
 		out.Away = away(errNoHistory).Error()
@@ -67,6 +68,8 @@ const tablesLag = 2 * time.Second
 
 // tablesCatchUp waits until the tables have what the fold knew when it was asked. The fold forgets a
 // job that is over; a list made before the tables have it would deny a job that ended a moment ago.
+// Where they do not come that far within [tablesLag] the question is asked all the same, and answers
+// what they have.
 func (a *api) tablesCatchUp(ctx context.Context) {
 	var through uint64
 	a.read(func(s *lab.State) { through = s.Through() })

@@ -16,6 +16,8 @@ import (
 )
 
 // UserRequest names an account, with what is to change of it: what is nil stays as it is.
+// Who may change what: people their own names, mail, IRC and table length; superusers all; who has
+// LAVA's permissions on accounts what [UserRequest.ordinary] says.
 type UserRequest struct {
 	User        events.UserName `json:"user"`
 	Email       *string         `json:"email,omitempty"`
@@ -67,6 +69,7 @@ type Me struct {
 	ActingFor events.UserName    `json:"acting_for,omitempty"` // who acts as the user; "": the user does
 }
 
+// It answers everybody, and is how pages and `strata whoami` learn what to offer.
 func (a *api) whoami(_ context.Context, who caller, _ none) (me Me, err error) {
 	a.read(func(s *lab.State) {
 		me = Me{User: who.user, Superuser: who.superuser(s), Staff: s.Staff(who.user), Groups: s.GroupsOf(who.user), Scopes: who.scopes, From: who.from, ActingFor: who.behind}
@@ -74,6 +77,7 @@ func (a *api) whoami(_ context.Context, who caller, _ none) (me Me, err error) {
 	return me, nil
 }
 
+// No hash and no token leaves the service: that there are some is told.
 func viewUser(s *lab.State, u *lab.User) User {
 	v := User{User: u.User, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, Active: !u.Inactive, Staff: u.Staff,
 		Superuser: u.Superuser || s.Superuser(u.User), IRCHandle: u.IRCHandle, IRCServer: u.IRCServer, TableLength: u.TableLength, Identity: u.Identity,
@@ -88,6 +92,7 @@ func viewUser(s *lab.State, u *lab.User) User {
 
 // oversees refuses callers who may not look after others' accounts: superusers and staff may look, superusers
 // change.
+// A superuser's token that is not for administering is told so, and not that its user may not.
 func oversees(s *lab.State, who caller, change bool) error {
 	if who.superuser(s) || !change && s.Staff(who.user) {
 		return nil
@@ -98,6 +103,7 @@ func oversees(s *lab.State, who caller, change bool) error {
 	return refuse(Denied, "%s may not see to accounts: superusers may", who.user)
 }
 
+// Inactive accounts are in it with All alone.
 func (a *api) listUsers(_ context.Context, who caller, in UserRequest) (out []User, err error) {
 	out = []User{}
 	a.read(func(s *lab.State) {
@@ -128,6 +134,8 @@ func userOf(s *lab.State, who caller, name events.UserName) (User, error) {
 	u := s.User(name)
 	switch {
 	case u == nil && name == lab.Local:
+		// The administrator's credential is a file beside the lab's key, not an account, until it is
+		// given one.
 		return User{User: name, Active: true, Superuser: true, Staff: true}, nil
 	case u == nil:
 		return User{}, noUser(name)
@@ -156,6 +164,7 @@ func checkUser(name events.UserName) error {
 	}) {
 		return &Error{Code: Invalid, Field: "user", Message: fmt.Sprintf("user is %.40q; allowed are letters, digits and . _ @ + -", name)}
 	}
+	// As Django does: a name of look-alike letters must not pass for another's.
 	if norm.NFKC.String(string(name)) != string(name) {
 		return &Error{Code: Invalid, Field: "user", Message: fmt.Sprintf("user is %.40q, which has letters that look like others: write it as %.40q", name, norm.NFKC.String(string(name)))}
 	}
@@ -182,6 +191,8 @@ func unlikeOthers(s *lab.State, name events.UserName) error {
 	return nil
 }
 
+// The account has no token, and a password only if the request brings one. [Conflict] where the name
+// is taken.
 func (a *api) addUser(ctx context.Context, who caller, in UserRequest) (User, error) {
 	if err := checkUser(in.User); err != nil {
 		return User{}, err
@@ -220,6 +231,7 @@ func (a *api) userNow(name events.UserName, err error) (out User, _ error) {
 }
 
 // over returns an account as it is to be.
+// e is the account as it stands; the fact that comes back holds it whole. The lengths are Django's.
 func (in UserRequest) over(e events.UserConfigured, who caller) (events.UserConfigured, error) {
 	text := func(to *string, from *string) {
 		if from != nil {
@@ -284,6 +296,8 @@ func (in UserRequest) ownOnly() bool {
 	return in.Active == nil && in.Staff == nil && in.Superuser == nil && in.Identity == nil && in.Permissions == nil
 }
 
+// Without a change there is no fact. A new password ends all of the account's sessions but the
+// caller's.
 func (a *api) setUser(ctx context.Context, who caller, in UserRequest) (User, error) {
 	if err := a.checkCurrent(ctx, who, in); err != nil {
 		return User{}, err
@@ -293,6 +307,7 @@ func (a *api) setUser(ctx context.Context, who caller, in UserRequest) (User, er
 		return User{}, err
 	}
 	err = a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		// Who acts as a user changes nothing of the account: it would outlast the acting.
 		own := in.User == who.user && in.ownOnly() && who.can(s, lab.Change, events.Entity{Kind: events.User, ID: string(in.User)}) && !who.acting
 		if err := maySetUser(s, who, in, "auth.change_user"); err != nil && !own {
 			return nil, err
@@ -325,6 +340,7 @@ func (a *api) setUser(ctx context.Context, who caller, in UserRequest) (User, er
 	return a.userNow(in.User, err)
 }
 
+// By and Reason tell of the change, not of the account.
 func sameUser(a, b events.UserConfigured) bool {
 	same := slices.Equal(a.Permissions, b.Permissions)
 	a.Permissions, b.Permissions, a.By, b.By, a.Reason, b.Reason = nil, nil, "", "", "", ""
@@ -333,6 +349,8 @@ func sameUser(a, b events.UserConfigured) bool {
 		a.TableLength == b.TableLength && a.Identity == b.Identity
 }
 
+// Facts and jobs keep the name. A later account of the same name gets none of the old one's tokens,
+// and sees its jobs.
 func (a *api) removeUser(ctx context.Context, who caller, in UserRequest) (none, error) {
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		if err := maySetUser(s, who, in, "auth.change_user", "auth.delete_user"); err != nil { // LAVA asks for the first
@@ -371,6 +389,7 @@ func noGroup(name events.GroupName) error {
 	return refuse(NotFound, "there is no group %s: `strata groups` lists them", name)
 }
 
+// People see the groups that they are in, those who oversee accounts all.
 func (a *api) listGroups(_ context.Context, who caller, _ GroupRequest) (out []Group, err error) {
 	out = []Group{}
 	a.read(func(s *lab.State) {
@@ -384,6 +403,7 @@ func (a *api) listGroups(_ context.Context, who caller, _ GroupRequest) (out []G
 	return out, nil
 }
 
+// One that the caller may not see is [NotFound] like one that there is not.
 func (a *api) showGroup(_ context.Context, who caller, in GroupRequest) (out Group, err error) {
 	a.read(func(s *lab.State) {
 		g := s.UserGroup(in.Group)
@@ -414,6 +434,7 @@ func (a *api) changeGroup(ctx context.Context, who caller, in GroupRequest, by g
 	return out, err
 }
 
+// Either of the two permissions will do.
 func (a *api) addGroup(ctx context.Context, who caller, in GroupRequest) (Group, error) {
 	if err := checkName("group", string(in.Group), maxGroupBytes); err != nil {
 		return Group{}, err
@@ -447,6 +468,7 @@ func (a *api) setGroup(ctx context.Context, who caller, in GroupRequest) (Group,
 	})
 }
 
+// Who is in already stays in, and nothing is recorded.
 func (a *api) joinGroup(ctx context.Context, who caller, in GroupRequest) (Group, error) {
 	return a.changeGroup(ctx, who, in, groupRight{true, []string{"auth.change_user"}}, func(s *lab.State, g *lab.Group) ([]events.Event, error) {
 		switch {
@@ -454,6 +476,7 @@ func (a *api) joinGroup(ctx context.Context, who caller, in GroupRequest) (Group
 			return nil, noGroup(in.Group)
 		case s.User(in.User) == nil:
 			return nil, noUser(in.User)
+		// Or staff could give themselves what the group may do.
 		case len(g.Permissions) > 0 && !who.superuser(s):
 			return nil, refuse(Denied, "group %s has permissions on everything: superusers put people there", in.Group)
 		case slices.Contains(g.Users, in.User):
@@ -475,6 +498,8 @@ func (a *api) leaveGroup(ctx context.Context, who caller, in GroupRequest) (Grou
 	})
 }
 
+// Permissions that the group has on devices stay written there: they grant nothing, and keep others
+// out as before.
 func (a *api) removeGroup(ctx context.Context, who caller, in GroupRequest) (none, error) {
 	_, err := a.changeGroup(ctx, who, in, groupRight{permissions: []string{"auth.change_group", "auth.delete_group"}}, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
 		if g == nil {

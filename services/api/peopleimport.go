@@ -13,6 +13,8 @@ import (
 
 // PeopleImportRequest brings the accounts of another lab, with what proves who they are. It may be repeated: what
 // is new there comes; what was changed here stays, and is told, unless Force.
+// `strata import lava` makes it of what a LAVA server's database tells. Superusers alone may send
+// it.
 type PeopleImportRequest struct {
 	Groups  []ImportedGroup  `json:"groups,omitempty"`
 	Users   []ImportedUser   `json:"users,omitempty"`
@@ -63,6 +65,8 @@ type ImportedWorker struct {
 const minImported = 16
 
 // importPeople takes groups, then users, then workers. Each is taken whole or refused.
+// What is wrong with one of them stands in Refused. An error is of the log or of rights; to import
+// again goes on from there.
 func (a *api) importPeople(ctx context.Context, who caller, in PeopleImportRequest) (LabImport, error) {
 	if strings.TrimSpace(in.Reason) == "" {
 		in.Reason = "import"
@@ -79,6 +83,7 @@ func (a *api) importPeople(ctx context.Context, who caller, in PeopleImportReque
 		}
 	}
 	for _, u := range in.Users {
+		// Once, and not within decide: sealing makes another text each time.
 		hash := a.sealImported(u)
 		if err := m.take(ctx, a, events.User, string(u.User), func(s *lab.State, t *peopleTake) error { return t.user(s, a, u, hash) }); err != nil {
 			return m.out, err
@@ -130,6 +135,7 @@ type peopleTake struct {
 }
 
 // take decides over one thing and records it, in as many appends as it needs.
+// Somebody with a hundred tokens needs several appends; decide then sees the first ones as there.
 func (m *peopleImport) take(ctx context.Context, a *api, kind events.Kind, name string, decide func(*lab.State, *peopleTake) error) error {
 	var first *LabImport // what is told is what was to do at the start
 	for {
@@ -309,6 +315,7 @@ func (t *peopleTake) groups(s *lab.State, u *lab.User, in ImportedUser) {
 }
 
 // tokens takes those that are not here and were not taken back here.
+// A value is nobody's to see: it is told of by its name here and its description there.
 func (t *peopleTake) tokens(s *lab.State, a *api, u *lab.User, in ImportedUser) error {
 	for _, token := range in.Tokens {
 		id := access.TokenID(token.Value)
@@ -359,6 +366,7 @@ func (t *peopleTake) secrets(a *api, u *lab.User, in ImportedUser) error {
 	return nil
 }
 
+// A worker of LAVA goes on with the token that it has: only its server's address changes.
 func (t *peopleTake) worker(s *lab.State, in ImportedWorker) error {
 	if err := checkName("worker", t.name, maxNameBytes); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 // PermissionRequest is about what a group may do with one device, device type or worker, or what a user or
 // group may do with everything.
+// Names of permissions are LAVA's, such as submit_to_device, with or without their application.
 type PermissionRequest struct {
 	Kind       events.Kind      `json:"kind,omitempty"` // device, devicetype or worker; "": everything
 	Name       string           `json:"name,omitempty"` // of the device, type or worker
@@ -91,6 +92,7 @@ func grants(s *lab.State, who caller, kind events.Kind) error {
 	return refuse(Denied, "%s may not see to permissions on a %s: staff may, and who has change_%s on everything", who.user, kind, kind)
 }
 
+// Superusers and staff see it whole; what a device's own rows are, whoever sees the device sees.
 func (a *api) listPermissions(_ context.Context, who caller, in PermissionRequest) (out Permissions, err error) {
 	out.Rows = []PermissionRow{}
 	a.read(func(s *lab.State) {
@@ -137,6 +139,8 @@ func (a *api) revokePermission(ctx context.Context, who caller, in PermissionReq
 	return none{}, a.changePermission(ctx, who, in, false)
 }
 
+// What is so already is no fact. A group that has gone may be taken out of a thing's rows, not be
+// put there.
 func (a *api) changePermission(ctx context.Context, who caller, in PermissionRequest, give bool) error {
 	if in.Kind == "" {
 		return a.changeGlobal(ctx, who, in, give)
@@ -172,6 +176,7 @@ func (a *api) changePermission(ctx context.Context, who caller, in PermissionReq
 }
 
 // changeGlobal gives a user or a group a permission on everything, or takes it.
+// Superusers alone may: it is how one becomes as good as one of them.
 func (a *api) changeGlobal(ctx context.Context, who caller, in PermissionRequest, give bool) error {
 	list, err := checkPermissions([]string{in.Permission})
 	if err != nil {
@@ -222,6 +227,7 @@ type OpenRequest struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// It changes what everybody on the network sees, at once.
 func (a *api) openLab(ctx context.Context, who caller, in OpenRequest) (none, error) {
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		if err := oversees(s, who, true); err != nil {

@@ -30,6 +30,7 @@ type Standing struct {
 const maxSeconds events.Seconds = 10 * 366 * 24 * 3600
 
 // showPolicy answers with the policy that holds.
+// Anybody signed in may ask: how the queue is ordered, and who stands before whom, is fair only if it is seen.
 func (a *api) showPolicy(_ context.Context, _ caller, _ none) (Policy, error) {
 	var out Policy
 	now := a.now()
@@ -48,6 +49,7 @@ func (a *api) showPolicy(_ context.Context, _ caller, _ none) (Policy, error) {
 }
 
 // setPolicy replaces the policy.
+// The whole of it, also where another person has set one a moment ago: the last one holds, and the log has both.
 func (a *api) setPolicy(ctx context.Context, who caller, in events.SchedulingPolicySet) (Policy, error) {
 	if err := CheckPolicy(in); err != nil {
 		return Policy{}, err
@@ -66,11 +68,13 @@ func (a *api) setPolicy(ctx context.Context, who caller, in events.SchedulingPol
 }
 
 // CheckPolicy refuses a policy that no scheduler could follow, with an [*Error] that names the field.
+// The first fault is told. `strata simulate` asks it too, of policies that no lab has.
 func CheckPolicy(p events.SchedulingPolicySet) error {
 	c := checker{groups: map[events.GroupName]bool{}}
 	for i, g := range p.Groups {
 		at := fmt.Sprintf("groups[%d]", i)
 		c.name(at+".group", string(g.Group))
+		// A group's own list, its weight and its cap are three things: the words before the name keep them apart.
 		c.once(at+".group", "group "+string(g.Group))
 		c.groups[g.Group] = true
 		for _, u := range g.Users {
@@ -135,6 +139,7 @@ func (c *checker) name(field, name string) {
 	}
 }
 
+// Groups of the policy are its own, not those of accounts: one that it does not name has no users.
 func (c *checker) known(field string, g events.GroupName) {
 	if !c.groups[g] {
 		c.fail(field, "names group %q, whose users groups does not say", g)

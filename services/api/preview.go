@@ -19,6 +19,8 @@ type PreviewRequest struct {
 
 // previewDevice renders a text with the lab's templates and holds what comes of it to the schema of devices.
 // Nothing is recorded.
+// The form for dictionaries asks it for texts that are not saved yet. What the schema has against
+// the result is in Invalid; the error is for a text that does not render, with template and line.
 func (a *api) previewDevice(_ context.Context, who caller, in PreviewRequest) (Rendered, error) {
 	if len(in.Dictionary) > maxDictionaryBytes || len(in.Template) > maxDictionaryBytes {
 		return Rendered{}, refuse(Invalid, "at most %d bytes of dictionary and of template are allowed", maxDictionaryBytes)

@@ -148,6 +148,8 @@ func queryError(err error) error {
 }
 
 // saveQuery makes a query or changes one.
+// Errors: [Conflict] for a name that is taken, [Denied] for another's query, [NotFound] for a number
+// or a group that there is not, [Invalid] with the field or, for conditions, package query's reason.
 func (a *api) saveQuery(ctx context.Context, who caller, in QuerySave) (SavedQuery, error) {
 	var id events.QueryID
 	var warnings []string
@@ -193,6 +195,7 @@ func (in QuerySave) begin(s *lab.State, who caller) (events.QuerySaved, error) {
 	switch {
 	case err != nil:
 		return events.QuerySaved{}, err
+	// LAVA's words, which its forms show.
 	case q.Archived && in.Query == 0:
 		return events.QuerySaved{}, refuse(Conflict, "Query already exists but is archived: ~%s/%s; choose another name", q.Owner, q.Name)
 	case in.New:
@@ -262,6 +265,7 @@ func (in QuerySave) apply(e *events.QuerySaved) (warnings []string, err error) {
 	return warnings, nil
 }
 
+// Groups of saved queries are the policy's, not those of accounts.
 func hasGroup(s *lab.State, group events.GroupName) bool {
 	for _, g := range s.Policy().Groups {
 		if g.Group == group {
@@ -305,6 +309,8 @@ type QueryCopy struct {
 	As string `json:"as"` // its name
 }
 
+// Nobody's consent is needed: conditions are no secret. The rows are those that the copy's owner may
+// see.
 func (a *api) copyQuery(ctx context.Context, who caller, in QueryCopy) (SavedQuery, error) {
 	if err := checkQueryName("as", in.As); err != nil {
 		return SavedQuery{}, err
@@ -335,6 +341,7 @@ func (a *api) copyQuery(ctx context.Context, who caller, in QueryCopy) (SavedQue
 }
 
 // archiveQuery takes a query out of the lists. It goes on working for those who know its name.
+// Charts go on drawing it. There is no way back, and its name stays taken.
 func (a *api) archiveQuery(ctx context.Context, who caller, in QueryRef) (SavedQuery, error) {
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		q, err := in.mayQuery(s, who, lab.Change)
@@ -392,6 +399,7 @@ func (a *api) changeItem(ctx context.Context, who caller, in QueryItemRequest,
 				map[events.QueryEntity]string{events.JobQuery: "42", events.SuiteQuery: "42/0_smoke", events.CaseQuery: "42/812.3"}[q.Entity])}
 		}
 		for _, left := range q.Omitted {
+			// By its text: what ParseItem makes of a case lacks its suite.
 			if query.ItemID(left) == in.Item {
 				return change(q, left, true)
 			}

@@ -31,6 +31,7 @@ const (
 
 // openExport sends all rows of a query. Any user may export any query, published or not, as in LAVA:
 // its conditions are no secret, and the rows are those that the user may see.
+// Rows are written as they come; nothing but a piece of [chunkBytes] is held.
 func (a *api) openExport(who caller, body []byte) (producer, error) {
 	in, err := decode[QueryExport](body)
 	if err != nil {
@@ -152,6 +153,8 @@ func when(v *time.Time) any {
 }
 
 // exporter writes rows in one format.
+// It writes into a buffer of its own, which pass empties; so nothing can go wrong while a row is
+// written.
 type exporter struct {
 	out   bytes.Buffer
 	rows  int
@@ -218,6 +221,7 @@ func (e *exporter) csvRow(cells []cell) {
 	e.out.WriteString("\r\n")
 }
 
+// Times and truths as Python writes them: scripts that read LAVA's exports parse those.
 func csvText(value any) string {
 	switch v := value.(type) {
 	case nil:

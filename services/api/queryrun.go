@@ -70,6 +70,8 @@ type QueryCase struct {
 func (r QueryResult) Rows() int { return len(r.Jobs) + len(r.Suites) + len(r.Cases) }
 
 // parse returns the query, checked.
+// Warnings are of conditions that mean less than they seem to. The error's Field is package query's
+// reason.
 func (in QueryCustom) parse() (query.Query, []string, error) {
 	q, warnings, err := query.Query{Entity: in.Entity, Conditions: in.Conditions, Clauses: in.Clauses}.Check()
 	if err == nil && in.Address != "" {
@@ -85,6 +87,7 @@ func (in QueryCustom) parse() (query.Query, []string, error) {
 }
 
 // runCustom runs a query that is not saved.
+// Anybody may: the rows are those that the caller may see.
 func (a *api) runCustom(ctx context.Context, who caller, in QueryCustom) (QueryResult, error) {
 	q, warnings, err := in.parse()
 	if err != nil {
@@ -101,6 +104,8 @@ func (a *api) runCustom(ctx context.Context, who caller, in QueryCustom) (QueryR
 }
 
 // runQuery runs a saved query that is live, or shows what its refresh has kept.
+// [Conflict] is told of one that is not live and was never refreshed, [Denied] of one that is not
+// published to the caller.
 func (a *api) runQuery(ctx context.Context, who caller, in QueryRun) (QueryResult, error) {
 	r, err := a.runnable(who, in.QueryRef)
 	if err != nil {
@@ -125,6 +130,7 @@ const keptWithin = 15 * time.Second
 
 // keptRows waits until the tables have the rows that a refresh has kept. Without them the query would
 // seem to find nothing.
+// Of a query that is live there is nothing to wait for. Its error is [Away].
 func (a *api) keptRows(ctx context.Context, r runnable) error {
 	if r.saved.Live || a.history.DB == nil {
 		return nil
@@ -163,6 +169,7 @@ func (a *api) runnable(who caller, ref QueryRef) (r runnable, err error) {
 }
 
 // toRun takes what running a query needs out of the state.
+// What it returns is copied, so it may be used after the lock is given back.
 func toRun(s *lab.State, who caller, q *lab.Query) (runnable, error) {
 	if !q.Live && q.Refresh == nil {
 		return runnable{}, refuse(Conflict, "query ~%s/%s is not live, and its rows were never kept: refresh it (`strata query refresh`) or make it live", q.Owner, q.Name)
@@ -179,6 +186,8 @@ func (r runnable) statement(p query.Page) (query.Statement, error) {
 }
 
 // page runs a statement for one page and puts its rows into out.
+// It bounds rows by limit and mostBytes, whichever is reached first; More says that there is a next
+// page, which begins at Offset plus Rows.
 func (a *api) page(ctx context.Context, out QueryResult, limit, offset int, statement func(query.Page) (query.Statement, error)) (QueryResult, error) {
 	switch {
 	case limit < 0 || limit > mostRows:
@@ -268,6 +277,8 @@ func (a *api) resultsCatchUp(ctx context.Context) {
 
 // refreshQuery runs a query that is not live, for keeping. All rows are kept, whoever asks: which of
 // them a viewer sees is decided when they are shown.
+// Two at once: the second one is told [Conflict], and may ask again. The rows are facts of the log,
+// so a refresh is the same for everybody, on any host and after any rebuild of the tables.
 func (a *api) refreshQuery(ctx context.Context, who caller, in QueryRef) (SavedQuery, error) {
 	var q lab.Query
 	var err error
@@ -309,6 +320,8 @@ func (a *api) refreshQuery(ctx context.Context, who caller, in QueryRef) (SavedQ
 // withoutHidden returns a fact about a query or chart without the rows of jobs that the caller may not see, or that
 // are so old that the fold does not know whose they are: a refresh finds the rows for all. Of a worker it leaves out what
 // [api.showWorker] does, its files, and by what a token that it brought is known.
+// It is called with the state in hand, for each fact that a flow or an audit shows; the fact in the
+// log stays as it is.
 func withoutHidden(s *lab.State, who caller, e events.Event) events.Event {
 	hidden := func(item events.QueryItem) bool {
 		return !s.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: item.Job.String()})
@@ -355,6 +368,7 @@ func sameQuery(a, b events.QuerySaved) bool {
 }
 
 // keep finds the rows of a query, and how far the tables had read when it looked.
+// q is a copy: the fold may change its own meanwhile, which refreshQuery then notices.
 func (a *api) keep(ctx context.Context, q lab.Query) (events.QueryRefreshed, error) {
 	a.tablesCatchUp(ctx)
 	a.resultsCatchUp(ctx)
@@ -371,6 +385,7 @@ func (a *api) keep(ctx context.Context, q lab.Query) (events.QueryRefreshed, err
 	if err != nil {
 		return e, queryError(err)
 	}
+	// Some time has to be left to record what was found.
 	found, err := a.history.DB.SelectPage(ctx, q.Entity, s, projections.Bounds{Time: patience - 5*time.Second})
 	if err != nil {
 		return e, selectError(err)
@@ -380,6 +395,8 @@ func (a *api) keep(ctx context.Context, q lab.Query) (events.QueryRefreshed, err
 }
 
 // openRefreshAll refreshes every query that is not live, one after the other; it sends a message for each.
+// A fault of one is in its message and stops none of the others. `strata query refresh --all` may be
+// run by a timer.
 func (a *api) openRefreshAll(who caller, _ []byte) (producer, error) {
 	var err error
 	var refs []QueryRef

@@ -18,6 +18,8 @@ type SimilarRequest struct {
 
 // similarJobs answers with a query for jobs that have the same in the fields as the given one. Fields
 // that it has nothing in, false and 0 are left out; of a time the day is meant.
+// It is the page "similar jobs": the query is run, or saved, by who asks for it. [Invalid] names a
+// field in which jobs cannot be alike.
 func (a *api) similarJobs(ctx context.Context, who caller, in SimilarRequest) (QueryCustom, error) {
 	out := QueryCustom{Entity: events.JobQuery}
 	if len(in.Fields) == 0 {
@@ -83,6 +85,7 @@ func likeJob(c *events.QueryCondition, j Job) error {
 			c.Value = "True"
 		}
 	case "priority":
+		// Conditions have LAVA's words for these; Low is 0 there, which a job has that says nothing.
 		if c.Value = map[int]string{50: "Medium", 100: "High"}[j.Priority]; c.Value == "" && j.Priority != 0 {
 			c.Value = fmt.Sprint(j.Priority)
 		}

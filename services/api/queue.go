@@ -39,6 +39,8 @@ type Queued struct {
 }
 
 // listQueue answers with the best of the queue. It goes through the whole queue once.
+// The order is scheduling's own: [lab.Standings] ranks for both. Total counts the jobs that the
+// caller may see.
 func (a *api) listQueue(_ context.Context, who caller, in QueueRequest) (Queue, error) {
 	if in.Limit == 0 {
 		in.Limit = 50
@@ -66,6 +68,7 @@ func (a *api) listQueue(_ context.Context, who caller, in QueueRequest) (Queue, 
 }
 
 // best returns the first ranks of those that a request asks for, and counts all of them.
+// It keeps no more ranks than it returns, however many jobs wait.
 func best(s *lab.State, st *lab.Standings, who caller, in QueueRequest, total *int) []lab.Rank {
 	var top []lab.Rank
 	for j := range s.EachJob() {

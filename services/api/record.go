@@ -13,6 +13,9 @@ import (
 // record appends the facts that decide returns, and folds them at once, so that whoever asked sees
 // them. Decide is asked again with a newer state when somebody else was faster, for as long as the
 // caller waits; no facts, and no error, says that everything is as asked already.
+// decide is called under the lock for reading, maybe several times, with a state that may be newer each time: it must
+// not block and must forget what it found out before. Its facts are one append, all or nothing, of at most
+// [stream.MaxBatch]. Errors: decide's own as it is, [Conflict] where others kept being faster, ctx's, the broker's.
 func (a *api) record(ctx context.Context, who caller, decide func(s *lab.State) ([]events.Event, error)) error {
 	// Requests of one process take turns: they would only make one another decide again.
 	select {
@@ -32,6 +35,7 @@ func (a *api) record(ctx context.Context, who caller, decide func(s *lab.State) 
 			through = s.Through()
 			for _, e := range facts {
 				about := e.About()
+				// The log has the last word on entities that the fold has forgotten, such as jobs that are long over.
 				expected[about] = max(s.Seq(about), known[about])
 			}
 		})
@@ -42,10 +46,12 @@ func (a *api) record(ctx context.Context, who caller, decide func(s *lab.State) 
 		for i, e := range facts {
 			drafts[i] = stream.Draft{Event: e, Actor: who.user, From: who.from, Trace: who.trace}
 		}
+		// Outside of the lock: an append takes a millisecond and more, in which everybody else reads on.
 		recorded, err := a.log.Append(ctx, drafts, func(e events.Entity) uint64 { return expected[e] })
 		if err == nil {
 			a.mu.Lock()
 			for _, r := range recorded {
+				// It leaves Through as it is: facts of others may lie before this one, and who waits for a sequence waits for those.
 				c := a.state.Anticipate(r.Seq, r.Time, r.Event)
 				a.fresh.note(r, c)
 				a.told.note(r, c)
@@ -65,6 +71,7 @@ func (a *api) record(ctx context.Context, who caller, decide func(s *lab.State) 
 
 // reread finds out why an append was refused: facts that are on their way (it waits for them), an
 // entity whose facts have aged out, or one that left the state long ago.
+// It returns once it makes sense to decide again; that what was waited for has come is for the next append to say.
 func (a *api) reread(ctx context.Context, expected, known map[events.Entity]uint64, through uint64) error {
 	entities := make([]events.Entity, 0, len(expected))
 	for e := range expected {

@@ -34,6 +34,8 @@ type Removal struct {
 const mostRemoved = 10_000
 
 // removeJobs records that jobs are erased. The archive then erases texts and logs, the projector rows.
+// Jobs that somebody has pinned or made a favourite stay and are told in Kept. The oldest go first,
+// at most Limit of them; to ask again goes on with the next.
 func (a *api) removeJobs(ctx context.Context, who caller, in RemoveRequest) (Removal, error) {
 	out := Removal{Removed: []projections.Removable{}, DryRun: in.DryRun}
 	switch {
@@ -49,6 +51,7 @@ func (a *api) removeJobs(ctx context.Context, who caller, in RemoveRequest) (Rem
 	if in.Limit == 0 {
 		in.Limit = 1000
 	}
+	// Before the tables are asked: who may not is told nothing of what there is.
 	if err := a.mayRemove(who, in, nil); err != nil {
 		return out, err
 	}
@@ -84,6 +87,7 @@ func (a *api) removeJobs(ctx context.Context, who caller, in RemoveRequest) (Rem
 }
 
 // mayRemove refuses jobs that the caller may not change.
+// People remove their own jobs; others' superusers and who has LAVA's delete_testjob.
 func (a *api) mayRemove(who caller, in RemoveRequest, fit []projections.Removable) error {
 	all := false
 	a.read(func(s *lab.State) {
@@ -142,6 +146,7 @@ func (a *api) namedAreThere(ctx context.Context, in RemoveRequest, fit []project
 }
 
 // recordRemovals records a removal for each job, as many at once as a batch holds.
+// A removal is final for every reader, so facts of one batch need no condition but their order.
 func (a *api) recordRemovals(ctx context.Context, who caller, in RemoveRequest, jobs []projections.Removable) error {
 	for len(jobs) > 0 {
 		n := min(len(jobs), stream.MaxBatch)
@@ -185,6 +190,7 @@ func (a *api) favourJob(ctx context.Context, who caller, in KeepRequest) (none, 
 }
 
 // keepJob records such a fact of a job that is there.
+// What is kept is out of reach of the lab's rules of retention and of bulk removals.
 func (a *api) keepJob(ctx context.Context, who caller, in KeepRequest, verb lab.Verb, fact events.Event) error {
 	facts, err := a.jobFacts(ctx, in.Job)
 	if err != nil {

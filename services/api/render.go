@@ -23,6 +23,8 @@ type Rendered struct {
 }
 
 // renderDevice renders a device's dictionary with the lab's templates.
+// REST, XML-RPC and the page of a dictionary ask it. A device that the caller may not see is
+// [NotFound], as one that there is not.
 func (a *api) renderDevice(_ context.Context, who caller, in RenderRequest) (Rendered, error) {
 	var jobContext *yaml.Node
 	if in.Context != "" {

@@ -12,6 +12,7 @@ import (
 )
 
 // ReservationRequest sets devices aside, or ends a reservation.
+// Without names and a count it is of the type: devices that come later are set aside, too.
 type ReservationRequest struct {
 	Reservation events.ReservationID  `json:"reservation,omitempty"` // of end
 	Devices     []events.DeviceName   `json:"devices,omitempty"`     // of add: these, or
@@ -92,6 +93,8 @@ func viewReservation(s *lab.State, who caller, r *lab.Reservation, now time.Time
 
 // addReservation sets devices aside. Jobs that run on them go on to their end; none that would reach
 // into it starts from now on.
+// Who may change all of the devices may reserve them, for anybody. [Conflict] names the device and
+// the reservation that is in the way.
 func (a *api) addReservation(ctx context.Context, who caller, in ReservationRequest) (Reservation, error) {
 	now := a.now()
 	if in.From.IsZero() {
@@ -192,6 +195,7 @@ func toReserve(s *lab.State, who caller, in ReservationRequest, now time.Time) (
 
 // chosen takes as many of the devices as a request wants, of which nobody else has reserved any for
 // that time. Devices that are well come first, then those with the fewest tags.
+// Devices are chosen once, here: one that breaks later is not replaced by another.
 func chosen(s *lab.State, in ReservationRequest, devices []*lab.Device, now time.Time) (names []events.DeviceName, err error) {
 	slices.SortStableFunc(devices, func(a, b *lab.Device) int {
 		well := func(d *lab.Device) int {
@@ -259,6 +263,7 @@ func withTags(tags []events.TagName) string {
 }
 
 // endReservation ends one before its time: its holder may, and whoever may change its devices.
+// It ends at this moment, also one that has not begun. One that is over is [NotFound].
 func (a *api) endReservation(ctx context.Context, who caller, in ReservationRequest) (none, error) {
 	now := a.now()
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
@@ -275,6 +280,7 @@ func (a *api) endReservation(ctx context.Context, who caller, in ReservationRequ
 	})
 }
 
+// A reservation of a type is for who may change the type, whatever devices it has now.
 func mayChangeAll(s *lab.State, who caller, r *lab.Reservation) error {
 	if len(r.Devices) == 0 {
 		return allow(s, who, lab.Change, events.DeviceType, string(r.DeviceType))

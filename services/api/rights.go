@@ -16,6 +16,7 @@ import (
 )
 
 // allow returns an error where the caller may not do that to an object.
+// It is for things in the state; rights on a job that is over hang on its facts: see [api.mayJob]. The error is [Denied].
 func allow(s *lab.State, who caller, verb lab.Verb, kind events.Kind, id string) error {
 	switch {
 	case who.can(s, verb, events.Entity{Kind: kind, ID: id}):
@@ -33,11 +34,13 @@ func allow(s *lab.State, who caller, verb lab.Verb, kind events.Kind, id string)
 
 // mayJob returns an error where the caller may not do that to a job. Of one that the caller may not even see the
 // error is the same whatever was asked, and on the bus the same as of one that there is not.
+// It may read the log, so it must not be called with the state in hand.
 func (a *api) mayJob(who caller, verb lab.Verb, job events.JobID) error {
 	var rights lab.JobRights
 	known, all := false, false
 	a.read(func(s *lab.State) {
 		rights, known = s.JobRights(job)
+		// Superusers, and jobs in the state, are answered without a question to the broker.
 		all = who.can(s, verb, events.Entity{Kind: events.Job, ID: job.String()})
 	})
 	if all {
@@ -73,6 +76,7 @@ func (a *api) mayJob(who caller, verb lab.Verb, job events.JobID) error {
 // rightsOfOld returns what rights on a job hang on that the state does not know: it is long over, and its own facts
 // tell, or nobody has looked at its definition yet, which is then its submitter's alone.
 func (a *api) rightsOfOld(job events.JobID) (r lab.JobRights, known bool, err error) {
+	// Many who ask have no context at hand; the time bounds it.
 	ctx, cancel := context.WithTimeout(context.Background(), visibleWithin)
 	defer cancel()
 	facts, err := a.log.Load(ctx, events.Entity{Kind: events.Job, ID: job.String()})
@@ -87,6 +91,7 @@ func (a *api) rightsOfOld(job events.JobID) (r lab.JobRights, known bool, err er
 		}
 		return r, known, err
 	}
+	// A part's text has a number of its own and is nobody's job until submission says so.
 	s, err := a.log.Submission(ctx, uint64(job))
 	if errors.Is(err, stream.ErrNoSubmission) || err == nil && s.Parent != 0 {
 		return r, false, nil
@@ -95,6 +100,7 @@ func (a *api) rightsOfOld(job events.JobID) (r lab.JobRights, known bool, err er
 }
 
 // submitter returns who submitted a definition: what doors submit names the user in a header.
+// The header counts on the doors' own subject alone: anybody may write it on theirs.
 func submitter(s stream.Submission) events.UserName {
 	if user := s.Header.Get(events.HeaderUser); s.User == events.DoorUser && user != "" {
 		return events.UserName(user)
@@ -114,6 +120,7 @@ func rightsByFacts(facts []stream.Recorded) (r lab.JobRights, known bool) {
 			r, known = lab.JobRights{User: e.User}, true
 		case events.JobScheduled:
 			r.Device = e.Device
+		// The order came back without having begun: the device that it was on says nothing about the job.
 		case events.JobReturned:
 			r.Device = ""
 		}
@@ -123,6 +130,7 @@ func rightsByFacts(facts []stream.Recorded) (r lab.JobRights, known bool) {
 
 // checkName refuses names that could not stand in an address or a list. What is left is what LAVA lets
 // devices, device types and workers be called.
+// most is in bytes, as LAVA's columns are. field is the request's name of it, which the message begins with.
 func checkName(field, name string, most int) error {
 	wrong := ""
 	switch {

@@ -38,6 +38,8 @@ type SearchAnswer struct {
 const maxSearchSeconds = 20
 
 // searchLogs answers with lines that are found.
+// It stops after Seconds and says so in Stopped; Next of the answer goes on from there. [Invalid] is
+// an expression that cannot be searched for, [Away] tables that do not answer.
 func (a *api) searchLogs(ctx context.Context, who caller, in SearchRequest) (SearchAnswer, error) {
 	if a.history.DB == nil {
 		return SearchAnswer{}, away(errNoHistory)
@@ -69,6 +71,7 @@ func (a *api) searchLogs(ctx context.Context, who caller, in SearchRequest) (Sea
 }
 
 // sight says whose jobs the caller may see, as lab.Can would of each.
+// Every question to the tables that shows jobs takes it along.
 func (a *api) sight(who caller) (v projections.Viewer) {
 	a.read(func(s *lab.State) { v = who.sight(s) })
 	return v
@@ -82,6 +85,7 @@ type LogDiffRequest struct {
 }
 
 // diffLogs answers with the lines that the other log has not.
+// Rights are asked of the tables, which have both logs; a job that they do not have is [NotFound].
 func (a *api) diffLogs(ctx context.Context, who caller, in LogDiffRequest) (projections.LogDiff, error) {
 	none := projections.LogDiff{}
 	if a.history.DB == nil {

@@ -25,6 +25,8 @@ type Session struct {
 
 // Vouched is what somebody who knows a user says of it: the lab's own accounts, a directory, a provider of
 // identities.
+// A door for LDAP or OpenID Connect makes it; the lab's own passwords need no more of it than User
+// and Means.
 type Vouched struct {
 	User      events.UserName
 	Means     string // how the user proved who it is: "password", "ldap", "oidc ISSUER"
@@ -54,6 +56,8 @@ func (i Inside) SignIn(ctx context.Context, user events.UserName, password, from
 
 // Enter starts a session of a user whom somebody vouches for, and brings the account up to what that one says
 // of it. A caller must have made sure of every word.
+// Account, groups and session are one append. [ErrUnknownToken] is an account that is shut out, or
+// gone since; [Denied] and [Conflict] say in a sentence for the user why the account is not theirs.
 func (i Inside) Enter(ctx context.Context, v Vouched, from string) (Session, error) {
 	out := Session{User: v.User, Value: access.NewSecret(), Expires: i.a.now().Add(sessionLife).UTC().Truncate(time.Second)}
 	started := events.SessionStarted{User: v.User, Token: access.TokenID(out.Value), SHA256: access.Digest(out.Value),
@@ -73,6 +77,7 @@ func (i Inside) Enter(ctx context.Context, v Vouched, from string) (Session, err
 }
 
 // crowded ends the oldest sessions of a user who has too many.
+// Tokens are in the order in which they were issued.
 func crowded(s *lab.State, user events.UserName) (facts []events.Event) {
 	u := s.User(user)
 	if u == nil {
@@ -112,6 +117,7 @@ func (i Inside) SignOut(ctx context.Context, value, from string) error {
 }
 
 // Session returns whom a cookie stands for. Its error is [ErrUnknownToken].
+// A session has no scopes: a browser does all that its user may.
 func (i Inside) Session(value, from string) (Caller, error) {
 	var login lab.Login
 	known := false

@@ -13,12 +13,14 @@ import (
 
 // prove finds out who somebody is by name and password: an account with a password of its own by that, others
 // by the directory, where the lab has one.
+// Whatever is wrong, name or password, the error is [ErrUnknownToken], and it comes as late.
 func (a *api) prove(ctx context.Context, user events.UserName, password, from string) (Vouched, error) {
 	local, inactive := false, false
 	a.read(func(s *lab.State) {
 		u := s.User(user)
 		local, inactive = u != nil && u.Password != "", u != nil && u.Inactive
 	})
+	// A name that no account may have is not sent to the directory, whose syntax it might be.
 	if local || inactive || a.directory == nil || password == "" || len(password) > maxPassword || checkUser(user) != nil {
 		right, err := a.tryPassword(ctx, user, password, from)
 		if err == nil && !right {
@@ -42,6 +44,7 @@ func (a *api) prove(ctx context.Context, user events.UserName, password, from st
 }
 
 // vouchedFor returns what is to be recorded of an account before its user is let in.
+// It decides for the state at hand, within record: who was shut out meanwhile does not come in.
 func vouchedFor(s *lab.State, v Vouched) (facts []events.Event, err error) {
 	u := s.User(v.User)
 	if u != nil && u.Inactive {
@@ -69,6 +72,8 @@ func vouchedFor(s *lab.State, v Vouched) (facts []events.Event, err error) {
 		facts = append(facts, events.UserAdded{User: v.User, By: v.User})
 	case u.Identity == v.Identity:
 		was = u.UserConfigured
+	// One with a password of its own is somebody's already, whoever has the same name in a
+	// directory.
 	case u.Identity == "" && u.Password == "" && v.Adopt:
 		was = u.UserConfigured
 	default:
@@ -85,6 +90,7 @@ func vouchedFor(s *lab.State, v Vouched) (facts []events.Event, err error) {
 const maxVouched = 254
 
 // over returns an account with what its voucher says of it.
+// Texts that the account cannot have are left out: a sign-in must not fail by them.
 func (v Vouched) over(e events.UserConfigured) events.UserConfigured {
 	for _, f := range []struct {
 		to   *string
@@ -106,6 +112,7 @@ func (v Vouched) over(e events.UserConfigured) events.UserConfigured {
 
 // regroup returns how the user comes into the groups that the voucher names, and out of the others of those
 // that are the voucher's.
+// Groups that are not the voucher's stay as somebody here has set them.
 func (v Vouched) regroup(s *lab.State) (facts []events.Event) {
 	why := "signed in by " + v.Means
 	for _, g := range v.Managed {
@@ -125,6 +132,7 @@ func (v Vouched) regroup(s *lab.State) (facts []events.Event) {
 
 // TokenOf returns a token of the user who has that password: the first that is not limited, or a new one, as
 // LAVA's token/ does. Its errors are those of [Inside.SignIn].
+// It is REST v0.2's token/, by which lavacli and scripts get one for name and password.
 func (i Inside) TokenOf(ctx context.Context, user events.UserName, password, from string) (string, error) {
 	v, err := i.a.prove(ctx, user, password, from)
 	if err != nil {

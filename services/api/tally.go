@@ -37,6 +37,7 @@ const (
 func blockOf(id events.JobID) uint64 { return uint64(id) / blockJobs }
 
 // tally is how many jobs of each block meet a question. It does not change.
+// It is shared without a lock, so with makes another one.
 type tally struct {
 	made    time.Time         // when all blocks were counted
 	through uint64            // the fact that the tables had read up to, at least
@@ -75,6 +76,7 @@ func (t *tallies) get(key [sha256.Size]byte, now time.Time) *tally {
 }
 
 // put remembers a tally, unless another caller has come with a newer one.
+// Two callers may count at the same time; the one whose tables had read further is right.
 func (t *tallies) put(key [sha256.Size]byte, one *tally) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -101,6 +103,8 @@ func (t *tallies) touch(key [sha256.Size]byte) {
 }
 
 // told notes that a fact tells something of a job. The lock of the fold guards it.
+// For each block the sequence of the last fact about one of its jobs; a lab of ten million jobs has
+// 2,500 entries, so nothing is ever dropped.
 type told map[uint64]uint64
 
 // note notes a fact and the job that it changed or is about, if any.
@@ -125,6 +129,8 @@ func (t told) after(seq uint64) (blocks []uint64) {
 
 // stale returns the blocks that have to be counted again, in order: those of which facts have told since, and those
 // of jobs that are to be left out now.
+// since is told.after of the tally's own through, and may be changed. Jobs to be left out are
+// counted by the fold instead, so their blocks have to be counted without them.
 func (t *tally) stale(since []uint64, except []events.JobID) []uint64 {
 	for _, id := range except {
 		since = append(since, blockOf(id))
@@ -161,6 +167,8 @@ func (t *tally) count() (n uint64) {
 
 // narrow bounds a selection in order of numbers to the blocks in which its page lies, and returns how many rows that
 // page has. A selection in another order stays as it is, and ok is false.
+// rows is less than the limit on the last page; 0 with ok says that the page lies behind the last
+// job, and the tables need not be asked.
 func (t *tally) narrow(s *projections.JobSelection) (rows int, ok bool) {
 	descending := true
 	if len(s.Order) > 0 {
@@ -203,6 +211,7 @@ func blockRange(first, last uint64) (from, below events.JobID) {
 }
 
 // blocksOf are the blocks that a selection is bounded to.
+// Only of one that narrow has bounded: Below would else be 0.
 func blocksOf(s projections.JobSelection) (blocks []uint64) {
 	for b := blockOf(s.From); b <= blockOf(s.Below-1); b++ {
 		blocks = append(blocks, b)

@@ -63,6 +63,7 @@ func mayHaveTokens(s *lab.State, who caller, user events.UserName, change bool) 
 	return oversees(s, who, true)
 }
 
+// Tokens of programs, the oldest first; others are shown as long as they are worth something.
 func (a *api) listTokens(_ context.Context, who caller, in TokenRequest) (out []Token, err error) {
 	out = []Token{}
 	in.User = cmp.Or(in.User, who.user)
@@ -92,6 +93,8 @@ const (
 	maxActing      = 20  // with which one superuser acts as others at the same time
 )
 
+// A token of a token is never for more than that one. Users have at most maxTokens, [Conflict]
+// beyond.
 func (a *api) issueToken(ctx context.Context, who caller, in TokenRequest) (Token, error) {
 	in.User = cmp.Or(in.User, who.user)
 	if err := a.checkToken(in); err != nil {
@@ -138,6 +141,8 @@ func wide(held []events.Scope, scope events.Scope) bool {
 }
 
 // token returns the fact of a token with that value.
+// The value is sealed beside its digest, because LAVA shows users their tokens and jobs' callbacks
+// name them; see [access.Key.Seal].
 func (a *api) token(in TokenRequest, value string, who caller) events.TokenIssued {
 	id := access.TokenID(value)
 	return events.TokenIssued{User: in.User, Token: id, SHA256: access.Digest(value), Description: in.Description, Scopes: in.Scopes,
@@ -183,6 +188,7 @@ func programs(u *lab.User) (n int) {
 	return n
 }
 
+// A value may be given so that a lab that moves keeps its tokens; a short one could be guessed.
 func (a *api) checkToken(in TokenRequest) error {
 	if len(in.Description) > maxDescription {
 		return &Error{Code: Invalid, Field: "description", Message: fmt.Sprintf("description has %d bytes, allowed are %d", len(in.Description), maxDescription)}
@@ -228,6 +234,7 @@ func (a *api) describeToken(ctx context.Context, who caller, in TokenRequest) (n
 	})
 }
 
+// From the fact on it is worth nothing, at every door; streams that are open with it are cut.
 func (a *api) revokeToken(ctx context.Context, who caller, in TokenRequest) (none, error) {
 	return none{}, a.ofToken(ctx, who, in, func(t *lab.Token) []events.Event {
 		return []events.Event{events.TokenRevoked{User: t.User, Token: t.Token, By: who.user, Reason: in.Reason}}
@@ -253,6 +260,7 @@ func (a *api) actAs(ctx context.Context, who caller, in ActRequest) (Token, erro
 	value := access.NewSecret()
 	e := a.token(TokenRequest{User: in.User, Description: "acting", Reason: in.Reason,
 		Expires: a.now().Add(time.Duration(cmp.Or(in.Minutes, 30)) * time.Minute)}, value, who)
+	// Nobody needs its value again: it is not to be told from the log by whoever has the key.
 	e.ActingFor, e.Sealed = who.user, ""
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		if err := oversees(s, who, true); err != nil {
@@ -294,6 +302,7 @@ func checkRemote(in RemoteToken) error {
 }
 
 // listRemote shows users their own secrets: what reads them has written them there, and LAVA shows them too.
+// The error is of a key that does not open them: the lab was moved without it.
 func (a *api) listRemote(_ context.Context, who caller, _ none) (out []RemoteToken, err error) {
 	out = []RemoteToken{}
 	if who.acting {
@@ -315,6 +324,7 @@ func (a *api) listRemote(_ context.Context, who caller, _ none) (out []RemoteTok
 	return out, err
 }
 
+// A name that is there gets the new value; jobs that wait already will use it.
 func (a *api) setRemote(ctx context.Context, who caller, in RemoteToken) (none, error) {
 	if err := checkRemote(in); err != nil {
 		return none{}, err
@@ -345,6 +355,7 @@ func (a *api) removeRemote(ctx context.Context, who caller, in RemoteToken) (non
 
 // used records that a token came, once an hour. Nobody waits for it, and one that is lost
 // in a race is told by the next.
+// It costs a look at the state for each request, and a fact an hour for each token that is in use.
 func (a *api) used(l lab.Login, from string) {
 	stale := false
 	now := a.now()
@@ -368,6 +379,8 @@ type use struct {
 }
 
 // recordUses writes uses down until ctx ends.
+// It runs on one goroutine from Ready to the end. A process that ends loses what waits: at most 64
+// uses.
 func (a *api) recordUses(ctx context.Context) {
 	for {
 		select {

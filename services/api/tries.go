@@ -50,6 +50,7 @@ func (*tries) keys(user events.UserName, from string) map[string]int {
 
 // allow counts a try, or refuses it. It counts before the password is looked at, so that a hundred at once are
 // a hundred.
+// The error is [Busy] and says when to come again; a refused try counts for nothing.
 func (t *tries) allow(user events.UserName, from string, now time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,6 +75,7 @@ func (t *tries) allow(user events.UserName, from string, now time.Time) error {
 }
 
 // drop forgets what is over; where that is not enough, everything: memory is not an attacker's to fill.
+// What is lost are counts of attackers, who begin again, beside 100,000 other names or addresses.
 func (t *tries) drop(now time.Time) {
 	for key, c := range t.counts {
 		if now.Sub(c.since) >= tryWindow {

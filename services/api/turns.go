@@ -6,14 +6,16 @@ import "sync"
 // tokens they come with, hold a quarter of the places at most: three callers with slow questions leave room for all
 // others, and where more than that ask slowly, places go round.
 const (
-	atOnce       = 64
-	atOnceOf     = atOnce / 4 // of one caller
-	waitingOf    = 1024       // of one caller, in number,
-	waitingBytes = 16 << 20   // and in bytes
-	waitingAll   = 128 << 20  // of all callers, in bytes
+	atOnce   = 64
+	atOnceOf = atOnce / 4 // of one caller
+	// What is beyond these is refused with [Busy], at once: a client that waits longer than its patience has given up anyhow.
+	waitingOf    = 1024      // of one caller, in number,
+	waitingBytes = 16 << 20  // and in bytes
+	waitingAll   = 128 << 20 // of all callers, in bytes
 )
 
 // turns gives callers their turns. No caller waits for another's requests while places are free.
+// Callers are forgotten when nothing of theirs runs or waits, so it grows with requests and not with names.
 type turns struct {
 	mu      sync.Mutex
 	busy    int               // places that are taken
@@ -40,6 +42,7 @@ func newTurns() *turns { return &turns{callers: map[string]*asked{}} }
 
 // take has begin called when it is the caller's turn, at once or by who ends; begin must not block. It reports false
 // where too much of the caller's waits already, and calls nothing then. What has begun ends with [turns.end].
+// bytes is the size of the request as it came, which is what a waiting one holds of memory.
 func (t *turns) take(caller string, bytes int, begin func()) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -66,6 +69,7 @@ func (t *turns) take(caller string, bytes int, begin func()) bool {
 }
 
 // line puts a caller into the queue, where something waits that may begin.
+// A caller with all its places taken stays out of the queue until one of them ends, or it would be skipped there each time.
 func (t *turns) line(caller string, l *asked) {
 	if !l.queued && len(l.waiting) > 0 && l.running < atOnceOf {
 		l.queued = true

@@ -12,6 +12,8 @@ type producer func(ctx context.Context, emit func(message) error) error
 type opener func(a *api, who caller, body []byte) (producer, error)
 
 // verbs is what can be asked for one answer.
+// It is a function and no variable, since nobody may change it. Clients of other releases ask by these names: one that
+// is there stays.
 func verbs() map[string]handler {
 	return map[string]handler{
 		"status": verb((*api).status),
@@ -161,6 +163,7 @@ func verbs() map[string]handler {
 }
 
 // flows is what can be asked for many messages.
+// An opener refuses what it can before the flow opens; what needs the log or tables is refused from within it.
 func flows() map[string]opener {
 	return map[string]opener{
 		"jobs.log":      (*api).openLog,
@@ -180,6 +183,7 @@ func flows() map[string]opener {
 }
 
 // verb fits a method with its own request and answer to a handler.
+// Unknown fields are refused here, for all verbs alike: see decode.
 func verb[In, Out any](f func(*api, context.Context, caller, In) (Out, error)) handler {
 	return func(a *api, ctx context.Context, who caller, body []byte) (any, error) {
 		in, err := decode[In](body)

@@ -19,6 +19,8 @@ type Verdict struct {
 }
 
 // Verdict waits until submission has looked at a definition, or ctx ends, and says what came of it.
+// Not decided is no error: submission was slow, or is not running. Rights are not looked at: its
+// callers have just published the definition.
 func (i Inside) Verdict(ctx context.Context, job events.JobID) (Verdict, error) {
 	about := events.Entity{Kind: events.Job, ID: job.String()}
 	patient := ctx // the caller's patience is for the wait

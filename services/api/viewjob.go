@@ -9,6 +9,8 @@ import (
 )
 
 // viewJob shows a job of the state.
+// Names and times are copied, but Tags are the state's own: what it returns is encoded, never
+// changed.
 func viewJob(j *lab.Job) Job {
 	v := Job{
 		Job: j.ID, Display: j.Display, State: j.State.String(), Health: j.Health(), User: j.User, Name: j.Name,
@@ -36,6 +38,8 @@ func viewJob(j *lab.Job) Job {
 
 // viewFacts shows a job by its own facts, all of them, and reports whether there are any that say
 // what it is. What a fact makes of the job is the shared fold's to say.
+// facts are those of one job, in order. False is a definition without a verdict, or a group's own
+// number whose facts say only that it was split.
 func viewFacts(facts []stream.Recorded) (Job, bool) {
 	var j lab.Job
 	var v Job

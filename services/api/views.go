@@ -7,6 +7,8 @@ import (
 )
 
 // Job is what the api tells of one job.
+// REST v1, the CLI's --json and the web read it by these names; REST v0.2 and XML-RPC make LAVA's of them. Times are UTC.
+// A field that the source of an answer does not know (a list knows less than jobs.show) is left out.
 type Job struct {
 	Job         events.JobID          `json:"job"`
 	Display     string                `json:"display"`          // "42", or "40.1" of a multinode job
@@ -92,6 +94,7 @@ type JobRequest struct {
 }
 
 // JobsRequest asks for a list of jobs, newest first.
+// Device and Whole are the lab's own; LAVA's filters go by [FindJobs].
 type JobsRequest struct {
 	All    bool            `json:"all,omitempty"`  // those that are over too, from ClickHouse
 	User   events.UserName `json:"user,omitempty"` // of this user only
@@ -140,6 +143,7 @@ type Results struct {
 }
 
 // EventsRequest opens the facts of the lab, or of one entity of it.
+// Facts come in order of their sequences, each once; those that the caller may not see are missing without a sign.
 type EventsRequest struct {
 	Entity string `json:"entity,omitempty"` // such as "job/42" or "device/qemu01"; empty: all of them
 	From   uint64 `json:"from,omitempty"`   // first sequence of LAB; 0: the last hundred
@@ -162,6 +166,7 @@ type Fact struct {
 }
 
 // Device is what the api tells of a device.
+// Whoever may see the device sees all of it; of what holds it, what [api.seenJob] shows.
 type Device struct {
 	Device       events.DeviceName     `json:"device"`
 	DeviceType   events.DeviceTypeName `json:"device_type"`
@@ -201,6 +206,7 @@ type DeviceRequest struct {
 }
 
 // DeviceType is what the api tells of a device type, and what its configuration sets.
+// The health_frequency counts hours or jobs, as the denominator says; 0 of a request means 24.
 type DeviceType struct {
 	DeviceType        events.DeviceTypeName `json:"device_type"`
 	Description       string                `json:"description,omitempty"`
@@ -240,9 +246,10 @@ type Worker struct {
 	DeviceNames []events.DeviceName `json:"device_names,omitempty"`
 	Jobs        []events.JobID      `json:"jobs,omitempty"`
 	JobDisplays []string            `json:"job_displays,omitempty"` // the same as people call them
-	Dispatcher  string              `json:"dispatcher,omitempty"`
-	Env         string              `json:"env,omitempty"`
-	EnvDUT      string              `json:"env_dut,omitempty"`
+	// Its files go only to those who may change the worker: they may hold secrets of the lab.
+	Dispatcher string `json:"dispatcher,omitempty"`
+	Env        string `json:"env,omitempty"`
+	EnvDUT     string `json:"env_dut,omitempty"`
 }
 
 // WorkerRequest names a worker, and says what is wanted of it.
@@ -275,6 +282,7 @@ type SQLRequest struct {
 }
 
 // Status answers the question how the lab is.
+// Who has no name is told version and time alone: that the lab lives.
 type Status struct {
 	Version  string    `json:"version"`
 	Time     time.Time `json:"time"`

@@ -11,6 +11,8 @@ import (
 )
 
 // Why is why a job waits: what was found, and the same in sentences.
+// The Explanation is for programs and may be acted upon; the sentences are for people and may
+// change.
 type Why struct {
 	lab.Explanation
 	Summary  string       `json:"summary"`           // one sentence
@@ -21,6 +23,8 @@ type Why struct {
 }
 
 // whyJob says why a job waits.
+// It answers for any job that the caller may see: of one that does not wait, in Over, what became of
+// it.
 func (a *api) whyJob(ctx context.Context, who caller, in JobRequest) (Why, error) {
 	if err := a.mayJob(who, lab.View, in.Job); err != nil {
 		return Why{}, err
@@ -80,6 +84,7 @@ func why(s *lab.State, id events.JobID, now time.Time) string {
 }
 
 // summary counts the candidates by what stands between.
+// It ends without a full stop, as it stands in tables; numbers add up to the devices that fit.
 func summary(s *lab.State, e lab.Explanation) string {
 	if e.Leaving {
 		return "it is being withdrawn from the queue"
@@ -184,6 +189,7 @@ func kind(o lab.Obstacle) string {
 }
 
 // obstacle says of one device why it is not the job's.
+// A new obstacle of the fold shows by its name until it is given words here.
 func obstacle(s *lab.State, c lab.Candidate) string {
 	because := func(text, reason string) string {
 		if reason == "" {

@@ -14,6 +14,8 @@ import (
 const maxWorkerFileBytes = 256 << 10
 
 // checkWorkerFiles refuses files that no job could use. A nil file is left as it is, an empty one is none.
+// The error names file, line and value. Files that were imported are not held to it: they have
+// served.
 func (in WorkerRequest) checkWorkerFiles() error {
 	for _, f := range []struct {
 		field, file string

@@ -11,6 +11,7 @@ import (
 )
 
 // listWorkers answers with all workers, by name.
+// Devices and Running count the devices that the caller may see.
 func (a *api) listWorkers(_ context.Context, who caller, _ none) ([]Worker, error) {
 	out := []Worker{}
 	a.read(func(s *lab.State) {
@@ -77,6 +78,7 @@ func viewWorker(w *lab.Worker) Worker {
 
 // registerWorker puts a worker into the lab and answers with its token. Asking for one that is
 // there already answers with its token again, so that a machine may register at every start.
+// The right to add workers is not enough for the token of one that is there: that is [Denied] then.
 func (a *api) registerWorker(ctx context.Context, who caller, in WorkerRequest) (Worker, error) {
 	if err := checkName("worker", string(in.Worker), maxNameBytes); err != nil {
 		return Worker{}, err
@@ -147,6 +149,7 @@ func (a *api) withToken(ctx context.Context, who caller, in WorkerRequest) (Work
 }
 
 // configureWorker changes the settings that the request names and leaves the others.
+// Jobs that run keep the files of their order; the next ones have the new.
 func (a *api) configureWorker(ctx context.Context, who caller, in WorkerRequest) (Worker, error) {
 	if in.JobLimit != nil && *in.JobLimit < 0 {
 		return Worker{}, &Error{Code: Invalid, Field: "job_limit", Message: "job_limit must be 0 (none) or more"}
@@ -176,6 +179,7 @@ func (a *api) configureWorker(ctx context.Context, who caller, in WorkerRequest)
 
 // setWorkerHealth records what a person wants of a worker. One that is retired takes its devices along, and
 // the jobs of those are canceled.
+// Retiring may take several appends: the health is in the first, so that no new job comes between.
 func (a *api) setWorkerHealth(ctx context.Context, who caller, in WorkerRequest) (Worker, error) {
 	in.Health = spelled(in.Health, events.WorkerActive, events.WorkerMaintenance, events.WorkerRetired)
 	switch in.Health {
@@ -210,6 +214,7 @@ func (a *api) setWorkerHealth(ctx context.Context, who caller, in WorkerRequest)
 
 // inBatches records what decide wants of a worker, in as many batches as it takes: decide is asked again
 // after each that was full. done is called after each.
+// decide must leave out what it finds recorded, or it is asked for ever.
 func (a *api) inBatches(ctx context.Context, who caller, name events.WorkerName,
 	decide func(s *lab.State, w *lab.Worker) ([]events.Event, error), done func()) error {
 	for more := true; more; done() {
@@ -334,6 +339,7 @@ func theWorker(s *lab.State, who caller, name events.WorkerName) (*lab.Worker, e
 }
 
 // set gives a setting its new value, if there is one.
+// Requests have nil for what stays as it is; an empty value is one.
 func set[T any](to *T, value *T) {
 	if value != nil {
 		*to = *value
@@ -349,6 +355,7 @@ func deref[T any](p *T) (v T) {
 }
 
 // WorkerBrings says that a token is the one that a worker of LAVA had before it came to this lab.
+// LAVA's worker interface (services/api/lavaworker) asks it for workers that were imported.
 func (i Inside) WorkerBrings(name events.WorkerName, token string) (yes bool) {
 	i.a.read(func(s *lab.State) { yes = s.Worker(name).Brings(access.Digest(token)) })
 	return yes

@@ -23,6 +23,7 @@ type guard struct {
 }
 
 // newGuard reads the configuration.
+// Its errors name the key of the configuration and what could stand there.
 func newGuard(allow, hosts []string) (guard, error) {
 	g := guard{}
 	for _, text := range allow {
@@ -70,6 +71,7 @@ var special = []netip.Prefix{
 
 // address returns an error for one that deliveries may not go to.
 func (g guard) address(a netip.Addr) error {
+	// An IPv4 address in IPv6's clothes is judged as what it is.
 	a = a.Unmap().WithZone("")
 	within := func(p netip.Prefix) bool { return p.Contains(a) }
 	if slices.ContainsFunc(g.allow, within) {
@@ -109,6 +111,7 @@ func (g guard) dial(ctx context.Context, network, address string) (net.Conn, err
 }
 
 // bound ends what goes over a connection with ctx.
+// After it every read and write fails once ctx ends, also those that wait already.
 func bound(ctx context.Context, conn net.Conn) {
 	if at, ok := ctx.Deadline(); ok {
 		_ = conn.SetDeadline(at)

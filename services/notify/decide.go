@@ -28,12 +28,16 @@ var held = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // decide says whether a moment of a job is to be told of, by its facts and those of its last attempt, which may be
 // the job itself. It reads no clock and no network.
+// It may be asked about one moment any number of times, with more facts each time; only a plan ends
+// that.
 func decide(m moment, n *job.Notify, first, last story, now time.Time) verdict {
+	// A further attempt is told of by the first one's moment.
 	if n == nil || first.job.Attempt != nil {
 		return verdict{}
 	}
 	yes := verdict{plan: true, ask: n.Dependency != "" && n.Status != "all"}
 	if m.Kind == events.MomentRunning {
+		// A comparison with the job before is known only at the end.
 		if n.Status != "running" && n.Status != "all" || n.Type != "" {
 			return verdict{}
 		}
@@ -60,6 +64,7 @@ func decide(m moment, n *job.Notify, first, last story, now time.Time) verdict {
 		return verdict{wait: until}
 	}
 	if n.Type != "" {
+		// The judgement follows the output; without one in time the health alone is compared.
 		if last.judged == nil && !last.silent() && now.Before(until) {
 			return verdict{wait: until}
 		}
@@ -112,6 +117,8 @@ type addresses struct {
 }
 
 // receivers lists whom a definition wants told. Numbers begin after those given already.
+// Each has its number within the job for ever: it is part of what receivers tell doubles by. The
+// list is never empty: where nobody is named the submitter gets a mail.
 func receivers(n *job.Notify, submitter events.UserName, a addresses, given int) []events.Delivery {
 	var list []events.Delivery
 	add := func(kind events.DeliveryKind, entry int, to string) {

@@ -55,6 +55,8 @@ func (p *pending) find(told []stream.Recorded) bool {
 }
 
 // deliver starts an attempt at each delivery that may go.
+// It never waits. Attempts run on goroutines of their own, at most atOnce for each destination, and
+// leave what came of them in ended.
 func (s *service) deliver(now time.Time) {
 	for {
 		list := s.queues.take(now)
@@ -83,6 +85,8 @@ func (s *service) deliver(now time.Time) {
 }
 
 // settle records what became of attempts, or has them made again.
+// An error is of the log: what could not be recorded stays in unrecorded and is tried with the next
+// look.
 func (s *service) settle(ctx context.Context, now time.Time) error {
 	s.ended.Lock()
 	list := s.ended.list
@@ -99,6 +103,7 @@ func (s *service) settle(ctx context.Context, now time.Time) error {
 			continue // stopped on the way: who has the turn next tries again
 		case errors.Is(o.err, errSettled):
 			continue
+		// A dead letter stays in the log and can be replayed.
 		case errors.As(o.err, &wrong) || errors.Is(o.err, errErased) || now.After(o.p.Since.Add(s.GiveUp)):
 			s.Logger.Warn("notification given up", "job", o.p.Job, "delivery", o.p.Delivery.N, "attempts", o.p.attempts, "error", o.err)
 		default:
@@ -163,6 +168,8 @@ func settled(told []stream.Recorded, n int) bool {
 
 // attempt tries to deliver once. It returns what the receiver said. It asks the log first: a process that has lost
 // its turn may have recorded its last success after the fold of this one had begun.
+// It runs beside the loop and must touch nothing of it: p is a copy, and of the state only the lab
+// is read, under its lock.
 func (s *service) attempt(ctx context.Context, p pending) (answer string, err error) {
 	told, err := s.Log.Load(ctx, events.Entity{Kind: events.Notification, ID: p.Job.String()})
 	if err != nil {
@@ -254,6 +261,8 @@ func (s *service) letterText(ctx context.Context, sub subject, n *job.Notify) (s
 }
 
 // call sends a callback.
+// Log and results are read from the log anew for each attempt: what has come since the last one goes
+// too.
 func (s *service) call(ctx context.Context, sub subject, c job.Callback, id string) (string, error) {
 	token, err := s.token(sub.first.job.User, c.Token)
 	if err != nil {
@@ -297,6 +306,7 @@ func (s *service) call(ctx context.Context, sub subject, c job.Callback, id stri
 // token is what a definition's token stands for, as LAVA has it: the submitter's API token of that description,
 // else its secret of that name, else one of the lab's file, else itself. This is one of the two places where
 // secrets are opened; the other is a job's order.
+// An error is permanent where the lab's key does not open it.
 func (s *service) token(user events.UserName, name string) (string, error) {
 	if name == "" {
 		return "", nil

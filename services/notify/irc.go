@@ -36,6 +36,7 @@ func (c IRC) address(server string) string {
 }
 
 // send says a remark to somebody, or in a channel, and returns once the server has taken it.
+// Each remark has a connection of its own: a bot that stays would be one more thing to keep up.
 func (c IRC) send(ctx context.Context, g guard, r remark) (answer string, err error) {
 	odd := func(ch rune) bool { return unicode.IsSpace(ch) || unicode.IsControl(ch) || ch == ',' }
 	switch {

@@ -48,6 +48,7 @@ func (m Mail) sender() string {
 }
 
 // send hands a letter to the mail server. It returns when that has taken it.
+// A permanent error says that the letter is at fault; any other is the server's, and is tried again.
 func (m Mail) send(ctx context.Context, l letter) (answer string, err error) {
 	if m.Server == "" {
 		return "", permanent{errors.New("the lab sends no mail: its configuration has no notify.smtp")}
@@ -73,6 +74,7 @@ func (m Mail) send(ctx context.Context, l letter) (answer string, err error) {
 }
 
 // judge tells what a further attempt would meet again: replies from 550 on are about this letter.
+// Replies of 4xx and up to 549 are of a server that is busy, full, or does not know the lab.
 func (m Mail) judge(err error) error {
 	var said *textproto.Error
 	if errors.As(err, &said) && said.Code >= 550 {

@@ -24,14 +24,16 @@ type Deps struct {
 	DB     *projections.DB // nil: there is no ClickHouse, and no query can be asked
 	By     []string        // entries of the metadata in which comparable jobs agree, beside name, device type and role
 
-	URL        string        // of the lab's pages, for links; may be empty
-	Timeout    time.Duration // of one attempt; 0 is 30 s
-	GiveUp     time.Duration // how long a delivery is tried; 0 is 24 h
-	Pause      time.Duration // after the first attempt; 0 is 5 s
-	Grace      time.Duration // that a stop gives attempts which are under way; 0 is 2 s
-	Allow      []string      // private addresses that deliveries may go to
-	Hosts      []string      // globs of hosts that callbacks may go to; none: all
-	Secret     string        // signs callbacks; empty does not
+	URL     string        // of the lab's pages, for links; may be empty
+	Timeout time.Duration // of one attempt; 0 is 30 s
+	GiveUp  time.Duration // how long a delivery is tried; 0 is 24 h
+	Pause   time.Duration // after the first attempt; 0 is 5 s
+	Grace   time.Duration // that a stop gives attempts which are under way; 0 is 2 s
+	Allow   []string      // private addresses that deliveries may go to
+	Hosts   []string      // globs of hosts that callbacks may go to; none: all
+	Secret  string        // signs callbacks; empty does not
+	// Looks a token up that is neither the submitter's nor a secret of theirs; nil: the lab has no
+	// such file.
 	Tokens     func(user events.UserName, name string) (token string, known bool)
 	Mail       Mail
 	MailDomain string // of users who are named without one
@@ -39,6 +41,7 @@ type Deps struct {
 }
 
 // service is the service while it has the turn.
+// act and everything that it calls run on the driver's goroutine; attempts run beside it.
 type service struct {
 	Deps
 	guard  guard
@@ -67,6 +70,7 @@ type outcomeOf struct {
 }
 
 // Run tells of jobs until ctx ends. It returns nil on an orderly stop. While another process of the lab does so, it waits.
+// Other errors are of the configuration (a range or pattern that is none), or of the log's driver.
 func Run(ctx context.Context, d Deps) error {
 	d.Timeout, d.GiveUp, d.Pause = orLength(d.Timeout, 30*time.Second), orLength(d.GiveUp, 24*time.Hour), orLength(d.Pause, 5*time.Second)
 	g, err := newGuard(d.Allow, d.Hosts)
@@ -97,6 +101,8 @@ const name = "notify"
 
 // tell tells of jobs until ctx ends or the turn does. It begins with what stands in the log, so it knows all that another
 // process has sent before.
+// held ends when the turn is lost: then attempts are broken off at once, for another process has
+// begun.
 func (d Deps) tell(ctx context.Context, g guard, held context.Context) error {
 	s := &service{Deps: d, guard: g, caller: newCaller(g, d.Secret, d.Timeout, d.Now), wake: make(chan struct{}, 1),
 		s: newState(d.By, d.GiveUp), queues: newQueues()}
@@ -169,6 +175,7 @@ const (
 const maxAsked = 10 * time.Minute
 
 // act records what became of attempts, plans what has happened and sends what is due.
+// It goes round until nothing more is due, so that a thousand ends at once are planned in one call.
 func (s *service) act(ctx context.Context, now time.Time) (wake time.Time, err error) {
 	soon := func(at time.Time) {
 		if !at.IsZero() && (wake.IsZero() || at.Before(wake)) {
@@ -215,11 +222,15 @@ type draft struct {
 }
 
 // plan looks at some of the moments that are due. It says whether there are more, and when the next one is due.
+// Moments are looked at beside one another, for each reads the log; what is decided is recorded one
+// by one.
 func (s *service) plan(ctx context.Context, now time.Time) (more bool, wake time.Time, err error) {
 	var due []*moment
 	for _, m := range s.s.moments() {
 		switch {
 		case m.done || m.due.Equal(held):
+		// Nobody wants to hear of it any more; a lab that was off for a week does not call everybody
+		// up.
 		case m.At.Before(now.Add(-s.GiveUp)):
 			delete(s.s.waiting, momentKey{m.Job, m.Kind})
 		case m.due.After(now):
@@ -252,6 +263,7 @@ func (s *service) plan(ctx context.Context, now time.Time) (more bool, wake time
 }
 
 // conclude does with a moment what was decided.
+// The plan is appended on the condition that look's last fact is still the last one.
 func (s *service) conclude(ctx context.Context, d draft) error {
 	switch {
 	case d.err != nil:
@@ -280,6 +292,8 @@ func (s *service) conclude(ctx context.Context, d draft) error {
 }
 
 // look finds out what is to be told of a moment.
+// It runs beside others of its kind and changes nothing. No plan and no wait in its verdict has the
+// moment forgotten.
 func (s *service) look(ctx context.Context, m *moment, now time.Time) draft {
 	d := draft{m: m}
 	var first, last story

@@ -31,6 +31,7 @@ func (s *service) cases(ctx context.Context, id events.JobID) ([]numbered, error
 }
 
 // records goes through a job's log as far as it has come.
+// Frames of other leases than the last are left out: those were of orders that came back.
 func (s *service) records(ctx context.Context, st story, each func(events.Record) error) error {
 	if st.job.Run == nil {
 		return nil
@@ -69,6 +70,7 @@ func (s *service) spoke(ctx context.Context, st story) (bool, error) {
 }
 
 // writeLog writes a job's log as LAVA's YAML.
+// It holds one line at a time, for logs that are larger than memory.
 func (s *service) writeLog(ctx context.Context, st story, w io.Writer) error {
 	var b bytes.Buffer
 	return s.records(ctx, st, func(r events.Record) error {
@@ -119,6 +121,8 @@ var errSeen = errors.New("seen enough")
 
 // action finds the innermost action of the pipeline that was under way when somebody wanted the job's end: by the
 // times in the log, which are the worker's.
+// It reads "start: 1.2 name" and "end: 1.2 name", as every dispatcher logs them. "" where nothing
+// was open.
 func (s *service) action(ctx context.Context, st story) (string, error) {
 	if st.job.Cancel == nil || st.stage != "running" {
 		return "", nil

@@ -46,6 +46,7 @@ type attempt struct {
 }
 
 // Words that LAVA's clients match on have its numbers beside them.
+// The order is that of LAVA's body. Values that LAVA has as null are nil here: see writeForm.
 func (s subject) pairs() []pair {
 	j, end := s.last.job, s.last.job.End
 	status, word := s.last.legacy()
@@ -167,6 +168,7 @@ type content struct {
 }
 
 // writeJSON writes a body as JSON, in LAVA's order of keys.
+// The log goes out piece by piece; all else is in memory.
 func writeJSON(w io.Writer, list []pair, c content) error {
 	var b bytes.Buffer
 	for i, p := range list {
@@ -312,6 +314,7 @@ func (s subject) fill(address string) string {
 			known[p.key] = "None"
 		}
 	}
+	// A whole definition would make no address.
 	delete(known, "definition")
 	public := map[bool]string{true: "True", false: "False"}
 	known["submitter"], known["actual_device"] = known["submitter_username"], known["actual_device_id"]

@@ -39,6 +39,8 @@ func destination(d events.Delivery) string {
 }
 
 // queues are the deliveries that wait, by destination, and those that wait for their next attempt.
+// They belong to the loop's goroutine, hence no lock. Their length is that of what waits in the
+// state.
 type queues struct {
 	byName map[string]*queue
 	later  laterHeap
@@ -70,6 +72,7 @@ func (q *queues) push(p *pending) {
 func (q *queues) again(p *pending) { heap.Push(&q.later, p) }
 
 // take returns the deliveries that go now, and notes them as under way.
+// The order among destinations is no promise, within one it is that of push.
 func (q *queues) take(now time.Time) []*pending {
 	for len(q.later) > 0 && !q.later[0].due.After(now) {
 		q.push(heap.Pop(&q.later).(*pending))

@@ -85,6 +85,7 @@ func newState(by []string, horizon time.Duration) *state {
 }
 
 // evolve folds a fact.
+// The lab comes last: what is noted before looks at the job as it was.
 func (s *state) evolve(r stream.Recorded) {
 	if r.Time.After(s.now) {
 		s.now = r.Time
@@ -197,6 +198,7 @@ func (s *state) judged(e events.JobJudged) {
 }
 
 // forget drops the oldest of what would grow without end.
+// A tenth goes at a time, for it sorts all.
 func (s *state) forget() {
 	if len(s.likes) > maxLikes {
 		keys := slices.SortedFunc(maps.Keys(s.likes), func(a, b uint64) int {
@@ -219,6 +221,7 @@ func (s *state) forget() {
 }
 
 // touch has the moment of a job's end looked at again, or that of the attempt before it.
+// Zero is "now": act looks at it after the fold has caught up.
 func (s *state) touch(job events.JobID) {
 	if first, heir := s.heirs[job]; heir {
 		job = first
@@ -289,6 +292,7 @@ func (s *state) decode(name string, data []byte) error {
 		fresh.waiting[momentKey{m.Job, m.Kind}] = m
 	}
 	for _, p := range snap.Pending {
+		// Each goes to its queue again, with its attempts counted from the start.
 		fresh.add(p)
 	}
 	maps.Copy(fresh.heirs, snap.Heirs)

@@ -23,6 +23,7 @@ type story struct {
 }
 
 // tell reads a job's facts.
+// Facts that do not fit the job's state (of an order that is over) change nothing, as in every fold.
 func tell(facts []stream.Recorded) story {
 	var s story
 	for _, r := range facts {
@@ -72,6 +73,7 @@ func (s story) silent() bool { return s.over() && s.job.Run == nil }
 func (s story) told() bool { return s.complete != nil || s.silent() }
 
 // legacy is LAVA's status before states and health: its number and word.
+// Receivers that go by LAVA's older field status still read it.
 func (s story) legacy() (int, string) {
 	switch {
 	case s.job.State == lab.Canceling:
@@ -152,6 +154,7 @@ func (s *service) load(ctx context.Context, id events.JobID, at events.Moment) (
 }
 
 // definition reads a job's definition.
+// errErased is told of one that is gone, a [job.Problem] of one that cannot be read.
 func (s *service) definition(ctx context.Context, st story) ([]byte, *job.Definition, error) {
 	if st.job.Removed {
 		return nil, nil, errErased

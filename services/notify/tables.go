@@ -31,6 +31,7 @@ func (s *service) viewer(user events.UserName) query.Viewer {
 
 // violated asks a definition's dependency query: whether one of the jobs that it finds, this one aside, is not as the
 // status wants it. No job at all violates nothing.
+// seq is the fact that is told of: tables that are behind it would show the job as it was.
 func (s *service) violated(ctx context.Context, n *job.Notify, st story, seq uint64) (bool, error) {
 	if s.DB == nil {
 		return false, permanent{errors.New("there is no ClickHouse to ask the dependency query")}

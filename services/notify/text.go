@@ -11,6 +11,7 @@ import (
 )
 
 // subjectLine is the subject of a mail. People filter by its first words.
+// The words are LAVA's; the name is cut at 200 characters.
 func (s subject) subjectLine() string {
 	name := []rune(s.first.job.Name)
 	return fmt.Sprintf("LAVA notification for Test Job %s %s", s.first.job.Display, string(name[:min(200, len(name))]))

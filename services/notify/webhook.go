@@ -84,6 +84,7 @@ func newCaller(g guard, secret string, timeout time.Duration, now func() time.Ti
 }
 
 // redirect follows as LAVA does, to where callbacks may go. What names the lab stays with the host that it was meant for.
+// The client has the request to the next host ready by then, headers and all.
 func (c *caller) redirect(to *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
 		return errors.New("more than 10 redirects")
@@ -114,6 +115,7 @@ func (c *caller) allowed(u *url.URL) error {
 }
 
 // send makes one attempt. It returns what the receiver said.
+// The answer is the status alone. Errors name no address, and nothing that the receiver said.
 func (c *caller) send(ctx context.Context, in call) (answer string, err error) {
 	u, err := url.Parse(in.url)
 	if err != nil {
@@ -202,6 +204,7 @@ func (c *caller) request(ctx context.Context, in call) (req *http.Request, done 
 }
 
 // withBody writes the body to a file, since a log may be larger than memory, and signs it on the way.
+// The file lies where temporary files do, and is as large as the job's log; done removes it.
 func withBody(ctx context.Context, in call, mac hash.Hash) (*http.Request, func(), error) {
 	file, err := os.CreateTemp("", "strata-callback-*")
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 // judge returns why a request has to be rejected, nothing where it becomes a job. It looks things
 // up in LAVA's order (lava_scheduler_app/models.py, from_yaml_and_user); the first problem ends it.
+// It reads the state alone, so instances that have folded as far judge alike.
 func (s *state) judge(r *request, refusal string) []*job.Problem {
 	if r.retryOf != 0 {
 		return s.judgeRetry(r)
@@ -48,6 +49,7 @@ func (s *state) lookUp(r *request) *job.Problem {
 		if p := s.lookUpRoles(r); p != nil {
 			return p
 		}
+		// Last, for LAVA too tells of roles that cannot be had before it tries to split.
 		if r.split != nil {
 			return r.split
 		}
@@ -96,12 +98,14 @@ type wish struct {
 }
 
 // find returns why a wish cannot be met by any device of the lab.
+// The words are LAVA's, to which launchers match. multinode has the number of devices looked at.
 func (s *state) find(w wish, multinode bool) *job.Problem {
 	kind := s.lab.Resolve(events.DeviceTypeName(w.kind))
 	entity := events.Entity{Kind: events.DeviceType, ID: string(kind)}
 	switch {
 	case s.lab.DeviceType(kind) == nil:
 		return job.At(w.of, "Device type '"+w.kind+"' is unavailable.", "device_type")
+	// A type that the user may not see is told as LAVA tells it, which gives away that there is one.
 	case !s.lab.Can(w.user, lab.View, entity):
 		return job.At(w.of, "Device type '"+w.kind+"' is unavailable to user '"+string(w.user)+"'", "device_type")
 	}
@@ -219,6 +223,7 @@ func cut(s string, n int) string {
 }
 
 // decide returns the facts that settle a request, given what judge found.
+// The facts are one batch: at most one for each part and one more. It changes nothing.
 func (s *state) decide(r *request, problems []*job.Problem, queueTimeout time.Duration) []events.Event {
 	if len(problems) > 0 {
 		rejected := events.JobRejected{Job: r.job, User: r.user, At: r.at, Message: cut(problems[0].Message, maxMessage), Source: r.source}

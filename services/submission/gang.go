@@ -44,6 +44,8 @@ func (s *state) neverTogether(r *request) *job.Problem {
 			roles = append(roles, role)
 		}
 	}
+	// Scheduling gives a gang all its devices in one batch: a fact for each job, one for each
+	// device, and the round's own.
 	if 2*need+guests > stream.MaxBatch-1 {
 		return job.At(r.def.Root, fmt.Sprintf("multinode job needs %d devices beside %d guests: at most %d devices can be had at once",
 			need, guests, max(0, stream.MaxBatch-1-guests)/2), "protocols")

@@ -17,6 +17,8 @@ const inboxLength = 4 * stream.MaxBatch
 
 // inbox reads submissions, runs them through the gate and asks how far LAB has come since, ahead of and beside
 // the deciding loop.
+// The gate takes most of the time that a definition costs, so it runs beside the loop, which waits
+// for the log.
 type inbox struct {
 	d     Deps
 	gate  *job.Gate
@@ -89,6 +91,7 @@ func (in *inbox) measure(ctx context.Context) {
 }
 
 // read fills the queue from a number on until ctx ends.
+// It runs on a goroutine that Run waits for.
 func (in *inbox) read(ctx context.Context, from uint64) {
 	err := in.d.Log.FollowSubmissions(ctx, from, func(s stream.Submission, _ uint64) error {
 		if s.Parent != 0 && !isRetry(s) {

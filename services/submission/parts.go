@@ -27,6 +27,7 @@ func partSubject(parent events.JobID, n int) string {
 
 // publishParts publishes the texts of a definition's parts, all or none, and returns their
 // sequences. Where they are there already, it returns those they have.
+// An error leaves open whether they are there; to ask again finds out.
 func publishParts(ctx context.Context, l *stream.Log, r *request) ([]uint64, error) {
 	last := len(r.parts) - 1
 	batch := uuid.NewString()
@@ -55,6 +56,7 @@ func publishParts(ctx context.Context, l *stream.Log, r *request) ([]uint64, err
 		}
 		sequences := make([]uint64, len(r.parts))
 		for i := range sequences {
+			// A batch has sequences without a gap.
 			sequences[i] = end - uint64(last-i)
 		}
 		return sequences, nil

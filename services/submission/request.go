@@ -60,6 +60,7 @@ const maxPartBytes = 16 << 20
 var groupSpace = uuid.MustParse("9bd3bd4c-4f0a-4d0b-9a53-7c6f1f2a5e60")
 
 // newRequest runs a submission through the gate.
+// It runs on the inbox's goroutine and knows nothing of the lab.
 func newRequest(s stream.Submission, gate *job.Gate) *request {
 	digest := sha256.Sum256(s.Text)
 	r := &request{job: s.Job, user: s.User, at: s.At, trace: traceOf(s),
@@ -129,6 +130,7 @@ func traceOf(s stream.Submission) string {
 }
 
 // readHeaders finds out who asks, and what services may say besides.
+// Headers of a user's own submission are not read: anybody may write them.
 func (r *request) readHeaders(s stream.Submission) *job.Problem {
 	token := s.User
 	switch token {

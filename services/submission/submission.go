@@ -67,6 +67,7 @@ func Run(ctx context.Context, d Deps) error {
 }
 
 // service is a running instance.
+// All but the inbox is the driver's goroutine's.
 type service struct {
 	Deps
 	s       *state
@@ -197,6 +198,7 @@ func (sv *service) learn(ctx context.Context) error {
 }
 
 // record decides about as many pending requests as one batch holds, and records the facts.
+// Texts of parts are published first: a crash in between leaves them for who decides again.
 func (sv *service) record(ctx context.Context) error {
 	var drafts []stream.Draft
 	refusal := ""

@@ -14,6 +14,8 @@ import (
 // Connections bounds how many connections a port has. Where one more comes than there may be, the one goes
 // on which nothing has been asked for longest: so whoever opens thousands and asks nothing, loses them, and
 // those who work go on. Where all work, the new one is turned away.
+// The three fields are set before Listener is called and not changed after. One Connections serves
+// one listener, whose server has to call State.
 type Connections struct {
 	Most       int            // of all
 	PerAddress int            // of one address
@@ -42,6 +44,7 @@ type connection struct {
 }
 
 // Listener counts what l takes.
+// It stands under TLS: a handshake that is never finished is a connection on which nothing is asked.
 func (c *Connections) Listener(l net.Listener) net.Listener {
 	c.quiet, c.of = list.New(), map[string]*crowd{}
 	return listener{l, c}
@@ -63,6 +66,7 @@ func (l listener) Accept() (net.Conn, error) {
 		if err != nil {
 			host = conn.RemoteAddr().String()
 		}
+		// Closing is done outside of the lock, for it may wait.
 		if c, victim := l.to.enter(conn, host); c != nil {
 			if victim != nil {
 				_ = victim.Close() // it was told nothing, and is owed nothing
@@ -84,6 +88,7 @@ func (c *Connections) enter(conn net.Conn, host string) (entered, victim *connec
 	}
 	var full *list.List
 	switch {
+	// One address that is full gives up one of its own, never somebody else's.
 	case own.count >= c.PerAddress && !trusted(c.Trusted, host):
 		full = own.quiet
 	case c.all >= c.Most:
@@ -144,6 +149,8 @@ func (x *connection) Close() error {
 }
 
 // State is what a server tells of its connections ([http.Server.ConnState]).
+// A connection counts as quiet from its beginning until the head of a request has been read, and
+// between requests. One that was hijacked (a websocket) is at work for good.
 func (c *Connections) State(conn net.Conn, s http.ConnState) {
 	if t, ok := conn.(*tls.Conn); ok {
 		conn = t.NetConn()

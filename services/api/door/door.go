@@ -16,22 +16,25 @@ import (
 )
 
 // Settings are the bounds of a door. Zero values have the defaults that are named.
+// cmd/strata sets them from the keys under limits in the configuration.
 type Settings struct {
 	Logger   *slog.Logger
 	Now      func() time.Time
-	Body     int64                    // bytes of a request; 8 MiB, as much as a message of the bus
-	Sizes    []Size                   // of some kinds of requests
-	AtOnce   int                      // requests of one caller at a time; 64
-	Patience time.Duration            // how long further ones wait for their turn; 10 s
-	Token    quota.Rate               // of each caller whom the lab knows; the zero rate bounds nothing
-	Address  quota.Rate               // of all others at one address, together
-	Free     func(*http.Request) bool // says which requests have no rate and no turn; nil: none
+	Body     int64         // bytes of a request; 8 MiB, as much as a message of the bus
+	Sizes    []Size        // of some kinds of requests
+	AtOnce   int           // requests of one caller at a time; 64
+	Patience time.Duration // how long further ones wait for their turn; 10 s
+	Token    quota.Rate    // of each caller whom the lab knows; the zero rate bounds nothing
+	Address  quota.Rate    // of all others at one address, together
+	// Such as health and version, which monitors ask and which must answer under any load.
+	Free func(*http.Request) bool // says which requests have no rate and no turn; nil: none
 }
 
 // callers is how many callers are remembered for their rates: some megabytes.
 const callers = 16 << 10
 
 // Door hands requests to the handler behind it while it is open.
+// Open, Shut and Recognise may be called at any time, from any goroutine.
 type Door struct {
 	s       Settings
 	handler atomic.Pointer[http.Handler]
@@ -77,6 +80,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	h := d.handler.Load()
 	if h == nil {
+		// The api is away for a moment at a start, and until it has read the log: clients come again
+		// by themselves.
 		w.Header().Set("Retry-After", "1")
 		http.Error(noted, "the lab's api is not there at the moment", http.StatusServiceUnavailable)
 		return
@@ -92,6 +97,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			tooMany(noted, r, 5, err.Error())
 			return
 		}
+		// A long answer gives its turn back early, by [Long], and once more here.
 		done = sync.OnceFunc(done)
 		defer done()
 		r = r.WithContext(context.WithValue(r.Context(), longKey{}, done))
@@ -151,6 +157,7 @@ func (w *response) code() int {
 var ErrTooLarge = errors.New("the request is too large")
 
 // Body reads a request whole. One that is too large gets [ErrTooLarge].
+// What comes too slowly is an error of the connection, see [Guard].
 func (d *Door) Body(_ http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(r.Body)
 	var large *http.MaxBytesError
@@ -165,6 +172,8 @@ type longKey struct{}
 
 // Long says that the answer to a request will be long, such as a live log: it no longer counts among those
 // of its caller that are under way. Many people look through one proxy.
+// It must be called before the answer begins. Called again, or of a request that has no turn, it
+// does nothing.
 func Long(r *http.Request) {
 	if done, ok := r.Context().Value(longKey{}).(func()); ok {
 		done()

@@ -27,6 +27,7 @@ type Guard struct {
 const bodyPace = 64 << 10
 
 // ServeHTTP hands a request on.
+// The deadlines are those of the connection, so that they hold whatever a handler does meanwhile.
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t := &timed{ResponseWriter: w, now: g.Now, take: or(g.Take, time.Minute)}
 	defer t.arm() // for what is left in buffers
@@ -120,6 +121,7 @@ func (t *timed) Flush() { _ = t.FlushError() }
 
 // SetWriteDeadline is the handler's own way.
 func (t *timed) SetWriteDeadline(at time.Time) error {
+	// From then on every write needs a deadline of the handler's: [timed.arm] sets none any more.
 	t.own = true
 	return http.NewResponseController(t.ResponseWriter).SetWriteDeadline(at)
 }
@@ -145,6 +147,7 @@ func Secure(r *http.Request) bool {
 }
 
 // believe puts the client of a trusted proxy in the place of the proxy.
+// A request of anybody else keeps the address of its connection, whatever its headers say.
 func (g *Guard) believe(r *http.Request) *http.Request {
 	if len(g.Trusted) == 0 || !g.trusts(address(r)) {
 		return r

@@ -26,6 +26,7 @@ type Size struct {
 const noBody = 64 << 10
 
 // size returns how many bytes a request may have.
+// A GET with a body is nonsense that clients send all the same; it must not cost 8 MiB.
 func (d *Door) size(r *http.Request) int64 {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodOptions:
@@ -61,6 +62,8 @@ func (d *Door) Knows(r *http.Request) bool { return strings.HasPrefix(d.caller(r
 
 // Caller returns what [Door.Recognise] asks: who has come with a token or a session that the lab knows. A caller
 // with several tokens is counted for each.
+// It looks the secret up with each request and never remembers one: what was revoked counts for its
+// address at once.
 func Caller(in api.Inside) func(*http.Request) string {
 	return func(r *http.Request) string {
 		if c, err := Read(r); err == nil && c.Token != "" {
@@ -84,6 +87,7 @@ func (d *Door) admit(w http.ResponseWriter, r *http.Request, who string) bool {
 	v := rate.Take(who, d.s.Now())
 	if v.Limit > 0 {
 		h := w.Header()
+		// As the IETF's draft of these headers has them, in whole requests and seconds.
 		h.Set("RateLimit-Limit", strconv.Itoa(v.Limit))
 		h.Set("RateLimit-Remaining", strconv.Itoa(v.Left))
 		h.Set("RateLimit-Reset", strconv.Itoa(quota.Seconds(v.Full)))
@@ -101,6 +105,7 @@ func (d *Door) Admit(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // tooMany refuses a request for a while, in the form that the interface has.
+// The form and words are those of Django REST framework, which LAVA's clients know, below /api/.
 func tooMany(w http.ResponseWriter, r *http.Request, seconds int, why string) {
 	w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	if !strings.HasPrefix(r.URL.Path, "/api/") {
@@ -140,6 +145,7 @@ type turn struct {
 }
 
 // take waits for a place and returns what gives it back.
+// done has to be called exactly once. The error is errBusy, also where the client has gone.
 func (t *turns) take(ctx context.Context, caller string, patience time.Duration) (done func(), err error) {
 	t.mu.Lock()
 	own := t.of[caller]

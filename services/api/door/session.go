@@ -92,6 +92,8 @@ func session(r *http.Request) string {
 
 // SameSite refuses what a page of another site has a browser do: forms and scripts that change something, and
 // websockets. Programs, which are no browsers, it lets through.
+// Its error is [ErrCrossSite]. It goes by Sec-Fetch-Site and Origin, which every browser of the last
+// years sends and no page can forge.
 func SameSite(r *http.Request) error {
 	if new(http.CrossOriginProtection).Check(r) != nil {
 		return ErrCrossSite

@@ -28,6 +28,7 @@ var (
 )
 
 // Read reads the header of a request. Schemes that it does not know come back with their name only.
+// The error is one of the three above. Who comes with it is for [Who] to find out.
 func Read(r *http.Request) (Credential, error) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
@@ -64,6 +65,8 @@ func Read(r *http.Request) (Credential, error) {
 // Who returns whom a request stands for: the bearer of its token, or where it has none the user whose session its
 // cookie holds (see [SignIn]), or else whom [api.Inside.Anonymous] says. A cookie that is worth nothing is as none,
 // and so is one on a request that another site's page sends. A wrong token is [api.ErrUnknownToken], as is one beside another's name.
+// It is the one place where HTTP makes a caller of a request; nothing else of a request says who
+// asks.
 func Who(in api.Inside, r *http.Request, c Credential) (api.Caller, error) {
 	who := api.Caller{}
 	if c.Token == "" {
@@ -89,6 +92,9 @@ func Who(in api.Inside, r *http.Request, c Credential) (api.Caller, error) {
 
 // Direct tells whether a request comes from a program on this machine. A proxy speaks for others, and a
 // page in a browser may reach this port by a name of its own.
+// It decides who is the machine's own administrator without a token, so each doubt is a no: a
+// browser on this machine may be sent here by any page, by a name that it has made point to
+// loopback.
 func Direct(r *http.Request) bool {
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !remote.Addr().Unmap().IsLoopback() {

@@ -61,6 +61,8 @@ func (c chunk) each(text []byte, one func(text, record []byte, line uint64) []by
 }
 
 // wants says whether a record's level is asked for. A record names its level once, before its message.
+// It looks for the bytes as this house's workers write them; the head is what stands before any
+// message.
 func (c chunk) wants(record []byte) bool {
 	head := record[:min(len(record), 120)]
 	return len(c.levels) == 0 || slices.ContainsFunc(c.levels, func(level events.Level) bool {
@@ -77,6 +79,8 @@ type written struct {
 }
 
 // writtenKey names a chunk by where its bytes lie in memory, which stay there as long as they are kept here.
+// Chunks that different watchers get of one frame share its bytes, see [stream.Watching]; those read
+// from the store are each one's own, and are kept for nothing but cost no more than room.
 type writtenKey struct {
 	body   *byte
 	size   int
@@ -103,6 +107,7 @@ type writtenText struct {
 const keptChunks = 128
 
 // write returns a chunk in a form. The caller must not change it.
+// The first who asks writes it, outside of the lock; others who ask meanwhile wait for that.
 func (w *written) write(c chunk, as form) []byte {
 	if len(c.body) == 0 {
 		return nil

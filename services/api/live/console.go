@@ -10,6 +10,7 @@ import (
 
 // ServeConsole answers POST /api/v1/jobs/{job}/log/console: a JSON object {do, session, text} as [api.ConsoleRequest] has it.
 // What comes of what is typed is in the log.
+// The web sends a request for each few keys. Errors are those of jobs.console as HTTP's statuses.
 func (l *Live) ServeConsole(in api.Inside, w http.ResponseWriter, r *http.Request) {
 	who, err := caller(in, r)
 	if err != nil {

@@ -32,6 +32,7 @@ const server = "lavaserver"
 var names = uuid.MustParse("5f2f0d5b-6f0c-4f5e-9c63-0c8d4f1f6a51")
 
 // newEvent returns the event of a fact.
+// Its id follows from the fact, so that who listens to several processes can tell doubles.
 func newEvent(r stream.Recorded, topic string, user string, about events.Entity, data any) Event {
 	text, err := json.Marshal(data)
 	if err != nil {
@@ -65,6 +66,8 @@ func isoTime(t time.Time) string {
 }
 
 // jobData is what LAVA tells of a job.
+// Order and names of these fields are LAVA's, here and in the three below; clients match on the
+// words.
 type jobData struct {
 	Health      string                `json:"health"`
 	State       string                `json:"state"`
@@ -114,6 +117,7 @@ func health(j *lab.Job) string {
 }
 
 // ofJob returns the event of a job as it is now.
+// It is called under the lock, right after the fact was folded: the state is that of this fact.
 func ofJob(r stream.Recorded, s *lab.State, j *lab.Job) Event {
 	d := jobData{Health: health(j), State: j.State.String(), Job: j.ID, Description: j.Name, Priority: j.Priority, SubmitTime: isoTime(j.SubmittedAt),
 		Submitter: j.User, HealthCheck: j.HealthCheck, DeviceType: s.Resolve(j.DeviceType)}

@@ -75,6 +75,8 @@ func (l *Live) ServeLAVAHealth(w http.ResponseWriter, _ *http.Request) {
 }
 
 // caller returns who listens: a person, who may be nobody, or a worker; or why neither.
+// A worker names itself by LAVA-Host and LAVA-Token; its token is this lab's, or the one that it had
+// in LAVA.
 func (l *Live) caller(in api.Inside, r *http.Request) (api.Caller, events.WorkerName, string) {
 	if token := r.Header.Get("LAVA-Token"); token != "" {
 		host := events.WorkerName(r.Header.Get("LAVA-Host"))
@@ -110,6 +112,7 @@ func (l *Live) caller(in api.Inside, r *http.Request) (api.Caller, events.Worker
 
 // accept makes a websocket of a request. Pages of other sites may not: a browser would send the
 // visitor's session along.
+// The library holds Origin against Host. Compression is off: it costs memory for each of thousands.
 func accept(w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
 	door.Long(r)
 	return websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})

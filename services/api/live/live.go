@@ -37,9 +37,11 @@ type Settings struct {
 }
 
 // queued is how many events wait for a listener before he is cut off.
+// Seconds of the busiest lab, minutes of any other: who is behind by so much does not read.
 const queued = 1000
 
 // Live tells LAVA's events to those who listen.
+// One goroutine folds and tells; handlers of HTTP come and go as listeners.
 type Live struct {
 	Settings
 	zmq     zmtp.Publisher
@@ -97,6 +99,8 @@ func (l *Live) leave(in *listener) {
 }
 
 // Run follows the lab until ctx ends.
+// The error is of the address for ZeroMQ, or of the log's driver. Handlers may serve before and
+// after; they hear nothing then.
 func (l *Live) Run(ctx context.Context, log *stream.Log) error {
 	ctx, stop := context.WithCancel(ctx)
 	var group sync.WaitGroup
@@ -124,6 +128,7 @@ func (l *Live) Run(ctx context.Context, log *stream.Log) error {
 		Act: func(time.Time) (time.Time, error) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
+			// Facts from before the start are history, which LAVA's events do not tell.
 			l.told = true
 			return time.Time{}, nil
 		},
@@ -197,6 +202,7 @@ func (l *Live) tell(e Event) {
 			e.array = e.marshal(l.Prefix)
 		}
 		select {
+		// It never waits: a listener without room is cut off, and everybody else hears in time.
 		case in.queue <- &e:
 		default:
 			close(in.slow)
@@ -213,6 +219,7 @@ func (l *Live) tell(e Event) {
 }
 
 // readOutput looks in what jobs say for texts of lava-test-event, from now on.
+// It is read only where ZeroMQ's publisher is open, since nobody else tells these.
 func (l *Live) readOutput(ctx context.Context, log *stream.Log) error {
 	last, err := log.Last(ctx, stream.Output)
 	if err != nil {

@@ -81,6 +81,8 @@ func logAsked(r *http.Request) (logRequest, error) {
 }
 
 // chunk is some lines of a log that came at once.
+// Lines of a chunk follow one another; body is the frame's own bytes, shared by all who watch the
+// job.
 type chunk struct {
 	job    string
 	first  uint64 // number of the first line
@@ -91,6 +93,7 @@ type chunk struct {
 
 // stream hands over a log, chunk by chunk. Who comes back gets the rest of the attempt that he was reading,
 // then those that followed.
+// It ends with nil when the log is complete, with each's error, or with what the api refused.
 func (l logRequest) stream(ctx context.Context, in api.Inside, who api.Caller, each func(chunk) error) error {
 	if l.resume {
 		var j api.Job
@@ -108,6 +111,7 @@ func (l logRequest) stream(ctx context.Context, in api.Inside, who api.Caller, e
 	return l.one(ctx, in, who, each)
 }
 
+// lost is counted from where this listener's last chunk ended, so a gap is told whatever made it.
 func (l logRequest) one(ctx context.Context, in api.Inside, who api.Caller, each func(chunk) error) error {
 	job, next := "", l.From
 	return in.Stream(ctx, who, "jobs.log", l, func(p api.Piece) error {

@@ -36,6 +36,7 @@ func (l *Live) ServeLogSocket(in api.Inside, w http.ResponseWriter, r *http.Requ
 	}
 	defer c.CloseNow() //nolint:errcheck // the connection may be gone
 	ctx, stop := context.WithCancel(c.CloseRead(r.Context()))
+	// The library lets one write and one ping go side by side, so no lock is needed.
 	beating := make(chan struct{})
 	go func() {
 		defer close(beating)

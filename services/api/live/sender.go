@@ -12,6 +12,8 @@ import (
 )
 
 // sender writes server-sent events to one listener.
+// The producer and the beat write to it, hence the lock; a write that hangs holds both up for
+// [writeWithin].
 type sender struct {
 	w       http.ResponseWriter
 	whole   bool // HTTP/1: the answer ends with its connection
@@ -73,6 +75,7 @@ func (s *sender) begin() {
 }
 
 // run calls produce, and says now and then that a quiet stream lives. It ends when the listener is gone.
+// It returns produce's error, once the beat has ended too.
 func (s *sender) run(ctx context.Context, produce func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var beating sync.WaitGroup

@@ -17,6 +17,8 @@ import (
 const quiet = 15 * time.Second
 
 // opening is how long a request that nothing was said to yet may still be refused.
+// After it the answer's head goes out, so that a browser sees the stream open although nothing has
+// come.
 const opening = time.Second
 
 // ServeLog answers GET /api/v1/jobs/{job}/log/live: the job's lines as server-sent events, from a line on,
@@ -74,6 +76,7 @@ func (l *Live) ServeFacts(in api.Inside, w http.ResponseWriter, r *http.Request)
 }
 
 // place returns where a stream begins: after Last-Event-ID, else at a parameter, else at first.
+// 0 is "where the verb begins by itself": for facts the last hundred.
 func place(r *http.Request, parameter string, first uint64) (uint64, error) {
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		n, err := strconv.ParseUint(last, 10, 62)

@@ -9,6 +9,7 @@ import (
 )
 
 // translator folds the lab and says which of LAVA's events each fact is.
+// It belongs to who holds [Live]'s lock. Words that were told last tell whether a fact changes any.
 type translator struct {
 	lab     *lab.State
 	devices map[events.DeviceName]deviceWords // as they were told last
@@ -43,6 +44,7 @@ func (t *translator) fold(r stream.Recorded) (told []Event) {
 	var was lab.Job
 	about := r.Event.About()
 	if j := t.job(about); j != nil {
+		// A copy: the fold changes its own.
 		was = *j
 	}
 	c := t.lab.Evolve(r.Seq, r.Time, r.Event)

@@ -20,12 +20,13 @@ type Book struct {
 	codec codec
 	file  *os.File
 
-	mu      sync.RWMutex
-	leaves  []*leaf
-	levels  [levelCount]uint64 // lines of each level in leaves
-	last    open               // of the lines that fill no leaf yet
-	lastOf  leaf               // about them
-	size    int64              // of the file
+	mu     sync.RWMutex
+	leaves []*leaf
+	levels [levelCount]uint64 // lines of each level in leaves
+	last   open               // of the lines that fill no leaf yet
+	// Its place in b.leaves is len(b.leaves): find and leafAt count on that.
+	lastOf  leaf  // about them
+	size    int64 // of the file
 	outline outline
 	done    bool          // nothing more will come
 	err     error         // why nothing more could be read
@@ -47,6 +48,8 @@ func newBook(job events.JobID, dir string, c codec, file *os.File) *Book {
 const maxLost = 1 << 40
 
 // Add takes a run of records, the first with a number, each ended by a newline but for the last. Lines that it has are passed over.
+// It is called by one goroutine at a time. Its error says that the disk takes no more, or that the
+// numbers cannot be: the filling then ends, and State tells why.
 func (b *Book) Add(first uint64, body []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -78,6 +81,7 @@ func (b *Book) Add(first uint64, body []byte) error {
 // add takes one record.
 func (b *Book) add(line []byte) error {
 	l := &b.lastOf
+	// A single line that is longer than a leaf gets one of its own.
 	if l.Count >= leafLines || l.Count > 0 && len(b.last.records)+len(line) > leafBytes {
 		if err := b.turn(); err != nil {
 			return err
@@ -114,6 +118,8 @@ func (b *Book) turn() error {
 	l := b.lastOf
 	records := b.codec.out.EncodeAll(b.last.records, nil)
 	both := b.codec.out.EncodeAll(b.last.plain, records)
+	// Nothing is changed before the write has gone well, so a full disk may be tried again from
+	// here.
 	if _, err := b.file.WriteAt(both, b.size); err != nil {
 		return fmt.Errorf("write the log's copy: %w", err)
 	}
@@ -156,6 +162,7 @@ type State struct {
 }
 
 // State tells how far the book has come, why nothing more could be read, and what is closed once there is more.
+// Whoever waits takes grew and looks again once it is closed; it is replaced each time.
 func (b *Book) State(of Levels) (s State, grew <-chan struct{}, err error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -198,6 +205,7 @@ func (b *Book) leafAt(i int) (*leaf, *open) {
 }
 
 // RowOf returns the row of a line, or that of the next line of the levels.
+// Of a line beyond the end it is the number of rows. At most one leaf is opened.
 func (b *Book) RowOf(line uint64, of Levels) (uint64, error) {
 	b.mu.RLock()
 	i := sort.Search(len(b.leaves), func(i int) bool { return b.leaves[i].end() > line })
@@ -314,6 +322,8 @@ func (b *Book) plain(l *leaf, o *open, into []byte) ([]byte, error) {
 }
 
 // Read hands over the lines from a row on, at most count of them, each with its number. Lost ones have no record.
+// Each record is valid only until each returns. It ends early, without an error, where the book
+// ends; it opens each leaf that it needs once.
 func (b *Book) Read(row, count uint64, of Levels, each func(line uint64, record []byte)) error {
 	for count > 0 {
 		b.mu.RLock()

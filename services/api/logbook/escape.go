@@ -2,6 +2,7 @@ package logbook
 
 // escape returns the length of the sequence that an escape character begins, 1 where it is none
 // (ECMA-48, and the window titles of xterm).
+// One that is not finished takes the rest: consoles' lines are cut anywhere.
 func escape(text string) int {
 	if len(text) < 2 {
 		return 1
@@ -56,6 +57,7 @@ func bare[T string | []byte](text T) int {
 		}
 		at++
 	}
+	// No sequence that consoles send has as many parameters.
 	if at == len(text) || at > 24 {
 		return 0
 	}

@@ -18,6 +18,8 @@ const (
 const bloomWords = 512
 
 // leaf is where some lines are, and what they may hold. It never changes once it is full.
+// It stands in the index file by these names, of the current format. It takes some 270 bytes and a
+// filter of 4 KiB: a log of ten million lines has 20 MB of them in memory while its book is open.
 type leaf struct {
 	First, Count uint64
 	Row          [levelCount]uint64 // lines of each level before this leaf
@@ -89,6 +91,7 @@ func (c codec) read(f *os.File, at int64, packed, raw int32) ([]byte, error) {
 }
 
 // lines cuts what a leaf holds.
+// Each must end with a newline; what stands behind the last one is dropped.
 func lines(text []byte) [][]byte {
 	out := bytes.SplitAfter(text, []byte{'\n'})
 	out = out[:max(0, len(out)-1)]
@@ -123,6 +126,7 @@ func addPieces(bloom []uint64, line []byte) {
 }
 
 // mayHave says whether a leaf may have a line with a text in it.
+// No is certain. text is folded already, and of at least three letters to say anything.
 func (l *leaf) mayHave(text []byte) bool {
 	for i := 2; i < len(text); i++ {
 		at := piece(text[i-2], text[i-1], text[i])

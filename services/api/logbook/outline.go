@@ -44,6 +44,7 @@ const (
 )
 
 // outline is what a log is made of.
+// It is made line by line while a book is filled, under the book's lock.
 type outline struct {
 	sections []Section
 	open     []int // places of sections that have not ended, the innermost last
@@ -56,6 +57,7 @@ type outline struct {
 var action = regexp.MustCompile(`^(start|end): ([0-9.]+) ([^ ]+)`)
 
 // note looks at one line.
+// plain is the line without colours, valid during the call.
 func (o *outline) note(line uint64, p parsed, plain []byte) {
 	switch p.level {
 	case 0, 1: // debug, info
@@ -92,6 +94,8 @@ func (o *outline) action(line uint64, p parsed, start bool, level, name string) 
 }
 
 // signal reads what a test says of itself.
+// These are the words of lava-test-case and its like, which the dispatcher logs as it hears them; a
+// test may say anything, so nothing of it is believed but names.
 func (o *outline) signal(line uint64, p parsed, text string) {
 	name, rest, _ := strings.Cut(text, "> ")
 	words := strings.Fields(rest)
@@ -110,6 +114,7 @@ func (o *outline) signal(line uint64, p parsed, text string) {
 	}
 }
 
+// Beyond the limit nothing is opened, and More says that some lack.
 func (o *outline) begin(s Section) {
 	if len(o.sections) >= maxSections {
 		o.more = true
@@ -154,6 +159,8 @@ func (o *outline) result(line uint64, message []byte) {
 	if json.Unmarshal(message, &r) != nil || r.Case == "" {
 		return
 	}
+	// A result follows its section closely; a log of a million results must not look through all for
+	// each.
 	for i := len(o.sections) - 1; i >= max(0, len(o.sections)-200); i-- {
 		s := &o.sections[i]
 		if s.Result == "" && (s.Kind == "action" && r.Suite == "lava" && s.Name == r.Case && (r.Level == "" || r.Level == s.Level) ||

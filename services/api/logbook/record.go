@@ -14,6 +14,7 @@ import (
 const Lost events.Level = "lost"
 
 // levelNames are the levels in the order of their bits in a [Levels]. What a newer release says has the last but one.
+// A new level is put before "other", with a new format of the index: bits and counts stand there.
 func levelNames() []events.Level {
 	return []events.Level{events.Debug, events.Info, events.Warning, events.Error, events.Exception, events.Input, events.Target,
 		events.Feedback, events.Results, events.EventText, events.FileData, "other", Lost}
@@ -36,6 +37,7 @@ type Levels uint16
 const AllLevels Levels = 1<<levelCount - 1
 
 // ParseLevels returns the set of some levels; of none it is all but the parts of files, which nobody reads.
+// False says that one of the names is none.
 func ParseLevels(names []events.Level) (Levels, bool) {
 	if len(names) == 0 {
 		return AllLevels &^ (1 << levelFile), true
@@ -64,6 +66,7 @@ type parsed struct {
 
 // parse reads a record as this house's writers make them, the level before the message and both in the first
 // members. What is written in another way is read by the long way.
+// What it returns lies in line. It is most of what filling a book costs, hence the short way.
 func parse(line []byte) (p parsed) {
 	if rest, ok := bytes.CutPrefix(line, []byte(`{"dt":"`)); ok {
 		if end := bytes.IndexByte(rest, '"'); end > 0 && bytes.HasPrefix(rest[end:], []byte(`","lvl":"`)) {
@@ -93,6 +96,7 @@ func value(b []byte) []byte {
 		return nil
 	}
 	if b[0] != '"' {
+		// A member may stand behind the message: then the long way finds where that ends.
 		if b[len(b)-1] != '}' || bytes.Contains(b, []byte(`,"ns":`)) || bytes.Contains(b, []byte(`,"continues":`)) {
 			return nil
 		}
@@ -182,6 +186,7 @@ func Plain(text string) string {
 		case c == '[' && bare(text[at:]) > 0:
 			at += bare(text[at:])
 			continue
+		// As it moves the cursor back, what comes next overwrites the letter before.
 		case c == '\b':
 			_, size := utf8.DecodeLastRune(out)
 			out = out[:len(out)-size]

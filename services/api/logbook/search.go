@@ -72,6 +72,7 @@ func newFinder(q Query) (finder, error) {
 }
 
 // literal returns the longest text of ASCII that everything that an expression matches has in it.
+// "" is always right, and has every leaf opened.
 func literal(e *syntax.Regexp) string {
 	switch e.Op {
 	case syntax.OpLiteral:
@@ -139,6 +140,8 @@ const tellEvery = 64
 
 // Search goes through the book, once round, and hands over what it finds after each leaf that has some. It ends early
 // when each returns false or ctx ends. What is wrong with a query is an error of it.
+// It looks at the book as it is when each leaf's turn comes: lines that come meanwhile may be found
+// or not. Between two calls of each no lock is held.
 func (b *Book) Search(ctx context.Context, q Query, each func(Found) bool) error {
 	f, err := newFinder(q)
 	if err != nil {
@@ -217,6 +220,7 @@ func (s *searching) leaf(i int, lo, hi uint64, to *Found) error {
 	b.mu.RLock()
 	l, o := b.leafAt(min(i, len(b.leaves)))
 	b.mu.RUnlock()
+	// The leaf that it begins in counts once both its parts are through, at the end.
 	if lo <= l.First && hi >= l.end() {
 		to.Searched += l.Count
 	}

@@ -28,6 +28,7 @@ type Settings struct {
 }
 
 // Shelf is the books on this machine.
+// mu is taken before a book's own lock, never after it.
 type Shelf struct {
 	s     Settings
 	codec codec
@@ -69,6 +70,8 @@ func (s *Shelf) Close() {
 }
 
 // Use returns the book of a job and what the caller calls when done with it. It is filled meanwhile.
+// The function may be called more than once. While it has not been called the book stays open,
+// though not where its job's log is erased: see [Shelf.Forget].
 func (s *Shelf) Use(job events.JobID) (*Book, func(), error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,6 +98,7 @@ func (s *Shelf) Use(job events.JobID) (*Book, func(), error) {
 }
 
 // take opens a book that stands whole on the disk, or begins it.
+// It holds the lock, so books are opened one after the other.
 func (s *Shelf) take(job events.JobID) (*Book, error) {
 	s.makeRoom()
 	s.closeOld()
@@ -139,6 +143,7 @@ type index struct {
 }
 
 // stored opens a book that was finished.
+// [fs.ErrNotExist] says that there is none; any other error, that it has to be made again.
 func (s *Shelf) stored(job events.JobID, dir string) (*Book, error) {
 	f, err := os.Open(filepath.Join(dir, indexFile))
 	if err != nil {
@@ -223,6 +228,7 @@ func (b *Book) store() error {
 }
 
 // fill reads a job's output into its book until there is no more, or nobody has looked for a while.
+// It may begin where an earlier filling has stopped: lines that are there are not read again.
 func (s *Shelf) fill(b *Book) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
@@ -286,6 +292,8 @@ func (s *Shelf) drop(job events.JobID) {
 }
 
 // makeRoom removes the books that were used longest ago until there is room. It holds the lock.
+// It looks before a book is begun, which may then grow beyond the bound; the next one makes room for
+// it.
 func (s *Shelf) makeRoom() {
 	entries, err := os.ReadDir(s.s.Dir)
 	if err != nil {
