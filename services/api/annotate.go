@@ -52,6 +52,7 @@ func (a *api) annotateJob(ctx context.Context, who caller, in AnnotateRequest) (
 	switch {
 	case !known:
 		return none{}, noJob(in.Job, "there is no job %d", in.Job)
+	// LAVA has judgements of jobs that are over alone, too.
 	case !j.Over():
 		return none{}, refuse(Conflict, "job %s is not over: there is no end to judge yet", j.Display)
 	}

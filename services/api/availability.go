@@ -155,6 +155,7 @@ func (a *api) labHealth(ctx context.Context, _ caller, _ none) (LabHealth, error
 			}
 		}
 	})
+	// The state knows the number of the last round's fact; when it was written only the log does.
 	if round > 0 {
 		err := a.log.ReadMessages(ctx, stream.Lab, round, round, func(m stream.Message) error {
 			at := m.At.UTC()
@@ -175,6 +176,7 @@ func (a *api) labHealth(ctx context.Context, _ caller, _ none) (LabHealth, error
 		out.History = away(err).Error()
 		return out, nil
 	}
+	// The tables may be ahead of what this process has folded.
 	behind := uint64(0)
 	if out.Sequence > at {
 		behind = out.Sequence - at

@@ -39,6 +39,8 @@ func (a *api) openChartDrawing(who caller, body []byte) (producer, error) {
 		return nil, err
 	}
 	options := chart.Options{Width: in.Width, Height: in.Height, Dark: in.Dark, Scale: in.Scale}
+	// The chart's own height of 200 to 400 pixels is for pages; a picture may have any that is
+	// allowed here.
 	if options.Height == 0 {
 		options.Height = p.out.Height
 	}
@@ -50,6 +52,7 @@ func (a *api) openChartDrawing(who caller, body []byte) (producer, error) {
 		if d.Error != "" {
 			return refuse(Conflict, "%s", d.Error)
 		}
+		// A picture is larger than one message of a flow may be.
 		out := &chunks{emit: emit}
 		if err := chart.Draw(out, in.Format, d.Drawing(), options); err != nil {
 			return &Error{Code: Invalid, Message: err.Error()}
@@ -135,6 +138,7 @@ func seriesNames(keys [][4]string) []string {
 		var parts []string
 		where := k[0]
 		switch {
+		// Two suites may have a case of one name: then the suite has to stand before it.
 		case k[1] != "" && (differ[0] || k[2] != "" && differ[1]):
 			where += "/" + k[1]
 		case k[1] != "":

@@ -91,6 +91,8 @@ func (a *api) includeInChart(ctx context.Context, who caller, in ChartItem) (Sav
 }
 
 // changeOmission finds the row of a request; left says that it is left out already.
+// change returns nil where all is as asked; who may change the chart need not see the job of the
+// row.
 func (a *api) changeOmission(ctx context.Context, who caller, in ChartItem, change func(c *lab.Chart, o lab.ChartOmission, left bool) (events.Event, error)) (SavedChart, error) {
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		c, err := in.mayChart(s, who, lab.Change)

@@ -40,6 +40,7 @@ type ConfigVersion struct {
 // The facts of the log are the history; there is no other place where versions are kept. [NotFound] is told of a device
 // that there is not, of one that the caller may not see, and of a version that the log does not hold.
 func (a *api) deviceVersions(ctx context.Context, _ caller, in ConfigRequest) (Config, error) {
+	// A device whose dictionary was never set has version 0 and no versions.
 	last := -1
 	a.read(func(s *lab.State) {
 		if d := s.Device(events.DeviceName(in.Name)); d != nil {

@@ -128,6 +128,7 @@ func (a *api) configureDeviceType(ctx context.Context, who caller, in DeviceType
 				return nil, err
 			}
 		}
+		// Said once, when it is hidden: who changes another setting later knows.
 		if in.Hidden && (was == nil || !was.Hidden) {
 			notes = append(notes, starved(s, in.DeviceType)...)
 		}
@@ -152,10 +153,12 @@ func (a *api) configureDeviceType(ctx context.Context, who caller, in DeviceType
 // checkAliases refuses names that would mean two device types. LAVA's forms refuse them too; its interface
 // takes an alias away from another type without a word, and jobs of that type go elsewhere.
 func checkAliases(s *lab.State, in DeviceType, was *lab.DeviceType) error {
+	// LAVA's words, which its interfaces show.
 	if of := s.Resolve(in.DeviceType); was == nil && of != in.DeviceType {
 		return refuse(Conflict, "Alias with name '%s' already exists: it is one of device type %s", in.DeviceType, of)
 	}
 	for _, a := range in.Aliases {
+		// What an import or an earlier release let through does not stop other changes.
 		if was != nil && slices.Contains(was.Aliases, a) {
 			continue
 		}
@@ -204,6 +207,7 @@ func checkHealthCheck(in DeviceType) (notes []string, err error) {
 	if len(problems) > 0 {
 		return nil, &Error{Code: Invalid, Field: "health_check", Message: "health check: " + problems[0].Error()}
 	}
+	// An alias of the type is another name for it.
 	if kind := def.DeviceType; kind != "" && kind != string(in.DeviceType) && !slices.Contains(in.Aliases, kind) {
 		notes = append(notes, fmt.Sprintf("the health check's device_type is %s, which is passed over: it runs on each device of type %s", kind, in.DeviceType))
 	}

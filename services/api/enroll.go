@@ -116,6 +116,7 @@ func (a *api) enrollWorker(ctx context.Context, asked caller, in EnrollRequest) 
 		switch {
 		case t.Worker != "" && t.Worker != in.Worker:
 			return nil, refuse(Denied, "this word is for the worker %s, not for %s: call it so (--name %s)", t.Worker, in.Worker, t.Worker)
+		// A word for any machine must not take over one that is there.
 		case t.Worker == "" && w != nil:
 			return nil, refuse(Conflict, "there is a worker %s already: take another name (--name), or have somebody invite it by its name", in.Worker)
 		}

@@ -139,6 +139,8 @@ func (e *caseFile) survey() error {
 		if !slices.Contains(e.suites, c.Suite) {
 			e.suites = append(e.suites, c.Suite)
 		}
+		// What comes after is not in the file, however often it is gone through: totals and rows
+		// agree.
 		e.last = r.Seq
 		if e.cases++; e.cases <= maxHeld {
 			e.held = append(e.held, caseOf(r.Seq, n, c))
@@ -203,6 +205,7 @@ func (e *caseFile) source(j Job, number string) results.Source {
 // It may be gone through again, and begins anew then.
 func (e *caseFile) all() iter.Seq2[results.Case, error] {
 	return func(yield func(results.Case, error) bool) {
+		// Both count cases of the file, after suite and name have been chosen.
 		skip, left := e.in.Offset, e.in.Limit
 		give := func(c results.Case) error {
 			if e.in.Case != "" && c.Name != e.in.Case {
@@ -215,6 +218,7 @@ func (e *caseFile) all() iter.Seq2[results.Case, error] {
 			if !yield(c, nil) {
 				return errAllRead
 			}
+			// A limit of 0 goes below zero here, and so bounds nothing.
 			if left--; left == 0 {
 				return errAllRead
 			}

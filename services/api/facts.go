@@ -14,6 +14,7 @@ import (
 )
 
 // recent is how many facts come where no first one was asked for.
+// As many as a terminal shows, for who only wants to see what is going on.
 const recent = 100
 
 // errUntil ends a flow of facts at the one that was waited for.
@@ -72,6 +73,7 @@ func (a *api) sendFacts(ctx context.Context, who caller, in EventsRequest, about
 		if err := emit(message{body: body}); err != nil {
 			return err
 		}
+		// Once it was sent: who waits for a fact wants to see it.
 		if in.Until != "" && events.Name(r.Event) == in.Until {
 			return errUntil
 		}

@@ -86,6 +86,7 @@ func (a *api) openFile(who caller, body []byte) (producer, error) {
 			return err
 		}
 		var f *events.File
+		// The last one that fits: a test that writes a file anew means the new one.
 		for i, one := range files.Files {
 			if one.Name == in.Name && (in.Suite == "" || one.Suite == in.Suite) && (in.Line == 0 || one.Line == in.Line) {
 				f = &files.Files[i]
@@ -109,6 +110,7 @@ func (a *api) sendFile(ctx context.Context, job events.JobID, f events.File, out
 	if f.Parts > 0 {
 		err := a.log.ReadOutput(ctx, stream.OutputReader{
 			Job: job, ToEnd: true,
+			// The reader begins with the file's first part; a frame may have lines before it.
 			Next: func(events.JobID, events.Lease) uint64 { return f.First },
 			Frame: func(frame stream.OutputFrame) error {
 				for i, line := range frame.Lines() {
@@ -120,6 +122,8 @@ func (a *api) sendFile(ctx context.Context, job events.JobID, f events.File, out
 					if err := json.Unmarshal(line, &r); err != nil {
 						return fmt.Errorf("line %d of the log of job %d: %w", next, job, err)
 					}
+					// ingestion has recorded where it lies, so this is a damaged log and no mistake
+					// of the test.
 					if r.Level != events.FileData {
 						return fmt.Errorf("line %d of the log of job %d is no part of file %s", next, job, f.Name)
 					}

@@ -80,6 +80,7 @@ func (a *api) jobInputs(ctx context.Context, who caller, in JobRequest) (Inputs,
 // It reads the facts of the device and of each template on the way: some dozen reads of the log.
 func (a *api) configThen(ctx context.Context, in Inputs) (string, error) {
 	var dictionary string
+	// The device's own type: the job may have named it by an alias.
 	kind := in.DeviceType
 	facts, err := a.log.Load(ctx, events.Entity{Kind: events.Device, ID: string(in.Device)})
 	if err != nil {
@@ -106,6 +107,7 @@ func (a *api) configThen(ctx context.Context, in Inputs) (string, error) {
 	var unread error
 	types := dictionaries.Templates{Text: func(name string) (string, bool) {
 		text, err := a.templateThen(ctx, strings.TrimSuffix(name, suffix), in.At)
+		// A loader has no error of its own: without this an unread template would count as missing.
 		unread = errors.Join(unread, err)
 		return text, text != ""
 	}}

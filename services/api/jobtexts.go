@@ -21,6 +21,7 @@ type JobsNamed struct {
 
 // JobTexts are the definitions of a job as LAVA keeps them. They are empty where the texts are not kept any
 // more.
+// LAVA keeps three texts of a job, and its interfaces tell all of them apart.
 type JobTexts struct {
 	Job        events.JobID `json:"job"`
 	Definition string       `json:"definition"` // its own, as PyYAML dumps it: keys sorted, without comments
@@ -89,6 +90,7 @@ func (a *api) textsOf(ctx context.Context, who caller, id events.JobID) (JobText
 		t.Definition = yaml.Dump(root)
 	}
 	if j.Part != nil {
+		// A part has no text of its own that anybody submitted.
 		t.Original = t.Definition
 		t.Multinode, err = a.kept(ctx, uint64(j.Part.Parent))
 	}
@@ -129,6 +131,8 @@ func (a *api) jobRow(ctx context.Context, who caller, in JobRequest) (projection
 	if !in.Whole || row.RetriedAs == 0 && !j.OwesRetry() {
 		return row, nil
 	}
+	// As the machine's own user, for the caller's rights on the first attempt count for the further
+	// one, too.
 	whole, err := a.showJob(ctx, caller{user: lab.Local}, JobRequest{Job: in.Job, Whole: true})
 	if err != nil {
 		return row, err
@@ -147,6 +151,8 @@ func (a *api) uncheckedRow(ctx context.Context, who caller, id events.JobID) (pr
 	if err != nil {
 		return projections.SelectedJob{}, err
 	}
+	// Before submission has looked at it nobody knows how visible it is to be: it is its submitter's
+	// alone.
 	all := false
 	a.read(func(s *lab.State) { all = who.superuser(s) })
 	if !all && (who.user == "" || who.user != j.User) {

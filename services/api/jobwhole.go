@@ -21,6 +21,8 @@ import (
 func (a *api) ofLastAttempts(ctx context.Context, terms []projections.JobTerm) ([]projections.JobTerm, error) {
 	out := slices.Clone(terms)
 	for i, t := range out {
+		// Other operators on numbers (greater than, a pattern) are left as they are: they mean a
+		// range of jobs, of which few were retried.
 		if t.Field != "id" || t.Not || t.Op != projections.TermExact && t.Op != projections.TermIn {
 			continue
 		}
@@ -42,6 +44,7 @@ func (a *api) ofLastAttempts(ctx context.Context, terms []projections.JobTerm) (
 }
 
 // triedAgainAs returns the further attempt of a job, 0 for none.
+// It costs a read of the log for each number that the state has forgotten.
 func (a *api) triedAgainAs(ctx context.Context, id events.JobID) (as events.JobID, err error) {
 	known := false
 	a.read(func(s *lab.State) {
@@ -175,6 +178,7 @@ func (a *api) firstsOf(ctx context.Context, blocks []uint64, through uint64) (ma
 	}
 	a.firsts.mu.Lock()
 	defer a.firsts.mu.Unlock()
+	// All at once rather than the oldest: they are asked for again within one page.
 	if a.firsts.of == nil || len(a.firsts.of)+len(missing) > maxFirsts {
 		a.firsts.of = map[uint64]blockFirsts{}
 	}

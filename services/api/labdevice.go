@@ -28,6 +28,7 @@ func (m *merge) device() error {
 	delete(m.left, "new_health")
 	if theirs, ok := m.given("device_type"); ok {
 		if kind := m.s.Resolve(events.DeviceTypeName(theirs)); kind != d.Type {
+			// There is no fact for it: dictionary, checks and history are of the one type.
 			m.kept = append(m.kept, SettingChange{m.o.Kind, m.o.Name, "device_type", string(d.Type), theirs,
 				"a device keeps its type; `strata devices remove` it first"})
 		}
@@ -83,6 +84,8 @@ func (m *merge) newDevice() error {
 	described := m.described(d)
 	add.Description = described.Description
 
+	// health is what a source tells of a device that it sees to; new_health only where this lab
+	// begins with it.
 	health, known := m.given("health")
 	if whenNew, ok := m.given("new_health"); !known {
 		health, known = whenNew, ok
@@ -97,6 +100,7 @@ func (m *merge) newDevice() error {
 		return err
 	}
 	m.record(add)
+	// DeviceAdded has no room for a reason.
 	if reason != "" {
 		m.record(events.DeviceHealthSet{Device: name, Health: add.Health, Reason: reason, By: m.by})
 	}
@@ -127,6 +131,7 @@ func (m *merge) described(d *lab.Device) events.DeviceDescribed {
 
 // deviceWorker decides over where a device hangs. One that runs a job stays there until the next import.
 func (m *merge) deviceWorker(d *lab.Device) error {
+	// The base stays, so that the next import sees the change again.
 	if theirs := m.o.Settings["worker"]; d.State != lab.DeviceIdle && m.left["worker"] != "" && theirs != string(d.Worker) {
 		delete(m.left, "worker")
 		m.remember("worker", m.base["worker"])
@@ -178,6 +183,7 @@ func (m *merge) deviceHealth(d *lab.Device) error {
 	ours := strings.TrimSuffix(string(d.Health)+"\n"+d.HealthReason, "\n")
 	base := m.base["health"]
 	word, reason, _ := strings.Cut(theirs, "\n")
+	// The word is the same and only the reason differs: what is here is the newer one.
 	if given && word == string(d.Health) && theirs != ours && base != digest(ours) && !m.in.Force {
 		delete(m.left, "health")
 		m.remember("health", base)

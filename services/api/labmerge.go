@@ -57,6 +57,7 @@ func (m *merge) setting(name, ours, empty string) string {
 		m.remember(name, base)
 		return ours
 	}
+	// Never imported, and as it is at first: nobody here has had an opinion.
 	untouched := base == digest(ours) || base == "" && ours == empty
 	switch {
 	case theirs == ours:
@@ -147,6 +148,7 @@ func (m *merge) permissions(kind events.Kind, here []events.Permission) error {
 	}
 	e := events.PermissionsSet{Kind: kind, Name: m.o.Name, By: m.by}
 	for _, p := range want {
+		// Names of groups may have colons, codenames have none.
 		i := strings.LastIndex(p, ":")
 		if i <= 0 || i == len(p)-1 {
 			return fmt.Errorf("permission is %q, want group:codename", p)
@@ -195,6 +197,7 @@ func (m *merge) deviceType() error {
 		m.invalid = append(m.invalid, InvalidObject{m.o.Kind, m.o.Name, err.Error()})
 	}
 	e.Template = m.setting("template", was.Template, "")
+	// Their order here is kept where only that differs.
 	if aliases := m.names("aliases", was.Aliases); joined(aliases) != joined(was.Aliases) {
 		e.Aliases = aliases
 	}

@@ -142,6 +142,8 @@ func (a *api) replayNotices(ctx context.Context, who caller, in ReplayRequest) (
 	byJob := map[events.JobID][]int{}
 	var jobs []events.JobID
 	for _, n := range list {
+		// Of all dead letters those of jobs that the caller may only see are left out without a
+		// word.
 		if len(in.Deliveries) > 0 && !slices.Contains(in.Deliveries, n.N) || a.mayJob(who, lab.Change, n.Job) != nil {
 			continue
 		}

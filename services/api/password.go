@@ -171,6 +171,7 @@ func (a *api) tryPassword(ctx context.Context, user events.UserName, password, f
 			return false, err
 		}
 	}
+	// A megabyte of password would be hashed for nothing.
 	if len(password) <= maxPassword {
 		err = a.hash(ctx, func() { right = checkPassword(password, hash) && sealed != "" })
 	}

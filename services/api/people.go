@@ -19,22 +19,23 @@ import (
 // Who may change what: people their own names, mail, IRC and table length; superusers all; who has
 // LAVA's permissions on accounts what [UserRequest.ordinary] says.
 type UserRequest struct {
-	User        events.UserName `json:"user"`
-	Email       *string         `json:"email,omitempty"`
-	FirstName   *string         `json:"first_name,omitempty"`
-	LastName    *string         `json:"last_name,omitempty"`
-	Active      *bool           `json:"active,omitempty"`
-	Staff       *bool           `json:"staff,omitempty"`
-	Superuser   *bool           `json:"superuser,omitempty"`
-	IRCHandle   *string         `json:"irc_handle,omitempty"`
-	IRCServer   *string         `json:"irc_server,omitempty"`
-	TableLength *int            `json:"table_length,omitempty"`
-	Identity    *string         `json:"identity,omitempty"`
-	Permissions *[]string       `json:"permissions,omitempty"` // on everything; a name without an application is of lava_scheduler_app
-	Password    *string         `json:"password,omitempty"`    // "" takes the password away
-	Current     string          `json:"current,omitempty"`     // password; of who changes its own
-	Reason      string          `json:"reason,omitempty"`
-	All         bool            `json:"all,omitempty"` // of users.list: inactive accounts too
+	User      events.UserName `json:"user"`
+	Email     *string         `json:"email,omitempty"`
+	FirstName *string         `json:"first_name,omitempty"`
+	LastName  *string         `json:"last_name,omitempty"`
+	Active    *bool           `json:"active,omitempty"`
+	Staff     *bool           `json:"staff,omitempty"`
+	Superuser *bool           `json:"superuser,omitempty"`
+	IRCHandle *string         `json:"irc_handle,omitempty"`
+	IRCServer *string         `json:"irc_server,omitempty"`
+	// Rows of a page of the web: 0 is its default, 1000 the most.
+	TableLength *int      `json:"table_length,omitempty"`
+	Identity    *string   `json:"identity,omitempty"`
+	Permissions *[]string `json:"permissions,omitempty"` // on everything; a name without an application is of lava_scheduler_app
+	Password    *string   `json:"password,omitempty"`    // "" takes the password away
+	Current     string    `json:"current,omitempty"`     // password; of who changes its own
+	Reason      string    `json:"reason,omitempty"`
+	All         bool      `json:"all,omitempty"` // of users.list: inactive accounts too
 }
 
 // User is an account as it is shown.
@@ -267,6 +268,7 @@ func (in UserRequest) over(e events.UserConfigured, who caller) (events.UserConf
 	switch {
 	case e.TableLength < 0 || e.TableLength > 1000:
 		return e, &Error{Code: Invalid, Field: "table_length", Message: "table_length must be 0 to 1000"}
+	// 254 bytes are the longest that mail can have (RFC 5321), and Django's column.
 	case e.Email != "" && (!strings.Contains(e.Email, "@") || len(e.Email) > 254):
 		return e, &Error{Code: Invalid, Field: "email", Message: "email is not an address: it has no @ or more than 254 bytes"}
 	case len(e.FirstName) > 150 || len(e.LastName) > 150 || len(e.IRCHandle) > 40 || len(e.IRCServer) > 40:
@@ -293,12 +295,14 @@ func checkPermissions(names []string) ([]string, error) {
 
 // ownOnly says that a request changes nothing but what people may change of their own account.
 func (in UserRequest) ownOnly() bool {
+	// An identity is not among them: it is by what somebody else may sign in as the user.
 	return in.Active == nil && in.Staff == nil && in.Superuser == nil && in.Identity == nil && in.Permissions == nil
 }
 
 // Without a change there is no fact. A new password ends all of the account's sessions but the
 // caller's.
 func (a *api) setUser(ctx context.Context, who caller, in UserRequest) (User, error) {
+	// Before record, for it takes its time and counts tries.
 	if err := a.checkCurrent(ctx, who, in); err != nil {
 		return User{}, err
 	}

@@ -68,6 +68,7 @@ const minImported = 16
 // What is wrong with one of them stands in Refused. An error is of the log or of rights; to import
 // again goes on from there.
 func (a *api) importPeople(ctx context.Context, who caller, in PeopleImportRequest) (LabImport, error) {
+	// It is the mark by which the next import knows what nobody has touched here: see user.
 	if strings.TrimSpace(in.Reason) == "" {
 		in.Reason = "import"
 	}
@@ -112,6 +113,7 @@ func importedHash(hash string) string {
 	case strings.HasPrefix(hash, djangoName+"$") && strings.Count(hash, "$") == 3:
 		return hash
 	case strings.HasPrefix(hash, "argon2$argon2id$"):
+		// Django puts its own name before the text that argon2's tools write.
 		return strings.TrimPrefix(hash, "argon2")
 	}
 	return ""
@@ -243,6 +245,7 @@ func (t *peopleTake) user(s *lab.State, a *api, in ImportedUser, hash string) er
 			t.facts = append(t.facts, events.PasswordSet{User: in.User, Sealed: hash, By: t.by})
 		}
 	default:
+		// An identity is of this lab's providers; the other lab knows nothing of it.
 		want.Identity = u.Identity
 		if !sameUser(want, u.UserConfigured) {
 			if t.in.Force || u.Reason == t.in.Reason {
@@ -268,6 +271,7 @@ func accountText(u events.UserConfigured) string {
 			words = append(words, word)
 		}
 	}
+	// The map has no order, and the text is compared by people.
 	slices.Sort(words[1:])
 	if name := strings.TrimSpace(u.FirstName + " " + u.LastName); name != "" {
 		words = append(words, name)

@@ -65,6 +65,7 @@ func checkPermission(kind events.Kind, permission string) (string, error) {
 }
 
 // rights returns the rows on one thing, false where there is no such thing.
+// The slice is the state's own: it must be copied before it is changed.
 func rightsOn(s *lab.State, kind events.Kind, name string) (rows []events.Permission, known bool) {
 	switch kind {
 	case events.Device:
@@ -125,6 +126,8 @@ func (a *api) listPermissions(_ context.Context, who caller, in PermissionReques
 			}
 		}
 	})
+	// Filters are those of the request; nothing is left out by rights, which oversees has settled
+	// for all.
 	out.Rows = slices.DeleteFunc(out.Rows, func(r PermissionRow) bool {
 		return in.Kind != "" && r.Kind != in.Kind || in.Name != "" && r.Name != in.Name || in.Group != "" && r.Group != in.Group || in.User != "" && r.User != in.User
 	})
@@ -149,6 +152,7 @@ func (a *api) changePermission(ctx context.Context, who caller, in PermissionReq
 	if err != nil {
 		return err
 	}
+	// LAVA has rows for groups alone, too.
 	if in.User != "" {
 		return &Error{Code: Invalid, Field: "user", Message: "permissions on one thing are held by groups: put the user into one"}
 	}
@@ -212,6 +216,7 @@ func (a *api) changeGlobal(ctx context.Context, who caller, in PermissionRequest
 		if u == nil {
 			return nil, noUser(in.User)
 		}
+		// The fact has the account whole, so all else is as it was.
 		e := u.UserConfigured
 		e.Permissions, e.By, e.Reason = change(e.Permissions), who.user, in.Reason
 		if slices.Equal(e.Permissions, u.Permissions) {

@@ -17,6 +17,7 @@ import (
 
 // Bounds of a saved query.
 const (
+	// LAVA's bounds and default of a query's limit.
 	leastKept   = 20 // rows that a refresh keeps
 	usualKept   = 200
 	mostKept    = 10_000

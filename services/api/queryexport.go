@@ -123,6 +123,7 @@ func exportRow(row any) []cell {
 		if r.Parent != 0 {
 			sub = r.Display
 		}
+		// requested_device_type is the name that the job asked by, an alias too.
 		return []cell{{"id", r.Job.Job}, {"submitter", r.User}, {"description", r.Name}, {"health_check", r.HealthCheck},
 			{"requested_device_type", r.DeviceType}, {"actual_device", r.Device}, {"submit_time", r.SubmittedAt}, {"start_time", when(r.StartedAt)},
 			{"end_time", when(r.EndedAt)}, {"state", r.State}, {"health", r.Health}, {"priority", r.Priority}, {"metadata", r.Metadata},

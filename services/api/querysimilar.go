@@ -37,6 +37,8 @@ func (a *api) similarJobs(ctx context.Context, who caller, in SimilarRequest) (Q
 		} else if err := likeJob(&c, j); err != nil {
 			return out, err
 		}
+		// A condition on nothing would find jobs that have nothing there, which nobody means by
+		// alike.
 		if c.Value != "" {
 			out.Conditions = append(out.Conditions, c)
 		}
@@ -55,6 +57,7 @@ func (a *api) similarJobs(ctx context.Context, who caller, in SimilarRequest) (Q
 // likeJob fills in what a job has in a condition's field, in the words of conditions.
 func likeJob(c *events.QueryCondition, j Job) error {
 	day := func(at *time.Time) {
+		// To a condition a time is a text, which contains its day.
 		if at != nil {
 			c.Operator, c.Value = "icontains", at.UTC().Format("2006-01-02")
 		}

@@ -78,6 +78,7 @@ func best(s *lab.State, st *lab.Standings, who caller, in QueueRequest, total *i
 		}
 		*total++
 		r := st.Rank(j)
+		// Ranks never compare as equal: the job's number decides at last.
 		at, _ := slices.BinarySearchFunc(top, r, func(a, b lab.Rank) int {
 			if a.Before(b) {
 				return -1

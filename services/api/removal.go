@@ -55,6 +55,7 @@ func (a *api) removeJobs(ctx context.Context, who caller, in RemoveRequest) (Rem
 	if err := a.mayRemove(who, in, nil); err != nil {
 		return out, err
 	}
+	// One more than the limit tells that there are more.
 	filter := projections.RemovalFilter{Before: a.now(), User: in.Submitter, LogsOnly: in.LogsOnly, Limit: in.Limit + 1}
 	if in.Before != nil {
 		filter.Before = *in.Before
@@ -62,6 +63,7 @@ func (a *api) removeJobs(ctx context.Context, who caller, in RemoveRequest) (Rem
 	for _, job := range in.Jobs {
 		filter.Jobs = append(filter.Jobs, uint64(job))
 	}
+	// A job that ended a moment ago would else be told as one that still runs.
 	a.tablesCatchUp(ctx)
 	fit, err := a.history.DB.Removable(ctx, filter)
 	if err != nil {
@@ -70,6 +72,7 @@ func (a *api) removeJobs(ctx context.Context, who caller, in RemoveRequest) (Rem
 	if out.More = len(fit) > in.Limit; out.More {
 		fit = fit[:in.Limit]
 	}
+	// Once more, now that it is known whose they are: one of another's refuses all.
 	if err := a.mayRemove(who, in, fit); err != nil {
 		return out, err
 	}

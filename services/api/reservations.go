@@ -76,6 +76,8 @@ func viewReservation(s *lab.State, who caller, r *lab.Reservation, now time.Time
 		if j == nil || j.Run == nil || j.State == lab.Finished || s.Holds(j.User, r) {
 			continue
 		}
+		// The timeout runs from the start; a job that has its device and has not started yet may
+		// take as long.
 		began := j.Run.ScheduledAt
 		if !j.Run.StartedAt.IsZero() {
 			began = j.Run.StartedAt
@@ -112,6 +114,7 @@ func (a *api) addReservation(ctx context.Context, who caller, in ReservationRequ
 		}
 		e := events.ReservationMade{Reservation: s.NextReservation(), DeviceType: s.Resolve(in.DeviceType), Tags: in.Tags,
 			User: in.User, Group: in.Group, From: in.From, Until: in.Until, Reason: in.Reason, By: who.user}
+		// What was chosen by name or number stays with these devices.
 		if len(in.Devices) > 0 || in.Count > 0 {
 			e.Devices, e.DeviceType, e.Tags = devices, "", nil
 		}
@@ -159,6 +162,7 @@ func checkReservation(in ReservationRequest, now time.Time) error {
 
 // toReserve returns the devices that a request is about, or why it cannot have them.
 func toReserve(s *lab.State, who caller, in ReservationRequest, now time.Time) ([]events.DeviceName, error) {
+	// The policy's groups, since it is scheduling that asks who holds a device.
 	if in.Group != "" && !slices.ContainsFunc(s.Policy().Groups, func(g events.GroupUsers) bool { return g.Group == in.Group }) {
 		return nil, refuse(NotFound, "there is no group %s: groups and their users stand in the policy (`strata policy show`)", in.Group)
 	}
@@ -204,6 +208,7 @@ func chosen(s *lab.State, in ReservationRequest, devices []*lab.Device, now time
 			}
 			return 1
 		}
+		// Those with the fewest tags last longest for others: whoever needs a tag needs just those.
 		if in.Count == 0 || well(a) != well(b) {
 			return well(a) - well(b)
 		}
@@ -214,6 +219,7 @@ func chosen(s *lab.State, in ReservationRequest, devices []*lab.Device, now time
 		switch {
 		case other == nil:
 			names = append(names, d.Name)
+		// All are wanted, so one that is taken is one too many.
 		case in.Count == 0:
 			return nil, refuse(Conflict, "device %s is %s from %s until %s (reservation %d)", d.Name, heldBy(other),
 				other.From.Format(time.RFC3339), other.Until.Format(time.RFC3339), other.Reservation)
@@ -233,6 +239,7 @@ func chosen(s *lab.State, in ReservationRequest, devices []*lab.Device, now time
 // overlapping is a reservation by another holder that a device has in the wanted time, nil for none.
 func overlapping(s *lab.State, in ReservationRequest, d *lab.Device, now time.Time) *lab.Reservation {
 	for _, r := range s.ReservationsOf(d, now) {
+		// Both ends are open: one may begin as the other ends. Of the same holder they may overlap.
 		if r.From.Before(in.Until) && in.From.Before(r.Until) && (r.User != in.User || r.Group != in.Group) {
 			return r
 		}

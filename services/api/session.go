@@ -83,6 +83,7 @@ func crowded(s *lab.State, user events.UserName) (facts []events.Event) {
 	if u == nil {
 		return nil
 	}
+	// One is about to be added.
 	over := 1 - maxSessions
 	for _, t := range u.Tokens {
 		if t.Kind == lab.Session {

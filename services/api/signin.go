@@ -144,6 +144,7 @@ func (i Inside) TokenOf(ctx context.Context, user events.UserName, password, fro
 		facts, err := vouchedFor(s, v)
 		if u := s.User(v.User); u != nil {
 			for _, t := range u.Tokens {
+				// One that expires or is narrow would surprise a client that keeps it for ever.
 				if token == nil && t.Kind == "" && len(t.Scopes) == 0 && t.ActingFor == "" && t.Sealed != "" && t.Expires.IsZero() {
 					c := *t
 					token = &c

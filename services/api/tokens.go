@@ -19,10 +19,11 @@ type TokenRequest struct {
 	Token       events.TokenID  `json:"token,omitempty"` // its name, as tokens.list shows it
 	Description string          `json:"description,omitempty"`
 	Scopes      []events.Scope  `json:"scopes,omitempty"`
-	Expires     time.Time       `json:"expires,omitzero"`
-	Value       string          `json:"value,omitempty"`    // that it is to have; none: a new one
-	Sessions    bool            `json:"sessions,omitempty"` // of tokens.list: browsers' sessions and enrolments too
-	Reason      string          `json:"reason,omitempty"`
+	// Zero: it does not expire.
+	Expires  time.Time `json:"expires,omitzero"`
+	Value    string    `json:"value,omitempty"`    // that it is to have; none: a new one
+	Sessions bool      `json:"sessions,omitempty"` // of tokens.list: browsers' sessions and enrolments too
+	Reason   string    `json:"reason,omitempty"`
 }
 
 // Token is a token as it is shown. Its value is told once, when it is issued.
@@ -157,9 +158,12 @@ func issue(s *lab.State, e events.TokenIssued, who caller) ([]events.Event, erro
 		facts = append(facts, events.UserAdded{User: e.User, By: who.user})
 	case u == nil:
 		return nil, noUser(e.User)
+	// Acting has a bound of its own, which is the superuser's: the user must not run out of tokens
+	// by it.
 	case e.ActingFor == "" && programs(u) >= maxTokens:
 		return nil, refuse(Conflict, "%s has %d tokens, more are not allowed: revoke one", e.User, maxTokens)
 	}
+	// Names of tokens follow from their values.
 	if s.Token(e.Token) != nil {
 		return nil, refuse(Conflict, "there is a token of that value already")
 	}
@@ -269,6 +273,7 @@ func (a *api) actAs(ctx context.Context, who caller, in ActRequest) (Token, erro
 		switch {
 		case who.acting:
 			return nil, refuse(Denied, "who acts as another cannot act as a third")
+		// Or one superuser's acts would stand in another's name.
 		case s.Superuser(in.User):
 			return nil, refuse(Denied, "%s is a superuser: nobody acts as one", in.User)
 		}

@@ -25,6 +25,7 @@ func viewJob(j *lab.Job) Job {
 		v.RetryOf = j.Attempt.Of
 	}
 	if r := j.Run; r != nil {
+		// Until then Device and Worker are those that the job is pinned to.
 		v.Device, v.Worker, v.Lease, v.Started, v.Complete = r.Device, r.Worker, r.Lease, moment(r.StartedAt), r.OutputComplete
 	}
 	if c := j.Cancel; c != nil {
@@ -63,6 +64,7 @@ func viewFacts(facts []stream.Recorded) (Job, bool) {
 	meta, judged := v.Metadata, v.Judgement
 	v = viewJob(&j)
 	v.Metadata, v.Judgement = meta, judged
+	// The counts are of what ingestion has read; before that the job's own count of lines stands.
 	if v.Complete {
 		v.Lines, v.Missing, v.Cases = complete.Lines, complete.Missing, complete.Cases
 	}

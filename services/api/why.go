@@ -32,6 +32,8 @@ func (a *api) whyJob(ctx context.Context, who caller, in JobRequest) (Why, error
 	var w Why
 	waits := false
 	a.read(func(s *lab.State) {
+		// Explanation and estimate are of one moment: a job that starts in between would have
+		// neither.
 		if w.Explanation, waits = s.Explain(in.Job, a.now()); waits {
 			w = explained(s, withoutHiddenJobs(s, who, w.Explanation))
 			w.Estimate = s.Estimate(in.Job, a.now())
@@ -90,12 +92,15 @@ func summary(s *lab.State, e lab.Explanation) string {
 		return "it is being withdrawn from the queue"
 	}
 	j := s.Job(e.Job)
+	// A device on another worker than the one asked for is no candidate to people, who named the
+	// worker.
 	fitting := e.Candidates[:0:0]
 	for _, c := range e.Candidates {
 		if c.Obstacle != lab.WrongWorker {
 			fitting = append(fitting, c)
 		}
 	}
+	// The more special wish first: whoever has pinned a device wonders about that one.
 	if len(fitting) == 0 {
 		switch {
 		case j.PinDevice != "":
@@ -127,6 +132,7 @@ func summary(s *lab.State, e lab.Explanation) string {
 	if len(fitting) == 1 { // "of 1 devices that fit: 1 busy"
 		text = "the one device that fits: " + strings.TrimPrefix(strings.Join(parts, ", "), "1 ")
 	}
+	// Place counts from 1, the job itself included.
 	switch n := e.Place - 1; {
 	case n == 1:
 		text += "; 1 job stands before it"
@@ -140,6 +146,8 @@ func summary(s *lab.State, e lab.Explanation) string {
 }
 
 // free says of a device that nothing keeps from the job why the job does not have it yet.
+// Scheduling gives free devices away within a moment; whoever reads this saw that moment, unless a
+// cap or a group holds the job.
 func free(e lab.Explanation) string {
 	switch {
 	case e.Capped != "":
@@ -204,6 +212,7 @@ func obstacle(s *lab.State, c lab.Candidate) string {
 		switch {
 		case c.Job == 0:
 			return "a job that you may not see has it"
+		// The job has ended; health has not said yet what that means for the device.
 		case c.Since.IsZero():
 			return "is being released after job " + displayed(s, c.Job)
 		}

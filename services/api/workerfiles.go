@@ -22,6 +22,8 @@ func (in WorkerRequest) checkWorkerFiles() error {
 		text        *string
 		check       func(root *yaml.Node) error
 	}{
+		// dispatcher.yaml is LAVA's own and has settings that this lab does not read; any mapping is
+		// let through.
 		{"dispatcher", "dispatcher.yaml", in.Dispatcher, func(*yaml.Node) error { return nil }},
 		{"env", "env.yaml", in.Env, checkEnvironment},
 		{"env_dut", "env-dut.yaml", in.EnvDUT, checkEnvironment},

@@ -41,6 +41,7 @@ func newGuard(allow, hosts []string) (guard, error) {
 		if _, err := path.Match(h, ""); err != nil {
 			return g, fmt.Errorf("notify.hosts: %q is no pattern: %w", h, err)
 		}
+		// Names of hosts have no case.
 		g.hosts = append(g.hosts, strings.ToLower(h))
 	}
 	return g, nil

@@ -49,6 +49,7 @@ func decide(m moment, n *job.Notify, first, last story, now time.Time) verdict {
 	if !first.over() { // the fact is known here: a replica that is behind has been read
 		return verdict{wait: now.Add(again)}
 	}
+	// JobRetried, JobRetryDropped or the end of the attempt wakes it.
 	if first.job.OwesRetry() || !last.over() {
 		return verdict{wait: held}
 	}

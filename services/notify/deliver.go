@@ -64,6 +64,7 @@ func (s *service) deliver(now time.Time) {
 			return
 		}
 		for _, p := range list {
+			// By the pointer: a replay puts another one in its place.
 			if s.s.pending[deliveryKey{p.Job, p.Delivery.N}] != p { // it has been sent, or given up
 				s.queues.done(p)
 				continue
@@ -108,6 +109,8 @@ func (s *service) settle(ctx context.Context, now time.Time) error {
 			s.Logger.Warn("notification given up", "job", o.p.Job, "delivery", o.p.Delivery.N, "attempts", o.p.attempts, "error", o.err)
 		default:
 			pause := pauseAfter(s.Pause, o.p.attempts)
+			// What a receiver asks for by Retry-After is heeded where it is longer than the usual
+			// pause.
 			if errors.As(o.err, &asked) {
 				pause = max(pause, asked.after)
 			}
@@ -136,6 +139,7 @@ func (s *service) record(ctx context.Context) error {
 				drafts[i].Event = events.NotificationFailed{Job: o.p.Job, N: o.p.Delivery.N, Attempts: o.p.attempts, Reason: reason[:min(len(reason), maxReason)]}
 			}
 		}
+		// Without a condition: the attempt has been made, whatever else the log says of it.
 		if _, err := s.Log.Append(ctx, drafts, nil); err != nil {
 			if ctx.Err() == nil {
 				s.Logger.Warn("notify records again", "error", err)
@@ -186,6 +190,7 @@ func (s *service) attempt(ctx context.Context, p pending) (answer string, err er
 	id := fmt.Sprintf("%d.%d", p.Job, d.N)
 	switch d.Kind {
 	case events.DeliverCallback:
+		// The text cannot change, but a newer release may read it otherwise.
 		if d.Entry >= len(n.Callbacks) {
 			return "", permanent{errors.New("the definition has no such callback")}
 		}
@@ -238,6 +243,7 @@ func (s *service) subject(ctx context.Context, p pending) (subject, *job.Notify,
 	if n == nil {
 		return sub, nil, permanent{errors.New("the definition asks for no notification")}
 	}
+	// Going through the log for it is worth while only where somebody wanted the end.
 	if by, _, _ := sub.last.canceler(); by != "" {
 		sub.action, err = s.action(ctx, sub.last)
 	}
@@ -272,6 +278,7 @@ func (s *service) call(ctx context.Context, sub subject, c job.Callback, id stri
 	if c.Method == "POST" {
 		part := content{withs: c}
 		if c.Logs() {
+			// LAVA's body has no log where there is none, rather than an empty one.
 			spoke, err := s.spoke(ctx, sub.last)
 			if err != nil {
 				return "", err

@@ -28,6 +28,7 @@ type remark struct {
 const maxRemark = 400
 
 // server is host:port of where a remark goes.
+// 6697 is the port of TLS (RFC 7194), 6667 the other one that everybody uses.
 func (c IRC) address(server string) string {
 	if _, _, err := net.SplitHostPort(server); err == nil {
 		return server
@@ -42,6 +43,8 @@ func (c IRC) send(ctx context.Context, g guard, r remark) (answer string, err er
 	switch {
 	case r.server == "":
 		return "", permanent{errors.New("no server of IRC is named, and the lab's configuration has no notify.irc_server")}
+	// A blank, a comma or a colon in front would be another command's parameter, or several
+	// receivers.
 	case r.nick == "" || strings.HasPrefix(r.nick, ":") || strings.ContainsFunc(r.nick, odd):
 		return "", permanent{fmt.Errorf("%q is no nick name and no channel", r.nick)}
 	}
@@ -63,6 +66,7 @@ func (c IRC) send(ctx context.Context, g guard, r remark) (answer string, err er
 		}
 		conn = tls.Client(conn, config)
 	}
+	// Servers send lines of 512 bytes, with tags up to 8 KiB; a longer one ends the attempt.
 	t := &talk{conn: conn, lines: bufio.NewReaderSize(conn, 8<<10), nick: or(c.Nick, "strata")}
 	if err := t.enter(); err != nil {
 		return "", fmt.Errorf("IRC server %s: %w", address, err)
@@ -94,6 +98,7 @@ func (t *talk) await(wanted ...string) (command string, rest string, err error) 
 			return "", "", err
 		}
 		line := strings.TrimRight(string(raw), "\r\n")
+		// Who says it, a server or a user, is of no interest.
 		if strings.HasPrefix(line, ":") {
 			_, line, _ = strings.Cut(line, " ")
 		}
@@ -120,6 +125,7 @@ func (t *talk) enter() error {
 		return err
 	}
 	for range 5 {
+		// Welcome; erroneous nick, nick in use, nick collision; banned (RFC 2812, section 5).
 		switch command, rest, err := t.await("001", "432", "433", "436", "465"); {
 		case err != nil:
 			return err
@@ -140,6 +146,7 @@ func (t *talk) enter() error {
 // say sends text, a line at a time. That the server has dealt with it is known once it answers a ping behind it.
 func (t *talk) say(to, text string) error {
 	if strings.HasPrefix(to, "#") || strings.HasPrefix(to, "&") {
+		// Most channels take nothing from who is not in them.
 		if err := t.write("JOIN " + to); err != nil {
 			return err
 		}
@@ -161,6 +168,7 @@ func (t *talk) say(to, text string) error {
 	if err := t.write("PING :done"); err != nil {
 		return err
 	}
+	// No such nick or channel; cannot send to it; it is full, by invitation, banned, with a key.
 	command, rest, err := t.await("PONG", "401", "403", "404", "471", "473", "474", "475")
 	if err != nil {
 		return err

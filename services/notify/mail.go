@@ -20,6 +20,7 @@ import (
 
 // Mail says how mail is sent.
 type Mail struct {
+	// Its address is the lab's own choice, so the guard for people's addresses does not judge it.
 	Server   string // host:port; empty sends none
 	Security string // starttls (which the server has to offer), tls from the first byte, or none
 	User     string // empty does not log in
@@ -53,6 +54,7 @@ func (m Mail) send(ctx context.Context, l letter) (answer string, err error) {
 	if m.Server == "" {
 		return "", permanent{errors.New("the lab sends no mail: its configuration has no notify.smtp")}
 	}
+	// A sender that is none is the configuration's fault and can be mended while letters wait.
 	from, err := mail.ParseAddress(m.sender())
 	if err != nil {
 		return "", fmt.Errorf("sender %q (notify.from): %w", m.sender(), err)
@@ -81,6 +83,7 @@ func (m Mail) judge(err error) error {
 		return permanent{fmt.Errorf("the mail server answered: %w", err)}
 	}
 	var certificate *tls.CertificateVerificationError
+	// Only what is wrong with it, for the error's own text repeats the whole chain.
 	if errors.As(err, &certificate) {
 		return fmt.Errorf("mail server %s: its certificate is not to be trusted: %w", m.Server, certificate.Err)
 	}
@@ -125,6 +128,7 @@ func (m Mail) prepare(c *smtp.Client, host string, secure *tls.Config) error {
 	if err := c.Hello(name); err != nil {
 		return err
 	}
+	// Without a word in the configuration mail goes encrypted or not at all.
 	if m.Security == "starttls" || m.Security == "" {
 		if ok, _ := c.Extension("STARTTLS"); !ok {
 			return errors.New("it offers no STARTTLS (notify.smtp_security: none sends mail in the clear)")
@@ -147,6 +151,8 @@ func (m Mail) prepare(c *smtp.Client, host string, secure *tls.Config) error {
 }
 
 // login is a way to log in that the server offers.
+// The first of these that the server offers. PLAIN and LOGIN refuse to send a password over a
+// connection that is not encrypted; CRAM-MD5 never sends one.
 func (m Mail) login(c *smtp.Client, host string) (smtp.Auth, error) {
 	_, offered := c.Extension("AUTH")
 	for _, way := range []struct {
@@ -210,6 +216,7 @@ func (l letter) compose(from, to *mail.Address) []byte {
 	for _, h := range []struct{ name, value string }{
 		{"From", from.String()}, {"To", to.String()}, {"Subject", mime.QEncoding.Encode("utf-8", oneLine.Replace(l.subject))},
 		{"Date", l.at.Format(time.RFC1123Z)}, {"Message-ID", "<" + l.delivery + ".strata@" + domain + ">"},
+		// So that no absence assistant answers (RFC 3834).
 		{"Auto-Submitted", "auto-generated"}, {"MIME-Version", "1.0"}, {"Content-Type", "text/plain; charset=utf-8"},
 		{"Content-Transfer-Encoding", "quoted-printable"},
 	} {

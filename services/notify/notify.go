@@ -124,7 +124,9 @@ func (d Deps) tell(ctx context.Context, g guard, held context.Context) error {
 		Wake: s.wake,
 		Checkpoint: &stream.Checkpoint{
 			Format: format,
-			Save:   func() ([]byte, error) { return s.s.encode() },
+			// Without the lock: the driver's goroutine alone changes the state, and it is that which
+			// saves.
+			Save: func() ([]byte, error) { return s.s.encode() },
 			Load: func(name string, data []byte) error {
 				s.mu.Lock()
 				defer s.mu.Unlock()
@@ -177,12 +179,15 @@ const maxAsked = 10 * time.Minute
 // act records what became of attempts, plans what has happened and sends what is due.
 // It goes round until nothing more is due, so that a thousand ends at once are planned in one call.
 func (s *service) act(ctx context.Context, now time.Time) (wake time.Time, err error) {
+	// The earliest of all times wins; zero says that only a fact or a wake is waited for.
 	soon := func(at time.Time) {
 		if !at.IsZero() && (wake.IsZero() || at.Before(wake)) {
 			wake = at
 		}
 	}
 	for {
+		// An error of the log stops nothing of what follows: deliveries may go while their facts
+		// have to wait.
 		if err := s.settle(ctx, now); err != nil {
 			soon(now.Add(again))
 		}
@@ -278,6 +283,8 @@ func (s *service) conclude(ctx context.Context, d draft) error {
 	}
 	cause := stream.Cause(stream.Lab, d.m.Seq)
 	drafts := []stream.Draft{{Event: d.planned, Cause: cause, Trace: d.m.trace}}
+	// Planned and failed at once: so the log shows whom it concerned and why, and a replay may go on
+	// from there.
 	if d.dead != "" {
 		for _, one := range d.planned.Deliveries[:min(len(d.planned.Deliveries), stream.MaxBatch-1)] {
 			drafts = append(drafts, stream.Draft{Event: events.NotificationFailed{Job: d.m.Job, N: one.N, Reason: d.dead}, Cause: cause, Trace: d.m.trace})

@@ -37,6 +37,7 @@ func (s *service) records(ctx context.Context, st story, each func(events.Record
 		return nil
 	}
 	err := s.Log.ReadOutput(ctx, stream.OutputReader{
+		// A gap does not hold a message up: it says what there is.
 		Job: st.job.ID, ToEnd: true, SkipGaps: true,
 		Frame: func(f stream.OutputFrame) error {
 			if f.Lease != st.job.Run.Lease {
@@ -129,10 +130,13 @@ func (s *service) action(ctx context.Context, st story) (string, error) {
 	}
 	var open []string // levels with names, "1.2 auto-login-action"
 	err := s.records(ctx, st, func(r events.Record) error {
+		// The clocks of worker and lab may differ: near the border the neighbouring action may be
+		// named.
 		if r.Time.After(st.job.Cancel.At) {
 			return errSeen
 		}
 		var text string
+		// What a device or a test prints must not pass for the dispatcher's own words.
 		if r.Level == events.Target || r.Level == events.Results || json.Unmarshal(r.Message, &text) != nil {
 			return nil
 		}

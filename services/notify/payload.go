@@ -65,6 +65,7 @@ func (s subject) pairs() []pair {
 		mail = string(s.first.job.User)
 	}
 	by, reason, stage := s.last.canceler()
+	// A first attempt that was canceled while its retry was due has no last one with a cancel.
 	if by == "" {
 		by, reason, stage = s.first.canceler()
 	}
@@ -106,6 +107,7 @@ func (s subject) metadata() []pair {
 	return list
 }
 
+// Python's None is null in JSON and missing from a form.
 func nothing(text string) any {
 	if text == "" {
 		return nil
@@ -114,6 +116,7 @@ func nothing(text string) any {
 }
 
 // pythonTime writes a time as Python prints one, which is what LAVA sends.
+// Without a fraction Python leaves it away; of no time it prints None.
 func pythonTime(t time.Time) string {
 	if t.IsZero() {
 		return "None"
@@ -145,6 +148,7 @@ func suites(id events.JobID, cases []numbered) ([]suite, error) {
 	}
 	out := make([]suite, 0, len(order))
 	for _, name := range order {
+		// LAVA's bodies have each suite as a text of YAML within the JSON.
 		text, err := yaml.Write(lists[name])
 		if err != nil {
 			return nil, fmt.Errorf("write results of suite %s: %w", name, err)
@@ -177,6 +181,7 @@ func writeJSON(w io.Writer, list []pair, c content) error {
 		if pairs, ok := value.([]pair); ok {
 			maps := make([]map[string]any, len(pairs))
 			for i, p := range pairs {
+				// LAVA has metadata as a list of mappings with one key each.
 				maps[i] = map[string]any{p.key: p.value}
 			}
 			value = maps
@@ -191,6 +196,7 @@ func writeJSON(w io.Writer, list []pair, c content) error {
 			return err
 		}
 		b.Reset()
+		// The log is a text of YAML, too, in the middle of the object: it is quoted as it is read.
 		if err := c.log(inJSON{w}); err != nil {
 			return err
 		}
@@ -300,6 +306,7 @@ var placeholder = regexp.MustCompile(`\{([A-Z_\- ]+)\}`)
 
 // fill replaces the placeholders of an address. Attributes are named in capitals: {ID}, {STATUS_STRING}. One that
 // is not known stays as it is, and so does {TOKEN}, which in LAVA is a secret of the job.
+// Values are escaped for an address wherever the placeholder stands, a blank as %20.
 func (s subject) fill(address string) string {
 	known := map[string]string{}
 	for _, p := range s.pairs() {

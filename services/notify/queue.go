@@ -9,6 +9,7 @@ import (
 )
 
 // atOnce is how many deliveries go to one destination at the same time.
+// A receiver that is slow takes four goroutines and connections, and no more.
 const atOnce = 4
 
 // Pauses between attempts: each is three times as long as the one before, from Deps.Pause up to this.
@@ -17,6 +18,7 @@ const maxPause = time.Hour
 // pauseAfter is how long to wait after so many attempts.
 func pauseAfter(first time.Duration, attempts int) time.Duration {
 	d := first
+	// 5 s, 15 s, 45 s, … with the usual first one: nine attempts in the first two and a half hours.
 	for range attempts - 1 {
 		if d *= 3; d >= maxPause {
 			return maxPause

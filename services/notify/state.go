@@ -148,6 +148,7 @@ func (s *state) wait(r stream.Recorded, job events.JobID, kind events.Moment) *m
 		return m
 	}
 	s.waiting[momentKey{job, kind}] = m
+	// Only while facts are replayed can so many gather: plan drops those that are too old as well.
 	if s.ends++; s.ends%10_000 == 0 {
 		maps.DeleteFunc(s.waiting, func(_ momentKey, m *moment) bool { return m.At.Before(s.now.Add(-s.horizon)) })
 	}
@@ -170,6 +171,7 @@ func (s *state) finished(r stream.Recorded) {
 			return // of an order that is over
 		}
 		job, health = e.Job, next.End.Health
+		// Whoever canceled it or a lab that failed says nothing about what was tested.
 		telling = health != events.Canceled && !lab.LabsFault(e.ErrorType) && !e.Lost
 	case events.JobWithdrawn:
 		job, health = e.Job, events.Canceled
@@ -178,6 +180,7 @@ func (s *state) finished(r stream.Recorded) {
 	like, known := s.alike[job]
 	delete(s.alike, job)
 	if known {
+		// Taken now: by the time that it is told of, others may have ended.
 		m.Before = s.likes[like]
 	}
 	if known && telling {

@@ -30,6 +30,7 @@ func tell(facts []stream.Recorded) story {
 		switch e := r.Event.(type) {
 		case events.JobSubmitted:
 			s.submitted = e
+			// Only what messages tell of, beside what the fold needs.
 			s.job = lab.Job{ID: e.Job, Display: e.Display, User: e.User, Name: e.Name, SubmittedAt: e.At, DeviceType: e.DeviceType, Priority: e.Priority,
 				Visibility: e.Visibility, HealthCheck: e.HealthCheck, Part: e.Part, Source: e.Source, Retries: e.Retries, Attempt: e.Attempt}
 			continue
@@ -120,6 +121,7 @@ func (s story) canceler() (by, reason, stage string) {
 			reason = s.job.End.Error
 		}
 		return "strata", reason, "running"
+	// A job of the same group that had to succeed did not.
 	case c.From != 0:
 		by = "job " + c.From.String()
 	default:

@@ -46,8 +46,10 @@ func (s *service) violated(ctx context.Context, n *job.Notify, st story, seq uin
 	} else if h := wantedHealth(n.Status); h != "" {
 		wanted.Field, wanted.Value = "health", string(h)
 	}
+	// The query asks for jobs that are not as they should be: one is enough to say no.
 	q.Clauses = append(q.Clauses, events.QueryClause{Match: events.MatchNot, Conditions: []events.QueryCondition{wanted}})
 	q.Conditions = append(q.Conditions, events.QueryCondition{Table: query.Jobs, Field: "id", Operator: "ne", Value: st.job.ID.String()})
+	// Of tables that are behind, the job itself and those beside it would still be as they were.
 	if at, err := s.DB.Position(ctx, stream.Lab); err != nil || at < seq {
 		return false, errors.Join(errBehind, err)
 	}
@@ -56,6 +58,7 @@ func (s *service) violated(ctx context.Context, n *job.Notify, st story, seq uin
 }
 
 // find asks a query for jobs, the newest first.
+// What the query may see is what the submitter may. A permanent error is the query's own fault.
 func (s *service) find(ctx context.Context, q query.Query, user events.UserName, limit int) ([]projections.SelectedJob, error) {
 	statement, err := query.Compile(q, s.viewer(user), nil, query.Page{Limit: limit})
 	if err != nil {
@@ -93,6 +96,7 @@ func (s *service) compare(ctx context.Context, sub subject, n *job.Notify, cases
 		for _, j := range list {
 			l.say("  %d %s %s", j.Job.Job, or(j.Health, j.State), j.Name)
 			id := events.JobID(j.Job.Job)
+			// The newest that ended well, other than this one in any attempt.
 			if other == 0 && id != sub.first.job.ID && id != sub.last.job.ID && j.Health == string(events.Complete) {
 				other = id
 			}
@@ -123,6 +127,7 @@ func (s *service) selected(ctx context.Context, sub subject, c *job.Compare) ([]
 			q = query.Of(saved.QuerySaved)
 		}
 		s.mu.RUnlock()
+		// One that the submitter may not see is told as one that there is not.
 		if !visible {
 			return nil, permanent{fmt.Errorf("there is no query ~%s/%s", c.Username, c.Query)}
 		}
@@ -133,6 +138,7 @@ func (s *service) selected(ctx context.Context, sub subject, c *job.Compare) ([]
 	}
 	q := query.Query{Entity: events.QueryEntity(c.Entity)}
 	for _, field := range slices.Sorted(maps.Keys(c.Conditions)) {
+		// As in Django: field, table__field, or table__field__operator.
 		parts := strings.Split(field, "__")
 		one := events.QueryCondition{Table: query.Jobs, Operator: "exact"}
 		switch len(parts) {

@@ -26,6 +26,7 @@ func (s subject) link(lab string) string {
 }
 
 // headline says in a line what has happened.
+// IRC says it alone and mail begins with it, so it has to be understood without anything else.
 func (s subject) headline() string {
 	name := fmt.Sprintf("Job %s (%s)", s.first.job.Display, s.first.job.Name)
 	j := s.last.job
@@ -33,6 +34,7 @@ func (s subject) headline() string {
 		return name + " is running" + on(j.Run != nil, func() string { return " on " + string(j.Run.Device) }) + "."
 	}
 	text := fmt.Sprintf("%s has finished: %s.", name, j.Health())
+	// Who wanted the end comes before the error, which is then only its consequence.
 	if by, reason, _ := s.last.canceler(); by != "" {
 		text = fmt.Sprintf("%s was canceled by %s%s.", name, by, on(reason != "", func() string { return ": " + reason }))
 	} else if j.End.Error != "" {
@@ -61,6 +63,8 @@ func (l *lines) row(name, value string) {
 }
 
 // write writes a mail as loud as the definition asks. compared is what was compared, or empty.
+// It ends where the verbosity says: status-only after the link, quiet after the details. A job that
+// runs has no more to tell. cases and compared are for verbose, and empty else.
 func (s subject) write(lab string, verbosity string, cases []numbered, compared string) string {
 	var l lines
 	l.say("%s\n", s.headline())
@@ -83,6 +87,8 @@ func (s subject) write(lab string, verbosity string, cases []numbered, compared 
 }
 
 // details says where the job ran, how it ended and how long it took.
+// Times are UTC; the duration is that from the first attempt's start, as the submitter has waited
+// for it.
 func (s subject) details(l *lines) {
 	j, end := s.last.job, s.last.job.End
 	if end.Health == events.Incomplete {
@@ -97,6 +103,7 @@ func (s subject) details(l *lines) {
 	if s.first.job.ID != j.ID {
 		l.row("Attempts", fmt.Sprintf("%d (%s: %s), then %d", s.first.job.ID, s.first.job.End.ErrorType, s.first.job.End.Error, j.ID))
 	}
+	// [Patience] was over before the output was complete.
 	if !s.last.told() {
 		l.row("Output", "not all of it had arrived when this was written")
 	}
@@ -120,6 +127,7 @@ func (s subject) details(l *lines) {
 	}
 }
 
+// since is the job before that the judgement compared with. "" where nothing changed.
 func changesPhrase(n events.ChangeCounts, since events.JobID) string {
 	var parts []string
 	for _, c := range []struct {
@@ -144,6 +152,7 @@ func moments(t time.Time) string {
 }
 
 // maxShownCases bounds the cases of a mail; the job's page has all.
+// A thousand lines are more than anybody reads in a mail.
 const maxShownCases = 1000
 
 // results lists metadata, suites and cases.
@@ -207,6 +216,8 @@ func (s subject) remark(lab, verbosity string) string {
 
 // compareCases says what differs between a job's cases and those of another job. Suites and cases of the names in
 // without are left out.
+// A case that ran several times counts as it did last. The list is in order of names, whatever the
+// sign.
 func compareCases(other events.JobID, before, now []numbered, without []string) string {
 	type key struct{ suite, set, name string }
 	read := func(cases []numbered) (map[key]events.Outcome, map[string][]numbered) {
@@ -239,6 +250,7 @@ func compareCases(other events.JobID, before, now []numbered, without []string) 
 			add("-", k, "")
 		}
 	}
+	// Behind the sign: two blanks, the sign, a blank.
 	slices.SortFunc(list, func(a, b string) int { return strings.Compare(a[4:], b[4:]) })
 	var l lines
 	l.say("Compared with job %d", other)
@@ -269,4 +281,5 @@ func sortedNames(maps ...map[string][]numbered) []string {
 }
 
 // loud is the verbosity that a definition asks for.
+// quiet is LAVA's default.
 func loud(n *job.Notify) string { return or(n.Verbosity, "quiet") }

@@ -97,6 +97,8 @@ func (c *caller) redirect(to *http.Request, via []*http.Request) error {
 		return permanent{errors.New("the receiver hands the callback on to another host, and there is a token in its body")}
 	}
 	if to.URL.Host != first.URL.Host || to.URL.Scheme != first.URL.Scheme {
+		// Signature, token and whatever else names the lab; what stays says nothing but what is
+		// sent.
 		for name := range to.Header {
 			if name != "User-Agent" && name != "Content-Type" && name != HeaderDelivery {
 				to.Header.Del(name)
@@ -140,10 +142,12 @@ func (c *caller) send(ctx context.Context, in call) (answer string, err error) {
 		if errors.As(err, &asked) {
 			err = asked.Err // without the address
 		}
+		// In words for people, without the address that an error of the network names.
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = fmt.Errorf("the receiver did not answer in %s", c.within)
 		}
 		var p permanent
+		// An address that is refused now is refused in an hour.
 		if errors.Is(err, errRefused) && !errors.As(err, &p) {
 			err = permanent{err}
 		}
@@ -230,6 +234,7 @@ func withBody(ctx context.Context, in call, mac hash.Hash) (*http.Request, func(
 		return nil, nil, fmt.Errorf("write the body: %w", err)
 	}
 	req.ContentLength = size
+	// A redirect with 307 or 308 sends the body once more.
 	req.GetBody = func() (io.ReadCloser, error) { return os.Open(name) }
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if in.callback.ContentType == "json" {
