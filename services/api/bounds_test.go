@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"strata/events"
 	"strata/services/api"
 )
@@ -130,5 +132,94 @@ func TestExpiredWordsAreForgotten(t *testing.T) {
 	call(t, p.admin, "tokens.list", api.TokenRequest{User: "local", Sessions: true}, &left)
 	if len(left) != 3 {
 		t.Errorf("words that are open: %d, want the three that are good", len(left))
+	}
+}
+
+// TestLookingTokenChangesNothing: what its user owns and may do, a token that is only to look at things may not do: charts and
+// queries, a device's power and console, a reservation.
+func TestLookingTokenChangesNothing(t *testing.T) {
+	t.Parallel()
+	b, admin := bench(t)
+	call(t, admin, "users.add", api.UserRequest{User: "alice"}, nil)
+	call(t, admin, "groups.add", api.GroupRequest{Group: "owners"}, nil)
+	call(t, admin, "groups.join", api.GroupRequest{Group: "owners", User: "alice"}, nil)
+	call(t, admin, "permissions.grant", api.PermissionRequest{Kind: events.Device, Name: "q1", Group: "owners", Permission: "change_device"}, nil)
+	alice := asUser(t, b, "alice")
+	ref := api.ChartRef{Name: "boots"}
+	call(t, alice, "charts.save", api.ChartSave{ChartRef: ref, Published: ptr(true)}, nil)
+	query := api.QueryRef{Owner: "alice", Name: "jobs"}
+	call(t, alice, "queries.save", api.QuerySave{QueryRef: query, Entity: "testjob", Live: ptr(true), Published: ptr(true)}, nil)
+	var held api.Reservation
+	call(t, alice, "reservations.add", api.ReservationRequest{Devices: []events.DeviceName{"q1"}, User: "alice", Until: noon.Add(time.Hour)}, &held)
+
+	for _, scope := range []events.Scope{events.ScopeView, events.ScopeSubmit} {
+		var token api.Token
+		call(t, admin, "tokens.issue", api.TokenRequest{User: "alice", Scopes: []events.Scope{scope}}, &token)
+		limited := asToken(t, b, token.Value)
+		var c api.SavedChart
+		if call(t, limited, "charts.show", ref, &c); c.Editable {
+			t.Error("a chart is said to be this token's to change")
+		}
+		for _, tt := range []struct {
+			verb string
+			in   any
+		}{
+			{"charts.save", api.ChartSave{ChartRef: ref, Description: ptr("x")}},
+			{"charts.save", api.ChartSave{ChartRef: api.ChartRef{Name: "another"}}},
+			{"charts.query", api.ChartQuerySave{ChartRef: ref, Query: &query}},
+			{"charts.remove", ref},
+			{"queries.save", api.QuerySave{QueryRef: api.QueryRef{Name: "another"}, Entity: "testjob"}},
+			{"queries.save", api.QuerySave{QueryRef: query, Description: ptr("x")}},
+			{"queries.copy", api.QueryCopy{QueryRef: query, As: "copy"}},
+			{"queries.archive", query},
+			{"reservations.end", api.ReservationRequest{Reservation: held.Reservation}},
+			{"devices.release", api.DeviceRequest{Device: "q1"}},
+			{"devices.type", api.TypeRequest{Device: "q1", Session: "s", Text: "reboot\n"}},
+		} {
+			forbidden(t, limited, tt.verb, tt.in, "the token is not for that")
+		}
+		err := limited.Stream(t.Context(), "devices.hands", api.HandsRequest{Device: "q1", Use: events.UsePowerOff}, func(*nats.Msg) error { return nil })
+		if !api.HasCode(err, api.Denied) {
+			t.Errorf("a token to %s switches a device's power: %v, want it denied", scope, err)
+		}
+	}
+	call(t, alice, "reservations.end", api.ReservationRequest{Reservation: held.Reservation}, nil)
+	call(t, alice, "charts.remove", ref, nil)
+}
+
+// TestHiddenDevicesHaveNoVersions: whoever may not see a device, or its type, reads no dictionary or template in their histories,
+// and is told the same as of things that there are not.
+func TestHiddenDevicesHaveNoVersions(t *testing.T) {
+	t.Parallel()
+	b, admin := start(t)
+	for _, user := range []events.UserName{"alice", "carol"} {
+		call(t, admin, "users.add", api.UserRequest{User: user}, nil)
+	}
+	call(t, admin, "groups.add", api.GroupRequest{Group: "secret"}, nil)
+	call(t, admin, "groups.join", api.GroupRequest{Group: "secret", User: "alice"}, nil)
+	call(t, admin, "device-types.configure", api.DeviceType{DeviceType: "qemu", Template: "a: 1\n"}, nil)
+	call(t, admin, "devices.add", api.DeviceRequest{Device: "q1", DeviceType: "qemu", Dictionary: "commands: {connect: hush}\n"}, nil)
+	call(t, admin, "permissions.grant", api.PermissionRequest{Kind: events.DeviceType, Name: "qemu", Group: "secret", Permission: "view_devicetype"}, nil)
+	var c api.Config
+	alice, carol := asUser(t, b, "alice"), asUser(t, b, "carol")
+	for verb, name := range map[string]string{"devices.config": "q1", "device-types.config": "qemu"} {
+		if call(t, alice, verb, api.ConfigRequest{Name: name, Texts: []int{1}}, &c); len(c.Versions) != 1 || c.Versions[0].Text == "" {
+			t.Errorf("%s for who may see it: %+v, want its one text", verb, c)
+		}
+		hidden := carol.Call(t.Context(), verb, api.ConfigRequest{Name: name}, nil)
+		absent := carol.Call(t.Context(), verb, api.ConfigRequest{Name: "nowhere"}, nil)
+		if !api.HasCode(hidden, api.NotFound) || !api.HasCode(absent, api.NotFound) ||
+			strings.ReplaceAll(hidden.Error(), name, "") != strings.ReplaceAll(absent.Error(), "nowhere", "") {
+			t.Errorf("%s: %v for a hidden one, %v for none; want the same", verb, hidden, absent)
+		}
+	}
+	for _, verb := range []string{"devices.render", "devices.release"} {
+		hidden := carol.Call(t.Context(), verb, api.DeviceRequest{Device: "q1"}, nil)
+		if verb == "devices.render" {
+			hidden = carol.Call(t.Context(), verb, api.RenderRequest{Device: "q1"}, nil)
+		}
+		if !api.HasCode(hidden, api.NotFound) {
+			t.Errorf("%s of a hidden device: %v, want it as one that there is not", verb, hidden)
+		}
 	}
 }

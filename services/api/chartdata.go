@@ -19,9 +19,10 @@ import (
 // chosen to see it.
 type ChartWindow struct {
 	// Both are held against the points' dates: when a job ended or a case was reported, to the second.
-	Since  *time.Time `json:"since,omitempty"`
-	Until  *time.Time `json:"until,omitempty"`
-	Deltas *bool      `json:"deltas,omitempty"`
+	Since *time.Time `json:"since,omitempty"`
+	Until *time.Time `json:"until,omitempty"`
+	// What a point differs by from the one before it, instead of its value.
+	Deltas *bool `json:"deltas,omitempty"`
 }
 
 // ChartDataRequest asks for what a chart shows.
@@ -33,6 +34,7 @@ type ChartDataRequest struct {
 
 // ChartCustom asks for a chart of a query that is not saved. As in LAVA it is of pass and fail unless
 // said otherwise; all that can be said of a query of a chart can be said here.
+// Everybody signed in may: the rows are those that they may see.
 type ChartCustom struct {
 	QueryCustom
 	Settings events.ChartQuery `json:"settings"`        // its number and query mean nothing
@@ -160,6 +162,7 @@ func chartPlot(s *lab.State, who caller, c *lab.Chart, set events.ChartQuery, w 
 	}
 	p.out.QueryName, p.out.Description = "~"+string(q.Owner)+"/"+q.Name, q.Description
 	p.out.Entity, p.out.Conditions, p.out.Live = q.Entity, query.Of(q.QuerySaved).String(), q.Live
+	// The query's own goal holds where the chart has none.
 	if p.out.TargetGoal == nil {
 		p.out.TargetGoal = q.TargetGoal
 	}
@@ -173,6 +176,7 @@ func chartPlot(s *lab.State, who caller, c *lab.Chart, set events.ChartQuery, w 
 		return p
 	}
 	if !q.Live {
+		// toRun has made sure that there is a refresh.
 		p.out.Updated, p.wait = &q.Refresh.At, r
 		if q.Changed {
 			p.out.Notices = append(p.out.Notices, "the query has changed since its rows were kept; refresh it")
@@ -247,6 +251,7 @@ func (a *api) find(ctx context.Context, p plotted, most int) (ChartDrawing, erro
 	if err != nil {
 		return p.out, queryError(err)
 	}
+	// The bounds of a page: a question that takes longer is an error that the drawing tells.
 	err = a.history.DB.Plot(ctx, s, projections.Bounds{}, func(row projections.PlotPoint) error {
 		if len(p.out.Data) == most {
 			p.out.Cut = true

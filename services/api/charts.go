@@ -35,6 +35,7 @@ type ChartRef struct {
 }
 
 // ChartSave makes a chart, or changes what it names of one. What is nil stays as it is.
+// Owner and numbers are the lab's to give; a chart is never given to another owner.
 type ChartSave struct {
 	ChartRef
 	New         bool              `json:"new,omitempty"`    // refuse where the name is taken
@@ -52,6 +53,7 @@ type ChartsRequest struct {
 }
 
 // SavedChart is what the api tells of a chart.
+// Omitted is told to who may change the chart: it names jobs.
 type SavedChart struct {
 	events.ChartSaved
 	QueryNames []string  `json:"query_names,omitempty"` // of the queries, in their order: ~owner/name
@@ -60,8 +62,9 @@ type SavedChart struct {
 	Editable   bool      `json:"editable,omitempty"` // the caller may change it
 }
 
+// viewChart shows a chart's settings; which rows are left out is told to who may change it.
 func viewChart(s *lab.State, who caller, c *lab.Chart) SavedChart {
-	v := SavedChart{ChartSaved: c.ChartSaved, SavedAt: c.SavedAt, Editable: s.Can(who.user, lab.Change, c.About())}
+	v := SavedChart{ChartSaved: c.ChartSaved, SavedAt: c.SavedAt, Editable: who.can(s, lab.Change, c.About())}
 	for _, q := range c.Queries {
 		name := "query " + q.Query.String()
 		if saved := s.Query(q.Query); saved != nil {
@@ -103,8 +106,11 @@ func (r ChartRef) mayChart(s *lab.State, who caller, verb lab.Verb) (*lab.Chart,
 	if err != nil {
 		return nil, err
 	}
-	if s.Can(who.user, verb, c.About()) {
+	switch {
+	case who.can(s, verb, c.About()):
 		return c, nil
+	case !lab.Covers(who.scopes, verb, events.Chart):
+		return nil, notFor(who)
 	}
 	if verb == lab.View {
 		return nil, refuse(Denied, "chart %s is not published", c.Name)
@@ -118,7 +124,7 @@ func (a *api) listCharts(_ context.Context, who caller, in ChartsRequest) ([]Sav
 	a.read(func(s *lab.State) {
 		for c := range s.Charts() {
 			if in.Owner != "" && c.Owner != in.Owner || in.Group != "" && c.ChartGroup != in.Group ||
-				!s.Can(who.user, lab.View, c.About()) && !s.Can(who.user, lab.Change, c.About()) {
+				!who.can(s, lab.View, c.About()) && !who.can(s, lab.Change, c.About()) {
 				continue
 			}
 			out = append(out, viewChart(s, who, c))
@@ -143,9 +149,13 @@ func (a *api) showChart(_ context.Context, who caller, in ChartRef) (out SavedCh
 }
 
 // saveChart makes a chart or changes one.
-// Anybody signed in may make one. The error is [Conflict] where a name is taken, [NotFound] for a number or a group that
-// there is not, [Invalid] with the field for what no chart may have.
+// Anybody signed in may make one, unless by a token that is not for changing things. The error is
+// [Conflict] where a name is taken, [NotFound] for a number or a group that there is not, [Invalid]
+// with the field for what no chart may have.
 func (a *api) saveChart(ctx context.Context, who caller, in ChartSave) (SavedChart, error) {
+	if !lab.Covers(who.scopes, lab.Change, events.Chart) {
+		return SavedChart{}, notFor(who)
+	}
 	return a.changeChart(ctx, who, func(s *lab.State) (e events.ChartSaved, err error) {
 		// All of it is decided again, from here on, where somebody else has changed a chart meanwhile: the state is another then.
 		c, err := in.find(s)
@@ -222,12 +232,14 @@ func (a *api) removeChart(ctx context.Context, who caller, in ChartRef) (none, e
 
 // ChartQuerySave adds a query to a chart, or changes what it names of one that is there. What is nil
 // stays as it is; of a new one it takes LAVA's default.
+// The JSON names are those of LAVA's model ChartQuery, which forms and imports know.
 type ChartQuerySave struct {
 	ChartRef
-	Number         int                         `json:"number,omitempty"` // of the query to change; 0 adds one
-	Query          *QueryRef                   `json:"query,omitempty"`  // any query: what is shown of it is what each viewer may see
-	Type           *events.ChartType           `json:"chart_type,omitempty"`
-	TargetGoal     *float64                    `json:"target_goal,omitempty"`
+	Number     int               `json:"number,omitempty"` // of the query to change; 0 adds one
+	Query      *QueryRef         `json:"query,omitempty"`  // any query: what is shown of it is what each viewer may see
+	Type       *events.ChartType `json:"chart_type,omitempty"`
+	TargetGoal *float64          `json:"target_goal,omitempty"`
+	// A goal of nil says "as it is", so to take one away needs a word of its own.
 	NoGoal         bool                        `json:"no_goal,omitempty"` // take the goal away
 	Height         *int                        `json:"chart_height,omitempty"`
 	Percentage     *bool                       `json:"is_percentage,omitempty"`
@@ -369,6 +381,7 @@ type ChartOrder struct {
 	Numbers []int `json:"numbers"` // of all its queries
 }
 
+// orderChart puts the queries of a chart into another order.
 // All numbers have to be named: with a part of them the place of the others would be a guess.
 func (a *api) orderChart(ctx context.Context, who caller, in ChartOrder) (SavedChart, error) {
 	return a.changeChart(ctx, who, func(s *lab.State) (events.ChartSaved, error) {

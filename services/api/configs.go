@@ -39,11 +39,11 @@ type ConfigVersion struct {
 // deviceVersions answers with the versions of a device's dictionary.
 // The facts of the log are the history; there is no other place where versions are kept. [NotFound] is told of a device
 // that there is not, of one that the caller may not see, and of a version that the log does not hold.
-func (a *api) deviceVersions(ctx context.Context, _ caller, in ConfigRequest) (Config, error) {
+func (a *api) deviceVersions(ctx context.Context, who caller, in ConfigRequest) (Config, error) {
 	// A device whose dictionary was never set has version 0 and no versions.
 	last := -1
 	a.read(func(s *lab.State) {
-		if d := s.Device(events.DeviceName(in.Name)); d != nil {
+		if d := s.Device(events.DeviceName(in.Name)); d != nil && who.can(s, lab.View, events.Entity{Kind: events.Device, ID: in.Name}) {
 			last = d.Version
 		}
 	})
@@ -67,11 +67,12 @@ func (a *api) deviceVersions(ctx context.Context, _ caller, in ConfigRequest) (C
 }
 
 // deviceTypeVersions answers with the versions of a device type's settings.
-func (a *api) deviceTypeVersions(ctx context.Context, _ caller, in ConfigRequest) (Config, error) {
+func (a *api) deviceTypeVersions(ctx context.Context, who caller, in ConfigRequest) (Config, error) {
 	known := false
 	a.read(func(s *lab.State) {
-		kind := s.Resolve(events.DeviceTypeName(in.Name))
-		known, in.Name = s.DeviceType(kind) != nil, string(kind)
+		if kind := s.Resolve(events.DeviceTypeName(in.Name)); s.DeviceType(kind) != nil && seesType(s, who, kind) {
+			known, in.Name = true, string(kind)
+		}
 	})
 	if !known {
 		return Config{}, refuse(NotFound, "there is no device type %s", in.Name)
@@ -158,6 +159,7 @@ func (c Config) numbered(last int, texts []int) (Config, error) {
 	return c, nil
 }
 
+// has says which versions there are, for an error.
 func (c Config) has(first, last int) string {
 	if len(c.Versions) == 0 {
 		return "it has none yet"

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -45,6 +44,7 @@ type HandsMessage struct {
 }
 
 // HandsStep is a step of a check.
+// Says and Hint are for people, OK is for programs.
 type HandsStep struct {
 	Name string `json:"step"`
 	OK   bool   `json:"ok"`
@@ -61,7 +61,7 @@ type TypeRequest struct {
 }
 
 // maxTyped is the most that is typed at once.
-// A pasted line fits; a terminal cuts more into pieces, so a slow console is not swamped.
+// A pasted line fits. Whoever has more cuts it into pieces, so that a slow console is not swamped.
 const maxTyped = 4 << 10
 
 // The times of a session.
@@ -120,6 +120,8 @@ func (a *api) hands(ctx context.Context, who caller, in HandsRequest, emit func(
 	}
 	if in.Use == events.UseCheck {
 		var failed error
+		// Nothing has been taken yet: a dictionary that does not render needs no board to be found
+		// out.
 		if config, failed, err = a.checkText(in.Device, emit); failed != nil || err != nil {
 			return errors.Join(err, failed)
 		}
@@ -132,7 +134,7 @@ func (a *api) hands(ctx context.Context, who caller, in HandsRequest, emit func(
 	// A caller that goes away is the usual end of a console, and no fault.
 	outcome := "done"
 	if err != nil && ctx.Err() == nil {
-		outcome = strings.ToValidUTF8(err.Error()[:min(len(err.Error()), 500)], "")
+		outcome = cut(err.Error(), 500)
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
@@ -166,6 +168,7 @@ func (a *api) board(who caller, in HandsRequest) (job HandsMessage, config, env 
 			return // rendered as its first step
 		}
 		types := dictionaries.Templates{Text: s.Template}
+		// Without a job there is no context to render with.
 		text, bad := types.Render(string(d.Name), string(d.Type), []byte(d.Dictionary), nil)
 		if bad != nil {
 			err = refuse(Conflict, "configuration of device %s, version %d: %v", d.Name, d.Version, bad)
@@ -299,6 +302,7 @@ func (r *relayed) run(ctx context.Context, said <-chan *nats.Msg) error {
 			if err := r.goOn(ctx, r.who, r.hold); err != nil && ctx.Err() == nil {
 				r.logger.Warn("hold of a device is not moved on", "device", r.hold.device, "err", err)
 			}
+		// Any fact: the loop's head looks whether the hold is still there.
 		case <-changed:
 		case <-silent.C:
 			if r.number == 0 {
@@ -323,6 +327,7 @@ func (r *relayed) hear(data []byte) error {
 			return err
 		}
 	}
+	// At is where this text begins among all that the console has said in the session.
 	if m.At > r.at {
 		if err := r.emit(HandsMessage{Lost: m.At - r.at}); err != nil {
 			return err
@@ -387,9 +392,11 @@ func (a *api) typeOnConsole(_ context.Context, who caller, in TypeRequest) (none
 	a.read(func(s *lab.State) {
 		d := s.Device(in.Device)
 		switch {
-		case d == nil:
+		case d == nil || !who.can(s, lab.View, events.Entity{Kind: events.Device, ID: string(d.Name)}) && (d.Hold == nil || d.Hold.By != who.user):
 			err = refuse(NotFound, "there is no device %s", in.Device)
-		case d.Job != 0:
+		case !lab.Covers(who.scopes, lab.Change, events.Device):
+			err = notFor(who)
+		case d.Job != 0 && seenJob(s, who, d.Job) != 0:
 			err = refuse(Conflict, "device %s runs job %s: its console can only be read until that is over", d.Name, displayed(s, d.Job))
 		case d.Hold == nil || d.Hold.By != who.user:
 			err = refuse(Conflict, "%s does not have device %s in hand", who.user, in.Device)

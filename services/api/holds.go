@@ -69,13 +69,17 @@ func beside(d *lab.Device, who caller, use events.HandsUse) (held, bool) {
 	return held{d.Name, d.Lease}, true
 }
 
-// mayHands returns the device that the caller may use by hand, and the caller's own hold on it, if any.
+// mayHands returns the device that the caller may use by hand: who may change it, or has it reserved now, with a token
+// that is for changing things. It is asked again while a session goes on.
 func (a *api) mayHands(s *lab.State, who caller, name events.DeviceName) (*lab.Device, error) {
 	d := s.Device(name)
-	if d == nil {
+	hands := d != nil && s.Hands(who.user, d, a.now())
+	switch {
+	case d == nil || !hands && !who.can(s, lab.View, events.Entity{Kind: events.Device, ID: string(name)}):
 		return nil, refuse(NotFound, "there is no device %s", name)
-	}
-	if !s.Hands(who.user, d, a.now()) {
+	case !lab.Covers(who.scopes, lab.Change, events.Device):
+		return nil, notFor(who)
+	case !hands:
 		return nil, refuse(Denied, "%s may not use device %s by hand: who may change it, or has it reserved now, may", who.user, name)
 	}
 	return d, nil
@@ -111,6 +115,8 @@ func (a *api) hold(ctx context.Context, who caller, name events.DeviceName, use 
 		case d.Hold != nil:
 			return nil, refuse(Conflict, "device %s is in the hands of %s (%s) since %s; `strata devices release %s` ends that",
 				name, d.Hold.By, d.Hold.Use, d.Hold.Since.UTC().Format(time.RFC3339), name)
+		case d.Job != 0 && seenJob(s, who, d.Job) == 0: // who has it reserved need not see what runs there till then
+			return nil, refuse(Conflict, "device %s runs a job; its power and console are that job's until it is over", name)
 		case d.Job != 0:
 			return nil, refuse(Conflict, "device %s runs job %s; its power and console are that job's until it is over, or `strata cancel %s` has ended it",
 				name, displayed(s, d.Job), displayed(s, d.Job))
@@ -130,6 +136,7 @@ func (a *api) hold(ctx context.Context, who caller, name events.DeviceName, use 
 // To the second, as facts and pages show it.
 func (a *api) holdUntil() time.Time { return a.now().Add(holdFor).UTC().Truncate(time.Second) }
 
+// fact is the hold as it begins or goes on; the fold tells which by the lease.
 func (h hold) fact(who caller) events.Event {
 	return events.DeviceHeld{Device: h.device, Lease: h.lease, Worker: h.worker, Use: h.use, By: who.user, Until: h.until}
 }
@@ -224,6 +231,7 @@ func (a *api) endHolds(ctx context.Context) {
 			names = append(names, name)
 		}
 		a.mu.Unlock()
+		// Outside of the lock: each may append a fact.
 		for _, name := range names {
 			a.endOverdue(ctx, name)
 		}
@@ -250,6 +258,7 @@ func (a *api) endOverdue(ctx context.Context, name events.DeviceName) {
 	}
 	short, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	// By nobody: the fact says that its time was over.
 	err := a.record(short, caller{}, func(s *lab.State) ([]events.Event, error) {
 		d := overdue(s)
 		if d == nil {

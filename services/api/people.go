@@ -70,7 +70,8 @@ type Me struct {
 	ActingFor events.UserName    `json:"acting_for,omitempty"` // who acts as the user; "": the user does
 }
 
-// It answers everybody, and is how pages and `strata whoami` learn what to offer.
+// whoami answers who the caller is, with its rights of the whole lab. It answers everybody, and is
+// how pages and commands learn for whom they speak.
 func (a *api) whoami(_ context.Context, who caller, _ none) (me Me, err error) {
 	a.read(func(s *lab.State) {
 		me = Me{User: who.user, Superuser: who.superuser(s), Staff: s.Staff(who.user), Groups: s.GroupsOf(who.user), Scopes: who.scopes, From: who.from, ActingFor: who.behind}
@@ -78,6 +79,7 @@ func (a *api) whoami(_ context.Context, who caller, _ none) (me Me, err error) {
 	return me, nil
 }
 
+// viewUser shows an account to who may see it.
 // No hash and no token leaves the service: that there are some is told.
 func viewUser(s *lab.State, u *lab.User) User {
 	v := User{User: u.User, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, Active: !u.Inactive, Staff: u.Staff,
@@ -99,11 +101,12 @@ func oversees(s *lab.State, who caller, change bool) error {
 		return nil
 	}
 	if !lab.Covers(who.scopes, lab.Administer, "") && s.Superuser(who.user) {
-		return refuse(Denied, "the token is not for that: it may be used for %s", scopesText(who.scopes))
+		return notFor(who)
 	}
 	return refuse(Denied, "%s may not see to accounts: superusers may", who.user)
 }
 
+// listUsers answers with the accounts, by name, for who oversees them.
 // Inactive accounts are in it with All alone.
 func (a *api) listUsers(_ context.Context, who caller, in UserRequest) (out []User, err error) {
 	out = []User{}
@@ -120,6 +123,7 @@ func (a *api) listUsers(_ context.Context, who caller, in UserRequest) (out []Us
 	return out, err
 }
 
+// showUser answers with one account.
 func (a *api) showUser(_ context.Context, who caller, in UserRequest) (out User, err error) {
 	a.read(func(s *lab.State) { out, err = userOf(s, who, in.User) })
 	return out, err
@@ -192,6 +196,7 @@ func unlikeOthers(s *lab.State, name events.UserName) error {
 	return nil
 }
 
+// addUser makes an account.
 // The account has no token, and a password only if the request brings one. [Conflict] where the name
 // is taken.
 func (a *api) addUser(ctx context.Context, who caller, in UserRequest) (User, error) {
@@ -219,6 +224,7 @@ func (a *api) addUser(ctx context.Context, who caller, in UserRequest) (User, er
 	return a.userNow(in.User, err)
 }
 
+// userNow shows an account after a change, whoever asked: who may change it may see it.
 func (a *api) userNow(name events.UserName, err error) (out User, _ error) {
 	if err != nil {
 		return out, err
@@ -299,6 +305,7 @@ func (in UserRequest) ownOnly() bool {
 	return in.Active == nil && in.Staff == nil && in.Superuser == nil && in.Identity == nil && in.Permissions == nil
 }
 
+// setUser changes what the request names of an account.
 // Without a change there is no fact. A new password ends all of the account's sessions but the
 // caller's.
 func (a *api) setUser(ctx context.Context, who caller, in UserRequest) (User, error) {
@@ -344,6 +351,7 @@ func (a *api) setUser(ctx context.Context, who caller, in UserRequest) (User, er
 	return a.userNow(in.User, err)
 }
 
+// sameUser says that two versions of an account differ in nothing that counts.
 // By and Reason tell of the change, not of the account.
 func sameUser(a, b events.UserConfigured) bool {
 	same := slices.Equal(a.Permissions, b.Permissions)
@@ -353,6 +361,7 @@ func sameUser(a, b events.UserConfigured) bool {
 		a.TableLength == b.TableLength && a.Identity == b.Identity
 }
 
+// removeUser takes an account out of the lab, with its tokens, sessions and places in groups.
 // Facts and jobs keep the name. A later account of the same name gets none of the old one's tokens,
 // and sees its jobs.
 func (a *api) removeUser(ctx context.Context, who caller, in UserRequest) (none, error) {
@@ -393,6 +402,7 @@ func noGroup(name events.GroupName) error {
 	return refuse(NotFound, "there is no group %s: `strata groups` lists them", name)
 }
 
+// listGroups answers with groups of users, by name.
 // People see the groups that they are in, those who oversee accounts all.
 func (a *api) listGroups(_ context.Context, who caller, _ GroupRequest) (out []Group, err error) {
 	out = []Group{}
@@ -407,6 +417,7 @@ func (a *api) listGroups(_ context.Context, who caller, _ GroupRequest) (out []G
 	return out, nil
 }
 
+// showGroup answers with one group.
 // One that the caller may not see is [NotFound] like one that there is not.
 func (a *api) showGroup(_ context.Context, who caller, in GroupRequest) (out Group, err error) {
 	a.read(func(s *lab.State) {
@@ -438,6 +449,7 @@ func (a *api) changeGroup(ctx context.Context, who caller, in GroupRequest, by g
 	return out, err
 }
 
+// addGroup makes a group without users.
 // Either of the two permissions will do.
 func (a *api) addGroup(ctx context.Context, who caller, in GroupRequest) (Group, error) {
 	if err := checkName("group", string(in.Group), maxGroupBytes); err != nil {
@@ -456,6 +468,7 @@ func (a *api) addGroup(ctx context.Context, who caller, in GroupRequest) (Group,
 	})
 }
 
+// setGroup changes what a group may do with everything.
 func (a *api) setGroup(ctx context.Context, who caller, in GroupRequest) (Group, error) {
 	return a.changeGroup(ctx, who, in, groupRight{permissions: []string{"auth.change_group"}}, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
 		if g == nil {
@@ -472,6 +485,7 @@ func (a *api) setGroup(ctx context.Context, who caller, in GroupRequest) (Group,
 	})
 }
 
+// joinGroup puts a user into a group.
 // Who is in already stays in, and nothing is recorded.
 func (a *api) joinGroup(ctx context.Context, who caller, in GroupRequest) (Group, error) {
 	return a.changeGroup(ctx, who, in, groupRight{true, []string{"auth.change_user"}}, func(s *lab.State, g *lab.Group) ([]events.Event, error) {
@@ -490,6 +504,7 @@ func (a *api) joinGroup(ctx context.Context, who caller, in GroupRequest) (Group
 	})
 }
 
+// leaveGroup takes a user out of a group; one that is not in it is no error.
 func (a *api) leaveGroup(ctx context.Context, who caller, in GroupRequest) (Group, error) {
 	return a.changeGroup(ctx, who, in, groupRight{true, []string{"auth.change_user"}}, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
 		switch {
@@ -502,6 +517,7 @@ func (a *api) leaveGroup(ctx context.Context, who caller, in GroupRequest) (Grou
 	})
 }
 
+// removeGroup takes a group out of the lab; its users stay.
 // Permissions that the group has on devices stay written there: they grant nothing, and keep others
 // out as before.
 func (a *api) removeGroup(ctx context.Context, who caller, in GroupRequest) (none, error) {

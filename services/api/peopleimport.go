@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -13,7 +14,7 @@ import (
 
 // PeopleImportRequest brings the accounts of another lab, with what proves who they are. It may be repeated: what
 // is new there comes; what was changed here stays, and is told, unless Force.
-// `strata import lava` makes it of what a LAVA server's database tells. Superusers alone may send
+// `strata import lava-users` makes it of what a LAVA server's database tells. Superusers alone may send
 // it.
 type PeopleImportRequest struct {
 	Groups  []ImportedGroup  `json:"groups,omitempty"`
@@ -127,6 +128,7 @@ type peopleImport struct {
 }
 
 // peopleTake is what is decided of one group, user or worker.
+// facts may be more than one append takes; out tells of all of them.
 type peopleTake struct {
 	in    *PeopleImportRequest
 	by    events.UserName
@@ -143,6 +145,7 @@ func (m *peopleImport) take(ctx context.Context, a *api, kind events.Kind, name 
 	for {
 		var t *peopleTake
 		step := func(s *lab.State) ([]events.Event, error) {
+			// Anew each time: decide may be asked again with another state.
 			t = &peopleTake{in: &m.in, by: m.who.user, kind: kind, name: name}
 			if err := decide(s, t); err != nil {
 				return nil, err
@@ -180,6 +183,7 @@ func (t *peopleTake) change(setting, here, there string, facts ...events.Event) 
 	t.out.Changes = append(t.out.Changes, SettingChange{Kind: t.kind, Name: t.name, Setting: setting, Here: here, There: there})
 }
 
+// keep notes a setting that stays as it is here, and why.
 func (t *peopleTake) keep(setting, here, there, why string) {
 	t.out.Kept = append(t.out.Kept, SettingChange{Kind: t.kind, Name: t.name, Setting: setting, Here: here, There: there, Why: why})
 }
@@ -193,6 +197,7 @@ func (t *peopleTake) gone(s *lab.State) bool {
 	return true
 }
 
+// group decides over a group; who is in it comes with the users.
 func (t *peopleTake) group(s *lab.State, in ImportedGroup) error {
 	if err := checkName("group", t.name, maxGroupBytes); err != nil {
 		return err
@@ -248,6 +253,7 @@ func (t *peopleTake) user(s *lab.State, a *api, in ImportedUser, hash string) er
 		// An identity is of this lab's providers; the other lab knows nothing of it.
 		want.Identity = u.Identity
 		if !sameUser(want, u.UserConfigured) {
+			// The last word on the account was an import's: nobody here has changed it since.
 			if t.in.Force || u.Reason == t.in.Reason {
 				t.change("settings", accountText(u.UserConfigured), accountText(want), want)
 			} else {
@@ -265,7 +271,7 @@ func (t *peopleTake) user(s *lab.State, a *api, in ImportedUser, hash string) er
 
 // accountText tells of an account what an import may change.
 func accountText(u events.UserConfigured) string {
-	words := []string{or(u.Email, "no mail")}
+	words := []string{cmp.Or(u.Email, "no mail")}
 	for word, yes := range map[string]bool{"inactive": u.Inactive, "staff": u.Staff, "superuser": u.Superuser} {
 		if yes {
 			words = append(words, word)
@@ -277,13 +283,6 @@ func accountText(u events.UserConfigured) string {
 		words = append(words, name)
 	}
 	return strings.Join(append(words, u.Permissions...), ", ")
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 // password takes another hash while the one here is still the other lab's: who has signed in here since has one
@@ -370,6 +369,7 @@ func (t *peopleTake) secrets(a *api, u *lab.User, in ImportedUser) error {
 	return nil
 }
 
+// worker decides over a worker and its token.
 // A worker of LAVA goes on with the token that it has: only its server's address changes.
 func (t *peopleTake) worker(s *lab.State, in ImportedWorker) error {
 	if err := checkName("worker", t.name, maxNameBytes); err != nil {

@@ -49,13 +49,15 @@ type QuerySave struct {
 	Conditions  *[]events.QueryCondition `json:"conditions,omitempty"` // all of them, in place of those before
 	Clauses     *[]events.QueryClause    `json:"clauses,omitempty"`    // likewise
 	Description *string                  `json:"description,omitempty"`
-	Group       *events.GroupName        `json:"group,omitempty"`
-	QueryGroup  *string                  `json:"query_group,omitempty"`
-	Limit       *int                     `json:"limit,omitempty"` // 20–10,000; 200 of a new one
-	Published   *bool                    `json:"published,omitempty"`
-	Live        *bool                    `json:"live,omitempty"`
-	GroupBy     *string                  `json:"group_by,omitempty"`
-	TargetGoal  *float64                 `json:"target_goal,omitempty"`
+	// Whose users may change it, beside the owner.
+	Group *events.GroupName `json:"group,omitempty"`
+	// A heading under which lists put it; nobody's rights hang on it.
+	QueryGroup *string  `json:"query_group,omitempty"`
+	Limit      *int     `json:"limit,omitempty"` // 20–10,000; 200 of a new one
+	Published  *bool    `json:"published,omitempty"`
+	Live       *bool    `json:"live,omitempty"`
+	GroupBy    *string  `json:"group_by,omitempty"`
+	TargetGoal *float64 `json:"target_goal,omitempty"`
 }
 
 // QueriesRequest asks for a list: the caller's own queries, those of the groups, and what others have
@@ -80,6 +82,7 @@ type SavedQuery struct {
 	Warnings []string     `json:"warnings,omitempty"` // of its conditions
 }
 
+// viewQuery shows a query; which rows are left out is told to who may change it.
 func viewQuery(s *lab.State, who caller, q *lab.Query) SavedQuery {
 	v := SavedQuery{QuerySaved: q.QuerySaved, SavedAt: q.SavedAt, Refresh: q.Refresh, Changed: q.Changed, Archived: q.Archived,
 		Text: query.Of(q.QuerySaved).String(), Editable: allow(s, who, lab.Change, events.Query, q.Query.String()) == nil}
@@ -118,8 +121,11 @@ func (r QueryRef) mayQuery(s *lab.State, who caller, verb lab.Verb) (*lab.Query,
 	if err != nil {
 		return nil, err
 	}
-	if allow(s, who, verb, events.Query, q.Query.String()) == nil {
+	switch {
+	case allow(s, who, verb, events.Query, q.Query.String()) == nil:
 		return q, nil
+	case !lab.Covers(who.scopes, verb, events.Query):
+		return nil, notFor(who)
 	}
 	if verb == lab.View {
 		return nil, refuse(Denied, "query ~%s/%s is not published; %s may look at its conditions and copy it", q.Owner, q.Name, who.user)
@@ -152,6 +158,9 @@ func queryError(err error) error {
 // Errors: [Conflict] for a name that is taken, [Denied] for another's query, [NotFound] for a number
 // or a group that there is not, [Invalid] with the field or, for conditions, package query's reason.
 func (a *api) saveQuery(ctx context.Context, who caller, in QuerySave) (SavedQuery, error) {
+	if !lab.Covers(who.scopes, lab.Change, events.Query) {
+		return SavedQuery{}, notFor(who)
+	}
 	var id events.QueryID
 	var warnings []string
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
@@ -266,6 +275,7 @@ func (in QuerySave) apply(e *events.QuerySaved) (warnings []string, err error) {
 	return warnings, nil
 }
 
+// hasGroup says whether a query or chart may be a group's.
 // Groups of saved queries are the policy's, not those of accounts.
 func hasGroup(s *lab.State, group events.GroupName) bool {
 	for _, g := range s.Policy().Groups {
@@ -283,7 +293,7 @@ func (a *api) listQueries(_ context.Context, who caller, in QueriesRequest) ([]S
 		for q := range s.Queries() {
 			about := events.Entity{Kind: events.Query, ID: q.Query.String()}
 			if q.Archived && !in.All || in.Owner != "" && q.Owner != in.Owner || in.Group != "" && q.QueryGroup != in.Group ||
-				!s.Can(who.user, lab.View, about) && !s.Can(who.user, lab.Change, about) {
+				!who.can(s, lab.View, about) && !who.can(s, lab.Change, about) {
 				continue
 			}
 			out = append(out, viewQuery(s, who, q))
@@ -310,9 +320,13 @@ type QueryCopy struct {
 	As string `json:"as"` // its name
 }
 
+// copyQuery makes a copy of a query, the caller's own.
 // Nobody's consent is needed: conditions are no secret. The rows are those that the copy's owner may
 // see.
 func (a *api) copyQuery(ctx context.Context, who caller, in QueryCopy) (SavedQuery, error) {
+	if !lab.Covers(who.scopes, lab.Change, events.Query) {
+		return SavedQuery{}, notFor(who)
+	}
 	if err := checkQueryName("as", in.As); err != nil {
 		return SavedQuery{}, err
 	}

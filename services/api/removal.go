@@ -23,6 +23,7 @@ type RemoveRequest struct {
 }
 
 // Removal answers [RemoveRequest].
+// Of a dry run, what would be erased; More says that a further request erases more.
 type Removal struct {
 	Removed []projections.Removable `json:"removed"`        // or what would be
 	Kept    []projections.Removable `json:"kept,omitempty"` // fit too, and somebody keeps them
@@ -43,6 +44,7 @@ func (a *api) removeJobs(ctx context.Context, who caller, in RemoveRequest) (Rem
 		return out, refuse(Invalid, "say which jobs: by number, by when they ended (before) or by submitter")
 	case in.Limit < 0 || in.Limit > mostRemoved:
 		return out, refuse(Invalid, "limit is %d, allowed are 1 to %d", in.Limit, mostRemoved)
+	// Or it would mean jobs that have not ended yet.
 	case in.Before != nil && in.Before.After(a.now()):
 		return out, refuse(Invalid, "before is %s, which is still to come", in.Before.Format(time.RFC3339))
 	case a.history.DB == nil:
@@ -97,7 +99,7 @@ func (a *api) mayRemove(who caller, in RemoveRequest, fit []projections.Removabl
 		all = who.superuser(s) || lab.Covers(who.scopes, lab.Administer, events.Job) && s.Permitted(who.user, "delete_testjob")
 	})
 	if !lab.Covers(who.scopes, lab.Change, events.Job) {
-		return refuse(Denied, "the token is not for that: it may be used for %s", scopesText(who.scopes))
+		return notFor(who)
 	}
 	if all || who.user == in.Submitter {
 		return nil
@@ -126,6 +128,8 @@ func (a *api) namedAreThere(ctx context.Context, in RemoveRequest, fit []project
 	}
 	for _, job := range in.Jobs {
 		j, ok := found[uint64(job)]
+		// Named by number, a job that is kept is a contradiction worth telling; of bulk removals it
+		// is left out.
 		if ok && len(j.Kept) > 0 {
 			return refuse(Conflict, "job %s is %s: it stays", j.Display, j.Kept[0])
 		}

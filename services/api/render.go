@@ -10,6 +10,7 @@ import (
 )
 
 // RenderRequest asks for a device's configuration as a worker would be handed it now.
+// Context is that of a job's definition; its keys overwrite variables of the templates as in a job.
 type RenderRequest struct {
 	Device  events.DeviceName `json:"device"`
 	Context string            `json:"context,omitempty"` // of a job: a YAML mapping
@@ -28,6 +29,7 @@ type Rendered struct {
 func (a *api) renderDevice(_ context.Context, who caller, in RenderRequest) (Rendered, error) {
 	var jobContext *yaml.Node
 	if in.Context != "" {
+		// LAVA takes an empty context for none.
 		root, err := yaml.Parse([]byte(in.Context))
 		if err != nil || !root.Empty() && root.Kind != yaml.Map {
 			return Rendered{}, &Error{Code: Invalid, Field: "context", Message: "context is no YAML mapping of a job's context"}
@@ -37,10 +39,7 @@ func (a *api) renderDevice(_ context.Context, who caller, in RenderRequest) (Ren
 	out, err := Rendered{}, error(refuse(NotFound, "there is no device %s", in.Device))
 	a.read(func(s *lab.State) {
 		d := s.Device(in.Device)
-		if d == nil {
-			return
-		}
-		if err = allow(s, who, lab.View, events.Device, string(in.Device)); err != nil {
+		if d == nil || !who.can(s, lab.View, events.Entity{Kind: events.Device, ID: string(in.Device)}) {
 			return
 		}
 		if d.Dictionary == "" {

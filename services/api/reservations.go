@@ -35,6 +35,7 @@ type Reservation struct {
 }
 
 // Set is a device that is set aside.
+// Job is 0 where the caller may not see it.
 type Set struct {
 	Device events.DeviceName `json:"device"`
 	State  string            `json:"state"`
@@ -42,6 +43,7 @@ type Set struct {
 }
 
 // ForeignJob is a job on a reserved device that is not the holder's.
+// Job and User are empty where the caller may not see the job.
 type ForeignJob struct {
 	Job    events.JobID      `json:"job"`
 	User   events.UserName   `json:"user"`
@@ -133,6 +135,7 @@ func (a *api) addReservation(ctx context.Context, who caller, in ReservationRequ
 	return out, nil
 }
 
+// checkReservation refuses what no reservation can be, with the field.
 func checkReservation(in ReservationRequest, now time.Time) error {
 	bad := func(field, format string, args ...any) error {
 		return &Error{Code: Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
@@ -278,7 +281,7 @@ func (a *api) endReservation(ctx context.Context, who caller, in ReservationRequ
 		if r == nil || !now.Before(r.Until) {
 			return nil, refuse(NotFound, "there is no reservation %d, or it is over", in.Reservation)
 		}
-		if !s.Holds(who.user, r) {
+		if !s.Holds(who.user, r) || !lab.Covers(who.scopes, lab.Change, events.Reservation) {
 			if err := mayChangeAll(s, who, r); err != nil {
 				return nil, err
 			}
@@ -287,6 +290,7 @@ func (a *api) endReservation(ctx context.Context, who caller, in ReservationRequ
 	})
 }
 
+// mayChangeAll refuses who may not change all that a reservation covers.
 // A reservation of a type is for who may change the type, whatever devices it has now.
 func mayChangeAll(s *lab.State, who caller, r *lab.Reservation) error {
 	if len(r.Devices) == 0 {

@@ -22,7 +22,7 @@ func allow(s *lab.State, who caller, verb lab.Verb, kind events.Kind, id string)
 	case who.can(s, verb, events.Entity{Kind: kind, ID: id}):
 		return nil
 	case !lab.Covers(who.scopes, verb, kind):
-		return refuse(Denied, "the token is not for that: it may be used for %s", scopesText(who.scopes))
+		return notFor(who)
 	}
 	name := cmp.Or(who.user, "somebody without a name")
 	e := refuse(Denied, "%s may not %s %s", name, verb, strings.TrimSuffix(string(kind)+" "+id, " "))
@@ -30,6 +30,11 @@ func allow(s *lab.State, who caller, verb lab.Verb, kind events.Kind, id string)
 		e.hides = notSeen(id, who)
 	}
 	return e
+}
+
+// notFor is told to a caller whose token is not for what its user may do: another token of the same user is what helps.
+func notFor(who caller) *Error {
+	return refuse(Denied, "the token is not for that: it may be used for %s", scopesText(who.scopes))
 }
 
 // mayJob returns an error where the caller may not do that to a job. Of one that the caller may not even see the
@@ -64,7 +69,7 @@ func (a *api) mayJob(who caller, verb lab.Verb, job events.JobID) error {
 	case may:
 		return nil
 	case sees && !lab.Covers(who.scopes, verb, events.Job):
-		return refuse(Denied, "the token is not for that: it may be used for %s", scopesText(who.scopes))
+		return notFor(who)
 	}
 	e := refuse(Denied, "%s may not %s job %s", name, verb, job)
 	if !sees {
@@ -85,6 +90,8 @@ func (a *api) rightsOfOld(job events.JobID) (r lab.JobRights, known bool, err er
 		if known && r.Type == "" { // a guest: it may have run beside any
 			a.read(func(s *lab.State) {
 				for t := range s.DeviceTypes() {
+					// Whoever may not see one of these types may not see it: a doubt counts against
+					// the caller.
 					r.Hosts = append(r.Hosts, t.Name)
 				}
 			})
