@@ -31,8 +31,8 @@ var errNoHistory = errors.New("this lab has no ClickHouse")
 
 // away words the error of a ClickHouse that does not answer. What the driver tells of its connection
 // is for the log of whoever runs the lab.
-// Every error of the tables is passed through it or [sqlError], so that no address or password of
-// the engine stands in an answer.
+// Every error of the tables goes through it or [sqlError], so that answers do not tell where and how
+// the engine is reached.
 func away(err error) *Error {
 	if errors.Is(err, projections.ErrAway) {
 		return refuse(Away, "%v; what is current goes on without it", projections.ErrAway)
@@ -72,6 +72,7 @@ func (h History) visit(viewer projections.Viewer) func(ctx context.Context, quer
 		if h.DB == nil {
 			return nil, away(errNoHistory)
 		}
+		// A connection of its own, as a user of the engine who has no more than the views.
 		door, err := h.DB.Door(queryLimits())
 		if err != nil {
 			return nil, away(err)
@@ -86,6 +87,7 @@ func (h History) visit(viewer projections.Viewer) func(ctx context.Context, quer
 }
 
 // closing closes the door behind an answer.
+// A door holds a connection to the engine, which has to be given back with the answer.
 type closing struct {
 	io.ReadCloser
 	door *projections.Door
@@ -142,16 +144,22 @@ func (a *api) openSQL(who caller, body []byte) (producer, error) {
 	}
 	if in.Kept && a.history.DB != nil {
 		return func(ctx context.Context, emit func(message) error) error {
-			text, err := a.keptSQL(ctx, who, body, ask)
+			text, rest, err := a.keptSQL(ctx, who, body, ask)
 			if err != nil {
 				return err
+			}
+			if rest != nil {
+				defer rest.Close()
 			}
 			for part := range slices.Chunk(text, chunkBytes) {
 				if err := emit(message{body: part}); err != nil {
 					return err
 				}
 			}
-			return nil
+			if rest == nil {
+				return nil
+			}
+			return sendAnswer(rest, emit)
 		}, nil
 	}
 	return func(ctx context.Context, emit func(message) error) error {
@@ -160,21 +168,26 @@ func (a *api) openSQL(who caller, body []byte) (producer, error) {
 			return err
 		}
 		defer answer.Close()
-		buf := make([]byte, chunkBytes)
-		for {
-			n, err := io.ReadFull(answer, buf)
-			if n > 0 {
-				if err := emit(message{body: bytes.Clone(buf[:n])}); err != nil {
-					return err
-				}
-			}
-			// ReadFull says the second of the last, shorter piece.
-			if err == io.EOF || err == io.ErrUnexpectedEOF {
-				return nil
-			}
-			if err != nil {
-				return sqlError(err)
+		return sendAnswer(answer, emit)
+	}, nil
+}
+
+// sendAnswer sends what ClickHouse answers, in pieces of [chunkBytes].
+func sendAnswer(answer io.Reader, emit func(message) error) error {
+	buf := make([]byte, chunkBytes)
+	for {
+		n, err := io.ReadFull(answer, buf)
+		if n > 0 {
+			if err := emit(message{body: bytes.Clone(buf[:n])}); err != nil {
+				return err
 			}
 		}
-	}, nil
+		// ReadFull says the second of the last, shorter piece.
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return nil
+		}
+		if err != nil {
+			return sqlError(err)
+		}
+	}
 }

@@ -43,6 +43,7 @@ func readsTables(verb string) (results, yes bool) {
 }
 
 // standing is how far the streams had come when an answer was made. Results are 0 where it has none of them in it.
+// Equal standings mean equal tables, as soon as these have read as far.
 type standing struct{ lab, results uint64 }
 
 // answers are those that are kept.
@@ -56,6 +57,7 @@ type answers struct {
 	tables  map[string]reached // by stream
 }
 
+// keptAnswer is an answer with what it holds good for.
 type keptAnswer struct {
 	body []byte // must not be changed
 	of   standing
@@ -216,20 +218,38 @@ func (a *api) answered(ctx context.Context, who caller, verb string, handle hand
 	return answer()
 }
 
-// keptSQL is the whole answer to a query, which may have been kept.
-func (a *api) keptSQL(ctx context.Context, who caller, question []byte, ask func(context.Context) (io.ReadCloser, error)) ([]byte, error) {
-	return a.again(ctx, who, "sql", question, true, func() ([]byte, error) {
+// keptRead is how many bytes of an answer to SQL are held before the first of them is sent. Any user may ask for an
+// answer of gigabytes.
+// Between the two bounds an answer is shared by who asks at the same time, and not kept.
+const keptRead = 4 * keptLargest
+
+// errLong says that an answer has more bytes than are held.
+var errLong = errors.New("the answer is too long to be held")
+
+// keptSQL is the answer to a query, which may have been kept. One that is longer than [keptRead] comes as its beginning
+// and a reader of the rest, which the caller closes; rest is nil of all others.
+func (a *api) keptSQL(ctx context.Context, who caller, question []byte, ask func(context.Context) (io.ReadCloser, error)) (text []byte, rest io.ReadCloser, err error) {
+	var begun []byte
+	text, err = a.again(ctx, who, "sql", question, true, func() ([]byte, error) {
 		a.learnPositions(ctx)
 		answer, err := ask(ctx)
 		if err != nil {
 			return nil, err
 		}
-		text, err := io.ReadAll(answer)
+		text, err := io.ReadAll(io.LimitReader(answer, keptRead))
+		if err == nil && len(text) == keptRead {
+			begun, rest = text, answer
+			return nil, errLong // nobody else can have it: they ask for themselves
+		}
 		if err = errors.Join(err, answer.Close()); err != nil {
 			return nil, sqlError(err)
 		}
 		return text, nil
 	})
+	if errors.Is(err, errLong) {
+		return begun, rest, nil
+	}
+	return text, nil, err
 }
 
 // learnPositions finds out how far the tables are, without waiting for them: only an answer of all there is can be kept.

@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"strata/events"
+	"strata/events/eventtest"
 	"strata/events/lab"
 	"strata/events/stream"
 )
@@ -166,5 +168,58 @@ func TestSmallAnswersFillTheRoomToo(t *testing.T) {
 	}
 	if n := len(k.entries); n > keptRoom/keptBeside || n != len(k.order) || n < 1000 {
 		t.Errorf("%d answers are kept in an order of %d, want %d at most", n, len(k.order), keptRoom/keptBeside)
+	}
+}
+
+// counted is an answer that tells how much of it was read, and whether it was closed.
+type counted struct {
+	io.Reader
+	read   int
+	closed bool
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.read += n
+	return n, err
+}
+
+func (c *counted) Close() error { c.closed = true; return nil }
+
+// Any user may ask for an answer of any length: the lab holds its beginning alone. A short one is held whole and kept.
+func TestLongAnswersAreNotHeld(t *testing.T) {
+	t.Parallel()
+	a, _ := remembering()
+	a.log = eventtest.Start(t).Log
+	for _, name := range []string{stream.Lab, stream.Results} {
+		a.answers.tables[name] = reached{0, a.now()} // tables that have read all there is: nothing
+	}
+	for _, tt := range []struct {
+		size, asked int
+		whole       bool
+	}{{100, 1, true}, {keptRead, 2, false}, {3 * keptRead, 2, false}} {
+		asked := 0
+		for range 2 {
+			var answer *counted
+			text, rest, err := a.keptSQL(t.Context(), caller{user: "alice"}, fmt.Append(nil, tt.size), func(context.Context) (io.ReadCloser, error) {
+				asked++
+				answer = &counted{Reader: strings.NewReader(strings.Repeat("x", tt.size))}
+				return answer, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (rest == nil) != tt.whole || len(text) != min(tt.size, keptRead) || answer != nil && (answer.read > keptRead || answer.closed != tt.whole) {
+				t.Errorf("of %d bytes %d were held, with a rest: %t; want at most %d", tt.size, len(text), rest != nil, keptRead)
+			}
+			if rest != nil {
+				if more, err := io.ReadAll(rest); err != nil || len(text)+len(more) != tt.size {
+					t.Errorf("the rest of %d bytes has %d, %v", tt.size, len(more), err)
+				}
+			}
+		}
+		if asked != tt.asked {
+			t.Errorf("%d bytes: the tables were asked %d times for two questions, want %d", tt.size, asked, tt.asked)
+		}
 	}
 }
