@@ -51,6 +51,7 @@ type api struct {
 	watching *stream.Watching // of jobs' output, by everybody who follows one
 	conn     *nats.Conn
 	rates    *quota.Quota // of callers on the bus
+	flows    openFlows    // of the same
 	now      func() time.Time
 	logger   *slog.Logger
 	key      access.Key
@@ -289,6 +290,11 @@ func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, r
 			a.respond(m, failure(a.toldTo(who, err)))
 			return
 		}
+		if !a.flows.take(string(who.user)) {
+			a.respond(m, failure(refuse(Busy, "%d of your flows are open, which is the most: end one, or follow all of your jobs by one flow of events", flowsOf)))
+			return
+		}
+		defer a.flows.end(string(who.user))
 		f, err := a.openFlow(who.token, m.Reply)
 		if err != nil {
 			a.respond(m, failure(err))
@@ -336,6 +342,7 @@ func (a *api) ask(ctx context.Context, who caller, verb string, body []byte) ([]
 	return out, nil
 }
 
+// respond sends an answer. One that cannot go is only logged: its caller notices that none comes.
 func (a *api) respond(m, reply *nats.Msg) {
 	if err := m.RespondMsg(reply); err != nil {
 		a.logger.Warn("answer a request", "subject", m.Subject, "err", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -52,6 +53,40 @@ type flow struct {
 
 	sent, acked uint64
 	last        time.Time // when the caller was heard last
+}
+
+// flowsOf is how many flows one caller, whatever tokens it comes with, may have open on the bus:
+// enough to follow every job of a large lab. Each has goroutines and buffers here for as long as its
+// caller acknowledges.
+const flowsOf = 2048
+
+// openFlows counts the flows that are open, by caller. The zero value has none.
+type openFlows struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+// take counts another flow of a caller; false, and nothing counted, where there are enough. What was taken is given back
+// by end.
+func (o *openFlows) take(caller string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.of == nil {
+		o.of = map[string]int{}
+	}
+	if o.of[caller] >= flowsOf {
+		return false
+	}
+	o.of[caller]++
+	return true
+}
+
+func (o *openFlows) end(caller string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.of[caller]--; o.of[caller] == 0 {
+		delete(o.of, caller)
+	}
 }
 
 // openFlow listens for acknowledgements of a caller's new flow. The subject lies among the
@@ -151,6 +186,7 @@ func (f *flow) pump(ctx context.Context, source <-chan message) error {
 	}
 }
 
+// send publishes one message. It does not wait: the window does, in pump.
 func (f *flow) send(m message) error {
 	f.sent++
 	msg := nats.NewMsg(f.inbox)
