@@ -17,6 +17,7 @@ type NoticesRequest struct {
 }
 
 // Notice is a delivery: a message to one receiver.
+// To names a receiver as far as facts may: of a callback scheme and host, of a user's mail the name.
 type Notice struct {
 	Job      events.JobID        `json:"job"`
 	N        int                 `json:"n"` // of the delivery, from 1 within the job
@@ -158,7 +159,8 @@ func (a *api) replayNotices(ctx context.Context, who caller, in ReplayRequest) (
 		some := jobs[:min(len(jobs), stream.MaxBatch)]
 		drafts := make([]stream.Draft, len(some))
 		for i, job := range some {
-			drafts[i] = stream.Draft{Event: events.NotificationReplayed{Job: job, Deliveries: byJob[job], By: who.user, At: a.now().UTC()}, Actor: who.user, Trace: who.trace}
+			drafts[i] = stream.Draft{Event: events.NotificationReplayed{Job: job, Deliveries: byJob[job], By: who.user, At: a.now().UTC()},
+				Actor: who.user, From: who.from, Trace: who.trace}
 		}
 		if _, err := a.log.Append(ctx, drafts, nil); err != nil {
 			return out, err

@@ -48,6 +48,13 @@ func TestNotices(t *testing.T) {
 	eventtest.Await(t, b.Log, func(e events.NotificationReplayed) bool {
 		return e.Job == job && len(e.Deliveries) == 1 && e.Deliveries[0] == 2
 	})
+	facts, err := b.Log.Load(t.Context(), events.Entity{Kind: events.Notification, ID: job.String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := facts[len(facts)-1]; last.Actor != "local" || last.From == "" {
+		t.Errorf("the fact of a replay is by %q from %q; want who asked, and from where", last.Actor, last.From)
+	}
 	want(api.NoticesRequest{Dead: true})
 	call(t, c, "notices.replay", api.ReplayRequest{Job: job, Deliveries: []int{1}}, &out)
 	want(api.NoticesRequest{Job: job}, "http://a waiting ", "b@c waiting ", "n@s waiting ")
