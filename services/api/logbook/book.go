@@ -30,6 +30,7 @@ type Book struct {
 	outline outline
 	done    bool          // nothing more will come
 	err     error         // why nothing more could be read
+	damaged bool          // something of it could not be read from the disk
 	grew    chan struct{} // closed when there is more, or an end
 
 	// Of the shelf, guarded by its lock.
@@ -38,6 +39,7 @@ type Book struct {
 	used    int64 // a count that grows with each use
 }
 
+// newBook is a book without lines; file is empty, or filled by who sets its leaves.
 func newBook(job events.JobID, dir string, c codec, file *os.File) *Book {
 	b := &Book{Job: job, dir: dir, codec: c, file: file, grew: make(chan struct{})}
 	b.lastOf.bloom = make([]uint64, bloomWords)
@@ -155,6 +157,7 @@ func (b *Book) end(done bool, err error) {
 }
 
 // State is how far a book has come.
+// Rows and Lines only grow, but where a damaged book is made again.
 type State struct {
 	Lines uint64 // there are so far
 	Rows  uint64 // of them that are of the levels that were asked for
@@ -273,6 +276,7 @@ func (b *Book) rowsOf(wanted []uint64, of Levels) (map[uint64]uint64, error) {
 		last := i == len(b.leaves)
 		b.mu.RUnlock()
 		row, in := l.count(of)
+		// All lines of the leaf are shown, or none: its rows follow without opening it.
 		if in == l.Count || l.lost() || in == 0 { // lost lines are always shown
 			for len(wanted) > 0 && (wanted[0] < l.end() || last) {
 				rows[wanted[0]] = row
@@ -310,7 +314,8 @@ func (b *Book) records(l *leaf, o *open) ([]byte, error) {
 	if o != nil {
 		return o.records, nil
 	}
-	return b.codec.readRecords(b.file, l)
+	text, err := b.codec.readRecords(b.file, l)
+	return text, b.noted(err)
 }
 
 // plain returns the text of a leaf; into is room for it.
@@ -318,7 +323,19 @@ func (b *Book) plain(l *leaf, o *open, into []byte) ([]byte, error) {
 	if o != nil {
 		return o.plain, nil
 	}
-	return b.codec.readPlain(b.file, l, into)
+	text, err := b.codec.readPlain(b.file, l, into)
+	return text, b.noted(err)
+}
+
+// noted has the shelf make the book again once nobody reads in it, where a leaf could not be read: whoever asks next
+// gets a whole one. The file may have lost bytes when the machine lost its power, long after it was said to be whole.
+func (b *Book) noted(err error) error {
+	if err != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.damaged = true
+	}
+	return err
 }
 
 // Read hands over the lines from a row on, at most count of them, each with its number. Lost ones have no record.
@@ -332,6 +349,7 @@ func (b *Book) Read(row, count uint64, of Levels, each func(line uint64, record 
 		last := i == len(b.leaves)
 		b.mu.RUnlock()
 		at, in := l.count(of)
+		// Behind the last row, or in a gap of the levels: there is nothing more.
 		if row < at || row >= at+in {
 			return nil
 		}

@@ -436,6 +436,51 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// TestDamagedLeaf has a book made again whose file lost bytes after it was finished, once its readers have gone.
+func TestDamagedLeaf(t *testing.T) {
+	dir := t.TempDir()
+	log := talk(5000)
+	s := shelf(t, dir, whole(log))
+	b, done, err := s.Use(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	use(t, s, 7, finished) // a reader of its own, which stays
+	file := filepath.Join(dir, "7", leavesFile)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, make([]byte, len(text)), 0o600); err != nil { // as after a loss of power
+		t.Fatal(err)
+	}
+	read := func(b *Book) (lines int, err error) {
+		err = b.Read(0, 9000, AllLevels, func(uint64, []byte) { lines++ })
+		return lines, err
+	}
+	if n, err := read(b); err == nil {
+		t.Fatalf("a book of zeros was read: %d lines", n)
+	}
+	done()
+	if again, done, err := s.Use(7); err != nil || again != b {
+		t.Errorf("while somebody reads in it the book is another one, or %v", err)
+	} else {
+		done()
+	}
+	fresh := shelf(t, dir, whole(log)) // nobody reads there
+	b, done, err = fresh.Use(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := read(b); err == nil {
+		t.Fatal("a book of zeros was read from the disk")
+	}
+	done()
+	if n, err := read(use(t, fresh, 7, finished)); err != nil || n != 5000 {
+		t.Errorf("made again it has %d lines, %v; want all 5000", n, err)
+	}
+}
+
 // TestForget removes a book, and reads it anew.
 func TestForget(t *testing.T) {
 	dir := t.TempDir()

@@ -17,6 +17,7 @@ func escape(text string) int {
 			return at + 1
 		}
 		return at
+	// OSC, DCS, PM, APC and SOS: titles, reports and the like, which show nothing.
 	case c == ']' || c == 'P' || c == '^' || c == '_' || c == 'X': // a string, up to BEL or ESC \
 		for at := 2; at < len(text); at++ {
 			if text[at] == 0x07 {

@@ -49,6 +49,7 @@ func (l *leaf) count(of Levels) (before, in uint64) {
 }
 
 // open is the content of a leaf: lines with their newlines.
+// plain has as many lines as records; both end with a newline.
 type open struct {
 	records, plain []byte
 }
@@ -59,6 +60,7 @@ type codec struct {
 	out *zstd.Encoder
 }
 
+// newCodec bounds what a damaged leaf may unpack to: 1 GiB.
 func newCodec() (codec, error) {
 	in, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(1<<30))
 	if err != nil {

@@ -36,6 +36,7 @@ type Finding struct {
 }
 
 // The most that an outline has. A log may hold a million test cases; they are found by search.
+// The limits hold an outline below 2 MB, which the viewer fetches whole.
 const (
 	maxSections = 4000
 	maxFindings = 500
@@ -72,6 +73,7 @@ func (o *outline) note(line uint64, p parsed, plain []byte) {
 		o.find(line, "exception", plain)
 	case levelResults:
 		o.result(line, p.message)
+	// Feedback is of a namespace that nobody waits for: a kernel may panic there as well.
 	case levelTarget, 7:
 		if f, ok := output.FindingIn(string(plain)); ok {
 			o.find(line, f.Kind, []byte(f.Text))
@@ -114,6 +116,7 @@ func (o *outline) signal(line uint64, p parsed, text string) {
 	}
 }
 
+// begin opens a section within those that are open.
 // Beyond the limit nothing is opened, and More says that some lack.
 func (o *outline) begin(s Section) {
 	if len(o.sections) >= maxSections {
@@ -125,6 +128,7 @@ func (o *outline) begin(s Section) {
 	o.sections = append(o.sections, s)
 }
 
+// finish ends the innermost open section of a kind and name; one that nobody began is passed over.
 func (o *outline) finish(kind, name string, line uint64, p parsed) {
 	for i := len(o.open) - 1; i >= 0; i-- {
 		if s := o.sections[o.open[i]]; s.Kind == kind && s.Name == name {

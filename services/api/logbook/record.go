@@ -58,6 +58,7 @@ func ParseLevels(names []events.Level) (Levels, bool) {
 func (l Levels) has(level uint8) bool { return l&(1<<level) != 0 }
 
 // parsed is what a book needs to know of a record.
+// Its slices lie in the record, and are valid as long as that is.
 type parsed struct {
 	level   uint8
 	message []byte // JSON
@@ -84,6 +85,7 @@ func parse(line []byte) (p parsed) {
 		Level   string          `json:"lvl"`
 		Message json.RawMessage `json:"msg"`
 	}
+	// Not even JSON: it is shown as it is, at a level of its own.
 	if json.Unmarshal(line, &r) != nil {
 		return parsed{level: levelOther, message: line}
 	}
@@ -115,6 +117,7 @@ func value(b []byte) []byte {
 	return nil
 }
 
+// levelOf is the place of a level in [levelNames]; of one that is not known that of other.
 func levelOf(name []byte) uint8 {
 	switch string(name) {
 	case "target":

@@ -10,6 +10,7 @@ import (
 )
 
 // Query is what is searched in a book.
+// From counts lines, not rows: a search goes on from the line that the viewer has in sight.
 type Query struct {
 	Text   string // up to 1,000 bytes
 	Regexp bool   // Text is an expression as Go's package regexp reads them
@@ -30,6 +31,7 @@ type Found struct {
 }
 
 // finder looks for a query in lines.
+// It holds no room of its own, so it may be used by several searches at once.
 type finder struct {
 	needle []byte // "" where an expression decides
 	fold   bool
@@ -37,10 +39,13 @@ type finder struct {
 	expr   *regexp.Regexp
 }
 
+// newFinder reads a query. Plain text, the usual case, is searched for as bytes, which is far faster
+// than an expression.
 func newFinder(q Query) (finder, error) {
 	if q.Text == "" || len(q.Text) > maxQuery {
 		return finder{}, fmt.Errorf("the text has %d bytes, allowed are 1 to %d", len(q.Text), maxQuery)
 	}
+	// Letters beyond ASCII fold by tables that package regexp has; bytes alone do not.
 	ascii := true
 	for i := range len(q.Text) {
 		ascii = ascii && q.Text[i] < utf8.RuneSelf
@@ -65,6 +70,7 @@ func newFinder(q Query) (finder, error) {
 		return finder{}, fmt.Errorf("the expression cannot be read: %w", err)
 	}
 	f := finder{expr: expr}
+	// What every hit must have lets leaves be passed over without being opened.
 	if tree, err := syntax.Parse(text, syntax.Perl); err == nil {
 		f.must = folded(nil, []byte(literal(tree)))
 	}
@@ -108,6 +114,7 @@ func folded(to, text []byte) []byte {
 
 // each hands over the numbers, within a text of lines, of those that have it.
 func (f finder) each(text []byte, scratch *[]byte, found func(n uint64)) {
+	// An expression is held against each line by itself, so ^ and $ are a line's.
 	if f.expr != nil {
 		for n, line := range lines(text) {
 			if f.expr.Match(line) {
@@ -121,6 +128,7 @@ func (f finder) each(text []byte, scratch *[]byte, found func(n uint64)) {
 		text = *scratch
 	}
 	for n := uint64(0); ; n++ {
+		// Over the whole leaf at once rather than line by line; a needle has no line's end in it.
 		at := bytes.Index(text, f.needle)
 		if at < 0 {
 			return
@@ -161,6 +169,7 @@ func (b *Book) Search(ctx context.Context, q Query, each func(Found) bool) error
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		// Leaves that are added meanwhile are not gone to: count is that of the beginning.
 		i := (begin + k) % count
 		if q.Back {
 			i = (begin - k + 2*count) % count
@@ -232,6 +241,7 @@ func (s *searching) leaf(i int, lo, hi uint64, to *Found) error {
 	if err != nil {
 		return err
 	}
+	// The room is used again for the next leaf; text that is not on the disk is the book's own.
 	if o == nil {
 		s.text = text
 	}

@@ -35,6 +35,7 @@ type Shelf struct {
 
 	mu    sync.Mutex
 	books map[events.JobID]*Book
+	// A count of uses, in place of a clock: it orders them, and two are never the same.
 	clock int64
 	group sync.WaitGroup
 	ctx   context.Context // of the filling
@@ -76,6 +77,11 @@ func (s *Shelf) Use(job events.JobID) (*Book, func(), error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.books[job]
+	if b != nil && b.users == 0 && !b.filling && b.spoiled() {
+		s.s.Logger.Warn("copy of a log is made again: it cannot be read", "job", job)
+		s.drop(job)
+		b = nil
+	}
 	if b == nil {
 		var err error
 		if b, err = s.take(job); err != nil {
@@ -97,6 +103,13 @@ func (s *Shelf) Use(job events.JobID) (*Book, func(), error) {
 	}), nil
 }
 
+// spoiled says that a reader met something in the book's file that cannot be read.
+func (b *Book) spoiled() bool {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.damaged
+}
+
 // take opens a book that stands whole on the disk, or begins it.
 // It holds the lock, so books are opened one after the other.
 func (s *Shelf) take(job events.JobID) (*Book, error) {
@@ -114,6 +127,7 @@ func (s *Shelf) take(job events.JobID) (*Book, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("begin the copy of a log: %w", err)
 	}
+	// 0600: what devices say is for who may see the job, and for nobody else on this machine.
 	file, err := os.OpenFile(filepath.Join(dir, leavesFile), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("begin the copy of a log: %w", err)
@@ -131,6 +145,7 @@ const (
 const format = 2
 
 // index is what a whole book has in memory.
+// What is added to it needs another format: gob would read the old one with zeros.
 type index struct {
 	Format   int
 	Leaves   []*leaf
@@ -161,9 +176,13 @@ func (s *Shelf) stored(job events.JobID, dir string) (*Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	if st, err := file.Stat(); err != nil || st.Size() != ix.Size {
+	st, err := file.Stat()
+	if err == nil && st.Size() != ix.Size {
+		err = fmt.Errorf("its leaves have %d bytes, its index says %d", st.Size(), ix.Size)
+	}
+	if err != nil {
 		_ = file.Close() // read only
-		return nil, fmt.Errorf("its leaves are not those of its index: %w", err)
+		return nil, err
 	}
 	if err := ix.spread(); err != nil {
 		_ = file.Close() // read only
@@ -233,6 +252,7 @@ func (s *Shelf) fill(b *Book) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	s.group.Go(func() { s.watchIdle(ctx, cancel, b) })
+	// An error of an earlier filling is over: this one may do better.
 	b.end(false, nil)
 	state, _, _ := b.State(AllLevels)
 	err := s.s.Read(ctx, b.Job, state.Lines, b.Add)
@@ -265,6 +285,7 @@ func (s *Shelf) watchIdle(ctx context.Context, cancel func(), b *Book) {
 		s.mu.Lock()
 		used, users := b.used, b.users
 		s.mu.Unlock()
+		// Two looks in a row, so that a pause between two questions ends nothing.
 		if users == 0 && used == seen {
 			cancel()
 			return
@@ -308,6 +329,7 @@ func (s *Shelf) makeRoom() {
 	var all []stands
 	total := int64(0)
 	for _, e := range entries {
+		// What is no number is none of the shelf's, and is left alone.
 		n, err := strconv.ParseUint(e.Name(), 10, 63)
 		info, missing := os.Stat(filepath.Join(s.s.Dir, e.Name(), leavesFile))
 		if err != nil || missing != nil {
