@@ -73,15 +73,13 @@ func pointCells(t events.ChartType, p ChartPoint) []cell {
 	cells := []cell{{"id", p.ID}, {"pk", p.Item}, {"link", p.Link}, {"date", p.Date}, {"attribute", p.Attribute}, {"series", p.Series}, {"pass", p.Pass}}
 	switch t {
 	case events.ChartPassFail:
-		return append(cells, cell{"passes", count(p.Passes)}, cell{"failures", count(p.Failures)}, cell{"skip", count(p.Skip)},
-			cell{"unknown", count(p.Unknown)}, cell{"total", count(p.Total)}, cell{"value", p.Value})
+		return append(cells, cell{"passes", orNone(p.Passes)}, cell{"failures", orNone(p.Failures)}, cell{"skip", orNone(p.Skip)},
+			cell{"unknown", orNone(p.Unknown)}, cell{"total", orNone(p.Total)}, cell{"value", p.Value})
 	case events.ChartMeasurement:
-		return append(cells, cell{"measurement", number(p.Measurement)}, cell{"units", p.Units})
+		return append(cells, cell{"measurement", orNone(p.Measurement)}, cell{"units", p.Units})
 	}
-	return append(cells, cell{"attr_value", number(p.AttrValue)})
+	return append(cells, cell{"attr_value", orNone(p.AttrValue)})
 }
-
-func count(v *uint64) any { return line(v) }
 
 // headOf returns the names of cells in their place.
 func headOf(cells []cell) []cell {

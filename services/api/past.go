@@ -73,12 +73,17 @@ const tablesLag = 2 * time.Second
 func (a *api) tablesCatchUp(ctx context.Context) {
 	var through uint64
 	a.read(func(s *lab.State) { through = s.Through() })
+	a.awaitTables(ctx, stream.Lab, through)
+}
+
+// awaitTables waits until the tables have read a stream up to a sequence, at most [tablesLag].
+func (a *api) awaitTables(ctx context.Context, name string, want uint64) {
 	ctx, cancel := context.WithTimeout(ctx, tablesLag)
 	defer cancel()
 	for {
-		at, err := a.position(ctx, stream.Lab, through)
-		if err != nil || at >= through || pause(ctx) != nil {
-			return // an error is told by the list itself
+		at, err := a.position(ctx, name, want)
+		if err != nil || at >= want || pause(ctx) != nil {
+			return // an error is told by the question itself
 		}
 	}
 }

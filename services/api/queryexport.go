@@ -102,6 +102,7 @@ func (a *api) exported(who caller, ref QueryRef) (r runnable, err error) {
 }
 
 // cell is one value of an exported row; its value is nil, a string, bool, number, time or map of texts.
+// Names are the columns' in LAVA's exports.
 type cell struct {
 	name  string
 	value any
@@ -115,8 +116,8 @@ func exportRow(row any) []cell {
 			{"passes", r.Passes}, {"failures", r.Failures}, {"skips", r.Skips}, {"unknowns", r.Unknowns}}
 	case projections.Case:
 		return []cell{{"id", query.ItemID(events.QueryItem{Job: events.JobID(r.Job), Seq: r.Seq, N: uint64(r.N)})}, {"name", r.Name}, {"units", r.Units},
-			{"result", r.Result}, {"measurement", number(r.Measurement)}, {"metadata", r.Metadata}, {"suite", r.Suite}, {"test_set", r.Set},
-			{"start_log_line", line(r.StartLine)}, {"end_log_line", line(r.EndLine)}, {"logged", r.Time}, {"job", r.Job}}
+			{"result", r.Result}, {"measurement", orNone(r.Measurement)}, {"metadata", r.Metadata}, {"suite", r.Suite}, {"test_set", r.Set},
+			{"start_log_line", orNone(r.StartLine)}, {"end_log_line", orNone(r.EndLine)}, {"logged", r.Time}, {"job", r.Job}}
 	case projections.SelectedJob:
 		// LAVA has a sub_id for parts of a multinode job alone.
 		sub := ""
@@ -125,32 +126,19 @@ func exportRow(row any) []cell {
 		}
 		// requested_device_type is the name that the job asked by, an alias too.
 		return []cell{{"id", r.Job.Job}, {"submitter", r.User}, {"description", r.Name}, {"health_check", r.HealthCheck},
-			{"requested_device_type", r.DeviceType}, {"actual_device", r.Device}, {"submit_time", r.SubmittedAt}, {"start_time", when(r.StartedAt)},
-			{"end_time", when(r.EndedAt)}, {"state", r.State}, {"health", r.Health}, {"priority", r.Priority}, {"metadata", r.Metadata},
+			{"requested_device_type", r.DeviceType}, {"actual_device", r.Device}, {"submit_time", r.SubmittedAt}, {"start_time", orNone(r.StartedAt)},
+			{"end_time", orNone(r.EndedAt)}, {"state", r.State}, {"health", r.Health}, {"priority", r.Priority}, {"metadata", r.Metadata},
 			{"failure_comment", r.Error}, {"sub_id", sub}, {"target_group", r.GroupID}, {"is_public", r.Public}, {"queue_timeout", r.QueueTimeout}}
 	}
 	return nil
 }
 
-func number(v *float64) any {
-	if v == nil {
+// orNone is what p points at, or nil: a cell without a value.
+func orNone[T any](p *T) any {
+	if p == nil {
 		return nil
 	}
-	return *v
-}
-
-func line(v *uint64) any {
-	if v == nil {
-		return nil
-	}
-	return *v
-}
-
-func when(v *time.Time) any {
-	if v == nil {
-		return nil
-	}
-	return *v
+	return *p
 }
 
 // exporter writes rows in one format.
@@ -164,6 +152,7 @@ type exporter struct {
 	end   func()
 }
 
+// newExporter returns a writer of csv, yaml or json; another format is [Invalid].
 func newExporter(format string) (*exporter, error) {
 	e := &exporter{begin: func(events.QueryEntity) {}, end: func() {}}
 	switch format {
@@ -222,6 +211,7 @@ func (e *exporter) csvRow(cells []cell) {
 	e.out.WriteString("\r\n")
 }
 
+// csvText is a value as a field of CSV has it.
 // Times and truths as Python writes them: scripts that read LAVA's exports parse those.
 func csvText(value any) string {
 	switch v := value.(type) {
@@ -264,6 +254,7 @@ func (e *exporter) yamlRow(cells []cell) {
 	}
 }
 
+// scalar writes a value as JSON, which YAML reads as the same.
 func scalar(value any) string {
 	switch v := value.(type) {
 	case map[string]string:

@@ -30,6 +30,8 @@ type QueryRun struct {
 }
 
 // QueryCustom runs a query that is not saved.
+// Address and Conditions exclude each other; Clauses, which LAVA does not have, may stand beside
+// either.
 type QueryCustom struct {
 	Entity     events.QueryEntity      `json:"entity"`
 	Address    string                  `json:"address,omitempty"` // conditions as addresses have them, or
@@ -138,6 +140,7 @@ func (a *api) keptRows(ctx context.Context, r runnable) error {
 	ctx, cancel := context.WithTimeout(ctx, keptWithin)
 	defer cancel()
 	for {
+		// The rows are in the fact itself, so tables that have read it have them.
 		at, err := a.position(ctx, stream.Lab, r.saved.Refresh.Seq)
 		switch {
 		case err != nil:
@@ -265,14 +268,7 @@ func (a *api) resultsCatchUp(ctx context.Context) {
 	if err != nil {
 		return // an error is told by the query itself
 	}
-	ctx, cancel := context.WithTimeout(ctx, tablesLag)
-	defer cancel()
-	for {
-		at, err := a.position(ctx, stream.Results, last)
-		if err != nil || at >= last || pause(ctx) != nil {
-			return
-		}
-	}
+	a.awaitTables(ctx, stream.Results, last)
 }
 
 // refreshQuery runs a query that is not live, for keeping. All rows are kept, whoever asks: which of
@@ -336,6 +332,7 @@ func withoutHidden(s *lab.State, who caller, e events.Event) events.Event {
 		e.SHA256 = ""
 		return e
 	case events.QueryRefreshed:
+		// A copy: the fact is the log's, and others read it too.
 		e.Items = slices.DeleteFunc(slices.Clone(e.Items), hidden)
 		return e
 	case events.QueryResultOmitted:
@@ -404,6 +401,8 @@ func (a *api) openRefreshAll(who caller, _ []byte) (producer, error) {
 		if err = allow(s, who, lab.Administer, events.Query, ""); err != nil {
 			return
 		}
+		// Named now, run later: what is changed or archived meanwhile is found out when its turn
+		// comes.
 		for q := range s.Queries() {
 			if !q.Live && !q.Archived {
 				refs = append(refs, QueryRef{Query: q.Query, Owner: q.Owner, Name: q.Name})

@@ -1,12 +1,12 @@
 package api
 
 import (
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
 
 	"strata/events"
+	"strata/services/api/quota"
 )
 
 // How many passwords may be tried within [tryWindow] before further ones are not looked at. The user's own
@@ -26,6 +26,7 @@ type tries struct {
 	counts map[string]tried
 }
 
+// tried is how many wrong passwords there were since the window began.
 type tried struct {
 	count int
 	since time.Time
@@ -37,14 +38,10 @@ func (*tries) keys(user events.UserName, from string) map[string]int {
 	if i := strings.LastIndexByte(from, ' '); i >= 0 {
 		address = from[i+1:]
 	}
-	// One subscriber has a whole /64 of addresses.
-	if a, err := netip.ParseAddr(address); err == nil && a.Is6() && !a.Is4In6() {
-		if p, err := a.Prefix(64); err == nil {
-			address = p.String()
-		}
-	}
+	address = quota.Address(address) // one subscriber has a whole /64 of addresses
 	// A directory takes a name in any case of its letters: that must not be as many names.
 	user = events.UserName(strings.ToLower(string(user)))
+	// The letters keep an address and a name of the same characters apart.
 	return map[string]int{"a " + address: triesOfAddress, "u " + string(user): triesOfUser, "b " + address + " " + string(user): triesHere}
 }
 
@@ -58,6 +55,7 @@ func (t *tries) allow(user events.UserName, from string, now time.Time) error {
 		t.drop(now)
 	}
 	keys := t.keys(user, from)
+	// All three are looked at before any is counted, so that a refused try counts for nothing.
 	for key, most := range keys {
 		if c := t.counts[key]; c.count >= most && now.Sub(c.since) < tryWindow {
 			return refuse(Busy, "too many wrong passwords; try again in %s", (tryWindow - now.Sub(c.since)).Round(time.Second))

@@ -1,6 +1,7 @@
 package door
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,15 +47,7 @@ type Door struct {
 
 // New returns a door that is shut.
 func New(s Settings) *Door {
-	if s.Body == 0 {
-		s.Body = 8 << 20
-	}
-	if s.AtOnce == 0 {
-		s.AtOnce = 64
-	}
-	if s.Patience == 0 {
-		s.Patience = 10 * time.Second
-	}
+	s.Body, s.AtOnce, s.Patience = cmp.Or(s.Body, 8<<20), cmp.Or(s.AtOnce, 64), cmp.Or(s.Patience, 10*time.Second)
 	return &Door{s: s, turns: turns{most: s.AtOnce, of: map[string]*turn{}},
 		tokens: quota.New(s.Token, callers), addresses: quota.New(s.Address, callers)}
 }

@@ -2,6 +2,7 @@ package door
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"io"
 	"net"
@@ -29,23 +30,16 @@ const bodyPace = 64 << 10
 // ServeHTTP hands a request on.
 // The deadlines are those of the connection, so that they hold whatever a handler does meanwhile.
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	t := &timed{ResponseWriter: w, now: g.Now, take: or(g.Take, time.Minute)}
+	t := &timed{ResponseWriter: w, now: g.Now, take: cmp.Or(g.Take, time.Minute)}
 	defer t.arm() // for what is left in buffers
 	r = g.believe(r)
 	if r.ContentLength != 0 {
-		b := &paced{ReadCloser: r.Body, control: http.NewResponseController(w), now: g.Now, began: g.Now(), within: or(g.Send, time.Minute)}
+		b := &paced{ReadCloser: r.Body, control: http.NewResponseController(w), now: g.Now, began: g.Now(), within: cmp.Or(g.Send, time.Minute)}
 		// From now on: the server itself reads what a handler leaves, and would wait for it without end.
 		b.extend()
 		r.Body = b
 	}
 	g.Next.ServeHTTP(t, r)
-}
-
-func or(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }
 
 // paced is a request's body that has to come at a pace.
@@ -162,6 +156,7 @@ func (g *Guard) believe(r *http.Request) *http.Request {
 	return out
 }
 
+// trusts says whether a host is one of the proxies that are believed.
 func (g *Guard) trusts(host string) bool {
 	a, err := netip.ParseAddr(host)
 	if err != nil {

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"io"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -315,8 +314,9 @@ func getFile(q *request) (answer, error) {
 		return answer{}, notFound()
 	}
 	in := api.FileRequest{Job: events.JobID(j.Job.Job), Name: name, Suite: q.query.Get("suite")}
-	return answer{header: http.Header{"Content-Security-Policy": {"default-src 'none'; sandbox"}},
-		file: &file{name: name, contentType: "application/octet-stream", write: func(w io.Writer) error {
+	header := api.DownloadHeader(name, -1)
+	return answer{header: header,
+		file: &file{name: name, contentType: header.Get("Content-Type"), write: func(w io.Writer) error {
 			return q.d.Lab.Stream(q.context(), q.who, "files.get", in, func(p api.Piece) error {
 				_, err := w.Write(p.Body)
 				return err
