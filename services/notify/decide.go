@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -112,9 +113,10 @@ func changed(kind string, before outcome, last story) bool {
 
 // addresses is what a plan needs to know besides the definition.
 type addresses struct {
-	domain string          // of users' mail
-	irc    string          // server of IRC where none is named
-	owner  events.UserName // of the device that the job ran on
+	domain   string                                    // of users' mail who have no address of their own
+	irc      string                                    // server of IRC where none is named
+	owner    events.UserName                           // of the device that the job ran on
+	accounts map[events.UserName]events.UserConfigured // of those who may be told
 }
 
 // receivers lists whom a definition wants told. Numbers begin after those given already.
@@ -135,11 +137,13 @@ func receivers(n *job.Notify, submitter events.UserName, a addresses, given int)
 			user = a.owner
 		}
 		if r.Method == "irc" {
-			nick := or(r.Handle, string(user))
-			add(events.DeliverIRC, i, nick+"@"+or(r.Server, a.irc))
+			account := a.accounts[user]
+			nick := cmp.Or(r.Handle, account.IRCHandle, string(user))
+			add(events.DeliverIRC, i, nick+"@"+cmp.Or(r.Server, account.IRCServer, a.irc))
 			continue
 		}
 		to := a.mail(user)
+		// A user comes before an address that stands beside it, as long as it has one.
 		if r.User == "" || to == "" && r.Email != "" {
 			to = strings.TrimSpace(r.Email)
 		}
@@ -151,9 +155,12 @@ func receivers(n *job.Notify, submitter events.UserName, a addresses, given int)
 	return list
 }
 
-// mail is a user's address; empty where nobody knows one.
+// mail is what a fact says of where a user's mail goes: the name, where the account has an address (which is looked up when
+// the mail goes, and is not for everybody who sees the job), else an address made of it; empty where nobody knows one.
 func (a addresses) mail(user events.UserName) string {
 	switch {
+	case a.accounts[user].Email != "":
+		return string(user)
 	case user == "" || strings.Contains(string(user), "@"):
 		return string(user)
 	case a.domain != "":
@@ -170,11 +177,4 @@ func plain(address string) string {
 	}
 	host := rest[:len(rest)-len(strings.TrimLeftFunc(rest, func(r rune) bool { return !strings.ContainsRune("/?#", r) }))]
 	return scheme + "://" + host[strings.LastIndex(host, "@")+1:]
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }

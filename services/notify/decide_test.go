@@ -98,7 +98,8 @@ func TestDecide(t *testing.T) {
 
 // Whom a definition wants told, and under what address.
 func TestReceivers(t *testing.T) {
-	a := addresses{domain: "example.com", irc: "irc.example.com", owner: "olga"}
+	a := addresses{domain: "example.com", irc: "irc.example.com", owner: "olga", accounts: map[events.UserName]events.UserConfigured{
+		"dora": {Email: "dora@desk.org", IRCHandle: "dd", IRCServer: "irc.desk.org"}, "bob": {}}}
 	tests := []struct {
 		name string
 		n    job.Notify
@@ -111,6 +112,9 @@ func TestReceivers(t *testing.T) {
 			{Method: "irc", Handle: "nick", Server: "s:1"}, {Method: "irc", User: "bob"}}},
 			[]events.Delivery{{N: 3, Kind: "email", To: "bob@example.com"}, {N: 4, Kind: "email", Entry: 1, To: "olga@example.com"}, {N: 5, Kind: "email", Entry: 2, To: "x@y.z"},
 				{N: 6, Kind: "irc", Entry: 3, To: "nick@s:1"}, {N: 7, Kind: "irc", Entry: 4, To: "bob@irc.example.com"}}},
+		{"who has said where: the address stays out of the fact", job.Notify{Recipients: []job.Recipient{{Method: "email", User: "dora", Email: "x@y.z"},
+			{Method: "irc", User: "dora"}, {Method: "irc", User: "dora", Handle: "nick", Server: "s:1"}}},
+			[]events.Delivery{{N: 3, Kind: "email", To: "dora"}, {N: 4, Kind: "irc", Entry: 1, To: "dd@irc.desk.org"}, {N: 5, Kind: "irc", Entry: 2, To: "nick@s:1"}}},
 	}
 	for _, tt := range tests {
 		if got := receivers(&tt.n, "alice", a, 2); !reflect.DeepEqual(got, tt.want) {

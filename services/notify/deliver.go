@@ -1,11 +1,13 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"strata/events"
@@ -201,8 +203,12 @@ func (s *service) attempt(ctx context.Context, p pending) (answer string, err er
 		defer cancel()
 		return s.IRC.send(within, s.guard, remark{nick, server, sub.remark(s.URL, loud(n))})
 	}
-	if d.To == "" {
-		return "", permanent{errors.New("the user has no mail address: notify.mail_domain gives users one")}
+	to := d.To
+	if d.Entry < 0 || d.Entry < len(n.Recipients) && n.Recipients[d.Entry].User != "" { // else the definition says the address
+		to = cmp.Or(s.mailOf(events.UserName(to)), to)
+	}
+	if to == "" {
+		return "", permanent{errors.New("the user has no mail address: `strata users set` and notify.mail_domain give users one")}
 	}
 	text, err := s.letterText(ctx, sub, n)
 	if err != nil {
@@ -210,15 +216,13 @@ func (s *service) attempt(ctx context.Context, p pending) (answer string, err er
 	}
 	within, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
-	return s.Mail.send(within, letter{to: d.To, subject: sub.subjectLine(), text: text, delivery: id, at: s.Now()})
+	return s.Mail.send(within, letter{to: to, subject: sub.subjectLine(), text: text, delivery: id, at: s.Now()})
 }
 
 // cutLast divides nick@server.
 func cutLast(to string) (nick, server string) {
-	for i := len(to) - 1; i >= 0; i-- {
-		if to[i] == '@' {
-			return to[:i], to[i+1:]
-		}
+	if i := strings.LastIndexByte(to, '@'); i >= 0 {
+		return to[:i], to[i+1:]
 	}
 	return to, ""
 }
@@ -230,6 +234,7 @@ func (s *service) subject(ctx context.Context, p pending) (subject, *job.Notify,
 	if sub.first, err = s.load(ctx, p.Job, p.Moment); err != nil {
 		return sub, nil, err
 	}
+	sub.mail = s.mailOf(sub.first.job.User)
 	sub.last = sub.first
 	if p.Last != 0 {
 		if sub.last, err = s.load(ctx, p.Last, p.Moment); err != nil {
@@ -320,6 +325,7 @@ func (s *service) token(user events.UserName, name string) (string, error) {
 	}
 	sealed, place := "", ""
 	s.mu.RLock()
+	// One without a sealed value has nothing to open.
 	if t := s.s.lab.TokenNamed(user, name); t != nil && t.Sealed != "" {
 		sealed, place = t.Sealed, access.Place(user, "token", string(t.Token))
 	} else if r := s.s.lab.RemoteNamed(user, name); r != "" {

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -20,6 +21,7 @@ type IRC struct {
 }
 
 // remark is a message on IRC that is ready to go.
+// server may be "", and text may have several lines, each of which is said by itself.
 type remark struct {
 	nick, server, text string
 }
@@ -27,7 +29,7 @@ type remark struct {
 // maxRemark bounds a line; a server cuts messages at 512 bytes with everything around the text.
 const maxRemark = 400
 
-// server is host:port of where a remark goes.
+// address is host:port of where a remark goes.
 // 6697 is the port of TLS (RFC 7194), 6667 the other one that everybody uses.
 func (c IRC) address(server string) string {
 	if _, _, err := net.SplitHostPort(server); err == nil {
@@ -67,7 +69,7 @@ func (c IRC) send(ctx context.Context, g guard, r remark) (answer string, err er
 		conn = tls.Client(conn, config)
 	}
 	// Servers send lines of 512 bytes, with tags up to 8 KiB; a longer one ends the attempt.
-	t := &talk{conn: conn, lines: bufio.NewReaderSize(conn, 8<<10), nick: or(c.Nick, "strata")}
+	t := &talk{conn: conn, lines: bufio.NewReaderSize(conn, 8<<10), nick: cmp.Or(c.Nick, "strata")}
 	if err := t.enter(); err != nil {
 		return "", fmt.Errorf("IRC server %s: %w", address, err)
 	}
@@ -124,6 +126,8 @@ func (t *talk) enter() error {
 	if err := t.write("NICK " + t.nick + "\r\nUSER strata 0 * :Strata"); err != nil {
 		return err
 	}
+	// Five names: who meets that many of its own has left connections behind, and waits for the next
+	// attempt.
 	for range 5 {
 		// Welcome; erroneous nick, nick in use, nick collision; banned (RFC 2812, section 5).
 		switch command, rest, err := t.await("001", "432", "433", "436", "465"); {

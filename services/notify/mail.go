@@ -30,6 +30,7 @@ type Mail struct {
 }
 
 // letter is a mail that is ready to go.
+// delivery makes the Message-ID, so it is the same for each attempt.
 type letter struct {
 	to, subject, text string
 	delivery          string
@@ -90,6 +91,7 @@ func (m Mail) judge(err error) error {
 	return fmt.Errorf("mail server %s: %w", m.Server, err)
 }
 
+// connect returns a connection to the mail server that is encrypted and signed in as configured.
 func (m Mail) connect(ctx context.Context) (*smtp.Client, error) {
 	host, _, err := net.SplitHostPort(m.Server)
 	if err != nil {
@@ -191,6 +193,7 @@ func (a *loginAuth) Next(fromServer []byte, more bool) (toServer []byte, err err
 	return nil, fmt.Errorf("the server asks %.100q, which is neither a user name nor a password", fromServer)
 }
 
+// hand hands the letter over; after the last reply it is the server's.
 func (m Mail) hand(c *smtp.Client, from, to string, text []byte) error {
 	if err := c.Mail(from); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,12 +73,13 @@ type outcomeOf struct {
 // Run tells of jobs until ctx ends. It returns nil on an orderly stop. While another process of the lab does so, it waits.
 // Other errors are of the configuration (a range or pattern that is none), or of the log's driver.
 func Run(ctx context.Context, d Deps) error {
-	d.Timeout, d.GiveUp, d.Pause = orLength(d.Timeout, 30*time.Second), orLength(d.GiveUp, 24*time.Hour), orLength(d.Pause, 5*time.Second)
+	d.Timeout, d.GiveUp, d.Pause = cmp.Or(d.Timeout, 30*time.Second), cmp.Or(d.GiveUp, 24*time.Hour), cmp.Or(d.Pause, 5*time.Second)
 	g, err := newGuard(d.Allow, d.Hosts)
 	if err != nil {
 		return err
 	}
 	for {
+		// It waits here for as long as another process has the turn.
 		turn, err := d.Log.TakeTurn(ctx, name)
 		if err != nil && ctx.Err() != nil {
 			return nil
@@ -108,6 +110,7 @@ func (d Deps) tell(ctx context.Context, g guard, held context.Context) error {
 		s: newState(d.By, d.GiveUp), queues: newQueues()}
 	defer s.caller.client.CloseIdleConnections()
 	var stop, end context.CancelFunc
+	// Not of ctx: on an orderly stop attempts that are under way get their grace.
 	s.sending, stop = context.WithCancel(held)
 	defer s.leave(ctx, stop)
 	ctx, end = context.WithCancel(ctx)
@@ -144,7 +147,7 @@ const recordTime = 5 * time.Second
 func (s *service) leave(ctx context.Context, stop context.CancelFunc) {
 	over := make(chan struct{})
 	go func() { s.group.Wait(); close(over) }()
-	grace := time.NewTimer(orLength(s.Grace, 2*time.Second))
+	grace := time.NewTimer(cmp.Or(s.Grace, 2*time.Second))
 	defer grace.Stop()
 	select {
 	case <-over:
@@ -158,13 +161,6 @@ func (s *service) leave(ctx context.Context, stop context.CancelFunc) {
 	if err := s.settle(ctx, s.Now()); err != nil {
 		s.Logger.Warn("what was sent last is not recorded and will be sent again", "error", err)
 	}
-}
-
-func orLength(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }
 
 // Times between two looks at what could not be done.
@@ -316,6 +312,7 @@ func (s *service) look(ctx context.Context, m *moment, now time.Time) draft {
 	}
 	n := def.Notification()
 	last = first
+	// The moment is the first attempt's; what it tells of is the last one's end.
 	if first.job.RetriedAs != 0 {
 		if last, d.err = s.load(ctx, first.job.RetriedAs, m.Kind); d.err != nil {
 			return d
@@ -347,7 +344,7 @@ func (s *service) look(ctx context.Context, m *moment, now time.Time) draft {
 	if last.job.ID != first.job.ID {
 		d.planned.Last = last.job.ID
 	}
-	d.planned.Deliveries = receivers(n, first.job.User, s.addresses(last), given)
+	d.planned.Deliveries = receivers(n, first.job.User, s.addresses(n, first.job.User, last), given)
 	return d
 }
 
@@ -376,15 +373,33 @@ func (s *service) ask(ctx context.Context, d *draft, n *job.Notify, first story,
 }
 
 // addresses is what a plan has to know of the lab.
-func (s *service) addresses(last story) addresses {
-	a := addresses{domain: s.MailDomain, irc: s.IRC.Server}
-	if last.job.Run == nil {
-		return a
-	}
+func (s *service) addresses(n *job.Notify, submitter events.UserName, last story) addresses {
+	a := addresses{domain: s.MailDomain, irc: s.IRC.Server, accounts: map[events.UserName]events.UserConfigured{}}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if d := s.s.lab.Device(last.job.Run.Device); d != nil {
-		a.owner = d.Owner
+	if r := last.job.Run; r != nil {
+		if d := s.s.lab.Device(r.Device); d != nil {
+			a.owner = d.Owner
+		}
+	}
+	users := []events.UserName{submitter, a.owner}
+	for _, r := range n.Recipients {
+		users = append(users, events.UserName(r.User))
+	}
+	for _, user := range users {
+		if u := s.s.lab.User(user); u != nil {
+			a.accounts[user] = u.UserConfigured
+		}
 	}
 	return a
+}
+
+// mailOf returns the address that a user has given, "" for none: as in LAVA, mail goes there.
+func (s *service) mailOf(user events.UserName) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if u := s.s.lab.User(user); u != nil {
+		return u.Email
+	}
+	return ""
 }

@@ -92,6 +92,7 @@ func lavaLine(b *bytes.Buffer, r events.Record) error {
 	if err := json.Compact(&compact, r.Message); err != nil {
 		return fmt.Errorf("write log line: %w", err)
 	}
+	// JSON is gone through byte by byte: only colons and commas outside of texts get their blank.
 	text, escaped := false, false
 	for _, c := range compact.Bytes() {
 		b.WriteByte(c)

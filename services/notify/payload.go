@@ -28,6 +28,7 @@ type subject struct {
 	def      *job.Definition
 	action   string // that was under way when a canceled job ended; empty where nobody knows
 	baseline events.JobID
+	mail     string // of the submitter's account; "" where it has none
 }
 
 // pair is a key of the body with its value: nil, a string, an int, a bool, pairs, or attempts.
@@ -37,6 +38,7 @@ type pair struct {
 }
 
 // attempt is one of several attempts of a job, in a body.
+// Its JSON names are those that the body has for the whole job.
 type attempt struct {
 	ID        events.JobID `json:"id"`
 	Health    string       `json:"health_string"`
@@ -45,9 +47,12 @@ type attempt struct {
 	Device    string       `json:"actual_device_id"`
 }
 
+// pairs is the body of a callback, in LAVA's order of keys.
 // Words that LAVA's clients match on have its numbers beside them.
 // The order is that of LAVA's body. Values that LAVA has as null are nil here: see writeForm.
 func (s subject) pairs() []pair {
+	// The end is that of the last attempt, the number and the times those of the first: one job to
+	// its submitter.
 	j, end := s.last.job, s.last.job.End
 	status, word := s.last.legacy()
 	health, healthWord := s.last.health()
@@ -60,8 +65,8 @@ func (s subject) pairs() []pair {
 	if j.Run != nil {
 		device = nothing(string(j.Run.Device))
 	}
-	mail := ""
-	if strings.Contains(string(s.first.job.User), "@") {
+	mail := s.mail
+	if mail == "" && strings.Contains(string(s.first.job.User), "@") {
 		mail = string(s.first.job.User)
 	}
 	by, reason, stage := s.last.canceler()
@@ -86,6 +91,7 @@ func (s subject) pairs() []pair {
 	return list
 }
 
+// attempt shows one attempt among several.
 func (s story) attempt() attempt {
 	_, health := s.health()
 	a := attempt{ID: s.job.ID, Health: health}
@@ -107,6 +113,7 @@ func (s subject) metadata() []pair {
 	return list
 }
 
+// nothing is nil for an empty text.
 // Python's None is null in JSON and missing from a form.
 func nothing(text string) any {
 	if text == "" {
@@ -262,6 +269,7 @@ func writeForm(w io.Writer, list []pair, c content) error {
 		case bool:
 			add(p.key, map[bool]string{true: "True", false: "False"}[v])
 		case []pair:
+			// requests writes of a list of mappings their keys alone, once for each mapping.
 			for _, m := range v {
 				add(p.key, m.key)
 			}

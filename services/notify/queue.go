@@ -2,7 +2,6 @@ package notify
 
 import (
 	"container/heap"
-	"strings"
 	"time"
 
 	"strata/events"
@@ -34,7 +33,7 @@ func destination(d events.Delivery) string {
 	case events.DeliverMail:
 		return "mail"
 	case events.DeliverIRC:
-		_, server, _ := strings.Cut(d.To, "@")
+		_, server := cutLast(d.To) // as it is dialled: a nick may have an @ itself
 		return "irc " + server
 	}
 	return d.To
@@ -49,6 +48,7 @@ type queues struct {
 }
 
 // queue is what waits for one destination, first come first served.
+// ready is first come, first served; underway never exceeds atOnce.
 type queue struct {
 	ready    []*pending
 	underway int
@@ -56,6 +56,7 @@ type queue struct {
 
 func newQueues() *queues { return &queues{byName: map[string]*queue{}} }
 
+// of returns the queue of a delivery's destination, which is made where there is none.
 func (q *queues) of(p *pending) *queue {
 	name := destination(p.Delivery)
 	if q.byName[name] == nil {

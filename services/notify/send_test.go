@@ -347,3 +347,32 @@ func TestAttempts(t *testing.T) {
 		t.Errorf("the next callback is of job %v, want %d: the second attempt has none of its own", m["id"], other)
 	}
 }
+
+// Mail goes to the address that a user's account has; one that a definition spells out goes there,
+// whoever has an account of that name.
+func TestMailOfAccounts(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	server := &mailServer{}
+	serveMail(t, server)
+	l.Append(t, events.UserAdded{User: "alice"}, events.UserConfigured{User: "alice", Email: "alice@desk.org"},
+		events.UserAdded{User: "x@y.z"}, events.UserConfigured{User: "x@y.z", Email: "other@desk.org"})
+	l.serve(func(d *Deps) { d.Mail = Mail{Server: server.address, Security: "none", From: "lab@example.com"} })
+	job := l.submit("notify: {criteria: {status: finished}, recipients: [{to: {method: email, user: alice}}, {to: {method: email, email: x@y.z}}]}\n")
+	l.finish(job, complete())
+	l.sent(job, 1)
+	l.sent(job, 2)
+	said := server.said()
+	for _, want := range []string{"RCPT TO:<alice@desk.org>", "RCPT TO:<x@y.z>"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the mail server heard\n%s\nwant %q", said, want)
+		}
+	}
+	told, err := l.Log.Load(t.Context(), events.Entity{Kind: events.Notification, ID: job.String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan, ok := told[0].Event.(events.NotificationPlanned); !ok || plan.Deliveries[0].To != "alice" {
+		t.Errorf("the plan is %+v; want it to name alice without her address", told[0].Event)
+	}
+}

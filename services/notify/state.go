@@ -61,6 +61,7 @@ type outcome struct {
 }
 
 // deliveryKey names a delivery.
+// n counts from 1 within the job, over all of its moments.
 type deliveryKey struct {
 	job events.JobID
 	n   int
@@ -98,6 +99,8 @@ func (s *state) evolve(r stream.Recorded) {
 	case events.JobFinished, events.JobWithdrawn:
 		s.finished(r)
 	case events.JobRetried:
+		// By now its JobSubmitted has said the same; a log that begins in between has this fact
+		// alone.
 		s.heirs[e.As] = e.Job
 		s.touch(e.Job)
 	case events.JobOutputComplete:
@@ -234,6 +237,7 @@ func (s *state) touch(job events.JobID) {
 	}
 }
 
+// plan takes a moment for done and has its deliveries go out.
 func (s *state) plan(r stream.Recorded, e events.NotificationPlanned) {
 	delete(s.waiting, momentKey{e.Job, e.Moment})
 	if e.Moment == events.MomentFinished && e.Last != 0 {
@@ -265,6 +269,7 @@ func (s *state) add(p *pending) {
 const format = "notify.v1"
 
 // snapshot is this service's own part of "notify.v1"; the lab stands behind it.
+// A field that is added later is empty in the checkpoints before: its meaning has to allow for that.
 type snapshot struct {
 	Now     time.Time                     `json:"now"`
 	Waiting []*moment                     `json:"waiting,omitempty"`
@@ -275,6 +280,7 @@ type snapshot struct {
 	Open    map[events.JobID]uint64       `json:"unjudged,omitempty"`
 }
 
+// encode writes the checkpoint. The order of lists is fixed, so the same state gives the same bytes.
 func (s *state) encode() ([]byte, error) {
 	return s.lab.EncodeWith(snapshot{s.now, s.moments(), s.heirs, s.alike, s.likes, s.deliveries(), s.unjudged})
 }

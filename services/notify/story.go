@@ -13,6 +13,8 @@ import (
 )
 
 // story is a job as its facts tell it.
+// It is read anew for each look and each attempt: a job has few facts, and they may have become
+// more.
 type story struct {
 	submitted events.JobSubmitted
 	job       lab.Job
@@ -116,6 +118,8 @@ func (s story) canceler() (by, reason, stage string) {
 	case c == nil && s.silent():
 		return "strata", s.job.End.Error, "queue" // its time in the queue was over
 	case c == nil:
+		// The lab itself wanted the end, such as by a worker that went; its words are the job's
+		// error.
 		reason := ""
 		if s.job.End != nil {
 			reason = s.job.End.Error

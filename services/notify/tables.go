@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 )
 
 // errBehind says that the tables have not come as far as the fact that is told of.
+// It is not permanent: the question is asked again in a moment, for maxAsked at the most.
 var errBehind = errors.New("the tables are behind")
 
 // compared is how many jobs a comparison lists, as LAVA does.
@@ -94,7 +96,7 @@ func (s *service) compare(ctx context.Context, sub subject, n *job.Notify, cases
 		l.say("The last jobs of the query")
 		other = 0
 		for _, j := range list {
-			l.say("  %d %s %s", j.Job.Job, or(j.Health, j.State), j.Name)
+			l.say("  %d %s %s", j.Job.Job, cmp.Or(j.Health, j.State), j.Name)
 			id := events.JobID(j.Job.Job)
 			// The newest that ended well, other than this one in any attempt.
 			if other == 0 && id != sub.first.job.ID && id != sub.last.job.ID && j.Health == string(events.Complete) {

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -127,6 +128,7 @@ func (s subject) details(l *lines) {
 	}
 }
 
+// changesPhrase counts what a judgement found changed.
 // since is the job before that the judgement compared with. "" where nothing changed.
 func changesPhrase(n events.ChangeCounts, since events.JobID) string {
 	var parts []string
@@ -255,7 +257,7 @@ func compareCases(other events.JobID, before, now []numbered, without []string) 
 	var l lines
 	l.say("Compared with job %d", other)
 	for _, name := range sortedNames(oldSuites, freshSuites) {
-		l.say("  %s: %s, was %s", name, or(tally(freshSuites[name]), "not there"), or(tally(oldSuites[name]), "not there"))
+		l.say("  %s: %s, was %s", name, cmp.Or(tally(freshSuites[name]), "not there"), cmp.Or(tally(oldSuites[name]), "not there"))
 	}
 	if len(list) == 0 {
 		l.say("  every case has the result that it had")
@@ -282,4 +284,4 @@ func sortedNames(maps ...map[string][]numbered) []string {
 
 // loud is the verbosity that a definition asks for.
 // quiet is LAVA's default.
-func loud(n *job.Notify) string { return or(n.Verbosity, "quiet") }
+func loud(n *job.Notify) string { return cmp.Or(n.Verbosity, "quiet") }

@@ -29,6 +29,7 @@ const (
 )
 
 // maxAnswer is how much of an answer is read, so that a connection can serve again.
+// A receiver that answers with a page gets its connection closed instead of read to its end.
 const maxAnswer = 64 << 10
 
 // permanent is an error that a further attempt would meet again.
@@ -72,6 +73,8 @@ type caller struct {
 // bytesASecond is how fast a receiver has to take a large body at least.
 const bytesASecond = 256 << 10
 
+// newCaller returns a client that dials by the guard; timeout is that of one attempt, and of each
+// step of it.
 func newCaller(g guard, secret string, timeout time.Duration, now func() time.Time) *caller {
 	c := &caller{guard: g, secret: secret, now: now, within: timeout}
 	c.client = &http.Client{
@@ -182,6 +185,7 @@ func (c *caller) request(ctx context.Context, in call) (req *http.Request, done 
 	done = func() {}
 	mac := hmac.New(sha256.New, []byte(c.secret))
 	at := strconv.FormatInt(c.now().Unix(), 10)
+	// The body follows as it is written to the file; see Sign for the whole.
 	fmt.Fprintf(mac, "%s.%s.", at, in.delivery)
 	if in.body == nil {
 		req, err = http.NewRequestWithContext(ctx, in.callback.Method, in.url, nil)
