@@ -106,6 +106,7 @@ func Run(ctx context.Context, d Deps) error {
 }
 
 // responder answers questions. Its lab is folded by one goroutine and read by another.
+// Of its Deps System and Ready may be nil.
 type responder struct {
 	Deps
 	issuer nkeys.KeyPair

@@ -10,6 +10,7 @@ import (
 )
 
 // AnnotateRequest is a person's judgement of a job that is over: it takes the place of the one before.
+// Empty tags and an empty comment take the judgement away.
 type AnnotateRequest struct {
 	Job     events.JobID `json:"job"`
 	Tags    []string     `json:"tags,omitempty"`    // what it failed of; at most 50 words of 256 bytes

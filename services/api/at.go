@@ -126,6 +126,7 @@ func (a *api) openAt(who caller, body []byte) (producer, error) {
 }
 
 // past is the lab as it was.
+// It is used by one request and has a whole lab in memory until that is answered.
 type past struct {
 	now   *api // the lab as it is
 	state *lab.State

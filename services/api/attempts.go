@@ -56,6 +56,7 @@ func (a *api) withAttempts(ctx context.Context, j Job, whole bool) (Job, error) 
 	return j, nil
 }
 
+// viewAttempt shows a job as one among its attempts.
 func viewAttempt(j Job) Attempt {
 	return Attempt{Job: j.Job, State: j.State, Health: j.Health, Device: j.Device, ErrorType: j.ErrorType, Error: j.Error}
 }

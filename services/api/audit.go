@@ -24,6 +24,7 @@ type AuditRequest struct {
 }
 
 // Audit answers [AuditRequest]: facts that somebody asked for, the newest first.
+// Limit facts at most; to ask again with Until at the last one's time goes on from there.
 type Audit struct {
 	Facts []Fact `json:"facts"`
 	// Through is when the oldest fact was recorded that was looked at. What is older is beyond what one question

@@ -18,6 +18,7 @@ var errCut = errors.New("the token or session is not worth anything any more")
 // bearers are the streams that are open, by the token that they were opened with. Guarded by api.mu.
 type bearers map[events.TokenID]map[*bearer]struct{}
 
+// bearer is one open stream.
 // A session is looked up by the digest of its cookie and a token by its name, hence session.
 type bearer struct {
 	cut     context.CancelCauseFunc

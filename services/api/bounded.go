@@ -19,6 +19,7 @@ type bounded[V any] struct {
 	removed uint64 // how often something was forgotten
 }
 
+// boundedEntry is what is kept of one job.
 // What a value takes is what its maker says; it is not measured.
 type boundedEntry[V any] struct {
 	value V

@@ -17,6 +17,7 @@ type Cases struct {
 }
 
 // JobSuite is a suite of a job. Its number is that of its first case.
+// A suite has no fact of its own, and begins with its first case.
 type JobSuite struct {
 	ID   uint64 `json:"id"`
 	Name string `json:"name"`
@@ -64,6 +65,7 @@ func (a *api) jobCases(ctx context.Context, who caller, in JobRequest) (Cases, e
 		if err != nil {
 			return Cases{}, err
 		}
+		// Cases come suite by suite, so a suite begins where the name changes.
 		if n := len(out.Suites); n == 0 || out.Suites[n-1].Name != c.Suite {
 			out.Suites = append(out.Suites, JobSuite{c.ID, c.Suite})
 		}

@@ -13,6 +13,7 @@ import (
 
 // ChartDraw opens a drawing of one query of a chart, or of a custom chart. The messages are the
 // bytes of the picture.
+// Either the chart with one of its queries, or Custom; with Custom the chart is not looked at.
 type ChartDraw struct {
 	ChartDataRequest
 	Custom *ChartCustom `json:"custom,omitempty"`
@@ -153,6 +154,7 @@ func seriesNames(keys [][4]string) []string {
 	return names
 }
 
+// title is what stands above a drawing: the chart's name and the query's, as far as there are any.
 // A custom chart has no name: then its conditions are its title.
 func (d ChartDrawing) title() string {
 	what := d.Description

@@ -47,6 +47,7 @@ func (c Client) Call(ctx context.Context, verb string, in, out any) error {
 	defer cancel()
 	msg, err := c.Conn.RequestWithContext(ctx, c.subject(verb), body)
 	switch {
+	// The caller's own deadline counts as nobody's answer, too: it cannot be told apart.
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: %w", verb, ErrNoAPI)
 	case err != nil:

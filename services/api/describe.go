@@ -48,6 +48,7 @@ func (a *api) describeDevice(ctx context.Context, who caller, in DescribeRequest
 				e.Owner = ""
 			}
 		}
+		// A form that is sent as it was is no fact.
 		if e == (events.DeviceDescribed{Device: d.Name, Description: d.Description, Hardware: d.Hardware, Owner: d.Owner, OwnerGroup: d.OwnerGroup}) {
 			return nil, nil
 		}

@@ -289,6 +289,7 @@ func (a *api) changeDevice(ctx context.Context, who caller, in DeviceRequest,
 	return a.deviceAfter(ctx, who, in, err)
 }
 
+// deviceAfter shows a device after a change of it, or the error that there was none.
 func (a *api) deviceAfter(ctx context.Context, who caller, in DeviceRequest, err error) (Device, error) {
 	if err != nil {
 		return Device{}, err

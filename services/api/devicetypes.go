@@ -70,6 +70,7 @@ func setsType(s *lab.State, who caller, name events.DeviceTypeName) error {
 	return allow(s, who, lab.Change, events.DeviceType, string(name))
 }
 
+// viewDeviceType shows a device type; whole adds the long texts, which lists leave out.
 func viewDeviceType(t *lab.DeviceType, whole bool) DeviceType {
 	v := DeviceType{
 		DeviceType: t.Name, Description: t.Description, Architecture: t.Architecture, Aliases: slices.Clone(t.Aliases),

@@ -15,6 +15,7 @@ import (
 // a while. What it gets for the word is the worker's own credential.
 
 // InviteRequest asks for such a word.
+// A word is as good as the right to add workers, once: it is to be handed over like a password.
 type InviteRequest struct {
 	Worker events.WorkerName `json:"worker,omitempty"` // that it is for; "": whatever the machine is called, if there is none of the name
 	Hours  int               `json:"hours,omitempty"`  // that it is good for; 0: 24

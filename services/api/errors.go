@@ -24,6 +24,8 @@ const (
 )
 
 // Error is what the api answers where it does not do as asked.
+// It is made here and told at the doors, as JSON on the bus. Two of its fields are for the door
+// alone.
 type Error struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"` // a sentence for people

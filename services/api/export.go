@@ -16,6 +16,7 @@ import (
 )
 
 // ResultsExport asks for a job's results as a file. The messages of the flow are its bytes.
+// Offset and Limit are for LAVA's csv and yaml addresses, which have them.
 type ResultsExport struct {
 	Job     events.JobID `json:"job"`
 	Whole   bool         `json:"whole,omitempty"`   // of the last attempt, under the first one's number
@@ -72,6 +73,8 @@ func (a *api) openResults(who caller, body []byte) (producer, error) {
 		if err := e.survey(); err != nil {
 			return err
 		}
+		// A suite that nobody has reported is a slip of the name; of a case that is not there the
+		// file is empty.
 		if in.Suite != "" && !slices.Contains(e.suites, in.Suite) {
 			return refuse(NotFound, "job %s has no suite %q; it has %s", number, in.Suite, strings.Join(quoted(e.suites), ", "))
 		}
@@ -111,6 +114,7 @@ func (c *chunks) Write(p []byte) (int, error) {
 	return len(p), c.flush()
 }
 
+// flush sends what has gathered; of nothing it sends no message, which would be a sign of life.
 func (c *chunks) flush() error {
 	if len(c.held) == 0 {
 		return nil
@@ -122,6 +126,7 @@ func (c *chunks) flush() error {
 }
 
 // caseFile gives a job's cases suite by suite, as often as a format asks.
+// It lives as long as one request, whose ctx it holds for the iterators that formats go through.
 type caseFile struct {
 	a      *api
 	ctx    context.Context
@@ -175,6 +180,7 @@ func (e *caseFile) each(f func(r stream.Recorded, n int, c events.Case) error) e
 	return err
 }
 
+// caseOf is a case as formats have it; seq and n say where it stands in RESULTS.
 func caseOf(seq uint64, n int, c events.Case) results.Case {
 	return results.Case{
 		ID: events.CaseNumber(seq, n), Suite: c.Suite, Set: c.Set, Name: c.Name, Result: string(c.Result), Measurement: c.Measurement, Units: c.Units,

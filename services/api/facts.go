@@ -21,8 +21,8 @@ const recent = 100
 var errUntil = errors.New("the fact has come")
 
 // openEvents sends facts of LAB, of all entities or of one, as far as the caller may see them.
-// At least the caller's own wish decides what is missed: with From it reads on without a gap after
-// any interruption, and sees a fact twice only if it asks for it twice.
+// With From a caller reads on without a gap after any interruption, and sees a fact twice only if it
+// asks for it twice.
 func (a *api) openEvents(who caller, body []byte) (producer, error) {
 	in, err := decode[EventsRequest](body)
 	if err != nil {
@@ -41,6 +41,8 @@ func (a *api) openEvents(who caller, body []byte) (producer, error) {
 	}, nil
 }
 
+// sendFacts sends those that the caller may see until there are no more, Until has come, or ctx
+// ends.
 func (a *api) sendFacts(ctx context.Context, who caller, in EventsRequest, about events.Entity, emit func(message) error) error {
 	last, err := a.log.Last(ctx, stream.Lab)
 	if err != nil {
@@ -121,6 +123,7 @@ func (a *api) mayFollow(ctx context.Context, who caller, job events.JobID) error
 	return err
 }
 
+// viewFact shows a fact as flows and audits tell it.
 // Data is the fact as it was decoded, by its newest version: readers of the flow never see an old
 // one.
 func viewFact(r stream.Recorded) Fact {
@@ -144,6 +147,7 @@ func parseEntity(text string) (events.Entity, error) {
 		if _, err := strconv.ParseUint(id, 10, 64); err == nil {
 			return events.Entity{Kind: k, ID: id}, nil
 		}
+	// There is one of each, so an id is a mistake.
 	case events.Scheduling, events.Policy, events.KnownIssues, events.Lab:
 		if id == "" {
 			return events.Entity{Kind: k}, nil

@@ -15,6 +15,7 @@ import (
 )
 
 // Files is what the tests of a job gave to be kept.
+// Several may have one name: each is told, and the last is what files.get gives.
 type Files struct {
 	Job   events.JobID  `json:"job"`
 	Files []events.File `json:"files"` // in the order in which they came

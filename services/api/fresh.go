@@ -19,12 +19,14 @@ type fresh struct {
 	order []freshMark // in order of their facts; a job stands there once for each
 }
 
+// freshMark is where a fact about a job stood.
 type freshMark struct {
 	seq uint64
 	job events.JobID
 }
 
 // freshJob is a job after its last fact.
+// job is a copy of the fold's, as it was after the fact at seq.
 type freshJob struct {
 	seq uint64
 	job *lab.Job // nil: only its facts tell

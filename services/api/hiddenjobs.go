@@ -58,6 +58,7 @@ func withoutHiddenJobs(s *lab.State, who caller, e lab.Explanation) lab.Explanat
 // asks the log about jobs that are long over, each once, and so must not be called with the state in hand.
 // What comes back is for one goroutine, and for as long as one reading: rights that change meanwhile show at the next.
 func (a *api) blank(who caller) func(stream.Recorded) stream.Recorded {
+	// Of each job it is asked once: a device's facts name the same one several times.
 	all, hidden := false, map[events.JobID]bool{}
 	a.read(func(s *lab.State) { all = who.superuser(s) })
 	hides := func(id events.JobID) bool {

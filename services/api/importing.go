@@ -51,6 +51,7 @@ type Import struct {
 }
 
 // Imported is what became of one file.
+// Why is for the person who imports: it names template and line where the language has them.
 type Imported struct {
 	Name       string                `json:"name"`
 	Outcome    Outcome               `json:"outcome"`
@@ -278,6 +279,7 @@ func (a *api) breaks(before, after map[string]string) []Broken {
 		if err == nil {
 			continue
 		}
+		// A device that was broken before is not this import's news.
 		if _, was := old.Load(string(d.name), string(d.kind), []byte(d.text), nil); was == nil {
 			out = append(out, Broken{d.name, err.Error()})
 		}
@@ -285,6 +287,7 @@ func (a *api) breaks(before, after map[string]string) []Broken {
 	return out
 }
 
+// templatesOf loads templates out of texts by their file names.
 func templatesOf(texts map[string]string) *dictionaries.Templates {
 	return &dictionaries.Templates{Text: func(name string) (string, bool) { text, ok := texts[name]; return text, ok }}
 }
@@ -312,6 +315,8 @@ func (a *api) importDevices(ctx context.Context, who caller, in ImportRequest) (
 			return nil, err
 		}
 		kind, ok := dictionaries.TypeOf([]byte(f.Text))
+		// Before it is asked whether the type is known: the error of a text that does not render
+		// says more.
 		if _, err := types.Load(f.Name, kind, []byte(f.Text), nil); err != nil {
 			return nil, err
 		}

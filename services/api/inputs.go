@@ -31,7 +31,8 @@ type Inputs struct {
 	EnvDUT     string                `json:"env_dut,omitempty"`
 	Part       bool                  `json:"part,omitempty"` // of a multinode job: its definition was given the group too
 	Version    string                `json:"version"`        // of the lab that answers
-	Notes      []string              `json:"notes,omitempty"`
+	// What is withheld, and why.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // jobInputs answers with what a job ran with. The facts of the log tell it: the device's dictionary, the
@@ -69,6 +70,7 @@ func (a *api) jobInputs(ctx context.Context, who caller, in JobRequest) (Inputs,
 	}
 	out.Definition = string(text)
 	if out.Device != "" {
+		// A guest of a group has no device of its own, and so no configuration.
 		if out.Config, err = a.configThen(ctx, out); err != nil {
 			return Inputs{}, err
 		}

@@ -189,6 +189,8 @@ func (a *api) submit(ctx context.Context, who caller, definition []byte, id stri
 	if id == "" {
 		id = uuid.NewString()
 	}
+	// Whoever acts as another submits in the other's name, and the job would be handed the other's
+	// secrets.
 	if who.acting {
 		if err := a.discreet(who.user, definition); err != nil {
 			return 0, err

@@ -60,6 +60,7 @@ func (a *api) findJobs(ctx context.Context, who caller, in FindJobs) (FoundJobs,
 	if err := projections.CheckOrder(in.Order); err != nil {
 		return FoundJobs{}, &Error{Code: Invalid, Field: "order", Message: err.Error()}
 	}
+	// The slice is cut to its length before it is appended to: it may be the caller's.
 	if !slices.ContainsFunc(in.Terms, func(t projections.JobTerm) bool { return t.Field == "rejected" }) {
 		in.Terms = append(in.Terms[:len(in.Terms):len(in.Terms)], projections.JobTerm{Field: "rejected", Op: projections.TermExact, Values: []string{"false"}})
 	}
@@ -116,6 +117,7 @@ func beyondFold(terms []projections.JobTerm) bool {
 	})
 }
 
+// holdAll says whether a row meets all conditions.
 func holdAll(terms []projections.JobTerm, j *projections.SelectedJob) bool {
 	for i := range terms {
 		if !terms[i].Holds(j) {
@@ -190,6 +192,8 @@ func (a *api) findAll(ctx context.Context, who caller, in FindJobs) (FoundJobs, 
 		return FoundJobs{}, err
 	}
 	latest := l.rows
+	// Jobs of the latest facts are asked of nobody twice: the tables leave them out, and rows are
+	// added here.
 	sel := projections.JobSelection{Terms: in.Terms, Except: l.ids, Order: in.Order,
 		Offset: max(0, in.Offset-len(latest)), Limit: in.Limit + len(latest)}
 	sel.Viewer = a.sight(who)
@@ -284,6 +288,7 @@ func (a *api) selectFirst(ctx context.Context, sel projections.JobSelection, l l
 }
 
 // latest is what the tables may not know yet.
+// All of it is of one moment, so that no job is in both the tables' rows and these, or in neither.
 type latest struct {
 	tables uint64                    // the fact that the tables have read up to
 	ids    []events.JobID            // jobs of facts behind it, which the tables may not know as they are
@@ -306,6 +311,7 @@ func (a *api) latest(ctx context.Context, who caller, in FindJobs) (out latest, 
 	out.tables = through
 	for id, f := range a.fresh.jobs {
 		ids = append(ids, id)
+		// The fold had forgotten it at the last fact, or keeps too little of it.
 		if f.job == nil || beyondFold(in.Terms) {
 			unknown = append(unknown, id)
 			continue

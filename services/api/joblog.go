@@ -99,6 +99,7 @@ func (a *api) sendLog(ctx context.Context, in LogRequest, emit func(message) err
 		group.Add(1)
 		go func() {
 			defer group.Done()
+			// Cancelled only where the reader is at the end already; else it comes there by itself.
 			if last, ok := a.outputComplete(ctx, in.Job); ok && end.complete(last) {
 				cancel()
 			}
@@ -152,6 +153,7 @@ func (a *api) outputComplete(ctx context.Context, job events.JobID) (last uint64
 		settled := j == nil || j.Run != nil && j.Run.OutputComplete || j.State == lab.Finished && j.Run == nil
 		a.mu.RUnlock()
 		if settled {
+			// The state says that it has ended, the facts where: it keeps no sequences of OUTPUT.
 			facts, err := a.jobFacts(ctx, job)
 			if err != nil {
 				return 0, false

@@ -15,6 +15,7 @@ import (
 )
 
 // JobsNamed asks about several jobs by their numbers.
+// Numbers of the bus; parts of groups by theirs.
 type JobsNamed struct {
 	Jobs []events.JobID `json:"jobs"` // at most 10,000
 }
@@ -60,6 +61,8 @@ func (a *api) jobTexts(ctx context.Context, who caller, in JobsNamed) ([]JobText
 	return out, nil
 }
 
+// textsOf returns the texts of one job; the error is [Denied] or [NotFound] where the caller may
+// not see it.
 // A text never changes, so it is kept by its job's number; rights are asked each time.
 func (a *api) textsOf(ctx context.Context, who caller, id events.JobID) (JobTexts, error) {
 	t, ok, turn := a.texts.get(id)

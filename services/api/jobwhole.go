@@ -130,6 +130,7 @@ type firsts struct {
 }
 
 // blockFirsts is what tables that had read up to a fact told of a block.
+// A later fact about the block (told) makes it worthless.
 type blockFirsts struct {
 	through uint64
 	jobs    map[uint64]uint64 // of further attempts the first ones

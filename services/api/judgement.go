@@ -17,6 +17,8 @@ import (
 )
 
 // Judgement is what a job's end means, as judgement decided it.
+// Text is missing where the tables are away or have forgotten the line; the judgement stands without
+// it.
 type Judgement struct {
 	events.JobJudged
 	Text string `json:"text,omitempty"` // the evidence line, where the log is at hand
@@ -131,6 +133,7 @@ func (a *api) compareJobs(ctx context.Context, who caller, in CompareRequest) (C
 		}
 		*[]*Compared{&out.Before, &out.After}[i] = c
 	}
+	// A clone of nil is nil, and could not be copied into.
 	keys := maps.Clone(meta[0])
 	if keys == nil {
 		keys = map[string]string{}
@@ -197,7 +200,8 @@ type HistoryRequest struct {
 
 // CaseHistory is the history of one case.
 type CaseHistory struct {
-	Runs   []CaseRun   `json:"runs"` // newest first
+	Runs []CaseRun `json:"runs"` // newest first
+	// From 0, always the same, to 1, another outcome each time: see [trend.Flakiness].
 	Score  float64     `json:"score"`
 	Flaky  bool        `json:"flaky"`
 	Units  string      `json:"units,omitempty"`
@@ -258,6 +262,7 @@ func (a *api) caseHistory(ctx context.Context, who caller, in HistoryRequest) (C
 	if err != nil {
 		return out, away(err)
 	}
+	// Some of them may never have had the case; agedOut says whether rows have gone.
 	if len(out.Runs) < len(jobs) {
 		out.AgedOut = a.agedOut(ctx, a.sight(who), "results", numbers, time.Time{})
 	}
@@ -272,6 +277,7 @@ func (h *CaseHistory) take(s projections.Series, jobs map[events.JobID]projectio
 	var measured []events.JobID
 	for i, r := range s.Runs {
 		run := CaseRun{Comparable: jobs[r.Job], Result: r.Result, Value: r.Value, Change: trend.Outcome(s.Runs[:i+1]).Change}
+		// A case that failed has measured something else than one that passed.
 		if r.Value != nil && r.Result != events.Fail {
 			values, measured = append(values, *r.Value), append(measured, r.Job)
 		}
@@ -280,6 +286,7 @@ func (h *CaseHistory) take(s projections.Series, jobs map[events.JobID]projectio
 	slices.Reverse(h.Runs)
 	for _, f := range trend.Shifts(values) {
 		c := CaseShift{Job: measured[f.At], Before: f.Before, After: f.After}
+		// Of seconds more is worse, of bytes a second less; of most units nobody knows.
 		if more, known := trend.Worse(s.Units); known {
 			worse := more == f.Up()
 			c.Worse = &worse
@@ -320,6 +327,7 @@ func (a *api) addIssue(ctx context.Context, who caller, in events.KnownIssueAdde
 	return in, err
 }
 
+// checkIssue refuses an issue that could never be recognized, or would not fit into pages.
 func checkIssue(in events.KnownIssueAdded) error {
 	wrong := func(field, format string, args ...any) error {
 		return &Error{Code: Invalid, Field: field, Message: field + " " + fmt.Sprintf(format, args...)}

@@ -66,6 +66,7 @@ func (m *merge) newDevice() error {
 	if m.s.DeviceType(kind) == nil && !m.added[events.Entity{Kind: events.DeviceType, ID: string(kind)}] && !m.in.DryRun {
 		m.record(events.DeviceTypeAdded{DeviceType: kind, By: m.by})
 	}
+	// The worker is asked for as a setting, so that the next import knows where it hung.
 	add := events.DeviceAdded{Device: name, DeviceType: kind, Worker: events.WorkerName(m.setting("worker", "", "")), By: m.by}
 	if !m.in.DryRun { // the workers of the import are not there then
 		if err := knownWorker(m.s, add.Worker); err != nil {
@@ -151,6 +152,7 @@ func (m *merge) deviceWorker(d *lab.Device) error {
 	return nil
 }
 
+// deviceTags decides over the tags of a device.
 // Tags are compared as a whole list: who took one away here keeps the list as it is here.
 func (m *merge) deviceTags(d *lab.Device) {
 	var ours []string

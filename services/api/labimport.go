@@ -109,6 +109,7 @@ func (a *api) importLab(ctx context.Context, who caller, in LabImportRequest) (L
 	return m.out, nil
 }
 
+// isRefused says whether an object was refused before.
 func (m *labImport) isRefused(o LabObject) bool {
 	return slices.ContainsFunc(m.out.Refused, func(r InvalidObject) bool { return r.Kind == o.Kind && r.Name == o.Name })
 }
@@ -128,6 +129,7 @@ func (m *labImport) takeAll(ctx context.Context, objects []LabObject) error {
 			var facts []events.Event
 			for _, o := range objects {
 				own := m.take(s, o, added)
+				// An object's facts stay together: half a device would be worse than none.
 				if len(facts)+len(own.facts) > mostFacts && done > 0 {
 					break
 				}
@@ -183,6 +185,7 @@ func (m *labImport) take(s *lab.State, o LabObject, added map[events.Entity]bool
 	if g.fresh {
 		g.changes = []SettingChange{{Kind: o.Kind, Name: o.Name, There: g.summary}}
 	}
+	// An import that finds everything as it was records nothing.
 	if g.fresh || !maps.Equal(g.taken, g.base) {
 		g.facts = append(g.facts, events.ObjectImported{Kind: o.Kind, Name: o.Name, Source: m.in.Source, Settings: g.taken, By: m.who.user})
 	}

@@ -31,6 +31,7 @@ type merge struct {
 	left    map[string]string      // settings that nobody has asked for yet
 	summary string                 // of a new object, for the report
 
+	// What the next import will compare with: digests by setting.
 	taken   map[string]string
 	facts   []events.Event
 	changes []SettingChange
@@ -86,6 +87,7 @@ func (m *merge) keep(name, ours, theirs, base string) {
 	m.remember(name, base)
 }
 
+// remember has the next import know that a value was taken; an empty digest is none.
 func (m *merge) remember(name, digest string) {
 	if digest != "" {
 		m.taken[name] = digest
@@ -123,6 +125,7 @@ func (m *merge) names(name string, ours []string) []string {
 	return lines(m.setting(name, joined(ours), ""))
 }
 
+// lines cuts a setting of several names.
 func lines(text string) []string {
 	return slices.DeleteFunc(strings.Split(text, "\n"), func(s string) bool { return s == "" })
 }
@@ -159,6 +162,7 @@ func (m *merge) permissions(kind events.Kind, here []events.Permission) error {
 	return nil
 }
 
+// deviceType decides over a device type of an import.
 func (m *merge) deviceType() error {
 	if err := checkName("device_type", m.o.Name, maxTypeBytes); err != nil {
 		return err
@@ -218,6 +222,8 @@ func (m *merge) deviceType() error {
 	return m.permissions(events.DeviceType, t.Permissions)
 }
 
+// tag decides over a tag of an import.
+// A tag is added again to change what is said of it: see [events.TagAdded].
 func (m *merge) tag() error {
 	if err := checkName("tag", m.o.Name, maxNameBytes); err != nil {
 		return err
@@ -234,6 +240,8 @@ func (m *merge) tag() error {
 	return nil
 }
 
+// worker decides over a worker of an import, which is registered where it is new. Its token comes
+// by people.import.
 func (m *merge) worker() error {
 	if err := checkName("worker", m.o.Name, maxNameBytes); err != nil {
 		return err
@@ -287,8 +295,7 @@ func checkText(text string) error {
 }
 
 // digest is what is kept of a value that an import took: enough to tell it from others.
-// Eight bytes of SHA-256: enough for equality of one setting's values, and too few to find a secret
-// by.
+// Eight bytes of SHA-256: it only has to tell the values of one setting apart.
 func digest(value string) string {
 	sum := sha256.Sum256([]byte(value))
 	return hex.EncodeToString(sum[:8])

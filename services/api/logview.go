@@ -22,10 +22,11 @@ import (
 // The web's viewer asks it: it shows a window of a log of a million lines and never has all of it.
 // Row and Count are what a scroll bar needs, which counts only lines that are shown.
 type LinesRequest struct {
-	Job    events.JobID   `json:"job"`
-	Row    uint64         `json:"row,omitempty"`  // first row; not used with Line or End
-	Line   *uint64        `json:"line,omitempty"` // the rows around this line, from a multiple of Count
-	End    bool           `json:"end,omitempty"`  // the last rows, from a multiple of Count
+	Job  events.JobID `json:"job"`
+	Row  uint64       `json:"row,omitempty"`  // first row; not used with Line or End
+	Line *uint64      `json:"line,omitempty"` // the rows around this line, from a multiple of Count
+	End  bool         `json:"end,omitempty"`  // the last rows, from a multiple of Count
+	// 0 is 500, 4,000 the most.
 	Count  uint64         `json:"count,omitempty"`
 	Levels []events.Level `json:"levels,omitempty"`
 }
@@ -142,6 +143,7 @@ func (a *api) readBook(ctx context.Context, job events.JobID, from uint64, frame
 var errSilent = errors.New("the job says nothing")
 
 // extent is what is known of a log without its copy.
+// Of a job that runs it is already old when it is used: more lines come.
 type extent struct {
 	of   uint64 // lines that are there
 	over bool   // and that no more will come
@@ -174,6 +176,8 @@ func (a *api) book(ctx context.Context, who caller, job events.JobID) (b *logboo
 	case state.Done:
 		k = extent{state.Lines, true}
 	case j.Complete:
+		// The finish report counts what the job wrote; the copy may have lines that it did not know
+		// of.
 		k = extent{max(j.Lines, state.Lines), true}
 	default:
 		k.of = max(a.outputEnd(ctx, job), state.Lines)
@@ -264,6 +268,8 @@ func (a *api) logLines(ctx context.Context, who caller, in LinesRequest) (Lines,
 	if state, err = awaitBook(ctx, b, levels, enough); err != nil {
 		return out, err
 	}
+	// The numbers are of one look at the book: a reader that came between rows and lines would
+	// scroll astray.
 	out.Rows, out.Lines, out.Done, out.First = state.Rows, state.Lines, state.Done || k.over, in.Row
 	if state.Lines < k.of {
 		out.Of = k.of
@@ -444,6 +450,8 @@ func (a *api) openLogSearch(who caller, body []byte) (producer, error) {
 				return true
 			}
 			failed = emitHits(emit, hits)
+			// At least 1: nothing may have been searched when the first hits are told, and told 0
+			// means none were.
 			told, hits.Lines, hits.Rows = max(f.Searched, 1), nil, nil
 			return failed == nil && (!one || hits.Count < in.Limit)
 		})
@@ -464,6 +472,7 @@ func (a *api) openLogSearch(who caller, body []byte) (producer, error) {
 	}, nil
 }
 
+// emitHits sends a part of what was found.
 func emitHits(emit func(message) error, h LogHits) error {
 	body, err := json.Marshal(h)
 	if err != nil {

@@ -46,6 +46,7 @@ func (a *api) tellRights(_ context.Context, who caller, in RightsRequest) (Right
 	return out, nil
 }
 
+// mayDo says whether the caller may do one thing.
 // A job may cost a question to the log; an error of that counts as no.
 func (a *api) mayDo(who caller, verb lab.Verb, kind events.Kind, id string) (may bool) {
 	if kind == events.Job && id != "" {

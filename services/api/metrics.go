@@ -76,6 +76,7 @@ func (m *Metrics) note(s *lab.State, r stream.Recorded, j *lab.Job) {
 }
 
 // mostActions bounds the label action: names come from workers, which may be of any version.
+// Far more than there are actions: what is beyond is nonsense, and counted as "other".
 const mostActions = 300
 
 // countActions follows results from here on and counts how long actions took, until ctx ends.
@@ -97,6 +98,7 @@ func (a *api) countActions(ctx context.Context, group *sync.WaitGroup) {
 				return nil
 			}
 			kind := ""
+			// A job that is over has left the state: its last results count without a type.
 			a.read(func(s *lab.State) {
 				if j := s.Job(e.Job); j != nil {
 					kind = string(s.Resolve(j.DeviceType))

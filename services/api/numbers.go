@@ -21,6 +21,7 @@ import (
 // Requests that name no job by text come back byte for byte. A field of that name at a deeper level
 // is not looked at.
 func (a *api) named(ctx context.Context, who caller, body []byte) ([]byte, error) {
+	// Most requests name none, and are spared being taken apart.
 	if !bytes.Contains(body, []byte(`"job`)) {
 		return body, nil
 	}
@@ -60,6 +61,7 @@ func (a *api) number(ctx context.Context, who caller, text string) (events.JobID
 	if !isPart {
 		return id, nil
 	}
+	// A group has at most some hundred parts: what does not fit into 16 bits is no part's number.
 	n, err := strconv.ParseUint(nth, 10, 16)
 	if err != nil {
 		return 0, &Error{Code: Invalid, Field: "job", Message: strconv.Quote(text) + " is not a job number: write it like 42, or 41.2 for a part of a group"}

@@ -25,6 +25,7 @@ const KeyWindow = 24 * time.Hour
 const keyBucket = "SUBMISSION_KEYS"
 
 // maxKey is how long a key may be, in bytes.
+// A UUID has 36: whatever a client makes for one submission fits.
 const maxKey = 255
 
 // keyEntry is what is remembered of a key.

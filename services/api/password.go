@@ -29,6 +29,7 @@ const (
 	argonThreads = 1
 	argonBytes   = 32
 
+	// Bytes, as NIST SP 800-63B asks for at least; it asks for no digits or signs.
 	minPassword = 8
 	maxPassword = 1024
 	// djangoName begins the hashes of a LAVA server, which are taken until their user comes.
@@ -46,6 +47,7 @@ func hashPassword(password string) string {
 	return argonHash(password, salt, argonMemory, argonPasses, argonThreads)
 }
 
+// argonHash writes the hash with its costs before it, in the form that checkPassword reads.
 func argonHash(password string, salt []byte, memory, passes uint32, threads uint8) string {
 	enc := base64.RawStdEncoding
 	sum := argon2.IDKey([]byte(password), salt, passes, memory, threads, argonBytes)

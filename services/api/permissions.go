@@ -33,6 +33,8 @@ type PermissionRow struct {
 }
 
 // Permissions is what permissions.list answers.
+// Rows of devices come first, then those of types, workers, groups and users, each in order of
+// names.
 type Permissions struct {
 	Open bool            `json:"open"` // people without a name may look at what no permission restricts
 	Rows []PermissionRow `json:"permissions"`
@@ -64,7 +66,7 @@ func checkPermission(kind events.Kind, permission string) (string, error) {
 	return name, nil
 }
 
-// rights returns the rows on one thing, false where there is no such thing.
+// rightsOn returns the rows on one thing, false where there is no such thing.
 // The slice is the state's own: it must be copied before it is changed.
 func rightsOn(s *lab.State, kind events.Kind, name string) (rows []events.Permission, known bool) {
 	switch kind {
@@ -93,6 +95,8 @@ func grants(s *lab.State, who caller, kind events.Kind) error {
 	return refuse(Denied, "%s may not see to permissions on a %s: staff may, and who has change_%s on everything", who.user, kind, kind)
 }
 
+// listPermissions answers with the rows of all things, and with what users and groups may do with
+// everything.
 // Superusers and staff see it whole; what a device's own rows are, whoever sees the device sees.
 func (a *api) listPermissions(_ context.Context, who caller, in PermissionRequest) (out Permissions, err error) {
 	out.Rows = []PermissionRow{}
@@ -142,6 +146,7 @@ func (a *api) revokePermission(ctx context.Context, who caller, in PermissionReq
 	return none{}, a.changePermission(ctx, who, in, false)
 }
 
+// changePermission gives a permission, or takes it.
 // What is so already is no fact. A group that has gone may be taken out of a thing's rows, not be
 // put there.
 func (a *api) changePermission(ctx context.Context, who caller, in PermissionRequest, give bool) error {
@@ -232,6 +237,7 @@ type OpenRequest struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// openLab declares the lab open to look at, or closes it.
 // It changes what everybody on the network sees, at once.
 func (a *api) openLab(ctx context.Context, who caller, in OpenRequest) (none, error) {
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {

@@ -11,6 +11,7 @@ import (
 )
 
 // Policy is how the lab orders its queue, and where its users stand by it.
+// Users are those whose use still counts, or who hold devices now.
 type Policy struct {
 	events.SchedulingPolicySet
 	Seq   uint64     `json:"sequence,omitempty"` // of the fact that set it; 0: none did, and the order is LAVA's
@@ -19,6 +20,7 @@ type Policy struct {
 }
 
 // Standing is what a user's jobs have had.
+// Seconds fade by the policy's half-life, so they are no bill.
 type Standing struct {
 	User    events.UserName  `json:"user"`
 	Group   events.GroupName `json:"group,omitempty"` // that it counts for
@@ -101,6 +103,7 @@ func CheckPolicy(p events.SchedulingPolicySet) error {
 		c.caps(*p.Caps)
 	}
 	if p.Aging != nil {
+		// Half of it has to be a second: a job is raised first when half has passed.
 		c.within("aging.within", int64(p.Aging.Within), 2, int64(maxSeconds))
 		c.within("aging.bound", int64(p.Aging.Bound), 1, 100)
 	}
@@ -121,6 +124,7 @@ type checker struct {
 	seen   []string
 }
 
+// fail keeps a fault, unless there is one already.
 func (c *checker) fail(field, format string, args ...any) {
 	if c.err == nil {
 		c.err = &Error{Code: Invalid, Field: field, Message: field + " " + fmt.Sprintf(format, args...)}
@@ -139,6 +143,7 @@ func (c *checker) name(field, name string) {
 	}
 }
 
+// known refuses a group that the policy does not name.
 // Groups of the policy are its own, not those of accounts: one that it does not name has no users.
 func (c *checker) known(field string, g events.GroupName) {
 	if !c.groups[g] {
@@ -146,6 +151,7 @@ func (c *checker) known(field string, g events.GroupName) {
 	}
 }
 
+// once refuses what stands there a second time.
 func (c *checker) once(field, what string) {
 	if slices.Contains(c.seen, what) {
 		c.fail(field, "stands there twice")
@@ -153,6 +159,7 @@ func (c *checker) once(field, what string) {
 	c.seen = append(c.seen, what)
 }
 
+// caps checks how many devices users and groups may hold; 0 is no cap.
 func (c *checker) caps(caps events.Caps) {
 	c.within("caps.default", int64(caps.Default), 0, 1_000_000)
 	for _, u := range caps.Users {

@@ -10,6 +10,7 @@ import (
 )
 
 // PreviewRequest asks what a text would be as the dictionary of a device, which need not be there yet.
+// Neither device nor type need be there: the text is rendered as for a new device then.
 type PreviewRequest struct {
 	Device     events.DeviceName     `json:"device,omitempty"`
 	DeviceType events.DeviceTypeName `json:"device_type,omitempty"` // where there is no such device
@@ -32,6 +33,7 @@ func (a *api) previewDevice(_ context.Context, who caller, in PreviewRequest) (R
 		if d := s.Device(in.Device); d != nil {
 			kind = d.Type
 		}
+		// Whoever may add devices tries a text before there is one.
 		object := events.Entity{Kind: events.Device, ID: string(in.Device)}
 		if !who.can(s, lab.Change, object) && !who.can(s, lab.Add, object) {
 			err = refuse(Denied, "%s may not change device %s", who.user, in.Device)

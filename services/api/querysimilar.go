@@ -11,6 +11,7 @@ import (
 )
 
 // SimilarRequest asks for the query that finds jobs like one in some fields.
+// As LAVA's form has them, with their table before them or without.
 type SimilarRequest struct {
 	Job    events.JobID `json:"job"`
 	Fields []string     `json:"fields"` // of testjob, such as submitter; metadata.KEY for a key of its metadata

@@ -16,6 +16,8 @@ type QueueRequest struct {
 }
 
 // Queue answers QueueRequest.
+// In the order of ranks, not in that in which they will start: that hangs on which device is free
+// first.
 type Queue struct {
 	Jobs  []Queued `json:"jobs"`
 	Total int      `json:"total"` // that wait, shown or not
@@ -71,6 +73,7 @@ func (a *api) listQueue(_ context.Context, who caller, in QueueRequest) (Queue, 
 // It keeps no more ranks than it returns, however many jobs wait.
 func best(s *lab.State, st *lab.Standings, who caller, in QueueRequest, total *int) []lab.Rank {
 	var top []lab.Rank
+	// All of them: where a job stands is known once all have been ranked.
 	for j := range s.EachJob() {
 		if j.State != lab.Submitted || in.DeviceType != "" && s.Resolve(j.DeviceType) != s.Resolve(in.DeviceType) ||
 			!s.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: j.ID.String()}) {

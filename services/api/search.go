@@ -12,6 +12,7 @@ import (
 
 // SearchRequest asks for lines in the logs of all jobs that the caller may see. The answer is a
 // [SearchAnswer], the newest job first.
+// Lists of jobs, devices, types and levels narrow it, each by any of its members; empty ones do not.
 type SearchRequest struct {
 	Text        string                  `json:"text"`
 	Kind        projections.SearchKind  `json:"kind,omitempty"` // words, phrase, substring or regex; words where it is empty
@@ -20,12 +21,13 @@ type SearchRequest struct {
 	Devices     []events.DeviceName     `json:"devices,omitempty"`
 	DeviceTypes []events.DeviceTypeName `json:"device_types,omitempty"`
 	Levels      []events.Level          `json:"levels,omitempty"`
-	Since       time.Time               `json:"since,omitzero"`    // lines not older
-	Until       time.Time               `json:"until,omitzero"`    // lines older
-	After       string                  `json:"after,omitempty"`   // next of the page before
-	Limit       int                     `json:"limit,omitempty"`   // 1 to 1,000 lines; 50
-	Context     int                     `json:"context,omitempty"` // lines around each, 0 to 20
-	Seconds     float64                 `json:"seconds,omitempty"` // that it may take, up to 20; 5
+	Since       time.Time               `json:"since,omitzero"` // lines not older
+	Until       time.Time               `json:"until,omitzero"` // lines older
+	// A place in the logs, and not a number of hits: new lines do not move it.
+	After   string  `json:"after,omitempty"`   // next of the page before
+	Limit   int     `json:"limit,omitempty"`   // 1 to 1,000 lines; 50
+	Context int     `json:"context,omitempty"` // lines around each, 0 to 20
+	Seconds float64 `json:"seconds,omitempty"` // that it may take, up to 20; 5
 }
 
 // SearchAnswer is a page of lines. Behind the last, it says which logs could not be searched.
@@ -44,6 +46,7 @@ func (a *api) searchLogs(ctx context.Context, who caller, in SearchRequest) (Sea
 	if a.history.DB == nil {
 		return SearchAnswer{}, away(errNoHistory)
 	}
+	// Written so that NaN, which is neither, is refused.
 	if !(in.Seconds >= 0 && in.Seconds <= maxSearchSeconds) {
 		return SearchAnswer{}, &Error{Code: Invalid, Field: "seconds", Message: "seconds must be a number from 0 to 20"}
 	}
@@ -64,6 +67,7 @@ func (a *api) searchLogs(ctx context.Context, who caller, in SearchRequest) (Sea
 		a.logger.Warn("search the logs", "err", err)
 		return page, away(err)
 	}
+	// Only behind the last page: before that nobody knows yet what is missing.
 	if page.Next == "" && page.Stopped == "" {
 		page.AgedOut = a.agedOut(ctx, q.Viewer, "logs", in.Jobs, in.Since)
 	}
@@ -105,6 +109,7 @@ func (a *api) diffLogs(ctx context.Context, who caller, in LogDiffRequest) (proj
 			return none, refuse(NotFound, "there is no job %d in the tables that you may see", job)
 		}
 	}
+	// Comparable is a job of the same name, device type and role: see [projections.DB.LastGood].
 	if in.Against == 0 {
 		var err error
 		if in.Against, err = a.history.DB.LastGood(ctx, in.Job, v); errors.Is(err, projections.ErrNoGoodJob) {

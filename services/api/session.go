@@ -17,6 +17,7 @@ const (
 )
 
 // Session is what a browser is given at a sign-in.
+// Value is told this once; the log has its digest.
 type Session struct {
 	User    events.UserName
 	Value   string // of the cookie: whoever has it is the user

@@ -64,6 +64,8 @@ func tallyKey(s projections.JobSelection) [sha256.Size]byte {
 }
 
 // get returns what is remembered of a question, nil for nothing.
+// A tally is too old after [tallyTime], whatever facts have told: tables may have been rebuilt
+// since.
 func (t *tallies) get(key [sha256.Size]byte, now time.Time) *tally {
 	t.mu.Lock()
 	defer t.mu.Unlock()

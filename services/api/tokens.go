@@ -40,7 +40,8 @@ type Token struct {
 	Kind        lab.TokenKind     `json:"kind,omitempty"`   // "session" and "enrolment"; none: for programs
 	Means       string            `json:"means,omitempty"`  // of a session: how the user signed in
 	Worker      events.WorkerName `json:"worker,omitempty"` // of an enrolment: for which; "": for any
-	Value       string            `json:"value,omitempty"`
+	// Of issue and act alone.
+	Value string `json:"value,omitempty"`
 }
 
 func viewToken(t *lab.Token) Token {
@@ -64,6 +65,7 @@ func mayHaveTokens(s *lab.State, who caller, user events.UserName, change bool) 
 	return oversees(s, who, true)
 }
 
+// listTokens answers with the tokens of a user, without their values.
 // Tokens of programs, the oldest first; others are shown as long as they are worth something.
 func (a *api) listTokens(_ context.Context, who caller, in TokenRequest) (out []Token, err error) {
 	out = []Token{}
@@ -94,6 +96,7 @@ const (
 	maxActing      = 20  // with which one superuser acts as others at the same time
 )
 
+// issueToken makes a token and tells its value, this once.
 // A token of a token is never for more than that one. Users have at most maxTokens, [Conflict]
 // beyond.
 func (a *api) issueToken(ctx context.Context, who caller, in TokenRequest) (Token, error) {
@@ -102,6 +105,7 @@ func (a *api) issueToken(ctx context.Context, who caller, in TokenRequest) (Toke
 		return Token{}, err
 	}
 	value := cmp.Or(in.Value, access.NewSecret())
+	// Sealed before record, which may ask more than once.
 	e := a.token(in, value, who)
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		if err := mayHaveTokens(s, who, in.User, true); err != nil {
@@ -192,6 +196,7 @@ func programs(u *lab.User) (n int) {
 	return n
 }
 
+// checkToken refuses what no token may be like.
 // A value may be given so that a lab that moves keeps its tokens; a short one could be guessed.
 func (a *api) checkToken(in TokenRequest) error {
 	if len(in.Description) > maxDescription {
@@ -226,6 +231,7 @@ func (a *api) ofToken(ctx context.Context, who caller, in TokenRequest, decide f
 	})
 }
 
+// describeToken changes what is said of a token, and nothing of what it is for.
 func (a *api) describeToken(ctx context.Context, who caller, in TokenRequest) (none, error) {
 	if err := a.checkToken(TokenRequest{Description: in.Description}); err != nil {
 		return none{}, err
@@ -238,6 +244,7 @@ func (a *api) describeToken(ctx context.Context, who caller, in TokenRequest) (n
 	})
 }
 
+// revokeToken ends a token, a session or a word for a worker.
 // From the fact on it is worth nothing, at every door; streams that are open with it are cut.
 func (a *api) revokeToken(ctx context.Context, who caller, in TokenRequest) (none, error) {
 	return none{}, a.ofToken(ctx, who, in, func(t *lab.Token) []events.Event {
@@ -246,6 +253,7 @@ func (a *api) revokeToken(ctx context.Context, who caller, in TokenRequest) (non
 }
 
 // ActRequest is a superuser's wish to be another user for a while.
+// Its token is for the user's own business: no tokens, no passwords, no secrets, no third person.
 type ActRequest struct {
 	User    events.UserName `json:"user"`
 	Minutes int             `json:"minutes,omitempty"` // 0: 30; at most 480
@@ -329,6 +337,7 @@ func (a *api) listRemote(_ context.Context, who caller, _ none) (out []RemoteTok
 	return out, err
 }
 
+// setRemote keeps a secret of the caller's, sealed.
 // A name that is there gets the new value; jobs that wait already will use it.
 func (a *api) setRemote(ctx context.Context, who caller, in RemoteToken) (none, error) {
 	if err := checkRemote(in); err != nil {
@@ -346,6 +355,8 @@ func (a *api) setRemote(ctx context.Context, who caller, in RemoteToken) (none, 
 	})
 }
 
+// removeRemote forgets a secret of the caller's; a callback that still names it sends the name
+// itself.
 func (a *api) removeRemote(ctx context.Context, who caller, in RemoteToken) (none, error) {
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		if err := mayHaveTokens(s, who, who.user, true); err != nil {

@@ -33,6 +33,7 @@ type asked struct {
 }
 
 // turn is a request that waits.
+// begin starts a goroutine and returns; it is called under the lock.
 type turn struct {
 	bytes int
 	begin func()
@@ -85,6 +86,8 @@ func (t *turns) end(caller string) {
 	t.busy--
 	l.running--
 	t.line(caller, l)
+	// More than one may begin: places may have been free that nobody could take, as all who waited
+	// had as many as they may.
 	for t.busy < atOnce && len(t.queue) > 0 {
 		next := t.queue[0]
 		t.queue = t.queue[1:]

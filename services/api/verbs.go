@@ -16,11 +16,15 @@ type opener func(a *api, who caller, body []byte) (producer, error)
 // is there stays.
 func verbs() map[string]handler {
 	return map[string]handler{
+		// Who asks and how the lab is. Monitors ask the first two, pages and commands all.
 		"status": verb((*api).status),
 		"health": verb((*api).labHealth),
 		"whoami": verb((*api).whoami),
 		"rights": verb((*api).tellRights),
 
+		// People and what they may do: what has a page or method in LAVA is asked by REST and
+		// XML-RPC as well. Values of tokens are told by tokens.issue and users.act alone, and those
+		// of remote tokens to their owner.
 		"users.list":           verb((*api).listUsers),
 		"users.show":           verb((*api).showUser),
 		"users.add":            verb((*api).addUser),
@@ -46,6 +50,9 @@ func verbs() map[string]handler {
 		"permissions.revoke":   verb((*api).revokePermission),
 		"permissions.open":     verb((*api).openLab),
 
+		// Lists come in two ways: jobs.list is for people at a terminal, and answers without tables;
+		// jobs.find has the filters, orders and counts of LAVA's lists. jobs.row and jobs.texts are
+		// rows of such lists by number.
 		"jobs.submit":   verb((*api).submitJob),
 		"jobs.list":     verb((*api).listJobs),
 		"jobs.find":     verb((*api).findJobs),
@@ -67,6 +74,8 @@ func verbs() map[string]handler {
 		"jobs.favoured": verb((*api).favouriteJobs),
 		"jobs.annotate": verb((*api).annotateJob),
 
+		// The lab's things. What is recorded here by a person, scheduling, health and dispatch read
+		// in the log.
 		"devices.list":      verb((*api).listDevices),
 		"devices.show":      verb((*api).showDevice),
 		"devices.add":       verb((*api).addDevice),
@@ -93,10 +102,13 @@ func verbs() map[string]handler {
 		"device-types.import":       verb((*api).importDeviceTypes),
 		"device-types.config":       verb((*api).deviceTypeVersions),
 
+		// Imports are asked for by commands alone: they take what a file or another server tells in
+		// one request.
 		"audit.list":    verb((*api).listAudit),
 		"import":        verb((*api).importLab),
 		"people.import": verb((*api).importPeople),
 
+		// Cases by their number, or across jobs, need tables; those of one job, jobs.cases, do not.
 		"cases.history": verb((*api).caseHistory),
 		"cases.find":    verb((*api).findCase),
 
@@ -107,6 +119,8 @@ func verbs() map[string]handler {
 		"notices.list":   verb((*api).listNotices),
 		"notices.replay": verb((*api).replayNotices),
 
+		// search reads the tables of all jobs' lines, the log verbs one job's own copy
+		// (services/api/logbook).
 		"search":      verb((*api).searchLogs),
 		"log.lines":   verb((*api).logLines),
 		"log.outline": verb((*api).logOutline),
@@ -120,6 +134,7 @@ func verbs() map[string]handler {
 		"policy.show": verb((*api).showPolicy),
 		"policy.set":  verb((*api).setPolicy),
 
+		// LAVA has these in its pages and, to run and refresh, in XML-RPC.
 		"queries.list":    verb((*api).listQueries),
 		"queries.show":    verb((*api).showQuery),
 		"queries.save":    verb((*api).saveQuery),
@@ -149,6 +164,8 @@ func verbs() map[string]handler {
 		"reservations.add":  verb((*api).addReservation),
 		"reservations.end":  verb((*api).endReservation),
 
+		// workers.register and workers.token are asked for LAVA's workers, too, which bring no word
+		// of enrolment.
 		"workers.list":      verb((*api).listWorkers),
 		"workers.show":      verb((*api).showWorker),
 		"workers.register":  verb((*api).registerWorker),
@@ -166,6 +183,7 @@ func verbs() map[string]handler {
 // An opener refuses what it can before the flow opens; what needs the log or tables is refused from within it.
 func flows() map[string]opener {
 	return map[string]opener{
+		// Each of these may last for hours and is held to its caller's pace; see [flow].
 		"jobs.log":      (*api).openLog,
 		"log.search":    (*api).openLogSearch,
 		"events":        (*api).openEvents,
@@ -173,6 +191,7 @@ func flows() map[string]opener {
 		"sql":           (*api).openSQL,
 		"devices.hands": (*api).openHands,
 
+		// These send files, whose bytes are cut anywhere.
 		"results.export":      (*api).openResults,
 		"files.get":           (*api).openFile,
 		"queries.export":      (*api).openExport,

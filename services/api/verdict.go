@@ -23,6 +23,8 @@ type Verdict struct {
 // callers have just published the definition.
 func (i Inside) Verdict(ctx context.Context, job events.JobID) (Verdict, error) {
 	about := events.Entity{Kind: events.Job, ID: job.String()}
+	// The log is asked under a time of its own: what was decided is worth knowing although the
+	// caller's patience is over.
 	patient := ctx // the caller's patience is for the wait
 	if v, ok := i.a.freshVerdict(ctx, job); ok {
 		return v, nil

@@ -22,30 +22,34 @@ type Job struct {
 	Priority    int                   `json:"priority"`
 	HealthCheck bool                  `json:"health_check,omitempty"`
 	Tags        []events.TagName      `json:"tags,omitempty"`
-	Lease       events.Lease          `json:"lease,omitempty"`
-	Submitted   time.Time             `json:"submitted"`
-	Started     *time.Time            `json:"started,omitempty"`
-	Ended       *time.Time            `json:"ended,omitempty"`
-	ErrorType   events.ErrorType      `json:"error_type,omitempty"`
-	Error       string                `json:"error,omitempty"`         // why it ended as it did
-	CanceledBy  events.UserName       `json:"canceled_by,omitempty"`   // who asked for its end
-	CancelWhy   string                `json:"cancel_reason,omitempty"` // and what he said of it
-	Problems    []events.Problem      `json:"problems,omitempty"`      // of a rejected definition
-	Why         string                `json:"why,omitempty"`           // why it waits, where it does
-	Lines       uint64                `json:"lines,omitempty"`         // log lines, once all have been read
-	Missing     uint64                `json:"missing,omitempty"`       // of these, lines that never came
-	Cases       uint64                `json:"cases,omitempty"`         // test cases, once all have been read
-	Complete    bool                  `json:"output_complete"`         // all output has been read
-	Metadata    map[string]string     `json:"metadata,omitempty"`
-	RetryOf     events.JobID          `json:"retry_of,omitempty"`    // of a further attempt: the first one
-	Retrying    bool                  `json:"retrying,omitempty"`    // it ended by the lab's fault, and a further attempt is to come
-	RetriedAs   events.JobID          `json:"retried_as,omitempty"`  // the further attempt
-	NotRetried  string                `json:"not_retried,omitempty"` // why there is none although it was allowed
-	Role        string                `json:"role,omitempty"`        // in its multinode group
-	Parts       []Part                `json:"parts,omitempty"`       // of jobs.show, of a multinode job: the whole group, in order
-	Judgement   *Judgement            `json:"judgement,omitempty"`   // what its end means, once it was judged
-	Attempts    []Attempt             `json:"attempts,omitempty"`    // of jobs.show, where there are several: all, the first one first
-	Favourite   bool                  `json:"favourite,omitempty"`   // of jobs.show: it is one of the caller's own
+	// The lease tells which of several orders for one job is meant; 0: it never had a device.
+	Lease      events.Lease     `json:"lease,omitempty"`
+	Submitted  time.Time        `json:"submitted"`
+	Started    *time.Time       `json:"started,omitempty"`
+	Ended      *time.Time       `json:"ended,omitempty"`
+	ErrorType  events.ErrorType `json:"error_type,omitempty"`
+	Error      string           `json:"error,omitempty"`         // why it ended as it did
+	CanceledBy events.UserName  `json:"canceled_by,omitempty"`   // who asked for its end
+	CancelWhy  string           `json:"cancel_reason,omitempty"` // and what he said of it
+	// Places are of the definition's text as it was submitted, lines and columns from 1.
+	Problems []events.Problem  `json:"problems,omitempty"` // of a rejected definition
+	Why      string            `json:"why,omitempty"`      // why it waits, where it does
+	Lines    uint64            `json:"lines,omitempty"`    // log lines, once all have been read
+	Missing  uint64            `json:"missing,omitempty"`  // of these, lines that never came
+	Cases    uint64            `json:"cases,omitempty"`    // test cases, once all have been read
+	Complete bool              `json:"output_complete"`    // all output has been read
+	Metadata map[string]string `json:"metadata,omitempty"`
+	RetryOf  events.JobID      `json:"retry_of,omitempty"` // of a further attempt: the first one
+	// A job is a first attempt (RetriedAs may follow) or a further one (RetryOf); there are two at
+	// most.
+	Retrying   bool         `json:"retrying,omitempty"`    // it ended by the lab's fault, and a further attempt is to come
+	RetriedAs  events.JobID `json:"retried_as,omitempty"`  // the further attempt
+	NotRetried string       `json:"not_retried,omitempty"` // why there is none although it was allowed
+	Role       string       `json:"role,omitempty"`        // in its multinode group
+	Parts      []Part       `json:"parts,omitempty"`       // of jobs.show, of a multinode job: the whole group, in order
+	Judgement  *Judgement   `json:"judgement,omitempty"`   // what its end means, once it was judged
+	Attempts   []Attempt    `json:"attempts,omitempty"`    // of jobs.show, where there are several: all, the first one first
+	Favourite  bool         `json:"favourite,omitempty"`   // of jobs.show: it is one of the caller's own
 }
 
 // Part is one job of a multinode group.
@@ -88,7 +92,7 @@ const (
 type JobRequest struct {
 	Job    events.JobID `json:"job"`
 	Reason string       `json:"reason,omitempty"` // of cancel
-	// Whole asks for a job that was retried as if it were one: see [api.whole]. It counts for jobs.show and
+	// Whole asks for a job that was retried as if it were one: see asOne. It counts for jobs.show and
 	// jobs.results.
 	Whole bool `json:"whole,omitempty"`
 }
@@ -106,13 +110,15 @@ type JobsRequest struct {
 
 // Jobs answers JobsRequest.
 type Jobs struct {
-	Jobs    []Job  `json:"jobs"`
+	Jobs []Job `json:"jobs"`
+	// Both count jobs of everybody, seen or not.
 	Waiting int    `json:"waiting"`        // jobs in the queue, whatever was asked for
 	Running int    `json:"running"`        // jobs that hold a device
 	Away    string `json:"away,omitempty"` // why finished jobs are missing, where they are
 }
 
 // PriorityRequest gives a waiting job another place in the queue.
+// LAVA's words are numbers, too: low is 0, medium 50, high 100.
 type PriorityRequest struct {
 	Job      events.JobID `json:"job"`
 	Priority int          `json:"priority"` // 0–100
@@ -235,12 +241,13 @@ type Worker struct {
 	HealthReason string          `json:"health_reason,omitempty"`
 	HealthBy     events.UserName `json:"health_by,omitempty"`
 	Description  string          `json:"description,omitempty"`
-	JobLimit     int             `json:"job_limit,omitempty"`
-	Version      string          `json:"version,omitempty"`
-	Configured   int             `json:"configured,omitempty"` // version of its settings, from 1; 0: has had none
-	Devices      int             `json:"devices"`
-	Running      int             `json:"running"`         // devices that jobs hold
-	Token        string          `json:"token,omitempty"` // of register and token only
+	// Devices of it that may be in use at the same time; 0 is any number.
+	JobLimit   int    `json:"job_limit,omitempty"`
+	Version    string `json:"version,omitempty"`
+	Configured int    `json:"configured,omitempty"` // version of its settings, from 1; 0: has had none
+	Devices    int    `json:"devices"`
+	Running    int    `json:"running"`         // devices that jobs hold
+	Token      string `json:"token,omitempty"` // of register and token only
 
 	// Of show only: its devices by name, the jobs that run on it, and its files.
 	DeviceNames []events.DeviceName `json:"device_names,omitempty"`

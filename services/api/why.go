@@ -159,6 +159,7 @@ func free(e lab.Explanation) string {
 }
 
 // obstacleWords are the words under which candidates with an obstacle are counted.
+// Two obstacles may have the same words, and are counted together then.
 type obstacleWords struct {
 	obstacle lab.Obstacle
 	words    string

@@ -38,6 +38,7 @@ func (in WorkerRequest) checkWorkerFiles() error {
 	return nil
 }
 
+// checkWorkerFile refuses what is no mapping of YAML, or what check has against it.
 func checkWorkerFile(text string, check func(root *yaml.Node) error) error {
 	if len(text) > maxWorkerFileBytes {
 		return fmt.Errorf("is larger than %d KiB", maxWorkerFileBytes>>10)
@@ -81,6 +82,7 @@ func checkEnvironment(root *yaml.Node) error {
 	}
 	for _, p := range overrides.Pairs {
 		switch {
+		// An environment of POSIX has no other rule for names.
 		case p.Key.Text == "" || strings.ContainsAny(p.Key.Text, "=\x00"):
 			return fmt.Errorf("line %d: overrides: %q cannot be the name of a variable", p.Key.Line, p.Key.Text)
 		case p.Value.Is(yaml.Map) || p.Value.Is(yaml.List) || p.Value.Is(yaml.Set):

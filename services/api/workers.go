@@ -70,6 +70,7 @@ func (a *api) showWorker(_ context.Context, who caller, in WorkerRequest) (Worke
 	return out, nil
 }
 
+// viewWorker shows a worker without its files, devices and token, which have rights of their own.
 func viewWorker(w *lab.Worker) Worker {
 	return Worker{Worker: w.Name, State: string(w.State), StateReason: w.StateReason, Since: w.StateAt,
 		Health: w.Health, HealthReason: w.HealthReason, HealthBy: w.HealthBy, Description: w.Description,
@@ -99,6 +100,7 @@ func (a *api) registerWorker(ctx context.Context, who caller, in WorkerRequest) 
 	if err != nil {
 		return Worker{}, err
 	}
+	// Who may add workers may not for that read the token of one that is there.
 	if !fresh {
 		return a.workerToken(ctx, who, in)
 	}
@@ -293,6 +295,8 @@ func removable(s *lab.State, w *lab.Worker) error {
 			first = d.Name
 		}
 	}
+	// Said in one message with the devices: whoever removes a worker wants to know all that is in
+	// the way.
 	const stop = "end its process there and wait until it is Offline"
 	rest := ""
 	if devices > 1 {

@@ -87,6 +87,7 @@ func (s *state) lookUpRoles(r *request) *job.Problem {
 }
 
 // wish is what a job or role asks of the lab.
+// device and worker are "" where any will do; count is 1 of a single job.
 type wish struct {
 	user   events.UserName
 	of     *yaml.Node // the mapping that says it, for places
@@ -243,6 +244,7 @@ func (s *state) decide(r *request, problems []*job.Problem, queueTimeout time.Du
 		HealthCheck: r.check, JobTimeout: seconds(d.Timeouts.Job, job.DefaultTimeout),
 		Metadata: r.metadata, Source: r.source,
 	}
+	// Zero in a fact is "for ever", so a lab without a limit says nothing.
 	if d.Timeouts.Queue != nil || queueTimeout > 0 {
 		submitted.QueueTimeout = seconds(d.Timeouts.Queue, queueTimeout)
 	}

@@ -19,6 +19,7 @@ import (
 
 // gathering is the search for a device for every part. Where not all can be served, what it has seen last is
 // what is short.
+// It is made for one request and thrown away: devices come and go.
 type gathering struct {
 	*lab.Matching
 	roles   []job.Role // that want devices
@@ -114,6 +115,7 @@ func (g *gathering) short() *job.Problem {
 	need, have := 0, 0
 	short := make([]int, len(g.roles)) // parts of a role that compete
 	for part, i := range g.of {
+		// A role competes where any of its parts is in the set that cannot be served together.
 		if g.Short(part) {
 			short[i]++
 		}

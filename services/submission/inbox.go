@@ -10,6 +10,7 @@ import (
 )
 
 // inboxBytes bounds what is read ahead of deciding.
+// Definitions are 1 MiB at most, so some dozen of the largest are read ahead.
 const inboxBytes = 32 << 20
 
 // inboxLength bounds it in number.
@@ -101,6 +102,8 @@ func (in *inbox) read(ctx context.Context, from uint64) {
 		if r == nil {
 			r = newRequest(s, in.gate)
 		}
+		// Parsed already: what is bounded is memory, and only now is it known how much this one
+		// holds.
 		if err := in.hold(ctx, r); err != nil {
 			return err
 		}

@@ -21,6 +21,7 @@ import (
 // doing it again does nothing.
 
 // partSubject is where the text of a part stands.
+// n is the part's number, from 0.
 func partSubject(parent events.JobID, n int) string {
 	return "part." + parent.String() + "." + strconv.Itoa(n)
 }
@@ -34,6 +35,8 @@ func publishParts(ctx context.Context, l *stream.Log, r *request) ([]uint64, err
 	for i, p := range r.parts {
 		m := nats.NewMsg(partSubject(r.job, p.N))
 		m.Data = p.text
+		// Only where no part is there yet: of two instances that split the same definition one
+		// succeeds.
 		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, "0")
 		m.Header.Set(events.HeaderCause, stream.Cause(stream.Submissions, uint64(r.job)))
 		m.Header.Set(events.HeaderActor, string(r.user))

@@ -45,6 +45,7 @@ type request struct {
 }
 
 // part is one part of a multinode definition.
+// job and source are set by number, once the text is on the bus.
 type part struct {
 	job.SplitPart
 	text   []byte
@@ -130,7 +131,8 @@ func traceOf(s stream.Submission) string {
 }
 
 // readHeaders finds out who asks, and what services may say besides.
-// Headers of a user's own submission are not read: anybody may write them.
+// What headers of a user's own submission say of user, device or door is not read: anybody may write
+// them.
 func (r *request) readHeaders(s stream.Submission) *job.Problem {
 	token := s.User
 	switch token {
@@ -167,6 +169,7 @@ func (r *request) splitParts() {
 		return
 	}
 	for _, p := range parts {
+		// Each part is a definition of its own, which its worker is handed and people can read.
 		text, err := yaml.Write(p.Root)
 		if err != nil {
 			r.split = job.At(p.Role.Node, fmt.Sprintf("Unable to split multinode job submission. Part %d: %v", p.N, err))

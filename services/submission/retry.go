@@ -26,6 +26,7 @@ import (
 // service's for that reason: two writers could not share the batch.
 
 // secondAttempt is the number of the one further attempt that a job can get.
+// LAVA has none; more than one would keep a broken job going through a lab's boards.
 const secondAttempt = 2
 
 // wrongLastSequence is the broker's error code where a subject has a message already.
@@ -57,6 +58,7 @@ func (sv *service) retryOwed(ctx context.Context) error {
 			continue
 		}
 		j := sv.s.lab.Job(id)
+		// A lab whose only other device is Retired would else let the job wait for ever.
 		if why := sv.s.lab.Elsewhere(j); why != "" {
 			if err := sv.dropRetry(ctx, j, why); err != nil {
 				return err

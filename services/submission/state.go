@@ -16,6 +16,7 @@ const format = "submission.v2"
 const formatV1 = "submission.v1"
 
 // state is what the service knows: the lab, and how far it has decided.
+// It belongs to the driver's goroutine.
 type state struct {
 	lab *lab.State
 	// position is the highest number of a submission that is decided. As they are decided in order,
@@ -90,6 +91,7 @@ type own struct {
 	Position events.JobID `json:"position"`
 }
 
+// snapshotV1 had the lab within its own JSON.
 type snapshotV1 struct {
 	own
 	LabFormat string          `json:"lab_format"`

@@ -100,6 +100,8 @@ func (sv *service) act(ctx context.Context, now time.Time) (wake time.Time, err 
 // decideRead decides about what was read, batch after batch.
 func (sv *service) decideRead(ctx context.Context, now time.Time) (wake time.Time, err error) {
 	if !sv.begun {
+		// Only now: from where reading has to begin is known once the checkpoint and the log have
+		// been folded.
 		sv.begun = true
 		from := sv.s.position + 1
 		sv.reading.Go(func() { sv.inbox.run(ctx, uint64(from)) })
@@ -222,6 +224,8 @@ func (sv *service) record(ctx context.Context) error {
 			r.number(numbers)
 		}
 		facts, size := sv.s.decide(r, problems, sv.QueueTimeout), 0
+		// What could never be recorded has to be refused, or nothing behind it would be decided
+		// either.
 		if size = encoded(facts); size > maxFactsBytes {
 			facts = sv.s.decide(r, []*job.Problem{job.At(nil, fmt.Sprintf(
 				"metadata and other settings are %d bytes once aliases are followed and parts split, at most %d are allowed", size, maxFactsBytes))}, 0)

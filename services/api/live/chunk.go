@@ -98,6 +98,7 @@ const (
 	asMessage
 )
 
+// writtenText is a chunk as it was written, once somebody has.
 type writtenText struct {
 	once sync.Once
 	text []byte

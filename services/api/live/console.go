@@ -24,6 +24,7 @@ func (l *Live) ServeConsole(in api.Inside, w http.ResponseWriter, r *http.Reques
 		Text    string `json:"text,omitempty"`
 	}
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10))
+	// A wish that nobody knows must not look fulfilled: the letters go to a board.
 	d.DisallowUnknownFields()
 	if err := d.Decode(&asked); err != nil {
 		refuse(w, http.StatusBadRequest, fmt.Errorf(`the request is no JSON object with do, session and text: %w`, err))

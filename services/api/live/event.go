@@ -86,6 +86,7 @@ type jobData struct {
 }
 
 // deviceData is what LAVA tells of a device.
+// Job is the display number, such as "41.2", as LAVA has it.
 type deviceData struct {
 	Health     events.DeviceHealth   `json:"health"`
 	State      lab.DeviceState       `json:"state"`
@@ -103,6 +104,7 @@ type workerData struct {
 }
 
 // saidData is what LAVA tells of a text of lava-test-event.
+// Message is what the test said, as JSON.
 type saidData struct {
 	Message json.RawMessage `json:"message"`
 	Job     string          `json:"job"`

@@ -38,6 +38,7 @@ func (l *Live) ServeLAVA(in api.Inside, w http.ResponseWriter, r *http.Request) 
 	hears := l.listen(who.User, worker)
 	defer l.leave(hears)
 	if worker != "" {
+		// From listen on cutWorker finds it; a change before that is seen here.
 		if _, _, late := l.caller(in, r); late != "" { // its token changed before it was listening
 			return
 		}
@@ -98,6 +99,7 @@ func (l *Live) caller(in api.Inside, r *http.Request) (api.Caller, events.Worker
 	}
 	credential, err := door.Read(r)
 	switch {
+	// LAVA's words and its order of questions, here and below.
 	case credential.Scheme != "" && credential.Scheme != "Basic":
 		return api.Caller{}, "", "Only Basic authentication is supported"
 	case err != nil:
@@ -118,12 +120,15 @@ func accept(w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
 	return websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
 }
 
+// write sends one message; a listener that does not take it within [writeWithin] is lost.
 func write(ctx context.Context, c *websocket.Conn, text []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, writeWithin)
 	defer cancel()
 	return c.Write(ctx, websocket.MessageText, text)
 }
 
+// ping asks whether the other side lives. Somebody has to read from the connection meanwhile: see
+// CloseRead.
 func ping(ctx context.Context, c *websocket.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, writeWithin)
 	defer cancel()

@@ -149,10 +149,12 @@ func (l *Live) load(format string, data []byte) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	// What the checkpoint has is told of nobody: words change from there on.
 	l.events = newTranslator(s)
 	return nil
 }
 
+// fold takes a fact and tells of it. It runs on the driver's goroutine.
 func (l *Live) fold(r stream.Recorded) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -229,6 +231,7 @@ func (l *Live) readOutput(ctx context.Context, log *stream.Log) error {
 		return err
 	}
 	return log.ReadOutput(ctx, stream.OutputReader{From: last + 1, SkipGaps: true, Frame: func(f stream.OutputFrame) error {
+		// Nearly all frames have none, and are spared being parsed.
 		if !bytes.Contains(f.Body, []byte(`"lvl":"event"`)) {
 			return nil
 		}

@@ -13,6 +13,7 @@ import (
 )
 
 // logRequest is what somebody asks of a log.
+// The fields with names in JSON are the request of jobs.log; the others are this door's own.
 type logRequest struct {
 	Job    string `json:"job"`              // as people write it: "42", "41.2"
 	From   uint64 `json:"from,omitempty"`   // first line, from 0
@@ -63,6 +64,7 @@ func logAsked(r *http.Request) (logRequest, error) {
 	}
 	if last != "" {
 		job, line, ok := strings.Cut(last, "/")
+		// One bit less than could be: n+1 must not come round.
 		n, err := strconv.ParseUint(line, 10, 62)
 		if _, bad := strconv.ParseUint(job, 10, 63); !ok || err != nil || bad != nil {
 			return asked, fmt.Errorf("%s is %q; it is the id of the last line that came, such as 42/17", where, last)
@@ -100,6 +102,8 @@ func (l logRequest) stream(ctx context.Context, in api.Inside, who api.Caller, e
 		if err := in.Call(ctx, who, "jobs.show", map[string]string{"job": l.Job}, &j); err != nil {
 			return err
 		}
+		// The id names the attempt that was being read: it ends first, and the one that followed
+		// comes after.
 		if j.RetriedAs != 0 {
 			l.Whole = false
 			if err := l.one(ctx, in, who, each); err != nil {
@@ -111,6 +115,7 @@ func (l logRequest) stream(ctx context.Context, in api.Inside, who api.Caller, e
 	return l.one(ctx, in, who, each)
 }
 
+// one hands over the log of one attempt, or with Whole those that follow as well.
 // lost is counted from where this listener's last chunk ended, so a gap is told whatever made it.
 func (l logRequest) one(ctx context.Context, in api.Inside, who api.Caller, each func(chunk) error) error {
 	job, next := "", l.From

@@ -35,6 +35,7 @@ func (l *Live) ServeLogSocket(in api.Inside, w http.ResponseWriter, r *http.Requ
 		return // the answer says why
 	}
 	defer c.CloseNow() //nolint:errcheck // the connection may be gone
+	// CloseRead ends ctx when the client goes away; what it says is not listened to.
 	ctx, stop := context.WithCancel(c.CloseRead(r.Context()))
 	// The library lets one write and one ping go side by side, so no lock is needed.
 	beating := make(chan struct{})
@@ -48,6 +49,7 @@ func (l *Live) ServeLogSocket(in api.Inside, w http.ResponseWriter, r *http.Requ
 		}
 		return nil
 	})
+	// Before stop, which ends ctx for its own reason.
 	gone := ctx.Err() != nil
 	stop()
 	<-beating

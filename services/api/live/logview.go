@@ -77,6 +77,7 @@ func serveView(in api.Inside, w http.ResponseWriter, r *http.Request, verb strin
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Vary", "Accept-Encoding, Authorization, Cookie")
+	// Below one packet or three nothing is won.
 	if len(out) < 4<<10 || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		_, _ = w.Write(out) // the caller may be gone
 		return
@@ -118,6 +119,8 @@ func (l *Live) ServeSearch(in api.Inside, w http.ResponseWriter, r *http.Request
 			w.Header().Set("Cache-Control", "no-store")
 			w.Header().Set("X-Accel-Buffering", "no")
 		}
+		// Each line has its time: a search may go on for minutes, a client that reads nothing may
+		// not.
 		if err := control.SetWriteDeadline(l.Now().Add(writeWithin)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return err
 		}

@@ -42,6 +42,7 @@ func (s *sender) send(text []byte) error {
 	return s.write(text)
 }
 
+// write needs the lock, which send and beat hold.
 func (s *sender) write(text []byte) error {
 	s.begin()
 	// Setting it costs as much as a short write: once a second is often enough.
@@ -82,6 +83,7 @@ func (s *sender) run(ctx context.Context, produce func(context.Context) error) e
 	defer beating.Wait()
 	defer cancel()
 	beating.Go(func() {
+		// The first beat comes soon, and opens the answer where produce has said nothing.
 		beat := time.NewTimer(opening)
 		defer beat.Stop()
 		for {

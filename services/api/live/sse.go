@@ -70,6 +70,7 @@ func (l *Live) ServeFacts(in api.Inside, w http.ResponseWriter, r *http.Request)
 			if err := json.Unmarshal(p.Body, &fact); err != nil {
 				return fmt.Errorf("a fact that cannot be read: %w", err)
 			}
+			// The body is one line of JSON, as an event's data has to be.
 			return s.send(fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", fact.Seq, fact.Name, p.Body))
 		})
 	}))

@@ -16,11 +16,13 @@ type translator struct {
 	workers map[events.WorkerName]workerWords
 }
 
+// deviceWords is what LAVA tells of a device's changes.
 type deviceWords struct {
 	state  lab.DeviceState
 	health events.DeviceHealth
 }
 
+// workerWords is the same of a worker.
 type workerWords struct {
 	state  lab.WorkerState
 	health events.WorkerHealth
@@ -63,6 +65,7 @@ func (t *translator) fold(r stream.Recorded) (told []Event) {
 		}
 		now := deviceWords{d.State, d.Health}
 		t.devices[d.Name] = now
+		// LAVA tells nothing of a device's being added, nor of what else changes of it.
 		if known && now != words {
 			told = append(told, ofDevice(r, t.lab, d))
 		}

@@ -54,6 +54,7 @@ type Verdict struct {
 }
 
 // Take counts a request of a caller.
+// now must not go back by much: a bucket fills with the time that has passed.
 func (q *Quota) Take(caller string, now time.Time) Verdict {
 	if q.rate.PerSecond == 0 {
 		return Verdict{OK: true}
