@@ -16,7 +16,7 @@ var shelves = []Shelf{
 	{"Looking", []string{"web", "queries", "charts", "log-search", "live", "sql-door"}},
 	{"The lab", []string{"add-a-board", "devices", "device-types", "health-checks", "workers", "scheduling", "simulation", "lab-rules", "people"}},
 	{"Running it", []string{"operations", "move-from-lava", "compatibility", "measurements", "measurements-dispatcher",
-		"measurements-lab", "measurements-tables", "measurements-doors"}},
+		"measurements-lab", "measurements-tables", "measurements-doors", "measurements-web"}},
 	{"Interfaces", []string{"rest", "xmlrpc", "events", "tables"}},
 	{"Inside", []string{"glossary", "architecture"}},
 }
