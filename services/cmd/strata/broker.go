@@ -49,6 +49,7 @@ type broker struct {
 }
 
 // errNoBroker says that a connection was wanted while the broker starts again.
+// It passes: whoever gets it tries again, as a connection that is there already does by itself.
 var errNoBroker = errors.New("the broker is starting")
 
 // startBroker starts a NATS server with JetStream that syncs every write, and waits until it
@@ -84,6 +85,7 @@ func startBroker(s brokerSettings) (*broker, error) {
 	}
 	// The monitoring address is for services elsewhere; these ones ask the server itself.
 	b.options.Host, b.options.Port, b.options.HTTPHost, b.options.HTTPPort = host, port, "", 0
+	// Interrupts are the lab's to take, in its own order: services first, then the broker.
 	b.options.NoSigs, b.options.NoLog = true, true
 	b.options.TLSConfig, b.options.TLSTimeout = s.TLS, headerTime.Seconds()
 	// What comes by the lab's one port; it has taken TLS off. Only the first start chooses the number.
@@ -111,6 +113,7 @@ func (b *broker) start() error {
 	if at, ok := srv.Addr().(*net.TCPAddr); ok {
 		b.options.Port = at.Port // a free one is chosen once: after a restart it has to be found again
 	}
+	// Kept for the starts to come: the lab's note, which others have read, may name this port.
 	if b.options.Websocket.Port == server.RANDOM_PORT {
 		u, err := url.Parse(srv.WebsocketURL())
 		if err == nil {
@@ -167,6 +170,8 @@ func (b *broker) dial(options ...nats.Option) (*nats.Conn, error) {
 func (b *broker) connect(options ...nats.Option) (*nats.Conn, error) {
 	return b.dial(append([]nats.Option{
 		nats.UserInfo(access.ServiceUser, b.settings.Key.Password()), nats.CustomInboxPrefix(access.ServiceInbox),
+		// For ever: [broker.keep] may have the server down for as long as its store needs, and no
+		// service could work without.
 		nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond),
 		// The client library would write to standard error, past the log.
 		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
@@ -179,6 +184,7 @@ func (b *broker) connect(options ...nats.Option) (*nats.Conn, error) {
 }
 
 // synced reports whether every JetStream write is synced to disk before it is acknowledged.
+// The log refuses to open where the answer is false, unless told otherwise by name.
 func (b *broker) synced() (bool, error) {
 	s := b.server()
 	if s == nil {
@@ -216,6 +222,8 @@ func (b *broker) keep(ctx context.Context, room func() error) {
 		case <-time.After(pause):
 		}
 		err := b.failed()
+		// While the disk is still full a restart would fail in the same way: the pause stays short, so
+		// that room is noticed at once.
 		if err == nil || room() != nil {
 			pause = shortest
 			continue
@@ -243,6 +251,7 @@ func (b *broker) failed() error {
 }
 
 // stop ends the server and waits until its store is closed.
+// May be called again, and between two starts.
 func (b *broker) stop() {
 	b.mu.Lock()
 	s := b.running
@@ -263,6 +272,7 @@ func expandConfig(text string, values map[string]string) string {
 		if err != nil {
 			panic(err) // a string always encodes
 		}
+		// The colon before it keeps a $ in a comment from being taken for a variable.
 		pairs = append(pairs, ": $"+name, ": "+string(quoted))
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
@@ -270,6 +280,7 @@ func expandConfig(text string, values map[string]string) string {
 
 // splitListen cuts host:port as listen flags have it. An empty host is loopback, never all
 // interfaces: whoever means those writes 0.0.0.0.
+// Port 0 takes a free one. An IPv6 address stands in brackets, as in [::1]:4222.
 func splitListen(listen string) (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(listen)
 	if err != nil {

@@ -24,6 +24,7 @@ type bus struct {
 }
 
 // patterns is where the bus is found.
+// With and without a slash behind it, as people write addresses: a websocket follows no redirection.
 func (b bus) patterns() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{dial.Path: b.serve, dial.Path + "/{$}": b.serve}
 }
@@ -35,6 +36,7 @@ func (b bus) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this is the lab's bus, for clients of NATS by websocket: give them this address", http.StatusUpgradeRequired)
 		return
 	}
+	// Only the opening is counted: what goes over the connection then is the broker's to limit.
 	if !b.door.Admit(w, r) {
 		return
 	}
@@ -69,6 +71,8 @@ func (b bus) away(w http.ResponseWriter, _ *http.Request, err error) {
 }
 
 // busAt returns where the broker of another process listens for websockets.
+// It is read anew for each connection, so that a wrong setting is told to whoever comes and in the
+// log, and does not keep the process from starting.
 func busAt(address string) func() (*url.URL, error) {
 	return func() (*url.URL, error) {
 		if address == "" {

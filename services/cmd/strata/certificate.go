@@ -29,8 +29,10 @@ type certificates struct {
 
 // stamp tells one version of a file from another; the zero stamp is that of a file that is away.
 type stamp struct {
-	changed     time.Time
-	size        int64
+	changed time.Time
+	size    int64
+	// A link that is turned to a file of the same size and time is another version: certbot and
+	// Kubernetes renew so.
 	device, ino uint64
 }
 
@@ -52,6 +54,8 @@ const soon = 14 * 24 * time.Hour
 
 // openCertificates reads the pair that the configuration names, nil where it names none. The error names the
 // files that are no pair.
+// Here, at the start, a pair that cannot be used is an error; later it is a warning
+// ([certificates.get]): a lab that runs is not ended by a renewal that went wrong.
 func openCertificates(l config.Listen, now func() time.Time, logger *slog.Logger) (*certificates, error) {
 	switch {
 	case l.Certificate == "" && l.Key == "":
@@ -92,6 +96,7 @@ func (c *certificates) read() (*tls.Certificate, error) {
 }
 
 // tellAge warns of a certificate that clients refuse, or soon will.
+// Said once for each of these states, not in each handshake.
 func (c *certificates) tellAge() {
 	switch leaf, now := c.pair.Leaf, c.now(); {
 	case now.After(leaf.NotAfter):
@@ -105,6 +110,7 @@ func (c *certificates) tellAge() {
 
 // get returns the pair as the files have it now. Where they have none that can be used, perhaps because only
 // one of them has been replaced so far, the last one goes on.
+// It never returns an error, as the library would end the handshake by it without a word to the lab.
 func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -125,6 +131,7 @@ func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 // config returns how ports are encrypted, nil for plaintext.
+// Older versions than TLS 1.2 are retired (RFC 8996).
 func (c *certificates) config() *tls.Config {
 	if c == nil {
 		return nil
@@ -134,6 +141,8 @@ func (c *certificates) config() *tls.Config {
 
 // host returns the name under which a port is reached: as it listens, or where that says nothing, as the
 // certificate has it.
+// Clients that are told 0.0.0.0 could go nowhere, and those that are told an address would find no
+// certificate for it.
 func (c *certificates) host(listens string) string {
 	if c == nil {
 		return listens

@@ -11,6 +11,7 @@ import (
 )
 
 // visitorAccess is what callers of the SQL door may read of the embedded engine.
+// The policies are of the database that [running.startEngine] has the engine make.
 func visitorAccess() engine.Access {
 	v := engine.Access{Databases: []string{projections.Published}}
 	for _, p := range projections.RowPolicies("strata") {
@@ -19,6 +20,8 @@ func visitorAccess() engine.Access {
 	return v
 }
 
+// It is hidden: people never call it, but "strata up" does, so its flags are an interface between a
+// lab and its child of the same build only.
 func (a *app) clickhouseCommand() *cobra.Command {
 	var o engine.Options
 	cmd := &cobra.Command{
@@ -33,6 +36,8 @@ func (a *app) clickhouseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			// Whoever reaches this port reaches all rows: it has no rights of its own, the SQL door in
+			// front of it has.
 			if err := closed(config.Listen{}, opening{"the engine", "--listen", o.Listen, false}); err != nil {
 				return err
 			}

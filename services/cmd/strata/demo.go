@@ -34,6 +34,8 @@ var (
 // demoName is the demo's one device, and its worker.
 const demoName = "demo"
 
+// It is what a newcomer runs first: everything is real, nothing is played. The status is that of its
+// job.
 func (a *app) demoCommand() *cobra.Command {
 	var data string
 	var keep bool
@@ -68,6 +70,8 @@ bzImage and initramfs.cpio.gz.`,
 }
 
 // assets returns the directory with the demo's kernel and ramdisk.
+// Of several sets that were fetched whole the last by name counts; one that was cut short has no file
+// "complete".
 func (a *app) assets() (string, error) {
 	if dir := a.env("STRATA_ASSETS"); dir != "" {
 		return dir, nil
@@ -90,6 +94,7 @@ func (a *app) demo(ctx context.Context, data, assets string, keep bool) error {
 	ctx, stop := context.WithCancel(ctx)
 	lab, wait, err := a.demoLab(ctx, data)
 	defer wait()
+	// First stop, then wait: deferred calls run from the last to the first.
 	defer stop()
 	if err != nil {
 		return err
@@ -164,6 +169,7 @@ func (a *app) demoLab(ctx context.Context, data string) (r ready, wait func(), e
 	lab.out, lab.err = io.Discard, logFile
 	c := config.Defaults()
 	c.Data, c.Listen = data, config.Listen{HTTP: "127.0.0.1:0", NATS: "127.0.0.1:0", SQL: "127.0.0.1:0"}
+	// A laptop's disk may have less free than what a lab wants to keep, and a demo needs little.
 	c.Space.Server, c.Space.Worker = 100<<20, 100<<20
 	c.Worker = onLoopback(c.Worker)
 	up, ended, failed := make(chan ready, 1), make(chan struct{}), error(nil)
@@ -197,6 +203,7 @@ func (a *app) demoTables(ctx context.Context, c api.Client, job events.JobID) er
 		return out.String(), err
 	}
 	count := fmt.Sprintf("SELECT count() FROM test_cases WHERE job = %d", job)
+	// The tables follow within a second; a minute is for a machine that is busy with other things.
 	deadline := time.Now().Add(time.Minute)
 	for {
 		n, err := query(count, "TSV")
@@ -223,6 +230,8 @@ func (a *app) demoTables(ctx context.Context, c api.Client, job events.JobID) er
 }
 
 // serveFiles serves a directory on loopback, as a job's artefacts are usually served.
+// Loopback is enough: it is the worker that downloads from here, in this process, and the guest gets
+// its files by QEMU's command line.
 func serveFiles(dir string) (address string, stop func(), err error) {
 	for _, name := range []string{"bzImage", "initramfs.cpio.gz"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); errors.Is(err, fs.ErrNotExist) {

@@ -20,6 +20,8 @@ import (
 
 // ready is what `strata up` writes to its --ready file once everything serves, and to the place
 // where the commands of the same user look for a running lab.
+// Scripts read the --ready file: its fields are kept, others may come. It holds a credential and is
+// readable by its owner alone.
 type ready struct {
 	NATS  string `json:"nats"`            // nats://127.0.0.1:4222
 	HTTP  string `json:"http"`            // http://127.0.0.1:8080
@@ -65,6 +67,7 @@ var errNoLab = errors.New("no lab found: start one with `strata up`, or name its
 
 // local returns the lab that commands talk to unless told otherwise: the user's own `strata up`, or the one
 // that runs as a service of this machine.
+// The user's own lab comes first: whoever has started one by hand is trying something out.
 func (a *app) local() (ready, error) {
 	own, err := a.noted()
 	if err == nil && own.running() != nil {
@@ -93,6 +96,8 @@ func (a *app) noted() (ready, error) {
 }
 
 // alive reports whether a lab's process still runs.
+// EPERM says that there is such a process, of somebody else. A number that another process has by now
+// passes for a lab: the connection then fails, and says where it was looked for.
 func alive(pid int) bool {
 	err := syscall.Kill(pid, 0)
 	return err == nil || errors.Is(err, syscall.EPERM)
@@ -108,6 +113,8 @@ func (r *ready) running() *ready {
 
 // note writes where this lab is found, for the user's other commands. The returned function takes
 // the note away: what was found before is found again, and a later lab keeps its own note.
+// Two labs of one user that come and go in any order always leave the note of one that runs, which is
+// what the chain of notes is for.
 func (a *app) note(r ready) (remove func(), err error) {
 	path := a.readyPath()
 	if was, err := a.noted(); err == nil && was.PID != r.PID {
@@ -140,6 +147,8 @@ func (a *app) note(r ready) (remove func(), err error) {
 
 // credential returns the administrator's credential of a lab that the user runs on this machine, "" of any
 // other: it is shown to nobody else.
+// A token must not go to an address that somebody has put into an environment variable: it is given to
+// the addresses of the user's own labs and no others.
 func (a *app) credential(address string) string {
 	if r, found := a.installed(); found && (sameAddress(r.NATS, address) || sameAddress(r.HTTP, address)) {
 		return r.Token
@@ -157,6 +166,7 @@ func (a *app) credential(address string) string {
 }
 
 // sameAddress says that two addresses of a lab name the same port of the same host.
+// Schemes are not compared: the bus and the pages of one port have different ones.
 func sameAddress(a, b string) bool {
 	u, err := url.Parse(a)
 	v, err2 := url.Parse(b)
@@ -174,6 +184,8 @@ func hasUser(address string) bool {
 }
 
 // dial connects to the lab's broker as the person that the token names; the options come last.
+// A lab that does not answer at first is an error at once; one that goes away later is waited for, for
+// ever.
 func (a *app) dial(name string, options ...nats.Option) (*nats.Conn, error) {
 	address, token, found := a.server, a.token, ""
 	if address == "" {

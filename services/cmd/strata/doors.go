@@ -18,6 +18,8 @@ import (
 )
 
 // newDoor returns the door of this process's HTTP interfaces. It opens when the api answers.
+// Requests that come before are answered with 503 and Retry-After: a lab that starts is not one that
+// fails.
 func (s surroundings) newDoor() *door.Door {
 	l := s.config.Limits
 	return door.New(door.Settings{Logger: s.logger.With("service", "door"), Now: s.now, Body: l.Body, Sizes: sizes(l.Body), Free: free,
@@ -25,6 +27,8 @@ func (s surroundings) newDoor() *door.Door {
 }
 
 // sizes is what requests of some kinds may bring, where that is less than most may.
+// Paths that are not named may bring what limits.body allows. Of prefixes that both fit the longer one
+// counts.
 func sizes(most int64) []door.Size {
 	// A definition has 1 MiB at most, up to three times as much in a form or in JSON.
 	definition, secret := min(4<<20, most), min(64<<10, most)
@@ -38,6 +42,8 @@ func sizes(most int64) []door.Size {
 
 // free says which requests are always answered: whether the lab is there is asked most when it is in trouble.
 // They cost no more than their answers.
+// They are outside of the rates for tokens and addresses, so nothing in them may ask ClickHouse, the
+// log or the disk.
 func free(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
@@ -56,6 +62,7 @@ func (s surroundings) newLive() *live.Live {
 }
 
 // newLAVAWorkers returns what stands in for LAVA's workers in this process.
+// Their directory is their memory, as a worker's data directory is.
 func (s surroundings) newLAVAWorkers() *lavaworker.Workers {
 	return lavaworker.New(lavaworker.Deps{Servers: s.servers, Dir: filepath.Join(s.config.Data, "lava-workers"),
 		Command: []string{s.self, "lava-job"}, Build: version, MinFree: uint64(s.config.Space.Worker),
@@ -72,6 +79,8 @@ func (s surroundings) openDoor(in api.Inside) {
 }
 
 // interfaces is what stands behind the door: a line for each interface.
+// More exact patterns win over "/" whatever the order here; two that are alike panic at the start,
+// which every test of a lab would see.
 func (s surroundings) interfaces(in api.Inside) http.Handler {
 	in = in.Closed()
 	s.door.Recognise(door.Caller(in))
@@ -113,6 +122,8 @@ func wantsData(r *http.Request, has func(*http.Request) bool) bool {
 }
 
 // eventSocket is where clients find LAVA's events, "" where none are published.
+// The answer of scheduler.get_publisher_event_socket: LAVA's clients put the host that they have asked
+// in place of the star.
 func (s surroundings) eventSocket() string {
 	if s.config.Listen.Events == "" {
 		return ""

@@ -16,6 +16,8 @@ import (
 	"strata/services/api"
 )
 
+// The word alone is on standard output, so that WORD=$(strata workers invite) holds it; what to do
+// with it is said beside, on standard error. --json prints one api.Token.
 func (a *app) workerInvite() *cobra.Command {
 	var in api.InviteRequest
 	cmd := &cobra.Command{
@@ -54,8 +56,12 @@ type enrolment struct {
 	Token  string `json:"token"` // the worker's own credential
 }
 
+// It is read at each start of the worker: who deletes it has a worker that does not know its lab any
+// more.
 const enrolmentFile = "enrolment.json"
 
+// A word is good once, so its order matters: the place for the credential is made before the word is
+// used, and the file takes its name only when it is whole and on disk.
 func (a *app) workerEnroll() *cobra.Command {
 	var name, data string
 	cmd := &cobra.Command{
@@ -144,6 +150,8 @@ func dataFlag(data, usual string) string {
 }
 
 // asEnrolled fills in what the enrolment of this machine says and neither flags nor configuration do.
+// named says that --name was given: a worker that calls itself otherwise than its credential would be
+// let in nowhere.
 func (a *app) asEnrolled(c *config.Config, named bool) error {
 	if a.token != "" || c.Broker.Token != "" || c.Broker.TokenFile != "" {
 		return nil

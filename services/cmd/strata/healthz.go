@@ -21,6 +21,8 @@ the health check of containers, whose image has no other HTTP client.`,
 		Hidden:  true,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// Shorter than the five seconds after which compose.yaml gives a check up, so that its
+			// reason is in the container's state.
 			ctx, cancel := context.WithTimeout(cmd.Context(), 4*time.Second)
 			defer cancel()
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(args[0], "/")+"/healthz", nil)

@@ -7,6 +7,7 @@ import (
 )
 
 // describedInterfaces tells the pages which methods and endpoints the doors of this process have.
+// Made here since a service's pages may not import another's doors.
 func describedInterfaces() []web.Interfaces {
 	calls := web.Interfaces{Title: "XML-RPC", Lead: "POST to /RPC2, as LAVA's clients do.", Page: "xmlrpc"}
 	for _, m := range lavarpc.Methods() {

@@ -8,6 +8,8 @@ import (
 	"strata/schemas/config"
 )
 
+// Its flags and the files in the directory are between a worker and its child. A worker that was
+// upgraded takes back the children of the release before.
 func (a *app) jobCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "job DIRECTORY",

@@ -13,12 +13,16 @@ import (
 )
 
 // keyPath is where a data directory keeps the lab's secret.
+// All tokens and the secrets that are kept sealed hang on this file: whoever has it is the lab.
 func keyPath(data string) string { return filepath.Join(data, "key") }
 
 // administratorPath is where a data directory keeps the administrator's credential.
 func administratorPath(data string) string { return filepath.Join(data, "administrator") }
 
 // writeAdministrator writes the administrator's credential for the owner's eyes only, where it is not there yet.
+// The same key gives the same credential, so a file that was lost comes back with the next start. It
+// is not written over where it is right: its owner and group may have been set by
+// [shareAdministrator].
 func writeAdministrator(data string, key access.Key) (token string, err error) {
 	token = key.Administrator()
 	path := administratorPath(data)
@@ -36,6 +40,7 @@ func writeAdministrator(data string, key access.Key) (token string, err error) {
 }
 
 // brokerVariables returns the values of the $-variables in nats.conf.
+// store is the directory of JetStream's files as the broker sees it.
 func brokerVariables(key access.Key, store string) (map[string]string, error) {
 	pair, err := key.Issuer()
 	if err != nil {
@@ -68,6 +73,8 @@ func writeSecret(path string, v any) error {
 	return os.Rename(tmp, path)
 }
 
+// Called again it prints the same: what is derived from the key does not change. On standard output
+// there are only the lines of the environment file.
 func (a *app) keysCommand() *cobra.Command {
 	var data string
 	cmd := &cobra.Command{

@@ -32,6 +32,7 @@ func (o opening) named() string {
 
 // possible refuses an address that nothing could ever listen on, before anything is made on disk: one that cannot be
 // read, or whose host is not this machine. That another process has the port is told when it is opened.
+// Port 0 of the host is bound for a moment: whether the host is this machine's only the kernel knows.
 func (o opening) possible() error {
 	if o.address == "" {
 		return nil
@@ -52,6 +53,8 @@ func (o opening) possible() error {
 
 // closed refuses ports that other machines reach and that nothing encrypts: whoever listens on the way has the
 // tokens of all who use them.
+// It is a misuse (status 2) and no warning, as a token that has travelled in the open has to be
+// thought of as known.
 func closed(l config.Listen, openings ...opening) error {
 	for _, o := range openings {
 		if o.address == "" || l.AllowPlaintext || !exposed(o.address) || o.encrypted && l.Certificate != "" {
@@ -70,6 +73,7 @@ func closed(l config.Listen, openings ...opening) error {
 }
 
 // openings refuses what [closed] does, and reads the certificate of the others.
+// Before the certificate's files are read: which port is the trouble matters more than which file.
 func openings(l config.Listen, now func() time.Time, logger *slog.Logger, all ...opening) (*certificates, error) {
 	for _, o := range all {
 		if err := o.possible(); err != nil {
@@ -84,6 +88,8 @@ func openings(l config.Listen, now func() time.Time, logger *slog.Logger, all ..
 
 // exposed says that an address to listen on is not loopback alone. One that cannot be read is left to whoever
 // listens on it to refuse.
+// A name counts as all of its addresses, and as exposed where it cannot be looked up, for ten seconds
+// at most.
 func exposed(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 // counts is what the services of one process count besides their logs. A service that is not run
 // here stays at zero.
+// Services write them without locks; a reader may see one number newer than another.
 type counts struct {
 	submission submission.Counts
 	scheduling scheduling.Metrics
@@ -28,6 +29,7 @@ type number struct {
 }
 
 // numbers lists the counts with what they mean.
+// Names are an interface: dashboards and alarms ask for them. A name is never given another meaning.
 func numbers() []number {
 	row := func(name, help string, kind prometheus.ValueType, read func(c *counts) float64) number {
 		return number{prometheus.NewDesc("strata_"+name, help, nil, nil), kind, read}
@@ -84,6 +86,7 @@ func (c *counts) collect(to chan<- prometheus.Metric) {
 			buckets[bounds[i].Seconds()] = count
 		}
 	}
+	// Prometheus counts in seconds, the service in nanoseconds.
 	sum := float64(c.scheduling.Time.Sum.Load()) / 1e9
 	to <- prometheus.MustNewConstHistogram(decisionDesc(), count, sum, buckets)
 	c.projector.Collect(to)

@@ -21,6 +21,8 @@ const (
 )
 
 // runNotify runs the service that tells people and programs of jobs.
+// A secret that cannot be read ends the service, which is tried again: callbacks without it would be
+// refused by who checks them.
 func (s surroundings) runNotify(ctx context.Context, log *stream.Log, l *slog.Logger) error {
 	history, done, err := s.history()
 	if err != nil {
@@ -47,6 +49,8 @@ func (s surroundings) runNotify(ctx context.Context, log *stream.Log, l *slog.Lo
 }
 
 // secretOf reads a secret from its file, or from the environment where none is named. A line end behind it is none of it.
+// The error names the key of the configuration, never the secret. A file that is empty is an error, as
+// a variable that is not set is none.
 func secretOf(key, file, variable string) (string, error) {
 	if file == "" {
 		return os.Getenv(variable), nil
@@ -63,6 +67,8 @@ func secretOf(key, file, variable string) (string, error) {
 }
 
 // userTokens reads the tokens that definitions may name. The file is read once.
+// The error names file and user, never a token; tokens are looked up by user, so nobody can name
+// another's. A changed file counts after a restart.
 func userTokens(c config.Notify) (func(events.UserName, string) (string, bool), error) {
 	if c.TokensFile == "" {
 		return nil, nil

@@ -34,6 +34,7 @@ func newMetrics() *metrics {
 }
 
 // watch adds a service's log.
+// One of the same name takes the place of the one before.
 func (m *metrics) watch(service string, log *stream.Log) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -48,6 +49,8 @@ type counter struct {
 }
 
 // counters lists the numbers with what they mean.
+// Every row is there for every service of the process, told apart by the label service: a service that
+// has nothing to count shows zeros.
 func counters() []counter {
 	row := func(name, help string, kind prometheus.ValueType, read func(c *stream.Counters) uint64) counter {
 		return counter{prometheus.NewDesc("strata_"+name, help, []string{"service"}, nil), kind, read}
@@ -76,6 +79,7 @@ func counters() []counter {
 }
 
 // batchBounds are the upper bounds of [stream.Counters.BatchSizes].
+// 100 is the most that one batch may have on the broker.
 var batchBounds = [...]float64{1, 3, 7, 15, 31, 63, 100}
 
 func batchDesc() *prometheus.Desc {
@@ -112,6 +116,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 }
 
 // healthReport is what /healthz answers.
+// Its fields are read by probes of containers and by people's scripts: they stay, others may come.
 type healthReport struct {
 	Status   string            `json:"status"` // ok, or failing
 	Version  string            `json:"version"`
@@ -138,6 +143,8 @@ type observed struct {
 }
 
 // observe starts to serve what a process tells of itself.
+// The error is that of the port or of the configuration's proxies. It serves at once, also while
+// services still start: /healthz says which do not run.
 func observe(listen string, what observed) (*observation, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(what.metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -151,6 +158,8 @@ func observe(listen string, what observed) (*observation, error) {
 		code := http.StatusOK
 		for _, s := range h.Services {
 			if !s.Running {
+				// What is away without being a failure (notes) leaves the status at 200: a lab without
+				// ClickHouse or without room is not one to be restarted.
 				h.Status, code = "failing", http.StatusServiceUnavailable
 			}
 		}
@@ -195,6 +204,7 @@ func (o observed) forKnown(h http.Handler) http.Handler {
 }
 
 // stop ends the serving and waits for it.
+// Requests in hand have five seconds.
 func (o *observation) stop(logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

@@ -31,6 +31,7 @@ type port struct {
 }
 
 // openPort starts to serve what handler answers, with TLS where there is a certificate.
+// It serves from now on, in a goroutine whose end [port.ended] waits for.
 func openPort(address string, c config.Config, pair *certificates, logger *slog.Logger, handler *door.Guard) (*port, error) {
 	trusted, err := prefixes(c.Listen.TrustedProxy)
 	if err != nil {
@@ -42,6 +43,8 @@ func openPort(address string, c config.Config, pair *certificates, logger *slog.
 	}
 	handler.Trusted = trusted
 	p := &port{pair: pair, done: make(chan error, 1)}
+	// Beyond the bound the connection that has been quiet longest is closed; behind a trusted proxy
+	// all share one address, which is not counted as one.
 	p.connections = &door.Connections{Most: min(c.Limits.Connections, filesFor()), PerAddress: c.Limits.AddressConnections, Trusted: trusted}
 	p.listener = p.connections.Listener(listener)
 	p.server = http.Server{Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerBytes,
@@ -61,6 +64,7 @@ func openPort(address string, c config.Config, pair *certificates, logger *slog.
 }
 
 // filesFor is how many connections the process's limit of open files allows for, half of all.
+// The other half is for what else the process opens, such as the streams' files.
 func filesFor() int {
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil || l.Cur > 1<<30 {

@@ -18,10 +18,13 @@ import (
 	"strata/services/archive"
 )
 
+// It ends with 0 when it is interrupted. A service that fails is started again and shown by /healthz;
+// the command itself ends only over what concerns all of them, such as a port.
 func (a *app) serveCommand() *cobra.Command {
 	var file string
 	c := config.Defaults()
 	c.Data = a.defaultData()
+	// The help lists the table of services, so that it cannot be out of date.
 	var names strings.Builder
 	for _, s := range services() {
 		fmt.Fprintf(&names, "\n  %-12s %s", s.name, s.about)
@@ -71,11 +74,14 @@ The services are:` + names.String(),
 }
 
 // serve runs services until ctx ends.
+// Ports are opened before the broker is there, so that a container's health check is answered while it
+// waits.
 func (a *app) serve(ctx context.Context, c config.Config, picked []service) error {
 	logger, err := a.newLogger(c.Log)
 	if err != nil {
 		return usageError{err}
 	}
+	// Processes of one machine would all open the file's one port.
 	if c.Listen.Metrics == "" {
 		c.Listen.Metrics = "127.0.0.1:0"
 		// The file's address of the APIs is meant where they are; the default would be one port for all processes.
@@ -157,6 +163,7 @@ func hasAPI(picked []service) bool {
 }
 
 // portsOf is what services open.
+// Only those of the services that run here, so that a file for all processes can name them all.
 func portsOf(l config.Listen, picked []service) []opening {
 	all := []opening{{"listen.metrics", "--listen", l.Metrics, true}}
 	for _, p := range picked {
@@ -174,6 +181,7 @@ func portsOf(l config.Listen, picked []service) []opening {
 
 // brokerOf returns the address of the broker: that of a lab on this machine where nothing names one, which is then
 // asked whether it syncs, too.
+// Flags win over the file, and the file over the running lab.
 func (a *app) brokerOf(c *config.Config) (string, error) {
 	if a.server != "" || c.Broker.URL != "" {
 		return cmp.Or(a.server, c.Broker.URL), nil
@@ -187,6 +195,7 @@ func (a *app) brokerOf(c *config.Config) (string, error) {
 }
 
 // openWhenThere opens the log once the connection stands.
+// It waits for as long as it takes; the error is that of ctx, or one of the streams' settings.
 func openWhenThere(ctx context.Context, conn *nats.Conn, s stream.Settings) (*stream.Log, error) {
 	for !conn.IsConnected() {
 		status := conn.StatusChanged(nats.CONNECTED)

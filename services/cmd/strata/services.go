@@ -43,6 +43,8 @@ import (
 const submitters = 16 << 10
 
 // surroundings is what every service of a process is started with.
+// It is copied to each service: what they share is behind pointers, and nothing in it is changed once
+// they run.
 type surroundings struct {
 	config  config.Config
 	dial    func(...nats.Option) (*nats.Conn, error) // a further connection to the same broker
@@ -75,6 +77,7 @@ type service struct {
 
 // services lists what a lab consists of, in the order in which a job meets them. A row is the only
 // place where a service is known to the commands.
+// Each of them returns nil when its ctx ends; any other return has the supervisor start it again.
 func services() []service {
 	return []service{
 		{"access", "lets workers, jobs and people in, each with their own rights", func(ctx context.Context, s surroundings, log *stream.Log, l *slog.Logger) error {
@@ -172,6 +175,7 @@ func (s surroundings) sqlTLS() *tls.Config {
 }
 
 // refuse says why no new submissions are taken, or nothing.
+// Asked for each submission, so it looks at the disk and nothing else.
 func (s surroundings) refuse() string {
 	if err := s.room(); err != nil {
 		return err.Error()
@@ -180,6 +184,7 @@ func (s surroundings) refuse() string {
 }
 
 // coordinator opens the port of LAVA's multinode protocol, where one is configured.
+// LAVA's port for it is 3079.
 func (s surroundings) coordinator() (net.Listener, error) {
 	if s.config.Listen.Coordinator == "" {
 		return nil, nil
@@ -192,6 +197,8 @@ func (s surroundings) coordinator() (net.Listener, error) {
 }
 
 // history opens the way to ClickHouse, where there is one.
+// No question is asked yet: a server that is away is found out by who asks first. done is nil only
+// beside an error.
 func (s surroundings) history() (h api.History, done func(), err error) {
 	if s.dsn == "" {
 		return api.History{}, func() {}, nil
@@ -204,6 +211,7 @@ func (s surroundings) history() (h api.History, done func(), err error) {
 }
 
 // instance names this process among those that run the same service.
+// Host and process number, by which two processes of scheduling are told apart in the log.
 func instance() string { return fmt.Sprintf("%s-%d", hostname(), os.Getpid()) }
 
 // serviceNames returns the names of all services.
@@ -219,6 +227,7 @@ func serviceNames() []string {
 const noServices = "none"
 
 // pick returns the services of those names; all of them where no name is given.
+// A name that is not there is a misuse, which lists those that are; one that is named twice runs once.
 func pick(names []string) ([]service, error) {
 	all := services()
 	switch {
@@ -246,6 +255,8 @@ func pick(names []string) ([]service, error) {
 }
 
 // start runs services under a supervisor, each with a log of its own name.
+// A log under the service's own name is what lets each event have one writer: an append of another's
+// event is refused.
 func (s surroundings) start(ctx context.Context, super *supervisor, picked []service) {
 	for _, p := range picked {
 		log := s.log.As(events.Service(p.name))
@@ -256,6 +267,7 @@ func (s surroundings) start(ctx context.Context, super *supervisor, picked []ser
 }
 
 // newLogger returns the logger that the configuration asks for.
+// Levels are slog's (debug, info, warn, error); formats text and json, the lines on standard error.
 func (a *app) newLogger(c config.Log) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {

@@ -6,6 +6,7 @@ import (
 )
 
 // roomIn returns a function that says why the disk of a directory is too full for new work, or nil.
+// least is in bytes. It is asked at each submission and by /healthz, and costs one system call.
 func roomIn(dir string, least int64) func() error {
 	return func() error {
 		var fs syscall.Statfs_t

@@ -11,6 +11,7 @@ import (
 
 // supervisor runs services in one process and starts each again when it ends with an error, a
 // little later each time: a service that stumbles over a broker that is away comes back alone.
+// Everything in it is guarded by mu, the parts too.
 type supervisor struct {
 	logger *slog.Logger
 	now    func() time.Time
@@ -58,11 +59,14 @@ func (s *supervisor) loop(ctx context.Context, name string, p *part, run func(co
 	for {
 		begun := s.now()
 		err := run(ctx)
+		// Whatever it returned: it was told to end.
 		if ctx.Err() != nil {
 			s.set(p, false, err)
 			return
 		}
 		if err == nil {
+			// Services run until they are told otherwise; one that ends without an error has a fault
+			// all the same.
 			err = errors.New("ended by itself")
 		}
 		s.set(p, false, err)
@@ -90,6 +94,7 @@ func (s *supervisor) set(p *part, running bool, failure error) {
 }
 
 // wait returns when every service has ended.
+// A service that does not heed its ctx keeps the process from ending.
 func (s *supervisor) wait() { s.group.Wait() }
 
 // partHealth is a service as /healthz shows it.

@@ -27,6 +27,8 @@ const (
 
 // tellManager tells the service manager that started this process, if one did, how it stands. A manager that
 // does not listen is its own trouble: the process goes on.
+// It works without the library of systemd: the protocol is one datagram to a socket, whose name may
+// begin with @ (abstract).
 func (a *app) tellManager(state string) {
 	socket := a.env("NOTIFY_SOCKET")
 	if socket == "" {
@@ -42,6 +44,8 @@ func (a *app) tellManager(state string) {
 
 // publish tells everybody on the machine where a lab is that runs as a service. Who may ask it something is
 // another matter: no credential is in this file.
+// The file is for all to read and takes its name when it is whole; systemd takes the directory away
+// with the service.
 func (a *app) publish(r ready) error {
 	dir := a.env("RUNTIME_DIRECTORY") // systemd's, where the unit asks for one
 	if dir == "" {
@@ -65,6 +69,7 @@ func (a *app) publish(r ready) error {
 
 // installed returns the lab that runs as a service of this machine: all of its note to its own user and to root, to
 // others where it is. With it comes the administrator's credential for who may read that.
+// A note whose process is gone is passed over: the directory stays where a service was killed.
 func (a *app) installed() (ready, bool) {
 	if a.serviceDir == "" {
 		return ready{}, false
@@ -89,6 +94,8 @@ func (a *app) installed() (ready, bool) {
 
 // shareAdministrator lets the members of a group of this machine read the administrator's credential, and
 // nobody but the lab's own user where no group is named.
+// An error ends the start: a lab whose credential is open to the wrong group, or to nobody who needs
+// it, should not run.
 func shareAdministrator(data, group string) error {
 	path := administratorPath(data)
 	if group == "" {

@@ -35,6 +35,8 @@ type upFlags struct {
 	up       chan<- ready // told where the lab is once everything serves; may be nil
 }
 
+// It ends with 0 when it is interrupted. The line "strata is up" on standard output, the --ready file
+// and READY=1 to systemd all come when everything serves, and not before.
 func (a *app) upCommand() *cobra.Command {
 	var f upFlags
 	c := config.Defaults()
@@ -96,6 +98,7 @@ ClickHouse server to use instead of the engine.`,
 }
 
 // onLoopback keeps a worker's servers for devices off the network.
+// Port 69 is TFTP's; where it is taken or not allowed the worker says so when a job needs it.
 func onLoopback(w config.Worker) config.Worker {
 	w.TFTP, w.Web = "127.0.0.1:69", "127.0.0.1:0"
 	return w
@@ -107,6 +110,9 @@ func nameFlag(f *pflag.FlagSet, c *config.Config) {
 }
 
 // mergeConfig reads the configuration file and puts the flags that were given over it.
+// A flag counts where it was given, whatever its value: --listen-sql "" switches the engine off though
+// the file names an address. The flags of all callers are looked for; one that a command does not have
+// was not given.
 func mergeConfig(cmd *cobra.Command, file string, flags config.Config) (config.Config, error) {
 	c, err := config.Load(file)
 	if err != nil {
@@ -150,6 +156,8 @@ func mergeConfig(cmd *cobra.Command, file string, flags config.Config) (config.C
 }
 
 // up runs a lab until ctx ends.
+// In this order: addresses that cannot be are refused before anything is made on disk, and the
+// directory is locked before anything in it is read.
 func (a *app) up(ctx context.Context, c config.Config, f upFlags) error {
 	logger, err := a.newLogger(c.Log)
 	if err != nil {
@@ -242,6 +250,7 @@ func (l *running) run(ctx context.Context) error {
 	if l.config.Listen.SQL, err = settledAddress(l.config.Listen.SQL); err != nil {
 		return err
 	}
+	// It outlives ctx: services write to it until they have ended.
 	engineCtx, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
 	dsn, waitEngine, err := l.startEngine(engineCtx)
 	defer func() { stopEngine(); waitEngine() }()
@@ -267,6 +276,7 @@ func (l *running) run(ctx context.Context) error {
 	}
 	s.door, s.live, s.lavaWorkers = s.newDoor(), s.newLive(), s.newLAVAWorkers()
 	s.start(serviceCtx, l.super, picked)
+	// Beside the services, so that /healthz shows it as one.
 	l.super.start(serviceCtx, "broker", func(ctx context.Context) error { l.broker.keep(ctx, l.room); return ctx.Err() })
 
 	more := bus{func() (*url.URL, error) { return l.broker.websocket(), nil }, s.door, l.logger}.patterns()
@@ -277,6 +287,7 @@ func (l *running) run(ctx context.Context) error {
 		return err
 	}
 	defer observation.stop(l.logger)
+	// With services left out nobody can say when it serves: then the ports are up, and that is all.
 	if len(l.flags.services) == 0 {
 		// Who knocks before somebody answers is left standing at the door for seconds.
 		for _, ready := range []chan struct{}{opened, served} {
@@ -300,6 +311,7 @@ func (l *running) run(ctx context.Context) error {
 }
 
 // announce tells everybody where the lab is, once it serves, and waits for the end of ctx.
+// The note is taken away when it returns, so that commands do not look for a lab that has ended.
 func (l *running) announce(ctx context.Context, http, dsn string) (err error) {
 	r := ready{Token: l.administrator, NATS: l.broker.url(), HTTP: http, SQL: l.sqlAddress(dsn), Data: l.config.Data, PID: os.Getpid()}
 	if l.config.ClickHouse.DSN == "" && l.app.env("STRATA_CLICKHOUSE_DSN") == "" {
@@ -342,6 +354,7 @@ func (l *running) announce(ctx context.Context, http, dsn string) (err error) {
 
 // startEngine starts the ClickHouse engine, or uses the server that a DSN names. A lab without the
 // library goes on without history, and says so.
+// dsn is empty where there is none. wait returns when the child has ended; it is never nil.
 func (l *running) startEngine(ctx context.Context) (dsn string, wait func(), err error) {
 	wait = func() {}
 	dsn = l.config.ClickHouse.DSN
@@ -401,6 +414,8 @@ func (l *running) away() map[string]string {
 
 // untilAnswers waits until a person of this machine is let in and answered, which is when a lab
 // serves: access and api have folded what there is by then.
+// There is no bound of time: a lab with a long log takes as long as it needs, and ctx ends the
+// waiting.
 func untilAnswers(ctx context.Context, own *nats.Conn, broker, token string) error {
 	t := time.NewTicker(50 * time.Millisecond)
 	defer t.Stop()
@@ -439,6 +454,8 @@ func local(host string) bool {
 
 // settledAddress turns port 0 into a free port, which others are told before the service listens, and
 // refuses an address that it could not listen on.
+// Between this and the service's own bind another process may take the port; the service then fails
+// and says so.
 func settledAddress(listen string) (string, error) {
 	if listen == "" {
 		return "", nil
@@ -467,6 +484,8 @@ func (l *running) sqlAddress(dsn string) string {
 }
 
 // lockData keeps a second lab off a data directory.
+// The kernel lets the lock go when the process ends, however it does: none is left behind to be
+// removed.
 func lockData(dir string) (release func(), err error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -25,6 +25,8 @@ type vouchers struct {
 }
 
 // newVouchers checks what the configuration says of them. Neither is asked yet: they may be away when the lab starts.
+// A mistake in the configuration ends the start with status 2: nobody could sign in otherwise, and
+// nobody would know why.
 func newVouchers(c config.Config, now func() time.Time, logger *slog.Logger) (v vouchers, err error) {
 	if l := c.LDAP; l.Server != "" {
 		password, err := secretOf("ldap.bind_password_file", l.BindPassword, ldapPassword)

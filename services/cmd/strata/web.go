@@ -30,6 +30,8 @@ func (s surroundings) providers() []web.Provider {
 }
 
 // visitor says who looks at a page and hands over the api in his name.
+// Pages get the api as closures, in one visitor's name: no page can ask in another's, and services/web
+// need not know services/api.
 func (s surroundings) visitor(in api.Inside) func(*http.Request) (web.Visitor, error) {
 	return func(r *http.Request) (web.Visitor, error) {
 		credential, err := door.Read(r)
@@ -87,6 +89,7 @@ func signOut(in api.Inside) func(http.ResponseWriter, *http.Request) error {
 }
 
 // refusal is an error of the api as pages understand it.
+// Any other error is the lab's own trouble, which a page tells in general words.
 func refusal(err error) error {
 	var e *api.Error
 	if errors.As(err, &e) {

@@ -17,6 +17,8 @@ import (
 
 // webBundle makes the bundle that the page of a job offers: as `strata jobs bundle` does, but the server fetches
 // nothing for it, because a definition's addresses are its author's.
+// It is made on disk first: an error in the middle must be an answer of its own and not a file that
+// ends early.
 func (s surroundings) webBundle(ctx context.Context, v web.Visitor, job uint64, to io.Writer) error {
 	dir, err := os.MkdirTemp("", "strata-bundle-")
 	if err != nil {

@@ -21,6 +21,8 @@ import (
 	"strata/services/api"
 )
 
+// It ends with 0 when it is interrupted, and its jobs go on: they are processes of their own. A
+// directory that another worker has is status 1.
 func (a *app) workerCommand() *cobra.Command {
 	var file, name, data, listen, simulate string
 	var registers bool
@@ -109,6 +111,8 @@ docs/simulation.md. With --register they are put into the lab first. Nothing is 
 }
 
 // keepWorking runs a worker until ctx ends, again where it fails.
+// READY=1 says that it dials, not that it is let in: the unit of a worker must not fail because the
+// lab is away.
 func (a *app) keepWorking(ctx context.Context, w worker.Deps, script *played.Script, what observed) error {
 	observation, err := observe(what.config.Listen.Metrics, what)
 	if err != nil {
@@ -135,6 +139,7 @@ func (a *app) keepWorking(ctx context.Context, w worker.Deps, script *played.Scr
 }
 
 // exportsOf is what a worker serves to devices and keeps for jobs.
+// A cache of 0 bytes is none.
 func exportsOf(w config.Worker) exports.Settings {
 	s := exports.Settings{TFTP: w.TFTP, TFTPDir: w.TFTPDir, Web: w.Web, FilePorts: w.Ports}
 	if w.Cache > 0 {
@@ -145,6 +150,8 @@ func exportsOf(w config.Worker) exports.Settings {
 
 // introduce finds out where the lab is and what token the worker has there. Without a token it
 // registers itself, which the lab allows to people on its own machine.
+// Tokens in this order: flag or environment, configuration, its file. w.Token is never empty where it
+// returns nil.
 func (a *app) introduce(ctx context.Context, c config.Config, w *worker.Deps) error {
 	w.Servers, w.Token = a.server, a.token
 	if w.Servers == "" {
@@ -192,6 +199,7 @@ func withoutUser(address string) string {
 }
 
 // register puts a worker into the lab, if it is not there, and returns its token.
+// Asked again it gives the same token: a worker that has lost its disk comes back as itself.
 func register(ctx context.Context, c api.Client, name events.WorkerName) (string, error) {
 	var w api.Worker
 	err := c.Call(ctx, "workers.register", api.WorkerRequest{Worker: name}, &w)
@@ -202,6 +210,7 @@ func register(ctx context.Context, c api.Client, name events.WorkerName) (string
 }
 
 // work runs a worker until ctx ends; with a script its devices are played.
+// The job's command is this binary: worker and jobs are of one build.
 func (a *app) work(ctx context.Context, w worker.Deps, script *played.Script) error {
 	if script != nil {
 		return a.playDevices(ctx, w, *script)
@@ -215,6 +224,7 @@ func (a *app) work(ctx context.Context, w worker.Deps, script *played.Script) er
 }
 
 // startWorker runs a worker in the process of `strata up`.
+// Its data lies below the lab's: no other worker of the machine has it.
 func (l *running) startWorker(ctx context.Context, c api.Client) error {
 	name := events.WorkerName(l.flags.worker)
 	token, err := register(ctx, c, name)

@@ -14,6 +14,7 @@ import (
 )
 
 // readScript reads what --simulate names: a number of devices, or a file. Nothing gives nil.
+// A mistake in the number is a misuse (2), a script that cannot be read or is wrong a failure (1).
 func readScript(what string) (*played.Script, error) {
 	if what == "" {
 		return nil, nil
