@@ -19,12 +19,16 @@ import (
 )
 
 // The environment variables with the secrets of a bucket.
+// They are read from the environment alone: the configuration file goes into every backup, and flags
+// are seen by all who list processes.
 const (
 	s3Key    = "STRATA_S3_KEY"
 	s3Secret = "STRATA_S3_SECRET"
 )
 
 // openArchive returns the archive that a configuration names: a bucket, or a directory below data.
+// Nothing is written yet: a directory that is not there is made with the first object. The error is
+// one of the settings, or that the path is no directory.
 func openArchive(c config.Config, env func(string) string) (archive.Store, error) {
 	if c.Archive.S3Bucket != "" {
 		return archive.OpenBucket(archive.BucketSettings{Endpoint: c.Archive.S3Endpoint, Bucket: c.Archive.S3Bucket,
@@ -46,6 +50,7 @@ func (s surroundings) runArchive(ctx context.Context, log *stream.Log) error {
 		return err
 	}
 	defer done()
+	// Without tables nothing has to be read by them before a stream may forget it: Tables stays nil.
 	if history.DB != nil {
 		d.Tables = history.DB.Position
 		d.Files, d.OldFiles = s.config.Retention.Files, history.DB.OldFiles
@@ -64,6 +69,8 @@ func (p *archivePlace) flags(cmd *cobra.Command) {
 }
 
 // open returns the archive that the flags name.
+// --path wins over what a configuration names, so that a copy of an archive can be looked at on a
+// machine that has no lab.
 func (p archivePlace) open(a *app) (archive.Store, error) {
 	if p.path != "" {
 		return archive.OpenDirectory(p.path)
@@ -77,6 +84,8 @@ func (p archivePlace) open(a *app) (archive.Store, error) {
 
 // labConfig returns the configuration of a lab on this machine: by its file, its data directory, or where
 // neither is named that of the running lab.
+// Whoever names a file or a directory means that lab: the running one then counts for nothing. A file
+// that cannot be read or is wrong is a misuse (status 2).
 func (a *app) labConfig(file, data string) (config.Config, error) {
 	r, err := a.local()
 	if file == "" && data == "" && err == nil {
@@ -95,6 +104,8 @@ func (a *app) labConfig(file, data string) (config.Config, error) {
 	return c, nil
 }
 
+// The commands open the archive by themselves and ask no lab, so that they work where the lab is lost:
+// that is when an archive is needed.
 func (a *app) archiveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "archive",
@@ -108,6 +119,8 @@ the archive itself, on disk or in a bucket; no lab has to run.`,
 	return cmd
 }
 
+// It reads what the service wrote after its last round, in a lab that runs within the last minute; the
+// broker is not asked.
 func (a *app) archiveStatusCommand() *cobra.Command {
 	var place archivePlace
 	cmd := &cobra.Command{
@@ -138,6 +151,8 @@ and what keeps old messages in their streams: a reader, a checkpoint, tables, or
 			for _, name := range names {
 				s := st.Streams[name]
 				archived := fmt.Sprint(s.Archived)
+				// Logs have no segments: each job's is one object, written when its output is
+				// complete.
 				if name == stream.Output {
 					archived = "by job"
 				}
@@ -158,6 +173,8 @@ and what keeps old messages in their streams: a reader, a checkpoint, tables, or
 }
 
 // readStatus reads what the service wrote last.
+// The service writes it at the end of each round: where there is none, no service has come to the end
+// of one here.
 func readStatus(ctx context.Context, store archive.Store) (archive.Status, error) {
 	var st archive.Status
 	r, err := store.Get(ctx, "status.json")
@@ -177,6 +194,9 @@ func readStatus(ctx context.Context, store archive.Store) (archive.Status, error
 	return st, nil
 }
 
+// Its status is for scripts and timers: 0 where all is as it was written, 1 for any finding, and for a
+// place that no lab has archived to, which would be the mistake of a path. With --json the report is
+// printed in either case.
 func (a *app) archiveVerifyCommand() *cobra.Command {
 	var place archivePlace
 	cmd := &cobra.Command{
@@ -218,6 +238,7 @@ replaced as a whole.`,
 }
 
 // printReport writes what a verification found.
+// Every chain has its row, an empty one too: a stream that is missing altogether must be seen.
 func (a *app) printReport(store archive.Store, r archive.Report) error {
 	for _, f := range r.Findings {
 		fmt.Fprintf(a.out, "%s: %s\n", a.paint(a.out, red, f.Object), f.Problem)

@@ -16,6 +16,8 @@ import (
 	"strata/services/api"
 )
 
+// With --json the list is one api.Files. With --get the bytes are the only thing on standard output,
+// as they were recorded, and the status is 1 where the lab has no such file or has erased it.
 func (a *app) artifactsCommand() *cobra.Command {
 	var in api.FileRequest
 	var file string
@@ -70,6 +72,9 @@ listed.`,
 }
 
 // saveWhole writes a file that is there whole, or stays as it was.
+// It is written beside its place, as a rename holds within one file system only. It is readable by
+// all, as what a shell's ">" writes; what write returns is passed on as it is, so that what the lab
+// refuses keeps its words.
 func saveWhole(file string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(file), ".strata-*")
 	if err != nil {

@@ -37,6 +37,8 @@ func (m *atMoment) Set(text string) error {
 }
 
 // askAt is ask of the lab as it was; at "" is now.
+// With a moment the answer comes as a flow: reading a long log may take longer than a caller waits for
+// a plain answer.
 func (a *app) askAt(cmd *cobra.Command, at, verb string, in, out any, human func() error) error {
 	if at == "" {
 		return a.ask(cmd, verb, in, out, human)
@@ -69,6 +71,8 @@ func (a *app) callAt(ctx context.Context, c api.Client, at, verb string, in, out
 		return fmt.Errorf("encode request %s: %w", verb, err)
 	}
 	err = c.Stream(ctx, "at", request, func(m *nats.Msg) error {
+		// Said each time, on standard error: a moment between two facts means the one before, which
+		// may be much older.
 		if written, err := time.Parse(time.RFC3339Nano, m.Header.Get(api.HeaderAtTime)); err == nil {
 			a.say("as of fact %s, written %s", m.Header.Get(api.HeaderAtSeq), written.In(a.now().Location()).Format("2006-01-02 15:04:05 MST"))
 		}
@@ -80,6 +84,7 @@ func (a *app) callAt(ctx context.Context, c api.Client, at, verb string, in, out
 // parseMoment reads a moment as people write it; times without a zone are of now's.
 func parseMoment(text string, now time.Time) (api.AtRequest, error) {
 	text = strings.TrimSpace(text)
+	// A number alone is a sequence, so a year alone is one too: 2026 is fact 2026.
 	if seq, err := strconv.ParseUint(text, 10, 64); err == nil && seq > 0 {
 		return api.AtRequest{Seq: seq}, nil
 	}
@@ -87,12 +92,14 @@ func parseMoment(text string, now time.Time) (api.AtRequest, error) {
 	switch {
 	case !ok:
 		return api.AtRequest{}, misuse("--at %q: allowed are %s", text, moments)
+	// The api would answer with the lab as it is, and a slip in the year would go unseen.
 	case at.After(now):
 		return api.AtRequest{}, misuse("--at %q is %s, which is still to come", text, at.Format(time.RFC3339))
 	}
 	return api.AtRequest{Time: &at}, nil
 }
 
+// A clock time is of the day of now, whether that is past or not; [parseFuture] moves it on.
 func parseTime(text string, now time.Time) (time.Time, bool) {
 	if ago, ok := strings.CutSuffix(text, " ago"); ok {
 		return parseAgo(ago, now)
@@ -101,6 +108,7 @@ func parseTime(text string, now time.Time) (time.Time, bool) {
 		return at, true
 	}
 	day, clock := now, text
+	// By the calendar, not by 24 hours: on the day of a clock change they differ.
 	for word, back := range map[string]int{"today": 0, "yesterday": 1} {
 		if rest, ok := strings.CutPrefix(text, word+" "); ok {
 			day, clock = now.AddDate(0, 0, -back), strings.TrimSpace(rest)
@@ -123,6 +131,7 @@ func parseTime(text string, now time.Time) (time.Time, bool) {
 func parseAgo(text string, now time.Time) (time.Time, bool) {
 	text = strings.ReplaceAll(text, " ", "")
 	for unit, days := range map[string]int{"d": 1, "w": 7} {
+		// The bound is a century in days: what is further back is a slip.
 		if n, err := strconv.Atoi(strings.TrimSuffix(text, unit)); err == nil && strings.HasSuffix(text, unit) && n >= 0 && n < 40_000 {
 			return now.AddDate(0, 0, -n*days), true // a day has not always 24 hours
 		}

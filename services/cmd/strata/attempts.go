@@ -11,6 +11,7 @@ import (
 
 // nextAttempt waits until it is known whether a job that is over is tried again, and returns the job
 // that does it, or 0.
+// It is asked without a pause: the api itself holds back its answer while the lab has not decided.
 func (a *app) nextAttempt(ctx context.Context, c api.Client, job events.JobID) (events.JobID, error) {
 	for {
 		var j api.Job

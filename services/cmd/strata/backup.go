@@ -41,6 +41,8 @@ A file manifest.json with the digest of every other is written last; without it 
 		Example: "  strata backup /mnt/backup/monday\n  strata backup /mnt/backup/monday --key /safe/lab.key",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// Beside the backup and never in it: whoever carries the directory away must not have the
+			// key by that.
 			if key == "" {
 				key = keyBeside(args[0])
 			}
@@ -57,11 +59,15 @@ A file manifest.json with the digest of every other is written last; without it 
 // keyBeside returns where the key of a backup lies unless told otherwise.
 func keyBeside(dir string) string { return filepath.Clean(dir) + ".key" }
 
+// What can be refused is refused before anything is written; what fails later takes away again what it
+// has written.
 func (a *app) backup(ctx context.Context, dir, keyFile, data, file string) (err error) {
 	c, err := a.labConfig(file, data)
 	if err != nil {
 		return err
 	}
+	// The running lab's note tells which file it was started with: without this the backup of a lab
+	// with a file would have none.
 	if r, err := a.local(); err == nil && file == "" && data == "" {
 		file = r.Config
 	}
@@ -69,6 +75,7 @@ func (a *app) backup(ctx context.Context, dir, keyFile, data, file string) (err 
 		return misuse("--key %s lies in the backup: the key has to be kept apart from it", keyFile)
 	}
 	entries, err := os.ReadDir(dir)
+	// An empty directory may be a mount: it is not taken away again where the backup fails.
 	there := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("look into %s: %w", dir, err)
@@ -128,6 +135,7 @@ func discard(dir string, keep bool) error {
 }
 
 // inside tells whether a file lies below a directory.
+// Links are not followed: it keeps people from a slip, not from deceiving themselves.
 func inside(file, dir string) bool {
 	f, ferr := filepath.Abs(file)
 	d, derr := filepath.Abs(dir)
@@ -136,12 +144,15 @@ func inside(file, dir string) bool {
 }
 
 // fingerprint is by what a backup knows the key that belongs to it.
+// A digest of its own, not the key's plain SHA-256: what stands in a manifest must be of no use for
+// anything else that hashes the key.
 func fingerprint(key []byte) string {
 	sum := sha256.Sum256(append([]byte("strata backup\n"), key...))
 	return hex.EncodeToString(sum[:])
 }
 
 // checkKey refuses a key that is missing, or is not the one with a fingerprint; "" takes any.
+// A wrong key would restore without an error, and every token and worker would be refused afterwards.
 func checkKey(file, want string) error {
 	secret, err := os.ReadFile(file)
 	if err != nil {
@@ -155,6 +166,9 @@ func checkKey(file, want string) error {
 
 // serviceLog opens the log of a running lab with the rights of its services, which whoever may read its key
 // has.
+// The address is that of --server, the configuration or the running lab, in this order; a name and
+// password in it are taken out, as they would win over the services' own. The caller calls the
+// function it returns, which closes the connection.
 func (a *app) serviceLog(ctx context.Context, c config.Config) (*stream.Log, func(), error) {
 	server := a.server
 	if server == "" {

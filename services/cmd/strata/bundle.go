@@ -20,6 +20,8 @@ import (
 	"strata/services/api"
 )
 
+// Its status is 1 too where the file was written but something that the job fetched is not in it: a
+// script that keeps bundles must not take such a one for whole.
 func (a *app) bundleCommand() *cobra.Command {
 	var b bundling
 	cmd := &cobra.Command{
@@ -53,6 +55,7 @@ and passwords in URLs and commands. Look into the file before you give it away a
 }
 
 // bundling is what `strata jobs bundle` was told, and what it has gathered.
+// It is a value that one command works on from the top to the bottom; nothing of it is used twice.
 type bundling struct {
 	job         events.JobID
 	file, cache string
@@ -68,6 +71,7 @@ type bundling struct {
 }
 
 // note says in the bundle and here what is not as it should be.
+// A bundle outlives the terminal: what is wrong with it has to be in it.
 func (b *bundling) note(a *app, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	b.manifest.Notes = append(b.manifest.Notes, text)
@@ -75,6 +79,8 @@ func (b *bundling) note(a *app, format string, args ...any) {
 }
 
 // bundle gathers and writes.
+// The file is there even where the error says that downloads are missing; what is missing stands in
+// its notes.
 func (a *app) bundle(ctx context.Context, b bundling) error {
 	c, done, err := a.client()
 	if err != nil {
@@ -126,6 +132,7 @@ func (b *bundling) make(ctx context.Context, a *app, c bundleSource) error {
 	if b.redact, err = reproduce.NewRedactor([]byte(b.in.Definition)); err != nil {
 		return err
 	}
+	// Beside the file, on the disk that has to take the downloads anyway.
 	if b.dir, err = os.MkdirTemp(filepath.Dir(b.file), ".bundle-"); err != nil {
 		return fmt.Errorf("make a directory for the bundle: %w", err)
 	}
@@ -150,6 +157,7 @@ func (b *bundling) make(ctx context.Context, a *app, c bundleSource) error {
 }
 
 // writeLog keeps the log, and reads what the run came to.
+// A log may have millions of lines, so it goes to disk a mebibyte at a time.
 func (b *bundling) writeLog(ctx context.Context, c bundleSource) error {
 	f, err := os.Create(filepath.Join(b.dir, reproduce.LogFile))
 	if err != nil {
@@ -207,6 +215,8 @@ func (b *bundling) writeTexts() (texts dispatcher.Job, err error) {
 }
 
 // checkInputs notes what the worker was given otherwise than the lab's facts say, by the digests in the log.
+// Logs of workers before there were such digests tell none, and nothing is said of them. A part's
+// definition is cut out of the group's, so its digest is another.
 func (b *bundling) checkInputs(a *app) {
 	for input, text := range map[string]string{"definition": b.in.Definition, "device": b.in.Config, "dispatcher": b.in.Dispatcher,
 		"env": b.in.Env, "env-dut": b.in.EnvDUT} {
@@ -219,6 +229,7 @@ func (b *bundling) checkInputs(a *app) {
 }
 
 // urls returns what each action of a job's plan downloads, by level.
+// The log names what it fetched by the action's level alone; which URL that was only a plan says.
 func (a *app) urls(j dispatcher.Job, id string) (map[string]string, error) {
 	scratch, err := os.MkdirTemp("", "strata-plan-")
 	if err != nil {
@@ -248,6 +259,8 @@ func (a *app) urls(j dispatcher.Job, id string) (map[string]string, error) {
 // gather names, and where it was asked for fetches, what the job fetched. What cannot be had is noted.
 func (b *bundling) gather(ctx context.Context, a *app, clean dispatcher.Job) {
 	id := b.in.Job.String()
+	// Planned twice: from the clean texts comes what the bundle shows, from the lab's own what is
+	// fetched, whose URLs may hold a password.
 	shown, err := a.urls(clean, id)
 	raw, err2 := a.urls(dispatcher.Job{Definition: []byte(b.in.Definition), Device: []byte(b.in.Config), Dispatcher: []byte(b.in.Dispatcher)}, id)
 	if err = errors.Join(err, err2); err != nil {
@@ -255,6 +268,7 @@ func (b *bundling) gather(ctx context.Context, a *app, clean dispatcher.Job) {
 	}
 	for _, f := range b.outcome.Artefacts {
 		item := reproduce.Artefact{URL: shown[f.Level], Label: f.Label, Digest: f.Digest}
+		// By digest, so that the same file in several places of the job is in the bundle once.
 		if b.artefacts {
 			name := "artefacts/" + f.SHA256
 			if err := b.fetch(ctx, raw[f.Level], f.Digest, filepath.Join(b.dir, name)); err != nil {

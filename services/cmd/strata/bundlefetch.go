@@ -23,6 +23,7 @@ import (
 
 // fetch brings a download into the bundle: from the folder of --cache, or by its URL. Only the bytes that
 // the job had are taken.
+// The error says what to do where no fetching helps: name a folder. One download has an hour.
 func (b *bundling) fetch(ctx context.Context, address string, want reproduce.Digest, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
@@ -73,6 +74,7 @@ func (b *bundling) fetch(ctx context.Context, address string, want reproduce.Dig
 }
 
 // take writes what it reads, if it is what is wanted.
+// One byte more than wanted is read, or a file that only begins with the wanted bytes would do.
 func take(r io.Reader, want reproduce.Digest, to string) error {
 	f, err := os.Create(to + ".part")
 	if err != nil {
@@ -94,6 +96,8 @@ func take(r io.Reader, want reproduce.Digest, to string) error {
 }
 
 // inCache finds a file in a worker's cache, which knows files by their digest, or in any folder.
+// Of any folder only files of the right size are read, so a folder of images costs one digest and not
+// a hundred. "" where there is none.
 func inCache(dir string, want reproduce.Digest) string {
 	object := filepath.Join(dir, "objects", want.SHA256[:2], want.SHA256)
 	if _, err := os.Stat(object); err == nil {
@@ -129,6 +133,8 @@ type source struct {
 }
 
 // trees returns the repositories whose commits the log tells, with the words of the definition.
+// Repositories of test definitions only: those that a deployment or a command clones are none of the
+// overlay's. A tree that two definitions share is fetched once.
 func (b *bundling) trees() ([]tree, error) {
 	root, err := yaml.Parse([]byte(b.in.Definition))
 	if err != nil {
@@ -181,6 +187,8 @@ func (b *bundling) fetchTree(ctx context.Context, s source) (name string, err er
 	defer os.RemoveAll(dir) //nolint:errcheck // what stays behind is in the temporary directory
 	git := func(args ...string) error {
 		cmd := exec.CommandContext(ctx, "git", args...)
+		// It must never ask for a password: nobody may be there to answer, and the bundle would wait
+		// for ever.
 		cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=true", "LC_ALL=C")
 		var said bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &said, &said
@@ -190,6 +198,7 @@ func (b *bundling) fetchTree(ctx context.Context, s source) (name string, err er
 		return nil
 	}
 	clone := filepath.Join(dir, "clone")
+	// Whole, not shallow: a server need not hand out a commit that is the head of no branch.
 	if err := git("clone", "--no-checkout", "--", s.url, clone); err != nil {
 		return "", err
 	}

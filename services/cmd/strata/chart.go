@@ -11,6 +11,8 @@ import (
 	"strata/services/api"
 )
 
+// Those that change a chart's settings print the chart as it is then, with --json as one
+// api.SavedChart.
 func (a *app) chartCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "chart",
@@ -28,6 +30,8 @@ A chart is named by its name or number. The drawings in it, one for each query, 
 }
 
 // chartRef reads how people name a chart: a name or a number.
+// Names of charts are unique in the lab, unlike those of queries, so no owner is needed. A chart whose
+// name is a number can be named by its number only.
 func chartRef(text string) api.ChartRef {
 	if n, err := strconv.ParseUint(text, 10, 64); err == nil && n > 0 {
 		return api.ChartRef{Chart: events.ChartID(n)}
@@ -36,6 +40,8 @@ func chartRef(text string) api.ChartRef {
 }
 
 // chartQueryRef reads a chart and the number of one of its drawings.
+// Numbers stay with their drawings when others go or are put into another order: a script may keep
+// them.
 func chartQueryRef(args []string) (api.ChartQueryRef, error) {
 	n, err := strconv.Atoi(args[1])
 	if err != nil || n < 1 {
@@ -152,6 +158,8 @@ func (a *app) printChart(c api.SavedChart) error {
 	return a.table([]string{"DRAWING", "QUERY", "SHOWS", "OVER", "AS", "GOAL", "HEIGHT"}, rows)
 }
 
+// Only what a flag names goes into the request, so that two people who change different things of a
+// chart do not undo each other's.
 func (a *app) chartSave() *cobra.Command {
 	var rename, description, group, chartGroup string
 	var published, fresh bool

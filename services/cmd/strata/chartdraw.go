@@ -18,6 +18,7 @@ import (
 )
 
 // shownFlags are the flags that say what is drawn: a chart by its name and drawing, or conditions.
+// One of both: the flags of conditions and looks are refused beside a saved chart, which has its own.
 type shownFlags struct {
 	drawing      int
 	since, until string
@@ -39,6 +40,7 @@ func (s *shownFlags) add(cmd *cobra.Command) {
 }
 
 // read returns the request for a saved chart, or the custom chart that the flags describe.
+// The request is for the saved chart where custom is nil.
 func (s *shownFlags) read(a *app, cmd *cobra.Command, args []string) (in api.ChartDataRequest, custom *api.ChartCustom, err error) {
 	given := cmd.Flags().Changed
 	if (s.entity == "") == (len(args) == 0) {
@@ -68,6 +70,8 @@ func (s *shownFlags) read(a *app, cmd *cobra.Command, args []string) (in api.Cha
 }
 
 // timeOf reads a time as people write it; "all" is the zero time, and "" none.
+// The zero time is a wish of its own, all points: nil leaves the start to what the viewer has chosen
+// by "chart view".
 func (a *app) timeOf(flag, text string) (*time.Time, error) {
 	switch text {
 	case "":
@@ -82,6 +86,8 @@ func (a *app) timeOf(flag, text string) (*time.Time, error) {
 	return &at, nil
 }
 
+// With --json one api.ChartData is printed, in which a drawing that cannot be made has its error: the
+// status is 0 then, as the others can.
 func (a *app) chartData() *cobra.Command {
 	var shown shownFlags
 	cmd := &cobra.Command{
@@ -130,6 +136,7 @@ func (a *app) printPoints(out api.ChartData) error {
 		var rows [][]string
 		for _, p := range d.Data {
 			value := strconv.FormatFloat(p.Value, 'f', -1, 64)
+			// Of how many: of a percentage or of a difference the total says nothing.
 			if p.Total != nil && !d.Percentage && !d.Deltas {
 				value += fmt.Sprintf(" of %d", *p.Total)
 			}
@@ -146,6 +153,7 @@ func (a *app) printPoints(out api.ChartData) error {
 	return nil
 }
 
+// Bounds of width and scale are the api's, which draws; its points are asked for anew for each file.
 func (a *app) chartDraw() *cobra.Command {
 	var shown shownFlags
 	var in api.ChartDraw
@@ -205,6 +213,8 @@ func (a *app) chartExport() *cobra.Command {
 			if in.ChartDataRequest, in.Custom, err = shown.read(a, cmd, args); err != nil {
 				return err
 			}
+			// A file is worked on further: differences can be made of its points, but not points of
+			// differences.
 			if in.Deltas != nil {
 				return misuse("--deltas is for looking at; the points of a file are whole")
 			}

@@ -12,6 +12,8 @@ import (
 )
 
 // drawingFlags are the flags that say how rows are drawn.
+// Of a saved drawing only flags that were given count; a chart that is not saved takes the defaults
+// too.
 type drawingFlags struct {
 	kind, over, as, show string
 	attributes           []string
@@ -36,6 +38,7 @@ func (d *drawingFlags) add(cmd *cobra.Command) {
 }
 
 // read names in a request what the flags name.
+// --no-goal is its own flag since 0 is a goal as good as any other.
 func (d *drawingFlags) read(given func(string) bool, in *api.ChartQuerySave) {
 	named(given, "type", &in.Type, events.ChartType(d.kind))
 	named(given, "attributes", &in.Attributes, d.attributes)
@@ -117,6 +120,7 @@ func (a *app) chartDrop() *cobra.Command {
 	}
 }
 
+// A list that leaves one out is the api's to refuse: only it knows which there are.
 func (a *app) chartOrder() *cobra.Command {
 	return &cobra.Command{
 		Use:               "order CHART DRAWING...",
@@ -140,6 +144,7 @@ func (a *app) chartOrder() *cobra.Command {
 	}
 }
 
+// It is kept for the user whose token asks, and counts for that user's pages too.
 func (a *app) chartView() *cobra.Command {
 	var since string
 	var deltas, legend bool
@@ -190,6 +195,8 @@ func (a *app) chartInclude() *cobra.Command {
 		"Take a row that \"chart omit\" has left out back into a drawing. \"chart show\" lists those that are left out.")
 }
 
+// ITEM is what the first column of "chart data" shows; what is none of the query's rows is the api's
+// to refuse.
 func (a *app) chartItem(verb, short, done, long string) *cobra.Command {
 	return &cobra.Command{
 		Use:               verb + " CHART DRAWING ITEM",

@@ -13,6 +13,7 @@ import (
 const splitFact = "definition.split"
 
 // speaker says whose line one is, where several jobs speak at once.
+// With --json its fields stand in each line of the log; of a job alone there are none.
 type speaker struct {
 	Part string `json:"part,omitempty"` // such as 41.1
 	Role string `json:"role,omitempty"`
@@ -34,6 +35,8 @@ type chorus struct {
 }
 
 // follow follows a job, and every other part of its group, until all are over.
+// One part's error ends the following of all: what is shown must not silently lack one of them. The
+// jobs themselves go on.
 func (g *chorus) follow(ctx context.Context, job events.JobID) error {
 	g.ctx, g.stop = context.WithCancel(ctx)
 	defer g.stop()
@@ -45,6 +48,7 @@ func (g *chorus) follow(ctx context.Context, job events.JobID) error {
 		g.stop()
 	}
 	g.group.Wait()
+	// Ours was canceled because another's failed: that one is the reason to tell.
 	if err != nil && g.err != nil && errors.Is(err, context.Canceled) {
 		return g.err
 	}
@@ -67,6 +71,7 @@ func (g *chorus) join(job events.JobID, first *follower) error {
 			first.as = as
 			g.print.Unlock()
 		}
+		// Each part's facts name all the others, so the same ones are met again and again.
 		if g.parts[part.Job] {
 			continue
 		}
@@ -87,6 +92,7 @@ func (g *chorus) join(job events.JobID, first *follower) error {
 
 // followOne follows one job with all its attempts, or one part of a multinode job.
 func (g *chorus) followOne(ctx context.Context, job events.JobID, as speaker) error {
+	// Where the lab fails a job and tries it again, what people want to see goes on in another job.
 	for job != 0 {
 		if err := g.followAttempt(ctx, job, as); err != nil {
 			return err
@@ -101,6 +107,7 @@ func (g *chorus) followOne(ctx context.Context, job events.JobID, as speaker) er
 }
 
 // logs prints the logs of all parts of a group as they come.
+// The lines of one part come in order; between parts the order is that of arrival.
 func (g *chorus) logs(ctx context.Context, parts []api.Part, in api.LogRequest, show func(as speaker, line uint64, r events.Record) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

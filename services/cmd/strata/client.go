@@ -15,6 +15,7 @@ import (
 )
 
 // client connects to the lab and returns what asks its api. The caller closes it.
+// Only a token that does not tell its user by itself costs a question to the lab.
 func (a *app) client() (api.Client, func(), error) {
 	conn, err := a.dial("strata")
 	if err != nil {
@@ -41,9 +42,11 @@ func (a *app) client() (api.Client, func(), error) {
 }
 
 // submitTo returns the subject that a user publishes definitions on.
+// Names may hold what a subject cannot (dots, @): they are escaped as everywhere on the bus.
 func submitTo(user events.UserName) string { return "submit." + events.EscapeToken(string(user)) }
 
 // parseJob reads a job's number as people write it: "42", or "#42".
+// Anything else is a misuse (status 2), whatever the lab has.
 func parseJob(text string) (events.JobID, error) {
 	n, err := strconv.ParseUint(strings.TrimPrefix(text, "#"), 10, 64)
 	if err != nil || n == 0 {
@@ -54,6 +57,8 @@ func parseJob(text string) (events.JobID, error) {
 
 // jobOf reads a job's number as lists show it: "42", or "41.2" for a part of a multinode job, which the
 // lab is asked for.
+// The number of a part is an integer that only the lab can tell. What it calls malformed is a misuse
+// here, as a number is that cannot be read.
 func (a *app) jobOf(ctx context.Context, text string) (events.JobID, error) {
 	whole, _, part := strings.Cut(text, ".")
 	if number, err := parseJob(whole); err != nil || !part {
@@ -80,6 +85,7 @@ func explain(err error) error {
 	case errors.Is(err, api.ErrNoAPI):
 		return fmt.Errorf("%w (`strata up` runs it; beside others, `strata serve api` does)", err)
 	case errors.Is(err, nats.ErrNoResponders):
+		// The library's own words, "no responders", tell nobody what to do.
 		return fmt.Errorf("nobody on the bus takes this: is a lab's `strata up` running there?")
 	}
 	return err

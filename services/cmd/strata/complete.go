@@ -27,6 +27,7 @@ func words(all ...string) offer {
 }
 
 // arguments completes each argument by its own offer; an argument beyond them by nothing.
+// A command without it offers names of files, which is the shell's own default.
 func arguments(each ...offer) offer {
 	return func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 		if len(args) >= len(each) {
@@ -91,6 +92,8 @@ func (a *app) someWorkers() offer {
 }
 
 // completions gives commands what a shell completes their arguments and flags with.
+// They are set here and not in the commands since some stand under several paths. A path that is not
+// there any more is passed over without a word.
 func (a *app) completions(root *cobra.Command) {
 	set := func(path string, o offer) {
 		if c, _, err := root.Find(strings.Fields(path)); err == nil && c != root {

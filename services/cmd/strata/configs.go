@@ -11,6 +11,8 @@ import (
 )
 
 // versionsCommand is `config` of devices, device types and workers.
+// One command for three kinds, as their verbs take and give the same: api.ConfigRequest and
+// api.Config. Which versions there are the lab says; it refuses one that there is not.
 func (a *app) versionsCommand(noun, plural, verb string) *cobra.Command {
 	version, diff := 0, false
 	cmd := &cobra.Command{
@@ -49,6 +51,7 @@ newest), as a unified diff. Versions are facts: none is ever lost by a change.`,
 }
 
 // listVersions prints the log of a configuration.
+// Newest first for people; --json keeps the order of the log, oldest first.
 func (a *app) listVersions(cmd *cobra.Command, verb, name string) error {
 	var out api.Config
 	return a.ask(cmd, verb, api.ConfigRequest{Name: name}, &out, func() error {
@@ -90,6 +93,8 @@ func (a *app) showVersion(cmd *cobra.Command, verb, name string, n int) error {
 }
 
 // diffVersions prints what changed from one version to another.
+// Comparing is done here: the lab gives texts, and the same diff serves all three kinds. With --json
+// the diff is one text, in the unified format that patch(1) reads.
 func (a *app) diffVersions(cmd *cobra.Command, verb, name string, between []int) error {
 	c, done, err := a.client()
 	if err != nil {
@@ -137,6 +142,7 @@ func (a *app) diffVersions(cmd *cobra.Command, verb, name string, between []int)
 }
 
 // endLine ends a text with a newline.
+// A prompt behind the last line of a file would be taken for a part of it.
 func endLine(text string) string {
 	if text == "" || text[len(text)-1] == '\n' {
 		return text

@@ -9,6 +9,8 @@ import (
 	"strata/services/api"
 )
 
+// It is LAVA's "lava-server manage devices copy", by whose name its last flag is called. Owners and
+// permissions are not copied: the copy is asked of the api as any new device.
 func (a *app) deviceCopy() *cobra.Command {
 	var worker, health string
 	var tags bool
@@ -46,6 +48,7 @@ Maintenance unless --health says otherwise.`,
 	return cmd
 }
 
+// Pointers tell "leave as it is" from "make empty".
 func (a *app) deviceDescribe() *cobra.Command {
 	var description, hardware, owner, group string
 	cmd := &cobra.Command{

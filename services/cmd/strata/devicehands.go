@@ -18,6 +18,7 @@ import (
 	"strata/services/api"
 )
 
+// The status is 0 only where the command of the dictionary ended with 0.
 func (a *app) devicePower() *cobra.Command {
 	uses := map[string]events.HandsUse{"on": events.UsePowerOn, "off": events.UsePowerOff, "reset": events.UseReset}
 	return &cobra.Command{
@@ -51,6 +52,8 @@ device, or has it reserved now, may switch it.`,
 	}
 }
 
+// The status is 1 where a step failed, which is printed where it stands and not said again. With
+// --json each message of the check is a line.
 func (a *app) deviceCheck() *cobra.Command {
 	var in api.HandsRequest
 	var silence, patience time.Duration
@@ -69,6 +72,7 @@ It needs no job and no image. A health check proves what this cannot: that whole
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Device, in.Use = events.DeviceName(args[0]), events.UseCheck
 			in.Silence, in.Patience = int(silence/time.Second), int(patience/time.Second)
+			// The request has whole seconds; the api holds the same bounds.
 			if in.Silence < 1 || in.Silence > 300 || in.Patience < 1 || in.Patience > 300 {
 				return misuse("--silence is %s and --wait %s: allowed are 1s to 5m", silence, patience)
 			}
@@ -133,6 +137,8 @@ minute, and one that the lab lost sight of within ten.`,
 }
 
 // hands asks for a device by hand and hands over what comes of it; with --json that is printed instead.
+// Messages of a console are handed over with --json too: its session has to be run whatever is
+// printed.
 func (a *app) hands(ctx context.Context, in api.HandsRequest, each func(api.Client, api.HandsMessage) error) error {
 	c, done, err := a.client()
 	if err != nil {
@@ -193,6 +199,7 @@ var (
 )
 
 // leaveKey is Ctrl-].
+// As of telnet and virsh: a console needs Ctrl-C, Ctrl-D and Ctrl-Z for itself.
 const leaveKey = 0x1d
 
 // typedAtOnce is the most that goes in one request, as the api has it.
@@ -207,6 +214,8 @@ type terminalSession struct {
 }
 
 // run shows the console until it ends or the person leaves.
+// The terminal is given back its own mode before anything more is said, and whatever happens: a shell
+// in raw mode is of no use.
 func (t *terminalSession) run(ctx context.Context, in api.HandsRequest) error {
 	ctx, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
@@ -219,6 +228,7 @@ func (t *terminalSession) run(ctx context.Context, in api.HandsRequest) error {
 			job, t.job = m.Job, m.JobDisplay
 		case m.Session != "":
 			t.say("console of %s; Ctrl-] leaves", t.device)
+			// Only now: until the console is there, Ctrl-C has to end the command.
 			restore = rawMode(t.in)
 			go t.typeAll(ctx, leave, func(text string) error {
 				return c.Call(ctx, "devices.type", api.TypeRequest{Device: t.device, Session: m.Session, Text: text}, nil)
@@ -247,6 +257,8 @@ func (t *terminalSession) run(ctx context.Context, in api.HandsRequest) error {
 }
 
 // watch shows what the console says to the job that has the device.
+// Typed input is read all the same, so that Ctrl-] leaves as ever, and a pipe is told at once that
+// nobody takes what it says.
 func (t *terminalSession) watch(ctx context.Context, leave context.CancelCauseFunc, job events.JobID) error {
 	t.say("device %s runs job %s: its console can only be read until that is over", t.device, t.job)
 	go t.typeAll(ctx, leave, func(text string) error {
@@ -283,6 +295,7 @@ func (t *terminalSession) watch(ctx context.Context, leave context.CancelCauseFu
 
 // typeAll hands on what is typed, in order, until the person leaves. It outlives the command where the input
 // says nothing: a read cannot be called back.
+// In order, one request after the other: two at once could arrive the other way round.
 func (t *terminalSession) typeAll(ctx context.Context, leave context.CancelCauseFunc, send func(string) error) {
 	keys := make([]byte, typedAtOnce)
 	for ctx.Err() == nil {

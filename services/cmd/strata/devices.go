@@ -13,6 +13,7 @@ import (
 	"strata/services/api"
 )
 
+// With --json all of them are one array of api.Device, the same as the verb devices.list gives.
 func (a *app) devicesCommand() *cobra.Command {
 	var at string
 	cmd := &cobra.Command{
@@ -54,6 +55,8 @@ holds them. The subcommands add devices, give them dictionaries, move, tag and r
 }
 
 // ask calls one verb and prints the answer: as JSON, or by human.
+// Both doors of a command's output stand here: scripts get what the api said, unchanged, as one line,
+// and people what human prints. An error of the api is the error of the command, status 1.
 func (a *app) ask(cmd *cobra.Command, verb string, in, out any, human func() error) error {
 	c, done, err := a.client()
 	if err != nil {
@@ -129,6 +132,8 @@ and a dictionary: LAVA's device dictionary, or the YAML that one renders to.`,
 				return err
 			}
 			in.Dictionary = text
+			// Asked before the change and by a question of its own, as a lab's other clients may add
+			// devices of new types as they like: it is people who slip.
 			if !fresh {
 				if err := a.meantType(cmd.Context(), in.DeviceType); err != nil {
 					return err
@@ -149,6 +154,8 @@ and a dictionary: LAVA's device dictionary, or the YAML that one renders to.`,
 	return cmd
 }
 
+// The text is checked here only as far as it stands alone; the lab renders a template with its types,
+// and refuses what no job could run with.
 func (a *app) deviceConfigure() *cobra.Command {
 	var in api.DeviceRequest
 	cmd := &cobra.Command{
@@ -171,6 +178,7 @@ func (a *app) deviceConfigure() *cobra.Command {
 	return cmd
 }
 
+// The empty name is an argument that has to be given, never a default: it takes the device out of use.
 func (a *app) deviceMove() *cobra.Command {
 	return &cobra.Command{
 		Use:     "move DEVICE WORKER",
@@ -185,6 +193,7 @@ func (a *app) deviceMove() *cobra.Command {
 	}
 }
 
+// The words are LAVA's, of which the api takes any case; completion offers them as they are written.
 func (a *app) deviceHealth() *cobra.Command {
 	var in api.DeviceRequest
 	cmd := &cobra.Command{
@@ -252,6 +261,8 @@ func (a *app) readDictionary(file string) (string, error) {
 	switch {
 	case err != nil || file == "":
 		return text, err
+	// JSON would put U+FFFD in the place of such bytes, and nobody would see that the dictionary has
+	// changed.
 	case !utf8.ValidString(text):
 		return "", fmt.Errorf("dictionary %s is not text in UTF-8", file)
 	case device.IsTemplate([]byte(text)):

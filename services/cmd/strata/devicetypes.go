@@ -171,6 +171,7 @@ gets its default in a new type; an empty value, such as --health-check "", takes
 }
 
 // given puts the settings whose flags were given in place of those that a device type has.
+// A flag whose value is its default counts where it was given: --hidden=false shows a type again.
 func given(changed func(flag string) bool, in api.DeviceType, t *api.DeviceType) {
 	for flag, set := range map[string]func(){
 		"description":  func() { t.Description = in.Description },
@@ -190,6 +191,7 @@ func given(changed func(flag string) bool, in api.DeviceType, t *api.DeviceType)
 	}
 }
 
+// Both refusals, of devices and of templates, are the api's: status 1.
 func (a *app) deviceTypeRemove() *cobra.Command {
 	return &cobra.Command{
 		Use:     "remove TYPE",

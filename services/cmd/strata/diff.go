@@ -10,6 +10,7 @@ import (
 const diffContext = 3
 
 // diffCells bounds the table of a comparison: what is larger is shown as taken out and put in whole.
+// Two texts of 4096 lines that differ from the first to the last line; an int32 each makes 64 MiB.
 const diffCells = 16 << 20
 
 // edit is a line that stays (' '), goes ('-') or comes ('+').
@@ -19,6 +20,8 @@ type edit struct {
 }
 
 // unified writes the difference of two texts in the unified format; "" where there is none.
+// It is for texts of configurations, some thousand lines: a longest common subsequence in full needs
+// no library.
 func unified(from, to, a, b string) string {
 	edits := compare(lines(a), lines(b))
 	if !slices.ContainsFunc(edits, func(e edit) bool { return e.kind != ' ' }) {
@@ -90,6 +93,8 @@ func lines(text string) []string {
 }
 
 // compare returns the shortest way from a to b: their longest common subsequence stays.
+// Beginnings and ends that are alike are set aside first, so that a change in a long text costs
+// little.
 func compare(a, b []string) []edit {
 	var edits []edit
 	head := 0
@@ -131,6 +136,7 @@ func middle(a, b []string) []edit {
 			switch {
 			case a[i] == b[j]:
 				edits, i, j = append(edits, edit{' ', a[i]}), i+1, j+1
+			// What goes before what comes, where both would do: as diff(1) shows a changed line.
 			case common[i+1][j] >= common[i][j+1]:
 				edits, i = append(edits, edit{'-', a[i]}), i+1
 			default:

@@ -9,6 +9,8 @@ import (
 	"strata/services/api"
 )
 
+// The status is 0 whatever is new; --json prints one projections.LogDiff. Both logs are read from
+// ClickHouse's tables.
 func (a *app) diffLogCommand() *cobra.Command {
 	var gone bool
 	cmd := &cobra.Command{
@@ -60,6 +62,7 @@ func (a *app) printLogDiff(d projections.LogDiff, gone bool) {
 	}
 }
 
+// The anchor, job#line, is what "strata logs JOB --from LINE" takes up.
 func (a *app) printNew(lines []projections.NewLine, mark string) {
 	for _, l := range lines {
 		sign, times := mark, ""

@@ -11,6 +11,9 @@ import (
 	"strata/services/api"
 )
 
+// With --json each fact is a line of its own, as the api's flow has it: its envelope with the payload
+// under "data". Without --follow the command ends with the last fact that there is, with status 0 even
+// where there was none.
 func (a *app) eventsCommand() *cobra.Command {
 	var in api.EventsRequest
 	cmd := &cobra.Command{
@@ -67,6 +70,7 @@ func (a *app) printFact(raw []byte) error {
 }
 
 // fields writes the short fields of a fact, in order of their names.
+// Long ones are left out, such as a dictionary: --json has them.
 func fields(data map[string]json.RawMessage) string {
 	var parts []string
 	for _, name := range sortedKeys(data) {

@@ -30,11 +30,14 @@ type followed struct {
 
 // follow shows what becomes of a job until it is over and its log read, of all parts of a multinode job
 // at once, and returns errQuiet where one did not end well.
+// errQuiet stands for the job's own end: status 1 with nothing more to say. Any other error says that
+// nobody knows how the job ended.
 func (a *app) follow(ctx context.Context, c api.Client, job events.JobID, how followed) error {
 	g := &chorus{app: a, client: c, how: how, parts: map[events.JobID]bool{job: true}}
 	if err := g.follow(ctx, job); err != nil {
 		return err
 	}
+	// Asked once more: by the end every part and every further attempt has its number.
 	var whole api.Job
 	if err := c.Call(ctx, "jobs.show", api.JobRequest{Job: job}, &whole); err != nil {
 		return err
@@ -61,6 +64,8 @@ func (a *app) follow(ctx context.Context, c api.Client, job events.JobID, how fo
 }
 
 // followAttempt follows one job to the end of its log.
+// Log and facts are two flows without an order between them; the log is the one that ends the
+// following.
 func (g *chorus) followAttempt(ctx context.Context, job events.JobID, as speaker) error {
 	a, c := g.app, g.client
 	f := &follower{chorus: g, as: as, finished: make(chan struct{}), lines: make(chan struct{}, 1)}
@@ -86,6 +91,7 @@ func (g *chorus) followAttempt(ctx context.Context, job events.JobID, as speaker
 }
 
 // conclude prints how a job ended and decides the exit status.
+// With --json a job is one api.Job, behind the lines of its log.
 func (a *app) conclude(ctx context.Context, c api.Client, j api.Job, failOnTest bool) error {
 	var r api.Results
 	if j.State != api.StateRejected {
@@ -118,6 +124,7 @@ func (a *app) conclude(ctx context.Context, c api.Client, j api.Job, failOnTest 
 		if j.NotRetried != "" { // the fact may come after the last line, when nobody listens any more
 			fmt.Fprintf(a.out, "not tried again: %s\n", j.NotRetried)
 		}
+		// Where the job was tried again its results and its log are those of the last attempt.
 		last := j.Display
 		if len(j.Attempts) > 0 {
 			last = j.Attempts[len(j.Attempts)-1].Job.String()
@@ -163,6 +170,7 @@ func (f *follower) facts(ctx context.Context, c api.Client, job events.JobID) {
 			if err := json.Unmarshal(m.Data, &e); err != nil {
 				return err
 			}
+			// A flow that broke off goes on behind what was printed; nothing is shown twice.
 			in.From = e.Seq + 1
 			f.fact(e, m.Data)
 			if e.Name == splitFact {
@@ -191,6 +199,7 @@ func (f *follower) fact(e api.Fact, raw []byte) {
 }
 
 // watch ends the following when the job is over and nothing more comes.
+// Each line starts its time anew, so a job that still talks is never cut off.
 func (f *follower) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 	select {
 	case <-f.finished:
@@ -213,6 +222,8 @@ func (f *follower) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 }
 
 // over reports whether a fact of this name ends a job.
+// The names are the catalogue's; a fact by which a job ends that is missing here would have people
+// wait for [tailWait] in vain.
 func over(name string) bool {
 	switch name {
 	case "job.finished", "job.rejected", "job.withdrawn":
@@ -222,6 +233,7 @@ func over(name string) bool {
 }
 
 // sentence says for people what a fact about a job means.
+// Facts it does not know are told by their name: a newer lab may have more than this binary.
 func (f *follower) sentence(e api.Fact, raw []byte) string {
 	var d struct {
 		Data struct {

@@ -17,6 +17,8 @@ import (
 	"strata/projections/grafana"
 )
 
+// It asks no lab: what it writes is of this binary, whose views the dashboards ask, so it is to be run
+// again after an upgrade.
 func (a *app) grafanaCommand() *cobra.Command {
 	var address, place string
 	var force bool
@@ -64,6 +66,8 @@ Files that are there and say something else are left alone, and none is written,
 }
 
 // writeSet writes files below dir, each whole or not at all. Where one is there and differs it writes none, unless forced.
+// All are looked at before one is written. A write that fails in the middle leaves those before it,
+// which are whole.
 func writeSet(dir string, names []string, files map[string][]byte, force bool) error {
 	for _, name := range names {
 		file := filepath.Join(dir, filepath.FromSlash(name))

@@ -12,6 +12,8 @@ func (a *app) printParts(parts []api.Part) error {
 	rows := make([][]string, len(parts))
 	for i, p := range parts {
 		on := or(string(p.Device))
+		// A guest has no device of its own: it runs on the one of the part whose role its definition
+		// connects to.
 		if p.Guest {
 			on = strings.TrimSuffix("guest of "+p.HostRole, " ")
 		}
@@ -20,6 +22,7 @@ func (a *app) printParts(parts []api.Part) error {
 			state = string(p.Health)
 		}
 		why := p.Error
+		// That a part was canceled stands under STATE already.
 		if p.ErrorType != "" && p.ErrorType != events.CanceledError {
 			why = strings.TrimSuffix(string(p.ErrorType)+": "+p.Error, ": ")
 		}

@@ -34,6 +34,7 @@ func (a *app) groupsCommand() *cobra.Command {
 }
 
 // groupVerb makes a command that changes a group.
+// All four are silent where they succeed; --json prints {}.
 func (a *app) groupVerb(use, short, verb string) *cobra.Command {
 	var in api.GroupRequest
 	cmd := &cobra.Command{

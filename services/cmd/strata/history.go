@@ -10,6 +10,8 @@ import (
 	"strata/services/api"
 )
 
+// The status is 0 whatever the runs were; --json prints one api.CaseHistory. It is read from
+// ClickHouse's tables.
 func (a *app) historyCommand() *cobra.Command {
 	var in api.HistoryRequest
 	var typ string

@@ -28,6 +28,8 @@ type importing struct {
 	dryRun          bool
 }
 
+// Both imports end with status 1 where a file was refused, after all others were taken; a script may
+// repeat them until the status is 0.
 func (a *app) deviceTypesImport() *cobra.Command {
 	in := importing{verb: "device-types.import", what: "device type"}
 	cmd := &cobra.Command{
@@ -100,6 +102,7 @@ func (a *app) importFolder(ctx context.Context, in importing) error {
 	}
 	defer done()
 	out := api.Import{Files: unread}
+	// Templates go in one request: a parent that comes in a later one would have its children refused.
 	requests := [][]api.ImportFile{files}
 	if in.verb == "devices.import" {
 		requests = portions(files, importBytes) // dictionaries stand alone; templates extend one another
@@ -120,6 +123,7 @@ func (a *app) importFolder(ctx context.Context, in importing) error {
 
 // readFolder reads the templates of a folder, in the order of their names. A file that cannot be read is
 // refused as one with a fault is: the others go on.
+// Sub-folders are not entered, as LAVA enters none; files that begin with a dot are editors'.
 func readFolder(dir string) (files []api.ImportFile, unread []api.Imported, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -141,6 +145,7 @@ func readFolder(dir string) (files []api.ImportFile, unread []api.Imported, err 
 }
 
 // readTemplate reads a regular file, or a link to one, of a size that may be a template.
+// A pipe or a device would block the import, or never end.
 func readTemplate(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -192,6 +197,8 @@ func size(files []api.ImportFile) int {
 }
 
 // reportImport prints a line a file, and what it comes to.
+// --json prints one api.Import in which the outcome of each file stands, and the status is 1 all the
+// same where one was refused.
 func (a *app) reportImport(in importing, out api.Import) error {
 	counts := map[api.Outcome]int{}
 	for _, f := range out.Files {

@@ -80,6 +80,7 @@ each change, each device that does not render or validate, and each field that w
 }
 
 // lavaReport is what an import did and did not do.
+// It is what --json prints. The lists of changes are never null, so that jq's length works on them.
 type lavaReport struct {
 	api.LabImport
 	NotTaken []lava.NotTaken     `json:"not_taken,omitempty"`
@@ -88,6 +89,8 @@ type lavaReport struct {
 	DryRun   bool                `json:"dry_run,omitempty"`
 }
 
+// Parts go one after the other, each recorded for itself: an import that breaks off has taken what it
+// reported, and is repeated as a whole.
 func (a *app) importLava(ctx context.Context, in lavaImport) error {
 	config, err := a.readLava(ctx, in)
 	if err != nil {
@@ -123,6 +126,8 @@ func holds(objects []api.LabObject, o api.InvalidObject) bool {
 }
 
 // readLava reads the server's files or asks the server.
+// Exactly one of the two ways is read; which flags do not go together is a misuse, before anything is
+// asked.
 func (a *app) readLava(ctx context.Context, in lavaImport) (*lava.Config, error) {
 	byFiles := len(in.files.DeviceTypes) > 0 || in.files.Devices != "" || in.files.HealthChecks != ""
 	switch {
@@ -141,6 +146,7 @@ func (a *app) readLava(ctx context.Context, in lavaImport) (*lava.Config, error)
 	if err != nil {
 		return nil, fmt.Errorf("read the token: %w", err)
 	}
+	// Editors end a file with a newline, which is no part of a token; what has blanks is another file.
 	text := strings.TrimSpace(string(token))
 	if text == "" || strings.ContainsAny(text, " \t\r\n") {
 		return nil, fmt.Errorf("%s does not hold a token: want one word", in.tokenFile)
@@ -150,6 +156,7 @@ func (a *app) readLava(ctx context.Context, in lavaImport) (*lava.Config, error)
 
 // objectPortions cuts objects into requests of at most so many bytes, in the order in which they need one
 // another.
+// Types before tags before workers before devices; within a kind the order of the source stays.
 func objectPortions(objects []api.LabObject, most int) [][]api.LabObject {
 	order := []events.Kind{events.DeviceType, events.Tag, events.Worker, events.Device}
 	sorted := slices.Clone(objects)
@@ -171,6 +178,8 @@ func objectPortions(objects []api.LabObject, most int) [][]api.LabObject {
 }
 
 // reportLava prints a line for each thing that a person may want to know, and what it comes to.
+// What a server does not give (Unread) is a failure of files alone: of a server's answers the lab
+// takes what there is.
 func (a *app) reportLava(in lavaImport, out lavaReport) error {
 	if a.json {
 		if err := a.printJSON(out); err != nil {

@@ -49,6 +49,8 @@ and is reported, unless --force. What groups may do is taken of devices and type
 	return cmd
 }
 
+// In the order of what needs what: groups, the users in them, what groups may do and the workers
+// themselves, then the workers' tokens.
 func (a *app) importLavaUsers(ctx context.Context, in lavaImport, people *lava.People) error {
 	c, done, err := a.client()
 	if err != nil {

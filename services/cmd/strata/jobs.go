@@ -13,6 +13,8 @@ import (
 	"strata/services/api"
 )
 
+// --json prints one api.Jobs, .jobs newest first; .away is set where ClickHouse could not be asked, so
+// that a script can tell a short list from a whole one. The status is 0 then, too.
 func (a *app) jobsCommand() *cobra.Command {
 	var at string
 	var in api.JobsRequest
@@ -51,6 +53,7 @@ attempt ends.`,
 			}
 			switch {
 			case len(out.Jobs) > 0 || out.Away != "":
+			// Nothing was filtered by, so nothing at all is current.
 			case in == (api.JobsRequest{Limit: in.Limit, Whole: in.Whole}):
 				a.say("no job waits or runs; --all adds those that are over")
 			default:
@@ -75,6 +78,7 @@ attempt ends.`,
 }
 
 // jobStates are the states that people ask for by name.
+// Those of LAVA but Scheduling, which no job of this lab is ever in.
 var jobStates = []string{"Submitted", "Scheduled", "Running", "Canceling", api.StateFinished}
 
 // status is a job's state in one word: how it ended, once it has.
@@ -85,6 +89,7 @@ func status(j api.Job) string {
 	return j.State
 }
 
+// --json prints one api.Job. The status is 0 however the job ended: what it came to is .health.
 func (a *app) showCommand() *cobra.Command {
 	var at string
 	var whole bool
@@ -126,6 +131,7 @@ them as one job: it runs until the last attempt ends, and ends as that does.`,
 }
 
 // printJob writes a job as a list of what is known.
+// A line a thing, its name first, so that grep finds it; what there is not has no line.
 func (a *app) printJob(j api.Job) {
 	line := func(name, value string) {
 		if value != "" {
@@ -188,6 +194,7 @@ func join[S ~string](names []S) string {
 	return strings.Join(texts, " ")
 }
 
+// Numbers are read before any job is canceled: a slip in the last must not have ended the first.
 func (a *app) cancelCommand() *cobra.Command {
 	var in api.JobRequest
 	cmd := &cobra.Command{

@@ -10,6 +10,8 @@ import (
 	"strata/services/api"
 )
 
+// What is erased stays erased, so nothing is chosen by default: without numbers, an age or a submitter
+// it refuses. --json prints one api.Removal.
 func (a *app) jobsRmCommand() *cobra.Command {
 	var in api.RemoveRequest
 	var older string
@@ -38,6 +40,7 @@ moment later, when the service archive has heard of it.`,
 				if !ok {
 					return misuse("--older-than %q: write a length of time such as 36h, 90d or 52w", older)
 				}
+				// By this machine's clock; the age is that of a job's end, not of its submission.
 				in.Before = &before
 			}
 			if len(in.Jobs) == 0 && older == "" && in.Submitter == "" {

@@ -14,6 +14,7 @@ import (
 )
 
 // judgedFile is what `strata judge --json` prints of a file.
+// A line of output a file.
 type judgedFile struct {
 	File     string         `json:"file"`
 	Kind     string         `json:"kind"` // console or log
@@ -33,6 +34,7 @@ type judgedLine struct {
 	Text string       `json:"text"`
 }
 
+// The status is 0 for any verdict; 1 for a file that cannot be read, at which it stops.
 func (a *app) judgeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "judge FILE…",
@@ -69,6 +71,7 @@ file, and what to do next. Lines count from 1. It is how the lab judges its own 
 }
 
 // judgeFile judges a file, and reads it again for the lines that tell why.
+// Read twice, since only the end says which lines tell why, and a console may have millions.
 func judgeFile(name string) (judgedFile, error) {
 	in, err := os.Open(name)
 	if err != nil {
@@ -87,6 +90,7 @@ func judgeFile(name string) (judgedFile, error) {
 	}
 	wanted := map[uint64]string{}
 	if j.Evidence != nil {
+		// Judging counts lines from 0, as logs do; editors count from 1.
 		out.Line = *j.Evidence + 1
 		wanted[out.Line] = ""
 	}
@@ -112,6 +116,7 @@ func linesOf(name string, wanted map[uint64]string) error {
 	}
 	defer in.Close()
 	lines := bufio.NewScanner(in)
+	// A console that never sends a newline is one line; longer ones are an error.
 	lines.Buffer(nil, 64<<20)
 	for n := uint64(1); lines.Scan(); n++ {
 		if _, ok := wanted[n]; ok {

@@ -61,6 +61,7 @@ func issuePhrase(i events.KnownIssueAdded) string {
 	return strings.Join(parts, ", ")
 }
 
+// Patterns are checked by the api, which uses them; a wrong one is refused with status 1.
 func (a *app) knownIssueAdd() *cobra.Command {
 	var in events.KnownIssueAdded
 	var typ string

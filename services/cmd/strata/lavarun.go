@@ -26,6 +26,8 @@ import (
 // lavaRunName is what the binary is called, as a link, to take the place of LAVA's own.
 const lavaRunName = "lava-run"
 
+// Flags, files and status are LAVA's interface: programs that call lava-run parse them, so none may be
+// renamed, and --debug is taken because they give it.
 func (a *app) lavaRunCommand() *cobra.Command {
 	var r lavaRun
 	cmd := &cobra.Command{
@@ -71,6 +73,7 @@ type lavaRun struct {
 }
 
 // lavaRun runs one job and leaves LAVA's files.
+// A job that ran and did not pass says so in its files, and by status 1 alone.
 func (a *app) lavaRun(ctx context.Context, r lavaRun) error {
 	to := ""
 	if r.url != "" {
@@ -131,6 +134,8 @@ func (a *app) lavaRun(ctx context.Context, r lavaRun) error {
 		defer stop()
 		j.Services = offer
 	}
+	// Not the command's own context: an interrupt has to cancel the job in its own order, power off
+	// and last results, and not cut it off.
 	running, again, stop := dispatcher.Signals(context.WithoutCancel(ctx))
 	defer stop()
 	j.Again = again
@@ -149,6 +154,7 @@ func (a *app) lavaRun(ctx context.Context, r lavaRun) error {
 
 // runAndSend runs the job and sends its log to the server, where there is one. A job that was deleted
 // there ends; a server that is away is waited for until somebody interrupts.
+// The file is the queue between the two: the job never waits for the server.
 func (a *app) runAndSend(ctx context.Context, j dispatcher.Job, r lavaRun, to string) (dispatcher.Verdict, error) {
 	if to == "" {
 		return dispatcher.Run(ctx, j), nil
@@ -168,6 +174,7 @@ func (a *app) runAndSend(ctx context.Context, j dispatcher.Job, r lavaRun, to st
 		interval: time.Duration(r.interval * float64(time.Second))}
 	go func() {
 		err := sender.run(sending, file, ended)
+		// LAVA's own ends its job over this answer too: nobody could be shown what it does.
 		if errors.Is(err, errUnknownJob) {
 			stop(pipeline.CanceledBy{Text: "The job was deleted on the lava-server"})
 		}
@@ -221,6 +228,8 @@ func (w *lavaLog) write(r events.Record) error {
 
 // lavaLine is a record as a YAML flow mapping on one line, in LAVA's order of keys. JSON is such a
 // mapping once a space stands behind each colon and comma.
+// LAVA's server and the programs that read lava-run's standard error parse each line by itself as
+// YAML; a time has microseconds and the offset +00:00.
 func lavaLine(r events.Record) ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `{"dt": %q, "lvl": %q, "msg": `, r.Time.UTC().Format("2006-01-02T15:04:05.000000-07:00"), r.Level)
@@ -239,6 +248,8 @@ func lavaLine(r events.Record) ([]byte, error) {
 }
 
 // spaced copies compact JSON with a space behind each colon and comma outside of texts.
+// A colon without a space behind it is a part of a plain scalar in YAML; within texts nothing may
+// change.
 func spaced(b *bytes.Buffer, message json.RawMessage) error {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, message); err != nil {

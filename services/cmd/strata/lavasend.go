@@ -25,6 +25,7 @@ const (
 )
 
 // tooBig stands for a record that the server will not take, whatever is left out beside it.
+// The definition and case are those by which LAVA's dispatcher tells of a lost upload.
 const tooBig = `- {"lvl": "results", "msg": {"definition": "lava", "case": "log-upload", "result": "fail"}}` + "\n"
 
 // errUnknownJob says that the server does not know the job: somebody has deleted it.
@@ -33,6 +34,7 @@ var errUnknownJob = errors.New("the server does not know the job")
 // lavaSender posts the records of a logs.yaml to LAVA's server while it is written: the form fields
 // lines and index of scheduler/internal/v1/jobs/<id>/logs/, whose answer counts what it took. The file is
 // the queue, so a server that is away costs no memory.
+// index is what makes a repeated post harmless: the server counts from it, and takes nothing twice.
 type lavaSender struct {
 	to, token string        // the address of the job's log, and the job's token
 	interval  time.Duration // the longest that a record waits for others
@@ -49,6 +51,7 @@ type lavaSender struct {
 }
 
 // lavaLogURL is where the server takes the log of a job.
+// LAVA's addresses end with a slash: a redirection to the one with it would lose what is posted.
 func lavaLogURL(server, job string) (string, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -92,6 +95,7 @@ func (l *lavaSender) run(ctx context.Context, file *os.File, done <-chan struct{
 }
 
 // gather waits for more records, or the end of the job.
+// A job that ends sends what is left at once.
 func (l *lavaSender) gather(ctx context.Context, done <-chan struct{}) error {
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
@@ -107,6 +111,7 @@ func (l *lavaSender) gather(ctx context.Context, done <-chan struct{}) error {
 }
 
 // fill reads whole records, as many as go into one post.
+// Its end in the middle of a record is no error: the writer is at it.
 func (l *lavaSender) fill() error {
 	for len(l.pending) < lavaBatch {
 		line, err := l.file.ReadBytes('\n')
@@ -123,6 +128,8 @@ func (l *lavaSender) fill() error {
 }
 
 // post sends one batch, and takes off what the server took. What may pass is tried again later.
+// A server that takes too large a post (413) is sent fewer at a time, at last one; that one's place is
+// taken by [tooBig], or the log would end there.
 func (l *lavaSender) post(ctx context.Context) error {
 	batch := l.pending[:min(l.batch, len(l.pending))]
 	took, code, err := l.ask(ctx, batch)

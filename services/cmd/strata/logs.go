@@ -12,6 +12,9 @@ import (
 	"strata/services/api"
 )
 
+// With --json each record is a line: {"line": N, …} with the fields of the record, of several parts
+// with part and role. Lines count from 0, as --from does. A log that is complete ends the command with
+// status 0, however the job ended.
 func (a *app) logsCommand() *cobra.Command {
 	var in api.LogRequest
 	var levels []string
@@ -65,6 +68,7 @@ The levels are debug, info, warning, error, exception, input, target, feedback, 
 				if err != nil || !in.Follow {
 					break
 				}
+				// --from was meant for the log that was asked for, not for the next attempt's.
 				in.From = 0
 				if in.Job, err = a.nextAttempt(cmd.Context(), c, in.Job); in.Job != 0 {
 					a.say("the lab failed the job, and it is tried again: the log of job %d follows", in.Job)

@@ -27,6 +27,8 @@ import (
 // version is set by the linker for releases: -ldflags "-X main.version=2026.11".
 var version = "devel"
 
+// Until stop, further interrupts do nothing: a lab that is slow to end is not cut off by an impatient
+// one.
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv, now: time.Now, serviceDir: serviceDirectory,
@@ -37,6 +39,8 @@ func main() {
 }
 
 // app is what the commands share: the world around the process, and the flags of the root.
+// A test makes one with buffers, a clock and an environment of its own, so that every command can be
+// run in the test's process.
 type app struct {
 	in         io.Reader
 	out, err   io.Writer
@@ -59,15 +63,19 @@ const (
 )
 
 // errQuiet ends the process with status 1 and says nothing more: the command has said it.
+// It may be joined with others: any error of a chain that holds it is not printed.
 var errQuiet = errors.New("failed")
 
 // usageError is a mistake in how a command was called, found by the command itself.
 type usageError struct{ error }
 
 // misuse returns a usageError, worded like fmt.Errorf.
+// What the command line alone shows to be wrong is a misuse (2); what takes a file or the lab to find
+// out is a failure (1).
 func misuse(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // run executes the command line and returns the exit status.
+// Only here is an error printed, with "strata: " in front, so a command returns it and prints nothing.
 func (a *app) run(ctx context.Context, args []string) int {
 	started := false // cobra's own complaints about flags and arguments come before this is set
 	root := a.root()
@@ -94,11 +102,13 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return exitFailed
 	case !started || errors.As(err, &wrong):
 		fmt.Fprintf(a.err, "strata: %v\n", err)
+		// Of a head such as "archive" the line would be no use: it has only subcommands.
 		if !started && cmd.Runnable() {
 			fmt.Fprintf(a.err, "Usage: %s\n", cmd.UseLine())
 		}
 		fmt.Fprintf(a.err, "See `%s --help`.\n", cmd.CommandPath())
 		return exitMisuse
+	// Nothing is said: who has pressed Ctrl-C knows why.
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitFailed // stopped by the person who started it
 	default:
@@ -108,6 +118,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 }
 
 // settle fills what flags left open from the environment.
+// Flags win over the environment, which wins over what a running lab has noted.
 func (a *app) settle() error {
 	if a.server == "" {
 		a.server = a.env("STRATA_SERVER")
@@ -123,6 +134,8 @@ func (a *app) settle() error {
 }
 
 // root returns the command tree.
+// A command that is missing in the groups is in none, and --help lists it last; those that only other
+// programs call are hidden.
 func (a *app) root() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "strata",

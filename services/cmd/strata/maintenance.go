@@ -25,6 +25,9 @@ type maintained struct {
 	reason string
 }
 
+// It is for what lavacli's "system maintenance" is for. --json prints one array of the changes, made
+// or, with --dry-run, to be made. A change that is refused ends it with status 1: those before it have
+// been made, and calling it again goes on.
 func (a *app) maintenanceCommand() *cobra.Command {
 	var workers []string
 	var reason string
@@ -118,6 +121,8 @@ func knownWorkers(ctx context.Context, c api.Client, names []string) error {
 }
 
 // intoMaintenance says what becomes of a device that is taken out.
+// What was is kept in the reason, as the log of facts has no place for a plan: the way back needs no
+// file on anybody's machine.
 func intoMaintenance(d api.Device, reason string, force bool) (maintained, bool) {
 	if d.Health == events.Maintenance || d.Health == events.Retired {
 		return maintained{}, false
@@ -139,6 +144,7 @@ func outOfMaintenance(d api.Device, reason string) (maintained, bool) {
 		return maintained{}, false
 	}
 	to := events.DeviceHealth(was[1])
+	// Nobody knows what was done to the board meanwhile.
 	if to == events.Good {
 		to = events.Unknown
 	}
@@ -149,6 +155,7 @@ func outOfMaintenance(d api.Device, reason string) (maintained, bool) {
 }
 
 // maintain sets the devices' health, and cancels jobs, as was decided.
+// Health first: a job that was canceled before would free its device for the next one.
 func (a *app) maintain(ctx context.Context, c api.Client, changes []maintained, reason string) error {
 	for _, m := range changes {
 		if err := c.Call(ctx, "devices.health", api.DeviceRequest{Device: m.Device, Health: m.To, Reason: m.reason}, nil); err != nil {

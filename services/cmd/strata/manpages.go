@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// It runs while the packages are built, with no lab and no terminal.
 func (a *app) manPagesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "man-pages DIRECTORY",
@@ -54,6 +55,8 @@ func pageName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath
 
 // manPage returns the page of a command in the language of man(7). A page has no date: the same
 // source makes the same package.
+// man-db's lexgrog reads the section NAME for apropos: one line, the name, an escaped dash, what it
+// does.
 func manPage(c *cobra.Command) string {
 	var b strings.Builder
 	// Not hyphenated and not justified: what is shown can be copied, and searched for.
@@ -87,6 +90,8 @@ func manPage(c *cobra.Command) string {
 }
 
 // writeProse writes paragraphs. Lines that are indented, such as commands and tables, stay as they are.
+// A Long text is written for a terminal: its line breaks mean nothing here, and man(1) fills the lines
+// anew.
 func writeProse(b *strings.Builder, text string) {
 	var literal []string
 	flush := func() {
@@ -187,6 +192,7 @@ func shownDefault(f *pflag.Flag) string {
 
 // roff escapes a text that may begin a line. groff turns a plain ', -, ^, ` or ~ into a typographic one, which no
 // shell understands.
+// A text that begins with a dot would be taken for a request.
 func roff(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`).Replace(text)
 	if strings.HasPrefix(text, ".") {

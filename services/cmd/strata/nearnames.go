@@ -47,6 +47,7 @@ func nearNames(meant string, names []string) []string {
 		name string
 		far  int
 	}
+	// People write one name in several ways: beaglebone-black, beaglebone_black, BeagleBone Black.
 	plain := func(s string) string {
 		return strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(strings.ToLower(s))
 	}

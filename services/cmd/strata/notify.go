@@ -47,6 +47,7 @@ that is refused for good, such as by 400 Bad Request, is a dead letter at once.`
 	return cmd
 }
 
+// Whoever may see a job may see what was told of it; the api leaves the others out.
 func (a *app) listNotices(cmd *cobra.Command, in api.NoticesRequest) error {
 	var all []api.Notice
 	return a.ask(cmd, "notices.list", in, &all, func() error {
@@ -70,6 +71,8 @@ func (a *app) printNotices(all []api.Notice) error {
 	return a.table([]string{"JOB", "N", "MOMENT", "BY", "TO", "STATE", "ATTEMPTS", "ANSWER"}, rows)
 }
 
+// Nothing is chosen by default: neither a job nor --dead is a misuse. --json prints one
+// api.ReplayAnswer.
 func (a *app) notifyReplay() *cobra.Command {
 	var in api.ReplayRequest
 	cmd := &cobra.Command{

@@ -40,6 +40,8 @@ too, to change for nobody. "permissions open" lets people without a name look at
 }
 
 // permissionVerb makes the commands that give and take a permission.
+// PERMISSION is one of LAVA's words, such as submit_to_device; which there are the api says in its
+// refusal.
 func (a *app) permissionVerb(name, short string) *cobra.Command {
 	var in api.PermissionRequest
 	var on string

@@ -17,6 +17,7 @@ import (
 	"strata/schemas/yaml"
 )
 
+// Names and levels are those of LAVA's pipeline, as its description.yaml has them.
 func (a *app) planCommand() *cobra.Command {
 	var p planning
 	cmd := &cobra.Command{
@@ -64,6 +65,7 @@ type node struct {
 }
 
 // plan plans a job and prints its tree.
+// Status 1 where there is no plan; the error names the file.
 func (a *app) plan(p planning) error {
 	definition, context, err := p.read(a)
 	if err != nil {
@@ -105,6 +107,7 @@ func (a *app) plan(p planning) error {
 func ignore(events.Record) error { return nil }
 
 // read returns the definition and its context; of a multinode definition, those of the part.
+// The context of the job takes part in rendering the device, so the definition is read before that.
 func (p planning) read(a *app) (definition []byte, context *yaml.Node, err error) {
 	text, err := a.readText(p.definition)
 	if err != nil {

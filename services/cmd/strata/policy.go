@@ -28,6 +28,7 @@ docs/scheduling.md explains each rule.`,
 	return cmd
 }
 
+// --json prints one api.Policy, with the users' device time as a field.
 func (a *app) policyShow() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show",
@@ -43,6 +44,7 @@ that each user has had of late, whoever is next first.`,
 	}
 }
 
+// Comments carry what is not policy, so that the whole output is a file for "policy set".
 func (a *app) printPolicy(p api.Policy) error {
 	text, err := writePolicy(p.SchedulingPolicySet)
 	if err != nil {
@@ -77,6 +79,7 @@ type policyFlags struct {
 func (a *app) policySet() *cobra.Command { return a.policySetWith(&policyFlags{}) }
 
 // policySetWith is the command with its flags in in.
+// Tests read the flags back out of in.
 func (a *app) policySetWith(in *policyFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set [FILE]",
@@ -129,6 +132,8 @@ func (a *app) setPolicy(cmd *cobra.Command, args []string, in policyFlags) error
 		}
 	case !changes:
 		return misuse("name a file, or what to change by flags")
+	// Flags change what holds now. Two people who do so at the same moment: the later one's whole
+	// policy counts.
 	default:
 		c, done, err := a.client()
 		if err != nil {
@@ -149,6 +154,7 @@ func (a *app) setPolicy(cmd *cobra.Command, args []string, in policyFlags) error
 }
 
 // apply changes a policy as the flags that were given say.
+// Parts are taken away first, so that --off caps --cap 5 begins anew.
 func (in policyFlags) apply(p *events.SchedulingPolicySet, given func(string) bool) error {
 	for _, part := range in.off {
 		off := map[string]func(){
@@ -177,6 +183,7 @@ func (in policyFlags) apply(p *events.SchedulingPolicySet, given func(string) bo
 	return nil
 }
 
+// A user that is named anew gets the new weight; all others keep theirs. Bounds are the api's.
 func (in policyFlags) setShares(p *events.SchedulingPolicySet, given func(string) bool) (err error) {
 	f := events.FairShare{DefaultWeight: 1}
 	if p.FairShare != nil {
@@ -277,6 +284,7 @@ func (in policyFlags) setGroups(p *events.SchedulingPolicySet, _ func(string) bo
 }
 
 // pairs reads words such as alice=2.
+// A word without "=" has no number and is refused: a cap that was forgotten must not become none.
 func pairs(flag string, words []string, f func(name string, n int)) error {
 	for _, w := range words {
 		name, number, _ := strings.Cut(w, "=")
@@ -290,6 +298,7 @@ func pairs(flag string, words []string, f func(name string, n int)) error {
 }
 
 // put replaces the item of the same name in a copy of a list, or adds it.
+// A copy, since the list may be the one that was read.
 func put[T any](list []T, item T, name func(T) string) []T {
 	list = slices.Clone(list)
 	for i := range list {

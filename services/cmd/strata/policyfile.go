@@ -14,12 +14,15 @@ import (
 // This file reads a policy as people keep it in a file, and writes one so.
 
 // policyReader walks a policy file and keeps its first fault.
+// Reading goes on behind a fault, as most of it is cheap and nothing is done with it.
 type policyReader struct {
 	file string
 	err  error
 }
 
 // readPolicyFile returns what a policy file says.
+// Unknown and doubled keys are refused with their line. What a key may be worth (a weight above 0, a
+// percentage) is the api's to say: both ways of setting a policy have to hear the same.
 func readPolicyFile(file, text string) (p events.SchedulingPolicySet, err error) {
 	root, err := yaml.ParseUnique([]byte(text))
 	if err != nil {
@@ -164,6 +167,7 @@ func (r *policyReader) list(f func(string)) func(*yaml.Node) {
 
 // parseLength reads a length of time as people write it: "90s", "6h", "1h30m", "7d", "2w", or a number
 // of seconds.
+// Months and years are not there: they have no one length.
 func parseLength(text string) (events.Seconds, error) {
 	wrong := fmt.Errorf("%q is no length of time: write it like 90s, 30m, 6h, 7d or 2w", text)
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
@@ -186,6 +190,7 @@ func parseLength(text string) (events.Seconds, error) {
 }
 
 // printLength writes a length of time as parseLength reads it.
+// The largest unit that divides it: 24h are 1d, 90m stay 90m.
 func printLength(s events.Seconds) string {
 	for _, unit := range []struct {
 		seconds events.Seconds
@@ -199,6 +204,7 @@ func printLength(s events.Seconds) string {
 }
 
 // writePolicy writes a policy as a file that readPolicyFile reads.
+// What reads it again gets the same policy, except that a section of defaults is written out.
 func writePolicy(p events.SchedulingPolicySet) (string, error) {
 	root := yaml.Mapping()
 	if f := p.FairShare; f != nil {

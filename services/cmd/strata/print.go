@@ -15,6 +15,7 @@ import (
 )
 
 // printJSON writes v as one line, which is what `--json` promises for each thing it prints.
+// "<" and "&" stay as they are: it is read by programs and people, not put into pages.
 func (a *app) printJSON(v any) error {
 	enc := json.NewEncoder(a.out)
 	enc.SetEscapeHTML(false)
@@ -34,6 +35,8 @@ const (
 )
 
 // paint returns text in a colour where out takes colours.
+// An empty colour is none. Whoever paints a cell of a table leaves its width alone: [visible] counts
+// no colours.
 func (a *app) paint(out io.Writer, colour, text string) string {
 	if colour == "" || !a.colours(out) {
 		return text
@@ -113,6 +116,7 @@ func (a *app) printRecord(line uint64, r events.Record) error {
 }
 
 // printRecordOf writes one line of the log of one of several jobs.
+// For people the place of the line is left out, since the time is there; --json has it.
 func (a *app) printRecordOf(as speaker, line uint64, r events.Record) error {
 	if a.json {
 		return a.printJSON(logLine{speaker: as, Line: line, Record: r})
@@ -149,6 +153,8 @@ type logLine struct {
 var controls = regexp.MustCompile("\x1b(\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(\x07|\x1b\\\\)|[0-Z\\\\^-~])")
 
 // plain returns a message without what this terminal would obey, its lines below one another.
+// Tests print what they like on a console, and a log is read by those who did not write it: no
+// sequence of theirs may move this terminal's cursor or write its title.
 func plain(msg string) string {
 	msg = controls.ReplaceAllString(msg, "")
 	return strings.Map(func(r rune) rune {
@@ -160,6 +166,7 @@ func plain(msg string) string {
 }
 
 // resultText says in a sentence what a results record holds.
+// Keys are those of LAVA's results records; one that is not so is shown as it came.
 func resultText(msg json.RawMessage) string {
 	var c struct {
 		Definition  string          `json:"definition"`

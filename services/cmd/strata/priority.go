@@ -9,6 +9,8 @@ import (
 	"strata/services/api"
 )
 
+// The bounds are LAVA's, whose words low, medium and high are 0, 50 and 100. Who may set which is the
+// api's to say.
 func (a *app) priorityCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "priority JOB PRIORITY",

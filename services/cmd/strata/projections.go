@@ -20,6 +20,8 @@ func (p *tablesPlace) flags(cmd *cobra.Command) {
 }
 
 // open opens the log and the tables of a running lab.
+// Tables and log are opened with the rights of services, past the api: whoever can read the lab's key
+// may. The caller calls the function it returns.
 func (p tablesPlace) open(ctx context.Context, a *app) (*projections.DB, *stream.Log, func(), error) {
 	c, err := a.labConfig(p.config, p.data)
 	if err != nil {
@@ -70,6 +72,7 @@ are for the lab's own machine: they read its key.`,
 }
 
 // tablesStatus is how the tables stand.
+// What --json prints. A lag is last less tables, in messages.
 type tablesStatus struct {
 	Streams    []tablesLag             `json:"streams"`
 	Tables     []projections.TableSize `json:"tables"`
@@ -83,6 +86,7 @@ type tablesLag struct {
 	Tables uint64 `json:"tables"`
 }
 
+// The status is 0 however far the tables are behind.
 func (a *app) projectionsStatusCommand() *cobra.Command {
 	var place tablesPlace
 	cmd := &cobra.Command{
@@ -145,6 +149,8 @@ func (a *app) printTablesStatus(out tablesStatus) error {
 	return err
 }
 
+// Its status is for scripts: 0 only where every table is as the log makes it. --json prints one
+// projections.Verification in either case.
 func (a *app) projectionsVerifyCommand() *cobra.Command {
 	var place tablesPlace
 	cmd := &cobra.Command{
@@ -210,6 +216,7 @@ func (a *app) printVerification(v projections.Verification, bad int) error {
 	return err
 }
 
+// Interrupted, it leaves the tables in use as they were.
 func (a *app) projectionsRebuildCommand() *cobra.Command {
 	var place tablesPlace
 	cmd := &cobra.Command{

@@ -9,6 +9,7 @@ import (
 	"strata/services/api"
 )
 
+// Between list and removal a device may come: the api refuses then, and the type stays.
 func (a *app) deviceTypesPrune() *cobra.Command {
 	var dry bool
 	cmd := &cobra.Command{

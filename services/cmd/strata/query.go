@@ -30,6 +30,8 @@ A query is named by its name where it is yours, as ~OWNER/NAME, or by its number
 }
 
 // queryRef reads how people name a query: NAME, ~OWNER/NAME or a number.
+// Names are unique for each owner, as in LAVA, whose addresses write ~OWNER/NAME. A bare name is the
+// caller's own.
 func queryRef(text string) api.QueryRef {
 	if n, err := strconv.ParseUint(text, 10, 64); err == nil && n > 0 {
 		return api.QueryRef{Query: events.QueryID(n)}
@@ -93,6 +95,7 @@ func sharing(q api.SavedQuery) string {
 }
 
 // freshness says how old the rows of a query are.
+// "changed since" warns of rows that the conditions before have found.
 func freshness(a *app, q api.SavedQuery) string {
 	switch {
 	case q.Live:
@@ -150,6 +153,7 @@ func (a *app) printQuery(q api.SavedQuery) error {
 	return nil
 }
 
+// It asks no lab: the fields are those that this binary knows.
 func (a *app) queryFields() *cobra.Command {
 	return &cobra.Command{
 		Use:   "fields",

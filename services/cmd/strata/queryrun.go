@@ -86,6 +86,7 @@ func readCustom(cmd *cobra.Command, args []string, flags *conditionFlags, in *ap
 }
 
 // printFound shows a page of rows to people.
+// One of the three lists is filled, by what the query finds.
 func (a *app) printFound(out api.QueryResult) error {
 	for _, w := range out.Warnings {
 		a.say("%s", w)
@@ -150,6 +151,7 @@ query, one after the other; only those who administer the lab may.`,
 	return cmd
 }
 
+// Each is told as it is done. One that fails does not stop the others; the status is 1 then.
 func (a *app) refreshAll(cmd *cobra.Command) error {
 	c, done, err := a.client()
 	if err != nil {
@@ -197,6 +199,7 @@ func (a *app) queryInclude() *cobra.Command {
 		"Take a row that \"query omit\" has left out back into the results of a query. \"query show\" lists those that are left out.", "back in")
 }
 
+// ITEM is what the first column of "query run" shows.
 func (a *app) queryItem(verb, short, long, done string) *cobra.Command {
 	return &cobra.Command{
 		Use:               verb + " QUERY ITEM",
@@ -215,6 +218,8 @@ func (a *app) queryItem(verb, short, long, done string) *cobra.Command {
 	}
 }
 
+// The columns and their order are an interface: people load such files into other programs. An export
+// that breaks off ends with status 1, behind what has been written.
 func (a *app) queryExport() *cobra.Command {
 	var in api.QueryExport
 	var custom api.QueryCustom

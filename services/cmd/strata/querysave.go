@@ -12,6 +12,8 @@ import (
 )
 
 // conditionFlags are the flags that hold conditions.
+// Three flags, as joined conditions need a shape of their own: where is for values with commas, which
+// separate conditions in an address.
 type conditionFlags struct {
 	address  string
 	where    []string
@@ -27,6 +29,7 @@ func (c *conditionFlags) add(cmd *cobra.Command) {
 }
 
 // read returns the conditions, nil where no flag names any.
+// nil is "leave them as they are"; a pointer to none takes all away (--conditions "").
 func (c *conditionFlags) read(cmd *cobra.Command, entity string) (conditions *[]events.QueryCondition, clauses *[]events.QueryClause, err error) {
 	if cmd.Flags().Changed("conditions") || len(c.where) > 0 {
 		q, _, err := query.Parse(entity, c.address)
@@ -62,6 +65,7 @@ func (c *conditionFlags) read(cmd *cobra.Command, entity string) (conditions *[]
 }
 
 // readCondition reads "testjob.description icontains a, b".
+// Whatever stands behind the second blank is the value, blanks and all.
 func readCondition(text string) (events.QueryCondition, error) {
 	what, rest, _ := strings.Cut(text, " ")
 	operator, value, ok := strings.Cut(rest, " ")
@@ -93,6 +97,8 @@ rows when it is refreshed.`,
 			in := api.QuerySave{QueryRef: queryRef(args[0]), New: fresh, Rename: rename, Entity: events.QueryEntity(entity)}
 			given := cmd.Flags().Changed
 			about := entity
+			// A condition that names no table is about the entity of the query, so that has to be
+			// known.
 			if about == "" && (given("conditions") || len(flags.where)+len(flags.any)+len(flags.not) > 0) {
 				var q api.SavedQuery
 				c, done, err := a.client()

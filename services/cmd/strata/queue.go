@@ -10,6 +10,7 @@ import (
 	"strata/services/api"
 )
 
+// --json prints one api.Queue: .jobs in order, .total of all that wait.
 func (a *app) queueCommand() *cobra.Command {
 	var in api.QueueRequest
 	var typ string

@@ -10,6 +10,7 @@ import (
 
 // rawMode lets each key through as it is typed, unseen and without a meaning for this machine, as a console
 // wants it. It returns what undoes that; input that is no terminal is left alone.
+// The caller restores it on every way out; doing so twice does no harm.
 func rawMode(in io.Reader) (restore func()) {
 	f, ok := in.(*os.File)
 	if !ok {

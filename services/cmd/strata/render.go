@@ -35,6 +35,7 @@ func (d *dictionary) flags(cmd *cobra.Command) {
 }
 
 // render returns the device's YAML. context is what the job says, which --context replaces.
+// "-" reads standard input. --context replaces the job's context as a whole.
 func (d dictionary) render(a *app, context *yaml.Node) ([]byte, error) {
 	text, err := a.readText(d.file)
 	if err != nil {
@@ -70,6 +71,7 @@ func (d dictionary) renderText(text string, context *yaml.Node) ([]byte, error) 
 }
 
 // template reads a template from the folders, the first that has it.
+// Beside the folders of --device-types the dictionary's own is looked into, last.
 func (d dictionary) template(name string) (string, bool) {
 	for _, dir := range append(d.types[:len(d.types):len(d.types)], filepath.Dir(d.file)) {
 		root, err := os.OpenRoot(dir)
@@ -84,6 +86,7 @@ func (d dictionary) template(name string) (string, bool) {
 	return "", false
 }
 
+// What is printed can be given to "strata run --device" and "strata plan --device".
 func (a *app) deviceRender() *cobra.Command {
 	var d dictionary
 	cmd := &cobra.Command{

@@ -62,6 +62,8 @@ func reservedPhrase(r api.Reservation) string {
 	return fmt.Sprintf("%s (%d)", what, len(r.Covers))
 }
 
+// --json prints one api.Reservation; .jobs are those that run on its devices, which are not ended by
+// it.
 func (a *app) reservationAdd() *cobra.Command {
 	var in api.ReservationRequest
 	var user, group, typ, from, until, length string
@@ -117,6 +119,7 @@ neither it is a maintenance window, in which nothing runs, health checks include
 }
 
 // setTimes fills a request's times from the flags.
+// That the end is behind the beginning is the api's to check, as other clients ask too.
 func setTimes(in *api.ReservationRequest, from, until, length string, now time.Time) error {
 	in.From = now
 	if from != "" {
@@ -149,6 +152,7 @@ func setTimes(in *api.ReservationRequest, from, until, length string, now time.T
 
 // parseFuture reads a moment that is mostly still to come. A time without a day is that of today, or of
 // tomorrow where it is past.
+// Units are those of [parseLength]. A date without a clock time is the midnight that it begins with.
 func parseFuture(text string, now time.Time) (time.Time, bool) {
 	if text == "now" {
 		return now, true

@@ -131,6 +131,7 @@ key, and workers have to be given new tokens. "strata backup" keeps all of this.
 }
 
 // intact refuses an archive that is damaged, and names the first thing that is.
+// Reading all of it takes as long as copying it, and is done first: half a lab is worse than none.
 func intact(ctx context.Context, store archive.Store) error {
 	r, err := archive.Verify(ctx, store)
 	switch {
@@ -154,6 +155,7 @@ func (a *app) restore(ctx context.Context, r restoration) (made restored, err er
 	if err := emptyPlace(r.data); err != nil {
 		return made, err
 	}
+	// Beside its place, as a rename holds within one file system only.
 	building := r.data + ".restoring"
 	if err := os.Mkdir(building, 0o700); err != nil {
 		return made, fmt.Errorf("make %s: %w; where an earlier restore was killed, remove it", building, err)
@@ -174,6 +176,8 @@ func (a *app) restore(ctx context.Context, r restoration) (made restored, err er
 }
 
 // build makes the lab in a directory.
+// A broker runs for as long as it takes, on loopback and a free port; nobody else knows its key.
+// ClickHouse is not needed.
 func (a *app) build(ctx context.Context, r restoration, dir string) (made restored, err error) {
 	if r.key != "" {
 		if err := copyFile(r.key, keyPath(dir)); err != nil {
@@ -195,6 +199,8 @@ func (a *app) build(ctx context.Context, r restoration, dir string) (made restor
 	if err != nil {
 		return made, err
 	}
+	// Leases are sequences of LAB, which workers keep on their disks: the new log begins so far behind
+	// the old one's end that none is given twice.
 	first, err := archive.Begin(ctx, store, archive.Skip{stream.Lab: archive.SkipLeases, stream.Submissions: r.skipJobs})
 	if err != nil {
 		return made, err

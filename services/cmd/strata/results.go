@@ -13,6 +13,8 @@ import (
 	"strata/services/api"
 )
 
+// The status is 0 whatever the cases say; gates use "submit --fail-on-test" or the .cases of the
+// api.Results that --json prints.
 func (a *app) resultsCommand() *cobra.Command {
 	var in api.ResultsExport
 	var file string
@@ -48,6 +50,7 @@ metadata build_id (<origin>:<id>) names the build in it.`,
 				return explain(err)
 			}
 			if in.Suite != "" {
+				// Not nil: --json prints [] where the suite has no case.
 				kept := []events.Case{}
 				for _, e := range r.Cases {
 					if e.Suite == in.Suite {
@@ -97,6 +100,7 @@ func (a *app) saveResults(cmd *cobra.Command, in api.ResultsExport, file string)
 }
 
 // formatOf tells a format by a file's ending.
+// It is what stands behind the last dot, or the whole name where there is none.
 func formatOf(file string) (string, error) {
 	ending := file[strings.LastIndexByte(file, '.')+1:]
 	switch ending {

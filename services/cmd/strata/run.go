@@ -26,6 +26,9 @@ import (
 	"strata/schemas/yaml"
 )
 
+// Its status is for people's scripts and bisections: 0 Complete, 1 any other end (with --fail-on-test
+// a failed case too), 2 a command line that makes no sense. With --json each record of the log is a
+// line, as "strata logs --json" prints it.
 func (a *app) runCommand() *cobra.Command {
 	var r localRun
 	cmd := &cobra.Command{
@@ -51,6 +54,7 @@ where there is no console it is a shell in the job's directory.`,
 			if _, err := os.Stat(args[0]); args[0] != "-" && err != nil {
 				return fmt.Errorf("read job definition: %w", err)
 			}
+			// Read as a definition it would be refused in words that do not say what is wrong with it.
 			if strings.HasSuffix(args[0], ".tar") {
 				return fmt.Errorf("%s is not a bundle that `strata jobs bundle` wrote", args[0])
 			}
@@ -103,11 +107,13 @@ func defaultCache() string {
 
 // callersEnv is the environment of a job's commands where no lab gives it: the caller's, but for the
 // settings of strata itself, which may hold a token.
+// A job's commands are texts of others: they are not to find the caller's credentials by chance.
 func callersEnv(env []string) []string {
 	return slices.DeleteFunc(env, func(entry string) bool { return strings.HasPrefix(entry, "STRATA_") })
 }
 
 // runLocal runs one job in this process.
+// Number 0 is no lab's.
 func (a *app) runLocal(ctx context.Context, r localRun) error {
 	j := dispatcher.Job{ID: "0"}
 	for _, f := range []struct {
@@ -131,6 +137,7 @@ func (a *app) runLocal(ctx context.Context, r localRun) error {
 }
 
 // renderOwn renders the device that the command line names, where it is a dictionary.
+// The job's context takes part, as in a lab; the device is called as its file is.
 func (a *app) renderOwn(r localRun, j dispatcher.Job) ([]byte, error) {
 	if !device.IsTemplate(j.Device) {
 		return j.Device, nil
@@ -145,6 +152,7 @@ func (a *app) renderOwn(r localRun, j dispatcher.Job) ([]byte, error) {
 }
 
 // execute runs a job to its end, or to where it was to stop.
+// The directory is the job's scratch; what is kept of downloads lies in --cache.
 func (a *app) execute(ctx context.Context, r localRun, j dispatcher.Job) error {
 	j.Version, j.Env, j.Now, j.ValidateOnly = version, callersEnv(os.Environ()), a.now, r.validate
 	if r.dir == "" {
@@ -170,6 +178,8 @@ func (a *app) execute(ctx context.Context, r localRun, j dispatcher.Job) error {
 		j.Services = offer
 	}
 	j.Services.Kept = r.kept
+	// A cause that is a pipeline.CanceledBy ends the job as a user's cancel does: in order, with the
+	// power switched off.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	last := &lastAction{wanted: r.until, stop: cancel}
@@ -179,6 +189,7 @@ func (a *app) execute(ctx context.Context, r localRun, j dispatcher.Job) error {
 	if r.shell {
 		j.Failed = func(ctx context.Context, err error, c *connection.Connection) { a.deviceShell(ctx, err, c, r.dir) }
 	}
+	// The log writes one record after the other, so neither needs a lock.
 	line, failed := uint64(0), 0
 	j.Log = output.New(output.Settings{Now: a.now, Write: func(rec events.Record) error {
 		if rec.Level == events.Results && failedCase(rec.Message) {
@@ -195,6 +206,7 @@ func (a *app) execute(ctx context.Context, r localRun, j dispatcher.Job) error {
 	if last.unknown {
 		return misuse("--until %s: the plan has no such action; `strata plan` shows them", r.until)
 	}
+	// To stop where it was asked to is success; an error on the way there is none.
 	if last.reached && v.ErrorType == events.CanceledError {
 		if !a.json {
 			fmt.Fprintf(a.out, "\njob was stopped behind %s, as asked\n", r.until)
@@ -214,6 +226,7 @@ func (a *app) execute(ctx context.Context, r localRun, j dispatcher.Job) error {
 }
 
 // checkTexts refuses what a lab would refuse, with the file and the place of each problem.
+// All problems are told at once, a line for each.
 func checkTexts(r localRun, j dispatcher.Job) error {
 	if _, err := device.Load(j.Device, nil); err != nil {
 		return fmt.Errorf("%s: %w", r.device, err)

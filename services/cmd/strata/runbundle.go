@@ -24,6 +24,8 @@ import (
 
 // isBundle says that a file is a bundle, and no job definition. One that cannot be read is neither: who
 // reads it as a definition says why.
+// By its first bytes and not by its name: bundles are renamed, and a definition may be called
+// anything.
 func isBundle(file string) bool {
 	if file == "-" {
 		return false
@@ -39,6 +41,8 @@ func isBundle(file string) bool {
 }
 
 // runBundle runs the job of a bundle again and prints what differs from the recorded run.
+// The status is that of the run: what differs from the recorded one is told and is no failure. With
+// --json the last line is an object with "compared".
 func (a *app) runBundle(ctx context.Context, r localRun) error {
 	dir, err := os.MkdirTemp("", "strata-bundle-")
 	if err != nil {
@@ -84,6 +88,7 @@ func (a *app) runBundle(ctx context.Context, r localRun) error {
 }
 
 // openBundle unpacks a bundle and reads what its run came to.
+// What a bundle may unpack to is bounded, as it may come from anybody.
 func openBundle(file, dir string) (reproduce.Manifest, reproduce.Outcome, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -104,6 +109,7 @@ func openBundle(file, dir string) (reproduce.Manifest, reproduce.Outcome, error)
 }
 
 // bundledJob reads the job's texts: those of the bundle, in place of which the command line may name others.
+// A file that the command line names wins over the bundle's, whose secrets are then of no concern.
 func (a *app) bundledJob(r localRun, m reproduce.Manifest, dir string) (dispatcher.Job, error) {
 	// The number stands in names on the device; with another one nothing would be the same.
 	j := dispatcher.Job{ID: strconv.FormatUint(m.Job, 10)}
@@ -145,6 +151,7 @@ func (a *app) bundledJob(r localRun, m reproduce.Manifest, dir string) (dispatch
 
 // elsewhere takes what holds on the worker's own machine only out of a dispatcher's configuration: its
 // addresses and its directories.
+// dispatcher_ip and its kin would have the device load from a machine that is not there.
 func elsewhere(config []byte) ([]byte, error) {
 	if len(config) == 0 {
 		return config, nil
@@ -164,6 +171,7 @@ func elsewhere(config []byte) ([]byte, error) {
 }
 
 // kept returns what the bundle holds in the network's place.
+// Downloads are found by their URL as the bundle's own definition has it, without its password.
 func kept(m reproduce.Manifest, dir string) *pipeline.Kept {
 	k := &pipeline.Kept{Files: map[string]string{}, Trees: map[pipeline.Repository]pipeline.KeptTree{}}
 	for _, f := range m.Artefacts {
@@ -188,6 +196,7 @@ type lastAction struct {
 }
 
 // planned ends a job at once that does not have the action.
+// It is asked once, before the first action runs, so a slip in the name costs no board a boot.
 func (l *lastAction) planned(d pipeline.Description) {
 	var has func(nodes []pipeline.Node) bool
 	has = func(nodes []pipeline.Node) bool {
@@ -205,6 +214,7 @@ func (l *lastAction) planned(d pipeline.Description) {
 }
 
 // saw reads a record: an action says "end: LEVEL NAME (…" once it has run, before the next one starts.
+// What the device says is no such record, however it reads: only the dispatcher's own levels count.
 func (l *lastAction) saw(rec events.Record) {
 	var text string
 	if l.wanted == "" || l.reached || json.Unmarshal(rec.Message, &text) != nil {
@@ -226,6 +236,7 @@ const (
 )
 
 // deviceShell lets a person type at the device of a job that has failed.
+// The job's clean-up, power off among it, waits until it returns.
 func (a *app) deviceShell(ctx context.Context, failed error, c *connection.Connection, dir string) {
 	fmt.Fprintf(a.err, "\nstrata: the job has failed: %s\n", failed)
 	if c == nil || !c.Connected() {

@@ -12,6 +12,8 @@ import (
 	"strata/services/api"
 )
 
+// It is asked by pages, as a search may take longer than a caller waits: .next of the api.SearchAnswer
+// that --json prints is what --after takes. The status is 0 for no hit too.
 func (a *app) searchCommand() *cobra.Command {
 	var in api.SearchRequest
 	var phrase, substring, regex bool
@@ -86,6 +88,8 @@ A search that would take too long stops and says where; --after goes on there.`,
 }
 
 // searchKind reads the flags that say how the text is meant.
+// The flags exclude one another here and not by cobra, whose sentence names none of the three
+// meanings.
 func searchKind(phrase, substring, regex bool) (projections.SearchKind, error) {
 	kind, given := projections.Words, 0
 	for _, f := range []struct {
@@ -104,6 +108,7 @@ func searchKind(phrase, substring, regex bool) (projections.SearchKind, error) {
 }
 
 // moment reads a time as people write it, or how long ago it was; "" is the zero time.
+// Without "ago", unlike --at: a length of time alone is taken, as search is about what was lately.
 func (a *app) moment(flag, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -117,6 +122,7 @@ func (a *app) moment(flag, text string) (time.Time, error) {
 }
 
 // printHits writes a page for people.
+// Lines around a hit have "-" behind their place, as of grep.
 func (a *app) printHits(page api.SearchAnswer, context int) {
 	for i, h := range page.Hits {
 		if context > 0 && i > 0 {

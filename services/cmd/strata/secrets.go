@@ -15,6 +15,7 @@ import (
 	"strata/services/api"
 )
 
+// The values are never printed, with --json neither: what is for jobs need not be read back.
 func (a *app) secretsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "secrets",
@@ -52,6 +53,7 @@ nor its log.`,
 	return cmd
 }
 
+// By input and not by argument: arguments are seen by all who list processes, and kept by the shell.
 func (a *app) secretSet() *cobra.Command {
 	return &cobra.Command{
 		Use:     "set NAME",
@@ -118,6 +120,7 @@ All sessions of the user end but the one that has asked.`,
 				if *in.Password, err = a.readSecretOf(lines, "new password of "+args[0]); err != nil {
 					return err
 				}
+				// A program does not mistype.
 				if terminalOf(a.in) != nil {
 					again, err := a.readSecretOf(lines, "once more")
 					if err != nil {
@@ -151,6 +154,8 @@ func (a *app) readSecret(what string) (string, error) {
 	return a.readSecretOf(bufio.NewReader(a.in), what)
 }
 
+// The line's end is no part of it, other blanks are. An empty line is an error: to take a secret away
+// has its own command.
 func (a *app) readSecretOf(lines *bufio.Reader, what string) (string, error) {
 	if f := terminalOf(a.in); f != nil {
 		fmt.Fprintf(a.err, "%s: ", what)

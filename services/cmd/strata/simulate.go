@@ -33,6 +33,8 @@ type simulated struct {
 	asked  int    // every n-th job that waits is asked for its start
 }
 
+// With --json one simulation.Report is printed: equal calls print equal bytes, so that reports can be
+// compared with diff.
 func (a *app) simulateCommand() *cobra.Command {
 	in := simulated{lab: simulation.Default()}
 	cmd := &cobra.Command{
@@ -89,6 +91,8 @@ Equal calls print equal bytes; how long the machine took for it is told on stand
 }
 
 // foreign lists the flags that mean nothing for a lab that was recorded, or for one that is made up.
+// A flag that would be passed over in silence is refused: nobody should believe a figure that it has
+// not changed.
 func foreign(recorded bool) (flags []string, reason string) {
 	if !recorded {
 		return []string{"more"}, "a lab is made up; --devices says how many it has"
@@ -161,6 +165,7 @@ func (a *app) simulate(cmd *cobra.Command, in simulated) error {
 }
 
 // madeUp is the lab that the flags describe.
+// Days and shares are floats: half a day is a good test.
 func (in simulated) madeUp(policy *events.SchedulingPolicySet) (sc simulation.Scenario, err error) {
 	in.lab.Policy, in.lab.Drain, in.lab.LAVA, in.lab.Estimates = policy, in.drain, in.rule == "lava", in.asked
 	if in.lab.Start, err = time.Parse(time.DateOnly, in.start); err != nil {
@@ -193,6 +198,7 @@ func (in simulated) madeUp(policy *events.SchedulingPolicySet) (sc simulation.Sc
 		}
 		in.lab.Priorities = append(in.lab.Priorities, simulation.Weighted[int]{Value: priority, Weight: share})
 	}
+	// Whatever it refuses was said by flags, so it is a misuse.
 	if sc, err = in.lab.Scenario(); err != nil {
 		return sc, usageError{err}
 	}
@@ -206,6 +212,7 @@ func (in simulated) madeUp(policy *events.SchedulingPolicySet) (sc simulation.Sc
 }
 
 // again is the recorded lab, changed as the flags say.
+// Facts are read once, from the first on; errors name the line.
 func (in simulated) again(facts io.Reader, policy *events.SchedulingPolicySet) (sc simulation.Scenario, err error) {
 	rec, err := simulation.Read(facts)
 	if err != nil {
@@ -228,6 +235,7 @@ func (in simulated) again(facts io.Reader, policy *events.SchedulingPolicySet) (
 }
 
 // weighed reads NAME=SHARE; the share is 1 where none is given.
+// Shares need not add up to anything: each is taken of their sum.
 func weighed(flag, text string) (name string, share float64, err error) {
 	name, number, given := strings.Cut(text, "=")
 	share = 1
@@ -241,6 +249,7 @@ func weighed(flag, text string) (name string, share float64, err error) {
 }
 
 // deaths reads WORKER@AFTER+BACK, times counted from the start of the simulation.
+// Without BACK the machine stays away to the end.
 func deaths(kills []string, start time.Time) (all []simulation.Death, err error) {
 	for _, k := range kills {
 		name, when, _ := strings.Cut(k, "@")
@@ -263,6 +272,7 @@ func deaths(kills []string, start time.Time) (all []simulation.Death, err error)
 }
 
 // openFacts opens the recorded facts: a file, standard input, or those of the lab.
+// They stream through a pipe: a lab's facts need not fit into memory twice.
 func (a *app) openFacts(ctx context.Context, in simulated) (io.Reader, func(), error) {
 	switch {
 	case in.facts == "-":

@@ -10,6 +10,7 @@ import (
 )
 
 // printSimulation tells people what came of a simulation.
+// Percentages have one digit: what is behind that depends on the seed.
 func (a *app) printSimulation(r simulation.Report) error {
 	j := r.Jobs
 	fmt.Fprintf(a.out, "%s to %s, %d devices on %d workers\n", r.From.Format(time.DateTime), r.Until.Format(time.DateTime), r.Devices, r.Workers)

@@ -13,6 +13,7 @@ import (
 	"strata/services/api"
 )
 
+// The bytes of the answer are ClickHouse's, unchanged; the status is 1 where it refuses a query.
 func (a *app) sqlCommand() *cobra.Command {
 	var in api.SQLRequest
 	cmd := &cobra.Command{
@@ -34,6 +35,8 @@ interface (docs/sql-door.md).`,
 			if in.Format == "" && a.json {
 				in.Format = "JSONEachRow"
 			}
+			// A table with frames is for eyes; what goes on to another program has a line of names and
+			// tabs.
 			if in.Format == "" && !terminal(a.out) {
 				in.Format = "TSVWithNames"
 			}
@@ -69,8 +72,10 @@ interface (docs/sql-door.md).`,
 
 // prompt reads queries that end with a semicolon until the input ends. A query that fails does not
 // end it.
+// Its status is 0 however the queries went: who types has seen it.
 func (a *app) prompt(query func(string) error) error {
 	lines := bufio.NewScanner(a.in)
+	// The longest line that it takes, 1 MiB; a longer one ends the prompt with an error.
 	lines.Buffer(nil, maxDefinition)
 	var text strings.Builder
 	fmt.Fprint(a.err, "strata> ")

@@ -22,6 +22,8 @@ import (
 // maxDefinition is the size of a definition that the lab takes.
 const maxDefinition = 1 << 20
 
+// Scripts read the number: "job N submitted" on standard output, or with --json one api.Job a file. Of
+// several files the first that cannot be published ends it; those before it are submitted.
 func (a *app) submitCommand() *cobra.Command {
 	var follow, failOnTest bool
 	var levels []string
@@ -64,6 +66,8 @@ Interrupting the command does not end the job; "strata cancel" does.`,
 				if err != nil {
 					return explain(err)
 				}
+				// The context's end is told whatever the error: whoever presses Ctrl-C has to know
+				// that the job goes on.
 				if follow {
 					err := a.follow(cmd.Context(), c, job, followed{wanted, failOnTest})
 					if cmd.Context().Err() != nil {
@@ -90,6 +94,7 @@ Interrupting the command does not end the job; "strata cancel" does.`,
 }
 
 // submit publishes one definition and returns its number.
+// One byte more than allowed is read, so that it can be refused by its size.
 func (a *app) submit(ctx context.Context, c api.Client, file string) (events.JobID, error) {
 	var body []byte
 	var err error
@@ -112,6 +117,7 @@ func (a *app) submit(ctx context.Context, c api.Client, file string) (events.Job
 
 // publish puts a definition onto the bus. It is sent again with the same id while the broker does
 // not answer, so that it becomes one job however often it is sent.
+// Six attempts of five seconds each lie well within the hour for which the broker knows an id.
 func publish(ctx context.Context, c api.Client, body []byte) (events.JobID, error) {
 	if c.User == "" {
 		return 0, errors.New("submit: sign in first; give a token with --token or STRATA_TOKEN")
@@ -174,6 +180,8 @@ func refuses(ctx context.Context, c api.Client) string {
 
 // accepted prints a job's number, and why it was refused where it was. It does not wait long for
 // the lab's judgement: the number alone is the receipt.
+// That the api does not answer is no failure here: the bus has the definition, and the number is
+// known.
 func (a *app) accepted(ctx context.Context, c api.Client, job events.JobID) (bool, error) {
 	var j api.Job
 	err := c.Call(ctx, "jobs.show", api.JobRequest{Job: job}, &j)
@@ -198,6 +206,7 @@ func (a *app) accepted(ctx context.Context, c api.Client, job events.JobID) (boo
 }
 
 // printRejection says why a definition was refused, a line for each problem.
+// On standard error: standard output is for numbers of jobs.
 func (a *app) printRejection(j api.Job) {
 	fmt.Fprintf(a.err, "%s %s\n", a.paint(a.err, red, fmt.Sprintf("job %d was rejected:", j.Job)), j.Error)
 	if next := remedy(j.Error); next != "" {
@@ -221,6 +230,7 @@ func (a *app) printRejection(j api.Job) {
 }
 
 // remedy says what to do about a refusal whose words, which LAVA's users know, do not say it.
+// The words are those of LAVA's own refusals, on which clients match; they stay as they are.
 func remedy(refusal string) string {
 	for _, r := range []struct{ begins, next string }{
 		{"Device type '", "`strata device-types` lists this lab's; `strata devices add` adds a device with its type"},

@@ -16,11 +16,14 @@ const narrowest = 12
 // table writes rows under their heads, in columns; heads alone where there are no rows. Where it
 // would be wider than the terminal its widest column is cut: a list whose lines wrap is no list. What
 // goes into a pipe is never cut.
+// Columns are two blanks apart and the heads are words without blanks, so that awk and cut can take
+// them apart; programs that want more have --json.
 func (a *app) table(heads []string, rows [][]string) error {
 	return writeTable(a.out, columns(a.out), heads, rows)
 }
 
 // writeTable is table for a terminal of some columns; 0 is a pipe.
+// One write: a table that is printed beside other output is not torn.
 func writeTable(out io.Writer, room int, heads []string, rows [][]string) error {
 	width := make([]int, len(heads))
 	all := append([][]string{heads}, rows...)
@@ -53,6 +56,7 @@ func writeTable(out io.Writer, room int, heads []string, rows [][]string) error 
 }
 
 // visible is how many columns of a terminal a cell takes: colours take none.
+// It counts runes: wide and combining ones are taken for one column each.
 func visible(cell string) int { return utf8.RuneCountInString(controls.ReplaceAllString(cell, "")) }
 
 // cut shortens a cell to a width, and shows that it did. It takes the colours away with the text.

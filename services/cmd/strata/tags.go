@@ -9,6 +9,8 @@ import (
 	"strata/services/api"
 )
 
+// Two questions, since a tag does not know its devices; one that is tagged between them is missing
+// until the next call.
 func (a *app) tagsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tags",

@@ -10,6 +10,7 @@ import (
 	"strata/services/api"
 )
 
+// No value is in the list, with --json neither: the lab gives it out once.
 func (a *app) tokensCommand() *cobra.Command {
 	var in api.TokenRequest
 	cmd := &cobra.Command{
@@ -56,6 +57,7 @@ func tokenTime(t time.Time) string {
 	return t.Format(time.RFC3339)
 }
 
+// The value alone is on standard output, for TOKEN=$(strata tokens add …).
 func (a *app) tokenAdd() *cobra.Command {
 	var in api.TokenRequest
 	var scopes []string
@@ -75,6 +77,8 @@ those before it. Without one it may do whatever its user may.`,
 				return misuse("--days %d: allowed are 0 (for ever) and more", days)
 			}
 			if days > 0 {
+				// Days of 24 hours from now, by this machine's clock; the lab's decides when it is
+				// over.
 				in.Expires = a.now().Add(time.Duration(days) * 24 * time.Hour)
 			}
 			var t api.Token

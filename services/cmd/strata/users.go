@@ -68,6 +68,7 @@ func (a *app) userShow() *cobra.Command {
 }
 
 // userSet makes the commands that add an account and change one: they take the same flags.
+// Only what a flag names goes into the request. Silent where it succeeds; --json prints one api.User.
 func (a *app) userSet(name, verb string) *cobra.Command {
 	var email, first, last, irc, identity, passwordFile, reason string
 	var active, staff, superuser bool
@@ -129,6 +130,7 @@ func (a *app) userRemove() *cobra.Command {
 	return cmd
 }
 
+// The token alone is on standard output, its end beside it on standard error.
 func (a *app) userAct() *cobra.Command {
 	var in api.ActRequest
 	cmd := &cobra.Command{

@@ -14,6 +14,8 @@ import (
 	"strata/schemas/yaml"
 )
 
+// Editors and hooks read its lines, file:line:column: …, and its status, 0, 1 or 2, as the Long text
+// promises.
 func (a *app) validateCommand() *cobra.Command {
 	var v validation
 	cmd := &cobra.Command{
@@ -74,6 +76,7 @@ type submitProblem struct {
 	Message string `json:"message"`
 }
 
+// All files are read before one is judged: one that cannot be read leaves no half of a report.
 func (a *app) validate(v validation, files []string) error {
 	texts := make([]string, len(files))
 	for i, file := range files {
@@ -100,6 +103,7 @@ func (a *app) validate(v validation, files []string) error {
 }
 
 // checker returns what checks one text.
+// Schemas are built once for all files.
 func (v validation) checker() func(text []byte) verdict {
 	mode := shape.Mode(v.strict)
 	if v.testdef {
@@ -138,6 +142,7 @@ func (v validation) checker() func(text []byte) verdict {
 }
 
 // isDefinition reports whether a text calls itself a test definition, and is no job.
+// A text that cannot be read is taken for a job, whose messages are LAVA's.
 func isDefinition(text []byte) bool {
 	root, err := yaml.Parse(text)
 	if err != nil || root.Has("actions") || root.Has("job_name") {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// The commit is there for binaries that were built in a clone.
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",

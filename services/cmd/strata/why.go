@@ -10,6 +10,8 @@ import (
 	"strata/services/api"
 )
 
+// --json prints one api.Why; the times of its estimate are moments, not lengths. The status is 0 for a
+// job that runs or is over, too.
 func (a *app) whyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "why JOB",
@@ -72,6 +74,7 @@ func (a *app) printWhy(w api.Why) {
 		fmt.Fprintf(a.out, "part %s wants a %s: %d of %d are free\n", p.Display, p.DeviceType, ready, len(p.Candidates))
 	}
 	now := a.now()
+	// An estimate that has passed reads as 0s, not as a time in the past.
 	in := func(t time.Time) string { return max(0, t.Sub(now)).Round(time.Second).String() }
 	if !w.Estimate.Known {
 		fmt.Fprintln(a.out, "start: not to be said, no device can take it as things stand")

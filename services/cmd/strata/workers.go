@@ -60,6 +60,7 @@ its devices, the jobs that run on them, and its files dispatcher.yaml, env.yaml 
 }
 
 // printWorker tells a person of a worker.
+// Files are printed as they are: with --json they are fields of one api.Worker.
 func (a *app) printWorker(w api.Worker) error {
 	fmt.Fprintf(a.out, "%s is %s since %s%s\n", w.Worker, a.paint(a.out, healthColour(w.State), w.State),
 		w.Since.Local().Format(time.DateTime), prefixed(": ", w.StateReason))
@@ -96,6 +97,7 @@ func prefixed(prefix, text string) string {
 	return prefix + text
 }
 
+// The token alone is on standard output. Without --rotate it is the same each time.
 func (a *app) workerToken() *cobra.Command {
 	var in api.WorkerRequest
 	cmd := &cobra.Command{
@@ -120,6 +122,7 @@ worker goes on with them when its process is started with the new token.`,
 	return cmd
 }
 
+// The token alone is on standard output; --json prints one api.Worker with it.
 func (a *app) workerRegister() *cobra.Command {
 	var description string
 	cmd := &cobra.Command{
@@ -142,6 +145,8 @@ the same token.`,
 	return cmd
 }
 
+// Pointers tell "leave as it is" from "make empty": --env "" takes the file away, as readText gives ""
+// for no name.
 func (a *app) workerConfigure() *cobra.Command {
 	var limit int
 	var description, dispatcher, env, envDUT, reason string
@@ -188,6 +193,7 @@ config WORKER" shows who changed them when.`,
 	return cmd
 }
 
+// Words are LAVA's.
 func (a *app) workerHealth() *cobra.Command {
 	var in api.WorkerRequest
 	cmd := &cobra.Command{
