@@ -26,6 +26,7 @@ import (
 
 // watched are the patterns that may be armed on one console: the kernel's findings, a shell's prompts
 // and a login's, and the signals of tests.
+// They are LAVA's patterns, so that its search and ours have the same to do.
 func watched() []string {
 	return []string{`-\[ cut here \]`, `Unhandled fault`, `BUG: KCSAN:`, `BUG: KASAN:`, `BUG: KFENCE:`, `Oops(?: -|:)`,
 		`WARNING:`, `(kernel BUG at|BUG:)`, `invalid opcode:`, `Kernel panic - not syncing`, `U-Boot SPL 20[0-9][0-9]`,
@@ -34,6 +35,7 @@ func watched() []string {
 }
 
 // bootLines are what kernels say while nothing is wrong.
+// No pattern of [watched] may be found in them: a search that ends early has measured nothing.
 func bootLines() []string {
 	return []string{
 		"Booting Linux on physical CPU 0x0000000000 [0x410fd034]", "Memory: 3995648K/4194304K available (16384K kernel code)",
@@ -45,6 +47,7 @@ func bootLines() []string {
 }
 
 // bootLog returns a log of at least so many bytes.
+// The same bytes each time; times in it rise, so that no two lines are alike.
 func bootLog(size int) []byte {
 	var b bytes.Buffer
 	lines := bootLines()
@@ -55,6 +58,7 @@ func bootLog(size int) []byte {
 }
 
 // cpuOf returns how much processor time this process has had, or with unix.RUSAGE_THREAD its thread.
+// Time on the wall would measure what else the machine does.
 func cpuOf(who int) (time.Duration, error) {
 	var u unix.Rusage
 	if err := unix.Getrusage(who, &u); err != nil {
@@ -70,11 +74,14 @@ func (spoken) Write(p []byte) (int, error) { return len(p), nil }
 func (spoken) Close() error                { return nil }
 
 // notStored is a log of which nothing is kept: what spooling costs is measured elsewhere.
+// The limit is one that no measurement reaches: a log over its limit is cut, and costs less.
 func notStored() *output.Logger {
 	return output.New(output.Settings{Now: time.Now, Write: func(events.Record) error { return nil }, Limit: 1 << 50})
 }
 
 // matching measures how fast a console is searched, and what Python's pexpect does with the same one.
+// Each row has megabytes (10⁶ bytes) for each second of processor time: ours, and pexpect's, 0 where
+// it is missing.
 func matching(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	log := bootLog(b.sizes.consoleBytes)
 	few := log[:min(len(log), 8<<20)] // python takes long
@@ -87,6 +94,7 @@ func matching(ctx context.Context, b *bench) (rows [][]float64, err error) {
 		if err != nil {
 			return nil, err
 		}
+		// 4092 is spawn_maxread of LAVA's device types.
 		c := connection.New(spoken{bytes.NewReader(log)}, connection.Settings{MaxRead: 4092, Log: notStored()})
 		_, err = c.ExpectText(ctx, watched()...)
 		if !errors.Is(err, connection.ErrClosed) {
@@ -111,6 +119,7 @@ func matching(ctx context.Context, b *bench) (rows [][]float64, err error) {
 }
 
 // pexpectScript searches a file as LAVA searches a console, and prints the processor time that took.
+// The window is twice what is read at once, as LAVA sets it.
 const pexpectScript = `
 import os, sys, time
 import pexpect, pexpect.fdpexpect
@@ -124,6 +133,7 @@ print(time.process_time() - start)
 
 // pexpect returns the seconds of processor time that it takes, 0 and an error where it is not installed.
 func pexpect(ctx context.Context, file string) (seconds float64, err error) {
+	// The first may be one without Debian's packages.
 	for _, python := range []string{"python3", "/usr/bin/python3"} {
 		var out []byte
 		out, err = exec.CommandContext(ctx, python, append([]string{"-c", pexpectScript, file}, watched()...)...).Output()
@@ -135,6 +145,7 @@ func pexpect(ctx context.Context, file string) (seconds float64, err error) {
 }
 
 // baud is how many bytes a second a console at 115,200 baud says.
+// A start bit, eight of data and a stop bit make ten for each byte.
 const baud = 11520
 
 // consoles measures many consoles that talk without end, as boards that boot do.
@@ -149,7 +160,9 @@ func consoles(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	return rows, nil
 }
 
+// It returns the share of a core that a thousand consoles take, and the KiB that each of them holds.
 func (b *bench) consolesOnce(ctx context.Context) (row []float64, err error) {
+	// Memory is what the system counts, so what Go holds back for later is given back first.
 	debug.FreeOSMemory()
 	empty, err := resident()
 	if err != nil {
@@ -196,6 +209,7 @@ func (b *bench) consolesOnce(ctx context.Context) (row []float64, err error) {
 	if err != nil {
 		return nil, err
 	}
+	// As before the consoles, or garbage would be counted as theirs.
 	debug.FreeOSMemory()
 	full, err := resident()
 	if err != nil {
@@ -203,6 +217,7 @@ func (b *bench) consolesOnce(ctx context.Context) (row []float64, err error) {
 	}
 	// What a busy machine did not let us feed was not searched either.
 	seconds := float64(said) / float64(baud*len(ends))
+	// Scaled to a thousand consoles at full speed, also where fewer were fed, or more slowly.
 	share := 100 * (after - before - own).Seconds() / seconds * 1000 / float64(len(ends))
 	return []float64{share, float64(full-empty) / 1024 / float64(len(ends))}, nil
 }
@@ -210,6 +225,7 @@ func (b *bench) consolesOnce(ctx context.Context) (row []float64, err error) {
 // feed lets the boards talk for a while, a few characters at a time as serial lines do, from a thread
 // of its own. It returns how many bytes all have said and the processor time of that thread.
 func (b *bench) feed(ends []*os.File, lasts time.Duration) (said int64, own time.Duration, err error) {
+	// Only a thread of its own has a processor time of its own.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	before, err := cpuOf(unix.RUSAGE_THREAD)
@@ -234,6 +250,7 @@ func (b *bench) feed(ends []*os.File, lasts time.Duration) (said int64, own time
 			}
 			said += int64(wrote)
 		}
+		// Never so near to the end that the largest piece would not fit.
 		at = (at + piece) % (len(log) - 3000)
 		rest := unix.NsecToTimespec(int64(began.Add(time.Duration(n) * tick).Sub(b.now())))
 		if rest.Nano() > 0 {
@@ -245,6 +262,7 @@ func (b *bench) feed(ends []*os.File, lasts time.Duration) (said int64, own time
 }
 
 // terminalPair opens a pseudo-terminal: our side, and the side of who talks.
+// The caller closes both.
 func terminalPair() (ours, theirs *os.File, err error) {
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -268,6 +286,7 @@ func terminalPair() (ours, theirs *os.File, err error) {
 }
 
 // resident returns how many bytes of memory this process holds.
+// From statm(5), second field, in pages.
 func resident() (int64, error) {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {

@@ -51,6 +51,7 @@ const (
 )
 
 // sharedDownload measures what a worker's cache saves.
+// Each row has the number of fetches and the seconds until the last job had its copy.
 func sharedDownload(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), downloadBytes/16)
 	for range b.runs {
@@ -73,6 +74,8 @@ func sharedDownload(ctx context.Context, b *bench) (rows [][]float64, err error)
 }
 
 // downloadAtOnce runs the jobs and returns how often the file was sent.
+// The server stands in for the lab's file server: it names its version by an ETag, without which the
+// cache could not know that a file is the same.
 func (b *bench) downloadAtOnce(ctx context.Context, dir string, content []byte) (fetches int64, err error) {
 	var sent atomic.Int64
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -98,6 +101,8 @@ func (b *bench) downloadAtOnce(ctx context.Context, dir string, content []byte) 
 				ID: fmt.Sprint(n), Definition: []byte(definition), Device: []byte(downloadDevice),
 				Dir: filepath.Join(dir, fmt.Sprint(n)), Now: time.Now,
 				Log:      output.New(output.Settings{Now: time.Now, Write: func(events.Record) error { return nil }}),
+				// One cache for all of them, as on a worker; its limit is far above the file, so that
+				// nothing is thrown out.
 				Services: pipeline.Services{Cache: pipeline.Store{Dir: filepath.Join(dir, "cache"), Limit: 1 << 30}},
 			})
 		})

@@ -41,6 +41,7 @@ type caller struct {
 }
 
 // caller returns one that has a connection of its own and the administrator's rights.
+// The limits on rates and connections of one caller are lifted by [bench.start].
 func (l *lab) caller() (*caller, error) {
 	key, err := access.OpenKey(filepath.Join(l.dir, "key"))
 	if err != nil {
@@ -50,6 +51,8 @@ func (l *lab) caller() (*caller, error) {
 }
 
 // ask sends a request and decodes the answer, which has to be want.
+// The answer is read to its end, or the connection could not be used again. An answer of another
+// status is an error that shows its beginning.
 func (c *caller) ask(ctx context.Context, method, path string, body []byte, want int, out any) error {
 	r, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
@@ -94,6 +97,8 @@ func (c *caller) await(ctx context.Context) error {
 }
 
 // restSubmissions measures how many definitions a second are judged over HTTP.
+// The runs follow one another in one lab: what earlier ones have left in the queue is a part of what
+// is measured.
 func restSubmissions(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	l, err := b.start(ctx, filepath.Join(b.scratch, "doors"))
 	if err != nil {
@@ -127,6 +132,8 @@ func restSubmissions(ctx context.Context, b *bench) (rows [][]float64, err error
 }
 
 // postMany lets all clients submit, and another ask for the version meanwhile.
+// The version is asked for by a ninth client, so that what is slow for it is the lab and not a client
+// that waits in line.
 func postMany(ctx context.Context, l *lab, body []byte) ([]float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -173,6 +180,7 @@ func postMany(ctx context.Context, l *lab, body []byte) ([]float64, error) {
 		times = append(times, w...)
 	}
 	rate := float64(each*clients) / took.Seconds()
+	// Milliseconds for each submission.
 	cost := float64((after - before).Microseconds()) / 1000 / float64(each*clients)
 	return []float64{rate, percentile(times, 50), percentile(times, 99), percentile(version, 99), cost, memory, rate / lavaSubmissions}, nil
 }

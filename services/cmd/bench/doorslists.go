@@ -20,6 +20,8 @@ import (
 )
 
 // listed are lists that programs ask for again and again, with what is measured of each.
+// goal is in milliseconds, 0 where the figure is only stated; how ends the sentence that the page has
+// of it.
 type listed struct {
 	name, path string
 	goal       float64
@@ -53,6 +55,8 @@ func listing() []measure {
 const lavaList = 120
 
 // listJobs asks a lab with a million jobs for lists.
+// One lab for all runs: the first question of each list has its jobs counted, and its time is among
+// the others.
 func listJobs(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	past := generate.New(generate.Lab{Seed: 1})
 	dir, err := b.listedTables(ctx, past)
@@ -72,6 +76,7 @@ func listJobs(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	if err := c.await(ctx); err != nil {
 		return nil, err
 	}
+	// A fixed seed: runs of different builds ask for the same pages.
 	draw := rand.New(rand.NewPCG(26, 11))
 	for range b.runs {
 		var row []float64
@@ -88,6 +93,7 @@ func listJobs(ctx context.Context, b *bench) (rows [][]float64, err error) {
 }
 
 // askList asks for one list again and again, and returns the p95.
+// Milliseconds. An empty page is an error: it would be quick, and measure nothing.
 func (b *bench) askList(ctx context.Context, c *caller, list listed, past *generate.Lab, draw *rand.Rand) (float64, error) {
 	var times []time.Duration
 	for range asks {
@@ -110,6 +116,8 @@ func (b *bench) askList(ctx context.Context, c *caller, list listed, past *gener
 }
 
 // listedTables makes a lab's directory whose tables have a million jobs, unless it is kept, and returns it.
+// They are kept under -year beside a seal, and made anew by hand only: half an hour is not thrown away
+// by itself.
 func (b *bench) listedTables(ctx context.Context, past *generate.Lab) (dir string, err error) {
 	p, err := b.part("listed")
 	if err != nil {
@@ -161,6 +169,7 @@ func (b *bench) pastFacts(past *generate.Lab) iter.Seq[stream.Message] {
 
 // recentJobs puts the newest jobs into the lab's streams: their texts, and facts from submission to end. The
 // last hundred wait in the queue.
+// Numbers go on behind those of the tables, as those of one lab do.
 func (b *bench) recentJobs(ctx context.Context, dir string, past *generate.Lab) (err error) {
 	l, err := b.start(ctx, dir, "--services", "none", "--first-job", fmt.Sprint(b.sizes.listed+1))
 	if err != nil {

@@ -55,6 +55,8 @@ func watchJob(ctx context.Context, b *bench) (rows [][]float64, err error) {
 }
 
 // watched1 runs a job that talks fast, with everybody looking on.
+// All watchers are there before the first line: who comes later would be sent old lines, whose age
+// says nothing.
 func watched1(ctx context.Context, w *worker) ([]float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -100,6 +102,7 @@ func watched1(ctx context.Context, w *worker) ([]float64, error) {
 	for _, a := range ages {
 		times = append(times, a...)
 	}
+	// A watcher that lost lines would have made the figures better.
 	if want := int64(said * size.watchers); lines.Load() != want {
 		return nil, fmt.Errorf("%d lines came, want %d", lines.Load(), want)
 	}
@@ -107,6 +110,8 @@ func watched1(ctx context.Context, w *worker) ([]float64, error) {
 }
 
 // lookOn follows a job's log to its end, and returns how old what came was.
+// It speaks HTTP by hand and reads the socket itself; the ages it returns are of the oldest line in
+// each read.
 func (l *lab) lookOn(ctx context.Context, job events.JobID, ready func(), buffers *sync.Pool, lines *atomic.Int64) (ages []time.Duration, err error) {
 	once := sync.OnceFunc(ready)
 	defer once()
@@ -134,6 +139,7 @@ func (l *lab) lookOn(ctx context.Context, job events.JobID, ready func(), buffer
 		return nil, fmt.Errorf("follow job %d: %s", job, answer.Status)
 	}
 	once()
+	// What came with the head of the answer is in the reader, and no more is read through it.
 	text, _ := in.Peek(in.Buffered())
 	h := hearing{now: l.b.now}
 	h.take(text)
@@ -142,6 +148,7 @@ func (l *lab) lookOn(ctx context.Context, job events.JobID, ready func(), buffer
 			return h.ages, fmt.Errorf("follow job %d: it ends without an end: %w", job, err)
 		}
 	}
+	// Less one: the event "end" has three line ends, too.
 	lines.Add(int64(h.ends/3 - 1))
 	return h.ages, nil
 }
@@ -183,6 +190,8 @@ func (h *hearing) read(conn *net.TCPConn, buffers *sync.Pool) error {
 }
 
 // take counts the lines of a piece, and notes the age of its first line that is whole.
+// It looks at the beginning and the end alone: to parse ten million lines a second would take more
+// than the lab has.
 func (h *hearing) take(text []byte) {
 	if _, after, found := bytes.Cut(text[:min(len(text), 400)], []byte(`"dt":"`)); found && len(after) > 32 {
 		if at, err := time.Parse("2006-01-02T15:04:05.999999999Z07:00", string(after[:max(bytes.IndexByte(after, '"'), 0)])); err == nil {

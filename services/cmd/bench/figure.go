@@ -11,6 +11,8 @@ import (
 )
 
 // figure is a number that an area promises, or states.
+// A name is an interface: pages keep the row of a figure that was not measured by it, and what reads
+// the printed lines asks for it.
 type figure struct {
 	name string
 	unit string
@@ -60,6 +62,7 @@ func find(name string) (area, error) {
 }
 
 // checkRows refuses rows that do not fit the figures.
+// A fault of a measure, never of the machine.
 func checkRows(rows [][]float64, width int) error {
 	if len(rows) == 0 {
 		return fmt.Errorf("no run gave a value")
@@ -113,6 +116,7 @@ func (f figure) promise() string {
 }
 
 // line returns what is printed.
+// Five fields with tabs between: the form is promised to programs.
 func (r result) line() string {
 	verdict := "missed"
 	if r.met() {
@@ -131,6 +135,7 @@ func (r result) runs() string {
 }
 
 // number writes a value with three digits that mean something: 1234, 12.3, 0.123.
+// No exponents, and no digits that the next run would contradict.
 func number(v float64) string {
 	decimals := 0
 	if a := math.Abs(v); a != 0 && a < 100 {
@@ -144,6 +149,7 @@ func number(v float64) string {
 }
 
 // median returns the middle value, of an even number the mean of the two in the middle.
+// It panics without values; [checkRows] has seen to that.
 func median(values []float64) float64 {
 	s := slices.Sorted(slices.Values(values))
 	if n := len(s); n%2 == 0 {
@@ -163,6 +169,8 @@ func percentile(times []time.Duration, p int) float64 {
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // sizes is how much is measured with.
+// A field a kind of load. -quick takes the small ones, with which the program itself is tried in
+// seconds.
 type sizes struct {
 	submissions int // of a run
 	orders      int // of a run

@@ -80,6 +80,8 @@ func submissions(ctx context.Context, b *bench) (rows [][]float64, err error) {
 }
 
 // submitMany lets all clients publish, and returns how long it took until all had become jobs.
+// The clock stops when the last fact is in LAB, not when its publication is acknowledged: a definition
+// that waits for submission is no job yet.
 func submitMany(ctx context.Context, l *lab, log *stream.Log) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -129,6 +131,8 @@ func submitMany(ctx context.Context, l *lab, log *stream.Log) (time.Duration, er
 var errFound = errors.New("found")
 
 // until follows LAB from a sequence on until found says that it is enough.
+// Where the log ends for another reason than found, that is an error: a measurement must not end early
+// without a word.
 func until(ctx context.Context, log *stream.Log, from uint64, found func(stream.Recorded) bool) error {
 	err := log.Follow(ctx, stream.Lab, from, func(r stream.Recorded) error {
 		if found(r) {
@@ -167,6 +171,7 @@ func orders(ctx context.Context, b *bench) (rows [][]float64, err error) {
 }
 
 // submitToOrder runs one job and returns how long its order took.
+// The worker's report follows after the clock has stopped, so that the next job finds an idle lab.
 func submitToOrder(ctx context.Context, w *worker) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -212,6 +217,7 @@ func memory(ctx context.Context, b *bench) (rows [][]float64, err error) {
 }
 
 // idleMemory returns the resident memory of the lab's process after a rest, in MB (10⁶ bytes).
+// Garbage of the start is collected by then.
 func (l *lab) idleMemory(ctx context.Context) (float64, error) {
 	rest := time.NewTimer(l.b.sizes.rest)
 	defer rest.Stop()
@@ -261,6 +267,7 @@ func (l *lab) processors() (time.Duration, error) {
 }
 
 // all runs f for each index below n at once and returns the errors.
+// All of them end before it returns, also where one has failed.
 func all(n int, f func(int) error) error {
 	failed := make([]error, n)
 	var group sync.WaitGroup

@@ -31,6 +31,8 @@ func judging() []measure {
 }
 
 // labels judges the labelled set.
+// Without the recorded logs the figures are of the written ones alone, which is said on standard
+// error.
 func labels(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	corpus := os.Getenv("STRATA_CORPUS")
 	if corpus == "" {
@@ -65,6 +67,7 @@ func labels(ctx context.Context, b *bench) (rows [][]float64, err error) {
 			}
 		}
 		took := b.now().Sub(begin)
+		// Per cent: counts by this.
 		all := float64(len(set)) / 100
 		rows = append(rows, []float64{float64(right) / all, float64(exact) / all, float64(wronged), float64(lines) / max(took, time.Microsecond).Seconds()})
 		if ctx.Err() != nil {
@@ -75,9 +78,11 @@ func labels(ctx context.Context, b *bench) (rows [][]float64, err error) {
 }
 
 // shifts looks for shifts of measurements, where there are and where there are none.
+// Levels go up and down in turn; a shift counts where it was seen after it came, and in its direction.
 func shifts(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	const noise, before, after, tries, calm = 0.05, 30, 5, 2000, 1000
 	for run := range b.runs {
+		// Each run has series of its own, the same in every build.
 		r := rand.New(rand.NewPCG(uint64(run), 2026))
 		value := func(level float64) float64 { return level * (1 + noise*r.NormFloat64()) }
 		seen, alarms := 0, 0

@@ -39,10 +39,12 @@ type lab struct {
 const startTime = 10 * time.Minute
 
 // start runs `strata up` on dir, without an engine, and waits until it serves.
+// Its output goes to up.log in dir, of which an error shows the end. The caller stops or kills it.
 func (b *bench) start(ctx context.Context, dir string, flags ...string) (*lab, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the lab's directory: %w", err)
 	}
+	// That of an earlier start would be found at once.
 	readyFile := filepath.Join(dir, "ready.json")
 	if err := os.Remove(readyFile); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -63,6 +65,7 @@ func (b *bench) start(ctx context.Context, dir string, flags ...string) (*lab, e
 		flags = append([]string{"--config", limits}, flags...)
 	}
 	l := &lab{b: b, dir: dir, ended: make(chan error, 1)}
+	// Not bound to ctx: a lab is stopped in good order, also when the measurement is interrupted.
 	l.command = exec.Command(b.strata, append([]string{"up", "--data", dir, "--ready", readyFile, "--listen", "127.0.0.1:0",
 		"--listen-nats", "127.0.0.1:0", "--listen-sql", ""}, flags...)...)
 	// Its own runtime directory, or it would be taken for the lab of the person who measures.
@@ -104,6 +107,7 @@ func (l *lab) awaitReady(ctx context.Context, file string) error {
 }
 
 // stop ends the lab in good order and waits until its process is gone.
+// It waits for as long as the lab takes.
 func (l *lab) stop() error {
 	for _, c := range l.conns {
 		c.Close()
@@ -118,6 +122,8 @@ func (l *lab) stop() error {
 }
 
 // kill ends the lab as a power cut ends it, but for what the kernel still writes.
+// What was written and not synced is in the kernel's hands still, and survives: only cutting the power
+// would show a disk that lies.
 func (l *lab) kill() error {
 	for _, c := range l.conns {
 		c.Close()
@@ -172,6 +178,7 @@ actions: {deploy: {methods: {tmpfs: null}}, boot: {methods: {qemu: null}}}
 `
 
 // jobText is a short definition of the usual kind.
+// 700 bytes or so, with what the gate has to look at: timeouts, metadata, the three kinds of action.
 const jobText = `job_name: measure the lab
 device_type: bench
 visibility: public
@@ -207,6 +214,8 @@ const (
 )
 
 // furnish puts a worker and its device into the lab and returns the worker's token.
+// A lab of an earlier run that has the device refuses it a second time: each measurement furnishes its
+// own.
 func furnish(ctx context.Context, person api.Client) (token string, err error) {
 	var w api.Worker
 	if err := person.Call(ctx, "workers.register", api.WorkerRequest{Worker: benchWorker}, &w); err != nil {
@@ -222,6 +231,7 @@ func submit(ctx context.Context, conn *nats.Conn) (events.JobID, error) {
 }
 
 // submitText publishes a definition.
+// Without a Nats-Msg-Id: nothing is ever sent twice here.
 func submitText(ctx context.Context, conn *nats.Conn, text string) (events.JobID, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

@@ -63,6 +63,7 @@ func lives(ctx context.Context, b *bench) (rows [][]float64, err error) {
 
 // playedWorker starts a worker whose devices are played, so many or those of a script, and waits until it is online. The
 // function that it returns ends it.
+// Its output goes to worker.log, which an error shows.
 func (l *lab) playedWorker(ctx context.Context, name events.WorkerName, script string) (end func() error, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -110,6 +111,8 @@ func (l *lab) playedWorker(ctx context.Context, name events.WorkerName, script s
 }
 
 // live lets jobs live, and returns the figures.
+// The clock of each job runs by the times of the facts; since is read by the same goroutine that
+// writes it.
 func live(ctx context.Context, l *lab, log *stream.Log) ([]float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()

@@ -39,6 +39,8 @@ func searching() []measure {
 }
 
 // searchLogs fills tables with a year's logs, unless they are kept, and searches them.
+// One row, whatever -runs says: to fill the tables takes half an hour, and forty texts of each kind
+// are many enough.
 func searchLogs(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	lab := generate.New(generate.Lab{Seed: 1, Lines: b.sizes.yearLines})
 	p, err := b.part("logs")
@@ -110,6 +112,7 @@ func jobFacts(lab *generate.Lab, jobs int) iter.Seq[stream.Message] {
 }
 
 // logFrames are the jobs' logs as frames of OUTPUT.
+// Frames are as large as a job's process makes them where it has much to say.
 func (b *bench) logFrames(lab *generate.Lab, jobs int) iter.Seq[stream.Message] {
 	return func(yield func(stream.Message) bool) {
 		seq := uint64(0)
@@ -133,6 +136,7 @@ func (b *bench) logFrames(lab *generate.Lab, jobs int) iter.Seq[stream.Message] 
 				if l.Level != events.Results { // a result is JSON itself
 					message, _ = json.Marshal(string(l.Text)) // a string is never refused
 				}
+				// 80 bytes for what surrounds a message, and room for one long line.
 				if size += len(message) + 80; size > events.MaxFrameBytes-4<<10 && !flush() {
 					return
 				}
@@ -159,6 +163,8 @@ type asker struct {
 const searches = 40
 
 // ask returns the figures of all kinds.
+// In the order of the figures: words (95th, 50th), the rare and the absent word, phrases, substrings,
+// expressions, and the share that stopped early.
 func (a *asker) ask(ctx context.Context) ([]float64, error) {
 	tokens, err := a.times(ctx, projections.Words, func(words []string, _ string) string { return words[a.IntN(len(words))] })
 	if err != nil {
@@ -192,6 +198,7 @@ func (a *asker) ask(ctx context.Context) ([]float64, error) {
 }
 
 // times asks for texts that cut makes of a line and its words.
+// Lines that no person would paste are drawn again, so the number of draws is not that of searches.
 func (a *asker) times(ctx context.Context, kind projections.SearchKind, cut func(words []string, line string) string) ([]time.Duration, error) {
 	word := regexp.MustCompile(`[0-9A-Za-z]+`)
 	var times []time.Duration
@@ -223,6 +230,7 @@ func (a *asker) times(ctx context.Context, kind projections.SearchKind, cut func
 
 // one asks one search and returns how long it took.
 func (a *asker) one(ctx context.Context, q projections.Search) (time.Duration, error) {
+	// Bob has submitted nothing, so that rights are looked at in every answer.
 	q.Viewer, q.Now = projections.Viewer{User: "bob"}, a.now
 	began := a.now()
 	page, err := a.db.Search(ctx, q)

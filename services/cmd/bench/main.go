@@ -54,6 +54,8 @@ func (b *bench) say(format string, args ...any) {
 }
 
 // run is the program; it returns the exit status.
+// Tests call it with their own writers. Whatever happens the scratch directory is removed, but for a
+// process that is killed.
 func run(ctx context.Context, args []string, out, progress io.Writer) int {
 	b := &bench{now: time.Now, progress: progress, sizes: full}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -113,6 +115,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) int {
 }
 
 // prepare finds the binary and makes the scratch directory.
+// -dir decides which disk is measured: /tmp is often memory, where syncing costs nothing.
 func (b *bench) prepare(dir string) (err error) {
 	if b.strata, err = filepath.Abs(b.strata); err != nil {
 		return fmt.Errorf("find the binary: %w", err)
@@ -132,6 +135,8 @@ func (b *bench) prepare(dir string) (err error) {
 }
 
 // measureAll takes the measurements one after the other and prints each as soon as it is there.
+// A measure that fails is told and the others go on; the exit status is 1 then. An interrupt ends them
+// all.
 func (b *bench) measureAll(ctx context.Context, measures []measure, only string, out io.Writer) (results []result, failed bool) {
 	for _, m := range measures {
 		if !slices.ContainsFunc(m.figures, func(f figure) bool { return strings.Contains(f.name, only) }) {

@@ -32,6 +32,7 @@ type receiver struct {
 	stop func()
 }
 
+// stop also ends the requests that hang.
 func (b *bench) receiver(answers bool) (receiver, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -64,6 +65,8 @@ func callbacks(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	return rows, nil
 }
 
+// It returns the figure beside those that hang first, as the page lists them. The lab is killed:
+// thousand callbacks under way would have it wait.
 func (b *bench) callbacksOnce(ctx context.Context) (row []float64, err error) {
 	hangs, err := b.receiver(false)
 	if err != nil {
@@ -81,6 +84,7 @@ func (b *bench) callbacksOnce(ctx context.Context) (row []float64, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	config := filepath.Join(dir, "strata.yaml")
+	// Loopback is refused unless it is allowed, and an attempt has to outlast the measurement.
 	if err := os.WriteFile(config, []byte("notify: {allow: [127.0.0.1], timeout: 10m}\n"), 0o600); err != nil {
 		return nil, err
 	}
@@ -111,6 +115,7 @@ func (b *bench) callbacksOnce(ctx context.Context) (row []float64, err error) {
 }
 
 // endJob has a job with a callback end in the queue, as submission and scheduling write it.
+// JobWithdrawn ends it: no worker is needed, and the definition's "finished" holds for it too.
 func endJob(ctx context.Context, log *stream.Log, now time.Time, url string) (events.JobID, error) {
 	text := strings.Replace(jobText, "actions:\n", "notify: {criteria: {status: finished}, callback: {url: '"+url+"', method: POST, content-type: json, dataset: all}}\nactions:\n", 1)
 	ack, err := log.JetStream().Publish(ctx, "submit."+string(access.Local), []byte(text))

@@ -43,6 +43,7 @@ func latency(ctx context.Context, b *bench) (rows [][]float64, err error) {
 }
 
 // follow runs a job that talks, and returns how old each line was when its follower had it.
+// Times of both ends are of one clock, as everything is on one machine.
 func follow(ctx context.Context, w *worker) ([]time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -121,6 +122,7 @@ func talk(ctx context.Context, w *worker, o order.Order, note func()) error {
 }
 
 // send publishes a spool until all of it is acknowledged.
+// It is the publisher of a real job, so that frames, their waiting and their retries are real too.
 func send(ctx context.Context, conn *nats.Conn, dir string, me access.Principal, grown <-chan struct{}, done <-chan struct{}) error {
 	js, err := jetstream.New(conn)
 	if err != nil {
@@ -147,6 +149,7 @@ func consoleLine(i int) string {
 }
 
 // durable measures how fast the broker takes the output of busy jobs.
+// No services: what is measured is broker and publishers, on one disk.
 func durable(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	l, err := b.start(ctx, filepath.Join(b.scratch, "durable"), "--services", "none")
 	if err != nil {
@@ -190,6 +193,7 @@ func (b *bench) fillSpools() (dirs []string, err error) {
 
 // sendSpools publishes all spools at once, as those of the jobs after a number, and returns how long
 // it took.
+// The same lines as other jobs' output: the broker tells frames apart by job.
 func sendSpools(ctx context.Context, l *lab, spools []string, after int) (time.Duration, error) {
 	done := make(chan struct{})
 	close(done) // all is said
@@ -242,6 +246,7 @@ func stored(ctx context.Context, b *bench) (rows [][]float64, err error) {
 }
 
 // project fills the tables of a new engine from a log.
+// A new engine each time: tables that are filled already would merge meanwhile.
 func (b *bench) project(ctx context.Context, log *stream.Log, dir string) (row []float64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()

@@ -13,6 +13,8 @@ import (
 // writePage writes the page of an area: what was measured, where, when and how. Figures that were
 // not measured this time keep their row of the page before, and text that a person has put below
 // the line [notesBelow] stays.
+// A page that was written by an older version is read for its rows as well: figures are found by their
+// names.
 func (b *bench) writePage(path string, a area, results []result) error {
 	text, err := os.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {
@@ -79,6 +81,7 @@ func load() string {
 const notesBelow = "## Notes"
 
 // machine describes where the figures come from, as far as they depend on it.
+// What it says decides whether two pages can be compared at all: processor, memory, file system, Go.
 func machine(dir string) string {
 	model := "an unknown processor"
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {

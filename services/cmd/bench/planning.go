@@ -48,6 +48,7 @@ func rendering(_ context.Context, b *bench) (rows [][]float64, err error) {
 		return nil, errors.Join(err, fmt.Errorf("no device types in %s", dir))
 	}
 	for range b.runs {
+		// New in each run, since it keeps what it has parsed.
 		templates := kinds(dir)
 		before, err := cpuOf(unix.RUSAGE_SELF)
 		if err != nil {
@@ -72,6 +73,9 @@ func rendering(_ context.Context, b *bench) (rows [][]float64, err error) {
 type recordedJob struct{ definition, device []byte }
 
 // recordedJobs returns the jobs of the corpus that have a dictionary of their own and that can be planned.
+// corpus.csv has a line for each use of a job with a dictionary, whose seventh column names LAVA's own
+// plan; those without one are left out, as is what cannot be planned here. The figure says how many
+// there are.
 func recordedJobs(dir, scratch string) (jobs []recordedJob, err error) {
 	f, err := os.Open(filepath.Join(dir, "corpus.csv"))
 	if err != nil {

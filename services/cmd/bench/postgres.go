@@ -26,6 +26,7 @@ const postgresHow = "Debian's PostgreSQL on the same disk, started by the measur
 
 // postgresTables are the tables of jobs and results as LAVA has them, as far as the questions need them,
 // with the indexes that it makes: of keys, unique names and foreign keys.
+// Types and lengths are those of LAVA's models: they decide how large rows are.
 const postgresTables = `
 CREATE TABLE auth_user (id integer PRIMARY KEY, username varchar(150) UNIQUE NOT NULL);
 CREATE TABLE testjob (id integer PRIMARY KEY, submitter_id integer NOT NULL REFERENCES auth_user, is_public boolean NOT NULL,
@@ -55,6 +56,7 @@ type postgres struct {
 
 // startPostgres makes a cluster and starts it. PostgreSQL refuses to run as root: then it runs as
 // nobody, in a directory beside the scratch one, which is ours alone.
+// It listens on a socket in its own directory and on no port, so it disturbs no other.
 func (b *bench) startPostgres(ctx context.Context) (p *postgres, err error) {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil || len(found) == 0 {
@@ -136,6 +138,7 @@ func (p *postgres) stop() error {
 }
 
 // psql runs a script and returns what it prints.
+// It stops at the first error. What the script prints is held in memory: counts and times, no rows.
 func (p *postgres) psql(ctx context.Context, script io.Reader) ([]byte, error) {
 	run := exec.CommandContext(ctx, "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", p.dir, "-U", "bench", "-d", "postgres")
 	var out, said bytes.Buffer
@@ -148,6 +151,8 @@ func (p *postgres) psql(ctx context.Context, script io.Reader) ([]byte, error) {
 
 // measure loads a year and asks its questions. It returns bytes and cases a second, then the p95 of
 // each question in milliseconds.
+// VACUUM FULL and ANALYZE come before the questions, as a database that has stood for a while has had
+// both.
 func (p *postgres) measure(ctx context.Context, y *caseYear) (row []float64, err error) {
 	if _, err := p.psql(ctx, strings.NewReader(postgresTables)); err != nil {
 		return nil, err
@@ -196,6 +201,7 @@ func (p *postgres) load(ctx context.Context, write func(*bufio.Writer)) (time.Du
 }
 
 // ask asks one question with all values and returns the times that psql took, all rows fetched.
+// The time is psql's own, of question and fetching; what it prints goes to /dev/null.
 func (p *postgres) ask(ctx context.Context, q question, all []values) (times []time.Duration, err error) {
 	var script strings.Builder
 	script.WriteString("\\o /dev/null\n\\timing on\n")
@@ -281,6 +287,8 @@ func (y *caseYear) postgresCases(w *bufio.Writer) {
 
 // eachSuite numbers the suites and sets of all jobs and hands them and the cases over; a nil function
 // wants none.
+// Numbers rise from 1 in the order in which they are met, the same in each pass: scripts that are
+// written apart fit together.
 func (y *caseYear) eachSuite(suite func(events.JobID, int, string), set func(suite, set int, name string), each func(c events.Case, suite, set int)) {
 	suites, sets := 0, 0
 	for job := events.JobID(1); job <= events.JobID(y.sizes.yearJobs); job++ {

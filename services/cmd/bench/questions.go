@@ -10,6 +10,8 @@ import (
 )
 
 // question is one that is asked of the tables and, in SQL, of PostgreSQL.
+// Both ask for the same rows; which those are is compared nowhere, so a change of one has to be made
+// in the other.
 type question struct {
 	name string
 	goal float64 // most milliseconds; 0: it is stated
@@ -102,6 +104,7 @@ func pointsOf(entity events.QueryEntity, of events.ChartType, where func(values)
 }
 
 // jobPage asks for what the page of a job shows.
+// It returns the number of its rows, as the others do.
 func jobPage(ctx context.Context, y *caseYear, v values) (int, error) {
 	page, err := y.db.JobPage(ctx, v.job)
 	return 1 + len(page.Steps) + len(page.Suites), err

@@ -30,6 +30,8 @@ func ofLab() []measure {
 }
 
 // hugeQueue measures decisions with the largest queue that is promised.
+// Ten times the devices and jobs of the first area's figure: a million jobs is the most that is
+// promised.
 func hugeQueue(policy *events.SchedulingPolicySet, users int) func(context.Context, *bench) ([][]float64, error) {
 	return func(ctx context.Context, b *bench) (rows [][]float64, err error) {
 		for range b.runs {

@@ -76,6 +76,8 @@ func (b *bench) makeHistory(ctx context.Context, dir string) error {
 }
 
 // record appends the facts of jobs from submission to the release of their devices.
+// Seven facts a job in one append of at most [stream.MaxBatch]: a history is made in minutes, not
+// hours.
 func (l *lab) record(ctx context.Context, facts int) error {
 	log, err := l.log(ctx)
 	if err != nil {
@@ -104,6 +106,7 @@ func (l *lab) record(ctx context.Context, facts int) error {
 		return err
 	}
 	at := l.b.now().UTC()
+	// n counts facts, those of devices, type and worker among them.
 	for n, job := devices+2, events.JobID(1); n < facts; n, job = n+7, job+1 {
 		d, lease := deviceOf(int(job)%devices), events.Lease(n)
 		add(events.JobSubmitted{Job: job, Display: job.String(), User: "local", Name: "measure the lab", At: at, DeviceType: "bench",
@@ -128,6 +131,7 @@ func deviceOf(i int) events.DeviceName { return events.DeviceName(fmt.Sprintf("d
 // serveAgain starts a lab that was there before and returns how long it took until it served: its
 // --ready file is there, and a definition that was published then has become a job. In the end it
 // kills the lab, or stops it in good order, which is what the next start finds.
+// So the first start of a run finds what the last one has left: orderly ends and kills come in turn.
 func (b *bench) serveAgain(ctx context.Context, dir string, kill bool) (took time.Duration, size float64, err error) {
 	l, err := b.start(ctx, dir)
 	if err != nil {
@@ -177,6 +181,7 @@ func (l *lab) serves(ctx context.Context) (time.Duration, error) {
 
 // quiet waits until the lab's process has used next to no processor time for a while: it has
 // folded what there is.
+// Three seconds with at most a tenth of a second of processor time each.
 func (l *lab) quiet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()

@@ -40,6 +40,7 @@ func resulting() []measure {
 }
 
 // ingested stores a year of results, unless it is kept, projects and rebuilds it.
+// The tables are emptied first, also those that -year keeps: it is the filling that is measured.
 func ingested(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	p, err := b.part("results")
 	if err != nil {
@@ -68,6 +69,8 @@ func answered(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	if err = errors.Join(err, p.stop()); err != nil {
 		return nil, err
 	}
+	// The two figures of PostgreSQL's size and speed come first; the bound keeps append from writing
+	// over the others.
 	row := there[:2:2]
 	for i, ms := range here {
 		row = append(row, ms, there[2+i], there[2+i]/ms)
@@ -109,6 +112,7 @@ func (y *caseYear) askHere(ctx context.Context) (row []float64, err error) {
 
 // project puts the year into a broker and from there into the tables of a part, twice: by a projector
 // that runs, and by a rebuild. It returns the figures of both and the size.
+// Rows: cases a second by the clock, by processor time, by a rebuild, and bytes a case.
 func (y *caseYear) project(ctx context.Context, to part) (row []float64, err error) {
 	from, err := y.part("streams")
 	if err != nil {
@@ -166,6 +170,7 @@ func (y *caseYear) project(ctx context.Context, to part) (row []float64, err err
 }
 
 // record puts the year into LAB and RESULTS.
+// LAB first, as in a lab: a job's results come after it.
 func (y *caseYear) record(ctx context.Context, log *stream.Log) error {
 	var drafts []stream.Draft
 	flush := func() error {

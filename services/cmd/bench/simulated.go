@@ -80,16 +80,19 @@ func simulate(b *bench, s simulation.Synthetic) (simulation.Report, error) {
 // theYear is the lab that the promises of time are about, with so many jobs in a year.
 func theYear(b *bench, seed uint64, jobs int) simulation.Synthetic {
 	s := simulation.Default()
+	// The rate stays where the year is shortened.
 	s.Seed, s.Days, s.Jobs = seed, float64(b.sizes.simulated), jobs*b.sizes.simulated/365
 	return s
 }
 
+// The seconds that it took, by the clock.
 func year(b *bench, seed uint64) ([]float64, error) {
 	began := b.now()
 	_, err := simulate(b, theYear(b, seed, 100_000))
 	return []float64{b.now().Sub(began).Round(time.Millisecond).Seconds()}, err
 }
 
+// jobs in a year; every nth that had to wait is asked.
 func estimates(jobs, every int) func(b *bench, seed uint64) ([]float64, error) {
 	return func(b *bench, seed uint64) ([]float64, error) {
 		s := theYear(b, seed, jobs)
@@ -103,6 +106,7 @@ func estimates(jobs, every int) func(b *bench, seed uint64) ([]float64, error) {
 	}
 }
 
+// How far alice's hours are off twice bob's, in per cent.
 func shares(b *bench, seed uint64) ([]float64, error) {
 	s := simulation.Saturated(seed)
 	s.Days = min(s.Days, float64(b.sizes.simulated))
@@ -117,6 +121,7 @@ func shares(b *bench, seed uint64) ([]float64, error) {
 	return []float64{100 * math.Abs(hours["alice"]/hours["bob"]/2-1)}, nil
 }
 
+// The longest wait, in per cent of what aging promises.
 func aged(b *bench, seed uint64) ([]float64, error) {
 	s := simulation.Flooded(seed)
 	r, err := simulate(b, s)
@@ -142,6 +147,7 @@ func tagged(_ *bench, seed uint64) ([]float64, error) {
 	return []float64{100 * beside / alone}, err
 }
 
+// Jobs that are over, in per cent of those submitted: by our rule, then by LAVA's.
 func ganged(b *bench, seed uint64) (row []float64, err error) {
 	for _, lava := range []bool{false, true} {
 		s := simulation.Ganged(seed)

@@ -29,6 +29,7 @@ func visiting() []measure {
 
 // chromium drives the browser: one run of a scenario of services/web/browser/measure.mjs, which answers with numbers by
 // name.
+// The names are the scenario's, see [figuresOf].
 func (b *bench) chromium(ctx context.Context, scenario string, settings map[string]any) (map[string]float64, error) {
 	root, err := repository()
 	if err != nil {
@@ -78,6 +79,8 @@ func repository() (string, error) {
 }
 
 // viewLong looks at a long log.
+// The copying is a visit of its own, which is not measured: it happens once for a log, not for each
+// viewer.
 func viewLong(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	l, err := b.openLong(ctx)
 	if err != nil {

@@ -28,6 +28,7 @@ type longLog struct {
 }
 
 // openLong starts a lab with a long log. Where the lab of an earlier run is kept, nothing is generated.
+// The marker is written last: a lab whose job was cut short is not taken for whole.
 func (b *bench) openLong(ctx context.Context) (l longLog, err error) {
 	dir := filepath.Join(b.scratch, "long-log")
 	if b.year != "" {
@@ -54,6 +55,8 @@ func (b *bench) openLong(ctx context.Context) (l longLog, err error) {
 }
 
 // make runs a job that says all the lines.
+// Frames are published as fast as they are acknowledged, past the spool: ten million lines take
+// minutes so.
 func (l *longLog) make(ctx context.Context) (err error) {
 	b := l.b
 	b.say("a job says %d lines; -year keeps them", l.lines)
@@ -97,6 +100,7 @@ func (l *longLog) make(ctx context.Context) (err error) {
 }
 
 // record is a line of the long log without its time: mostly the console, some colour, and the dispatcher around it.
+// Fifty stretches, whose beginnings and ends the viewer shows as its outline.
 func (l *longLog) record(i int) string {
 	step := l.lines / 50
 	switch {

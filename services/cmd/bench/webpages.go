@@ -60,6 +60,7 @@ func see(ctx context.Context, b *bench) (rows [][]float64, err error) {
 }
 
 // seeJob says the lines of one job and returns what the browser saw.
+// The browser decides how long the job talks: the page has to stand first.
 func seeJob(ctx context.Context, w *worker, o order.Order, token string) (map[string]float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -99,6 +100,7 @@ func seeJob(ctx context.Context, w *worker, o order.Order, token string) (map[st
 }
 
 // follower reads a log as long as it lasts.
+// Its errors are nobody's: it is there to be one more reader.
 func follower(ctx context.Context, url, token string) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -114,6 +116,8 @@ func follower(ctx context.Context, url, token string) {
 }
 
 // chatter is a job's process that says when it said each line, until stop is closed. It returns how many they were.
+// The line itself says when it was said, in milliseconds since 1970, which the browser holds its own
+// clock against.
 func chatter(ctx context.Context, w *worker, o order.Order, stop <-chan struct{}) (uint64, error) {
 	me := access.Principal{Role: access.Job, Job: events.JobID(o.Job), Lease: events.Lease(o.Lease), Worker: benchWorker}
 	conn, err := w.l.connect(nats.Token(o.Work.Credential), nats.CustomInboxPrefix(me.Inbox()))

@@ -29,6 +29,7 @@ func paging() []measure {
 }
 
 // pagesSeen are the pages that are measured: each kind that there is.
+// A new page gets a line here, or nobody sees that it is slow.
 func pagesSeen() []string {
 	return []string{"/", "/scheduler/alljobs", "/scheduler/alljobs?search=live&state=Finished", "/scheduler/job/1", "/scheduler/job/1/log", "/scheduler/job/20", "/scheduler/job/20?tab=results",
 		"/scheduler/job/20?tab=timing", "/scheduler/job/20?tab=inputs", "/scheduler/job/20/definition", "/scheduler/job/20/compare?with=19",
@@ -108,6 +109,7 @@ func page(ctx context.Context, b *bench) (rows [][]float64, err error) {
 
 // history has a lab run jobs: one that talks long, and some hundred on twenty devices. It returns the administrator, and
 // what ends the workers, which is there whatever else failed.
+// sizes are put back in the end: later measurements have their own.
 func (l *lab) history(ctx context.Context) (person *api.Client, end func() error, err error) {
 	sizes := l.b.sizes
 	defer func() { l.b.sizes = sizes }()
@@ -177,6 +179,7 @@ func (l *lab) pageRate(ctx context.Context, token string, rounds int, changes *a
 		}
 	}
 	after, err := processor(pid)
+	// Names sorted first, so that of two that are alike the same is told each time.
 	longest := slices.MaxFunc(slices.Sorted(maps.Keys(best)), func(a, b string) int { return int(best[a] - best[b]) })
 	l.b.say("the page that takes longest to answer is %s", longest)
 	return float64(asked) / max(after-before, 0.01), float64(best[longest].Microseconds()) / 1000, err

@@ -45,6 +45,7 @@ func (b *bench) startWithWorker(ctx context.Context, name string) (*lab, *worker
 }
 
 // worker registers the lab's worker and device and comes online.
+// Its consumer is made by dispatch, never by a worker: a worker has no right to.
 func (l *lab) worker(ctx context.Context) (*worker, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -81,6 +82,8 @@ func (l *lab) worker(ctx context.Context) (*worker, error) {
 const session = "bench"
 
 // comeOnline says that the worker is there, until close, and waits until the lab believes it.
+// Report first, presence after, as a worker does: the lab has to know what it holds before it counts
+// as there.
 func (w *worker) comeOnline(ctx context.Context) error {
 	if err := w.report(ctx, order.Report{Claim: order.Holding, Session: session, Build: "bench"}); err != nil {
 		return err
@@ -124,6 +127,7 @@ func (w *worker) close() error {
 }
 
 // order waits for the order to start a job, and says when it came.
+// Orders of other jobs, and those to cancel, are acknowledged and passed over.
 func (w *worker) order(ctx context.Context, job events.JobID) (o order.Order, came time.Time, err error) {
 	for {
 		m, err := w.orders.Next(jetstream.FetchContext(ctx))
@@ -145,6 +149,7 @@ func (w *worker) order(ctx context.Context, job events.JobID) (o order.Order, ca
 
 // finish reports that a job ran to its end and said so many lines, and waits until its device is
 // idle again.
+// Four reports as a worker sends them, without a line of output.
 func (w *worker) finish(ctx context.Context, o order.Order, lines uint64) error {
 	from, err := w.log.Last(ctx, stream.Lab)
 	if err != nil {
@@ -163,6 +168,7 @@ func (w *worker) finish(ctx context.Context, o order.Order, lines uint64) error 
 	})
 }
 
+// Numbers rise by one from report to report.
 func (w *worker) report(ctx context.Context, r order.Report) error {
 	w.number++
 	r.Version, r.Number, r.At = order.Version, w.number, w.l.b.now().UTC().Format(time.RFC3339Nano)

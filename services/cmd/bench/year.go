@@ -20,6 +20,7 @@ import (
 type part struct{ dir string }
 
 // seal says what a whole part holds.
+// The digest of the tables' files tells a kept part from one of another release.
 type seal struct {
 	Jobs    int     `json:"jobs"`
 	Each    int     `json:"each"`             // lines or cases of a job
@@ -55,6 +56,7 @@ func (p part) empty() error {
 
 // whole reports whether the part is there, as want says, and returns its seal. A part of another size or
 // of other tables is an error: to throw away what took half an hour is the owner's decision.
+// The bool is false without an error only where there is none.
 func (p part) whole(want seal) (seal, bool, error) {
 	text, err := os.ReadFile(p.seal())
 	if errors.Is(err, os.ErrNotExist) {
@@ -76,6 +78,7 @@ func (p part) whole(want seal) (seal, bool, error) {
 }
 
 // finish seals the part.
+// It is the last thing that is written: without it a part counts as cut short.
 func (p part) finish(s seal) error {
 	text, err := json.Marshal(s)
 	if err == nil {

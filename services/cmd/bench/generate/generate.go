@@ -37,12 +37,15 @@ type Line struct {
 }
 
 // RareWord is planted in one line of every thousandth job.
+// It is in no list of words that lines are made of, so a search that finds it elsewhere is wrong.
 const RareWord = "quasiperiodic"
 
 // OopsWord stands in the log of a job that ends in an oops, and in no other.
 const OopsWord = "dereference"
 
 // New returns a lab.
+// The same fields give the same lab for ever: a change of what it makes makes kept years worthless,
+// and figures of before and after are not to be compared.
 func New(l Lab) *Lab {
 	if l.Profiles == 0 {
 		l.Profiles = 40
@@ -74,13 +77,17 @@ func (l *Lab) Device(job events.JobID) events.DeviceName {
 }
 
 // Start returns when a job begins to write its log.
+// Jobs begin one after the other and may overlap, as on several devices.
 func (l *Lab) Start(job events.JobID) time.Time { return l.Begin.Add(time.Duration(job-1) * l.Every) }
 
 func (l *Lab) profile(job events.JobID) *profile { return &l.profiles[uint64(job)%uint64(l.Profiles)] }
 
 // Log makes the lines of a job's log.
+// The sequence may be left early, and taken again from its beginning.
 func (l *Lab) Log(job events.JobID) iter.Seq[Line] {
 	return func(yield func(Line) bool) {
+		// The seed is turned by a constant of its own: a job's lines and its cases (another constant)
+		// must not hang on one another.
 		w := writer{Rand: rand.New(rand.NewPCG(l.Seed^0x9e3779b97f4a7c15, uint64(job))), job: job, now: l.Start(job), yield: yield}
 		p := l.profile(job)
 		_ = w.boot(p) && w.tests(p, l.Lines) && w.end(job)
@@ -88,6 +95,7 @@ func (l *Lab) Log(job events.JobID) iter.Seq[Line] {
 }
 
 // writer writes one job's log.
+// Its methods return false once nobody wants more lines.
 type writer struct {
 	*rand.Rand
 	job   events.JobID
@@ -127,6 +135,7 @@ func (w *writer) boot(p *profile) bool {
 }
 
 // tests writes the output of the test plan until the log has about so many lines.
+// A tenth more or less than asked for, so that jobs differ in length as real ones do.
 func (w *writer) tests(p *profile, lines int) bool {
 	lines += w.IntN(lines/5+1) - lines/10
 	planted := w.IntN(max(1, lines-w.made)) + w.made
@@ -188,6 +197,8 @@ func (w *writer) line(level events.Level, format string, stamped bool, most int)
 }
 
 // verb writes what changes from boot to boot.
+// Letters stand for classes of words in real logs. What is rare matters as much as what is frequent:
+// how many different words there are decides what an index costs.
 func (w *writer) verb(verb byte) {
 	switch verb {
 	case 'n': // a small number

@@ -65,6 +65,7 @@ func newPool(r *rand.Rand) pool {
 }
 
 // newProfile takes a board's drivers, services and 300 cases out of the pool.
+// Boards share drivers without being alike, as those of a real lab do.
 func newProfile(r *rand.Rand, from pool) profile {
 	p := profile{board: name(r) + "-" + pick(r, "evk", "sbc", "dk", "pi", "board")}
 	p.loader = loaderLines(p.board)
@@ -106,6 +107,7 @@ func sentence(r *rand.Rand, n int) string {
 
 func pick(r *rand.Rand, words ...string) string { return words[r.IntN(len(words))] }
 
+// Capitals are filled in once for a driver, percent signs anew in each boot.
 func driverForms() []string {
 	return []string{
 		"DRV BUS: probed at 0x%x, irq %d", "DRV BUS: NAME regulator not found, using dummy regulator", "DRV: NAME registered",

@@ -40,6 +40,7 @@ func (l *Lab) End(job events.JobID) time.Time { return l.Start(job).Add(time.Hou
 func (l *Lab) Public(job events.JobID) bool { return job%10 != 0 }
 
 // Facts returns what LAB says of a job, from its submission to its end.
+// In their order; those about the device are left out.
 func (l *Lab) Facts(job events.JobID) []events.Event {
 	at, device, lease := l.Start(job), l.Device(job), events.Lease(job)
 	return []events.Event{
@@ -59,6 +60,8 @@ func (l *Lab) Build(job events.JobID) string {
 
 // Cases makes the test cases of a job: the cases of its board's plan again and again, until there are
 // so many. About 92 of 100 pass, and every tenth case measures something.
+// Lines and times rise from case to case; a case that the plan has again stands in a set of its own,
+// as its name is unique within one.
 func (l *Lab) Cases(job events.JobID, cases int) []events.Case {
 	r := rand.New(rand.NewPCG(l.Seed^0x2545f4914f6cdd1d, uint64(job)))
 	plan, at, line := l.profile(job).cases, l.Start(job), uint64(600)
@@ -103,6 +106,7 @@ func (l *Lab) Results(job events.JobID, cases int) (messages []events.ResultsRec
 }
 
 // CaseName returns the name of the nth case of a job's plan that measures something.
+// By the rule of [Lab.Cases] that every tenth case measures.
 func (l *Lab) CaseName(job events.JobID, n int) string {
 	plan := l.profile(job).cases
 	return plan[(n*10+3)%len(plan)].name
