@@ -200,6 +200,8 @@ type Worker struct {
 }
 
 // Defaults returns the configuration of a process that is told nothing.
+// Addresses are loopback but for those of a worker's servers, which boards have to reach: a lab that
+// is told nothing is open to nobody else.
 func Defaults() Config {
 	return Config{
 		Name:   "Strata",
@@ -218,6 +220,8 @@ func Defaults() Config {
 }
 
 // setting is one key of the file: what it means and where it goes.
+// A kind of field that none has had yet needs a case in set and in print; without one its key would be
+// taken and change nothing.
 type setting struct {
 	key    string
 	about  string
@@ -229,6 +233,8 @@ type setting struct {
 }
 
 // settings is the one table of keys.
+// Keys are an interface: none is renamed, and one that means nothing any more has to say so. The order
+// is that of the documentation.
 func (c *Config) settings() []setting {
 	return []setting{
 		{key: "name", about: "name of the lab, in the head and the titles of its pages (LAVA's INSTANCE_NAME)", into: &c.Name, check: CheckName},

@@ -35,6 +35,8 @@ func (e *Error) Error() string {
 
 // Load returns the defaults with what file says put over them. An empty name is no file. A fault
 // in the file is an [*Error].
+// The configuration that comes with an error is not to be used: what the file says up to its fault is
+// in it.
 func Load(file string) (Config, error) {
 	c := Defaults()
 	if file == "" {
@@ -66,6 +68,8 @@ func Settings() []Setting {
 
 // apply puts what text says over c.
 func (c *Config) apply(file string, text []byte) error {
+	// LAVA's reading would let the second of two equal keys win without a word; in a configuration
+	// that is a mistake.
 	root, err := yaml.ParseUnique(text)
 	if err != nil {
 		var bad *yaml.Error
@@ -85,6 +89,7 @@ func (c *Config) apply(file string, text []byte) error {
 }
 
 // walk sets every key below n, which stands under prefix ("" or "jobs.").
+// The first fault ends it: those behind it may come of it.
 func walk(file, prefix string, n *yaml.Node, table map[string]setting) error {
 	if !n.Is(yaml.Map) {
 		return &Error{file, n.Line, fmt.Sprintf("%s: expected a mapping, found a %s", orFile(prefix), n.Kind)}
@@ -136,9 +141,11 @@ func known(table map[string]setting, prefix string) []string {
 }
 
 // set gives the setting the value of n.
+// The error says what is allowed; file, line and key are put before it.
 func (s setting) set(n *yaml.Node) error {
 	switch into := s.into.(type) {
 	case *string:
+		// A number is taken for a text as it is written: a token or a name may look like one.
 		if n.Kind >= yaml.List {
 			return fmt.Errorf("expected a text, found a %s", n.Kind)
 		}
@@ -159,6 +166,7 @@ func (s setting) set(n *yaml.Node) error {
 		*into = b
 	case *int:
 		i, ok := n.AsInt()
+		// AsInt takes true for 1, as Python does.
 		if !ok || n.Is(yaml.Bool) || i < 1 || s.atMost > 0 && i > int64(s.atMost) {
 			return fmt.Errorf("expected a number from 1 to %d, found %s", s.atMost, n.Repr())
 		}
@@ -220,6 +228,7 @@ func (s setting) print() string {
 
 // length reads a length of time as Go writes it, or a number of days or weeks. A bare 0 is one; any other
 // number lacks its unit.
+// Months and years are not there: they have no one length. Less than nothing is refused.
 func length(text string) (d time.Duration, ok bool) {
 	for unit, each := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
 		if number, ok := strings.CutSuffix(text, unit); ok {
@@ -241,6 +250,7 @@ var units = []struct {
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}}
 
 // ParseSize reads a number of bytes, such as 4096, 64KiB or 1.5GiB. It is what flags read, too.
+// KiB and its kin are powers of 1024, kB and its kin of 1000. Fractions of a byte are cut off.
 func ParseSize(s string) (int64, error) {
 	number, unit := strings.TrimSpace(s), int64(1)
 	for _, u := range units {
@@ -257,6 +267,7 @@ func ParseSize(s string) (int64, error) {
 }
 
 // FormatSize writes a number of bytes with the largest binary unit that divides it.
+// [ParseSize] reads it back to the byte.
 func FormatSize(bytes int64) string {
 	for i := 3; i >= 0; i-- {
 		if u := units[i]; bytes != 0 && bytes%u.bytes == 0 {
@@ -267,6 +278,7 @@ func FormatSize(bytes int64) string {
 }
 
 // checkPorts checks a range of ports.
+// "" and "none" are no range, and allowed.
 func checkPorts(text string) error {
 	if text == "" || text == "none" {
 		return nil
@@ -312,6 +324,8 @@ func CheckName(text string) error {
 }
 
 // checkGlob checks a pattern of host names.
+// Patterns are those of path.Match, in which * goes over dots: *.example.com has a.b.example.com in
+// it.
 func checkGlob(text string) error {
 	if _, err := path.Match(text, ""); err != nil {
 		return fmt.Errorf("%q is no pattern of hosts such as *.example.com", text)

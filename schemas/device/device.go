@@ -99,6 +99,8 @@ func (d *Device) Methods(kind job.Kind) []string {
 
 // Constant follows keys into `constants`, and returns the text there or, where there is none, what
 // is given.
+// Numbers and booleans come as Python prints them. A key whose value is a list or a mapping counts as
+// not there.
 func (d *Device) Constant(otherwise string, keys ...string) string {
 	n := d.Constants.Get(keys...)
 	if n.Empty() || n.Kind >= yaml.List {
@@ -109,6 +111,7 @@ func (d *Device) Constant(otherwise string, keys ...string) string {
 
 // Primary returns the command of the console that jobs use: the only one, or the first that is
 // tagged primary. ok is false where the device has none.
+// Tags win over the plain command: a dictionary that has both describes the same console twice.
 func (d *Device) Primary() (c Connection, ok bool) {
 	for _, c := range d.Commands.Connections {
 		if slices.Contains(c.Tags, "primary") {

@@ -33,6 +33,8 @@ func Load(text []byte, _ *yaml.Node) (*Device, error) {
 }
 
 // keys are what may stand at the top level, as in LAVA's device schema.
+// A key that is not here is refused, by which a slip in a template is found; what a method reads
+// stands further down and is free.
 var keys = map[string]bool{
 	"hostname": true, "devicetype": true, "character_delays": true, "commands": true, "constants": true,
 	"fastboot_auto_detection": true, "adb_serial_number": true, "fastboot_serial_number": true, "fastboot_options": true,
@@ -45,6 +47,8 @@ var keys = map[string]bool{
 
 // read decodes a parsed configuration. Methods and constants are left as they are: each method reads
 // its own.
+// The first fault is the one told: a device without a valid configuration takes no jobs, and one
+// sentence says why.
 func read(root *yaml.Node) (*Device, error) {
 	if !root.Is(yaml.Map) {
 		return nil, problem(root, "", "expected a mapping of the device's keys, found a %s", root.Kind)
@@ -90,6 +94,7 @@ func mapping(n *yaml.Node, key, path string) (*yaml.Node, error) {
 }
 
 // commandLines reads a command: a non-empty text or a list of such. Null is no command.
+// An empty text is refused: a shell would run it and succeed.
 func commandLines(n *yaml.Node, path string) ([]string, error) {
 	switch {
 	case n.Empty():
@@ -125,6 +130,7 @@ func (d *Device) readCommands() error {
 			return err
 		}
 	}
+	// By Python's truth, as the dispatcher of LAVA looks at it: "no" in quotes is true.
 	d.Commands.MustUseSerial = c.Get("must_use_connection").Truth()
 	connections, err := mapping(c, "connections", "commands.connections")
 	if err != nil {
@@ -228,6 +234,7 @@ func (d *Device) readDelays() error {
 }
 
 // check applies the rules that span several keys, and the shapes that every method relies on.
+// Messages that are LAVA's own are kept to the letter: clients match on them.
 func (d *Device) check() error {
 	actions, err := mapping(d.Root, "actions", "actions")
 	if err != nil {
@@ -242,6 +249,8 @@ func (d *Device) check() error {
 			return err
 		}
 	}
+	// Only a device that jobs reach by its primary ssh connection has further rules: it is nobody's to
+	// power.
 	if !actions.Get("deploy", "methods", "ssh", "host").Truth() {
 		return nil
 	}

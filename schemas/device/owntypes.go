@@ -17,6 +17,7 @@ const ownPrefix = "strata-"
 
 // OwnTemplate returns the text of a template that comes with Strata, by its name in dictionaries,
 // such as "qemu.jinja2". It stands where a lab has no template of the name.
+// A name with a folder in it is never found: there are none.
 func OwnTemplate(name string) (text string, ok bool) {
 	body, err := own.ReadFile("types/" + name)
 	return string(body), err == nil

@@ -32,6 +32,8 @@ type parsedTemplate struct {
 // IsTemplate reports whether text is a Jinja2 dictionary rather than a rendered configuration.
 // {{ may stand in a quoted text of what is rendered (a kernel command line has one); out of quotes
 // YAML refuses it.
+// Asked of each text that comes as a dictionary, so it looks for marks first and parses only where
+// that leaves a doubt.
 func IsTemplate(text []byte) bool {
 	if bytes.Contains(text, []byte("{%")) || bytes.Contains(text, []byte("{#")) {
 		return true
@@ -46,6 +48,7 @@ func IsTemplate(text []byte) bool {
 // Render renders a dictionary for a device, with a job's context as variables; context may be nil.
 // Like LAVA's server it adds scheduled_device_name and scheduled_device_type. Text that is no
 // template is returned as it is. The error is a [*jinja.Error], which names template and line.
+// A nil t renders dictionaries that extend and include nothing.
 func (t *Templates) Render(name, deviceType string, text []byte, context *yaml.Node) ([]byte, error) {
 	if !IsTemplate(text) {
 		return text, nil
@@ -53,6 +56,8 @@ func (t *Templates) Render(name, deviceType string, text []byte, context *yaml.N
 	if len(text) > MaxBytes {
 		return nil, fmt.Errorf("render dictionary of %s: it has %d bytes, allowed are %d", name, len(text), MaxBytes)
 	}
+	// What the lab says of the device comes after the job's context: a job cannot pretend to run
+	// elsewhere.
 	vars := map[string]any{}
 	if context.Is(yaml.Map) {
 		for _, p := range context.Pairs {
@@ -110,6 +115,8 @@ func (t *Templates) text(name string) (text string, ok bool) {
 }
 
 // load returns a parsed template.
+// Text is asked each time, outside of the lock: a lab changes templates while it runs, and asking may
+// cost a read.
 func (t *Templates) load(name string) (*jinja.Template, error) {
 	if t == nil {
 		return nil, jinja.ErrMissing
@@ -147,6 +154,7 @@ func Extends(text []byte) (name string, ok bool) {
 
 // TypeOf names the device type that a dictionary is for: what it says for LAVA's sync (sync_to_lava),
 // else the template that it extends. ok is false where it says neither.
+// It reads and does not render: a dictionary that is imported is asked before its type is in the lab.
 func TypeOf(text []byte) (name string, ok bool) {
 	template, err := jinja.Parse("dictionary", string(text))
 	if err != nil {
@@ -164,6 +172,7 @@ func TypeOf(text []byte) (name string, ok bool) {
 }
 
 // value turns a node into what a template works on.
+// Integers of more than 64 bits, dates and binaries become the texts that Python prints.
 func value(n *yaml.Node) any {
 	switch n.Kind {
 	case yaml.Null:

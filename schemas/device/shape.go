@@ -110,6 +110,7 @@ func methods() shape.Shape {
 	}}, nothing}
 }
 
+// Unlike in a job several units may stand in one duration: they add up.
 func timeoutsShape() shape.Shape {
 	whole := shape.Number{Whole: true}
 	duration := shape.Named{Name: "duration", Shape: shape.Map{Keys: []shape.Key{
