@@ -6,6 +6,9 @@ import (
 )
 
 // arithmetic computes + - * / // % ** of numbers; integers stay integers but for /.
+// ok is false where a and b are no numbers, and the caller says so in its own words. Integers that do
+// not fit 64 bits are an error: Python's have no end, but an address or a count that needs more is a
+// slip.
 func arithmetic(op string, a, b any) (v any, ok bool, err error) {
 	x, okX := number(a)
 	y, okY := number(b)
@@ -18,6 +21,8 @@ func arithmetic(op string, a, b any) (v any, ok bool, err error) {
 		return nil, false, fmt.Errorf("division by zero")
 	}
 	if !floatA && !floatB && op != "/" && !(op == "**" && y < 0) {
+		// For booleans, which count as 0 and 1; integers themselves go a way of their own, as a float
+		// holds 53 bits only.
 		i, fits := integers(op, int64(x), int64(y))
 		if n, ok := a.(int64); ok {
 			if m, ok := b.(int64); ok {
@@ -49,6 +54,7 @@ func arithmetic(op string, a, b any) (v any, ok bool, err error) {
 }
 
 // integers computes on 64 bits and says whether the result fits.
+// As Python does, // rounds down and % has the sign of its right side. Neither is asked with b of 0.
 func integers(op string, a, b int64) (int64, bool) {
 	switch op {
 	case "+":
@@ -78,6 +84,7 @@ func integers(op string, a, b int64) (int64, bool) {
 			if c, fits = integers("*", c, a); !fits {
 				return 0, false
 			}
+			// These never overflow, and a power may be as large as anybody writes it.
 			if a == 0 || a == 1 {
 				return a, true
 			}

@@ -188,6 +188,7 @@ type (
 )
 
 // Extends names the template that t extends, where it says so once, at top level, with a literal.
+// A template that chooses its parent by a condition has none here: which it is only rendering tells.
 func (t *Template) Extends() (name string, ok bool) {
 	for _, node := range t.Body {
 		e, is := node.(*Extends)
@@ -214,6 +215,7 @@ func literalText(l *Literal, is bool) (string, bool) {
 
 // Assigned gives the last value that t assigns to name at top level, where it is made of literals
 // only.
+// An assignment that is not made of literals takes the ones before it away: ok is false then.
 func (t *Template) Assigned(name string) (value any, ok bool) {
 	for _, node := range t.Body {
 		set, is := node.(*Set)

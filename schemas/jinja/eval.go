@@ -12,6 +12,7 @@ type function func(args []any, named map[string]any) (any, error)
 // self is what a template knows as self: its blocks.
 type self struct{}
 
+// Each expression costs a step and a level: no template can compute for ever, nor overflow the stack.
 func (r *rendering) eval(e Expr, s *scope) (any, error) {
 	if err := r.spend(e, 1); err != nil {
 		return nil, err
@@ -106,6 +107,8 @@ func (r *rendering) dict(e *DictExpr, s *scope) (any, error) {
 	return d, nil
 }
 
+// Variables of the template win over what Jinja2 itself has: a context may have a variable called
+// range.
 func (r *rendering) lookup(e *Name, s *scope) any {
 	if v, ok := s.get(e.Name); ok {
 		return v
@@ -139,6 +142,7 @@ func (r *rendering) lookup(e *Name, s *scope) any {
 	return Undefined{e.Name}
 }
 
+// It is undefined in the oldest block of a chain, as in Jinja2, where calling it is the error.
 func (r *rendering) super(e *Name, s *scope) any {
 	call := s.of
 	if call.next >= len(s.ctx.blocks[call.name]) {
@@ -148,6 +152,7 @@ func (r *rendering) super(e *Name, s *scope) any {
 }
 
 // blockText is a function that renders a block of s's chain.
+// Jinja2 gives it no arguments.
 func (r *rendering) blockText(n interface{ Line() int }, name string, generation int, s *scope) function {
 	return func([]any, map[string]any) (any, error) {
 		var b strings.Builder
@@ -156,6 +161,7 @@ func (r *rendering) blockText(n interface{ Line() int }, name string, generation
 	}
 }
 
+// The list is made at once, unlike Python's, so each number costs a step before it takes memory.
 func (r *rendering) rangeOf(e *Name) function {
 	return func(args []any, _ map[string]any) (any, error) {
 		var n [3]int64
@@ -218,6 +224,7 @@ func describeOperand(v any) string {
 	return typeName(v)
 }
 
+// "and" and "or" give one of their sides, not a boolean: {{ a or 'x' }} is in most templates.
 func (r *rendering) binary(e *Binary, s *scope) (any, error) {
 	left, err := r.eval(e.Left, s)
 	if err != nil {
@@ -245,6 +252,7 @@ func (r *rendering) binary(e *Binary, s *scope) (any, error) {
 			return nil, r.fail(e, "'%s' is undefined", u.Name)
 		}
 	}
+	// Texts and lists before numbers: which it is only the values tell.
 	if e.Operator == "+" {
 		if v, done, err := r.concat(e, left, right); done {
 			return v, err
@@ -269,6 +277,8 @@ func (r *rendering) joined(n interface{ Line() int }, a, b string) (any, error) 
 }
 
 // concat adds texts, lists and tuples.
+// done is false where the two are neither texts nor lists of one kind; the result is a copy, as lists
+// of a template are never changed.
 func (r *rendering) concat(e *Binary, left, right any) (v any, done bool, err error) {
 	switch a := left.(type) {
 	case string:
@@ -291,6 +301,7 @@ func (r *rendering) concat(e *Binary, left, right any) (v any, done bool, err er
 }
 
 // repeat multiplies a text or a list.
+// The budget is asked before the memory is taken. A count below 0 gives an empty one, as in Python.
 func (r *rendering) repeat(e *Binary, left, right any) (v any, done bool, err error) {
 	if e.Operator != "*" {
 		return nil, false, nil
@@ -322,6 +333,7 @@ func (r *rendering) repeat(e *Binary, left, right any) (v any, done bool, err er
 	return nil, false, nil
 }
 
+// A chain is over at the first pair that does not hold; what stands behind it is not evaluated.
 func (r *rendering) compare(e *Compare, s *scope) (any, error) {
 	left, err := r.eval(e.First, s)
 	if err != nil {
@@ -341,6 +353,7 @@ func (r *rendering) compare(e *Compare, s *scope) (any, error) {
 	return true, nil
 }
 
+// == and in take any two values; < and its kin only those that have an order, as Python 3.
 func (r *rendering) holds(e *Compare, op string, left, right any) (bool, error) {
 	if err := r.weigh(e, left, right); err != nil {
 		return false, err
@@ -394,6 +407,7 @@ func contains(in, v any) (bool, error) {
 }
 
 // order compares numbers, texts and lists.
+// ok is false where there is no order, such as between a text and a number.
 func order(a, b any) (int, bool) {
 	x, okX := number(a)
 	y, okY := number(b)
@@ -420,6 +434,7 @@ func order(a, b any) (int, bool) {
 	return 0, false
 }
 
+// The first pair that differs decides; of lists that are alike so far the shorter one is less.
 func orderItems(a, b []any, ok bool) (int, bool) {
 	for i := range min(len(a), len(b)) {
 		if !equal(a[i], b[i]) {
@@ -429,6 +444,7 @@ func orderItems(a, b []any, ok bool) (int, bool) {
 	return len(a) - len(b), ok
 }
 
+// What is not there is undefined and no error: templates ask for it by "is defined" and default.
 func (r *rendering) index(e *Index, s *scope) (any, error) {
 	of, err := r.eval(e.Of, s)
 	if err != nil {
@@ -570,6 +586,7 @@ func (r *rendering) callExpr(e *Call, s *scope) (any, error) {
 }
 
 // placed gives an error a template and a line where it has none yet.
+// An error from a block that a call has rendered has the place of its own template already.
 func (r *rendering) placed(n interface{ Line() int }, err error) error {
 	if own, ok := err.(*Error); ok {
 		return own

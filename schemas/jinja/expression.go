@@ -12,6 +12,7 @@ func (p *parser) tuple() (Expr, error) { return p.tupleOf(p.expression) }
 // if and elif, where Jinja2 takes none either.
 func (p *parser) tupleWithoutCondition() (Expr, error) { return p.tupleOf(p.or) }
 
+// A comma at the end makes a tuple of one, as in Python.
 func (p *parser) tupleOf(item func() (Expr, error)) (Expr, error) {
 	line := at(p.peek().line)
 	first, err := item()
@@ -35,6 +36,9 @@ func (p *parser) tupleOf(item func() (Expr, error)) (Expr, error) {
 	return list, nil
 }
 
+// From here down each function is a level of precedence, the loosest first: conditional, or, and, not,
+// comparison, + -, ~, * / // %, **, filter and test, sign, postfix. That filters bind tighter than +
+// is Jinja2's own.
 func (p *parser) expression() (Expr, error) {
 	if p.depth++; p.depth > maxNesting {
 		return nil, p.fail("nested deeper than " + strconv.Itoa(maxNesting))
@@ -63,6 +67,7 @@ func (p *parser) expression() (Expr, error) {
 func (p *parser) or() (Expr, error)  { return p.words("or", p.and) }
 func (p *parser) and() (Expr, error) { return p.words("and", p.not) }
 
+// Both sides are of the next tighter level, so a chain of the same word groups to the left.
 func (p *parser) words(word string, operand func() (Expr, error)) (Expr, error) {
 	left, err := operand()
 	for err == nil && p.peek().kind == tokenName && p.peek().text == word {
@@ -112,6 +117,7 @@ func (p *parser) compare() (Expr, error) {
 	return &Compare{line, first, ops, rest}, nil
 }
 
+// The two-letter ones first, or <= would be read as < and =.
 func (p *parser) compareOperator() string {
 	for _, op := range []string{"==", "!=", "<=", ">=", "<", ">"} {
 		if p.accept(op) {
@@ -131,7 +137,9 @@ func (p *parser) compareOperator() string {
 func (p *parser) sum() (Expr, error)     { return p.binary(p.concat, "+", "-") }
 func (p *parser) concat() (Expr, error)  { return p.binary(p.product, "~") }
 func (p *parser) product() (Expr, error) { return p.binary(p.power, "*", "//", "/", "%") }
-func (p *parser) power() (Expr, error)   { return p.binary(p.unary, "**") }
+
+// Jinja2 groups it to the left, unlike Python: 2**3**2 is 64.
+func (p *parser) power() (Expr, error) { return p.binary(p.unary, "**") }
 
 func (p *parser) binary(operand func() (Expr, error), ops ...string) (Expr, error) {
 	left, err := operand()
@@ -173,6 +181,7 @@ func (p *parser) signed() (Expr, error) {
 	return p.postfixed()
 }
 
+// a.1 is an index: Jinja2 looks a number behind a dot up as one.
 func (p *parser) postfixed() (Expr, error) {
 	value, err := p.primary()
 	for err == nil {
@@ -279,6 +288,8 @@ func (p *parser) filters(value Expr) (Expr, error) {
 	}
 }
 
+// Filters that are not known are refused here, with their line, and not only once they are met: most
+// branches of a template are rarely rendered.
 func (p *parser) filter(value Expr) (Expr, error) {
 	t := p.next()
 	if t.kind != tokenName {
@@ -296,6 +307,7 @@ func (p *parser) filter(value Expr) (Expr, error) {
 	return f, err
 }
 
+// A test without brackets may take one argument: "x is divisibleby 3".
 func (p *parser) test(line at, value Expr) (Expr, error) {
 	negate := p.acceptWord("not")
 	t := p.next()
@@ -403,6 +415,7 @@ func (p *parser) primary() (Expr, error) {
 	return nil, p.fail("want a value, found " + p.describe())
 }
 
+// A comma behind the last item is allowed, in dictionaries too.
 func (p *parser) list(line at) (Expr, error) {
 	list := &ListExpr{at: line}
 	for !p.accept("]") {

@@ -41,6 +41,8 @@ func (c call) text(n int, name, or string) (string, error) {
 	return s, nil
 }
 
+// Those of Jinja2 that device types use, and LAVA's own three: qemu_guest_fs_interface, shlex_quote
+// and yaml_quote. What is missing is refused by name when a template is read.
 var filters = map[string]func(call) (any, error){
 	"default":                 defaultFilter,
 	"d":                       defaultFilter,
@@ -74,6 +76,8 @@ var filters = map[string]func(call) (any, error){
 func filterKnown(name string) bool { return filters[name] != nil }
 func filterNames() string          { return strings.Join(slices.Sorted(maps.Keys(filters)), ", ") }
 
+// Walking a list is paid for before the filter runs; the text that comes out is bounded by limit
+// within it.
 func (r *rendering) filter(e *FilterExpr, s *scope) (any, error) {
 	of, err := r.eval(e.Of, s)
 	if err != nil {
@@ -155,6 +159,7 @@ func indentFilter(c call) (any, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
+// A text to be replaced that is empty stands between all characters, as in Python.
 func replaceFilter(c call) (any, error) {
 	from, to := Str(c.arg(0, "old", "")), Str(c.arg(1, "new", ""))
 	n := -1
@@ -182,6 +187,7 @@ func guestInterface(c call) (any, error) {
 }
 
 // shellQuote writes a text as one word of a POSIX shell.
+// Words of these characters stay as they are: the output is read by people, and compared with LAVA's.
 func shellQuote(c call) (any, error) {
 	s, ok := c.of.(string)
 	if !ok {
@@ -197,6 +203,7 @@ func shellQuote(c call) (any, error) {
 }
 
 // yamlQuote writes a value as flow YAML on one line, all its texts in double quotes.
+// Tags are written out, so that a text such as 'yes' or '1' comes back as the text it was.
 func yamlQuote(c call) (any, error) {
 	var b strings.Builder
 	err := writeYAML(&b, c.of, 0)
@@ -258,6 +265,7 @@ func writeYAML(b *strings.Builder, v any, depth int) error {
 }
 
 // yamlText writes a double-quoted YAML scalar.
+// Whatever a reader of YAML could take for a line break or drop is escaped, by code point.
 func yamlText(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
@@ -360,6 +368,7 @@ func reverseFilter(c call) (any, error) {
 	return List(out), nil
 }
 
+// Capitals count for nothing unless asked for, which is Jinja2's default and not Python's.
 func sortFilter(c call) (any, error) {
 	list, err := items(c.of)
 	if err != nil {
@@ -386,6 +395,7 @@ func sortFilter(c call) (any, error) {
 	return List(out), nil
 }
 
+// The first of those that are alike stays; capitals count for nothing here either.
 func uniqueFilter(c call) (any, error) {
 	list, err := items(c.of)
 	if err != nil {
@@ -429,6 +439,7 @@ func pairs(d *Dict) List {
 	return out
 }
 
+// Never an error: what is no number gives the default, 0 where none is said.
 func intFilter(c call) (any, error) {
 	switch v := c.of.(type) {
 	case int64:

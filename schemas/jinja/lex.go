@@ -50,6 +50,8 @@ type lexer struct {
 }
 
 // lex cuts text into tokens; the last one is tokenEOF.
+// One newline at the end is dropped (keep_trailing_newline is off in LAVA), and all line ends are \n
+// from here on.
 func lex(name, text string) ([]token, error) {
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
 	l := &lexer{name: name, text: strings.TrimSuffix(text, "\n"), line: 1}
@@ -214,6 +216,7 @@ func (l *lexer) identifier() {
 	l.pos += end
 }
 
+// _ between digits is Python's, and is dropped; a dot without a digit behind it is an attribute's.
 func (l *lexer) number() {
 	rest := l.text[l.pos:]
 	digits := func(s, set string) int {
@@ -284,6 +287,7 @@ func (l *lexer) rawBlock() (string, bool) {
 }
 
 // raw emits a raw block's body as text.
+// Nothing within is read, tags least of all: shell scripts in dictionaries stand in such blocks.
 func (l *lexer) raw(mark string, trimLeft *bool) error {
 	l.tokens = l.tokens[:len(l.tokens)-1] // the tag start is no token of the parser
 	start := strings.Index(l.text[l.pos:], "%}") + l.pos + 2
@@ -330,6 +334,7 @@ func (l *lexer) skipSpace() {
 	}
 }
 
+// trim_blocks, which LAVA has on.
 func (l *lexer) skipNewline() {
 	if l.pos < len(l.text) && l.text[l.pos] == '\n' {
 		l.line++

@@ -49,6 +49,7 @@ func hasCase(s string, fold func(string) string) bool {
 func testKnown(name string) bool { return tests[name] != nil }
 func testNames() string          { return strings.Join(slices.Sorted(maps.Keys(tests)), ", ") }
 
+// Undefined is one, as Jinja2's has a length.
 func isSequence(c call) (bool, error) {
 	switch c.of.(type) {
 	case string, List, Tuple, *Dict, Undefined:
@@ -97,6 +98,8 @@ func (r *rendering) test(e *TestExpr, s *scope) (any, error) {
 }
 
 // attribute is of.name: a method, a block of self, or a dictionary's value.
+// For a dictionary x.items is the method and x['items'] the value: Jinja2 looks an attribute up first
+// behind a dot, and an item first in brackets.
 func (r *rendering) attribute(n interface{ Line() int }, of any, name string, s *scope) (any, error) {
 	switch v := of.(type) {
 	case self:
@@ -229,6 +232,7 @@ func (r *rendering) textMethod(s, name string) any {
 	return nil
 }
 
+// Without a separator it cuts at white space and gives no empty parts; with one it gives all of them.
 func split(s string, c call) (any, error) {
 	var parts []string
 	if sep := c.arg(0, "sep", nil); sep == nil {

@@ -80,6 +80,8 @@ func (p *parser) body(until ...string) ([]Node, error) {
 	}
 }
 
+// Tags that are not here are refused by name: to pass over one would render something else without a
+// word.
 func (p *parser) statement() (Node, error) {
 	word := p.next()
 	if word.kind != tokenName {
@@ -219,6 +221,8 @@ func (p *parser) forTag(line at) (Node, error) {
 	return node, p.endTag()
 }
 
+// Blocks are known by name in the whole template, whatever they stand in, so a name stands once.
+// "required" is read and means nothing: a child that lacks it renders the parent's.
 func (p *parser) block(line at) (Node, error) {
 	name := p.next()
 	if name.kind != tokenName {
@@ -388,6 +392,7 @@ func (p *parser) describe() string {
 	}
 }
 
+// The place is that of the token at hand, which is the one that is not as it should be.
 func (p *parser) fail(message string) error {
 	return &Error{Template: p.name, Line: p.peek().line, Message: message}
 }

@@ -59,6 +59,7 @@ type blockOf struct {
 	owner *Template
 }
 
+// The caller's map stays as it is: what a template sets is its own.
 func newContext(vars map[string]any) *context {
 	c := &context{vars: make(map[string]any, len(vars)), blocks: map[string][]blockOf{}}
 	for k, v := range vars {
@@ -95,6 +96,7 @@ func (s *scope) inner() *scope {
 	return &scope{outer: s, names: map[string]any{}, inSet: s.inSet, of: s.of, ctx: s.ctx}
 }
 
+// Within a for or a with the name is gone behind it, which surprises people who come from Python.
 func (s *scope) set(name string, v any) {
 	if s.top {
 		s.ctx.vars[name] = v
@@ -155,6 +157,7 @@ func (r *rendering) write(n interface{ Line() int }, out *strings.Builder, text 
 }
 
 // template renders t, then the chain of its parents, into out.
+// Each parent runs after its child has, with what that has set; only blocks go the other way.
 func (r *rendering) template(t *Template, c *context, out *strings.Builder) error {
 	outer := r.name
 	defer func() { r.name = outer }()
@@ -267,6 +270,7 @@ func (r *rendering) section(chain Expr, text string, s *scope) (any, error) {
 // sectionName holds a filter section's text; no template can spell it.
 const sectionName = "\x00section"
 
+// The branches share the scope around them: what an if sets stays.
 func (r *rendering) ifNode(n *If, s *scope, out *strings.Builder) error {
 	for _, b := range n.Branches {
 		v, err := r.eval(b.Condition, s)
@@ -280,6 +284,7 @@ func (r *rendering) ifNode(n *If, s *scope, out *strings.Builder) error {
 	return r.nodes(n.Else, s, out)
 }
 
+// The condition is applied first, so that loop.length and loop.last count what is left.
 func (r *rendering) forNode(n *For, s *scope, out *strings.Builder) error {
 	over, err := r.eval(n.Over, s)
 	if err != nil {
@@ -332,6 +337,7 @@ func (r *rendering) chosen(n *For, list []any, s *scope) ([]any, error) {
 	return kept, nil
 }
 
+// Plain values and no object: cycle and changed are not there.
 func loopOf(list []any, i int) *Dict {
 	d := NewDict()
 	n := len(list)
@@ -393,6 +399,7 @@ func (r *rendering) setNode(n *Set, s *scope) error {
 	return r.assign(n, n.Targets, v, s)
 }
 
+// The parent's blocks are known from here on; its body runs when the child's is over.
 func (r *rendering) extends(n *Extends, s *scope) error {
 	if s.of != nil {
 		return r.fail(n, "extends stands in a block: it belongs to the top level")
@@ -411,6 +418,7 @@ func (r *rendering) extends(n *Extends, s *scope) error {
 	return nil
 }
 
+// A fault inside the other template keeps its own place.
 func (r *rendering) load(n interface{ Line() int }, name any) (*Template, error) {
 	text, ok := name.(string)
 	if !ok {
@@ -430,6 +438,8 @@ func (r *rendering) load(n interface{ Line() int }, name any) (*Template, error)
 	return t, nil
 }
 
+// Of a list the first that there is counts. It sees the names around it, and what it sets is gone
+// behind it.
 func (r *rendering) include(n *Include, s *scope, out *strings.Builder) error {
 	value, err := r.eval(n.Template, s)
 	if err != nil {
@@ -476,6 +486,7 @@ func (s *scope) chain() []*scope {
 }
 
 // call renders the block of a name, the given number of generations up from the youngest.
+// A block sees the names of the template, and those of a loop around it only where it is scoped.
 func (r *rendering) call(n interface{ Line() int }, name string, generation int, s *scope, scoped bool, out *strings.Builder) error {
 	if err := r.enter(n); err != nil {
 		return err

@@ -25,6 +25,7 @@ type (
 )
 
 // Dict is a Python dictionary: it keeps the order in which keys came.
+// It is changed while it is made and never after: values of templates are shared.
 type Dict struct {
 	keys   []any
 	values map[any]any
@@ -63,6 +64,7 @@ func (d *Dict) Set(key, value any) bool {
 }
 
 // hashable folds the keys that Python takes for equal: 1, 1.0 and True.
+// Tuples are told by what they print.
 func hashable(key any) (any, bool) {
 	switch k := key.(type) {
 	case bool:
@@ -160,6 +162,7 @@ func Repr(v any) string {
 	return b.String()
 }
 
+// It stops at [maxNesting]; a value so deep has been refused by its weight before.
 func repr(b *strings.Builder, v any, depth int) {
 	if depth > maxNesting {
 		b.WriteString("...")
@@ -322,6 +325,7 @@ func number(v any) (float64, bool) {
 }
 
 // items lists what a for or a filter walks: characters of a text, keys of a dictionary.
+// Undefined has none, as in Jinja2: a for over it does nothing.
 func items(v any) ([]any, error) {
 	switch v := v.(type) {
 	case List:
