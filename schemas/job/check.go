@@ -35,6 +35,8 @@ func NewGate(rules Rules) *Gate {
 // Check runs the gate over a text as it was submitted. It returns the definition, or what is
 // wrong with it: the first problem has LAVA's message, others may follow. Whether what the
 // definition asks for is there in the lab is not the gate's question.
+// A definition is nil exactly where there are problems. Reading has its budgets, so a text of a
+// stranger costs no more than its size allows.
 func (g *Gate) Check(text []byte) (*Definition, []*Problem) {
 	if len(text) > MaxBytes {
 		return nil, []*Problem{sentence(nil, fmt.Sprintf("job definition has %d bytes, more than %d", len(text), MaxBytes))}
@@ -52,6 +54,7 @@ func (g *Gate) Check(text []byte) (*Definition, []*Problem) {
 	if problems := g.schema(nil, root); problems != nil {
 		return nil, problems
 	}
+	// LAVA's order; what Strata alone knows comes last, so that it never hides a message of LAVA's.
 	for _, check := range []func(*yaml.Node) *Problem{checkRevisions, g.checkRoles, g.checkNotify, checkOwn} {
 		if p := check(root); p != nil {
 			return nil, []*Problem{p}
@@ -88,6 +91,7 @@ func checkRevisions(root *yaml.Node) *Problem {
 }
 
 // checkRoles checks what the roles of a multinode definition say of each other.
+// In the order of the text: which fault of several is told decides what a client sees.
 func (g *Gate) checkRoles(root *yaml.Node) *Problem {
 	roles := root.Get("protocols", "lava-multinode", "roles")
 	if roles.Empty() {
@@ -138,9 +142,11 @@ func (g *Gate) checkRole(roles, role *yaml.Node) *Problem {
 // exists says that a role of this name is there.
 func exists(roles, name *yaml.Node) bool { return name.Is(yaml.String) && roles.Has(name.Text) }
 
+// Looser than Django's before the @, and without its quoted parts and addresses in brackets.
 var mailAddress = regexp.MustCompile(`^[^\s@<>()",;:\\\[\]]+@(?:[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[-A-Za-z0-9]*[A-Za-z0-9])?)+|localhost)$`)
 
 // checkNotify checks whom and what a notification names.
+// Without Rules.Query and Rules.User, as in "strata validate", names are believed.
 func (g *Gate) checkNotify(root *yaml.Node) *Problem {
 	notify := root.Get("notify")
 	if recipients := notify.Get("recipients"); recipients.Is(yaml.List) {
@@ -200,6 +206,7 @@ func (g *Gate) checkRecipient(to *yaml.Node) *Problem {
 
 // CheckPriority returns what is wrong with the priority of a definition that has passed the gate,
 // which lets every whole number pass.
+// LAVA refuses it behind the gate, so it stands apart: the message comes after all those of the gate.
 func (d *Definition) CheckPriority() *Problem {
 	if d.Priority >= 0 && d.Priority <= 100 {
 		return nil

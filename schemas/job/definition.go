@@ -14,6 +14,8 @@ func limits() yaml.Limits { return yaml.Limits{Bytes: MaxBytes, Nodes: 100_000} 
 
 // Definition is a job definition, read. In a part of a multinode job the fields Connection,
 // HostRole and Part are set as the split made them.
+// Nodes in it belong to Root and are shared: nothing of a Definition is ever changed,
+// [Definition.Split] and its like make new trees.
 type Definition struct {
 	Root        *yaml.Node // the whole document, a mapping
 	Name        string     // job_name

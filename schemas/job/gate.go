@@ -8,6 +8,7 @@ import (
 )
 
 // gateSchema is the schema of a submission: what LAVA checks with voluptuous on every one.
+// Keys stand in LAVA's order: of several that are missing the first in it is the one told.
 func gateSchema(extraContext []string) rule {
 	name := all(text(), length(1, 0))
 	return mapOf{fields: []field{
@@ -34,6 +35,7 @@ func gateSchema(extraContext []string) rule {
 func anything([]string, *yaml.Node) []*Problem { return nil }
 
 // metadataKey takes texts and whole numbers as keys of metadata, with any value.
+// Booleans are ints in Python, where LAVA's schema asks for int or str.
 func metadataKey(key *yaml.Node) rule {
 	if key.Is(yaml.String) || key.Is(yaml.Int) || key.Is(yaml.Bool) {
 		return anything
@@ -48,6 +50,7 @@ func visibilitySchema() rule {
 }
 
 // timeoutSchema is a duration: at most one unit, whole numbers, nothing else.
+// Several units, which the dispatcher would add up, are refused here: so does LAVA.
 func timeoutSchema() rule {
 	const group = "timeout_unit"
 	return mapOf{fields: []field{

@@ -8,6 +8,7 @@ import (
 
 // actionsSchema is the list of actions. The gate knows the kinds and few of their keys: what a
 // method needs is the matter of the strict validation and of the dispatcher.
+// An item may have several kinds at once, which are done in the order of the text.
 func actionsSchema() rule {
 	return listOf(mapOf{fields: []field{
 		{key: "deploy", value: either(tftpSchema(), deploySchema())},

@@ -9,6 +9,7 @@ import (
 // ReadCheck reads the definition of a health check. It passes no gate: LAVA asks of it a name, a
 // visibility and values that can be decoded (lava_scheduler_app/models.py). device_type and tags say
 // nothing there, since a check runs on the device that it is for.
+// The problems are one at most; they are a list as those of [Gate.Check] are.
 func ReadCheck(text []byte) (*Definition, []*Problem) {
 	def, err := Read(text)
 	var (

@@ -9,6 +9,8 @@ import (
 
 // MetadataTexts returns the definition's metadata as it is stored with the job: keys and scalars
 // as text, booleans as true and false, and what is nested or null as JSON whose scalars are texts.
+// It is what queries compare and pages show. Of two keys that print alike, such as 1 and '1', the
+// later one counts.
 func (d *Definition) MetadataTexts() map[string]string {
 	if d.Metadata == nil || len(d.Metadata.Pairs) == 0 {
 		return nil

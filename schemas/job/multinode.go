@@ -6,6 +6,7 @@ import (
 
 // readMultinode decodes protocols.lava-multinode: roles of a definition as submitted, or the place
 // of a part.
+// target_group tells the two apart: only a part has one.
 func (d *Definition) readMultinode() error {
 	m := d.Protocols.Get("lava-multinode")
 	if !m.Is(yaml.Map) {
@@ -65,6 +66,7 @@ func readRole(name string, n *yaml.Node, path []string) (Role, error) {
 	if !ok {
 		return r, problemAt(n.Get("count"), append(path[:len(path):len(path)], "'count'"), "expected int for dictionary value")
 	}
+	// Whatever is beyond is refused by [MaxParts] anyway; a negative count is none.
 	r.Count = int(min(max(count, 0), 1<<31-1))
 	return r, nil
 }

@@ -11,6 +11,7 @@ import (
 // artifact tokens). What is no such name is meant as it is written.
 
 // NamedSecrets returns the texts of a definition that may be names of secrets, each once, in order.
+// Most of them are no names at all: whoever asks looks them up among the submitter's secrets.
 func NamedSecrets(root *yaml.Node) []string {
 	var names []string
 	replace(root, func(text string) (string, bool) {
@@ -24,6 +25,7 @@ func NamedSecrets(root *yaml.Node) []string {
 
 // WithSecrets returns a copy of a definition in which secrets stand in place of their names. It is for the
 // worker that runs the job, and for no place else.
+// root itself stays as it is.
 func WithSecrets(root *yaml.Node, secrets map[string]string) *yaml.Node {
 	return replace(root, func(text string) (string, bool) {
 		value, known := secrets[text]
@@ -32,6 +34,7 @@ func WithSecrets(root *yaml.Node, secrets map[string]string) *yaml.Node {
 }
 
 // replace rewrites the texts of a definition that may be names of secrets. What is not changed is shared with root.
+// to says for a text what stands in its place, and whether it is to be replaced at all.
 func replace(root *yaml.Node, to func(string) (string, bool)) *yaml.Node {
 	if !root.Is(yaml.Map) {
 		return root
@@ -63,6 +66,7 @@ func replace(root *yaml.Node, to func(string) (string, bool)) *yaml.Node {
 }
 
 // values rewrites the texts that a mapping has as values.
+// Numbers and lists are never names.
 func values(n *yaml.Node, to func(string) (string, bool)) *yaml.Node {
 	out := n
 	for _, p := range n.Pairs {
@@ -102,6 +106,8 @@ func (h headers) within(n *yaml.Node) *yaml.Node {
 		h.seen[n] = out
 		return out
 	}
+	// The second is a test definition that is fetched as an archive: its headers are a download's,
+	// too.
 	download := n.Has("url") || n.Get("from").TextOr("") == "url" && n.Has("repository")
 	for _, p := range n.Pairs {
 		now := h.within(p.Value)

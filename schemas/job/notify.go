@@ -56,6 +56,7 @@ type Compare struct {
 }
 
 // Notification returns what the definition says of notifications, nil where it says nothing.
+// The definition has passed the gate, so words are taken as they stand; defaults are LAVA's.
 func (d *Definition) Notification() *Notify {
 	n := d.Notify
 	if n == nil {

@@ -28,6 +28,7 @@ func (p *Problem) Error() string {
 
 // problemAt makes a problem of the value at path, with the path in the message as voluptuous, the
 // library of LAVA's schemas, prints it.
+// path is kept as it is given: who goes on to append to it has to copy it first.
 func problemAt(at *yaml.Node, path []string, text string) *Problem {
 	p := sentence(at, text)
 	p.path = path

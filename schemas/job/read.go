@@ -14,6 +14,8 @@ import (
 
 // Read parses a definition and decodes it without running the gate. The error of a text that is
 // no YAML is a *yaml.Error, that of a value which cannot be decoded a *Problem.
+// It is for what has passed a gate already, or never has to: a part, a health check, a job that is run
+// with no lab.
 func Read(text []byte) (*Definition, error) {
 	root, err := yaml.ParseWithin(text, limits())
 	if err != nil {
@@ -63,6 +65,7 @@ func decode(root *yaml.Node) (*Definition, error) {
 	case v.TextOr("") == "personal":
 		d.Visibility.Personal = true
 	default:
+		// No visibility at all leaves all of it empty: only the submitter sees the job.
 		d.Visibility.Groups = v.Get("group").Texts()
 	}
 	if d.Timeouts, err = readTimeouts(root.Get("timeouts")); err != nil {
@@ -161,6 +164,7 @@ func ReadTimeout(n *yaml.Node) (Timeout, error) {
 		return Timeout{}, problemAt(n, nil, "invalid timeout: expected a mapping such as {minutes: 5}")
 	}
 	t := Timeout{Skip: n.Get("skip").Truth()}
+	// [time.Duration] ends after 292 years; sums of what a job says must not come near it.
 	const century = 100 * 365 * 24 * 3600
 	seconds := 0.0
 	for _, unit := range []struct {
@@ -231,6 +235,7 @@ func readAction(kind Kind, n *yaml.Node, path []string) (a Action, err error) {
 	case Command:
 		a.Method = n.Get("name").TextOr("")
 	case Test:
+		// A test with several of these keys is of the first.
 		for _, key := range []string{Definitions, Interactive, Monitors, Services} {
 			if n.Has(key) {
 				a.Method = key
@@ -257,6 +262,7 @@ func readAction(kind Kind, n *yaml.Node, path []string) (a Action, err error) {
 		case ok:
 			*one.to = int(min(max(i, -1<<31), 1<<31-1))
 		case v.Is(yaml.Float):
+			// A float is cut, as Python's int() cuts one.
 			*one.to = int(min(max(v.Float, -1<<31), 1<<31-1))
 		default:
 			return a, problemAt(v, append(slices.Clone(path), python.Quote(one.key)), "expected int for dictionary value")

@@ -13,10 +13,13 @@ import (
 const ownKey = "strata"
 
 // MaxRetries is how often a job can ask to be tried again.
+// Each attempt is a job with a number of its own.
 const MaxRetries = 1
 
 // checkOwn checks what stands under metadata.strata. A value that is no mapping is somebody's own
 // metadata and means nothing here.
+// Unknown keys are refused here, unlike elsewhere in metadata: a slip would have the job not retried,
+// and nobody would see it.
 func checkOwn(root *yaml.Node) *Problem {
 	own := root.Get("metadata", ownKey)
 	if !own.Is(yaml.Map) {
@@ -61,6 +64,7 @@ func checkOwn(root *yaml.Node) *Problem {
 // Retries returns how often the job wants to be tried again where it ends by the lab's fault, and
 // whether it says so at all: metadata.strata.retry.infrastructure of a definition that has passed the
 // gate.
+// Where it does not say so the lab's own setting counts (jobs.retry_infrastructure).
 func (d *Definition) Retries() (times int, said bool) {
 	n, ok := d.Metadata.Get(ownKey, "retry", "infrastructure").AsInt()
 	if !ok || n < 0 {

@@ -101,6 +101,7 @@ func all(rules ...rule) rule {
 
 // either takes what one of the rules takes. Otherwise it speaks with the voice of the rule that
 // got deepest into the value, the earliest of these.
+// Depth is that of the first problem: the length of its path.
 func either(rules ...rule) rule {
 	return func(path []string, n *yaml.Node) []*Problem {
 		var best []*Problem
@@ -119,6 +120,7 @@ func either(rules ...rule) rule {
 
 // listOf takes lists whose every item one of the rules takes. A fault inside an item ends the
 // search; a fault of an item itself is kept, and the search goes on.
+// An empty list is taken, as voluptuous does.
 func listOf(rules ...rule) rule {
 	return func(path []string, n *yaml.Node) []*Problem {
 		if !n.Is(yaml.List) {
@@ -164,6 +166,8 @@ type mapOf struct {
 }
 
 // rule makes the rule of the mapping.
+// In the order of voluptuous: clashes alone, then each pair in the order of the text, then what is
+// missing.
 func (m mapOf) rule() rule {
 	known := make(map[string]field, len(m.fields))
 	for _, f := range m.fields {
@@ -217,6 +221,7 @@ func withSuffix(text string) string {
 }
 
 // clashes finds two keys of an exclusive group, before anything else is looked at.
+// Told once for a group, however many of its keys are there.
 func (m mapOf) clashes(path []string, n *yaml.Node) (found []*Problem) {
 	groups := map[string]int{}
 	for _, f := range m.fields {

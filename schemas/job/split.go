@@ -37,6 +37,8 @@ func (r Role) CheckRole() *Problem {
 // Split makes the parts of a multinode definition that has passed the gate. group is the id that
 // the parts share (LAVA's target_group). A definition whose roles all have count 0 has no parts:
 // it is a single-node job.
+// Each part is a definition of its own, which has its number n from 0 in the order of the roles; the
+// nodes that parts have in common are shared.
 func (d *Definition) Split(group string) ([]SplitPart, *Problem) {
 	multinode := d.Protocols.Get("lava-multinode")
 	if len(d.Roles) == 0 {
@@ -149,6 +151,7 @@ func (d *Definition) partRoot(part SplitPart, group string, actions *yaml.Node) 
 
 // WithMembers returns a part's definition with the numbers of the group's parts that own a device,
 // as it is handed to the worker once the group is scheduled: protocols.lava-multinode.roles.
+// Numbers are keys of a mapping and so texts, as LAVA writes them.
 func WithMembers(root *yaml.Node, members []Member) *yaml.Node {
 	roles := yaml.Mapping()
 	for _, m := range members {

@@ -117,6 +117,8 @@ func children(s shape.Shape) []shape.Key {
 	return nil
 }
 
+// Required is a key of the union where every alternative that is a mapping requires it: then it is
+// written whichever is meant.
 func union(s shape.Either) (keys []shape.Key) {
 	seen, needed := map[string]int{}, map[string]int{}
 	mappings := 0

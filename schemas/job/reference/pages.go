@@ -55,6 +55,7 @@ func (p Page) Definition() string {
 
 // Pages returns the pages of all methods, in the order of [strict.Methods]. Its errors say which
 // method, entry or field is missing or unknown.
+// All of them or an error: a page that lacks something is never written.
 func Pages() ([]Page, error) {
 	var pages []Page
 	entries := map[strict.Kind]*yaml.Node{}
@@ -102,6 +103,7 @@ func page(m strict.Method, root *yaml.Node) (Page, error) {
 			p.Notes = strings.TrimSpace(v.Text)
 		case "device":
 			p.Device = v.Text
+		// Written as one line of flow YAML, as the example has it beside its actions.
 		case "context":
 			text, err := yaml.Write(v)
 			if err != nil {

@@ -127,6 +127,7 @@ func (p Page) text() string {
 	return b.String()
 }
 
+// As GitHub makes anchors of headings.
 func anchor(k strict.Kind) string {
 	if k == strict.Deploy || k == strict.Boot {
 		return "keys-of-every-" + string(k)
@@ -154,6 +155,8 @@ func table(b *strings.Builder, keys []shape.Key) {
 	}
 }
 
+// What has a section of its own is linked and not told again; of a file only the keys that this method
+// adds are.
 func rows(b *strings.Builder, path string, k shape.Key) {
 	path += k.Name
 	byDefault := cell(k.Default)

@@ -7,6 +7,7 @@ import (
 )
 
 // bootMethods are the ways to start what was deployed.
+// By name, as the reference lists them.
 func bootMethods() []Method {
 	methods := slices.Concat(bootLoaders(), bootEmulators(), bootProbes(), bootSessions())
 	slices.SortFunc(methods, byName)

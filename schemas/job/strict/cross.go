@@ -9,6 +9,7 @@ import (
 
 // across checks the rules that span a definition. A part that is not even of the right kind is left
 // to the shapes.
+// Each rule is LAVA's, whose words stand in Rule; the message says more.
 func across(root *yaml.Node) (problems []shape.Problem) {
 	problems = append(problems, multinodeRules(root)...)
 	problems = append(problems, namespaceRule(root)...)
@@ -33,6 +34,7 @@ func multinodeRules(root *yaml.Node) (problems []shape.Problem) {
 		}
 	}
 	for i, action := range actions(root) {
+		// Of an item with several kinds the first alone is looked at, as in LAVA.
 		if kind, body, ok := first(action); ok && body.Is(yaml.Map) && !body.Has("role") {
 			problems = append(problems, shape.NewProblem(body, shape.Path{}.To("actions").At(i).To(string(kind)),
 				"Every action of a multinode job should have roles", "the action has no role: every action of a multinode job names the roles that run it"))
@@ -112,6 +114,7 @@ func seconds(n *yaml.Node) (sum float64, ok bool) {
 		switch {
 		case whole:
 			sum, ok = sum+float64(i)*unit.seconds, true
+		// Beyond 64 bits it is longer than anything.
 		case v.Is(yaml.Int):
 			sum, ok = math.Inf(v.Big.Sign()), true
 		case v.Is(yaml.Float):

@@ -10,6 +10,7 @@ import (
 var name200 = shape.Text{Least: 1, Most: 200, Says: "a name"}
 
 // definition is the shape of all of a definition but what its actions hold.
+// actions is handed in, since the validator checks them apart and the JSON Schema as a whole.
 func definition(extraContext []string, actions shape.Shape) shape.Map {
 	context := contextShape(extraContext)
 	return shape.Map{Says: "a job definition", Keys: []shape.Key{
@@ -34,6 +35,7 @@ func definition(extraContext []string, actions shape.Shape) shape.Map {
 	}}
 }
 
+// Closed in both modes: what reaches the templates of devices is a matter of safety, not of taste.
 func contextShape(extra []string) shape.Shape {
 	names := slices.Concat(job.ContextNames(), extra)
 	slices.Sort(names)
@@ -87,6 +89,7 @@ func deviceRole(context shape.Shape) []shape.Key {
 	)
 }
 
+// A role of guests has no device of its own, and so no type.
 func connectionRole(context shape.Shape) []shape.Key {
 	return append(roleKeys(context),
 		required("connection", text, "How the role reaches its host: ssh.").Like("ssh"),
@@ -96,6 +99,8 @@ func connectionRole(context shape.Shape) []shape.Key {
 	)
 }
 
+// LAVA says by alternatives which keys of criteria go together: "type" stands beside complete and
+// incomplete only.
 func notify() shape.Map {
 	all := []string{"running", "complete", "incomplete", "canceled", "finished"}
 	status := func(words ...string) shape.Key {

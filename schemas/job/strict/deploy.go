@@ -104,6 +104,7 @@ func avhKeys() []shape.Key {
 }
 
 // deployMedia write an image to a medium of a device that has booted something else before.
+// Three methods of one table: they differ by the medium's name alone.
 func deployMedia() []Method {
 	var methods []Method
 	for _, m := range []struct{ name, medium string }{{"sata", "SATA disk"}, {"sd", "SD card"}, {"usb", "USB disk"}} {

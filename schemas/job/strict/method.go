@@ -31,6 +31,7 @@ type Method struct {
 }
 
 // Methods returns every method in the order deploy, boot, test, command, each kind by name.
+// Made anew at each call, as tables are functions: who needs them often keeps them.
 func Methods() []Method {
 	return slices.Concat(deployMethods(), bootMethods(), testKinds(), commands())
 }
@@ -58,6 +59,7 @@ func choosing(k Kind) string {
 }
 
 // shape returns what an action by this method may be.
+// A method's own row of a name takes the place of the common one.
 func (m Method) shape() shape.Shape {
 	var base []shape.Key
 	if by := choosing(m.Kind); by != "" {

@@ -51,6 +51,7 @@ func allNamespaces() map[string]any {
 }
 
 // noStrangers refuses an item of the list without any of the kinds, in both modes.
+// Without it an item that is misspelt would pass in the lenient schema: unknown keys do there.
 func noStrangers() map[string]any {
 	var one []any
 	for _, k := range kinds() {

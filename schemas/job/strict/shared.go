@@ -66,6 +66,7 @@ func contextDocs() map[string]string {
 // ContextKeys returns the variables that the context of every lab's jobs may set.
 func ContextKeys() []shape.Key { return contextKeys(job.ContextNames()) }
 
+// A name without a sentence is one that a lab has added.
 func contextKeys(names []string) (keys []shape.Key) {
 	value := shape.Either{whole, text, shape.List{Of: shape.Either{whole, text}}}
 	docs := contextDocs()

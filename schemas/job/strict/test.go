@@ -76,6 +76,7 @@ func workerFiles() shape.Key {
 	}}}, "Files on the worker that are kept with the job.")
 }
 
+// LAVA reads both words.
 func parameterKeys() []shape.Key {
 	doc := "Shell variables of the test, in place of the definition's defaults."
 	return []shape.Key{

@@ -52,6 +52,7 @@ func actionShapes() map[Kind]shape.Shape {
 
 // Check reads a definition and returns what is wrong with it: first what its own keys have wrong,
 // then what the rules across it do, then action by action. A text that is no YAML gives one problem.
+// It never returns a definition: what it refuses may be submitted all the same.
 func (v *Validator) Check(text []byte, m shape.Mode) []Problem {
 	if len(text) > job.MaxBytes {
 		return []Problem{plain(shape.NewProblem(nil, nil, "", fmt.Sprintf("job definition has %d bytes, more than %d", len(text), job.MaxBytes)))}
@@ -131,6 +132,8 @@ func first(item *yaml.Node) (kind Kind, body *yaml.Node, ok bool) {
 func plain(p shape.Problem) Problem { return Problem{p, worded(p.Rule, nil, p.Path)} }
 
 // classic words a problem of an action as LAVA does: the path names the file of the method's schema.
+// LAVA has a schema a file, and names that file in the path; skip is how many steps lead to the action
+// itself.
 func classic(p shape.Problem, i int, kind Kind, body *yaml.Node, skip int) string {
 	action := []string{"'actions[" + strconv.Itoa(i) + "]'", "'" + string(kind) + "'"}
 	module := string(kind)
