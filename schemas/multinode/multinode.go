@@ -89,6 +89,7 @@ type Member struct {
 
 // Decode reads a request. The error names what is wrong: not JSON, too long, another version, an
 // unknown operation, a name that is missing.
+// Roles and messages may be anything: they are the test's own words.
 func Decode(data []byte) (Request, error) {
 	var r Request
 	if len(data) > MaxBytes {

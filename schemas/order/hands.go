@@ -57,6 +57,7 @@ type HandsSaid struct {
 const HandsGone = 45
 
 // DecodeHands reads what is to be done by hand. The error names what is wrong.
+// Settings that a use does not need are not looked at: an older lab sends fewer, a newer one more.
 func DecodeHands(data []byte) (Hands, error) {
 	var h Hands
 	if err := json.Unmarshal(data, &h); err != nil {

@@ -187,6 +187,7 @@ type Presence struct {
 
 // Decode reads an order. The error names what is wrong: not JSON, another version, an unknown kind,
 // or a number that is missing.
+// Keys it does not know are passed over: a newer lab may say more within one version.
 func Decode(data []byte) (Order, error) {
 	var o Order
 	if err := json.Unmarshal(data, &o); err != nil {
@@ -229,6 +230,7 @@ func Head(data []byte) Order {
 
 // DecodeReport reads a report, refusing what [Decode] refuses of an order. Sentences longer than
 // [MaxSentence] are cut.
+// Which worker it is from is not in it and not believed: the subject says so, which the broker guards.
 func DecodeReport(data []byte) (Report, error) {
 	var r Report
 	if err := json.Unmarshal(data, &r); err != nil {
@@ -261,6 +263,7 @@ func DecodeReport(data []byte) (Report, error) {
 }
 
 // Sentence returns what is kept of a sentence: workers send no more, and the lab takes no more.
+// A character that the cut has halved is left out.
 func Sentence(s string) string {
 	if len(s) <= MaxSentence {
 		return s

@@ -16,6 +16,8 @@ import (
 
 // Quote returns s as a Python string literal, the way Python's repr() chooses quotes: single ones,
 // unless s has a single and no double one.
+// unicode.IsPrint stands in for Python's isprintable; tables of two releases of Unicode may differ in
+// a few new characters.
 func Quote(s string) string {
 	quote := byte('\'')
 	if strings.Contains(s, "'") && !strings.Contains(s, `"`) {

@@ -101,6 +101,7 @@ func ContentType(format string) (contentType, extension string) {
 }
 
 // Write writes s to w in a format. The error is that of w, of s, or says that there is no such format.
+// What was written before an error stays in w: who needs all or nothing writes into a file first.
 func Write(w io.Writer, format string, s Source, o Options) error {
 	for _, f := range writers {
 		if f.name != format {

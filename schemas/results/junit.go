@@ -14,6 +14,7 @@ import (
 
 // writeJUnit writes a testsuites document, a suite each. unknown has no place in JUnit: such a case
 // looks like one that passed, as LAVA has it.
+// The head says how many cases there are, so they are counted first: two passes over the source.
 func writeJUnit(to io.Writer, s Source, o Options) error {
 	suites, err := s.count()
 	if err != nil {
@@ -137,6 +138,7 @@ type junitOutcome struct {
 	Text    string `xml:",chardata"`
 }
 
+// Most tools put the reason into the attribute, and a trace of the program into the text.
 func (o *junitOutcome) words() string {
 	if o.Message != "" {
 		return o.Message
@@ -177,6 +179,8 @@ func at(d *xml.Decoder, err error) error {
 // maxNesting bounds suites within suites.
 const maxNesting = 32
 
+// time is taken as a measurement in seconds, with commas for thousands, as some tools write them. An
+// error is a failure here: LAVA has no fifth word.
 func junitCases(cases []Case, suite junitSuite, depth int) ([]Case, error) {
 	if depth > maxNesting {
 		return nil, fmt.Errorf("suites are nested more than %d deep", maxNesting)

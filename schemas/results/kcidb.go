@@ -43,6 +43,8 @@ var (
 
 // writeKCIDB writes one object of schema v5.3. A job that does not say which build it tests gets one
 // of its own, with a checkout, so that the object is complete.
+// Cases are written as they come, since a job may have a million; the object is whole where no error
+// is returned.
 func writeKCIDB(w io.Writer, s Source, _ Options) error {
 	from := s.Job.Origin
 	if from == "" {
@@ -91,6 +93,7 @@ func writeKCIDB(w io.Writer, s Source, _ Options) error {
 	return err
 }
 
+// The id of a test is that of its case in the lab, so that sending it again changes nothing.
 func (s Source) kcidb(c Case, from, build string) (kcidbTest, error) {
 	t := kcidbTest{
 		BuildID: build, ID: fmt.Sprintf("%s:%s-%d", from, s.Job.Number, c.ID), Origin: from,
@@ -105,6 +108,7 @@ func (s Source) kcidb(c Case, from, build string) (kcidbTest, error) {
 		}
 		t.StartTime = began.UTC().Format("2006-01-02T15:04:05.000000-07:00")
 	}
+	// A test that was not run has measured nothing.
 	if c.Measurement != nil && !c.timed() && t.Status != "SKIP" && t.Status != "MISS" {
 		t.Number = &kcidbNumber{Value: *c.Measurement, Unit: unnull(c.Units)}
 	}
@@ -126,6 +130,7 @@ func (s Source) kcidb(c Case, from, build string) (kcidbTest, error) {
 
 // path returns suite, set and name as KCIDB writes a place in the tree of tests. The number that a
 // job gives its suites is left away: it says nothing of the test.
+// A dot is what separates, so one within a name does too.
 func path(c Case) string {
 	var parts []string
 	for _, text := range []string{indexOfSuite.ReplaceAllString(c.Suite, ""), c.Set, c.Name} {
@@ -137,6 +142,7 @@ func path(c Case) string {
 }
 
 // status returns KCIDB's word for an outcome. What the lab itself broke is a test that was missed.
+// An outcome that nobody knows is an error of the test itself.
 func status(c Case) string {
 	switch c.Result {
 	case "pass":

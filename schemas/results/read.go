@@ -15,6 +15,7 @@ func Readable() []string { return []string{"junit", "ktap", "tap"} }
 // Suites within the text become sets, joined by "/". The problems are sentences about what does not
 // add up, such as a plan of five tests of which three were reported; the error says why nothing
 // could be read.
+// Results are LAVA's four words. The text is held whole: it has a bound.
 func Read(format, text string) (cases []Case, problems []string, err error) {
 	if len(text) > MaxRead {
 		return nil, nil, fmt.Errorf("it has %d bytes; at most %d are read", len(text), MaxRead)

@@ -34,6 +34,7 @@ type tapReader struct {
 
 // readTAP reads TAP or KTAP as a console or a file has it: other lines are passed over. The
 // problems say what does not add up.
+// Blocks of YAML between --- and ... are diagnostics, and passed over.
 func readTAP(text string) (cases []Case, problems []string, err error) {
 	r := tapReader{stack: []level{{plan: -1}}}
 	block := ""
@@ -62,6 +63,7 @@ func readTAP(text string) (cases []Case, problems []string, err error) {
 }
 
 // line reads one line. Its depth is its indentation; a # that stands before a result counts as two.
+// kselftest nests its tests by a # before each line where others indent.
 func (r *tapReader) line(line string) {
 	rest := strings.TrimLeft(line, " \t")
 	indent := len(line) - len(rest)
@@ -144,6 +146,8 @@ func (r *tapReader) check(l level) {
 }
 
 // result reads a result line: its name, its directive, and the deeper level that it sums up.
+// A line that sums up subtests is no case of its own, but where it failed and none of them did: that
+// is all that is told of the fault.
 func (r *tapReader) result(indent int, ok bool, number, rest string) {
 	r.seen = true
 	name, directive := directed(rest)
@@ -157,6 +161,7 @@ func (r *tapReader) result(indent int, ok bool, number, rest string) {
 		c.Result, c.Text = "skip", strings.TrimSpace(reason)
 	case upper == "TODO" && !ok:
 		c.Result, c.Text = "unknown", strings.TrimSpace(reason)
+	// KTAP: the failure was expected, and the line itself says ok.
 	case upper == "XFAIL":
 		c.Text = strings.TrimSpace(reason)
 	case upper == "ERROR" || upper == "TIMEOUT" || !ok:

@@ -81,6 +81,7 @@ func (c Case) measured() string {
 
 // metadata returns the whole record of a case as LAVA keeps it, keys sorted. extra becomes a list of
 // mappings with one key each.
+// Keys are sorted as yaml.dump sorts them: clients compare the texts.
 func metadata(c Case) *yaml.Node {
 	values := map[string]*yaml.Node{}
 	for key, text := range c.Metadata {
@@ -112,6 +113,7 @@ func metadata(c Case) *yaml.Node {
 
 // structured returns a metadata value as what it was: results keep lists and mappings as JSON, all
 // else as text.
+// What only looks like JSON stays a text.
 func structured(text string) *yaml.Node {
 	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") {
 		return yaml.Text(text)

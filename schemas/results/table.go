@@ -10,6 +10,7 @@ import (
 )
 
 // writeCSV writes one line a case, with LAVA's columns. Metadata is written as Python prints it.
+// Lines end with CR and LF, as of Python's csv module.
 func writeCSV(w io.Writer, s Source, o Options) error {
 	quoted := func(text string) string {
 		if o.Minimal && !strings.ContainsAny(text, ",\"\r\n") {
@@ -47,6 +48,7 @@ func writeCSV(w io.Writer, s Source, o Options) error {
 }
 
 // writeYAML writes a list of records.
+// Item by item, so that a job with a million cases needs the room of one.
 func writeYAML(w io.Writer, s Source, _ Options) error {
 	empty := true
 	for c, err := range s.Cases {

@@ -63,6 +63,8 @@ func writePoint(w io.Writer, s Source, c Case, number int) error {
 
 // writeKTAP writes KTAP version 1, the form of the kernel's own tests: each suite is a test whose
 // cases are its subtests. A set stands before the name of its cases.
+// The whole file has the plan of the suites, each suite that of its cases; names lose #, which begins
+// a directive.
 func writeKTAP(to io.Writer, s Source, _ Options) error {
 	suites, err := s.count()
 	if err != nil {

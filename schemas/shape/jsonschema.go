@@ -47,6 +47,7 @@ type writer struct {
 }
 
 // inline puts definitions of keys that turned out to be meant only once back into their place.
+// A reference that is followed once only makes the file harder to read.
 func (w *writer) inline() {
 	for def, refs := range w.refs {
 		if len(refs) == 1 {
@@ -95,6 +96,7 @@ func (s Words) schema(*writer) map[string]any {
 	return map[string]any{"enum": []string(s)}
 }
 
+// A boolean is taken where its number would be: true is 1.
 func (s Number) schema(*writer) map[string]any {
 	number := map[string]any{"type": "number"}
 	if s.Whole {
@@ -260,6 +262,7 @@ func (s Choice) schema(w *writer) map[string]any {
 	return map[string]any{"type": "object", "required": []string{s.By}, "properties": map[string]any{s.By: map[string]any{"enum": s.values()}}, "allOf": rules}
 }
 
+// From the last case to the first: each stands in the else of the one before it.
 func (s Having) schema(w *writer) map[string]any {
 	none := make([]any, len(s.Cases))
 	var rules any = false

@@ -51,6 +51,7 @@ func (s Map) Names() []string {
 	return names
 }
 
+// Keys that are no texts fit nothing: YAML's 1 and true are no names.
 func (s Map) find(key *yaml.Node) *Key {
 	if !key.Is(yaml.String) {
 		return nil
@@ -66,6 +67,7 @@ func (s Map) find(key *yaml.Node) *Key {
 	return nil
 }
 
+// Groups first, then in the order of the document, then what is missing.
 func (s Map) check(m Mode, at Path, n *yaml.Node) (problems []Problem) {
 	if !n.Is(yaml.Map) {
 		return wrongKind(s, at, n, "expected a dictionary")
@@ -193,6 +195,7 @@ func (s Choice) values() []string {
 	return values
 }
 
+// A word that is not known ends the check: which keys are allowed nobody can say then.
 func (s Choice) check(m Mode, at Path, n *yaml.Node) []Problem {
 	if !n.Is(yaml.Map) {
 		return wrongKind(s, at, n, "expected a dictionary")

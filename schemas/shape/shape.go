@@ -12,6 +12,8 @@ import (
 )
 
 // Shape is a set of values.
+// It has two private methods: all shapes are those of this package, so that each of its three readers
+// knows them all.
 type Shape interface {
 	// String says in a few words what is allowed, such as "a text" or "one of gz, xz".
 	String() string
@@ -70,6 +72,7 @@ func (s Text) String() string {
 	return "a text"
 }
 
+// A scalar of another kind is mostly a text without its quotes: 010, yes, 1.10.
 func (s Text) check(_ Mode, at Path, n *yaml.Node) []Problem {
 	if !n.Is(yaml.String) {
 		p := wrongKind(s, at, n, "expected str")
@@ -141,6 +144,7 @@ func (s Number) check(_ Mode, at Path, n *yaml.Node) []Problem {
 	switch i, whole := n.AsInt(); {
 	case whole:
 		value = float64(i)
+	// Beyond 64 bits: on the right side of any limit is all that matters.
 	case n.Is(yaml.Int):
 		value = float64(n.Big.Sign()) * 1e300
 	case n.Is(yaml.Float) && !s.Whole:
@@ -215,6 +219,8 @@ func (s Either) String() string {
 	return strings.Join(texts, ", or ")
 }
 
+// Which alternative somebody meant is told by weights, not by the first that comes: messages about one
+// that nobody meant send people the wrong way.
 func (s Either) check(m Mode, at Path, n *yaml.Node) (best []Problem) {
 	own := false // one of the shapes is of the value's kind
 	least := 0

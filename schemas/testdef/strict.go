@@ -61,6 +61,7 @@ func Shape() shape.Shape {
 }
 
 // Validate checks the text of a definition file against [Shape].
+// Problems come in the order of the text; a text that is no YAML has one.
 func Validate(text []byte, m shape.Mode) []shape.Problem {
 	root, err := yaml.Parse(text)
 	if err != nil {

@@ -108,6 +108,7 @@ func Read(text []byte) (*Definition, error) {
 }
 
 // Decode reads a definition that is parsed already, such as an inline one.
+// Name and its kin are printed as Python would: a test called 1 is '1'.
 func Decode(root *yaml.Node) (*Definition, error) {
 	if !root.Is(yaml.Map) {
 		return nil, fault(root, "expected a mapping with metadata and run, found a %s", kindOf(root))
@@ -168,6 +169,7 @@ func Parameters(n *yaml.Node) []Parameter {
 // lines reads a list of texts under key of n, which stands under name. Empty entries are left out,
 // numbers and booleans are taken as Python prints them; an entry that is a mapping is mostly a shell
 // line with an unquoted ": ".
+// A lone text is a list of one.
 func lines(n *yaml.Node, name, key string) ([]string, error) {
 	if n.Empty() {
 		return nil, nil

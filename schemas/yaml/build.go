@@ -35,6 +35,7 @@ func Mapping() *Node { return &Node{Kind: Map} }
 
 // With returns a copy of the mapping n in which key has the value; a key that n has keeps its
 // place, a new one comes last. n itself stays as it is.
+// Values are shared with n: neither may be changed afterwards.
 func (n *Node) With(key string, value *Node) *Node {
 	c := &Node{Kind: Map, Line: n.Line, Column: n.Column, Pairs: make([]Pair, len(n.Pairs), len(n.Pairs)+1)}
 	copy(c.Pairs, n.Pairs)

@@ -304,6 +304,7 @@ func (c *constructor) mapping(n *Node, y *yamlv3.Node, depth int) error {
 }
 
 // once refuses a key that stands twice, and names both places.
+// Keys that << has merged may be repeated: to override them is what it is for.
 func once(own []Pair) error {
 	first := map[string]*Node{}
 	for _, p := range own {

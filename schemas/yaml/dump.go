@@ -32,6 +32,8 @@ type dumper struct {
 const dumpWidth = 80
 
 // count finds what stands twice, and numbers it in the order of the second time.
+// Scalars are never shared, as PyYAML ignores aliases of them; nor are empty lists that were made here
+// and not read.
 func (d *dumper) count(n *Node, seen map[*Node]bool) {
 	if n == nil || n.Kind != List && n.Kind != Map && n.Kind != Set || n.Kind == List && len(n.Items) == 0 && n.Line == 0 {
 		return
@@ -144,6 +146,7 @@ func (d *dumper) list(n *Node, indent int, at place) {
 	}
 }
 
+// A set is a mapping whose values are null.
 func (d *dumper) mapping(n *Node, indent int) {
 	if n.Kind == Set {
 		d.indicator("!!set", true, false, false)
@@ -177,6 +180,7 @@ func (d *dumper) mapping(n *Node, indent int) {
 }
 
 // simple tells whether a key fits on one line.
+// The bound of 128 is libyaml's.
 func (d *dumper) simple(n *Node) bool {
 	switch {
 	case n == nil:
@@ -245,6 +249,7 @@ func (d *dumper) indent(indent int) {
 	d.whitespace, d.indention = true, true
 }
 
+// apart puts a blank before it where there is none.
 func (d *dumper) indicator(s string, apart, whitespace, indention bool) {
 	if apart && !d.whitespace {
 		d.write(" ")
@@ -253,6 +258,7 @@ func (d *dumper) indicator(s string, apart, whitespace, indention bool) {
 	d.whitespace, d.indention = whitespace, d.indention && indention
 }
 
+// A line is folded at the first single blank behind the width, so it may be longer than 80.
 func (d *dumper) plain(text string, indent int, fold bool) {
 	if !d.whitespace && text != "" {
 		d.write(" ")
@@ -274,6 +280,7 @@ func (d *dumper) plain(text string, indent int, fold bool) {
 	d.whitespace, d.indention = false, false
 }
 
+// A line break is written as two, as one would be read as a blank.
 func (d *dumper) single(text string, indent int, fold bool) {
 	d.indicator("'", true, false, false)
 	spaces, breaks := false, false

@@ -183,6 +183,7 @@ func (n *Node) Keys() []string {
 // Data returns the value as plain Go data that encoding/json can write: nil, bool, int64,
 // *big.Int, float64, string, []any and map[string]any. Keys that are not strings, binaries and
 // timestamps become the text that Python prints for them; a set becomes a list of its members.
+// Of keys that print alike the last one counts.
 func (n *Node) Data() any {
 	if n == nil {
 		return nil

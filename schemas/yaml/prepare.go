@@ -86,6 +86,7 @@ func escaped(text []byte, line, column int) (changed []byte, ok bool) {
 }
 
 // offset returns where in text a line and column, both from 1, are; at most the text's length.
+// Columns count characters, so a line is decoded up to there.
 func offset(text []byte, line, column int) int {
 	at := 0
 	for ; line > 1; line-- {

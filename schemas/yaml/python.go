@@ -9,6 +9,7 @@ import (
 
 // Print returns the value as Python's str() prints it: True, None, 1.0, and the repr of lists and
 // mappings. LAVA fills templates and metadata with such texts.
+// A nil node prints as None: what is not there and what is null look alike in a template.
 func (n *Node) Print() string {
 	if n == nil {
 		return "None"

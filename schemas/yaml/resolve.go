@@ -69,6 +69,7 @@ func implicitTag(s string) string {
 }
 
 // scalar gives n, whose place is set, the value of text under tag.
+// A tag that is written wins over the look of the text: !!str 010 is a text, and !!int x an error.
 func (n *Node) scalar(tag, text string) error {
 	n.Text = text
 	switch tag {
@@ -122,6 +123,7 @@ func unknownTag(tag string) error {
 }
 
 // integer reads base 2, 8, 10, 16 and 60.
+// A number that fits 64 bits is in Int, any other in Big.
 func (n *Node) integer(text string) error {
 	n.Kind = Int
 	s := strings.ReplaceAll(text, "_", "")
