@@ -46,7 +46,9 @@ func Load(file string) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("read configuration: %w", err)
 	}
-	return c, c.apply(file, text)
+	// Not in one return: Go leaves open whether c is read before the call changes it.
+	err = c.apply(file, text)
+	return c, err
 }
 
 // Setting describes a key for the documentation.
