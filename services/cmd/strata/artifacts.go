@@ -2,14 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"strata/events"
@@ -50,16 +45,7 @@ listed.`,
 				return a.printFiles(files)
 			}
 			in.Job = files.Job
-			write := func(to io.Writer) error {
-				return explain(c.Stream(cmd.Context(), "files.get", in, func(m *nats.Msg) error {
-					_, err := to.Write(m.Data)
-					return err
-				}))
-			}
-			if file == "" {
-				return write(a.out)
-			}
-			return saveWhole(file, write)
+			return a.save(cmd.Context(), c, file, "files.get", in)
 		},
 	}
 	f := cmd.Flags()
@@ -69,25 +55,6 @@ listed.`,
 	f.StringVarP(&file, "output", "o", "", "with --get: write it here instead of to standard output")
 	f.BoolVar(&whole, "whole", false, "of the last attempt, where the job was tried again")
 	return cmd
-}
-
-// saveWhole writes a file that is there whole, or stays as it was.
-// It is written beside its place, as a rename holds within one file system only. It is readable by
-// all, as what a shell's ">" writes; what write returns is passed on as it is, so that what the lab
-// refuses keeps its words.
-func saveWhole(file string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".strata-*")
-	if err != nil {
-		return fmt.Errorf("write file: %w", err)
-	}
-	defer os.Remove(f.Name()) // there no more once it has its name
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), file); err != nil {
-		return fmt.Errorf("write file: %w", err)
-	}
-	return nil
 }
 
 func (a *app) printFiles(files api.Files) error {

@@ -178,8 +178,7 @@ lab. "chart add" gives it something to draw.`,
 			named(given, "group", &in.Group, events.GroupName(group))
 			named(given, "chart-group", &in.ChartGroup, chartGroup)
 			named(given, "published", &in.Published, published)
-			var c api.SavedChart
-			return a.ask(cmd, "charts.save", in, &c, func() error { return a.printChart(c) })
+			return a.changeChart(cmd, "charts.save", in)
 		},
 	}
 	f := cmd.Flags()
@@ -190,6 +189,12 @@ lab. "chart add" gives it something to draw.`,
 	f.StringVar(&chartGroup, "chart-group", "", "the name under which lists show it")
 	f.BoolVar(&published, "published", false, "let everybody see it; --published=false takes that back")
 	return cmd
+}
+
+// changeChart asks for a change of a chart, and shows it as it is then.
+func (a *app) changeChart(cmd *cobra.Command, verb string, in any) error {
+	var c api.SavedChart
+	return a.ask(cmd, verb, in, &c, func() error { return a.printChart(c) })
 }
 
 func (a *app) chartRemove() *cobra.Command {

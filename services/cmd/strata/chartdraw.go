@@ -1,16 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"strata/events"
@@ -228,35 +223,4 @@ func (a *app) chartExport() *cobra.Command {
 	cmd.Flags().StringVar(&in.Format, "format", "csv", "csv, yaml or json")
 	cmd.Flags().StringVarP(&file, "output", "o", "-", "write it to this file")
 	return cmd
-}
-
-// streamInto writes the messages of a flow to a file, "-" is standard output. A file is there whole,
-// or stays as it was.
-func (a *app) streamInto(cmd *cobra.Command, file, verb string, in any) error {
-	c, done, err := a.client()
-	if err != nil {
-		return err
-	}
-	defer done()
-	write := func(to io.Writer) error {
-		return explain(c.Stream(cmd.Context(), verb, in, func(m *nats.Msg) error {
-			_, err := to.Write(m.Data)
-			return err
-		}))
-	}
-	if file == "-" {
-		return write(a.out)
-	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".chart-*")
-	if err != nil {
-		return fmt.Errorf("write a chart: %w", err)
-	}
-	defer os.Remove(f.Name()) // there no more once it has its name
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), file); err != nil {
-		return fmt.Errorf("write a chart: %w", err)
-	}
-	return nil
 }

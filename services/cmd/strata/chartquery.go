@@ -66,8 +66,7 @@ of jobs that he may see. What is measured comes by --type measurement: of jobs t
 			ref := queryRef(args[1])
 			in := api.ChartQuerySave{ChartRef: chartRef(args[0]), Query: &ref}
 			flags.read(cmd.Flags().Changed, &in)
-			var c api.SavedChart
-			return a.ask(cmd, "charts.query", in, &c, func() error { return a.printChart(c) })
+			return a.changeChart(cmd, "charts.query", in)
 		},
 	}
 	flags.add(cmd)
@@ -92,8 +91,7 @@ func (a *app) chartChange() *cobra.Command {
 			in := api.ChartQuerySave{ChartRef: one.ChartRef, Number: one.Number}
 			flags.read(cmd.Flags().Changed, &in)
 			named(cmd.Flags().Changed, "query", &in.Query, queryRef(other))
-			var c api.SavedChart
-			return a.ask(cmd, "charts.query", in, &c, func() error { return a.printChart(c) })
+			return a.changeChart(cmd, "charts.query", in)
 		},
 	}
 	flags.add(cmd)
@@ -114,8 +112,7 @@ func (a *app) chartDrop() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var c api.SavedChart
-			return a.ask(cmd, "charts.drop", one, &c, func() error { return a.printChart(c) })
+			return a.changeChart(cmd, "charts.drop", one)
 		},
 	}
 }
@@ -138,8 +135,7 @@ func (a *app) chartOrder() *cobra.Command {
 				}
 				in.Numbers = append(in.Numbers, n)
 			}
-			var c api.SavedChart
-			return a.ask(cmd, "charts.order", in, &c, func() error { return a.printChart(c) })
+			return a.changeChart(cmd, "charts.order", in)
 		},
 	}
 }

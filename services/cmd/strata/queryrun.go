@@ -249,15 +249,7 @@ conditions. The columns are those of LAVA's models that are public.`,
 			if a.json {
 				in.Format = "json"
 			}
-			c, done, err := a.client()
-			if err != nil {
-				return err
-			}
-			defer done()
-			return explain(c.Stream(cmd.Context(), "queries.export", in, func(m *nats.Msg) error {
-				_, err := a.out.Write(m.Data)
-				return err
-			}))
+			return a.streamInto(cmd, "-", "queries.export", in)
 		},
 	}
 	flags.add(cmd)

@@ -2,10 +2,8 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"strata/events"
@@ -82,21 +80,7 @@ func (a *app) saveResults(cmd *cobra.Command, in api.ResultsExport, file string)
 			return err
 		}
 	}
-	c, done, err := a.client()
-	if err != nil {
-		return err
-	}
-	defer done()
-	write := func(to io.Writer) error {
-		return explain(c.Stream(cmd.Context(), "results.export", in, func(m *nats.Msg) error {
-			_, err := to.Write(m.Data)
-			return err
-		}))
-	}
-	if file == "" {
-		return write(a.out)
-	}
-	return saveWhole(file, write)
+	return a.streamInto(cmd, file, "results.export", in)
 }
 
 // formatOf tells a format by a file's ending.
