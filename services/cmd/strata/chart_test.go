@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"image/png"
@@ -84,5 +85,22 @@ func TestChart(t *testing.T) {
 	w.must(t, "chart", "rm", "nightly")
 	if text := w.must(t, "chart", "list"); strings.Contains(text, "nightly") {
 		t.Errorf("listed after its removal: %q", text)
+	}
+}
+
+// Whether a point passed is coloured as everywhere: by numbers that a terminal knows.
+func TestPointsHaveColours(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	a := newWorld(t).app(&out)
+	a.color = "always"
+	points := []api.ChartPoint{{Item: "42", Pass: true}, {Item: "43"}}
+	if err := a.printPoints(api.ChartData{Drawings: []api.ChartDrawing{{Data: points}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\x1b[" + green + "mpass\x1b[0m", "\x1b[" + red + "mfail\x1b[0m"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("points: %q, want %q in it", out.String(), want)
+		}
 	}
 }

@@ -135,9 +135,9 @@ func (a *app) printPoints(out api.ChartData) error {
 			if p.Total != nil && !d.Percentage && !d.Deltas {
 				value += fmt.Sprintf(" of %d", *p.Total)
 			}
-			passed := a.paint(a.out, "green", "pass")
+			passed := a.paint(a.out, green, "pass")
 			if !p.Pass {
-				passed = a.paint(a.out, "red", "fail")
+				passed = a.paint(a.out, red, "fail")
 			}
 			rows = append(rows, []string{p.Item, p.Date.UTC().Format("2006-01-02 15:04:05"), or(p.Attribute), strings.TrimSpace(p.ID + " " + p.Series), value, or(p.Units), passed})
 		}
