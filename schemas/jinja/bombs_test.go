@@ -10,6 +10,10 @@ import (
 func TestBombs(t *testing.T) {
 	t.Parallel()
 	const steps, deep, large, unknown = "too many steps", "too deep", "larger than", "is not supported"
+	// What is done to a text of some megabytes in each turn of a loop takes few steps, and much time.
+	long := func(turn string) string {
+		return "{% set s = 'x' * 4000000 %}{% for i in range(10000) %}" + turn + "{% endfor %}"
+	}
 	double := strings.Repeat("{% set a = [a, a] %}{% set b = [b, b] %}", 60)
 	for _, tt := range []struct{ template, want string }{
 		{"{% for i in range(10**9) %}x{% endfor %}", steps},
@@ -38,6 +42,17 @@ func TestBombs(t *testing.T) {
 		{"{% set a = 1 %}{% set b = 1 %}" + double + "{{ a ~ b }}", ""},
 		{"{% set a = 1 %}{% set b = 1 %}" + double + "{{ a | join(',') }}", ""},
 		{"{% set a = 1 %}{% set b = 1 %}" + double + "{{ a | replace('1', '2') }}", ""},
+		{long("{{ s[0] }}"), steps},
+		{long("{{ s[1:2] }}"), steps},
+		{long("{{ 'y' in s }}"), steps},
+		{long("{{ s == s + '' }}"), steps},
+		{long("{% set t = s ~ 'y' %}"), steps},
+		{long("{% set t = s + 'y' %}"), steps},
+		{long("{% set t = 'x' * 4000000 %}"), steps},
+		{long("{% set t = s.upper() %}"), steps},
+		{long("{% set t = s | upper %}"), steps},
+		{long("{% set t %}{{ s }}{% endset %}"), steps},
+		{long("{{ {'k': 1}[s] }}"), steps},
 		{"{% include 'a' %}", deep},
 		{"{% extends 'up' %}", deep},
 		{"{% block a %}{{ self.a() }}{% endblock %}", deep},

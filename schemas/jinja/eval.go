@@ -2,7 +2,6 @@ package jinja
 
 import (
 	"fmt"
-	"math"
 	"strings"
 )
 
@@ -193,146 +192,6 @@ func (r *rendering) rangeOf(e *Name) function {
 	}
 }
 
-func (r *rendering) unary(e *Unary, s *scope) (any, error) {
-	v, err := r.eval(e.Operand, s)
-	if err != nil {
-		return nil, err
-	}
-	switch e.Operator {
-	case "not":
-		return !truth(v), nil
-	case "-":
-		switch v := v.(type) {
-		case int64:
-			return -v, nil
-		case float64:
-			return -v, nil
-		}
-	case "+":
-		switch v.(type) {
-		case int64, float64:
-			return v, nil
-		}
-	}
-	return nil, r.fail(e, "%s has no sign", describeOperand(v))
-}
-
-func describeOperand(v any) string {
-	if u, ok := v.(Undefined); ok {
-		return fmt.Sprintf("'%s' is undefined: it", u.Name)
-	}
-	return typeName(v)
-}
-
-// "and" and "or" give one of their sides, not a boolean: {{ a or 'x' }} is in most templates.
-func (r *rendering) binary(e *Binary, s *scope) (any, error) {
-	left, err := r.eval(e.Left, s)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case e.Operator == "and" && !truth(left), e.Operator == "or" && truth(left):
-		return left, nil
-	}
-	right, err := r.eval(e.Right, s)
-	if err != nil {
-		return nil, err
-	}
-	switch e.Operator {
-	case "and", "or":
-		return right, nil
-	case "~":
-		if err := r.weigh(e, left, right); err != nil {
-			return nil, err
-		}
-		return r.joined(e, Str(left), Str(right))
-	}
-	for _, v := range []any{left, right} {
-		if u, ok := v.(Undefined); ok {
-			return nil, r.fail(e, "'%s' is undefined", u.Name)
-		}
-	}
-	// Texts and lists before numbers: which it is only the values tell.
-	if e.Operator == "+" {
-		if v, done, err := r.concat(e, left, right); done {
-			return v, err
-		}
-	}
-	if v, done, err := r.repeat(e, left, right); done {
-		return v, err
-	}
-	if v, ok, err := arithmetic(e.Operator, left, right); err != nil {
-		return nil, r.fail(e, "%v", err)
-	} else if ok {
-		return v, nil
-	}
-	return nil, r.fail(e, "%s cannot stand between %s and %s", e.Operator, typeName(left), typeName(right))
-}
-
-func (r *rendering) joined(n interface{ Line() int }, a, b string) (any, error) {
-	if len(a)+len(b) > r.bytes {
-		return nil, r.fail(n, "text is larger than %d bytes", r.bytes)
-	}
-	return a + b, nil
-}
-
-// concat adds texts, lists and tuples.
-// done is false where the two are neither texts nor lists of one kind; the result is a copy, as lists
-// of a template are never changed.
-func (r *rendering) concat(e *Binary, left, right any) (v any, done bool, err error) {
-	switch a := left.(type) {
-	case string:
-		if b, ok := right.(string); ok {
-			v, err = r.joined(e, a, b)
-			return v, true, err
-		}
-	case List:
-		if b, ok := right.(List); ok {
-			err = r.spend(e, len(a)+len(b))
-			return append(append(make(List, 0, len(a)+len(b)), a...), b...), true, err
-		}
-	case Tuple:
-		if b, ok := right.(Tuple); ok {
-			err = r.spend(e, len(a)+len(b))
-			return append(append(make(Tuple, 0, len(a)+len(b)), a...), b...), true, err
-		}
-	}
-	return nil, false, nil
-}
-
-// repeat multiplies a text or a list.
-// The budget is asked before the memory is taken. A count below 0 gives an empty one, as in Python.
-func (r *rendering) repeat(e *Binary, left, right any) (v any, done bool, err error) {
-	if e.Operator != "*" {
-		return nil, false, nil
-	}
-	if _, ok := left.(int64); ok {
-		left, right = right, left
-	}
-	n, ok := right.(int64)
-	if !ok {
-		return nil, false, nil
-	}
-	n = max(n, 0)
-	switch a := left.(type) {
-	case string:
-		if a != "" && n > int64(r.bytes/len(a)) {
-			return nil, true, r.fail(e, "text is larger than %d bytes", r.bytes)
-		}
-		return strings.Repeat(a, int(n)), true, nil
-	case List:
-		if len(a) > 0 && n > int64(r.left/len(a)) {
-			return nil, true, r.spend(e, math.MaxInt32)
-		}
-		var out List
-		for range n {
-			out = append(out, a...)
-		}
-		return out, true, r.spend(e, len(out))
-	}
-	return nil, false, nil
-}
-
 // A chain is over at the first pair that does not hold; what stands behind it is not evaluated.
 func (r *rendering) compare(e *Compare, s *scope) (any, error) {
 	left, err := r.eval(e.First, s)
@@ -454,6 +313,9 @@ func (r *rendering) index(e *Index, s *scope) (any, error) {
 	if err == nil {
 		err = r.weigh(e, key)
 	}
+	if text, ok := of.(string); ok && err == nil {
+		err = r.spend(e, len(text)/perStep) // it is taken apart into characters
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -485,6 +347,11 @@ func (r *rendering) slice(e *Slice, s *scope) (any, error) {
 	of, err := r.eval(e.Of, s)
 	if err != nil {
 		return nil, err
+	}
+	if text, ok := of.(string); ok {
+		if err := r.spend(e, len(text)/perStep); err != nil { // as in index
+			return nil, err
+		}
 	}
 	list, err := items(of)
 	if _, isDict := of.(*Dict); err != nil || isDict {

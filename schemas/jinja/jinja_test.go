@@ -138,6 +138,24 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
+// The error of a budget names the bound that holds, also one that is less than the usual.
+func TestLimitsInMessages(t *testing.T) {
+	for _, tt := range []struct {
+		limits         Limits
+		template, want string
+	}{
+		{Limits{Steps: 50}, "{% for i in range(100) %}{% endfor %}", "the limit is 50"},
+		{Limits{}, "{% for i in range(10**9) %}{% endfor %}", "the limit is 1000000"},
+		{Limits{Depth: 20}, "{% block a %}{{ self.a() }}{% endblock %}", "may nest 20 levels"},
+		{Limits{}, "{% block a %}{{ self.a() }}{% endblock %}", "may nest 200 levels"},
+		{Limits{Bytes: 10}, "{{ 'x' * 11 }}", "larger than 10 bytes"},
+	} {
+		if _, err := render(map[string]string{"main": tt.template}, nil, tt.limits); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s within %+v: %v, want an error with %q", tt.template, tt.limits, err, tt.want)
+		}
+	}
+}
+
 func TestSyntaxTree(t *testing.T) {
 	tmpl, err := Parse("qemu01.jinja2", `{% extends 'qemu.jinja2' %}
 {% set sync_to_lava = {'device_type': 'qemu', 'tags': ['kvm', 'fast'], 'worker': none} %}

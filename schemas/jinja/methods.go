@@ -120,7 +120,7 @@ func (r *rendering) attribute(n interface{ Line() int }, of any, name string, s 
 		}
 	case string:
 		if m := r.textMethod(v, name); m != nil {
-			return m, nil
+			return m, r.weigh(n, v) // as below
 		}
 	case List:
 		if m := listMethod(v, name); m != nil {

@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -27,16 +28,8 @@ type Environment struct {
 
 // Render renders t with vars. The error is an [*Error].
 func (e Environment) Render(t *Template, vars map[string]any) (string, error) {
-	r := &rendering{env: e, left: e.Limits.Steps, depthLeft: e.Limits.Depth, bytes: e.Limits.Bytes}
-	if r.left == 0 {
-		r.left = 1_000_000
-	}
-	if r.depthLeft == 0 {
-		r.depthLeft = 200
-	}
-	if r.bytes == 0 {
-		r.bytes = 4 << 20
-	}
+	r := &rendering{env: e, limits: Limits{cmp.Or(e.Limits.Steps, 1_000_000), cmp.Or(e.Limits.Depth, 200), cmp.Or(e.Limits.Bytes, 4<<20)}}
+	r.left, r.depthLeft, r.bytes = r.limits.Steps, r.limits.Depth, r.limits.Bytes
 	c := newContext(vars)
 	var out strings.Builder
 	if err := r.template(t, c, &out); err != nil {
@@ -118,6 +111,7 @@ func (s *scope) get(name string) (any, bool) {
 // rendering is the state of one Render: what is left of its budgets.
 type rendering struct {
 	env       Environment
+	limits    Limits // those that hold: the defaults put in
 	left      int
 	depthLeft int
 	bytes     int
@@ -132,7 +126,7 @@ func (r *rendering) fail(n interface{ Line() int }, format string, args ...any) 
 // spend takes steps from the budget.
 func (r *rendering) spend(n interface{ Line() int }, steps int) error {
 	if r.left -= steps; r.left < 0 {
-		return r.fail(n, "template takes too many steps: the limit is %d", max(r.env.Limits.Steps, 1_000_000))
+		return r.fail(n, "template takes too many steps: the limit is %d", r.limits.Steps)
 	}
 	return nil
 }
@@ -140,7 +134,7 @@ func (r *rendering) spend(n interface{ Line() int }, steps int) error {
 // enter goes one level deeper; the caller defers leave.
 func (r *rendering) enter(n interface{ Line() int }) error {
 	if r.depthLeft--; r.depthLeft < 0 {
-		return r.fail(n, "template nests too deep: templates, blocks and values together may nest %d levels", max(r.env.Limits.Depth, 200))
+		return r.fail(n, "template nests too deep: templates, blocks and values together may nest %d levels", r.limits.Depth)
 	}
 	return nil
 }
@@ -153,7 +147,7 @@ func (r *rendering) write(n interface{ Line() int }, out *strings.Builder, text 
 		return r.fail(n, "output is larger than %d bytes", r.bytes)
 	}
 	out.WriteString(text)
-	return nil
+	return r.spend(n, len(text)/bytesAStep)
 }
 
 // template renders t, then the chain of its parents, into out.

@@ -12,6 +12,10 @@ import (
 // perStep is how much of a weight one step of the budget pays for.
 const perStep = 16
 
+// bytesAStep is how many bytes of one text a step pays for, where the text is copied or gone through: a
+// template of a few lines can hold one of some megabytes, and ask for it in each turn of a loop.
+const bytesAStep = 256
+
 // weigh takes the steps for walking through values from the budget.
 func (r *rendering) weigh(n interface{ Line() int }, values ...any) error {
 	sum := 0
@@ -28,7 +32,7 @@ type listID struct {
 }
 
 // weight is how many items and bytes of text are met on the way through a value, at most MaxInt32. A
-// single text or number weighs nothing: other budgets are for those.
+// text alone weighs so much that [bytesAStep] of it cost a step; a number weighs nothing.
 func (r *rendering) weight(v any) int {
 	var id any
 	var list []any
@@ -41,6 +45,8 @@ func (r *rendering) weight(v any) int {
 		id = listID{unsafe.SliceData(v), len(v)}
 	case *Dict:
 		id = v
+	case string:
+		return len(v) / (bytesAStep / perStep)
 	default:
 		return 0
 	}
