@@ -43,13 +43,7 @@ func (g *Gate) Check(text []byte) (*Definition, []*Problem) {
 	}
 	root, err := yaml.ParseWithin(text, limits())
 	if err != nil {
-		p := sentence(nil, fmt.Sprintf("Loading job submission failed: %v.", err))
-		var bad *yaml.Error
-		if errors.As(err, &bad) {
-			p.Line, p.Column = bad.Line, bad.Column
-			p.at = &yaml.Node{Line: bad.Line, Column: bad.Column}
-		}
-		return nil, []*Problem{p}
+		return nil, []*Problem{unreadable(err)}
 	}
 	if problems := g.schema(nil, root); problems != nil {
 		return nil, problems
@@ -72,6 +66,17 @@ func (g *Gate) Check(text []byte) (*Definition, []*Problem) {
 	// few of these keys, and the job then fails on the worker with a clear error.
 	d.Actions, _ = readActions(root.Get("actions"))
 	return d, nil
+}
+
+// unreadable is the problem of a text that is no YAML, in LAVA's words, with the place that the reader told.
+func unreadable(err error) *Problem {
+	p := sentence(nil, fmt.Sprintf("Loading job submission failed: %v.", err))
+	var bad *yaml.Error
+	if errors.As(err, &bad) {
+		p.Line, p.Column = bad.Line, bad.Column
+		p.at = &yaml.Node{Line: bad.Line, Column: bad.Column}
+	}
+	return p
 }
 
 // checkRevisions refuses a git definition that wants a revision out of a shallow clone.

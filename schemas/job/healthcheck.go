@@ -20,9 +20,7 @@ func ReadCheck(text []byte) (*Definition, []*Problem) {
 	case errors.As(err, &problem):
 		return nil, []*Problem{problem}
 	case errors.As(err, &bad):
-		p := At(nil, "Loading job submission failed: "+bad.Error()+".")
-		p.Line, p.Column = bad.Line, bad.Column
-		return nil, []*Problem{p}
+		return nil, []*Problem{unreadable(bad)}
 	case err != nil:
 		return nil, []*Problem{At(nil, err.Error())}
 	case def.Name == "":

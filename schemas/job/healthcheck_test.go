@@ -1,6 +1,9 @@
 package job
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestReadCheck(t *testing.T) {
 	tests := []struct{ name, text, want string }{
@@ -23,5 +26,13 @@ func TestReadCheck(t *testing.T) {
 				t.Errorf("ReadCheck: %v, want %q", problems, tt.want)
 			}
 		})
+	}
+}
+
+// The place of a fault in the text is told, not only kept.
+func TestReadCheckTellsWhere(t *testing.T) {
+	_, problems := ReadCheck([]byte("job_name: c\nvisibility: [\n"))
+	if len(problems) != 1 || problems[0].Line == 0 || !strings.Contains(problems[0].Error(), problems[0].at.Where()) || strings.Contains(problems[0].Error(), "unknown place") {
+		t.Errorf("ReadCheck of a text that is no YAML: %v, want a problem that says where", problems)
 	}
 }
