@@ -13,7 +13,7 @@ func Nearest(word string, words []string) string {
 	best, least := "", closeness{score: 2*(len([]rune(word))/3) + 1}
 	for _, w := range words {
 		a, b := plain(word), plain(w)
-		c := closeness{distance: distance(a, b), prefix: prefix(a, b)}
+		c := closeness{distance: Distance(a, b), prefix: prefix(a, b)}
 		if c.score = 2 * c.distance; c.prefix > 1 && c.prefix == min(len(a), len(b)) && 2*c.prefix >= max(len(a), len(b)) {
 			c.score = min(c.score, 2) // one is half of the other, and its beginning
 		}
@@ -48,9 +48,10 @@ func prefix(a, b string) int {
 
 func plain(s string) string { return strings.ReplaceAll(strings.ToLower(s), "_", "-") }
 
-// distance is the number of letters to insert, drop, change or swap with their neighbour to make b
-// of a.
-func distance(a, b string) int {
+// Distance is the number of letters to insert, drop, change or swap with their neighbour to make b
+// of a, where no letter is touched twice (optimal string alignment). Its cost is the product of the
+// lengths: callers bound what strangers write.
+func Distance(a, b string) int {
 	s, t := []rune(a), []rune(b)
 	rows := make([][]int, len(s)+1)
 	for i := range rows {

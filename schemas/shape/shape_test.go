@@ -148,6 +148,18 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+func TestDistance(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "abc", 3}, {"abc", "abc", 0}, {"abc", "acb", 1}, {"kitten", "sitting", 3}, {"grün", "gruen", 2}} {
+		if got, back := Distance(tt.a, tt.b), Distance(tt.b, tt.a); got != tt.want || back != tt.want {
+			t.Errorf("from %q to %q: %d, back %d, want %d", tt.a, tt.b, got, back, tt.want)
+		}
+	}
+}
+
 func TestJSONSchemaSharesWhatIsEqual(t *testing.T) {
 	t.Parallel()
 	duration := Named{"duration", Map{Keys: []Key{Required("minutes", Number{}, "How many.")}}}
