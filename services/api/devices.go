@@ -83,7 +83,9 @@ func (a *api) addDevice(ctx context.Context, who caller, in DeviceRequest) (Devi
 	if err := in.check(); err != nil {
 		return Device{}, err
 	}
+	var notes []string
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		notes = nil // the state may be newer than before
 		if err := allow(s, who, lab.Add, events.Device, string(in.Device)); err != nil {
 			return nil, err
 		}
@@ -101,6 +103,9 @@ func (a *api) addDevice(ctx context.Context, who caller, in DeviceRequest) (Devi
 		}
 		if s.DeviceType(kind) == nil {
 			facts = append(facts, events.DeviceTypeAdded{DeviceType: kind, By: who.user})
+			if said := newType(s, who, kind); said != "" {
+				notes = append(notes, said)
+			}
 		}
 		for _, t := range in.Tags {
 			if err := checkTag(s, t); err != nil {
@@ -117,7 +122,11 @@ func (a *api) addDevice(ctx context.Context, who caller, in DeviceRequest) (Devi
 		}
 		return facts, nil
 	})
-	return a.deviceAfter(ctx, who, in, err)
+	out, err := a.deviceAfter(ctx, who, in, err)
+	if err == nil {
+		out.Notes = notes
+	}
+	return out, err
 }
 
 // configureDevice gives a device a new dictionary.

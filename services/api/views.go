@@ -196,6 +196,7 @@ type Device struct {
 	Permissions  []events.Permission   `json:"permissions,omitempty"`    // of groups
 	LastCheck    *time.Time            `json:"last_check,omitempty"`     // when its last health check was submitted
 	LastCheckJob events.JobID          `json:"last_check_job,omitempty"` // the last health check that ended
+	Notes        []string              `json:"notes,omitempty"`          // of add only: what somebody may not have meant
 }
 
 // DeviceRequest names a device, and says what is wanted of it.

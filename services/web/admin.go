@@ -262,11 +262,21 @@ func addDevice(q *request) (page, error) {
 		return page{}, err
 	}
 	tags := strings.FieldsFunc(f.Tags, func(r rune) bool { return r == ',' || r == ' ' })
-	err := q.ask("devices.add", map[string]any{"device": f.Name, "device_type": f.Type, "worker": f.Worker, "dictionary": f.Text, "tags": tags, "health": f.Health, "description": f.About}, nil)
+	saved, err := asked[noted](q, "devices.add", map[string]any{"device": f.Name, "device_type": f.Type, "worker": f.Worker, "dictionary": f.Text, "tags": tags, "health": f.Health, "description": f.About})
 	if err != nil {
 		return f.page(q, err)
 	}
-	return page{to: "/scheduler/device/" + url.PathEscape(f.Name), note: "Device " + f.Name + " is added."}, nil
+	return page{to: "/scheduler/device/" + url.PathEscape(f.Name), note: saved.after("Device " + f.Name + " is added.")}, nil
+}
+
+// noted is what a change answers that was made, but of which a part may not be what somebody meant. The form is gone
+// with the change: a note that the next page does not show is never read.
+type noted struct {
+	Notes []string `json:"notes"`
+}
+
+func (n noted) after(said string) string {
+	return strings.Join(append([]string{said}, n.Notes...), " ")
 }
 
 func addTypeForm(q *request) (page, error) {
@@ -291,10 +301,11 @@ func addType(q *request) (page, error) {
 	if strings.TrimSpace(f.Check) != "" {
 		in["health_check"] = f.Check
 	}
-	if err := q.ask("device-types.configure", in, nil); err != nil {
+	saved, err := asked[noted](q, "device-types.configure", in)
+	if err != nil {
 		return f.page(q, err)
 	}
-	return page{to: "/scheduler/device_type/" + url.PathEscape(f.Name), note: "Device type " + f.Name + " is there."}, nil
+	return page{to: "/scheduler/device_type/" + url.PathEscape(f.Name), note: saved.after("Device type " + f.Name + " is there.")}, nil
 }
 
 func addWorkerForm(q *request) (page, error) {

@@ -403,13 +403,9 @@ func saveType(q *request) (page, error) {
 	if text("do") != "save" && bad == nil {
 		return typeEditor(d), nil
 	}
-	var saved struct {
-		Notes []string `json:"notes"`
-	}
+	var saved noted
 	if err = bad; err == nil {
-		saved, err = asked[struct {
-			Notes []string `json:"notes"`
-		}](q, "device-types.configure", d.wholeType)
+		saved, err = asked[noted](q, "device-types.configure", d.wholeType)
 	}
 	var no *Refusal
 	if errors.As(err, &no) && (no.Code == "invalid" || no.Code == "conflict") {
@@ -421,5 +417,5 @@ func saveType(q *request) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	return page{to: was.To(), note: strings.Join(append([]string{"Device type " + was.DeviceType + " is changed."}, saved.Notes...), " ")}, nil
+	return page{to: was.To(), note: saved.after("Device type " + was.DeviceType + " is changed.")}, nil
 }

@@ -228,6 +228,9 @@ func TestFormsOfMachines(t *testing.T) {
 			if strings.Contains(string(in), what) {
 				return nil, no
 			}
+			if strings.Contains(string(in), "qmeu") {
+				return `{"notes":["is qemu meant?"]}`, nil
+			}
 			return `{"token":"<the token>"}`, nil
 		}
 	}
@@ -245,12 +248,15 @@ func TestFormsOfMachines(t *testing.T) {
 		{add + "devicetype/add/", "name=qemu&description=mine", 409, "there is a device type qemu already", "", "", ""},
 		{add + "device/add/", "name=+q9+&device_type=qemu&worker=w1&tags=kvm,+fast&health=Good&description=shelf&text=a:+1%0D%0A", 303, "", "/scheduler/device/q9", "Device q9 is added.",
 			`devices.add {"description":"shelf","device":"q9","device_type":"qemu","dictionary":"a: 1\n","health":"Good","tags":["kvm","fast"],"worker":"w1"}`},
+		{add + "device/add/", "name=q8&device_type=qmeu", 303, "", "/scheduler/device/q8", "Device q8 is added. is qemu meant?",
+			`devices.add {"description":"","device":"q8","device_type":"qmeu","dictionary":"","health":"","tags":[],"worker":""}`},
 		{add + "device/add/", "name=q9&device_type=qemu&text={%25+if", 400, "q9.jinja2:1: want a value", "", "",
 			`devices.add {"description":"","device":"q9","device_type":"qemu","dictionary":"{% if","health":"","tags":[],"worker":""}`},
 		{add + "devicetype/add/", "name=pc&description=desk&text=+&health_check=+", 303, "", "/scheduler/device_type/pc", "Device type pc is there.", `device-types.configure {"description":"desk","device_type":"pc"}`},
 		{add + "devicetype/add/", "name=pc&text={%25+for&health_check=job_name:+x", 400, "job_name: x</textarea>", "", "",
 			`device-types.configure {"description":"","device_type":"pc","health_check":"job_name: x","template":"{% for"}`},
 		{add + "worker/add/", "name=w9&job_limit=2&description=rack", 200, "&lt;the token&gt;", "", "", `workers.register {"description":"rack","worker":"w9"};workers.configure {"job_limit":2,"worker":"w9"};workers.token {"worker":"w9"}`},
+		{add + "devicetype/add/", "name=qmeu", 303, "", "/scheduler/device_type/qmeu", "Device type qmeu is there. is qemu meant?", `device-types.configure {"description":"","device_type":"qmeu"}`},
 		{add + "worker/add/", "name=bad+host", 400, `value="bad host"`, "", "", `workers.register {"worker":"bad host"}`},
 		{add + "tag/", "tag=hdmi&description=a+screen", 303, "", add + "tag/", "Tag hdmi is there.", `tags.add {"description":"a screen","tag":"hdmi"}`},
 		{add + "tag/", "tag=KVM", 400, "allowed are lower-case letters", "", "", `tags.add {"description":"","tag":"KVM"}`},

@@ -249,6 +249,9 @@ func (a *app) deviceRemove() *cobra.Command {
 func (a *app) changed(cmd *cobra.Command, verb string, in api.DeviceRequest, what string) error {
 	var d api.Device
 	return a.ask(cmd, verb, in, &d, func() error {
+		for _, note := range d.Notes {
+			a.say("note: %s", note)
+		}
 		_, err := fmt.Fprintf(a.out, "device %s %s\n", in.Device, what)
 		return err
 	})
