@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sort"
 	"time"
 
@@ -179,7 +181,7 @@ func readStatus(ctx context.Context, store archive.Store) (archive.Status, error
 	var st archive.Status
 	r, err := store.Get(ctx, "status.json")
 	if errors.Is(err, fs.ErrNotExist) {
-		return st, fmt.Errorf("%s: %w", store, archive.ErrEmpty)
+		return st, fmt.Errorf("%s: %w: the service archive of a lab begins one there as it starts (archive.path, archive.s3_bucket)", store, archive.ErrEmpty)
 	}
 	if err != nil {
 		return st, err
@@ -206,6 +208,9 @@ func (a *app) archiveVerifyCommand() *cobra.Command {
 A segment that is cut, swapped, altered or missing is named, and the status is 1. What a fact says was erased
 ("strata jobs rm") is no fault.
 
+Of a new lab no segment may be closed yet, which is said, with status 0; a place in which no lab has ever archived is
+an error.
+
 Write down the digests that it prints: by the digest of a chain's end one can tell later that the chain was not
 replaced as a whole.`,
 		Example: "  strata archive verify\n  strata archive verify --path /mnt/backup/archive --json",
@@ -219,8 +224,16 @@ replaced as a whole.`,
 			if err != nil {
 				return err
 			}
-			if r.Chains[stream.Lab].Segments == 0 && len(r.Findings) == 0 {
-				return fmt.Errorf("%s: %w", store, archive.ErrEmpty)
+			empty := r.Chains[stream.Lab].Segments == 0 && len(r.Findings) == 0
+			if empty {
+				if r.Findings, err = lost(cmd.Context(), store); err != nil {
+					return err
+				}
+			}
+			if empty && len(r.Findings) == 0 && !a.json {
+				_, err := fmt.Fprintf(a.out, "no segment is closed in %s yet, and none is missing: the first one is once its first fact has waited for\n"+
+					"archive.age, an hour unless configured; `strata archive status` shows how far the streams are\n", store)
+				return err
 			}
 			if a.json {
 				err = a.printJSON(r)
@@ -235,6 +248,24 @@ replaced as a whole.`,
 	}
 	place.flags(cmd)
 	return cmd
+}
+
+// lost returns what is wrong with an archive that has no segments: those that its service wrote down as
+// archived. A lab whose archive was taken away as a whole must not look like a new one. The error is
+// [archive.ErrEmpty] where no service has ever worked.
+func lost(ctx context.Context, store archive.Store) ([]archive.Finding, error) {
+	st, err := readStatus(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	found := []archive.Finding{}
+	for _, name := range slices.Sorted(maps.Keys(st.Streams)) {
+		if through := st.Streams[name].Archived; through > 0 {
+			found = append(found, archive.Finding{Object: name, Problem: fmt.Sprintf("there is no segment, and %s says that it was archived through %d",
+				st.At.UTC().Format(time.RFC3339), through)})
+		}
+	}
+	return found, nil
 }
 
 // printReport writes what a verification found.
