@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -177,6 +178,24 @@ func TestImportCorpus(t *testing.T) {
 		}
 		if text := w.must(t, step.verb, "import", folder); !strings.Contains(text, fmt.Sprintf("%d same, 0 refused", len(files))) {
 			t.Errorf("import of %s again:\n%s", folder, text)
+		}
+	}
+}
+
+// Requests are cut by what goes over the bus, in which some characters are six bytes.
+func TestSizeOfRequests(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"plain", strings.Repeat("\t", 1000), strings.Repeat(`\`, 1000), strings.Repeat("\x01\u2028<&>\n\"", 1000)} {
+		files := []api.ImportFile{{Name: "a", Text: text}, {Name: "b", Text: text}}
+		body, err := json.Marshal(api.ImportRequest{Files: files})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := size(files); got > len(body) || got < len(body)-200 {
+			t.Errorf("size of %.20q…: %d, and the request has %d bytes", text, got, len(body))
+		}
+		if got := portions(files, size(files)-1); len(got) != 2 {
+			t.Errorf("two files in requests of a byte less than both: %d requests, want 2", len(got))
 		}
 	}
 }
