@@ -165,8 +165,11 @@ func (a *app) asEnrolled(c *config.Config, named bool) error {
 	if err == nil {
 		err = json.Unmarshal(text, &e)
 	}
-	if err != nil || e.Server == "" || e.Name == "" || e.Token == "" {
-		return fmt.Errorf("%s does not say who this worker is (%v): remove it and enroll the machine anew", file, err)
+	if err == nil && (e.Server == "" || e.Name == "" || e.Token == "") {
+		err = errors.New("server, name or token is missing")
+	}
+	if err != nil {
+		return fmt.Errorf("%s does not say who this worker is (%w): remove it and enroll the machine anew", file, err)
 	}
 	if named && c.Worker.Name != e.Name {
 		return misuse("--name %s: this machine was enrolled as %s; enroll it anew, or name another directory with --data", c.Worker.Name, e.Name)

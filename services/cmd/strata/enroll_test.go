@@ -47,7 +47,7 @@ func TestEnroll(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if status, text := machine.strata(t, "worker", "--data", data); status != exitFailed || !strings.Contains(text, file) {
+	if status, text := machine.strata(t, "worker", "--data", data); status != exitFailed || !strings.Contains(text, file) || !strings.Contains(text, "token is missing") {
 		t.Errorf("start it with a broken credential: status %d, %q; want the file named", status, text)
 	}
 }
