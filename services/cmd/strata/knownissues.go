@@ -119,7 +119,7 @@ func (a *app) knownIssueRemove() *cobra.Command {
 				return misuse("%q is not the number of an issue", args[0])
 			}
 			in.Issue = events.IssueID(n)
-			return a.ask(cmd, "issues.remove", in, nil, func() error {
+			return a.ask(cmd, "issues.remove", in, &struct{}{}, func() error {
 				a.say("issue %d is forgotten", n)
 				return nil
 			})
