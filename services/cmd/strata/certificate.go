@@ -25,6 +25,7 @@ type certificates struct {
 	mu   sync.Mutex
 	pair *tls.Certificate
 	seen [2]stamp // of the files when they were read last, whatever came of that
+	told age      // of the pair, last
 }
 
 // stamp tells one version of a file from another; the zero stamp is that of a file that is away.
@@ -95,16 +96,36 @@ func (c *certificates) read() (*tls.Certificate, error) {
 	return &pair, nil
 }
 
+// age is how a certificate stands in its time.
+type age int
+
+const (
+	certGood  age = iota
+	certEarly     // it is not good yet
+	certLate      // it is over soon
+	certOver
+)
+
 // tellAge warns of a certificate that clients refuse, or soon will.
-// Said once for each of these states, not in each handshake.
+// It is asked in each handshake, as a certificate grows old though its files stay as they are, and says
+// each of these things once for a pair.
 func (c *certificates) tellAge() {
-	switch leaf, now := c.pair.Leaf, c.now(); {
+	was, leaf, now := c.told, c.pair.Leaf, c.now()
+	switch {
 	case now.After(leaf.NotAfter):
-		c.logger.Warn("the certificate is over, clients will refuse it", "file", c.certificate, "until", leaf.NotAfter)
+		if c.told = certOver; was != certOver {
+			c.logger.Warn("the certificate is over, clients will refuse it", "file", c.certificate, "until", leaf.NotAfter)
+		}
 	case now.Before(leaf.NotBefore):
-		c.logger.Warn("the certificate is not good yet, clients will refuse it", "file", c.certificate, "from", leaf.NotBefore)
+		if c.told = certEarly; was != certEarly {
+			c.logger.Warn("the certificate is not good yet, clients will refuse it", "file", c.certificate, "from", leaf.NotBefore)
+		}
 	case now.Add(soon).After(leaf.NotAfter):
-		c.logger.Warn("the certificate is over soon", "file", c.certificate, "until", leaf.NotAfter)
+		if c.told = certLate; was != certLate {
+			c.logger.Warn("the certificate is over soon", "file", c.certificate, "until", leaf.NotAfter)
+		}
+	default:
+		c.told = certGood
 	}
 }
 
@@ -116,6 +137,7 @@ func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	defer c.mu.Unlock()
 	seen := c.look()
 	if seen == c.seen {
+		c.tellAge()
 		return c.pair, nil
 	}
 	c.seen = seen // before reading: what changes meanwhile is read again
@@ -124,7 +146,7 @@ func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c.logger.Warn("the new certificate cannot be used, the old one goes on", "err", err, "until", c.pair.Leaf.NotAfter)
 		return c.pair, nil
 	}
-	c.pair = pair
+	c.pair, c.told = pair, certGood
 	c.logger.Info("certificate read again", "file", c.certificate, "until", pair.Leaf.NotAfter)
 	c.tellAge()
 	return c.pair, nil

@@ -70,6 +70,34 @@ func TestCertificates(t *testing.T) {
 	expect("over", sixth, "clients will refuse it")
 }
 
+// A certificate that nobody renews is warned of while the lab runs, once as its end comes near and once as it is over.
+func TestCertificateGrowsOld(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	certificate, key := filepath.Join(ca.dir, "lab.pem"), filepath.Join(ca.dir, "lab.key")
+	began := time.Now()
+	ca.issue(t, certificate, key, began.Add(90*24*time.Hour), "lab.example.com")
+	now := began
+	var log bytes.Buffer
+	c, err := openCertificates(config.Listen{Certificate: certificate, Key: key}, func() time.Time { return now }, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		day  int
+		says string
+	}{{0, ""}, {75, ""}, {77, "over soon"}, {78, ""}, {91, "is over, clients will refuse it"}, {92, ""}} {
+		now = began.AddDate(0, 0, tt.day)
+		if _, err := c.get(nil); err != nil {
+			t.Fatal(err)
+		}
+		if text := log.String(); tt.says == "" && text != "" || !strings.Contains(text, tt.says) {
+			t.Errorf("on day %d of 90: the log says %q, want %q", tt.day, text, tt.says)
+		}
+		log.Reset()
+	}
+}
+
 func move(t *testing.T, from, to string) {
 	t.Helper()
 	if err := os.Rename(from, to); err != nil {
