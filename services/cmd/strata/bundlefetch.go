@@ -25,6 +25,10 @@ import (
 // the job had are taken.
 // The error says what to do where no fetching helps: name a folder. One download has an hour.
 func (b *bundling) fetch(ctx context.Context, address string, want reproduce.Digest, to string) error {
+	// It comes out of the log, which a worker wrote, and becomes a part of paths.
+	if len(want.SHA256) != 2*sha256.Size || !hexadecimal(want.SHA256) {
+		return fmt.Errorf("the log has %q for its SHA-256: want 64 hexadecimal digits", want.SHA256)
+	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}
@@ -120,6 +124,9 @@ func inCache(dir string, want reproduce.Digest) string {
 	return found
 }
 
+// hexadecimal says that a text is of nothing but hexadecimal digits, as digests and commits are written.
+func hexadecimal(text string) bool { return text != "" && strings.Trim(text, "0123456789abcdef") == "" }
+
 // tree is a test repository: as the bundle names it, and as it is fetched.
 type tree struct {
 	shown reproduce.Tree
@@ -180,6 +187,9 @@ func listed(n *yaml.Node) []*yaml.Node {
 
 // fetchTree clones a repository, checks the commit out, and keeps the files as a tar.
 func (b *bundling) fetchTree(ctx context.Context, s source) (name string, err error) {
+	if !hexadecimal(s.commit) { // likewise of the log; git would take -x for an option
+		return "", fmt.Errorf("the log has %q for its commit", s.commit)
+	}
 	dir, err := os.MkdirTemp("", "strata-tree-")
 	if err != nil {
 		return "", err
