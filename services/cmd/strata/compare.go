@@ -43,10 +43,10 @@ func (a *app) printComparison(c api.Comparison) error {
 		if !j.Complete {
 			text += "  (more results may come)"
 		}
-		fmt.Fprintln(a.out, text)
+		fmt.Fprintln(a.out, tame(text))
 	}
 	for _, m := range c.Metadata {
-		fmt.Fprintf(a.out, "metadata  %s: %s → %s\n", m.Key, or(m.Before), or(m.After))
+		fmt.Fprintln(a.out, tame(fmt.Sprintf("metadata  %s: %s → %s", m.Key, or(m.Before), or(m.After))))
 	}
 	if len(c.Cases) == 0 {
 		a.say("no case differs; %d are alike", c.Same)

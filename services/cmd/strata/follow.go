@@ -195,7 +195,7 @@ func (f *follower) fact(e api.Fact, raw []byte) {
 	}
 	f.print.Lock()
 	defer f.print.Unlock()
-	fmt.Fprintf(f.app.out, "%s %s\n", f.app.paint(f.app.out, bold, "●"), f.app.paint(f.app.out, bold, f.sentence(e, raw)))
+	fmt.Fprintf(f.app.out, "%s %s\n", f.app.paint(f.app.out, bold, "●"), f.app.paint(f.app.out, bold, plain(f.sentence(e, raw))))
 }
 
 // watch ends the following when the job is over and nothing more comes.

@@ -132,10 +132,13 @@ them as one job: it runs until the last attempt ends, and ends as that does.`,
 
 // printJob writes a job as a list of what is known.
 // A line a thing, its name first, so that grep finds it; what there is not has no line.
+// Lines come in the order in which people ask: how it stands and why first, what it asked for behind
+// that.
 func (a *app) printJob(j api.Job) {
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(a.out, "%-12s %s\n", name, value)
+			texts := strings.Split(value, "\n") // a reason may have several lines
+			fmt.Fprintf(a.out, "%-12s %s\n", name, strings.Join(tamed(texts), "\n"+strings.Repeat(" ", 13)))
 		}
 	}
 	line("job", j.Display)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -26,7 +27,10 @@ func (a *app) table(heads []string, rows [][]string) error {
 // One write: a table that is printed beside other output is not torn.
 func writeTable(out io.Writer, room int, heads []string, rows [][]string) error {
 	width := make([]int, len(heads))
-	all := append([][]string{heads}, rows...)
+	all := [][]string{heads}
+	for _, r := range rows {
+		all = append(all, tamed(r))
+	}
 	for _, r := range all {
 		for i, cell := range r {
 			width[i] = max(width[i], visible(cell))
@@ -53,6 +57,51 @@ func writeTable(out io.Writer, room int, heads []string, rows [][]string) error 
 	}
 	_, err := io.WriteString(out, text.String())
 	return err
+}
+
+// coloured is a text as paint returns it.
+var coloured = regexp.MustCompile("\x1b\\[(?:3[1-6]|[12])m[^\x1b]*\x1b\\[0m")
+
+// tame returns a text in which a terminal obeys nothing but our own colours, on one line. Names of jobs and
+// reasons are the words of others, and YAML can write any character into them: a list of jobs must not
+// move the cursor or write the title of the terminal of who reads it.
+func tame(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }) {
+		return text
+	}
+	var b strings.Builder
+	rest := 0
+	for _, at := range append(coloured.FindAllStringIndex(text, -1), []int{len(text), len(text)}) {
+		b.WriteString(bare(text[rest:at[0]]))
+		if own := text[at[0]:at[1]]; own != "" {
+			begins, ends := strings.IndexByte(own, 'm')+1, len(own)-len("\x1b[0m")
+			b.WriteString(own[:begins] + bare(own[begins:ends]) + own[ends:])
+		}
+		rest = at[1]
+	}
+	return b.String()
+}
+
+// bare returns a text on one line, without control characters and the sequences that they begin.
+func bare(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case r < ' ' || r >= 0x7f && r < 0xa0:
+			return -1
+		}
+		return r
+	}, controls.ReplaceAllString(text, ""))
+}
+
+// tamed is tame of each cell of a row.
+func tamed(row []string) []string {
+	out := make([]string, len(row))
+	for i, cell := range row {
+		out[i] = tame(cell)
+	}
+	return out
 }
 
 // visible is how many columns of a terminal a cell takes: colours take none.

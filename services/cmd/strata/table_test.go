@@ -36,6 +36,32 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// What others have written cannot command the terminal of who reads a list; our own colours can.
+func TestTame(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"nightly":                 "nightly",
+		"\x1b[32mComplete\x1b[0m": "\x1b[32mComplete\x1b[0m",
+		"2 \x1b[32mGood\x1b[0m 1 \x1b[31mBad\x1b[0m": "2 \x1b[32mGood\x1b[0m 1 \x1b[31mBad\x1b[0m",
+		"a\x1b[2Jb":                        "ab",
+		"a\x1b]0;owned\ab":                 "ab",
+		"a\x1b[8mb":                        "ab",
+		"a\x1b[31mb\x1b]0;owned\a\x1b[0mc": "abc",
+		"one\ntwo\tthree\r":                "one two three",
+		"\u009b2J\x00x":                    "2Jx",
+		"\x1b[31mone\ntwo\x1b[0m":          "\x1b[31mone two\x1b[0m",
+		"grün → ü":                         "grün → ü",
+	} {
+		if got := tame(text); got != want {
+			t.Errorf("tame(%q): %q, want %q", text, got, want)
+		}
+	}
+	var out strings.Builder
+	if err := writeTable(&out, 0, []string{"JOB", "NAME"}, [][]string{{"7", "x\x1b[A\ny"}}); err != nil || out.String() != "JOB  NAME\n7    x y\n" {
+		t.Errorf("table of a hostile name: %q, %v", out.String(), err)
+	}
+}
+
 func TestRemedy(t *testing.T) {
 	t.Parallel()
 	for refusal, want := range map[string]string{
