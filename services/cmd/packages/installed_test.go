@@ -12,24 +12,6 @@ import (
 	"strata/projections/engine"
 )
 
-// shell is a device whose console is a shell of the worker's machine.
-const shell = `
-constants:
-  posix: {lava_test_sh_cmd: /bin/sh, lava_test_results_dir: /lava-%s, lava_test_shell_file: ~/.bashrc}
-  shutdown-message: 'The system is going down for reboot NOW'
-  kernel-start-message: ''
-  default-shell-prompt: 'lava-test: # '
-  failure_retry: 1
-  boot_retry: 1
-  spawn_maxread: '4092'
-character_delays: {boot: 0, test: 0}
-commands: {connect: "env PS1='shell:# ' bash --norc --noprofile -i", hard_reset: /bin/true, power_off: /bin/true}
-timeouts: {actions: {}, connections: {}}
-actions:
-  deploy: {connections: {serial: }, methods: {overlay: }}
-  boot: {connections: {serial: }, methods: {minimal: }}
-`
-
 // counting is a job that says a number now and then until somebody makes a file, and ends.
 const counting = `
 job_name: counts until it is told to stop
@@ -106,7 +88,7 @@ func TestSecondMachine(t *testing.T) {
 	far.put(t, filepath.Join(dir1, "strata-worker_1.0_amd64.deb"), "/srv/1/strata-worker.deb")
 	far.sh(t, "dpkg --install /srv/1/*.deb")
 	join(t, lab, far)
-	lab.text(t, "/srv/shell.yaml", shell)
+	lab.text(t, "/srv/shell.yaml", dispatchertest.ShellDevice("/bin/true"))
 	lab.sh(t, "strata devices add sh1 --type shell --worker far1 --dict /srv/shell.yaml --health Good")
 	lab.text(t, "/srv/count.yaml", strings.ReplaceAll(counting, "@FLAG@", "/"))
 	lab.sh(t, "strata submit /srv/count.yaml --follow")
@@ -260,7 +242,7 @@ func demo(t *testing.T, m *machine) (job string) {
 		m.put(t, path, "/srv/assets/"+name)
 	}
 	m.put(t, filepath.Join(dispatchertest.Root(t), "services/cmd/strata/demo/device.yaml"), "/srv/device.yaml")
-	m.text(t, "/srv/shell.yaml", shell)
+	m.text(t, "/srv/shell.yaml", dispatchertest.ShellDevice("/bin/true"))
 	text, err := os.ReadFile(filepath.Join(dispatchertest.Root(t), "services/cmd/strata/demo/job.yaml"))
 	if err != nil {
 		t.Fatal(err)

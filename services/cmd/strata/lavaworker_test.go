@@ -6,32 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"testing"
+
 	"strata/dispatcher/dispatchertest"
 	"strata/events"
 	"strata/services/api"
-	"strings"
-	"testing"
 )
-
-// A device whose shell is on the worker's machine, for LAVA's dispatcher.
-const lavaDevice = `
-constants:
-  posix: {lava_test_sh_cmd: /bin/sh, lava_test_results_dir: /lava-%s, lava_test_shell_file: ~/.bashrc}
-  shutdown-message: 'The system is going down for reboot NOW'
-  kernel-start-message: ''
-  default-shell-prompt: 'lava-test: # '
-  failure_retry: 1
-  boot_retry: 1
-  spawn_maxread: '4092'
-character_delays: {boot: 0, test: 0}
-commands: {connect: "env PS1='shell:# ' bash --norc --noprofile -i", hard_reset: /bin/true, power_off: /bin/touch @OFF@}
-timeouts:
-  actions: {}
-  connections: {}
-actions:
-  deploy: {connections: {serial: }, methods: {overlay: }}
-  boot: {connections: {serial: }, methods: {minimal: }}
-`
 
 // lavaJob asks a shell questions, one of which it cannot answer.
 const lavaJob = `
@@ -80,7 +61,7 @@ func TestLAVAWorker(t *testing.T) {
 	off := filepath.Join(w.dir, "off")
 	w.must(t, "workers", "configure", "far1", "--dispatcher", write(t, w.dir, "dispatcher.yaml", "dispatcher_ip: 127.0.0.1\n"))
 	w.must(t, "devices", "add", "sh1", "--type", "shell", "--worker", "far1", "--health", "Good",
-		"--dict", write(t, w.dir, "sh1.yaml", strings.ReplaceAll(lavaDevice, "@OFF@", off)))
+		"--dict", write(t, w.dir, "sh1.yaml", dispatchertest.ShellDevice("/bin/touch "+off)))
 	startLAVAWorker(t, r.HTTP, "far1", token)
 
 	status, text := w.strata(t, "submit", write(t, w.dir, "job.yaml", lavaJob), "--follow")
