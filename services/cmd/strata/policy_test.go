@@ -152,6 +152,7 @@ func TestParseFuture(t *testing.T) {
 	for text, want := range map[string]string{
 		"now": "22 12:00", "in 90m": "22 13:30", "in 2 d": "24 12:00", "22:00": "22 22:00", "9:00": "23 09:00", "tomorrow 09:00": "23 09:00",
 		"2026-11-30 18:00": "30 18:00", "2026-11-30T18:00:00Z": "30 18:00", "today 13:00": "22 13:00",
+		"30m ago": "22 11:30", // as short as a clock time, and not of tomorrow
 	} {
 		if at, ok := parseFuture(text, now); !ok || at.Format("02 15:04") != want {
 			t.Errorf("%q is %v, %v; want the %s", text, at, ok, want)

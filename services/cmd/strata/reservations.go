@@ -165,7 +165,7 @@ func parseFuture(text string, now time.Time) (time.Time, bool) {
 		return parseTime("today "+clock, now.AddDate(0, 0, 1))
 	}
 	at, ok := parseTime(text, now)
-	if ok && !at.After(now) && len(text) <= len("15:04:05") {
+	if ok && !at.After(now) && len(text) <= len("15:04:05") && !strings.HasSuffix(text, " ago") {
 		at = at.AddDate(0, 0, 1)
 	}
 	return at, ok
