@@ -65,6 +65,7 @@ func TestPolicyFile(t *testing.T) {
 		{"ageing: {}", "p:1: unknown key ageing: the file has aging, caps"},
 		{"aging:\n  within: soon", `p:2: "soon" is no length of time: write it like 90s`},
 		{"aging:\n  bound: high", "p:2: expected a whole number, found high"},
+		{"aging:\n  bound: yes", "p:2: expected a whole number, found"},
 		{"groups:\n  kernel: alice", "p:2: expected a list"},
 		{"aging:\n  bound: 1\nrare_tags: {}\naging:\n  bound: 2", "p:4: key 'aging' stands twice, here and in line 1"},
 		{"groups:\n  kernel: [alice]\n  kernel: [bob]", "p:3: key 'kernel' stands twice, here and in line 2"},

@@ -135,7 +135,7 @@ func (r *policyReader) named(name string, f func(name string, v *yaml.Node)) fun
 func (r *policyReader) number(into *int) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		v, ok := n.AsInt()
-		if !ok || int64(int(v)) != v {
+		if !ok || !n.Is(yaml.Int) || int64(int(v)) != v { // AsInt takes true for 1, as Python does
 			r.fail(n, "expected a whole number, found %s", n.Print())
 			return
 		}
