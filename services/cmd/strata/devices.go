@@ -285,7 +285,7 @@ func (a *app) readText(file string) (string, error) {
 	case "":
 		return "", nil
 	case "-":
-		body, err = io.ReadAll(a.in)
+		body, err = io.ReadAll(a.input())
 	default:
 		body, err = os.ReadFile(file)
 	}

@@ -49,6 +49,8 @@ type app struct {
 	serviceDir string // where a lab that is a service of the machine says where it is
 	room       func() // gives the heap of a process that runs services room; nil in tests, which share theirs
 
+	stopped <-chan struct{} // closed once the process is interrupted; see [app.input]
+
 	server string // NATS address; "" finds a local `strata up`
 	token  string
 	json   bool
@@ -90,6 +92,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return a.settle()
 	}
 	root.SetArgs(args)
+	a.stopped = ctx.Done()
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)

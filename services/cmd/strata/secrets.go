@@ -110,7 +110,7 @@ All sessions of the user end but the one that has asked.`,
 			if err := c.Call(cmd.Context(), "users.show", api.UserRequest{User: in.User}, &u); err != nil {
 				return explain(err)
 			}
-			lines := bufio.NewReader(a.in) // of one that reads ahead there is one only
+			lines := bufio.NewReader(a.input()) // of one that reads ahead there is one only
 			if me.User == in.User && u.HasPassword && !me.Superuser {
 				if in.Current, err = a.readSecretOf(lines, "password before"); err != nil {
 					return err
@@ -151,7 +151,7 @@ func terminalOf(in io.Reader) *os.File {
 
 // readSecret reads a line that nobody shall see.
 func (a *app) readSecret(what string) (string, error) {
-	return a.readSecretOf(bufio.NewReader(a.in), what)
+	return a.readSecretOf(bufio.NewReader(a.input()), what)
 }
 
 // The line's end is no part of it, other blanks are. An empty line is an error: to take a secret away

@@ -276,7 +276,7 @@ func deaths(kills []string, start time.Time) (all []simulation.Death, err error)
 func (a *app) openFacts(ctx context.Context, in simulated) (io.Reader, func(), error) {
 	switch {
 	case in.facts == "-":
-		return a.in, func() {}, nil
+		return a.input(), func() {}, nil
 	case in.facts != "":
 		f, err := os.Open(in.facts)
 		if err != nil {

@@ -59,7 +59,7 @@ interface (docs/sql-door.md).`,
 			if f, ok := a.in.(*os.File); ok && terminal(f) {
 				return a.prompt(query)
 			}
-			text, err := io.ReadAll(a.in)
+			text, err := io.ReadAll(a.input())
 			if err != nil {
 				return fmt.Errorf("read query: %w", err)
 			}
@@ -74,7 +74,7 @@ interface (docs/sql-door.md).`,
 // end it.
 // Its status is 0 however the queries went: who types has seen it.
 func (a *app) prompt(query func(string) error) error {
-	lines := bufio.NewScanner(a.in)
+	lines := bufio.NewScanner(a.input())
 	// The longest line that it takes, 1 MiB; a longer one ends the prompt with an error.
 	lines.Buffer(nil, maxDefinition)
 	var text strings.Builder

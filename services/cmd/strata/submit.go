@@ -99,7 +99,7 @@ func (a *app) submit(ctx context.Context, c api.Client, file string) (events.Job
 	var body []byte
 	var err error
 	if file == "-" {
-		body, err = io.ReadAll(io.LimitReader(a.in, maxDefinition+1))
+		body, err = io.ReadAll(io.LimitReader(a.input(), maxDefinition+1))
 	} else {
 		body, err = os.ReadFile(file)
 	}
