@@ -54,9 +54,11 @@ func (s *shownFlags) read(a *app, cmd *cobra.Command, args []string) (in api.Cha
 				return in, nil, misuse("--%s is of charts that are not saved (--entity); `strata chart change` changes one that is", flag)
 			}
 		}
+		// 0 is all drawings of the chart.
 		in.ChartRef, in.Number = chartRef(args[0]), s.drawing
 		return in, nil, nil
 	}
+	// Defaults of the flags hold here, as there is no drawing that has others.
 	custom = &api.ChartCustom{ChartWindow: in.ChartWindow, Settings: events.ChartQuery{Type: events.ChartType(s.looks.kind), Attributes: s.looks.attributes,
 		XAxis: s.looks.over, Representation: events.ChartRepresentation(s.looks.as), Percentage: s.looks.percent, Trend: s.looks.trend,
 		Height: s.looks.height, Visibility: events.ChartVisibility(s.looks.show)}}
@@ -112,6 +114,7 @@ the names that LAVA's data for charts have. --entity shows a chart of conditions
 }
 
 // printPoints shows points to people, a table for each drawing.
+// Names, notices and errors go to standard error, so that a pipe gets tables alone.
 func (a *app) printPoints(out api.ChartData) error {
 	for _, d := range out.Drawings {
 		if d.QueryName != "" {
@@ -139,6 +142,7 @@ func (a *app) printPoints(out api.ChartData) error {
 			if !p.Pass {
 				passed = a.paint(a.out, red, "fail")
 			}
+			// In UTC, as the axis of pictures is.
 			rows = append(rows, []string{p.Item, p.Date.UTC().Format("2006-01-02 15:04:05"), or(p.Attribute), strings.TrimSpace(p.ID + " " + p.Series), value, or(p.Units), passed})
 		}
 		if err := a.table([]string{"ITEM", "DATE", "OVER", "SERIES", "VALUE", "UNIT", "PASSED"}, rows); err != nil {

@@ -52,6 +52,7 @@ func (d *drawingFlags) read(given func(string) bool, in *api.ChartQuerySave) {
 	in.NoGoal = d.noGoal
 }
 
+// It prints the chart as it is then, with the number that the drawing got.
 func (a *app) chartAdd() *cobra.Command {
 	var flags drawingFlags
 	cmd := &cobra.Command{

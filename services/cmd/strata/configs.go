@@ -69,6 +69,8 @@ func (a *app) listVersions(cmd *cobra.Command, verb, name string) error {
 }
 
 // showVersion prints the text of one version.
+// The text goes out as it was given, with a line feed at its end: it can be given again to
+// `configure`.
 func (a *app) showVersion(cmd *cobra.Command, verb, name string, n int) error {
 	var out api.Config
 	c, done, err := a.client()
@@ -120,6 +122,7 @@ func (a *app) diffVersions(cmd *cobra.Command, verb, name string, between []int)
 	if from > 0 { // before the first there was nothing
 		wanted = append(wanted, from)
 	}
+	// Texts come for the versions that are named alone: all of them may be megabytes.
 	if err := c.Call(cmd.Context(), verb, api.ConfigRequest{Name: name, Texts: wanted}, &out); err != nil {
 		return explain(err)
 	}

@@ -101,6 +101,7 @@ It needs no job and no image. A health check proves what this cannot: that whole
 }
 
 // printStep shows a step of a check.
+// Words of a fixed width, and not colour alone, say how it went: logs of scripts have no colours.
 func (a *app) printStep(s api.HandsStep) error {
 	mark, colour := "ok  ", green
 	if !s.OK {
@@ -117,6 +118,7 @@ func (a *app) printStep(s api.HandsStep) error {
 	return err
 }
 
+// Released again, a device that nobody has in hand is the api's to refuse.
 func (a *app) deviceRelease() *cobra.Command {
 	var in api.DeviceRequest
 	cmd := &cobra.Command{
@@ -203,6 +205,7 @@ var (
 const leaveKey = 0x1d
 
 // typedAtOnce is the most that goes in one request, as the api has it.
+// A paste of more goes in several requests.
 const typedAtOnce = 4 << 10
 
 // terminalSession is a person at a console.

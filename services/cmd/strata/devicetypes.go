@@ -11,6 +11,7 @@ import (
 	"strata/services/api"
 )
 
+// The list is without templates and health checks; "device-types show" and its --json have them.
 func (a *app) deviceTypesCommand() *cobra.Command {
 	var at string
 	cmd := &cobra.Command{
@@ -57,6 +58,7 @@ func (a *app) deviceTypeShow() *cobra.Command {
 }
 
 // printDeviceType writes a device type for people: a line a setting, then its texts.
+// Where there is no health check, LAVA's rule holds: devices of unknown health take jobs.
 func (a *app) printDeviceType(t api.DeviceType) error {
 	line := func(name, value string) {
 		if value != "" {
@@ -92,6 +94,7 @@ func (a *app) printDeviceType(t api.DeviceType) error {
 	return nil
 }
 
+// Of two people who change one type at the same moment, the later one's whole settings count.
 func (a *app) deviceTypeConfigure() *cobra.Command {
 	var in api.DeviceType // what the flags say; only the flags that were given count
 	var template, check string
@@ -106,6 +109,7 @@ gets its default in a new type; an empty value, such as --health-check "", takes
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.DeviceType = events.DeviceTypeName(args[0])
+			// The api takes 0 for its default; a person who writes 0 means none.
 			for flag, n := range map[string]int{"health-hours": in.HealthFrequency, "health-jobs": jobs} {
 				if cmd.Flags().Changed(flag) && n < 1 {
 					return misuse("--%s %d: at least 1; --no-health-checks asks for none", flag, n)
@@ -129,6 +133,7 @@ gets its default in a new type; an empty value, such as --health-check "", takes
 			err = c.Call(cmd.Context(), "device-types.show", api.DeviceType{DeviceType: in.DeviceType}, &t)
 			var refused *api.Error
 			switch {
+			// A new type has no settings to keep, so defaults of the flags are its own.
 			case errors.As(err, &refused) && refused.Code == api.NotFound:
 				t = in
 			case err != nil:

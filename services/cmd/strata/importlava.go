@@ -14,6 +14,7 @@ import (
 	"strata/services/cmd/lava"
 )
 
+// Called alone it shows its help, with status 0.
 func (a *app) importCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "import",
@@ -162,8 +163,11 @@ func objectPortions(objects []api.LabObject, most int) [][]api.LabObject {
 	sorted := slices.Clone(objects)
 	slices.SortStableFunc(sorted, func(a, b api.LabObject) int { return slices.Index(order, a.Kind) - slices.Index(order, b.Kind) })
 	var out [][]api.LabObject
+	// Full, so that the first object opens the first part. One that is larger than a part goes alone,
+	// and is the api's to refuse.
 	bytes := most
 	for _, o := range sorted {
+		// 64 for the names of JSON fields and what separates them.
 		n := 64 + len(o.Name)
 		for setting, value := range o.Settings {
 			n += size([]api.ImportFile{{Name: setting, Text: value}})
@@ -197,6 +201,7 @@ func (a *app) reportLava(in lavaImport, out lavaReport) error {
 	return nil
 }
 
+// The first word of each line is what people grep for; the last line sums up.
 func (a *app) printLava(out lavaReport) {
 	line := func(what, format string, args ...any) {
 		fmt.Fprintf(a.out, "%-9s %s\n", what, fmt.Sprintf(format, args...))

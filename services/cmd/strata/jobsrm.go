@@ -29,6 +29,8 @@ moment later, when the service archive has heard of it.`,
 		Example: "  strata jobs rm 42 --reason 'a password in its log'\n  strata jobs rm --older-than 365d --logs-only --dry-run",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, arg := range args {
+				// All numbers are read before anything is asked: a slip in the last one erases
+				// nothing.
 				job, err := a.jobOf(cmd.Context(), arg)
 				if err != nil {
 					return err
@@ -61,6 +63,7 @@ moment later, when the service archive has heard of it.`,
 }
 
 // printRemoval tells what went, and what stayed.
+// Jobs that stay are named with all that keeps them, as one reason taken away may leave another.
 func (a *app) printRemoval(out api.Removal, logsOnly bool) error {
 	var rows [][]string
 	lines := uint64(0)
@@ -90,6 +93,7 @@ func (a *app) printRemoval(out api.Removal, logsOnly bool) error {
 	return nil
 }
 
+// A pin is the lab's, a favourite is the caller's; either is enough.
 func (a *app) jobsPinCommand() *cobra.Command {
 	var in api.KeepRequest
 	cmd := &cobra.Command{
@@ -126,6 +130,7 @@ func (a *app) jobsFavouriteCommand() *cobra.Command {
 }
 
 // keep asks for a job to be kept, or no longer.
+// It succeeds where the job is kept already, or already no longer.
 func (a *app) keep(cmd *cobra.Command, verb, job string, in api.KeepRequest, what string) error {
 	id, err := a.jobOf(cmd.Context(), job)
 	if err != nil {

@@ -109,6 +109,7 @@ func judgeFile(name string) (judgedFile, error) {
 }
 
 // linesOf fills in the texts of lines of a file, from 1.
+// Bytes that are no UTF-8 are shown as U+FFFD: consoles have them, and JSON does not take them.
 func linesOf(name string, wanted map[uint64]string) error {
 	in, err := os.Open(name)
 	if err != nil {
@@ -127,6 +128,7 @@ func linesOf(name string, wanted map[uint64]string) error {
 }
 
 // verdictPhrase says a verdict as people do.
+// A canceled job has a cause too, which says nothing to the one who canceled it.
 func verdictPhrase(v events.Verdict, c events.Cause) string {
 	who := map[events.Verdict]string{events.VerdictPass: "all is well", events.VerdictTest: "what was tested", events.VerdictInfra: "the lab", events.VerdictCanceled: "canceled"}[v]
 	if c == "" || v == events.VerdictCanceled {

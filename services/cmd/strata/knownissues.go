@@ -32,6 +32,7 @@ to hold. Each job that ends is looked at for all of them; "strata show" names th
 	return cmd
 }
 
+// Without a subcommand the list is shown too, as by other commands of this program.
 func (a *app) listKnownIssues(cmd *cobra.Command) error {
 	var all []events.KnownIssueAdded
 	return a.ask(cmd, "issues.list", struct{}{}, &all, func() error {
@@ -48,6 +49,7 @@ func (a *app) listKnownIssues(cmd *cobra.Command) error {
 }
 
 // issuePhrase says how an issue is recognized.
+// All parts have to hold. Keys are sorted, so that equal rules read alike.
 func issuePhrase(i events.KnownIssueAdded) string {
 	var parts []string
 	for _, p := range []struct{ what, is string }{{"log", i.Log}, {"case", i.Case}, {"type", string(i.DeviceType)}, {"name", i.Name}} {
@@ -78,6 +80,7 @@ both, both have to hold.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			in.DeviceType = events.DeviceTypeName(typ)
 			for _, m := range meta {
+				// A value may be empty and hold further "=".
 				k, v, ok := strings.Cut(m, "=")
 				if !ok || k == "" {
 					return misuse("--meta %q: write it like branch=main", m)
@@ -105,6 +108,8 @@ both, both have to hold.`,
 	return cmd
 }
 
+// A number that is no issue's is refused by the api, with status 1; a word that is no number ends with
+// 2.
 func (a *app) knownIssueRemove() *cobra.Command {
 	var in api.IssueRequest
 	cmd := &cobra.Command{

@@ -136,6 +136,8 @@ func (p planning) read(a *app) (definition []byte, context *yaml.Node, err error
 	return nil, nil, misuse("--part %s: %s has the parts %v", p.part, p.definition, names)
 }
 
+// An action without actions of its own has an empty list, not null: a script may walk the tree without
+// looking.
 func nodes(steps []pipeline.Node) []node {
 	out := make([]node, len(steps))
 	for i, s := range steps {

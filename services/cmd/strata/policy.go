@@ -67,6 +67,8 @@ func (a *app) printPolicy(p api.Policy) error {
 }
 
 // policyWords are the flags that change a policy.
+// [policyFlags.apply] has the same words by part; a flag that is missing here would not count as a
+// change.
 const policyWords = "fair-share group-share default-weight half-life cap user-cap group-cap aging bound rare-tags rare-tag lend-after group off"
 
 // policyFlags are changes of a policy on the command line.
@@ -209,6 +211,7 @@ func (in policyFlags) setShares(p *events.SchedulingPolicySet, given func(string
 	return err
 }
 
+// 0 for a user is no limit, whatever the default is.
 func (in policyFlags) setCaps(p *events.SchedulingPolicySet, given func(string) bool) error {
 	var c events.Caps
 	if p.Caps != nil {
@@ -248,6 +251,8 @@ func (in policyFlags) setAging(p *events.SchedulingPolicySet, given func(string)
 	return nil
 }
 
+// Tags that are named are added to those that count as rare already; only --off rare-tags takes them
+// away.
 func (in policyFlags) setRare(p *events.SchedulingPolicySet, given func(string) bool) (err error) {
 	t := events.RareTags{Percent: in.percent}
 	if p.RareTags != nil {
@@ -268,6 +273,7 @@ func (in policyFlags) setRare(p *events.SchedulingPolicySet, given func(string) 
 	return nil
 }
 
+// A group that is named gets these users and no others: users are not added to it.
 func (in policyFlags) setGroups(p *events.SchedulingPolicySet, _ func(string) bool) error {
 	for _, text := range in.groups {
 		name, users, ok := strings.Cut(text, "=")

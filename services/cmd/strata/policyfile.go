@@ -98,6 +98,7 @@ func (r *policyReader) fail(n *yaml.Node, format string, args ...any) {
 }
 
 // section hands each key of a mapping to whoever knows it. An empty section says nothing.
+// Keys come in any order, so no section may rest on another.
 func (r *policyReader) section(n *yaml.Node, name string, known map[string]func(*yaml.Node)) {
 	if n.Empty() {
 		return
@@ -132,6 +133,7 @@ func (r *policyReader) named(name string, f func(name string, v *yaml.Node)) fun
 	}
 }
 
+// 1.0, "1" and true are no whole numbers here: a file that means something else is better refused.
 func (r *policyReader) number(into *int) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		v, ok := n.AsInt()
@@ -143,6 +145,7 @@ func (r *policyReader) number(into *int) func(*yaml.Node) {
 	}
 }
 
+// A plain number in a file is seconds, too.
 func (r *policyReader) length(into *events.Seconds) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		d, err := parseLength(n.Print())

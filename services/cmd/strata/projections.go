@@ -48,6 +48,7 @@ func (p tablesPlace) open(ctx context.Context, a *app) (*projections.DB, *stream
 }
 
 // engineDSN returns the address of the engine that the local lab runs.
+// No configuration names it: the running lab has noted it where [app.local] looks.
 func (a *app) engineDSN() (string, error) {
 	r, err := a.local()
 	if err != nil {
@@ -192,6 +193,7 @@ comparison itself the tables stand still; they go on within a minute.`,
 	return cmd
 }
 
+// Rows that differ are shown as far as the comparison keeps them; the counts and checksums are of all.
 func (a *app) printVerification(v projections.Verification, bad int) error {
 	var rows [][]string
 	for _, t := range v.Tables {

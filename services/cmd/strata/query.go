@@ -32,6 +32,7 @@ A query is named by its name where it is yours, as ~OWNER/NAME, or by its number
 // queryRef reads how people name a query: NAME, ~OWNER/NAME or a number.
 // Names are unique for each owner, as in LAVA, whose addresses write ~OWNER/NAME. A bare name is the
 // caller's own.
+// A query of one's own whose name is a number is reached as ~OWNER/NAME alone.
 func queryRef(text string) api.QueryRef {
 	if n, err := strconv.ParseUint(text, 10, 64); err == nil && n > 0 {
 		return api.QueryRef{Query: events.QueryID(n)}
@@ -127,6 +128,7 @@ func (a *app) queryShow() *cobra.Command {
 }
 
 // printQuery shows a saved query to people.
+// The address is what stands in LAVA's URL for the same question; joined conditions have none.
 func (a *app) printQuery(q api.SavedQuery) error {
 	for _, w := range q.Warnings {
 		a.say("%s", w)

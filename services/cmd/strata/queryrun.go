@@ -12,6 +12,7 @@ import (
 	"strata/services/api"
 )
 
+// Status 0 where nothing is found too; --json prints one api.QueryResult, of which one list is filled.
 func (a *app) queryRun() *cobra.Command {
 	var in api.QueryRun
 	cmd := &cobra.Command{
@@ -37,6 +38,8 @@ func pageFlags(cmd *cobra.Command, limit, offset *int) {
 	cmd.Flags().IntVar(offset, "offset", 0, "leave out so many rows first")
 }
 
+// The argument is the same as --conditions, so that the end of an address in LAVA's pages can be
+// pasted behind the entity.
 func (a *app) queryCustom() *cobra.Command {
 	var in api.QueryCustom
 	var flags conditionFlags
@@ -65,6 +68,8 @@ commas; --where takes values that hold commas, --any and --not join conditions o
 }
 
 // readCustom reads ENTITY [CONDITIONS] and the flags beside them.
+// Conditions are parsed here, where a mistake can name its flag and ends with status 2; what they may
+// be about is the api's to check.
 func readCustom(cmd *cobra.Command, args []string, flags *conditionFlags, in *api.QueryCustom) error {
 	in.Entity = events.QueryEntity(args[0])
 	if len(args) == 2 {
@@ -91,6 +96,7 @@ func (a *app) printFound(out api.QueryResult) error {
 	for _, w := range out.Warnings {
 		a.say("%s", w)
 	}
+	// What was asked is said back, as a slip in a condition finds nothing.
 	if out.Rows() == 0 {
 		a.say("nothing is found: %s", out.Text)
 		return nil
@@ -101,6 +107,7 @@ func (a *app) printFound(out api.QueryResult) error {
 		rows = append(rows, []string{j.Display, a.paint(a.out, healthColour(string(j.Health)), status(j)), string(j.User), or(string(j.DeviceType)),
 			or(string(j.Device)), strconv.Itoa(j.Priority), when(j.Submitted, a.now()), j.Name})
 	}
+	// Items are what "query omit" and "chart omit" take.
 	for _, s := range out.Suites {
 		heads = []string{"ITEM", "CASES", "PASS", "FAIL", "SKIP", "UNKNOWN", "LAST"}
 		rows = append(rows, []string{s.Item, fmt.Sprint(s.Cases), fmt.Sprint(s.Passes), fmt.Sprint(s.Failures), fmt.Sprint(s.Skips), fmt.Sprint(s.Unknowns),
@@ -123,6 +130,7 @@ func (a *app) printFound(out api.QueryResult) error {
 	return nil
 }
 
+// LabSeq and ResultSeq are how far the tables were with the streams LAB and RESULTS.
 func (a *app) queryRefresh() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
@@ -134,6 +142,7 @@ query, one after the other; only those who administer the lab may.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: arguments(a.someQueries()),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// Exactly one of both has to be said.
 			if all == (len(args) == 1) {
 				return misuse("name a query, or say --all")
 			}
@@ -179,6 +188,7 @@ func (a *app) refreshAll(cmd *cobra.Command) error {
 	if err != nil {
 		return explain(err)
 	}
+	// In JSON the list comes as a whole at the end; people see each query when it is done.
 	if a.json {
 		err = a.printJSON(all)
 	}
@@ -258,6 +268,8 @@ conditions. The columns are those of LAVA's models that are public.`,
 	return cmd
 }
 
+// Two questions: the first makes the conditions of the job's fields, the second asks them. The command
+// that it prints on standard error asks the same without the job.
 func (a *app) querySimilar() *cobra.Command {
 	var fields []string
 	var limit, offset int

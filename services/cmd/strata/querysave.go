@@ -76,6 +76,8 @@ func readCondition(text string) (events.QueryCondition, error) {
 	return events.QueryCondition{Table: table, Field: field, Operator: operator, Value: value}, nil
 }
 
+// It prints the query as it is then. What it would find is not asked: a query may be made before the
+// jobs that it is for.
 func (a *app) querySave() *cobra.Command {
 	var flags conditionFlags
 	var entity, rename, description, group, queryGroup, groupBy string
@@ -94,6 +96,7 @@ rows when it is refreshed.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: arguments(a.someQueries()),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// An empty entity of a query that is there is "as it is".
 			in := api.QuerySave{QueryRef: queryRef(args[0]), New: fresh, Rename: rename, Entity: events.QueryEntity(entity)}
 			given := cmd.Flags().Changed
 			about := entity
@@ -150,6 +153,7 @@ func named[T any](given func(string) bool, flag string, to **T, value T) {
 	}
 }
 
+// Copies are not tied to what they were made of: a later change of that one does not reach them.
 func (a *app) queryCopy() *cobra.Command {
 	return &cobra.Command{
 		Use:               "copy QUERY NAME",
@@ -165,6 +169,7 @@ func (a *app) queryCopy() *cobra.Command {
 	}
 }
 
+// "query list --all" shows it still; nothing brings it back into the other lists.
 func (a *app) queryRemove() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rm QUERY",

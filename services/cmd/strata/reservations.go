@@ -40,6 +40,7 @@ not started; those that run when it is made go on, and are listed.`,
 	return cmd
 }
 
+// Who is named in none of both fields is nobody: a maintenance window.
 func holderPhrase(r api.Reservation) string {
 	switch {
 	case r.User != "":
@@ -51,6 +52,7 @@ func holderPhrase(r api.Reservation) string {
 }
 
 // reservedPhrase names the devices, or what they have in common.
+// A rule covers devices that come later too, so its number is that of now.
 func reservedPhrase(r api.Reservation) string {
 	if len(r.Devices) > 0 {
 		return join(r.Devices)

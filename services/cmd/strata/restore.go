@@ -56,6 +56,7 @@ may have been given since.`,
 			if err != nil {
 				return err
 			}
+			// The key is not in the backup, as whoever has both has the lab.
 			if r.key == "" {
 				r.key = keyBeside(args[0])
 			}
@@ -213,6 +214,7 @@ func (a *app) build(ctx context.Context, r restoration, dir string) (made restor
 	if err != nil {
 		return made, err
 	}
+	// It ends before the directory is renamed: what it has written is on the disk then.
 	defer b.stop()
 	conn, err := b.connect()
 	if err != nil {
@@ -229,6 +231,7 @@ func (a *app) build(ctx context.Context, r restoration, dir string) (made restor
 			return made, err
 		}
 	}
+	// The fact says how far the old log went: behind that, numbers have a gap.
 	if _, err := log.As(events.ArchiveService).AppendOne(ctx, stream.Draft{Event: events.LabRestored{
 		Through: through[stream.Lab], From: r.from, At: a.now().UTC().Truncate(time.Millisecond), Host: hostname()}}, nil); err != nil {
 		return made, err
@@ -252,6 +255,7 @@ func emptyPlace(dir string) error {
 }
 
 // copyFile copies a small file for the owner's eyes only.
+// A key and a configuration with passwords are what is copied.
 func copyFile(from, to string) error {
 	text, err := os.ReadFile(from)
 	if err != nil {

@@ -35,6 +35,8 @@ metadata build_id (<origin>:<id>) names the build in it.`,
 				return err
 			}
 			in.Job = job
+			// A format makes it a file, for which --json changes nothing; --suite and --prefix go to
+			// the lab, which makes the file.
 			if in.Format != "" || file != "" {
 				return a.saveResults(cmd, in, file)
 			}
@@ -101,6 +103,7 @@ func formatOf(file string) (string, error) {
 	return "", fmt.Errorf("the ending of %q tells no format; give --format, one of %s", file, strings.Join(results.Formats(), ", "))
 }
 
+// Notes go to standard error: the table alone is on standard output.
 func (a *app) printResults(r api.Results) error {
 	var rows [][]string
 	for _, e := range r.Cases {

@@ -123,6 +123,7 @@ func (a *app) moment(flag, text string) (time.Time, error) {
 
 // printHits writes a page for people.
 // Lines around a hit have "-" behind their place, as of grep.
+// What is said of the page as a whole goes to standard error, so that a pipe gets lines of logs alone.
 func (a *app) printHits(page api.SearchAnswer, context int) {
 	for i, h := range page.Hits {
 		if context > 0 && i > 0 {
@@ -146,6 +147,7 @@ func (a *app) printHits(page api.SearchAnswer, context int) {
 	case len(page.Hits) == 0:
 		a.say("no such line; a word must be whole (--substring finds parts) and in the same case (-i takes any), and logs come into the tables within a second or two")
 	}
+	// A search that finds nothing may just be about logs that retention has erased.
 	if page.AgedOut != nil {
 		a.say("%s", page.AgedOut.Hint)
 	}

@@ -71,6 +71,7 @@ func (a *app) secretSet() *cobra.Command {
 	}
 }
 
+// Silent where it succeeds, as is "secrets set": a script that sets secrets shall have nothing to log.
 func (a *app) secretRemove() *cobra.Command {
 	return &cobra.Command{
 		Use:     "remove NAME",

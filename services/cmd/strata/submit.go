@@ -79,6 +79,8 @@ Interrupting the command does not end the job; "strata cancel" does.`,
 				if err != nil {
 					return explain(err)
 				}
+				// A definition that the lab refuses does not keep the next ones from being submitted;
+				// the status is 1 then.
 				refused = refused || !accepted
 			}
 			if refused {

@@ -37,6 +37,7 @@ file "administrator" of the data directory. Others come with tokens (see "strata
 	return cmd
 }
 
+// The strongest right is named alone: a superuser may do all that staff may.
 func userRole(u api.User) string {
 	switch {
 	case !u.Active:
@@ -49,6 +50,7 @@ func userRole(u api.User) string {
 	return "user"
 }
 
+// Whom it is not shown to is the api's to say: it refuses with status 1.
 func (a *app) userShow() *cobra.Command {
 	return &cobra.Command{
 		Use:     "show USER",
@@ -81,6 +83,7 @@ superusers. An account that is not active is let in nowhere, and its connections
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in := api.UserRequest{User: events.UserName(args[0]), Reason: reason}
+			// Pointers tell "leave it" from "make it empty": --email "" takes the address away.
 			for flag, set := range map[string]func(){"email": func() { in.Email = &email }, "first-name": func() { in.FirstName = &first },
 				"last-name": func() { in.LastName = &last }, "irc": func() { in.IRCHandle = &irc }, "identity": func() { in.Identity = &identity },
 				"active": func() { in.Active = &active },
@@ -94,6 +97,9 @@ superusers. An account that is not active is let in nowhere, and its connections
 				if err != nil {
 					return fmt.Errorf("read the password: %w", err)
 				}
+				// Editors end the file with a line feed, which nobody types as part of a password. A
+				// file, and no flag with the password: arguments are in the list of processes and in
+				// the shell's history.
 				password := strings.TrimRight(string(text), "\r\n")
 				in.Password = &password
 			}
@@ -114,6 +120,7 @@ superusers. An account that is not active is let in nowhere, and its connections
 	return cmd
 }
 
+// Silent where it succeeds.
 func (a *app) userRemove() *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
@@ -155,6 +162,8 @@ reason the log says why. By HTTP it submits jobs that name no secret of the user
 	return cmd
 }
 
+// --json prints one api.Audit. The times in the table are of this machine's zone; flags and JSON say
+// theirs.
 func (a *app) userAudit() *cobra.Command {
 	var in api.AuditRequest
 	var since, until string

@@ -11,6 +11,7 @@ import (
 	"strata/services/api"
 )
 
+// RUNNING counts devices that jobs hold, of which LIMIT allows so many.
 func (a *app) workersCommand() *cobra.Command {
 	var at string
 	cmd := &cobra.Command{
@@ -82,6 +83,7 @@ func (a *app) printWorker(w api.Worker) error {
 		if f[1] == "" {
 			continue
 		}
+		// A file without a line feed at its end would swallow the next heading.
 		if _, err := fmt.Fprintf(a.out, "--- %s\n%s", f[0], endLine(f[1])); err != nil {
 			return err
 		}
@@ -214,6 +216,7 @@ the devices that are not Bad Retired too, and cancels their jobs; they stay so u
 	return cmd
 }
 
+// Status 1 where it is online or has devices and --force is not said; nothing has changed then.
 func (a *app) workerRemove() *cobra.Command {
 	var in api.WorkerRequest
 	cmd := &cobra.Command{
@@ -235,6 +238,7 @@ Infrastructure error, and its devices hang on no worker. What it left powered st
 }
 
 // workerChanged asks for a change of a worker and says that it was done.
+// --json prints the worker as it is after the change.
 func (a *app) workerChanged(cmd *cobra.Command, verb string, in api.WorkerRequest, what string) error {
 	var w api.Worker
 	return a.ask(cmd, verb, in, &w, func() error {
