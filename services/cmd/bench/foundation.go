@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -243,28 +241,9 @@ func (l *lab) resident() (float64, error) {
 	return kib * 1024 / 1e6, nil
 }
 
-// processors returns what the lab's process has used of the processors since it started, in its own name and the
-// kernel's, to a hundredth of a second. Its engine is another process.
-func (l *lab) processors() (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", l.command.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	// proc(5): the name, in brackets, may hold anything; utime and stime are the 12th and 13th fields behind it.
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("read the processor time in %q: too few fields", stat)
-	}
-	var sum time.Duration
-	for _, field := range fields[11:13] {
-		ticks, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("read the processor time in %q: %w", stat, err)
-		}
-		sum += time.Duration(ticks) * time.Second / 100 // the kernel's USER_HZ, 100 on all that Go runs on
-	}
-	return sum, nil
-}
+// processors returns what the lab's process has used of the processors since it started. Its engine is
+// another process.
+func (l *lab) processors() (time.Duration, error) { return processorTime(l.command.Process.Pid) }
 
 // all runs f for each index below n at once and returns the errors.
 // All of them end before it returns, also where one has failed.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -187,7 +186,7 @@ func (l *lab) quiet(ctx context.Context) error {
 	defer cancel()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	used, calm := -1, 0
+	used, calm := time.Duration(-1), 0
 	for calm < 3 {
 		select {
 		case <-tick.C:
@@ -196,31 +195,14 @@ func (l *lab) quiet(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		now, err := l.processorTime()
+		now, err := l.processors()
 		if err != nil {
 			return err
 		}
-		if calm++; used < 0 || now-used > 10 { // hundredths of a second
+		if calm++; used < 0 || now-used > 100*time.Millisecond {
 			calm = 0
 		}
 		used = now
 	}
 	return nil
-}
-
-// processorTime returns what the process has used so far, in hundredths of a second.
-func (l *lab) processorTime() (int, error) { return processorTicks(l.command.Process.Pid) }
-
-// processorTicks returns what a process has used so far, in hundredths of a second.
-func processorTicks(pid int) (int, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	// After the name, which may hold anything, come state and numbers; see proc_pid_stat(5).
-	_, after, _ := strings.Cut(string(stat), ") ")
-	var state string
-	var skip, user, system int
-	_, err = fmt.Sscan(after, &state, &skip, &skip, &skip, &skip, &skip, &skip, &skip, &skip, &skip, &skip, &user, &system)
-	return user + system, err
 }

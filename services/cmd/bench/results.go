@@ -247,11 +247,11 @@ func (y *caseYear) processors(l *lab) (time.Duration, error) {
 	}
 	sum := time.Duration(own.Utime.Nano() + own.Stime.Nano())
 	for _, pid := range []int{l.command.Process.Pid, y.engine.PID()} {
-		ticks, err := processorTicks(pid)
+		used, err := processorTime(pid)
 		if err != nil {
 			return 0, err
 		}
-		sum += time.Duration(ticks) * 10 * time.Millisecond // a tick is 1/100 s wherever Linux shows it
+		sum += used
 	}
 	return sum, nil
 }

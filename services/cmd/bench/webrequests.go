@@ -151,7 +151,7 @@ func (l *lab) history(ctx context.Context) (person *api.Client, end func() error
 // took at its best, in milliseconds. Where somebody changes jobs, a fact comes before each page, which is asked for three times then.
 func (l *lab) pageRate(ctx context.Context, token string, rounds int, changes *api.Client) (rate, slowest float64, err error) {
 	pid := l.command.Process.Pid
-	before, err := processor(pid)
+	before, err := processorTimeOfAll(pid)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -178,11 +178,11 @@ func (l *lab) pageRate(ctx context.Context, token string, rounds int, changes *a
 			}
 		}
 	}
-	after, err := processor(pid)
+	after, err := processorTimeOfAll(pid)
 	// Names sorted first, so that of two that are alike the same is told each time.
 	longest := slices.MaxFunc(slices.Sorted(maps.Keys(best)), func(a, b string) int { return int(best[a] - best[b]) })
 	l.b.say("the page that takes longest to answer is %s", longest)
-	return float64(asked) / max(after-before, 0.01), float64(best[longest].Microseconds()) / 1000, err
+	return float64(asked) / max(after-before, procTick).Seconds(), float64(best[longest].Microseconds()) / 1000, err
 }
 
 // pageTime asks for a page and returns how long its answer took.
