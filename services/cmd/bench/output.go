@@ -88,37 +88,26 @@ func follow(ctx context.Context, w *worker) ([]time.Duration, error) {
 	return took, nil
 }
 
-// talk is a job's process: its logger, spool and publisher, with the credential of its order. note
-// is called before each line.
+// talk is a job's process that says its lines as irregularly as a console does. note is called before
+// each line.
 func talk(ctx context.Context, w *worker, o order.Order, note func()) error {
-	me := access.Principal{Role: access.Job, Job: events.JobID(o.Job), Lease: events.Lease(o.Lease), Worker: benchWorker}
-	conn, err := w.l.connect(nats.Token(o.Work.Credential), nats.CustomInboxPrefix(me.Inbox()))
+	job, err := w.speak(ctx, o)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	dir := filepath.Join(w.l.dir, fmt.Sprintf("spool-%d", o.Job))
-	spool, err := output.OpenSpool(dir)
-	if err != nil {
-		return err
-	}
-	done, sent := make(chan struct{}), make(chan error, 1)
-	go func() { sent <- send(ctx, conn, dir, me, spool.Grown(), done) }()
-	log := output.New(output.Settings{Now: w.l.b.now, Write: spool.Append})
 	for i := range w.l.b.sizes.lines {
-		// As irregular as a console, and the same in every run.
-		pause := time.NewTimer(2*time.Millisecond + time.Duration(i*7919%16000)*time.Microsecond)
+		pause := time.NewTimer(consolePause(i))
 		select {
 		case <-pause.C:
+			note()
+			job.log.Text(events.Target, "", consoleLine(i))
+			continue
 		case <-ctx.Done():
-			return ctx.Err()
 		}
-		note()
-		log.Text(events.Target, "", consoleLine(i))
+		break
 	}
-	err = spool.Close()
-	close(done)
-	return errors.Join(err, <-sent)
+	_, err = job.end()
+	return errors.Join(err, ctx.Err())
 }
 
 // send publishes a spool until all of it is acknowledged.

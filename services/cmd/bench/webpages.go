@@ -7,17 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
-	"strata/dispatcher/output"
 	"strata/events"
-	"strata/events/access"
 	"strata/schemas/order"
 )
 
@@ -119,65 +111,20 @@ func follower(ctx context.Context, url, token string) {
 // The line itself says when it was said, in milliseconds since 1970, which the browser holds its own
 // clock against.
 func chatter(ctx context.Context, w *worker, o order.Order, stop <-chan struct{}) (uint64, error) {
-	me := access.Principal{Role: access.Job, Job: events.JobID(o.Job), Lease: events.Lease(o.Lease), Worker: benchWorker}
-	conn, err := w.l.connect(nats.Token(o.Work.Credential), nats.CustomInboxPrefix(me.Inbox()))
+	job, err := w.speak(ctx, o)
 	if err != nil {
 		return 0, err
 	}
-	defer conn.Close()
-	dir := filepath.Join(w.l.dir, fmt.Sprintf("spool-%d", o.Job))
-	spool, err := output.OpenSpool(dir)
-	if err != nil {
-		return 0, err
-	}
-	done, sent := make(chan struct{}), make(chan error, 1)
-	go func() { sent <- send(ctx, conn, dir, me, spool.Grown(), done) }()
-	log := output.New(output.Settings{Now: w.l.b.now, Write: spool.Append})
 	for i := 0; ; i++ {
-		pause := time.NewTimer(2*time.Millisecond + time.Duration(i*7919%16000)*time.Microsecond)
+		pause := time.NewTimer(consolePause(i))
 		select {
 		case <-pause.C:
-			log.Text(events.Target, "", fmt.Sprintf("at %.3f %s", float64(w.l.b.now().UnixMicro())/1000, consoleLine(i)))
+			job.log.Text(events.Target, "", fmt.Sprintf("at %.3f %s", float64(w.l.b.now().UnixMicro())/1000, consoleLine(i)))
 			continue
 		case <-stop:
 		case <-ctx.Done():
 		}
 		break
 	}
-	lines := spool.Lines()
-	err = spool.Close()
-	close(done)
-	return lines, errors.Join(err, <-sent)
-}
-
-// processor returns the seconds of processor that a process and its children have taken: fields 14 and 15 of
-// /proc/<pid>/stat, in hundredths (proc_pid_stat(5)).
-func processor(pid int) (seconds float64, err error) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return 0, err
-	}
-	for _, e := range entries {
-		n, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		text, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
-		if err != nil {
-			continue // it has ended meanwhile
-		}
-		_, rest, _ := strings.Cut(string(text), ") ")
-		f := strings.Fields(rest)
-		if len(f) < 13 || n != pid && f[1] != strconv.Itoa(pid) {
-			continue
-		}
-		for _, field := range f[11:13] {
-			ticks, err := strconv.ParseFloat(field, 64)
-			if err != nil {
-				return 0, fmt.Errorf("read /proc/%d/stat: %w", n, err)
-			}
-			seconds += ticks / 100
-		}
-	}
-	return seconds, nil
+	return job.end()
 }
