@@ -62,6 +62,19 @@ func (b *bench) chromium(ctx context.Context, scenario string, settings map[stri
 	return got, nil
 }
 
+// figuresOf takes a row out of what a scenario answered. A name that it did not answer is an error: as 0 it
+// would pass for the best that a figure can be.
+func figuresOf(got map[string]float64, names ...string) (row []float64, err error) {
+	for _, name := range names {
+		value, ok := got[name]
+		if !ok {
+			return nil, fmt.Errorf("the browser's scenario did not measure %q", name)
+		}
+		row = append(row, value)
+	}
+	return row, nil
+}
+
 // repository is the folder with go.work, above where the program was started.
 func repository() (string, error) {
 	dir, err := os.Getwd()
@@ -101,7 +114,11 @@ func viewLong(ctx context.Context, b *bench) (rows [][]float64, err error) {
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, []float64{got["open"], got["jump"], got["first"], got["all"], got["frames"], got["heap"]})
+		row, err := figuresOf(got, "open", "jump", "first", "all", "frames", "heap")
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
 	}
 	return rows, nil
 }

@@ -46,7 +46,11 @@ func see(ctx context.Context, b *bench) (rows [][]float64, err error) {
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, []float64{got["p99"], got["p50"]})
+		row, err := figuresOf(got, "p99", "p50")
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
 	}
 	return rows, nil
 }

@@ -91,6 +91,10 @@ func page(ctx context.Context, b *bench) (rows [][]float64, err error) {
 		if err != nil {
 			return nil, err
 		}
+		row, err := figuresOf(got, "paint", "kilobytes")
+		if err != nil {
+			return nil, err
+		}
 		for _, path := range pagesSeen() {
 			b.say("%s: first paint %.0f ms", path, got["paint of "+path])
 		}
@@ -102,7 +106,7 @@ func page(ctx context.Context, b *bench) (rows [][]float64, err error) {
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, []float64{got["paint"], got["kilobytes"], rate, busy, slowest})
+		rows = append(rows, append(row, rate, busy, slowest))
 	}
 	return rows, nil
 }
@@ -199,8 +203,11 @@ func (l *lab) pageTime(ctx context.Context, token, path string) (time.Duration, 
 	}
 	text, err := io.ReadAll(answer.Body)
 	_ = answer.Body.Close() // it was read to its end
-	if err != nil || answer.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("page %s: %s, %w\n%s", path, answer.Status, err, strings.TrimSpace(string(text[:min(len(text), 500)])))
+	if err != nil {
+		return 0, fmt.Errorf("page %s: %w", path, err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("page %s: %s\n%s", path, answer.Status, strings.TrimSpace(string(text[:min(len(text), 500)])))
 	}
 	return l.b.now().Sub(began), nil
 }
