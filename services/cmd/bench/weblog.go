@@ -113,7 +113,7 @@ func (l *longLog) record(i int) string {
 	case i%1000 == 700:
 		return fmt.Sprintf(`"lvl":"debug","msg":"Received signal: <TESTCASE> TEST_CASE_ID=case-%d RESULT=pass"`, i)
 	case i%97 == 3:
-		return fmt.Sprintf(`"lvl":"target","msg":"[[0;32m  OK  [0m] Started Session %d of User root."`, i)
+		return fmt.Sprintf(`"lvl":"target","msg":"[\u001b[0;32m  OK  \u001b[0m] Started Session %d of User root."`, i)
 	}
 	return fmt.Sprintf(`"lvl":"target","msg":%q`, consoleLine(i))
 }
