@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,10 +19,7 @@ func TestDoors(t *testing.T) {
 		}
 		t.Skip("SKIPPED:", err)
 	}
-	binary := filepath.Join(t.TempDir(), "strata")
-	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "strata/services/cmd/strata").CombinedOutput(); err != nil {
-		t.Fatalf("build strata: %v\n%s", err, text)
-	}
+	binary := built(t)
 	scratch := t.TempDir()
 	var out, progress bytes.Buffer
 	code := run(t.Context(), []string{"-area", "doors", "-quick", "-runs", "1", "-strata", binary, "-dir", scratch}, &out, &progress)

@@ -23,10 +23,7 @@ func TestFoundation(t *testing.T) {
 		}
 		t.Skip("SKIPPED:", err)
 	}
-	binary := filepath.Join(t.TempDir(), "strata")
-	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "strata/services/cmd/strata").CombinedOutput(); err != nil {
-		t.Fatalf("build strata: %v\n%s", err, text)
-	}
+	binary := built(t)
 	page := filepath.Join(t.TempDir(), "page.md")
 	if err := os.WriteFile(page, []byte("old\n| idle RSS | a row |\n"+notesBelow+"\nwritten by a person\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -172,10 +169,7 @@ func TestCheckRows(t *testing.T) {
 
 // TestLives lets a few jobs live in a real lab, with a worker that plays their devices.
 func TestLives(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "strata")
-	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "strata/services/cmd/strata").CombinedOutput(); err != nil {
-		t.Fatalf("build strata: %v\n%s", err, text)
-	}
+	binary := built(t)
 	var out, progress bytes.Buffer
 	code := run(t.Context(), []string{"-area", "lab", "-only", "full lives", "-quick", "-runs", "1", "-strata", binary, "-dir", t.TempDir()}, &out, &progress)
 	if code != 0 {
@@ -186,4 +180,14 @@ func TestLives(t *testing.T) {
 			t.Errorf("no figure %q that is more than nothing:\n%s", name, out.String())
 		}
 	}
+}
+
+// built makes the binary that is measured, of the tree that the test is in, and returns its path.
+func built(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "strata")
+	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "strata/services/cmd/strata").CombinedOutput(); err != nil {
+		t.Fatalf("build strata: %v\n%s", err, text)
+	}
+	return binary
 }

@@ -2,18 +2,13 @@ package main
 
 import (
 	"bytes"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
 
 // TestCallbacks has a few callbacks arrive beside others that hang, in a real lab.
 func TestCallbacks(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "strata")
-	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "strata/services/cmd/strata").CombinedOutput(); err != nil {
-		t.Fatalf("build strata: %v\n%s", err, text)
-	}
+	binary := built(t)
 	var out, progress bytes.Buffer
 	code := run(t.Context(), []string{"-area", "tables", "-only", "callback", "-quick", "-runs", "1", "-strata", binary, "-dir", t.TempDir()}, &out, &progress)
 	if code != 0 {

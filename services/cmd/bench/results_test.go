@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,10 +26,7 @@ func TestResults(t *testing.T) {
 	if found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); err != nil || len(found) == 0 {
 		t.Skip("SKIPPED: no PostgreSQL here: make bench AREA=tables installs it")
 	}
-	binary := filepath.Join(t.TempDir(), "strata")
-	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "strata/services/cmd/strata").CombinedOutput(); err != nil {
-		t.Fatalf("build strata: %v\n%s", err, text)
-	}
+	binary := built(t)
 	// PostgreSQL's socket lies below it, and an address of a socket is short.
 	scratch, err := os.MkdirTemp("", "bench-")
 	if err != nil {
