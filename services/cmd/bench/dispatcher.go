@@ -100,7 +100,7 @@ func (b *bench) downloadAtOnce(ctx context.Context, dir string, content []byte) 
 			verdicts <- dispatcher.Run(ctx, dispatcher.Job{
 				ID: fmt.Sprint(n), Definition: []byte(definition), Device: []byte(downloadDevice),
 				Dir: filepath.Join(dir, fmt.Sprint(n)), Now: time.Now,
-				Log:      output.New(output.Settings{Now: time.Now, Write: func(events.Record) error { return nil }}),
+				Log: output.New(output.Settings{Now: time.Now, Write: func(events.Record) error { return nil }}),
 				// One cache for all of them, as on a worker; its limit is far above the file, so that
 				// nothing is thrown out.
 				Services: pipeline.Services{Cache: pipeline.Store{Dir: filepath.Join(dir, "cache"), Limit: 1 << 30}},

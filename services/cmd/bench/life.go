@@ -27,6 +27,7 @@ func laboratory() []measure {
 }
 
 // playedJob is a short definition for a played device.
+// What happens in its one action, the played device says.
 const playedJob = `job_name: live
 device_type: sim
 visibility: public
@@ -83,12 +84,15 @@ func (l *lab) playedWorker(ctx context.Context, name events.WorkerName, script s
 		if err := command.Process.Signal(os.Interrupt); err != nil {
 			return fmt.Errorf("stop the worker: %w", err)
 		}
+		// A worker that is interrupted ends with status 0, so that anything else is an error of the
+		// run.
 		return command.Wait()
 	}
 	person, err := l.person()
 	if err != nil {
 		return nil, errors.Join(err, end())
 	}
+	// Coarse: what is measured begins after this.
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -144,6 +148,8 @@ func live(ctx context.Context, l *lab, log *stream.Log) ([]float64, error) {
 		if err != nil {
 			return err
 		}
+		// Each client has a connection of its own and waits for its own acknowledgements, as programs
+		// of different people do.
 		for i := c; i < l.b.sizes.lives; i += clients {
 			if _, err := submitText(ctx, person.Conn, playedJob); err != nil {
 				return err

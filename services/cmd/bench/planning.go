@@ -133,6 +133,7 @@ func planning(_ context.Context, b *bench) (rows [][]float64, err error) {
 	}
 	for range b.runs {
 		var sum, longest time.Duration
+		// One after the other, since the processor's time is that of the whole process.
 		for _, job := range jobs {
 			before, err := cpuOf(unix.RUSAGE_SELF)
 			if err != nil {

@@ -86,6 +86,7 @@ func page(ctx context.Context, b *bench) (rows [][]float64, err error) {
 	if b.sizes.longLog < full.longLog {
 		visits = 1 // the program itself is tried
 	}
+	// Each run visits all pages in a browser; three of them tell the spread.
 	for range min(b.runs, 3) {
 		got, err := b.chromium(ctx, "pages", map[string]any{"url": l.HTTP, "token": token, "pages": pagesSeen(), "visits": visits})
 		if err != nil {
@@ -154,6 +155,7 @@ func (l *lab) history(ctx context.Context) (person *api.Client, end func() error
 // pageRate asks for all pages several times and returns how many a core's second is enough for, and how long the slowest
 // took at its best, in milliseconds. Where somebody changes jobs, a fact comes before each page, which is asked for three times then.
 func (l *lab) pageRate(ctx context.Context, token string, rounds int, changes *api.Client) (rate, slowest float64, err error) {
+	// The lab's engine is a child of the process, and counts.
 	pid := l.command.Process.Pid
 	before, err := processorTimeOfAll(pid)
 	if err != nil {
@@ -175,6 +177,8 @@ func (l *lab) pageRate(ctx context.Context, token string, rounds int, changes *a
 				if err != nil {
 					return 0, 0, err
 				}
+				// The first of the three has to make the answer anew; what it takes is the figure, the
+				// others are answered from what was kept.
 				if old, known := best[path]; turn == 0 && (!known || took < old) {
 					best[path] = took
 				}
