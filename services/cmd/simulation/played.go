@@ -16,11 +16,15 @@ func (s *Simulation) admit(e events.Event) {
 	case events.JobSubmitted:
 		s.open++
 		s.promises.submitted(e.Job)
-	case events.JobPrioritySet, events.JobCancelRequested, events.JobRemoved:
+	case events.JobPrioritySet, events.JobCancelRequested:
 		if !s.known(e) {
 			return
 		}
 	case events.JobAnnotated, events.JobPinned, events.JobFavoured:
+		return
+	case events.JobRemoved:
+		// Only jobs that are over are erased. Here the same job may still wait, and the fact would end
+		// it.
 		return
 	case events.WorkerWentOnline:
 		if s.dead[e.Worker] {
@@ -41,8 +45,6 @@ func (s *Simulation) known(e events.Event) bool {
 	case events.JobPrioritySet:
 		id = e.Job
 	case events.JobCancelRequested:
-		id = e.Job
-	case events.JobRemoved:
 		id = e.Job
 	}
 	j := s.Lab().Job(id)

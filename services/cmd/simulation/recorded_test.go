@@ -53,6 +53,23 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// TestRemovedLater: what was erased after its end does not end a job that has not begun in another course of things.
+func TestRemovedLater(t *testing.T) {
+	t.Parallel()
+	s := Default()
+	s.Days, s.Devices, s.Workers, s.Types, s.Gangs, s.CheckHours = 0.5, 4, 1, 1, 0, 0
+	facts, was := recorded(t, s)
+	seq, later := was.Facts, s.Start.Add(7*24*time.Hour).Format(time.RFC3339)
+	for job := range was.Jobs.Submitted {
+		seq++
+		facts = fmt.Appendf(facts, `{"seq":%d,"name":"job.removed","time":%q,"data":{"job":%d,"by":"local"}}`+"\n", seq, later, job+1)
+	}
+	got := replay(t, facts, Changes{Deaths: []Death{{Worker: "w1", At: s.Start}}})
+	if got.Jobs.Withdrawn != 0 || got.Jobs.Canceled != 0 || got.Jobs.Waiting == 0 {
+		t.Errorf("without its worker the lab has the jobs %+v, want them to wait", got.Jobs)
+	}
+}
+
 // TestReadRefusals: a line that is no fact is named.
 func TestReadRefusals(t *testing.T) {
 	worker := `{"seq":1,"name":"worker.registered","time":"2026-01-05T00:00:00Z","data":{"worker":"w1","by":"local"}}`
