@@ -14,7 +14,7 @@ import (
 type Promises struct {
 	Asked  int     `json:"asked"`  // jobs, of those that had to wait
 	Known  int     `json:"known"`  // of these, jobs that the lab could say something about
-	Held   int     `json:"held"`   // of these, jobs that have started since
+	Held   int     `json:"held"`   // of these, jobs that have started since, and had to wait some time
 	Error  float64 `json:"error"`  // median of the difference to the time waited, in parts of that
 	Inside float64 `json:"inside"` // part of the starts that lay inside the interval
 	Width  float64 `json:"width"`  // median width of the interval, in parts of the time waited
@@ -66,6 +66,9 @@ func (p *promises) started(j *lab.Job, at time.Time) {
 	}
 	delete(p.open, j.ID)
 	waited := at.Sub(j.SubmittedAt).Seconds()
+	if waited <= 0 {
+		return // another job's end within the same moment: no parts of no time, which JSON cannot say either
+	}
 	p.sum.Held++
 	p.errors = append(p.errors, e.Likely.Sub(at).Abs().Seconds()/waited)
 	p.widths = append(p.widths, e.Latest.Sub(e.Earliest).Seconds()/waited)

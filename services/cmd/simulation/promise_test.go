@@ -1,6 +1,13 @@
 package simulation
 
-import "testing"
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"strata/events"
+	"strata/events/lab"
+)
 
 // TestEstimates: what the lab says of a job that has to wait comes true, in a small lab and in the first weeks,
 // in which it learns when people work. The promise is about a year, and judged by the measurements.
@@ -19,5 +26,17 @@ func TestEstimates(t *testing.T) {
 	s.Days, s.Jobs = 1, 100
 	if e := simulate(t, s).Estimates; e != nil {
 		t.Errorf("nobody asked, and the report tells of estimates: %+v", e)
+	}
+}
+
+// TestEstimateOfNoTime: a job that gets its device in the moment in which it came, by the end of another one, has
+// waited for no time, of which nothing is a part.
+func TestEstimateOfNoTime(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+	p := promises{every: 1, open: map[events.JobID]lab.Estimate{1: {Known: true, Earliest: now, Likely: now, Latest: now.Add(time.Hour)}}}
+	p.started(&lab.Job{ID: 1, SubmittedAt: now}, now)
+	if text, err := json.Marshal(p.report()); err != nil || p.sum.Held != 0 {
+		t.Errorf("the report is %s (%v), and holds %d estimates to their starts", text, err, p.sum.Held)
 	}
 }
