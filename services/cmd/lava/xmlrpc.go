@@ -15,7 +15,6 @@ type xmlAnswer struct {
 	Value struct {
 		Base64 string `xml:"base64"`
 		String string `xml:"string"`
-		Text   string `xml:",chardata"`
 	} `xml:"params>param>value"`
 	Fault []struct {
 		Name   string `xml:"name"`
