@@ -23,16 +23,19 @@ type Files struct {
 }
 
 // fileBytes is the most that a file of a configuration may have.
+// The api refuses templates and dictionaries above the same size.
 const fileBytes = 256 << 10
 
 // untouched is the health of devices whose own is not known: nothing is powered on that people took out.
 const untouched = "Maintenance\nimported"
 
 // Read reads the folders. A file that cannot be read is named in the Config; a folder is an error.
+// Health checks come last: which template a check belongs to is known once the devices have been read.
 func (f Files) Read() (*Config, error) {
 	c := &Config{}
 	for _, dir := range f.DeviceTypes {
 		err := c.readFolder(dir, events.DeviceType, []string{suffix}, func(name, text string) {
+			// The first folder wins.
 			if !c.has(events.DeviceType, name) {
 				c.object(events.DeviceType, name).Settings["template"] = text
 			}
@@ -81,6 +84,7 @@ func (f Files) device(c *Config, name, text string) {
 	kind, ok := device.TypeOf([]byte(text))
 	if !ok {
 		c.unread(events.Device, name, "it extends no template, or several, and sync_to_lava names no device type: add it with `strata devices add %s --type TYPE --dict FILE`", name)
+		// The device is the last object: names of files in one folder differ, so it was made above.
 		c.Objects = c.Objects[:len(c.Objects)-1]
 		return
 	}
@@ -98,6 +102,9 @@ func (f Files) device(c *Config, name, text string) {
 }
 
 // sync takes what a dictionary says of its device for LAVA's sync.
+// A key of another type than LAVA documents is passed over: one bad word shall not cost the device.
+// Keys that are missing leave the setting out, which leaves the lab's own alone; an empty list of tags
+// or permissions empties the lab's, as LAVA's sync removes what is not listed.
 func (c *Config) sync(settings map[string]string, kind string, d *jinja.Dict) {
 	text := func(key string) string {
 		v, _ := d.Get(key)
@@ -137,6 +144,7 @@ func (c *Config) sync(settings map[string]string, kind string, d *jinja.Dict) {
 	if v, said := d.Get("group_device_permissions"); said {
 		var all []string
 		for _, item := range items(v) {
+			// LAVA writes [codename, group], the api's settings are group:codename.
 			if pair := items(item); len(pair) == 2 {
 				all = append(all, fmt.Sprintf("%v:%v", pair[1], pair[0]))
 			}
@@ -158,6 +166,8 @@ func items(v any) []any {
 
 // readFolder hands over the files of a folder with one of the endings, in the order of the endings and
 // names.
+// A folder without any such file is an error: a mistaken path would otherwise pass for a lab without
+// devices.
 func (c *Config) readFolder(dir string, kind events.Kind, endings []string, each func(name, text string)) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -186,6 +196,8 @@ func (c *Config) readFolder(dir string, kind events.Kind, endings []string, each
 }
 
 // readFile reads a regular file, or a link to one, of a size that may be a configuration.
+// A named pipe would hold the import up for ever, hence regular files alone. The limit is on what is
+// read, not on what stat says, as files in /proc have the size 0.
 func readFile(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -44,6 +44,7 @@ type NotTaken struct {
 }
 
 // object returns the object of that name, which is made where it is new.
+// Settings is a map, so what callers put into the copy that they get is in the list too.
 func (c *Config) object(kind events.Kind, name string) api.LabObject {
 	for _, o := range c.Objects {
 		if o.Kind == kind && o.Name == name {
@@ -63,6 +64,7 @@ func (c *Config) unread(kind events.Kind, name, format string, args ...any) {
 	c.Unread = append(c.Unread, api.InvalidObject{Kind: kind, Name: name, Why: fmt.Sprintf(format, args...)})
 }
 
+// An empty value is no loss, and is not told.
 func (c *Config) notTaken(kind events.Kind, name, setting, value, why string) {
 	if value != "" {
 		c.NotTaken = append(c.NotTaken, NotTaken{kind, name, setting, value, why})
@@ -72,6 +74,8 @@ func (c *Config) notTaken(kind events.Kind, name, setting, value, why string) {
 // healthChecks gives each device type the check that LAVA runs on its devices: that of the template which
 // their dictionaries extend, and where it has no devices, that of the template of its own name. read
 // returns a template's check, "" where there is none.
+// It asks the dictionaries and not the type, as LAVA's scheduler does: a check is a file that has the
+// name of a template, which is the type's own only most of the time.
 func (c *Config) healthChecks(read func(template string) string) {
 	extended := map[string][]string{} // device type → templates that its devices extend
 	for _, o := range c.Objects {
@@ -95,6 +99,8 @@ func (c *Config) healthChecks(read func(template string) string) {
 		if len(templates) == 0 {
 			templates = []string{o.Name}
 		}
+		// Which check is taken must not hang on the order of the devices: an import that is repeated
+		// would change it to and fro.
 		slices.Sort(templates)
 		check, from := "", ""
 		for _, t := range templates {
@@ -117,6 +123,7 @@ func (c *Config) healthChecks(read func(template string) string) {
 var references = regexp.MustCompile(`\{%[-+]?\s*(?:extends|include|import|from)\s+['"]([^'"]+)['"]`)
 
 // needs returns the names of the templates that a text needs.
+// Names that an expression computes are not seen.
 func needs(text string) (names []string) {
 	for _, m := range references.FindAllStringSubmatch(text, -1) {
 		names = append(names, m[1])

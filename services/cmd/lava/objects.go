@@ -15,6 +15,8 @@ import (
 )
 
 // deviceType is a row of REST's devicetypes.
+// Pointers are null where nobody has filled the field in. Bits and CoreCount are
+// only shown, hence of any type.
 type deviceType struct {
 	Name         string   `json:"name"`
 	Architecture *string  `json:"architecture"`
@@ -31,6 +33,8 @@ type deviceType struct {
 	Display      bool     `json:"display"`
 }
 
+// Each setting is given even where it is empty: what was emptied there since the last import is
+// emptied here.
 func (r *reading) readTypes(ctx context.Context) error {
 	rows, err := all(ctx, r, "devicetypes/", func(t deviceType) string { return t.Name })
 	if err != nil {
@@ -78,6 +82,7 @@ func (r *reading) readWorkers(ctx context.Context) error {
 		o := r.c.object(events.Worker, w.Hostname)
 		o.Settings["description"], o.Settings["health"] = deref(w.Description), w.Health
 		o.Settings["job_limit"] = strconv.Itoa(w.JobLimit)
+		// LAVA answers 400 where the worker has no such file, which is errAbsent.
 		for setting, path := range map[string]string{"env": "env", "dispatcher": "config"} {
 			body, err := r.fetch(ctx, "/api/v0.2/workers/"+url.PathEscape(w.Hostname)+"/"+path+"/")
 			r.file(o.Settings, w.Hostname, setting, string(body), err)
@@ -89,6 +94,7 @@ func (r *reading) readWorkers(ctx context.Context) error {
 }
 
 // file takes a worker's file; none at all is an empty one.
+// A file that could not be read leaves the setting out: an empty one would erase the lab's.
 func (r *reading) file(settings map[string]string, worker, setting, text string, err error) {
 	if err != nil && !errors.Is(err, errAbsent) {
 		r.c.unread(events.Worker, worker, "its %s cannot be read: %v", setting, err)
@@ -152,6 +158,8 @@ func (r *reading) readDevices(ctx context.Context) error {
 
 // owners takes who has a device on the desk. REST gives numbers, their names only newer servers; the page
 // names whoever it is.
+// An empty setting says that nobody has it; a setting that is left out leaves the lab's as it is, as
+// the name is not known.
 func (r *reading) owners(s map[string]string, b board, page devicePage) {
 	for _, who := range []struct {
 		setting string
@@ -177,6 +185,7 @@ func (r *reading) owners(s map[string]string, b board, page devicePage) {
 
 // lastCheck takes when the last health check was submitted, which LAVA counts from, and how many jobs ran
 // since where those count.
+// Without it every device of the new lab would be due for a check at once.
 func (r *reading) lastCheck(ctx context.Context, s map[string]string, b board) {
 	var job struct {
 		Submitted time.Time `json:"submit_time"`
@@ -186,6 +195,7 @@ func (r *reading) lastCheck(ctx context.Context, s map[string]string, b board) {
 		return
 	}
 	s["last_check"] = job.Submitted.UTC().Format(time.RFC3339Nano)
+	// Types whose checks go by hours need the time alone.
 	if r.kinds[b.DeviceType].Denominator != string(events.Jobs) {
 		return
 	}
@@ -205,6 +215,7 @@ func (r *reading) lastCheck(ctx context.Context, s map[string]string, b board) {
 // that not everybody sees there is none.
 type devicePage string
 
+// A page that cannot be read costs reasons and names, never the device.
 func (r *reading) page(ctx context.Context, name string) devicePage {
 	body, err := r.fetch(ctx, "/scheduler/device/"+url.PathEscape(name))
 	if err != nil {

@@ -52,6 +52,8 @@ const maxDump = 256 << 20
 
 // ReadPeople reads a dump, or all files *.json of a folder as one. Rows may name one another by numbers, which
 // then have to be in it, or by names (dumpdata --natural-foreign).
+// What is wrong with the form of the dump is an error that names file and row; what a row refers to
+// and the dump lacks is in NotTaken, and the rest is taken.
 func ReadPeople(path string) (*People, error) {
 	files := []string{path}
 	if info, err := os.Stat(path); err != nil {
@@ -82,6 +84,7 @@ type dump struct {
 	out  People
 }
 
+// Rows are decoded one by one: the text of a large dump need not be in memory beside them.
 func (d *dump) read(r io.Reader) error {
 	limited := &io.LimitedReader{R: r, N: maxDump}
 	dec := json.NewDecoder(limited)
@@ -103,6 +106,7 @@ func (d *dump) read(r io.Reader) error {
 		d.rows[row.Model] = append(d.rows[row.Model], row)
 	}
 	if _, err := dec.Token(); err != nil {
+		// The decoder only sees that the text ends too early.
 		if limited.N <= 0 {
 			return fmt.Errorf("it has more than %d MiB", maxDump>>20)
 		}
@@ -138,6 +142,7 @@ func natural(raw json.RawMessage) (words []string, ok bool) {
 }
 
 // names maps the numbers of a model's rows to the names in a field of theirs.
+// Keys are the JSON of the number, as references are: no type has to be known for comparing them.
 func (d *dump) names(model, field string) map[string]string {
 	out := map[string]string{}
 	for _, r := range d.rows[model] {
@@ -149,6 +154,7 @@ func (d *dump) names(model, field string) map[string]string {
 }
 
 // refer returns the name that a reference stands for, "" where the dump does not say.
+// Users and groups have natural keys of one word, which is the name.
 func refer(raw json.RawMessage, names map[string]string) string {
 	if words, ok := natural(raw); ok {
 		return words[0]
@@ -172,6 +178,7 @@ func (d *dump) permissions() func(json.RawMessage) string {
 		}
 	}
 	return func(raw json.RawMessage) string {
+		// Django's natural key of a permission is codename, application, model.
 		if words, ok := natural(raw); ok && len(words) > 1 {
 			return words[1] + "." + words[0]
 		}
@@ -267,6 +274,8 @@ func (d *dump) known(kind events.Kind, name string, raw json.RawMessage, permiss
 	return out
 }
 
+// Hashes are taken as they stand, so that people keep their passwords; the api checks Django's two
+// usual schemes.
 func (d *dump) user(r row, groups map[string]string, permission func(json.RawMessage) string) api.ImportedUser {
 	name := r.text("username")
 	u := api.ImportedUser{User: events.UserName(name), Email: r.text("email"), FirstName: r.text("first_name"), LastName: r.text("last_name"),
@@ -283,6 +292,8 @@ func (d *dump) user(r row, groups map[string]string, permission func(json.RawMes
 		}
 	}
 	switch scheme, _, _ := strings.Cut(u.Password, "$"); {
+	// Django begins what nobody can sign in by with "!": accounts of LDAP or of single sign-on have
+	// it.
 	case u.Password == "" || strings.HasPrefix(u.Password, "!") || !strings.Contains(u.Password, "$"):
 		u.Password = "" // nobody signs in by it there
 	case scheme != "pbkdf2_sha256" && scheme != "argon2":
@@ -296,9 +307,11 @@ func (d *dump) user(r row, groups map[string]string, permission func(json.RawMes
 func (d *dump) workers() {
 	for _, r := range d.rows[modelWorker] {
 		var name string
+		// A worker's key is its name; where it is a number, the name is a field.
 		if json.Unmarshal(r.PK, &name) != nil {
 			name = r.text("hostname")
 		}
+		// The numbers are those of LAVA's model Worker; an unknown one sets no health.
 		health := map[int]string{0: "Active", 1: "Maintenance", 2: "Retired"}[r.number("health")]
 		settings := map[string]string{"description": r.text("description"), "job_limit": fmt.Sprint(r.number("job_limit"))}
 		if health != "" {
@@ -325,6 +338,7 @@ func grantKind(model string) events.Kind {
 }
 
 // grants takes what groups may do with one thing: a setting of that thing, a line for each.
+// A thing of which the dump has no row keeps the permissions that it has in the lab.
 func (d *dump) grants(groups map[string]string, permission func(json.RawMessage) string) {
 	lines := map[events.Entity][]string{}
 	for model, rows := range d.rows {

@@ -27,6 +27,8 @@ type Server struct {
 }
 
 // answerBytes is the most that one answer may have.
+// A list of 500 rows of which each has a long description is far below it; without a limit a server
+// could fill the memory.
 const answerBytes = 64 << 20
 
 // errAbsent says that the server does not have what was asked for, or does not show it.
@@ -95,6 +97,7 @@ func (r *reading) fetch(ctx context.Context, path string) ([]byte, error) {
 func (r *reading) do(req *http.Request) ([]byte, error) {
 	client := http.Client{Timeout: 2 * time.Minute}
 	if r.Client != nil {
+		// A copy: the caller's client keeps its own rule for redirects.
 		client = *r.Client
 	}
 	// A server that sends http to https would get the token twice, once in the clear: say the right address.
@@ -121,6 +124,7 @@ func (r *reading) do(req *http.Request) ([]byte, error) {
 		Detail string `json:"detail"`
 	}
 	_ = json.Unmarshal(body, &said)
+	// LAVA says 400 for a file that is not there, of a worker as of a device type.
 	if answer.StatusCode == http.StatusNotFound || answer.StatusCode == http.StatusBadRequest {
 		return nil, fmt.Errorf("%s: %s %s: %w", path, answer.Status, said.Detail, errAbsent)
 	}
@@ -132,6 +136,7 @@ const pageOf = 500
 
 // all asks REST for all rows of a list. The server does not promise an order, so rows that a page repeats,
 // and those that one misses, are found by their keys.
+// Fewer rows than the server counted is an error rather than a smaller lab.
 func all[T any](ctx context.Context, r *reading, path string, key func(T) string) ([]T, error) {
 	var rows []T
 	seen := map[string]bool{}
@@ -174,6 +179,7 @@ func (n named) key() string { return strconv.Itoa(n.ID) }
 
 // readPeople reads the names of users and groups where the server tells them: to superusers, and not the
 // older ones. Devices name them by number.
+// So no answer here ends the import: owners come from the devices' pages then.
 func (r *reading) readPeople(ctx context.Context) error {
 	for path, into := range map[string]*map[int]string{"users/": &r.users, "groups/": &r.groups} {
 		rows, err := all(ctx, r, path, named.key)
@@ -213,6 +219,7 @@ type permission struct {
 }
 
 // readPermissions reads what groups may do with devices and types: for superusers only.
+// A thing without rows gets an empty setting: a right that was taken away there must not live on here.
 func (r *reading) readPermissions(ctx context.Context) error {
 	for path, kind := range map[string]events.Kind{"permissions/devices/": events.Device, "permissions/devicetypes/": events.DeviceType} {
 		rows, err := all(ctx, r, path, func(p permission) string { return strconv.Itoa(p.ID) })
@@ -236,6 +243,8 @@ func (r *reading) readPermissions(ctx context.Context) error {
 }
 
 // readTemplates reads the templates of all types, of what devices extend, and of what those extend.
+// Each name is asked for once, so templates that include one another come to an end. One that is not
+// there but comes with Strata is no loss, and is not told.
 func (r *reading) readTemplates(ctx context.Context) error {
 	var want []string
 	for _, o := range r.c.Objects {
@@ -269,6 +278,7 @@ func (r *reading) readTemplates(ctx context.Context) error {
 }
 
 // template reads a template: by REST where it is one of a device type, by XML-RPC otherwise.
+// REST answers for templates that are device types; base templates are not.
 func (r *reading) template(ctx context.Context, name string) (string, error) {
 	if _, is := r.kinds[name]; is {
 		if body, err := r.fetch(ctx, "/api/v0.2/devicetypes/"+url.PathEscape(name)+"/template/"); err == nil {

@@ -11,6 +11,7 @@ import (
 )
 
 // xmlAnswer is an XML-RPC answer of one text, or a fault.
+// LAVA sends files as base64, and short texts as strings.
 type xmlAnswer struct {
 	Value struct {
 		Base64 string `xml:"base64"`
@@ -25,6 +26,8 @@ type xmlAnswer struct {
 
 // call asks XML-RPC for a text, by a method with one text as its argument. The error is errAbsent for what
 // is not there.
+// LAVA takes the user and the token as Basic authentication; the user is whom REST said that the token
+// is of. Method is a constant of the callers, and is not escaped.
 func (r *reading) call(ctx context.Context, method, argument string) (string, error) {
 	var arg bytes.Buffer
 	if err := xml.EscapeText(&arg, []byte(argument)); err != nil {
@@ -54,6 +57,7 @@ func (r *reading) call(ctx context.Context, method, argument string) (string, er
 		fault += m.String
 	}
 	switch {
+	// LAVA's fault for what is missing has HTTP's number.
 	case code == http.StatusNotFound:
 		return "", fmt.Errorf("%s: %w", strings.TrimSuffix(fault, "."), errAbsent)
 	case len(answer.Fault) > 0:
@@ -61,6 +65,7 @@ func (r *reading) call(ctx context.Context, method, argument string) (string, er
 	case strings.TrimSpace(answer.Value.Base64) == "":
 		return answer.Value.String, nil
 	}
+	// Go's decoder takes line breaks, which Python writes, but no other white space.
 	text, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(answer.Value.Base64), ""))
 	if err != nil {
 		return "", fmt.Errorf("%s %s: %w", method, argument, err)

@@ -9,10 +9,12 @@ import (
 
 // happening is something that will be, at a time.
 type happening struct {
-	at     time.Time
-	n      int // the order in which it was foreseen: those of one moment happen in that order
-	kind   kind
-	job    events.JobID
+	at   time.Time
+	n    int // the order in which it was foreseen: those of one moment happen in that order
+	kind kind
+	job  events.JobID
+	// The assignment for which it was foreseen. A job that was given a device anew has another one,
+	// and what was foreseen of the old one is void.
 	lease  events.Lease
 	worker events.WorkerName
 	device events.DeviceName

@@ -16,6 +16,7 @@ import (
 // no policy and no reservation.
 type lavaRule struct{ r *rand.Rand }
 
+// The seed is always the same, so that a report is too.
 func newLavaRule() *lavaRule { return &lavaRule{rand.New(rand.NewPCG(2, 3))} }
 
 // decide returns what follows at one moment; what it leaves undone could not be done.
@@ -36,6 +37,7 @@ func (v *lavaRule) decide(l *lab.State, now time.Time) (facts []events.Event) {
 		}
 	}
 	slices.SortFunc(waiting, func(a, b *lab.Job) int {
+		// LAVA gives health checks in a round before all other jobs.
 		if a.HealthCheck != b.HealthCheck {
 			if a.HealthCheck {
 				return -1
@@ -66,6 +68,7 @@ func (v *lavaRule) give(l *lab.State, waiting []*lab.Job, now time.Time) (facts 
 	given := map[events.JobID]bool{}
 	for _, d := range free {
 		w := l.Worker(d.Worker)
+		// A device that waits for its group counts as held, as it does there.
 		if w.JobLimit > 0 && held[d.Worker] >= w.JobLimit {
 			continue
 		}
@@ -92,6 +95,8 @@ func fits(l *lab.State, j *lab.Job, d *lab.Device) bool {
 
 // complete returns the parts of a job's group that begin now, by LAVA's rule: all that have a device,
 // once each has. A job without a group is alone in its own.
+// Nil is a group that has to wait: a part has not come, has no device, or is over already. Guests have
+// no device and do not count.
 func complete(l *lab.State, j *lab.Job) []*lab.Job {
 	if j.Part == nil {
 		return []*lab.Job{j}

@@ -11,6 +11,8 @@ import (
 
 // admit lets a fact from outside happen, where it still can: what was recorded of a job may come
 // after its end in another course of things.
+// The same facts may meet another state than they were written for, when policy, devices or deaths
+// differ.
 func (s *Simulation) admit(e events.Event) {
 	switch e := e.(type) {
 	case events.JobSubmitted:
@@ -31,6 +33,7 @@ func (s *Simulation) admit(e events.Event) {
 			return
 		}
 	case events.DeviceRemoved:
+		// The api removes no device that is in use.
 		if d := s.Lab().Device(e.Device); d != nil && d.State != lab.DeviceIdle {
 			return
 		}
@@ -52,6 +55,7 @@ func (s *Simulation) known(e events.Event) bool {
 }
 
 // follow foresees what comes of a fact, as dispatch and the workers would have it.
+// It is called after the fold, so that it sees the state that the fact made.
 func (s *Simulation) follow(e events.Event) {
 	switch e := e.(type) {
 	case events.JobScheduled:
@@ -88,6 +92,7 @@ func (s *Simulation) begin(j *lab.Job) {
 }
 
 // canceled lets a job's worker end it.
+// A job without a device is withdrawn by the scheduler.
 func (s *Simulation) canceled(id events.JobID) {
 	j := s.Lab().Job(id)
 	if j == nil {
@@ -102,6 +107,7 @@ func (s *Simulation) canceled(id events.JobID) {
 
 // over counts the end of a job, and has its group looked at. The job may have left the lab's memory.
 func (s *Simulation) over(id events.JobID) {
+	// Checks are not counted among the jobs whose end a drained lab waits for.
 	if id < firstCheck {
 		s.open--
 	}
@@ -117,6 +123,7 @@ func (s *Simulation) stir(j *lab.Job) {
 }
 
 // happen lets what was foreseen be, unless something else has come in between.
+// What was foreseen is never taken back from the agenda; it is void when its moment comes.
 func (s *Simulation) happen(h happening) {
 	switch h.kind {
 	case starts, ends:
@@ -167,6 +174,7 @@ func (s *Simulation) work(h happening) {
 }
 
 // finish ends a job that has a device.
+// A job that is being canceled ends as Canceled, however it would have gone.
 func (s *Simulation) finish(j *lab.Job, how Outcome, gone bool) {
 	end := events.JobFinished{Job: j.ID, Device: j.Run.Device, Worker: j.Run.Worker, Lease: j.Run.Lease, At: s.now,
 		Health: how.Health, ErrorType: how.ErrorType, Error: how.Error, LinesKnown: true, Lost: gone}

@@ -55,6 +55,7 @@ func (p *promises) ask(l *lab.State, now time.Time) {
 			p.open[id] = e
 		}
 	}
+	// The order in which they are asked is that in which they came, hence the same each time.
 	p.came = p.came[:0]
 }
 

@@ -64,6 +64,7 @@ func MeanTaggedWait(s Synthetic, alone bool) (float64, error) {
 		sc.Next = func() (Input, bool) {
 			for {
 				in, more := all()
+				// All are drawn and most thrown away: skipping the draws would move those that stay.
 				if e, job := in.Event.(events.JobSubmitted); !more || !job || len(e.Tags) > 0 {
 					return in, more
 				}

@@ -16,6 +16,8 @@ import (
 )
 
 // Recording is the past of a lab: what came from outside, and how its jobs went.
+// It is not changed by the scenarios that are made of it: one may be made for each policy that is
+// compared.
 type Recording struct {
 	inputs  []Input
 	end     time.Time // of the last fact
@@ -48,10 +50,13 @@ type fact struct {
 func Read(in io.Reader) (*Recording, error) {
 	p := past{Recording: Recording{jobs: map[events.JobID]Outcome{}, checks: map[events.DeviceName][]Outcome{}, typical: map[string]time.Duration{}},
 		runs: map[events.JobID]*run{}}
+	// Lines carry no version: the api prints each fact as its own release has it, whichever release
+	// wrote it. A file of an older release is read as if it were of this one.
 	schemas := map[string]string{}
 	for _, e := range events.Catalogue() {
 		schemas[e.Name] = e.Schema()
 	}
+	// No bufio.Scanner: a fact with a device's dictionary may be longer than its 64 KiB.
 	lines := bufio.NewReaderSize(in, 1<<20)
 	last := uint64(0)
 	for n := 1; ; n++ {
@@ -61,6 +66,7 @@ func Read(in io.Reader) (*Recording, error) {
 				return nil, fmt.Errorf("read facts, line %d: %w", n, err)
 			}
 		}
+		// The last line counts without a line feed too.
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -132,6 +138,7 @@ func (p *past) add(at time.Time, e events.Event) {
 		p.devices++
 	case events.JobScheduled:
 		if r := p.runs[e.Job]; r != nil {
+			// A job may be given to a device several times; the last time is how it went.
 			r.given, r.started = at, time.Time{}
 		}
 		return
@@ -158,6 +165,7 @@ func (p *past) finished(at time.Time, e events.JobFinished) {
 	if r == nil || r.given.IsZero() {
 		return
 	}
+	// It ended before its worker said that it runs: it took all its time, and no delay.
 	if r.started.IsZero() {
 		r.started = r.given
 	}
@@ -168,6 +176,7 @@ func (p *past) finished(at time.Time, e events.JobFinished) {
 	}
 	id := e.Job
 	if r.retry != 0 {
+		// The number that a further attempt has in the simulation.
 		id = firstRetry + r.retry
 	}
 	p.jobs[id] = out

@@ -82,6 +82,8 @@ type Share struct {
 // Report says what has come of the scenario so far.
 func (s *Simulation) Report() Report {
 	t := s.tally
+	// Devices that are still held count until now; the tally goes on from here, so that a report may
+	// be made in the middle.
 	for name := range t.held {
 		t.account(name, s.now)
 		h := t.held[name]
@@ -136,6 +138,7 @@ func (t *tally) waiting(still map[*group][]float64) (all []Waits) {
 		if by := cmp.Compare(slices.Index(order, a.Of), slices.Index(order, b.Of)); by != 0 {
 			return by
 		}
+		// Priorities are 0–100, without signs and leading zeros.
 		if by := cmp.Compare(len(a.Name), len(b.Name)); by != 0 && a.Of == "priority" {
 			return by // as numbers sort
 		}
@@ -156,6 +159,8 @@ func round(v float64) float64 { return math.Round(v*1000) / 1000 }
 // parts keeps a share to a tenth of a thousandth.
 func parts(v float64) float64 { return math.Round(v*10_000) / 10_000 }
 
+// Devices are those of the end, the time held is that of all: a lab that gives devices away may show
+// more than 1.
 func (t *tally) utilisation(l *lab.State, now time.Time) []Use {
 	devices := map[events.DeviceTypeName]int{}
 	total := 0

@@ -20,6 +20,7 @@ func (s *Simulation) retry(j *lab.Job) {
 		s.record(events.JobRetryDropped{Job: j.ID, Reason: why})
 		return
 	}
+	// One job has one further attempt at the most, so the number is free.
 	id := firstRetry + j.ID
 	s.open++
 	s.promises.submitted(id)

@@ -37,6 +37,7 @@ type Simulation struct {
 }
 
 // New returns a lab at the start of a scenario.
+// A Simulation is used up by its run, as the scenario's Next is.
 func New(sc Scenario) *Simulation {
 	if sc.LostAfter == 0 {
 		sc.LostAfter = lostAfter
@@ -84,10 +85,14 @@ func (s *Simulation) Run() (Report, error) {
 }
 
 // Step lets the next moment happen in which something does; false where none is left.
+// What comes from outside is admitted before what was foreseen for the same moment, and the lab
+// decides after both.
 func (s *Simulation) Step() (ran bool, err error) {
 	at, ok := s.next()
 	if !ok {
 		if !s.sc.Drain {
+			// Time in which nothing happens is time all the same: devices that stood idle until the
+			// end count as such.
 			s.now = s.sc.End
 		}
 		return false, nil
@@ -150,6 +155,8 @@ const maxIdle = 10_000
 const maxRounds = 1_000_000
 
 // settle lets the services decide until nothing is left to do at this moment.
+// Each decides on what the others have written, so one round is not enough: a health check that is
+// asked for wants a device.
 func (s *Simulation) settle() error {
 	for range maxRounds {
 		before := s.seq
@@ -163,6 +170,7 @@ func (s *Simulation) settle() error {
 	return fmt.Errorf("simulate %s: the lab does not come to rest after %d decisions", s.now.Format(time.RFC3339), maxRounds)
 }
 
+// The decider is asked until it has nothing more to say: one answer is one batch.
 func (s *Simulation) decideHealth() {
 	for {
 		d := s.health.Decide(s.now)
@@ -229,6 +237,7 @@ func (s *Simulation) decideGroups() {
 }
 
 // record writes a fact: everybody folds it, and what follows from it is foreseen.
+// Scheduling and health keep a lab each, as they do in life, so both fold every fact.
 func (s *Simulation) record(e events.Event) {
 	s.seq++
 	r := stream.Recorded{Stream: stream.Lab, Seq: s.seq, Time: s.now, Source: events.Writer(e).Source(), Event: e}

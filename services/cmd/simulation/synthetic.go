@@ -74,6 +74,7 @@ func Default() Synthetic {
 }
 
 // dictionary is a device's configuration: the least that passes.
+// Without a configuration the lab gives a device no jobs.
 const dictionary = `hostname: simulated
 available_architectures: [x86_64]
 constants: {default-shell-prompt: '# '}
@@ -116,6 +117,7 @@ func (s Synthetic) Scenario() (Scenario, error) {
 	for range m.jobs + 1 {
 		m.gaps += gaps.ExpFloat64()
 	}
+	// Keeping up to a hundred million of them would cost more than drawing them twice.
 	again := rand.New(rand.NewPCG(s.Seed, 2)) // the same gaps, one by one
 	sc := Scenario{Start: s.Start, End: s.Start.Add(m.span), Drain: s.Drain, Deaths: s.Deaths, Estimates: s.Estimates, LAVA: s.LAVA,
 		Next: func() (Input, bool) { return m.next(again) }, Outcome: m.outcome}
@@ -223,6 +225,7 @@ func typeName(i int) events.DeviceTypeName {
 }
 
 // apportion divides n among shares, at least one each, the rest by largest share.
+// Equal arguments give equal counts, and their sum is n.
 func apportion(n int, shares []float64) []int {
 	total := 0.0
 	for _, s := range shares {
@@ -241,9 +244,11 @@ func apportion(n int, shares []float64) []int {
 }
 
 // measure draws how long jobs of each name take, and from it the number of jobs or their scale.
+// The mean of a log-normal is the median times exp(σ²/2).
 func (m *made) measure() {
 	mean := 0.0
 	for i := range m.names {
+		// σ = 0.7: of two job names one easily takes twice as long as the other.
 		m.names[i] = math.Exp(0.7 * m.r.NormFloat64())
 		mean += m.names[i] * math.Exp(m.Spread*m.Spread/2) / names
 	}
@@ -257,6 +262,7 @@ func (m *made) measure() {
 }
 
 // pick draws a value by its weight.
+// Rounding may leave nothing for the last one, which is taken then.
 func pick[T any](r *rand.Rand, of []Weighted[T]) T {
 	total := 0.0
 	for _, w := range of {
@@ -300,6 +306,7 @@ func (m *made) submit(at time.Time) {
 		Priority: pick(m.r, m.Priorities), Visibility: events.Visibility{Public: true}, DeviceType: pick(m.r, m.types),
 		JobTimeout: events.Seconds(m.scale * 60), Retries: m.Retries,
 	}
+	// A job that asks for a tag that no device of its type has would wait for ever.
 	if m.Asking > 0 && m.r.Float64() < m.Asking && m.Tagged*float64(m.count[e.DeviceType]) >= 1 {
 		e.Tags = []events.TagName{rareTag}
 	}
@@ -343,6 +350,8 @@ func (m *made) rolesOf(e events.JobSubmitted, size int) (parts []Input) {
 
 // outcome says how a job goes: by its number and name alone, so that it takes as long under every
 // policy. The parts of a multinode job end together.
+// Its generator is the job's own: drawing from the one of the arrivals would tie the durations to the
+// order in which jobs get devices.
 func (m *made) outcome(j *lab.Job, _ events.DeviceName) Outcome {
 	id := j.ID
 	if j.Part != nil {
@@ -365,6 +374,7 @@ func (m *made) outcome(j *lab.Job, _ events.DeviceName) Outcome {
 	case luck < m.Infra+m.Failing:
 		out.Health, out.ErrorType, out.Error = events.Incomplete, events.JobError, "the kernel did not boot"
 	}
+	// A real job ends by its timeout too.
 	out.Duration = min(out.Duration, time.Duration(j.JobTimeout)*time.Second)
 	return out
 }
@@ -404,6 +414,7 @@ func (c rhythm) at(part float64) time.Time {
 	if i > 0 {
 		before = c.hours[i-1]
 	}
+	// The last hour may be a part of one.
 	hour := min(time.Hour, c.span-time.Duration(i)*time.Hour)
 	into := time.Duration((want - before) / (c.hours[i] - before) * float64(hour))
 	return c.start.Add(time.Duration(i)*time.Hour + into)

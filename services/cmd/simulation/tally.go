@@ -103,6 +103,7 @@ func (t *tally) ended(e events.JobFinished) {
 }
 
 // account adds the time that a device has been held so far.
+// The type is the one that the device had when it was reserved.
 func (t *tally) account(d events.DeviceName, now time.Time) {
 	h, ok := t.held[d]
 	if !ok {
