@@ -24,6 +24,8 @@ type member struct {
 }
 
 // MarshalJSON writes the members in their order.
+// Go's maps are written sorted. LAVA's answers have the order of its serializers, and recordings and
+// people's scripts (cut, grep) hang on it.
 func (o object) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteByte('{')
@@ -51,6 +53,7 @@ func (o object) MarshalJSON() ([]byte, error) {
 func encoded(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
+	// Python's json leaves < and > as they are, and logs and definitions are full of them.
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		return nil, err
@@ -82,6 +85,7 @@ func said(status int, message string) (answer, error) {
 }
 
 // textFile is a download of a text.
+// name stands in Content-Disposition, as LAVA's clients save the file; see [fileName].
 func textFile(name, contentType, text string) (answer, error) {
 	return answer{file: &file{name: name, contentType: contentType, write: func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
@@ -97,22 +101,26 @@ type problem struct {
 }
 
 // Error is what logs are told.
+// The body may repeat what the caller sent: it goes to the log of this lab alone.
 func (p *problem) Error() string {
 	text, err := encoded(p.body)
 	return fmt.Sprintf("%d %s %v", p.status, text, err)
 }
 
 // detail is the shape of most errors.
+// Django REST framework has {"detail": …} for all that is not about one field; clients print it.
 func detail(status int, format string, args ...any) *problem {
 	return &problem{status: status, body: object{{"detail", fmt.Sprintf(format, args...)}}}
 }
 
 // invalid is an error about a field.
+// A field has a list of sentences; what is about no field has the name non_field_errors.
 func invalid(field, format string, args ...any) *problem {
 	return &problem{status: http.StatusBadRequest, body: object{{field, []string{fmt.Sprintf(format, args...)}}}}
 }
 
 // notFound and the others are worded as Django REST framework words them.
+// The sentences are that framework's own, and clients match on them.
 func notFound() *problem { return detail(http.StatusNotFound, "Not found.") }
 
 const (
@@ -122,6 +130,9 @@ const (
 )
 
 // refusal returns what a caller is answered for an error.
+// v0.2 answers 404 alike for what is not there and for what the caller may not see, where a handler does
+// not say otherwise; v1 hides in the api's own words. An error of the program is never shown: it may hold
+// paths and addresses of this machine.
 func (q *request) refusal(err error) *problem {
 	var p *problem
 	var e *api.Error
@@ -131,9 +142,11 @@ func (q *request) refusal(err error) *problem {
 	case !errors.As(err, &e):
 		return detail(http.StatusInternalServerError, "internal error; the lab's log has more")
 	}
+	// Before the status is chosen: what is hidden becomes not-found.
 	if q.version == v1 {
 		e = e.Strangers()
 	}
+	// LAVA itself has no 409, 429 and 503 here; each is for what it does not tell.
 	status := map[api.Code]int{api.Invalid: 400, api.NotFound: 404, api.Denied: 403, api.Conflict: 409, api.Busy: 429, api.Away: 503}[e.Code]
 	if status == 0 {
 		status = http.StatusInternalServerError
@@ -148,6 +161,8 @@ func (q *request) refusal(err error) *problem {
 	switch {
 	case e.Code == api.NotFound:
 		return notFound()
+	// 403 and not 401, also without a credential: LAVA sends no challenge, and with one browsers would ask
+	// their user for a password.
 	case e.Code == api.Denied && q.who.User == "":
 		return detail(status, noCredentials)
 	case e.Code == api.Denied:
@@ -161,6 +176,8 @@ func (q *request) refusal(err error) *problem {
 }
 
 // later tells when to try again, where that is of use.
+// Seconds (RFC 9110, section 10.2.3). KernelCI's and labs' HTTP libraries honour it where they retry at
+// all.
 func later(status int) http.Header {
 	if status != http.StatusServiceUnavailable {
 		return nil
@@ -169,6 +186,7 @@ func later(status int) http.Header {
 }
 
 // stamp writes a time as LAVA's REST does: ISO 8601 with microseconds, where there are any.
+// Python's isoformat leaves the fraction out where it is zero, and so do the recordings; UTC is a Z.
 func stamp(t time.Time) string {
 	if t = t.UTC().Truncate(time.Microsecond); t.Nanosecond() == 0 {
 		return t.Format("2006-01-02T15:04:05Z")
@@ -177,6 +195,7 @@ func stamp(t time.Time) string {
 }
 
 // stamped is stamp, or nil for no time.
+// The zero time, 0001-01-01, is none as well: it would be sent as a year that some readers refuse.
 func stamped(t *time.Time) any {
 	if t == nil || t.IsZero() {
 		return nil
@@ -194,6 +213,7 @@ func orNull[S ~string](s S) any {
 
 // send writes an answer.
 func (q *request) send(a answer) {
+	// An operation's own headers win over those that [server.serve] has set for all.
 	h := q.w.Header()
 	for key, values := range a.header {
 		h[key] = values
@@ -208,6 +228,7 @@ func (q *request) send(a answer) {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		q.w.WriteHeader(a.status)
 		_, _ = io.WriteString(q.w, a.plain) // the caller may have gone
+	// 204, and the 302 of the buttons: no Content-Type either, for there is nothing that has one.
 	case a.body == nil:
 		q.w.WriteHeader(a.status)
 	default:
@@ -235,6 +256,7 @@ func (q *request) sendJSON(status int, body any) {
 	}
 	q.w.Header().Set("Content-Type", "application/json")
 	q.w.WriteHeader(status)
+	// The headers of HEAD are those of GET (RFC 9110, section 9.3.2), which is why it goes all this way.
 	if q.r.Method != http.MethodHead {
 		_, _ = q.w.Write(text) // the caller may have gone
 	}
@@ -244,6 +266,8 @@ func (q *request) sendJSON(status int, body any) {
 func (q *request) sendFile(a answer) {
 	h := q.w.Header()
 	h.Set("Content-Type", a.file.contentType)
+	// With nosniff it keeps browsers from showing a log or a device's file as a page of this origin, where
+	// a script in it would have the reader's session.
 	h.Set("Content-Disposition", "attachment; filename="+fileName(a.file.name))
 	h.Set("X-Content-Type-Options", "nosniff")
 	if q.r.Method == http.MethodHead {
@@ -255,6 +279,7 @@ func (q *request) sendFile(a answer) {
 	switch {
 	case err == nil:
 		begun.begin()
+	// A log without a line is 404, which is known only after it was looked for.
 	case !begun.done: // nothing has been sent: an error can still be
 		for _, key := range []string{"Content-Disposition", "Content-Type"} {
 			h.Del(key)
@@ -267,6 +292,8 @@ func (q *request) sendFile(a answer) {
 }
 
 // started writes the status before the first bytes.
+// A download is streamed, so its status must wait for the first byte: an error before it still gets one of
+// its own.
 type started struct {
 	http.ResponseWriter
 	status int
@@ -288,6 +315,8 @@ func (s *started) Write(p []byte) (int, error) {
 }
 
 // fileName writes a name for a header; names of devices and suites may hold anything.
+// RFC 6266 would have filename* for other characters; LAVA has plain names, which "curl -OJ" and scripts
+// take as they are. A quote or a line end in a name must not begin another parameter or header.
 func fileName(name string) string {
 	plain := strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || strings.ContainsRune(`"\/;`, r) {

@@ -13,15 +13,18 @@ import (
 )
 
 // body is what a request brings: the fields of a JSON object or of a form.
+// Both may be nil: a POST without a body has no field, and each operation says what it misses.
 type body struct {
 	fields map[string]json.RawMessage // of JSON
 	form   url.Values
 }
 
 // maxForm is how much of a form with files is held in memory.
+// The body as a whole is bounded by the door (8 MiB), so files stay in memory.
 const maxForm = 8 << 20
 
 // body reads the request's body, in any of the forms that Django REST framework takes.
+// It can be read once; operations and their parts ask for it as often as they like.
 func (q *request) body() (*body, error) {
 	if q.sent != nil {
 		return q.sent, nil
@@ -33,6 +36,7 @@ func (q *request) body() (*body, error) {
 
 func (q *request) readBody() (*body, error) {
 	kind, _, err := mime.ParseMediaType(q.r.Header.Get("Content-Type"))
+	// curl -d without a header sends a form's type; what sends none at all means JSON.
 	if q.r.Header.Get("Content-Type") == "" || err != nil {
 		kind = "application/json"
 	}
@@ -46,6 +50,7 @@ func (q *request) readBody() (*body, error) {
 		if len(strings.TrimSpace(text)) == 0 {
 			return b, nil
 		}
+		// Valid JSON, and no dictionary: Django has a sentence of its own for it.
 		if strings.TrimSpace(text) == "null" {
 			return nil, invalid("non_field_errors", "No data provided")
 		}
@@ -65,6 +70,7 @@ func (q *request) readBody() (*body, error) {
 		if err := q.r.ParseMultipartForm(maxForm); err != nil {
 			return nil, q.unread(err)
 		}
+		// A file is a field with its content: "curl -F definition=@job.yaml" submits so.
 		b.form = url.Values(q.r.MultipartForm.Value)
 		for name, files := range q.r.MultipartForm.File {
 			f, err := files[0].Open()
@@ -78,6 +84,7 @@ func (q *request) readBody() (*body, error) {
 			b.form.Set(name, string(text))
 		}
 	default:
+		// text/plain is read by [validateDevice] alone, which takes the text as it is.
 		return nil, detail(http.StatusUnsupportedMediaType, "Unsupported media type %q in request.", q.r.Header.Get("Content-Type"))
 	}
 	return b, nil
@@ -93,6 +100,7 @@ func (q *request) text() (string, error) {
 }
 
 // unread says why a body could not be read.
+// The only error of its own kind is the door's bound; all else is a connection that broke off.
 func (q *request) unread(err error) error {
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
@@ -102,6 +110,7 @@ func (q *request) unread(err error) error {
 }
 
 // want is a field that an operation reads.
+// With required, null and blank are refused too, each in Django's words; without, they set "".
 type want struct {
 	name     string
 	to       *string
@@ -109,6 +118,7 @@ type want struct {
 }
 
 // fields reads fields of the request's body.
+// It refuses callers without a name first: LAVA tells them nothing of what is wrong with a body.
 func (q *request) fields(wanted ...want) error {
 	if err := q.named(); err != nil {
 		return err
@@ -121,6 +131,7 @@ func (q *request) fields(wanted ...want) error {
 }
 
 // read reads fields; the error tells of all that are missing.
+// All that is wrong is told at once, in the order of the fields, as forms are.
 func (b *body) read(wanted ...want) error {
 	missing := object{}
 	for _, w := range wanted {
@@ -128,6 +139,7 @@ func (b *body) read(wanted ...want) error {
 		switch {
 		case there && b.null(w.name) && w.required:
 			missing = append(missing, member{w.name, []string{"This field may not be null."}})
+		// Numbers are taken as their text, as Django REST framework's CharField does; nothing else is.
 		case there && b.nested(w.name):
 			missing = append(missing, member{w.name, []string{"Not a valid string."}})
 		case there && value == "" && w.required:
@@ -154,6 +166,7 @@ func (b *body) nested(name string) bool {
 }
 
 // pythonType is how Python calls a type of JSON.
+// encoding/json's words are JSON's; the sentence of Django REST framework has Python's.
 func pythonType(word string) string {
 	switch word {
 	case "array":
@@ -173,6 +186,7 @@ func (b *body) has(name string) bool {
 }
 
 // text returns a field as a text; null is empty.
+// Of several values of a form the first is meant; JSON's numbers and booleans come as they are written.
 func (b *body) text(name string) (string, bool) {
 	if b.form.Has(name) {
 		return b.form.Get(name), true
@@ -192,6 +206,7 @@ func (b *body) text(name string) (string, bool) {
 }
 
 // list returns a field that holds several values.
+// A form repeats the field or has commas in it; JSON has a list, whose numbers are taken as text.
 func (b *body) list(name string) []string {
 	if b.form.Has(name) {
 		return slices.DeleteFunc(slices.Clone(b.form[name]), func(s string) bool { return s == "" })
@@ -215,6 +230,7 @@ func (b *body) list(name string) []string {
 }
 
 // truth returns a field that is true or false.
+// The words are those of Django REST framework's BooleanField; "on" is what a ticked box of a form sends.
 func (b *body) truth(name string) (value, there bool, err error) {
 	s, there := b.text(name)
 	if !there {

@@ -16,6 +16,8 @@ import (
 type typeRow struct{ api.DeviceType }
 
 // deviceTypes are the device types of the lab.
+// The order of the fields is LAVA's, and recorded (golden/rest). Filters by what this lab does not keep
+// are there all the same and meet no row: an unknown parameter would be ignored, and all rows come.
 func deviceTypes() resource[typeRow] {
 	none := func(*typeRow) any { return nil }
 	return resource[typeRow]{
@@ -32,6 +34,7 @@ func deviceTypes() resource[typeRow] {
 			{"description", text, "", true, func(t *typeRow) any { return orNull(t.Description) }},
 			{"health_frequency", integer, "how often devices are checked", true, func(t *typeRow) any { return frequency(t) }},
 			{"disable_health_check", truth, "whether devices are not checked", true, func(t *typeRow) any { return t.HealthDisabled }},
+			// Read only in LAVA's serializer: XML-RPC and strata set it.
 			{"health_denominator", text, "what health_frequency counts: hours or jobs", false, func(t *typeRow) any { return denominator(t) }},
 			{"display", truth, "whether it is shown and takes jobs", true, func(t *typeRow) any { return !t.Hidden }},
 		},
@@ -54,6 +57,7 @@ func deviceTypes() resource[typeRow] {
 }
 
 // frequency is how often devices are checked; LAVA's default where nothing was set.
+// A type of the lab always has one: 0 is of a device whose type the caller may not see.
 func frequency(t *typeRow) int {
 	if t.HealthFrequency == 0 {
 		return 24
@@ -81,6 +85,7 @@ func some[S ~string](s S) []string {
 }
 
 // emptied is a list that is never null in JSON.
+// Clients go through it without looking: Python fails on None where it does not on [].
 func emptied[S ~string](list []S) []string {
 	out := []string{}
 	for _, s := range list {
@@ -98,6 +103,7 @@ type deviceRow struct {
 
 // devices are the devices of the lab.
 func devices() resource[deviceRow] {
+	// Owner, group and tags are numbers, as Django's relations: see [numberOf].
 	res := resource[deviceRow]{
 		name: "devices",
 		fields: []field[deviceRow]{
@@ -112,6 +118,8 @@ func devices() resource[deviceRow] {
 			{"health", text, strings.Join(deviceHealths, ", "), true, func(d *deviceRow) any { return string(d.Health) }},
 			{"last_health_report_job", integer, "its last health check that ended", false, func(d *deviceRow) any { return jobOrNull(d.LastCheckJob) }},
 			{"worker_host", text, "worker that it hangs on", true, func(d *deviceRow) any { return orNull(d.Worker) }},
+			// LAVA says by it that the dictionary came from its file in /etc, which this lab does not
+			// read.
 			{"is_synced", truth, "always false: dictionaries are not synced with files", false, func(*deviceRow) any { return false }},
 		},
 		filters: []filter[deviceRow]{
@@ -134,11 +142,13 @@ func devices() resource[deviceRow] {
 			}},
 		},
 	}
+	// Related filters: each filter of a type is one of its devices, behind device_type__.
 	for _, f := range deviceTypes().filters {
 		res.filters = append(res.filters, filter[deviceRow]{"device_type__" + f.name, f.kind, f.lookups, func(d *deviceRow) []string { return f.get(&d.typ) }})
 	}
 	for _, f := range workers().filters {
 		res.filters = append(res.filters, filter[deviceRow]{"worker_host__" + f.name, f.kind, f.lookups, func(d *deviceRow) []string {
+			// Without this a filter for false would find devices that hang on no worker.
 			if d.Worker == "" {
 				return nil
 			}
@@ -149,6 +159,7 @@ func devices() resource[deviceRow] {
 }
 
 // numbered is the number of a name, null for none.
+// 0 would be somebody; null is nobody.
 func numbered(kind, name string) any {
 	if name == "" {
 		return nil
@@ -165,6 +176,8 @@ func jobOrNull(id events.JobID) any {
 }
 
 // allDevices returns the devices with their types and workers.
+// Retired ones are among them; [listDevices] leaves them out. All three lists are folds in memory: no
+// table is asked, and a device that the caller may not see is in none.
 func (q *request) allDevices() ([]deviceRow, error) {
 	list, err := asked[[]api.Device](q, "devices.list", nothing{})
 	if err != nil {
@@ -200,6 +213,7 @@ func listDevices(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	// Also for a filter by health: devices/?health=Retired is empty without all=true, as in LAVA.
 	if all, _ := canonical(truth, "exact", q.query.Get("all")); all != "true" {
 		rows = slices.DeleteFunc(rows, func(d deviceRow) bool { return d.Health == events.Retired })
 	}
@@ -212,6 +226,7 @@ func (q *request) device() (api.Device, error) {
 }
 
 // showDevice answers GET devices/<name>/.
+// The row's fields need the device alone; type and worker are for filters, which one row has not.
 func showDevice(q *request) (answer, error) {
 	d, err := q.device()
 	if err != nil {
@@ -229,6 +244,7 @@ func addDevice(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	// The default of XML-RPC's devices.add; LAVA's REST wants a health to be sent.
 	in := api.DeviceRequest{Health: events.Unknown}
 	var name, kind, worker, health string
 	if err := b.read(want{"hostname", &name, true}, want{"device_type", &kind, true}, want{"worker_host", &worker, false},
@@ -243,6 +259,7 @@ func addDevice(q *request) (answer, error) {
 		}
 		in.Health = events.DeviceHealth(word)
 	}
+	// The first of the two is what errors.As finds, so one field is told of at a time.
 	if err := errors.Join(q.known("device_type", kind), q.known("worker_host", worker)); err != nil {
 		return answer{}, err
 	}
@@ -256,6 +273,7 @@ func addDevice(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	// A second fact: the device is there even should this one be refused.
 	if version, there := b.text("device_version"); there {
 		if d, err = asked[api.Device](q, "devices.describe", api.DescribeRequest{Device: in.Device, Hardware: &version}); err != nil {
 			return answer{}, err
@@ -265,6 +283,7 @@ func addDevice(q *request) (answer, error) {
 }
 
 // tagNames reads the field tags: numbers, as tags/ gives them.
+// Numbers are those of tags/, as text or as integers; a name is refused, as LAVA refuses it.
 func (q *request) tagNames(b *body) ([]events.TagName, error) {
 	numbers := b.list("tags")
 	if len(numbers) == 0 {
@@ -286,6 +305,8 @@ func (q *request) tagNames(b *body) ([]events.TagName, error) {
 }
 
 // changeDevice answers PUT and PATCH: each field that is given is set.
+// PUT too leaves what it does not name: LAVA's clients send what they got, and what they do not know of
+// would be lost. Each field is a fact of its own, so who reads the history sees what was changed.
 func changeDevice(q *request) (answer, error) {
 	d, err := q.device()
 	if err != nil {
@@ -325,6 +346,7 @@ func changeDevice(q *request) (answer, error) {
 			return answer{}, err
 		}
 	}
+	// The same health again would be a fact that changes nothing; Unknown would ask for one check more.
 	if health, there := b.text("health"); there && !strings.EqualFold(health, string(d.Health)) {
 		word, err := known("health", health, deviceHealths, true)
 		if err != nil {
@@ -338,6 +360,7 @@ func changeDevice(q *request) (answer, error) {
 }
 
 // retag gives a device the tags of the body, and no others.
+// New ones first: between the two a job that asks for any of them finds the device.
 func (q *request) retag(b *body, d api.Device) error {
 	names, err := q.tagNames(b)
 	if err != nil {
@@ -381,6 +404,7 @@ func dictionary(q *request) (answer, error) {
 	if d.Dictionary == "" {
 		return answer{}, detail(http.StatusBadRequest, "Device '%s' does not have a configuration", d.Device)
 	}
+	// Unrendered it is the text with its comments, byte for byte as it was configured.
 	if render, _ := canonical(truth, "exact", q.query.Get("render")); render != "true" {
 		return textFile(string(d.Device)+".jinja2", "text/plain", d.Dictionary)
 	}
@@ -435,6 +459,7 @@ func (q *request) healthWord(kind string, words []string) (word, reason string, 
 	if word, err = known("health", health, words, true); err == nil {
 		return word, reason, nil
 	}
+	// LAVA looks the word up in capitals and repeats it so; None is Python's for a field that is missing.
 	if health = strings.ToUpper(health); health == "" {
 		health = "None"
 	}
@@ -442,6 +467,7 @@ func (q *request) healthWord(kind string, words []string) (word, reason string, 
 }
 
 // workerRow is a worker.
+// ping has no column in the lab: presence is a key with a time to live on the bus, not a fact.
 type workerRow struct {
 	api.Worker
 	ping time.Time // when it was last there
@@ -457,6 +483,8 @@ func workers() resource[workerRow] {
 			{"state", text, strings.Join(workerStates, ", "), false, func(w *workerRow) any { return w.State }},
 			{"description", text, "", true, func(w *workerRow) any { return orNull(w.Description) }},
 			{"last_ping", moment, "when it was last there", false, func(w *workerRow) any { return stamped(&w.ping) }},
+			// LAVA's order, as recorded; a field token, which it shows to superusers, is left out as a
+			// secret.
 			{"job_limit", integer, "jobs that it runs at once; 0 is no limit", true, func(w *workerRow) any { return w.JobLimit }},
 			{"version", text, "of its program", false, func(w *workerRow) any { return orNull(w.Version) }},
 		},
@@ -479,6 +507,7 @@ func workers() resource[workerRow] {
 func (q *request) workerRow(w api.Worker) workerRow {
 	row := workerRow{Worker: w, ping: w.Since}
 	if w.State == "Online" {
+		// A worker that falls silent is offline within seconds, so that this is true by as much.
 		row.ping = q.d.Now()
 	}
 	return row

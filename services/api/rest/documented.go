@@ -9,6 +9,7 @@ type Documented struct {
 }
 
 // Operations lists what the OpenAPI document describes, in its order.
+// The page /api/help/ is made of it (services/cmd/strata).
 func Operations() []Documented {
 	var all []Documented
 	for _, e := range endpoints() {

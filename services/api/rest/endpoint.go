@@ -10,6 +10,8 @@ import (
 )
 
 // endpoint is an address with what can be done there.
+// What is answered, what is documented and what OPTIONS tells come from this one row: an operation that is
+// not here does not exist, and a test holds that each is described.
 type endpoint struct {
 	version    string // "" stands at the root of the listener
 	path       string // below the version, as a pattern of http.ServeMux: jobs/{id}/logs/
@@ -31,6 +33,8 @@ type operation struct {
 }
 
 // right is what a caller must be allowed to do with the thing that the address names; without a kind it is nothing.
+// It exists for the order of refusals alone: LAVA tells who may not write so before it looks at the body
+// or for the thing. The verb of the api decides again, and its decision counts.
 type right struct {
 	verb lab.Verb
 	kind events.Kind
@@ -44,6 +48,7 @@ func (q *request) allows(o operation) error {
 	if err := q.named(); err != nil {
 		return err
 	}
+	// An address without a name, such as POST devices/, asks about all things of the kind.
 	if !q.d.Lab.Can(q.who, o.right.verb, events.Entity{Kind: o.right.kind, ID: q.r.PathValue("name")}) {
 		return detail(http.StatusForbidden, forbidden)
 	}
@@ -53,6 +58,8 @@ func (q *request) allows(o operation) error {
 // withRights says of the operations that write what callers must be allowed to.
 func withRights(kind events.Kind, list []endpoint) []endpoint {
 	for _, e := range list {
+		// devices/validate/ has none and wants the right to add: LAVA's rule for every POST below
+		// devices/.
 		one := strings.Contains(e.path, "{name}")
 		for i := range e.operations {
 			o := &e.operations[i]
@@ -79,6 +86,7 @@ type param struct {
 }
 
 // fieldDoc is a field of a row, for documents.
+// write says that a body may set it; others are passed over in a body, as read-only fields are.
 type fieldDoc struct {
 	name  string
 	kind  kind
@@ -87,6 +95,7 @@ type fieldDoc struct {
 }
 
 // pattern is the endpoint's pattern for http.ServeMux. It is exact: what lies below is not the endpoint's.
+// {$} keeps http.ServeMux from handing on everything below an address that ends in a slash.
 func (e endpoint) pattern() string {
 	at := "/" + e.path
 	if e.version != "" {
@@ -99,6 +108,7 @@ func (e endpoint) pattern() string {
 }
 
 // order is that of Django's answers.
+// OPTIONS and the header Allow list methods so; HEAD follows GET's row without one of its own.
 func order() []string {
 	return []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 }
@@ -121,12 +131,14 @@ func (e endpoint) allowed() string {
 func (q *request) describe() object {
 	e := q.e
 	parses := []string{"application/json", "application/x-www-form-urlencoded", "multipart/form-data"}
+	// LAVA's viewset of devices has one parser more, for validate/, and tells of it at all its addresses.
 	if strings.HasPrefix(e.path, "devices/") {
 		parses = append(parses, "text/plain")
 	}
 	out := object{{"name", viewName(e.path)}, {"description", e.doc}, {"renders", []string{"application/json", "text/html"}}, {"parses", parses}}
 	actions := object{}
 	for _, o := range e.operations {
+		// Django REST framework shows actions only to who could do them, and never PATCH.
 		if o.method != http.MethodPost && o.method != http.MethodPut || q.allows(o) != nil {
 			continue
 		}
@@ -152,6 +164,7 @@ func label(name string) string {
 }
 
 // viewName is how LAVA calls what stands at an address: jobs/ is the Test Job List, jobs/{id}/logs/ Test Job logs.
+// The names come from LAVA's classes; browsable clients show them as headings.
 func viewName(path string) string {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	last, row := parts[len(parts)-1], false

@@ -7,6 +7,8 @@ import (
 )
 
 // endpoints lists every address that is answered.
+// The order is that of the OpenAPI document and of /api/help/. [http.ServeMux] takes the most exact
+// pattern, so devices/validate/ wins over devices/{name}/ wherever it stands.
 func endpoints() []endpoint {
 	var all []endpoint
 	for _, part := range [][]endpoint{systemEndpoints(), jobEndpoints(), resultEndpoints(), deviceEndpoints(), typeEndpoints(), workerEndpoints(), labEndpoints(), peopleEndpoints(),
@@ -50,6 +52,7 @@ func writes(fields []fieldDoc) []param {
 }
 
 // row are the operations on one row: to show, change and remove it.
+// PUT and PATCH share a handler: neither takes away what a body does not name.
 func row(fields []fieldDoc, show, change, remove handler) []operation {
 	return []operation{get("Show it.", show),
 		{method: http.MethodPut, doc: "Set its fields.", accepts: writes(fields), handle: change},
@@ -70,6 +73,7 @@ func systemEndpoints() []endpoint {
 		{version: v02, path: "system/whoami/", doc: "Whom the lab takes the caller for.", operations: []operation{get("Tell it.", whoami)}},
 		{version: v02, path: "system/master_config/", doc: "Where events are published.", operations: []operation{get("Tell it.", masterConfig)}},
 		{version: v02, path: "token/", doc: "A token for a name and a password.", operations: []operation{post("Get one.", 200, credentials, token)}},
+		// Clients made for LAVA's next version ask there; its v0.3 has no resource.
 		{version: v03, path: "token/", doc: "A token for a name and a password.", operations: []operation{post("Get one.", 200, credentials, token)}},
 	}
 }
@@ -98,6 +102,7 @@ func jobEndpoints() []endpoint {
 }
 
 // resultEndpoints are about what jobs found out.
+// The types are LAVA's: its REST has application/csv, where its pages and RFC 4180 have text/csv.
 func resultEndpoints() []endpoint {
 	parts := []param{{"limit", integer, "cases at most", false}, {"offset", integer, "cases left out at the beginning", false}}
 	prefix := []param{{"classname_prefix", text, "before each class name", false}}
@@ -194,6 +199,7 @@ func peopleEndpoints() []endpoint {
 			{version: v02, path: path + key, fields: docs, doc: "One of " + title(path) + ".", operations: row(docs, show, change, remove)},
 		}
 	}
+	// Taken by POST and PUT and never shown: LAVA's field is write-only.
 	secret := append(users().docs(), fieldDoc{"password", text, "never shown", true})
 	out := all("users/", "{id}/", users().docs(), users().params(), listUsers, addUser, showUser, changeUser, removeUser)
 	out[0].operations[1].accepts = writes(secret)

@@ -20,6 +20,8 @@ type jobRow struct {
 
 // numberOf gives what LAVA numbers and this lab names a number: the same for a name at all times and in all
 // processes. It stays below 2^31, as LAVA's do.
+// Two names of a kind may have one number: among 10,000 users with a chance of about 1 in 43. Then an
+// address by number means the first of them, and names still tell them apart.
 func numberOf(kind, name string) int {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(kind + "/" + name))
@@ -37,6 +39,8 @@ func numbersOf(kind string, names []string) []int {
 }
 
 // jobFields are the fields of a job, in LAVA's order.
+// KernelCI follows a job by state and health. LAVA's token is left out as a secret, and sub_id and
+// target_group are no fields there either: a part of a group is told by its definition.
 func jobFields() []field[jobRow] {
 	return []field[jobRow]{
 		{"id", integer, "number of the job", false, func(j *jobRow) any { return j.Job.Job }},
@@ -63,6 +67,7 @@ func jobFields() []field[jobRow] {
 }
 
 // viewers are the groups that see the job. A personal one is LAVA's for the group that is called like its submitter.
+// A public job has none; LAVA's is_public is no field of v0.2.
 func (j *jobRow) viewers() []string {
 	if len(j.Groups) == 0 && !j.Public {
 		return []string{j.User}
@@ -90,6 +95,7 @@ func comment(j *jobRow) any {
 func jobs() resource[jobRow] { return resource[jobRow]{fields: jobFields()} }
 
 // jobFilter is a filter of jobs; it becomes a condition of the api's.
+// words are the only values that it takes, in this case; nil takes any of its kind.
 type jobFilter struct {
 	name    string
 	field   string // of [projections.JobTerm]
@@ -99,6 +105,8 @@ type jobFilter struct {
 }
 
 // jobFilters lists the filters of jobs that need nothing but the job. What is known of things that jobs name is asked by relations.
+// Without a lookup the parameter is "exact". A parameter that is no filter is ignored, as LAVA does, which
+// is dangerous for the caller who mistypes one; recordings have it so.
 func jobFilters() []jobFilter {
 	with := func(lookups []string, more ...string) []string { return append(slices.Clone(lookups), more...) }
 	return []jobFilter{
@@ -126,6 +134,7 @@ func jobFilters() []jobFilter {
 }
 
 // jobOrders are the fields that jobs can be ordered by.
+// Others that Django could sort by are not allowed in LAVA's viewset, and are ignored.
 var jobOrders = []string{"id", "start_time", "end_time", "submit_time"}
 
 // jobParams are the parameters of the list, for documents.
@@ -149,8 +158,10 @@ func jobParams() []param {
 
 // jobsFound reads the request's filters and order.
 func jobsFound(q *request) (api.FindJobs, error) {
+	// A job that was retried is one row: clients count rows.
 	in := api.FindJobs{Whole: true}
 	for _, key := range slices.Sorted(mapsKeys(q.query)) {
+		// A filter that is given twice must hold twice: of metadata LAVA ands them.
 		for _, value := range q.query[key] {
 			terms, err := q.jobTerms(key, value)
 			if err != nil {
@@ -175,11 +186,13 @@ func (q *request) jobTerms(key, value string) ([]projections.JobTerm, error) {
 	}
 	for _, name := range []string{"definition", "original_definition", "multinode_definition"} {
 		if _, ok := lookupOf(name, key, textLookups); ok {
+			// Ignored, as unknown ones are, it would answer with every job there is.
 			return nil, invalid(key, "The texts of definitions are not indexed: filter by description, metadata or device type.")
 		}
 	}
 	for _, f := range jobFilters() {
 		lookup, ok := lookupOf(f.name, key, f.lookups)
+		// An empty field of a form asks for nothing; django-filter passes over it, too.
 		if !ok || value == "" {
 			continue
 		}
@@ -230,6 +243,7 @@ func listJobs(q *request) (answer, error) {
 }
 
 // withTexts adds their definitions to jobs.
+// One question for a page. Texts that were erased with their job, or have aged out, are empty.
 func (q *request) withTexts(list []projections.SelectedJob) ([]jobRow, error) {
 	rows, in := make([]jobRow, len(list)), api.JobsNamed{}
 	for i, j := range list {
@@ -251,6 +265,7 @@ func (q *request) withTexts(list []projections.SelectedJob) ([]jobRow, error) {
 }
 
 // job returns the job that the address names: by its number, or as people call it.
+// LAVA's v0.2 takes the row's number alone; labs' people write 41.2, so both are taken.
 func (q *request) job() (projections.SelectedJob, error) {
 	id := q.r.PathValue("id")
 	if !jobNumber(id) {
@@ -264,6 +279,7 @@ func (q *request) job() (projections.SelectedJob, error) {
 }
 
 // jobNumber tells whether a text has the form of a job's number: 42 or 41.2.
+// What has not the form of a number is 404 without a question to the api.
 func jobNumber(id string) bool {
 	digits := strings.Replace(id, ".", "", 1)
 	return digits != "" && len(id) < 24 && strings.Trim(digits, "0123456789") == "" && id[0] != '.' && id[len(id)-1] != '.'
@@ -297,6 +313,7 @@ func changeJob(q *request) (answer, error) {
 }
 
 // removeJob answers DELETE: the job's texts, log and results are erased.
+// The facts stay, and say who erased the rest and why; in LAVA the row goes with all that hangs on it.
 func removeJob(q *request) (answer, error) {
 	j, err := q.job()
 	if err != nil {

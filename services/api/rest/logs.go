@@ -17,6 +17,7 @@ import (
 var errEnough = errors.New("all lines that were asked for have been read")
 
 // logRange is the lines from start up to, not including, end; end < 0 is the log's end.
+// Lines are counted from 0 and by the lab's numbers, which are those of LAVA's output.yaml.
 type logRange struct{ start, end int64 }
 
 // logLines hands over a job's log in LAVA's form, with the number of each line. Lines that never came are
@@ -24,6 +25,7 @@ type logRange struct{ start, end int64 }
 func (q *request) logLines(job events.JobID, r logRange, each func(line uint64, text []byte) error) error {
 	next := uint64(max(r.start, 0))
 	var b bytes.Buffer
+	// b is used again for each line: a consumer that keeps a line copies it.
 	give := func(write func() error) error {
 		if r.end >= 0 && next >= uint64(r.end) {
 			return errEnough
@@ -40,6 +42,7 @@ func (q *request) logLines(job events.JobID, r logRange, each func(line uint64, 
 		if err != nil {
 			return fmt.Errorf("log of job %d: frame without a first line: %w", job, err)
 		}
+		// The frame begins behind the line that is due: those between never came, and their places stay.
 		for next < first {
 			if err := give(func() error { lava.Lost(&b, 1); return nil }); err != nil {
 				return err
@@ -48,6 +51,7 @@ func (q *request) logLines(job events.JobID, r logRange, each func(line uint64, 
 		for rest := p.Body; len(rest) > 0; first++ {
 			line, after, _ := bytes.Cut(rest, []byte("\n"))
 			rest = after
+			// The first frame may begin before the line that was asked for.
 			if first < next {
 				continue
 			}
@@ -102,6 +106,7 @@ func logs(q *request) (answer, error) {
 }
 
 // logFile is a download of a log; not found where there are no lines.
+// 64 KiB are gathered before they are sent. A start past the end has no line either and is 404, as LAVA's.
 func (q *request) logFile(name string, job events.JobID, r logRange) (answer, error) {
 	return answer{file: &file{name: name, contentType: "application/yaml", write: func(w io.Writer) error {
 		var held bytes.Buffer

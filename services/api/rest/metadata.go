@@ -13,6 +13,7 @@ import (
 )
 
 // metadata is a job's metadata as it was: values that were no text are kept as JSON.
+// Only lists and mappings are told from texts: a number of the definition has become its text.
 func metadata(m map[string]string) object {
 	out := object{}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
@@ -31,6 +32,7 @@ func metadata(m map[string]string) object {
 func mapsKeys(v url.Values) iter.Seq[string] { return maps.Keys(v) }
 
 // metadataOps are the lookups of metadata, with those of the api's conditions.
+// Those of Django's JSONField that LAVA offers. contains and has_key stand for the whole field.
 var metadataOps = map[string]projections.TermOp{
 	"exact": projections.TermExact, "in": projections.TermIn, "icontains": projections.TermIContains, "startswith": projections.TermStartsWith,
 	"endswith": projections.TermEndsWith, "istartswith": projections.TermIStartsWith, "iendswith": projections.TermIEndsWith,
@@ -40,12 +42,14 @@ var metadataOps = map[string]projections.TermOp{
 // metadataTerms makes conditions of a parameter metadata__….
 func metadataTerms(key, value string) ([]projections.JobTerm, error) {
 	path := strings.Split(strings.TrimPrefix(key, "metadata__"), "__")
+	// metadata__ and a____b name an empty key.
 	if slices.Contains(path, "") {
 		return nil, invalid(key, "Name a key of the metadata: metadata__<key>.")
 	}
 	term := func(op projections.TermOp, path []string, values ...string) projections.JobTerm {
 		return projections.JobTerm{Field: "metadata", Path: path, Op: op, Values: values}
 	}
+	// metadata__contains is the lookup; a key that is called so is reached by metadata__contains__exact.
 	if len(path) == 1 {
 		switch path[0] {
 		case "contains":
@@ -66,6 +70,7 @@ func metadataTerms(key, value string) ([]projections.JobTerm, error) {
 		}
 	}
 	op := projections.TermExact
+	// A key called like a lookup, at the end of a path, needs __exact behind it: Django's rule.
 	if last, known := metadataOps[path[len(path)-1]]; known && len(path) > 1 {
 		op, path = last, path[:len(path)-1]
 	}
@@ -77,6 +82,7 @@ func metadataTerms(key, value string) ([]projections.JobTerm, error) {
 		}
 		return []projections.JobTerm{term(op, path, yes)}, nil
 	case projections.TermRegex, projections.TermIRegex:
+		// Go's syntax and ClickHouse's are both RE2's, so what passes here does not fail there.
 		if _, err := regexp.Compile(value); err != nil {
 			return nil, invalid(key, "Enter a valid regular expression: %s.", err)
 		}
@@ -87,6 +93,7 @@ func metadataTerms(key, value string) ([]projections.JobTerm, error) {
 }
 
 // containedTerms makes a condition of each value of a JSON object.
+// Objects within are gone into; a list must be equal as text, where PostgreSQL would look for its items.
 func containedTerms(key, value string) ([]projections.JobTerm, error) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal([]byte(value), &fields) != nil || fields == nil {

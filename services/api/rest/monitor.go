@@ -23,6 +23,7 @@ func monitorEndpoints() []endpoint {
 }
 
 // healthz answers good while the api answers; before and after, the door says 503.
+// Load balancers ask it each second, so it touches no table. LAVA's error is "database connection lost".
 func healthz(q *request) (answer, error) {
 	if _, err := asked[api.Me](q, "whoami", nothing{}); err != nil { // which everybody may ask
 		return answer{status: http.StatusInternalServerError, body: object{{"health", "bad"}, {"error", err.Error()}}}, nil
@@ -31,6 +32,8 @@ func healthz(q *request) (answer, error) {
 }
 
 // prometheus answers with LAVA's numbers. It calls all of them counters.
+// The names are LAVA's and labs' dashboards stand on them. "counter" is wrong for all of them, for they
+// fall; LAVA types them so, and a changed type would break recording rules.
 func prometheus(q *request) (answer, error) {
 	rows, err := q.allDevices()
 	if err != nil {
@@ -44,6 +47,7 @@ func prometheus(q *request) (answer, error) {
 		found, err := asked[api.FoundJobs](q, "jobs.find", api.FindJobs{Terms: terms, Count: true, Whole: true})
 		return found.Count, err
 	}
+	// A job that is being canceled still has its device.
 	running := projections.JobTerm{Field: "state", Op: projections.TermIn, Values: []string{"Running", "Canceling"}}
 	jobs, err := count(running)
 	if err != nil {
@@ -60,6 +64,7 @@ func prometheus(q *request) (answer, error) {
 	put("jobs_running", "Jobs that run", jobs)
 	put("devices_health_check_total", "Devices that are checked", d.checked)
 	put("devices_health_check_complete", "Devices that are checked and Good", d.good)
+	// Types that the caller may not see are not in it, so a monitor of a whole lab comes with a token.
 	types, err := q.allTypes()
 	if err != nil {
 		return answer{}, err
@@ -106,6 +111,7 @@ func sumDevices(rows []deviceRow) (s deviceSums) {
 		if d.State == "Running" {
 			s.running++
 		}
+		// One that was checked before still counts when its checks are disabled now.
 		if d.typ.HealthCheck != "" && !d.typ.HealthDisabled || d.LastCheckJob != 0 {
 			s.checked++
 			if d.Health == events.Good {

@@ -9,6 +9,7 @@ import (
 )
 
 // schema is a kind as JSON Schema.
+// Decimals are text in Django's JSON, lest a reader round them.
 func (k kind) schema() object {
 	switch k {
 	case integer, choice:
@@ -44,6 +45,8 @@ func openAPI(q *request) (answer, error) {
 		{"info", object{{"title", "Strata"}, {"version", lava.Release},
 			{"description", "LAVA's REST interface v0.2 and this lab's own v1. Lists of v0.2 take further filters behind related names, as each says."}}},
 		{"servers", []object{{{"url", q.address("")}}}},
+		// The empty one says that a credential is not needed everywhere: what is public can be read
+		// without.
 		{"security", []object{{}, {{"token", []string{}}}}},
 		{"paths", paths},
 		{"components", object{{"securitySchemes", object{{"token", object{{"type", "apiKey"}, {"in", "header"}, {"name", "Authorization"},
@@ -83,6 +86,7 @@ func (o operation) document(e endpoint) object {
 	if content == "" {
 		content = "application/json"
 	}
+	// A response without content must not have a media type in OpenAPI either.
 	if status != http.StatusNoContent {
 		success = append(success, member{"content", object{{content, object{{"schema", o.answers(e)}}}}})
 	}
@@ -110,6 +114,7 @@ func accepted(fields []param) object {
 }
 
 // answers is the schema of what is answered: a row, a page of rows, or something else.
+// Of POST jobs/ the answer is no row of the resource but numbers; see [request.submit].
 func (o operation) answers(e endpoint) object {
 	if o.content != "" {
 		return text.schema()
@@ -135,6 +140,7 @@ func (o operation) answers(e endpoint) object {
 }
 
 // operationID names an operation after its method and address.
+// Generators of clients make names of functions of it, so it must not change: get_api_v0_2_jobs_id.
 func operationID(method string, e endpoint) string {
 	words := strings.FieldsFunc(e.address(), func(r rune) bool { return strings.ContainsRune("/{}.-_", r) })
 	return strings.Join(append([]string{strings.ToLower(method)}, words...), "_")

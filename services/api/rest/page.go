@@ -15,6 +15,8 @@ import (
 
 // defaultLimit is the length of a page where none is asked for, mostLimit of any: a client that asks for more
 // is told where the next page is.
+// LAVA has no bound; without one a single request for a million jobs with their definitions would hold
+// gigabytes. KernelCI asks for 256 at a time.
 const (
 	defaultLimit = 50
 	mostLimit    = 10_000
@@ -36,6 +38,8 @@ func (q *request) page() page {
 }
 
 // paged is a list as Django REST framework has it.
+// count is of all rows that meet the filters, so lists cannot leave it out; clients follow next until it
+// is null.
 func (q *request) paged(p page, count uint64, rows []object) object {
 	var next, previous any
 	if uint64(p.offset+p.limit) < count {
@@ -51,6 +55,8 @@ func (q *request) paged(p page, count uint64, rows []object) object {
 func (q *request) pageAt(p page, offset int) string {
 	query := url.Values{}
 	for key, values := range q.query {
+		// Django builds the link from the last value of each parameter; url.Values.Encode sorts them by
+		// name.
 		query.Set(key, values[len(values)-1])
 	}
 	query.Set("limit", strconv.Itoa(p.limit))
@@ -66,17 +72,21 @@ func (q *request) html() bool {
 	if q.query.Get("format") != "" {
 		return q.query.Get("format") == "api"
 	}
+	// A browser names text/html first. What takes both and says so is a program.
 	accept := q.r.Header.Get("Accept")
 	return strings.Contains(accept, "text/html") && !strings.Contains(accept, "application/json")
 }
 
 // acceptable refuses a caller of v0.2 who takes no JSON where there is nothing else.
+// 406 is LAVA's. Downloads have one form and are sent whatever is accepted, as there; ?format wins over
+// the header.
 func (q *request) acceptable(o operation) error {
 	accept := q.r.Header.Get("Accept")
 	if accept == "" || q.version != v02 || o.content != "" || q.query.Get("format") != "" {
 		return nil
 	}
 	for _, part := range strings.Split(accept, ",") {
+		// Weights (q=0.8) are not compared: there is nothing to choose from.
 		kind, _, err := mime.ParseMediaType(part)
 		if err == nil && slices.Contains([]string{"*/*", "application/*", "application/json", "text/*", "text/html"}, kind) {
 			return nil
@@ -90,6 +100,7 @@ func (q *request) indent() int {
 	for _, part := range strings.Split(q.r.Header.Get("Accept"), ",") {
 		if kind, params, err := mime.ParseMediaType(part); err == nil && kind == "application/json" {
 			n, _ := strconv.Atoi(params["indent"]) // what is no number asks for nothing
+			// The bounds are those of Django REST framework's JSONRenderer.
 			return min(max(n, 0), 8)
 		}
 	}
@@ -97,6 +108,8 @@ func (q *request) indent() int {
 }
 
 // sendPage shows an answer to a person: indented, with addresses to follow. Nothing in it is markup of others.
+// The JSON was escaped before links are put into it, and the policy allows neither scripts nor forms:
+// names of jobs are whatever their submitters like.
 func (q *request) sendPage(status int, text []byte) {
 	h := q.w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")

@@ -11,6 +11,8 @@ import (
 )
 
 // token answers POST token/.
+// It needs no credential and takes a password, so tries are counted for address and name by the api; 429
+// comes of that. The token is one that the user has, so asking often makes no more of them.
 func token(q *request) (answer, error) {
 	b, err := q.body()
 	if err != nil {
@@ -31,6 +33,8 @@ func token(q *request) (answer, error) {
 }
 
 // superuser refuses everybody else, as LAVA does for permissions and accounts.
+// What the api would tell others of their own account is not told here: LAVA has these lists for
+// superusers alone, and 403 comes before 404.
 func (q *request) superuser() error {
 	if err := q.named(); err != nil {
 		return err
@@ -43,6 +47,7 @@ func (q *request) superuser() error {
 }
 
 // permissionKinds are the resources of permissions: the field that says on what, and the kind of that.
+// LAVA has no REST of permissions on workers, nor of those on everything.
 type permissionKind struct {
 	field string
 	kind  events.Kind
@@ -82,6 +87,7 @@ func (k permissionKind) list(q *request) (answer, error) {
 }
 
 // add answers POST: a group is given a right.
+// An unknown group or code name is refused by the verb, which knows what LAVA's models have.
 func (k permissionKind) add(q *request) (answer, error) {
 	if err := q.superuser(); err != nil {
 		return answer{}, err
@@ -130,6 +136,8 @@ func (k permissionKind) remove(q *request) (answer, error) {
 }
 
 // change replaces a permission by another one.
+// Granted before the other is taken away: a row that closes a device must not be gone in between, or it
+// would be open to all for a moment.
 func (k permissionKind) change(q *request) (answer, error) {
 	p, err := k.one(q)
 	if err != nil {
@@ -167,6 +175,7 @@ func users() resource[api.User] {
 			{"is_active", truth, "", true, func(u *api.User) any { return u.Active }},
 			{"is_staff", truth, "", true, func(u *api.User) any { return u.Staff }},
 			{"is_superuser", truth, "", true, func(u *api.User) any { return u.Superuser }},
+			// Names here and numbers in jobs' viewing_groups: both are LAVA's.
 			{"groups", texts, "names of the user's groups", true, func(u *api.User) any { return emptied(u.Groups) }},
 			{"last_login", moment, "not kept by this lab", false, func(*api.User) any { return nil }},
 			{"date_joined", moment, "", false, func(u *api.User) any { return stamped(&u.Added) }},
@@ -200,6 +209,8 @@ func listUsers(q *request) (answer, error) {
 }
 
 // user returns the user that the address names by number, or by name.
+// LAVA's address has the number of its row. A name that consists of digits may be taken for a number; the
+// first that fits is meant.
 func (q *request) user() (*api.User, error) {
 	rows, err := q.allUsers()
 	if err != nil {
@@ -225,6 +236,7 @@ func showUser(q *request) (answer, error) {
 }
 
 // setUser reads what a body sets of a user.
+// A password is set as it is sent; the api digests it, and no answer has it.
 func setUser(b *body, in *api.UserRequest) error {
 	for _, f := range []struct {
 		name string
@@ -250,6 +262,7 @@ func setUser(b *body, in *api.UserRequest) error {
 }
 
 // regroup gives a user the groups of a body, and no others.
+// An unknown group is refused by the verb; those before it in the list have been joined by then.
 func (q *request) regroup(b *body, user events.UserName, are []events.GroupName) error {
 	if !b.has("groups") {
 		return nil
@@ -304,6 +317,7 @@ func addUser(q *request) (answer, error) {
 }
 
 // changeUser answers PUT and PATCH of an account; its name stays.
+// username in the body is passed over: who has signed facts keeps the name that stands in them.
 func changeUser(q *request) (answer, error) {
 	u, err := q.user()
 	if err != nil {
@@ -328,6 +342,7 @@ func changeUser(q *request) (answer, error) {
 }
 
 // removeUser answers DELETE users/<id>/.
+// The account's tokens are worth nothing from then on; its jobs stay under its name.
 func removeUser(q *request) (answer, error) {
 	u, err := q.user()
 	if err != nil {
@@ -412,6 +427,7 @@ func addGroup(q *request) (answer, error) {
 }
 
 // changeGroup refuses another name: permissions and jobs know the group by the one it has.
+// LAVA's group has one field, so that nothing is left to change.
 func changeGroup(q *request) (answer, error) {
 	g, err := q.group()
 	if err != nil {
@@ -437,6 +453,7 @@ func removeGroup(q *request) (answer, error) {
 }
 
 // remotes are the caller's own secrets for fetching artefacts.
+// The values are shown to their owner, as LAVA does: jobs name secrets that their owner typed here.
 func remotes() resource[api.RemoteToken] {
 	return resource[api.RemoteToken]{
 		name: "remote-artifact-tokens",
@@ -466,6 +483,7 @@ func listRemotes(q *request) (answer, error) {
 }
 
 // remote returns the secret that the address names.
+// By name and exactly; another's secret of the name is not there.
 func (q *request) remote() (*api.RemoteToken, error) {
 	rows, err := q.allRemotes()
 	if err != nil {
@@ -488,6 +506,7 @@ func showRemote(q *request) (answer, error) {
 }
 
 // addRemote answers POST remote-artifact-tokens/.
+// The verb would replace a value under the name: LAVA's name is unique for each user.
 func addRemote(q *request) (answer, error) {
 	var r api.RemoteToken
 	if err := q.fields(want{"name", &r.Name, true}, want{"token", &r.Value, true}); err != nil {

@@ -18,6 +18,8 @@ import (
 // and a job that the caller may not see is answered 403, as there.
 
 // plainEndpoints are the addresses of pages that scripts fetch.
+// SQUAD fetches log_file/plain of each job; bookmarks and labs' scripts the rest. They have no version in
+// the address, by which [request.authenticate] knows them.
 func plainEndpoints() []endpoint {
 	at := func(path, content, doc string, h handler) endpoint {
 		return endpoint{path: path, doc: doc, operations: []operation{getFileOf("Get it.", content, h)}}
@@ -43,6 +45,7 @@ func plainEndpoints() []endpoint {
 }
 
 // seenJob is [request.job] with the answer of LAVA's pages to those who may not see it.
+// So a number that is in use can be told from one that is not, as in LAVA; v1 and the bus hide that.
 func (q *request) seenJob() (projections.SelectedJob, error) {
 	id := q.r.PathValue("id")
 	if !jobNumber(id) {
@@ -66,6 +69,8 @@ func plainDefinition(multinode bool) handler {
 		if err != nil {
 			return answer{}, err
 		}
+		// Of a part of a group that is its own definition, as LAVA answers here; the group's stands at the
+		// other address.
 		name, text := "job_", rows[0].texts.Original
 		if multinode {
 			name, text = "multinode_job_", rows[0].texts.Multinode
@@ -73,6 +78,7 @@ func plainDefinition(multinode bool) handler {
 		if text == "" {
 			return answer{}, notFound()
 		}
+		// The file is named by the number of the job, also where it was asked for as 41.2.
 		return textFile(name+strconv.FormatUint(j.Job.Job, 10)+".yaml", "text/plain; charset=utf-8", text)
 	}
 }
@@ -88,20 +94,24 @@ func plainLog(q *request) (answer, error) {
 }
 
 // mostIncremental is how many lines one answer has; a client asks for the next ones.
+// LAVA answers [] and the header X-Size-Warning for logs of 5 MB and more, which this bound replaces.
 const mostIncremental = 20_000
 
 // incremental answers log_pipeline_incremental: lines as JSON, for pages that follow a job.
+// LAVA's page asks it again from the line after the last one until X-Is-Finished is there.
 func incremental(q *request) (answer, error) {
 	j, err := q.seenJob()
 	if err != nil {
 		return answer{}, err
 	}
 	from, err := strconv.ParseInt(q.query.Get("line"), 10, 64)
+	// A page of LAVA sends no line the first time.
 	if err != nil || from < 0 {
 		from = 0
 	}
 	lines := []json.RawMessage{}
 	err = q.logLines(events.JobID(j.Job.Job), logRange{from, from + mostIncremental}, func(_ uint64, text []byte) error {
+		// The line as JSON has the values of its YAML: "! "579"" is the number 579, as PyYAML makes of it.
 		root, err := yaml.Parse(text)
 		if err != nil || len(root.Items) != 1 {
 			return err
@@ -114,6 +124,7 @@ func incremental(q *request) (answer, error) {
 		return answer{}, err
 	}
 	a := answer{body: lines}
+	// A full answer may have more lines behind it: the client would stop too early.
 	if j.State == "Finished" && len(lines) < mostIncremental {
 		a.header = http.Header{"X-Is-Finished": {"1"}}
 	}
@@ -143,6 +154,7 @@ func jobStatus(q *request) (answer, error) {
 		member{"failure_comment", orNull(j.Comment)}, member{"started", stamped(j.StartedAt)}, member{"subjobs", parts})
 	a := answer{}
 	if j.State == "Finished" {
+		// In the body, where LAVA has it, and as a header like that of log_pipeline_incremental.
 		out = append(out, member{"X-JobState", "1"})
 		a.header = http.Header{"X-JobState": {"1"}}
 	}
@@ -172,6 +184,7 @@ func plainResults(format, content string) handler {
 		if err != nil {
 			return answer{}, err
 		}
+		// A whole job's CSV is quoted only where it must be, a suite's everywhere: LAVA has two writers.
 		suite := q.r.PathValue("name")
 		in := api.ResultsExport{Job: events.JobID(j.Job.Job), Format: format, Whole: true, Suite: suite, Minimal: suite == ""}
 		if limit, err := strconv.Atoi(q.query.Get("limit")); err == nil && limit > 0 && suite != "" {
@@ -219,6 +232,7 @@ func plainSuites(q *request) (answer, error) {
 }
 
 // plainMetadata answers metadata, as YAML.
+// A mapping, where REST and XML-RPC have a list of mappings of one key.
 func plainMetadata(q *request) (answer, error) {
 	j, err := q.seenJob()
 	if err != nil {
@@ -247,6 +261,7 @@ func plainCase(q *request) (answer, error) {
 }
 
 // plainCount answers +testcase-count: a number.
+// +testcase-count is LAVA's address; the plus cannot begin a suite's name there.
 func plainCount(q *request) (answer, error) {
 	_, c, err := q.seenCases()
 	if err != nil {

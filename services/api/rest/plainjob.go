@@ -26,6 +26,8 @@ import (
 // What stands beside a job's page: files that scripts fetch, and what its buttons do.
 
 // jobFileEndpoints are the files and the buttons.
+// The buttons take forms and JSON alike. That a browser's session comes from a page of this lab is the
+// door's to see to, for POST; see [door.SameSite].
 func jobFileEndpoints() []endpoint {
 	at := func(path, doc string, o operation) endpoint {
 		return endpoint{path: "scheduler/job/{id}/" + path, doc: doc, operations: []operation{o}}
@@ -50,6 +52,7 @@ func jobFileEndpoints() []endpoint {
 }
 
 // configuration answers the five files as a compressed archive; it is empty until the job has a device.
+// bzip2, because LAVA's file is called so; the standard library only reads it.
 func configuration(q *request) (answer, error) {
 	j, err := q.seenJob()
 	if err != nil {
@@ -60,9 +63,11 @@ func configuration(q *request) (answer, error) {
 		id = j.RetriedAs
 	}
 	in, err := asked[api.Inputs](q, "jobs.inputs", api.JobRequest{Job: events.JobID(id)})
+	// Conflict says that the job has had no device: there is nothing to hand out yet.
 	if err != nil && !api.HasCode(err, api.Conflict) {
 		return answer{}, err
 	}
+	// A fixed time for the files: the same job gives the same archive each time.
 	at := j.SubmittedAt
 	if j.StartedAt != nil {
 		at = *j.StartedAt
@@ -114,6 +119,7 @@ func description(q *request) (answer, error) {
 }
 
 // pipeline lists the actions right below a level, "" for the topmost, each with those below it.
+// Levels are dotted: 2.1.3 stands below 2.1.
 func pipeline(all []timed, above string) *yaml.Node {
 	list := yaml.Of()
 	for _, a := range all {
@@ -137,10 +143,13 @@ type timed struct {
 }
 
 // MarshalJSON writes the row.
+// LAVA's page draws the row, by these places, and marks what has nearly run out of time.
 func (a timed) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]any{a.level, a.name, a.duration, a.timeout, a.timeout > 0 && a.duration >= 0.85*a.timeout})
 }
 
+// The words of a dispatcher, LAVA's and ours, that tools parse: "start: 2.1 uboot-interrupt (timeout
+// 00:05:00)". Hours may have more than two digits.
 var (
 	actionStarts = regexp.MustCompile(`^start: ([\d.]+) (\S+) \(timeout (\d+):(\d\d):(\d\d)\)`)
 	actionEnds   = regexp.MustCompile(`^end: ([\d.]+) (\S+) \(duration (\d+):(\d\d):(\d\d)\)`)
@@ -177,6 +186,7 @@ func (q *request) actions(job events.JobID) ([]timed, error) {
 		}
 		return nil
 	})
+	// As texts, so 1.10 stands before 1.2, in LAVA's table too.
 	slices.SortStableFunc(all, func(a, b timed) int { return strings.Compare(a.level, b.level) })
 	return all, err
 }
@@ -204,11 +214,14 @@ func timing(q *request) (answer, error) {
 }
 
 // jobData answers, compressed, what LAVA has sent to a callback with all data: the job, its log and its results.
+// It is written as a stream, for logs may be larger than memory: head, log and results are pieces of one
+// JSON object, whose last brace is cut off and set again.
 func jobData(q *request) (answer, error) {
 	j, err := q.seenJob()
 	if err != nil {
 		return answer{}, err
 	}
+	// It has the log and all texts at once; LAVA keeps it to these people.
 	if !q.d.Lab.Staff(q.who) && !q.d.Lab.Superuser(q.who) && (q.who.User == "" || string(q.who.User) != j.User) {
 		return answer{}, detail(http.StatusForbidden, forbidden)
 	}
@@ -255,6 +268,7 @@ func jobData(q *request) (answer, error) {
 
 // callbackBody is a job as callbacks tell of it, in LAVA's order: words with its numbers beside them, times as Python
 // prints them, metadata as mappings of one key.
+// services/notify makes the same of a job for callbacks; services do not import each other.
 func callbackBody(j jobRow) object {
 	word := strings.ToLower(lava.Status(j.State, j.Health))
 	status := map[string]int{"submitted": 0, "running": 1, "complete": 2, "incomplete": 3, "canceled": 4, "canceling": 5}[word]
@@ -270,6 +284,7 @@ func callbackBody(j jobRow) object {
 }
 
 // suiteTexts returns the results of a job: of each suite its cases as YAML.
+// The values are YAML within JSON, as callbacks have had them since before LAVA's REST.
 func (q *request) suiteTexts(job events.JobID) (object, error) {
 	c, err := asked[api.Cases](q, "jobs.cases", api.JobRequest{Job: job, Whole: true})
 	if err != nil {
@@ -291,6 +306,7 @@ func (q *request) suiteTexts(job events.JobID) (object, error) {
 }
 
 // toJob leads to the page of a job, after something was done with it.
+// Scripts that press LAVA's buttons look for the redirection.
 func toJob(j projections.SelectedJob) answer {
 	return answer{status: http.StatusFound, header: http.Header{"Location": {"/scheduler/job/" + strconv.FormatUint(j.Job.Job, 10)}}}
 }
@@ -322,6 +338,7 @@ func refusedPlain(why string) answer {
 
 func cancelPlain(q *request) (answer, error) {
 	return q.acted("you cannot cancel this job", func(j projections.SelectedJob, b *body) error {
+		// To anybody who has a name and sees the job.
 		if j.State == "Finished" || j.State == "Canceling" {
 			return nil // silently, as LAVA
 		}

@@ -10,6 +10,8 @@ import (
 // relation lets jobs be filtered by what is known of something that they name: the filters of that resource
 // stand behind its prefix. Which of its rows meet one is found first, and jobs that name these are then asked
 // for.
+// Jobs are asked by names alone, so a filter by what a device type is like becomes "one of these names". A
+// device that was removed since is in no list and so in no answer, where LAVA still has its row.
 type relation struct {
 	prefix string
 	doc    string
@@ -30,6 +32,7 @@ func relations() []relation {
 		}},
 		{"tags__", "any filter of tags/", "tags", (*request).tagsMatching},
 		{"failure_tags__", "any filter of tags/", "failure_tags", (*request).tagsMatching},
+		// submitter__username is a filter of jobs themselves and stands in [jobFilters].
 		{"submitter__", "email or group__name, for who may look at accounts", "submitter", (*request).usersMatching},
 	}
 }
@@ -53,6 +56,7 @@ func (q *request) usersMatching(key, value string) ([]string, bool, error) {
 			return names
 		}},
 	}}
+	// Before the accounts are asked for: a parameter that is no filter is ignored, whoever sends it.
 	if c, err := res.find(key, value); err != nil || c == nil {
 		return nil, false, err
 	}
@@ -89,6 +93,7 @@ func (q *request) relatedTerms(key, value string) ([]projections.JobTerm, error)
 		if err != nil || !known {
 			return nil, err
 		}
+		// No name at all is a condition that no job meets; it must not be left out.
 		return []projections.JobTerm{{Field: r.field, Op: projections.TermIn, Values: names}}, nil
 	}
 	return nil, nil

@@ -10,6 +10,8 @@ import (
 )
 
 // kind is what a field or parameter holds.
+// JSON's types and the words of OPTIONS hang on it, and how filters compare: "10" comes after "9" among
+// integers and before it among texts.
 type kind uint8
 
 const (
@@ -27,6 +29,7 @@ const (
 
 // word is the kind as Django's OPTIONS has it.
 func (k kind) word() string {
+	// "field" is what Django REST framework calls whatever it has no better word for.
 	return [...]string{"string", "integer", "decimal", "boolean", "datetime", "field", "field", "field", "field", "choice"}[k]
 }
 
@@ -55,6 +58,8 @@ var (
 )
 
 // resource is a table of rows that are few enough to be gone through.
+// Filters and orders are worked out in memory here; jobs, of which there may be millions, have their own
+// way ([jobTerms]) that ends in the tables.
 type resource[R any] struct {
 	name    string
 	fields  []field[R]
@@ -91,6 +96,7 @@ func (res resource[R]) params() []param {
 }
 
 // filterParam describes a filter with a lookup.
+// "exact" has no suffix, as in Django's addresses; name__exact is taken too but not documented.
 func filterParam(name string, k kind, lookup string) param {
 	p := param{name: name, kind: k}
 	if lookup != "exact" {
@@ -123,6 +129,7 @@ func lookupOf(name, key string, lookups []string) (string, bool) {
 	if key == name {
 		return "exact", slices.Contains(lookups, "exact")
 	}
+	// name__in of a filter "name" is not a filter "name__in": each lookup must be one that LAVA has there.
 	lookup, ok := strings.CutPrefix(key, name+"__")
 	return lookup, ok && slices.Contains(lookups, lookup)
 }
@@ -134,6 +141,7 @@ func (res resource[R]) find(key, value string) (*condition[R], error) {
 		if !ok {
 			continue
 		}
+		// Words first: state=idle is an error that lists the words, rather than a list without rows.
 		value, err := checkWord(res.name, key, value)
 		if err != nil {
 			return nil, err
@@ -148,6 +156,7 @@ func (res resource[R]) find(key, value string) (*condition[R], error) {
 				return nil, invalid(key, "%s", err)
 			}
 		}
+		// "?health=&limit=5" is what forms send, and LAVA passes over it.
 		if value == "" || c.values[0] == ignored {
 			return nil, nil // an empty field of a form asks for nothing
 		}
@@ -157,9 +166,11 @@ func (res resource[R]) find(key, value string) (*condition[R], error) {
 }
 
 // ignored stands for a value that asks for nothing, such as maybe for a truth.
+// No query parameter can be equal to it by accident; one that is on purpose is ignored.
 const ignored = "\x00ignored"
 
 // canonical writes a value of a kind so that equal ones are equal texts; its error has Django's words.
+// So that "exact" and "in" can compare texts: 007 is 7, and 12:00+01:00 is 11:00Z.
 func canonical(k kind, lookup, value string) (string, error) {
 	if lookup == "isnull" {
 		k = truth
@@ -177,6 +188,7 @@ func canonical(k kind, lookup, value string) (string, error) {
 			return "", fmt.Errorf("Enter a number.")
 		}
 		return strconv.FormatFloat(f, 'g', -1, 64), nil
+	// A word that is neither asks for nothing, as Django's NullBooleanField has it.
 	case truth:
 		switch strings.ToLower(value) {
 		case "true", "1":
@@ -196,6 +208,7 @@ func canonical(k kind, lookup, value string) (string, error) {
 }
 
 // readTime reads the forms of times that Django takes; without a zone they are in UTC.
+// With the + of a zone unescaped in an address it arrives as a blank and is refused: scripts escape it.
 func readTime(value string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00",
 		"2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
@@ -207,6 +220,7 @@ func readTime(value string) (time.Time, error) {
 }
 
 // holds tells whether a row meets the condition.
+// A row without a value meets nothing but isnull: NULL in LAVA's database.
 func (c *condition[R]) holds(row *R) bool {
 	values := c.get(row)
 	if c.lookup == "isnull" {
@@ -218,6 +232,7 @@ func (c *condition[R]) holds(row *R) bool {
 // meets holds one value of a row against the condition.
 func (c *condition[R]) meets(is string) bool {
 	want := c.values[0]
+	// icontains and iexact alike; "isnull" never comes here.
 	if strings.HasPrefix(c.lookup, "i") && c.lookup != "in" {
 		is, want = strings.ToLower(is), strings.ToLower(want)
 	}
@@ -250,6 +265,7 @@ func (c *condition[R]) meets(is string) bool {
 func compare(k kind, a, b string) int {
 	switch k {
 	case integer, number:
+		// Job and case numbers stay below 1<<53, so nothing is rounded.
 		x, _ := strconv.ParseFloat(a, 64)
 		y, _ := strconv.ParseFloat(b, 64)
 		return cmp.Compare(x, y)
@@ -263,6 +279,7 @@ func compare(k kind, a, b string) int {
 
 // choose narrows rows to what the request's filters leave. Parameters that are no filters are ignored, as
 // LAVA does.
+// Of a parameter that is given twice the last one counts, as in Django's QueryDict.
 func (res resource[R]) choose(q *request, rows []R) ([]R, error) {
 	for key, values := range q.query {
 		c, err := res.find(key, values[len(values)-1])
@@ -277,6 +294,7 @@ func (res resource[R]) choose(q *request, rows []R) ([]R, error) {
 }
 
 // sorted puts rows in the order that the request asks for; keys that are no fields are ignored.
+// The order before is by name or number, and stays among equals.
 func (res resource[R]) sorted(q *request, rows []R) {
 	var keys []func(a, b *R) int
 	for _, key := range strings.Split(q.query.Get("ordering"), ",") {
@@ -308,6 +326,7 @@ func (res resource[R]) sorted(q *request, rows []R) {
 }
 
 // compareAny orders values of fields; none comes first.
+// PostgreSQL, below LAVA, puts NULL last where the order ascends; here null comes first.
 func compareAny(a, b any) int {
 	switch x := a.(type) {
 	case int:

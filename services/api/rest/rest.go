@@ -36,6 +36,7 @@ const (
 type Server = server
 
 // server answers requests.
+// answers finds the endpoint of a pattern that http.ServeMux has matched: the mux tells no more.
 type server struct {
 	Deps
 	mux     *http.ServeMux
@@ -52,6 +53,8 @@ func New(d Deps) *Server {
 		s.answers[e.pattern()] = e
 		s.mux.HandleFunc(e.pattern(), func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, e) })
 	}
+	// Everything that is no endpoint: 404 as JSON, where a page of HTML would break clients that read the
+	// body of an error.
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		q := &request{server: s, d: &s.Deps, w: w, r: r, version: v02}
 		if strings.HasPrefix(r.URL.Path, "/api/v1/") {
@@ -70,6 +73,7 @@ func Patterns() []string {
 }
 
 // SharedPatterns are addresses below which pages for people stand, too: only what [server.Has] is for [New].
+// /scheduler/job/42 is a page, /scheduler/job/42/definition/plain a file.
 func SharedPatterns() []string { return []string{"/scheduler/job/", "/results/"} }
 
 // Has says that a request is for data, and not for a page beside it.
@@ -89,6 +93,8 @@ func (s *server) Has(r *http.Request) bool {
 
 // ServeHTTP finds the endpoint. An address that lacks its last slash means the same: LAVA sends clients
 // elsewhere then, and some follow with another method. So does one that has a slash where LAVA's has none.
+// Django answers 301 for the address without the slash, and requests (Python) then sends GET in place of
+// POST: a submission would be lost without an error.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	other := otherSlash(r)
 	_, pattern := s.mux.Handler(other)
@@ -103,6 +109,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // otherSlash is a request for the same address with a slash at its end, or without the one that it has.
+// RawPath goes along, where names in the path are escaped.
 func otherSlash(r *http.Request) *http.Request {
 	with := r.Clone(r.Context())
 	if path, had := strings.CutSuffix(r.URL.Path, "/"); had {
@@ -120,11 +127,13 @@ func otherSlash(r *http.Request) *http.Request {
 func (s *server) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	q := &request{server: s, d: &s.Deps, w: w, r: r, e: e, version: e.version, query: r.URL.Query()}
 	w.Header().Set("Allow", e.allowed())
+	// A cache between must not hand one caller's answer to another, nor JSON to a browser.
 	w.Header().Set("Vary", "Accept, Authorization, Cookie")
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
+	// A wrong token is refused even where everybody may read: with it the caller meant to be somebody.
 	if err := q.authenticate(); err != nil {
 		q.fail(err)
 		return
@@ -138,10 +147,12 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 		q.fail(q.noMethod())
 		return
 	}
+	// format=api is the page for people; another one is 404 to Django REST framework.
 	if format := q.query.Get("format"); e.version == v02 && format != "" && format != "json" && format != "api" {
 		q.fail(notFound())
 		return
 	}
+	// Rights before form: who may not do it is told that.
 	if err := errors.Join(q.allows(e.operations[i]), q.acceptable(e.operations[i])); err != nil {
 		q.fail(err)
 		return
@@ -187,6 +198,7 @@ func (q *request) authenticate() error {
 	c, err := door.Read(q.r)
 	if errors.Is(err, door.ErrHeader) {
 		switch words := strings.Fields(q.r.Header.Get("Authorization")); {
+		// A header of another scheme that cannot be read falls through to "Invalid token.".
 		case len(words) > 0 && !strings.EqualFold(words[0], "Token"):
 		case len(words) == 1:
 			return detail(http.StatusForbidden, "Invalid token header. No credentials provided.")
@@ -202,6 +214,7 @@ func (q *request) authenticate() error {
 	default:
 		c = door.Credential{} // of somebody else, such as a proxy
 	}
+	// It lands in access logs of proxies, hence nowhere else; the door's own log leaves queries out.
 	if c.Token == "" && q.version == "" && q.r.Method == http.MethodGet {
 		// Below the addresses of pages scripts give their token so, SQUAD among them. Nothing is done by it, only read.
 		c.User, c.Token = q.r.URL.Query().Get("user"), q.r.URL.Query().Get("token")
@@ -219,6 +232,7 @@ func (q *request) authenticate() error {
 }
 
 // named refuses callers without a name.
+// It is LAVA's refusal of anonymous writes; on most lists somebody without a name sees what is public.
 func (q *request) named() error {
 	if q.who.User == "" {
 		return detail(http.StatusForbidden, noCredentials)
@@ -229,6 +243,7 @@ func (q *request) named() error {
 // fail answers an error.
 func (q *request) fail(err error) {
 	p := q.refusal(err)
+	// 503 would stand in the log once a request for as long as something is away.
 	if p.status >= 500 && p.status != http.StatusServiceUnavailable {
 		q.d.Logger.Error("request failed", "path", q.r.URL.Path, "err", err)
 	}
@@ -253,6 +268,8 @@ func asked[Out any](q *request, verb string, in any) (out Out, err error) {
 func (q *request) context() context.Context { return q.r.Context() }
 
 // address returns the absolute address of a path.
+// The host as the client named it, so that links work behind whatever name or tunnel it came by; https is
+// believed of a proxy only where it is trusted, see [door.Secure].
 func (q *request) address(path string) string {
 	scheme := "http"
 	if door.Secure(q.r) {

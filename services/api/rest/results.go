@@ -13,6 +13,8 @@ import (
 )
 
 // suiteRow is a suite of a job.
+// Clients go from a suite to its tests by the address; LAVA's ids are rows of its database, here they are
+// made of where the case stands among all results, see [events.CaseNumber].
 type suiteRow struct {
 	api.JobSuite
 	uri string
@@ -43,6 +45,7 @@ type caseRow struct {
 }
 
 // cases are the cases of a job. Decimals are texts, as Django has them.
+// The field is unit and the filter units: both are LAVA's. result has no lookup but exact there.
 func cases() resource[caseRow] {
 	line := func(n *uint64) []string {
 		if n == nil {
@@ -70,6 +73,8 @@ func cases() resource[caseRow] {
 			{"end_log_line", integer, "last log line of the case", false, func(c *caseRow) any { return lineOrNull(c.EndLine) }},
 			{"logged", moment, "when it was reported", false, func(c *caseRow) any { return stamp(c.Logged) }},
 			{"suite", integer, "number of its suite", false, func(c *caseRow) any { return c.SuiteID }},
+			// Of a set the number is that of its first case; its name is told by the filter test_set__name
+			// alone.
 			{"test_set", integer, "number of its set", false, func(c *caseRow) any {
 				if c.SetID == 0 {
 					return nil
@@ -110,6 +115,7 @@ func decimal(m *float64) any {
 	if m == nil {
 		return nil
 	}
+	// Ten places: LAVA's column is decimal(30, 10).
 	return strconv.FormatFloat(*m, 'f', 10, 64)
 }
 
@@ -123,6 +129,8 @@ func lineOrNull(n *uint64) any {
 
 // jobCases returns the cases of the job that the address names. Suites of a job that the caller may not see
 // are answered 403, as LAVA does.
+// All cases of the job are read for each request, of the facts: what was recorded a moment ago is there,
+// and ClickHouse is not asked.
 func (q *request) jobCases() (api.Cases, error) {
 	j, err := q.seenJob()
 	if err != nil {
@@ -160,6 +168,7 @@ func (q *request) suite() (*suiteRow, api.Cases, error) {
 	if err != nil {
 		return nil, c, err
 	}
+	// By number alone; the pages' addresses below /results/ have names.
 	for _, s := range q.suiteRows(c) {
 		if strconv.FormatUint(s.ID, 10) == q.r.PathValue("suite") {
 			return &s, c, nil
@@ -185,6 +194,7 @@ func (q *request) caseRows(c api.Cases, of func(api.NumberedCase) bool) []caseRo
 			rows = append(rows, caseRow{one, q.suiteAddress(c.Job, one.SuiteID) + "tests/" + strconv.FormatUint(one.ID, 10) + "/"})
 		}
 	}
+	// By id, as LAVA; the api has them suite by suite. No two are equal.
 	slices.SortFunc(rows, func(a, b caseRow) int {
 		if a.ID < b.ID {
 			return -1
@@ -229,6 +239,8 @@ func showTest(q *request) (answer, error) {
 }
 
 // export answers jobs/<id>/csv/ and the like, of the job or of one of its suites.
+// limit and offset count cases; of junit and tap LAVA does not know them. LAVA's limit on a suite is an
+// HTTP 500, ours works.
 func export(format string) func(*request) (answer, error) {
 	return func(q *request) (answer, error) {
 		in := api.ResultsExport{Format: format, Whole: true, Prefix: q.query.Get("classname_prefix")}
@@ -238,6 +250,7 @@ func export(format string) func(*request) (answer, error) {
 			if err != nil {
 				return answer{}, err
 			}
+			// LAVA names the file so; the suite's name may hold anything, see [fileName].
 			in.Job, in.Suite, name = c.Job, s.Name, "suite_"+s.Name
 		} else {
 			j, err := q.job()
@@ -284,6 +297,7 @@ func jobMetadata(q *request) (answer, error) {
 }
 
 // listFiles answers jobs/<id>/files/, which LAVA does not have: what the tests gave to be kept.
+// Two suites may give files of one name: then resource_uri is the same, and ?suite= chooses.
 func listFiles(q *request) (answer, error) {
 	j, err := q.job()
 	if err != nil {
@@ -310,6 +324,7 @@ func getFile(q *request) (answer, error) {
 		return answer{}, err
 	}
 	name := q.r.PathValue("name")
+	// A name that no test can have given is not looked for: it could lead elsewhere.
 	if !events.FileName(name) {
 		return answer{}, notFound()
 	}

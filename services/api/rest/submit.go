@@ -22,9 +22,11 @@ import (
 )
 
 // verdictTime is [Deps.Patience] where nothing else is said.
+// Shorter than the 20 s after which impatient clients give up; XML-RPC waits as long.
 const verdictTime = 10 * time.Second
 
 // submit answers POST jobs/.
+// KernelCI posts with ?format=json&limit=256, takes job_ids[0] and follows no redirection.
 func submit(q *request) (answer, error) {
 	if err := q.named(); err != nil {
 		return answer{}, err
@@ -44,6 +46,8 @@ func submit(q *request) (answer, error) {
 func (q *request) submit(definition string) (answer, error) {
 	var id events.JobID
 	var err error
+	// The header of the IETF draft (draft-ietf-httpapi-idempotency-key-header), which has 422 for a key
+	// that comes with another body.
 	if key := q.r.Header.Get("Idempotency-Key"); key != "" {
 		id, err = q.d.Lab.SubmitOnce(q.context(), q.who, []byte(definition), key)
 	} else {
@@ -54,6 +58,7 @@ func (q *request) submit(definition string) (answer, error) {
 		switch {
 		case e.Field == "idempotency_key" && e.Code == api.Conflict:
 			return answer{}, &problem{status: http.StatusUnprocessableEntity, body: object{{"message", e.Message}}}
+		// Too large, or refused before it was published: no number, and message as in LAVA's body.
 		case e.Code == api.Invalid:
 			return answer{}, &problem{status: http.StatusBadRequest, body: object{{"message", e.Message}}}
 		}
@@ -61,6 +66,7 @@ func (q *request) submit(definition string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	// The client's own end of patience ends it too; the definition is on the bus by then.
 	ctx, cancel := context.WithTimeout(q.context(), q.d.Patience)
 	defer cancel()
 	v, err := q.d.Lab.Verdict(ctx, id)
@@ -68,6 +74,7 @@ func (q *request) submit(definition string) (answer, error) {
 		return answer{}, err
 	}
 	switch {
+	// 503 is what HTTP libraries repeat by themselves; only with a key is that the same job again.
 	case !v.Decided:
 		return answer{status: http.StatusServiceUnavailable, header: http.Header{"Retry-After": {"10"}}, body: object{
 			{"message", fmt.Sprintf("job %d was taken and has not been judged yet: ask for it again, or send it again with the same Idempotency-Key", id)},
@@ -76,6 +83,7 @@ func (q *request) submit(definition string) (answer, error) {
 		return answer{status: http.StatusBadRequest, body: rejection(id, v)}, nil
 	}
 	ids := []any{}
+	// 42 is a number in JSON, "41.0" a text: KernelCI takes what stands there for the id.
 	for _, display := range v.Jobs {
 		if n, err := strconv.ParseUint(display, 10, 64); err == nil {
 			ids = append(ids, n)
@@ -87,6 +95,8 @@ func (q *request) submit(definition string) (answer, error) {
 }
 
 // rejection is the body of a refusal: LAVA's message, and what this lab knows beside it.
+// message comes first and is LAVA's: its REST words unknown tags in another way than its XML-RPC. problems
+// and submission are additions, which clients that know LAVA pass over.
 func rejection(id events.JobID, v api.Verdict) object {
 	message := "Problem with submitted job data: " + v.Message
 	switch lava.Refused(v.Message) {
@@ -110,6 +120,8 @@ func rejection(id events.JobID, v api.Verdict) object {
 }
 
 // resubmit answers POST jobs/<id>/resubmit/: the same definition once more, as the caller.
+// An Idempotency-Key counts here, too. The job's owner, priority and group are not taken over: they come
+// from the definition and from who asks.
 func resubmit(q *request) (answer, error) {
 	if err := q.named(); err != nil {
 		return answer{}, err
@@ -139,6 +151,7 @@ func cancel(q *request) (answer, error) {
 		return answer{}, err
 	}
 	const sent = "Job cancel signal sent."
+	// To anybody who sees the job, as in LAVA: nothing is asked of it any more.
 	if j.State == "Finished" || j.State == "Canceling" {
 		return said(http.StatusOK, sent)
 	}
@@ -151,6 +164,7 @@ func cancel(q *request) (answer, error) {
 	}
 	reason := ""
 	if q.r.Method == http.MethodPost {
+		// A body that cannot be read must not keep a job running.
 		if b, err := q.body(); err == nil {
 			reason, _ = b.text("reason")
 		}
@@ -175,6 +189,8 @@ func batchCancel(q *request) (answer, error) {
 		return answer{}, invalid("job_ids", "This field is required.")
 	}
 	done, wrong := []any{}, []any{}
+	// LAVA answers 200 whatever became of them; clients read invalid_job_ids. Three kinds are among these
+	// and not told apart: not there, not to be seen, not to be canceled.
 	for _, id := range b.list("job_ids") {
 		var shown any = id
 		if n, err := strconv.ParseUint(id, 10, 64); err == nil {
@@ -195,6 +211,7 @@ func batchCancel(q *request) (answer, error) {
 }
 
 // validate answers POST jobs/validate/: what the strict validator says, to anybody.
+// Also to callers without a name: it looks at nothing of the lab but the names that a context may set.
 func validate(q *request) (answer, error) {
 	definition, err := q.only("definition", "Test job definition is required.")
 	if err != nil {
@@ -214,6 +231,7 @@ func validate(q *request) (answer, error) {
 	if found := strict.New(q.d.ExtraContext).Check([]byte(definition), shape.Mode(exact)); len(found) > 0 {
 		return said(http.StatusOK, "Job invalid: "+listed(found[0].Classic))
 	}
+	// What the strict rules do not look at and every submission is held to.
 	if _, found := job.NewGate(job.Rules{ExtraContext: q.d.ExtraContext}).Check([]byte(definition)); len(found) > 0 {
 		return said(http.StatusOK, "Job invalid: "+found[0].Error())
 	}
@@ -221,6 +239,7 @@ func validate(q *request) (answer, error) {
 }
 
 // only reads the one text that an operation is about; lacks is said, bare, where there is none.
+// These few operations of LAVA answer {"field": "sentence"}, where all others have a list.
 func (q *request) only(field, lacks string) (string, error) {
 	b, err := q.body()
 	if err != nil {
@@ -233,6 +252,7 @@ func (q *request) only(field, lacks string) (string, error) {
 }
 
 // listed writes the place of a problem as a list: @ data['a'][0] becomes @ ['a', 0].
+// voluptuous writes the place as Python code, LAVA's REST the list behind it.
 func listed(classic string) string {
 	message, path, ok := strings.Cut(classic, " @ data[")
 	if !ok {
@@ -262,6 +282,7 @@ func validateDevice(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	// A JSON string is taken for the text in it; anything else is the text, as text/plain is.
 	if strings.HasPrefix(q.r.Header.Get("Content-Type"), "application/json") {
 		var inner string
 		if json.Unmarshal([]byte(text), &inner) == nil {

@@ -3,6 +3,8 @@ package rest
 import "strata/services/api/lava"
 
 // root answers GET /api/v0.2/: where the resources are.
+// The names of LAVA's router in its order, as recorded; what it does not list (users, groups and others)
+// is answered all the same.
 func root(q *request) (answer, error) {
 	out := object{}
 	for _, name := range []string{"aliases", "devices", "devicetypes", "jobs", "permissions/devicetypes", "permissions/devices", "system", "tags", "workers"} {
@@ -30,6 +32,7 @@ func systemRoot(q *request) (answer, error) {
 func version(*request) (answer, error) { return ok(object{{"version", lava.Release}}) }
 
 // whoami answers with the caller's name, empty for somebody without one.
+// null would be XML-RPC's way; LAVA's REST has an empty text.
 func whoami(q *request) (answer, error) { return ok(object{{"user", string(q.who.User)}}) }
 
 // masterConfig answers what LAVA's events need. The limit of logs is LAVA's default; this lab shows all.

@@ -30,6 +30,7 @@ func tags() resource[api.TagRequest] {
 }
 
 // allTags returns the tags, to callers with a name, as LAVA does.
+// All tags, for a tag tells nothing of hidden devices.
 func (q *request) allTags() ([]api.TagRequest, error) {
 	if err := q.named(); err != nil {
 		return nil, err
@@ -47,6 +48,7 @@ func listTags(q *request) (answer, error) {
 }
 
 // tag returns the tag that the address names by its number.
+// LAVA's address has the number of the row; see [numberOf] for ours.
 func (q *request) tag() (*api.TagRequest, error) {
 	rows, err := q.allTags()
 	if err != nil {
@@ -125,6 +127,7 @@ type permissionRow struct {
 }
 
 // id is the permission's number.
+// A permission has no name of its own: the number is of all that it consists of.
 func (p *permissionRow) id(field string) int {
 	return numberOf(field, p.of+"/"+string(p.permission.Group)+"/"+p.permission.Permission)
 }

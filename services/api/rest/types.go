@@ -46,6 +46,8 @@ func showType(q *request) (answer, error) {
 }
 
 // settings keeps of a device type what its configuration sets.
+// The verb sets all settings at once, so what a body does not name is sent back as it was. Between the
+// reading and the writing another caller's change is lost: the last one wins, as in Django.
 func settings(t api.DeviceType) api.DeviceType {
 	return api.DeviceType{DeviceType: t.DeviceType, Description: t.Description, Architecture: t.Architecture, Aliases: t.Aliases,
 		Hidden: t.Hidden, HealthFrequency: t.HealthFrequency, HealthDenominator: t.HealthDenominator,
@@ -53,6 +55,7 @@ func settings(t api.DeviceType) api.DeviceType {
 }
 
 // setType puts the fields of a body into the settings of a device type.
+// health_denominator, processor, cores and the like are read-only or not kept: passed over in a body.
 func setType(b *body, t *api.DeviceType) error {
 	if s, there := b.text("description"); there {
 		t.Description = s
@@ -95,6 +98,7 @@ func addType(q *request) (answer, error) {
 		return answer{}, err
 	}
 	in := api.DeviceType{DeviceType: events.DeviceTypeName(name)}
+	// The verb would change the type that there is.
 	if _, err := asked[api.DeviceType](q, "device-types.show", in); err == nil {
 		return answer{}, invalid("name", "device type with this name already exists.")
 	}
@@ -132,6 +136,7 @@ func changeType(q *request) (answer, error) {
 }
 
 // removeType answers DELETE devicetypes/<name>/.
+// One with devices, or whose template others extend, is refused with 409.
 func removeType(q *request) (answer, error) {
 	t, err := q.deviceType()
 	if err != nil {
@@ -144,6 +149,7 @@ func removeType(q *request) (answer, error) {
 }
 
 // template answers GET devicetypes/<name>/template/; 400 where there is none, as LAVA.
+// LAVA answers its file below /etc, else the one that it was installed with; so does this.
 func template(q *request) (answer, error) {
 	t, err := q.deviceType()
 	if err != nil {
@@ -181,6 +187,7 @@ func setHealthCheck(q *request) (answer, error) {
 }
 
 // setText sets one text of a device type.
+// 204 without a body, where a device's dictionary has 200 and a sentence: both are LAVA's.
 func (q *request) setText(field, lacks string, set func(*api.DeviceType, string)) (answer, error) {
 	text, err := q.only(field, lacks)
 	if err != nil {
@@ -225,6 +232,7 @@ func (q *request) allAliases() ([]aliasRow, error) {
 	}
 	rows := []aliasRow{}
 	for _, t := range types {
+		// LAVA lists aliases only of types that are displayed.
 		if t.Hidden {
 			continue
 		}
@@ -325,6 +333,7 @@ func without(name string) func([]string) []string {
 }
 
 // known refuses the name of a device type or worker that there is not: naming a device type here would make it.
+// A type that the caller may not see is told of as one that there is not.
 func (q *request) known(field, name string) error {
 	var err error
 	switch {

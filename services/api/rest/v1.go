@@ -57,6 +57,7 @@ func v1Root(q *request) (answer, error) {
 }
 
 // v1Audit answers with who did what.
+// Times are RFC 3339 alone, other than in filters of v0.2.
 func v1Audit(q *request) (answer, error) {
 	form := q.r.URL.Query()
 	in := api.AuditRequest{User: events.UserName(form.Get("user")), Entity: form.Get("entity"), From: form.Get("from")}
@@ -89,6 +90,7 @@ type failed struct {
 
 // v1Job answers with a job and what programs decide by.
 func v1Job(q *request) (answer, error) {
+	// Whole: programs ask what became of what they submitted, attempts included.
 	j, err := asked[api.Job](q, "jobs.show", map[string]any{"job": q.r.PathValue("id"), "whole": true})
 	if err != nil {
 		return answer{}, err
@@ -103,6 +105,8 @@ func v1Job(q *request) (answer, error) {
 			return answer{}, err
 		}
 		for _, one := range c.Cases {
+			// The suite lava has a case for each action, in the order in which they ended; "job" is the
+			// sum of all.
 			if one.Suite == "lava" && one.Result == string(events.Fail) && one.Name != "job" {
 				out[3].value = failed{one.Name, one.StartLine, one.EndLine}
 				break
@@ -118,6 +122,7 @@ func v1Job(q *request) (answer, error) {
 
 // errorCode is a word that stays the same over releases: the cause where the job was judged, else the class of
 // its error. docs/compatibility.md lists them.
+// docs/rest.md lists the words. Programs branch on them, so one is added rather than changed.
 func errorCode(j api.Job) string {
 	switch {
 	case j.State == api.StateRejected:
@@ -140,9 +145,11 @@ func v1Why(q *request) (answer, error) {
 }
 
 // mostFacts bounds one answer with facts.
+// A fact has a few hundred bytes; a definition's text is never in one.
 const mostFacts = 10_000
 
 // v1History answers with the facts of a job.
+// A job without a fact is one that there is not: its submission is the first.
 func v1History(q *request) (answer, error) {
 	facts := []json.RawMessage{}
 	err := q.d.Lab.Stream(q.context(), q.who, "events", map[string]any{"entity": "job/" + q.r.PathValue("id")}, func(p api.Piece) error {
@@ -177,6 +184,8 @@ func (q *request) whole(name string, otherwise, least, most uint64) (uint64, err
 
 // v1Events answers with the facts since a cursor. A fact that the caller may not see moves the cursor all the
 // same, so that nobody is asked for it again.
+// The cursor is the sequence in LAB of the last fact that was looked at. It survives restarts, and changes
+// of process; facts that have left the stream are read from the archive.
 func v1Events(q *request) (answer, error) {
 	since, err := q.whole("since", 0, 0, 1<<62)
 	if err != nil {
@@ -215,6 +224,7 @@ func v1Events(q *request) (answer, error) {
 		rows = append(rows, f.text)
 		cursor = max(cursor, f.Seq)
 	}
+	// Not the log's end, which was asked for before: what lies between would be lost.
 	if n := len(facts); n == int(limit) {
 		cursor = facts[n-1].Seq // others may stand behind it
 	}
@@ -247,6 +257,7 @@ func (q *request) facts(ctx context.Context, in api.EventsRequest, most int) ([]
 }
 
 // v1At answers a question of the lab as it was.
+// The answer has the sequence that counted, so that the same question can be asked again.
 func v1At(q *request) (answer, error) {
 	in := map[string]any{"verb": q.query.Get("ask")}
 	if s := q.query.Get("time"); s != "" {
@@ -302,6 +313,7 @@ func v1Reservations(q *request) (answer, error) {
 }
 
 // v1Reserve sets devices aside; the body is that of the api's verb.
+// Unknown members are refused by the verb, with their name.
 func v1Reserve(q *request) (answer, error) {
 	if err := q.named(); err != nil {
 		return answer{}, err
@@ -346,6 +358,7 @@ func v1Queue(q *request) (answer, error) {
 }
 
 // v1Health answers whether the lab keeps up.
+// 200 with whatever numbers: which of them is bad is the monitor's to say.
 func v1Health(q *request) (answer, error) {
 	h, err := asked[api.LabHealth](q, "health", nothing{})
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 
 // Words that LAVA shows for states and healths. Filters want them spelled so, but those of devices and of
 // results in any case.
+// jobStates and jobHealths are in the order of LAVA's numbers for them, from 0, which callbacks have
+// beside the words ([callbackBody]).
 var (
 	jobStates     = []string{"Submitted", "Scheduling", "Scheduled", "Running", "Canceling", "Finished"}
 	jobHealths    = []string{"Unknown", "Complete", "Incomplete", "Canceled"}
@@ -19,6 +21,7 @@ var (
 
 // known returns a word as it is spelled, or an error that says what is allowed. LAVA answers an unknown word
 // with a server error.
+// The answer for state=finished has the words, which LAVA's 500 has not.
 func known(field, value string, words []string, anyCase bool) (string, error) {
 	i := slices.IndexFunc(words, func(w string) bool { return w == value || anyCase && strings.EqualFold(w, value) })
 	if i < 0 {
@@ -28,6 +31,7 @@ func known(field, value string, words []string, anyCase bool) (string, error) {
 }
 
 // checkWord spells the words of a filter that takes only some.
+// Filters of jobs have words of their own ([jobFilter]).
 func checkWord(resource, key, value string) (string, error) {
 	name, lookup, _ := strings.Cut(key, "__")
 	words, anyCase := []string(nil), false

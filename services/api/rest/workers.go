@@ -86,6 +86,7 @@ func (q *request) changeWorkerTo(b *body, in api.WorkerRequest) error {
 	if !there {
 		return nil
 	}
+	// LAVA wants the display word here and any case in set_health/; both take any.
 	word, err := known("health", health, workerHealths, true)
 	if err != nil {
 		return invalid("health", "%q is not a valid choice.", health)
@@ -176,6 +177,7 @@ func (f workerFile) show(q *request) (answer, error) {
 }
 
 // change answers POST: the file is replaced.
+// The verb refuses what no job could read; LAVA does not look at it here.
 func (f workerFile) change(q *request) (answer, error) {
 	w, err := q.worker()
 	if err != nil {
