@@ -17,12 +17,17 @@ import (
 
 // Release is the version that clients are told. Theirs compare it, so it has the form YYYY.MM, and stands for
 // what is answered, not for a version of this lab.
+// lavacli takes what is not ^20\d{2}\.\d{1,2} for a server newer than all, and one before 2020.09 for one
+// without events at /ws/.
 const Release = "2026.07"
 
 // Topic is where the topics of LAVA's events begin.
+// LAVA's EVENT_TOPIC where nobody has changed it; a lab that has sets events.topic for what it sends.
 const Topic = "org.lavasoftware"
 
 // Status is a job's state in the words of before states and healths were two.
+// SQUAD's contract with job_details, and the word of callbacks: of four LAVA states that come before
+// Running there is one word. An end of unknown health is Incomplete: it is not a success.
 func Status(state, health string) string {
 	switch state {
 	case "Running", "Canceling":
@@ -38,6 +43,7 @@ func Status(state, health string) string {
 }
 
 // DeviceStatus is a device's state in the words of before states and healths were two.
+// The state comes first: a device that was set to Maintenance while its job runs is "running".
 func DeviceStatus(state string, health events.DeviceHealth) string {
 	switch {
 	case state != string(lab.DeviceIdle):
@@ -61,6 +67,8 @@ const (
 )
 
 // Refused tells the kind of a refusal from its words, which facts keep alone.
+// Submission's facts keep one sentence, LAVA's own; a field for the kind would be a new version of the
+// fact. The sentences are made in services/submission (decide.go): who changes one there changes it here.
 func Refused(message string) Refusal {
 	switch {
 	case strings.HasPrefix(message, "Device tag '") && strings.HasSuffix(message, "' does not exist in the database."):
@@ -75,6 +83,7 @@ func Refused(message string) Refusal {
 }
 
 // Moment writes a time as Python's str does, in UTC: 2026-11-23 04:05:06.123456+00:00, and none as None.
+// Python leaves the fraction out where it is zero, and so do recordings of verbose lists and callbacks.
 func Moment(t *time.Time) string {
 	if t == nil {
 		return "None"
@@ -87,6 +96,7 @@ func Moment(t *time.Time) string {
 }
 
 // levels are those that LAVA's clients know; they fail on others.
+// lavacli prints each level in a colour of its own and fails on one that it does not have.
 func known(l events.Level) bool {
 	switch l {
 	case "exception", "error", "warning", "info", "debug", "target", "input", "feedback", "results":
@@ -97,14 +107,18 @@ func known(l events.Level) bool {
 
 // Line writes a record as an item of LAVA's log: a flow mapping on one line, in its order of keys. A record
 // of a level that LAVA does not have keeps its place as a line for debugging, for clients count lines.
+// dt must be text, or lavacli fails on the line: in double quotes it is, where a bare timestamp would
+// become a time.
 func Line(b *bytes.Buffer, r events.Record) error {
 	message, level := r.Message, r.Level
 	if level == events.FileData {
+		// The base64 of a file is for ingestion; people who read the log are spared it.
 		message = json.RawMessage(`"part of a file that the test gave"`)
 	}
 	if !known(level) {
 		level = "debug"
 	}
+	// %q of a level and a time is JSON's form too: they hold no character that Go escapes in another way.
 	fmt.Fprintf(b, `- {"dt": %q, "lvl": %q, "msg": `, r.Time.UTC().Format("2006-01-02T15:04:05.000000-07:00"), level)
 	if err := spaced(b, message); err != nil {
 		return fmt.Errorf("write log line: %w", err)
@@ -119,6 +133,7 @@ func Line(b *bytes.Buffer, r events.Record) error {
 }
 
 // Lost writes lines in the place of some that never came, so that those behind them keep their numbers.
+// The time is none that a log can have, so that nobody takes it for the line's.
 func Lost(b *bytes.Buffer, lines uint64) {
 	for range lines {
 		b.WriteString(`- {"dt": "1970-01-01T00:00:00.000000+00:00", "lvl": "debug", "msg": "<line missing>"}` + "\n")
@@ -127,6 +142,8 @@ func Lost(b *bytes.Buffer, lines uint64) {
 
 // spaced copies JSON as a YAML flow collection on one line: a space behind each colon and comma, and the
 // mark "!" before what is no text, in quotes as everything in LAVA's logs.
+// A lone "!" is YAML 1.1's mark for "not text in spite of the quotes": PyYAML reads ! "579" as 579, so
+// that starttc is a number and duration, which LAVA sends as text, is none. By YAML 1.2 both are text.
 func spaced(b *bytes.Buffer, message json.RawMessage) error {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, message); err != nil {
@@ -137,6 +154,8 @@ func spaced(b *bytes.Buffer, message json.RawMessage) error {
 		switch c := text[i]; c {
 		case '"':
 			end := i + 1
+			// json.Compact has made sure that the text ends; \" and \\ do not end it. PyYAML reads JSON's
+			// escapes in double quotes as they are meant.
 			for ; text[end] != '"'; end++ {
 				if text[end] == '\\' {
 					end++
@@ -152,6 +171,7 @@ func spaced(b *bytes.Buffer, message json.RawMessage) error {
 			b.WriteByte(' ')
 			i++
 		default:
+			// A number, true, false or null: none of them has one of these characters.
 			end := i + bytes.IndexAny(text[i:], ",]}")
 			if end < i {
 				end = len(text)
