@@ -36,6 +36,7 @@ type Deps struct {
 }
 
 // Workers are the stand-ins of this process.
+// Each stand-in has a connection to the bus of its own; there are as many as far workers that ask.
 type Workers struct {
 	Deps
 
@@ -46,6 +47,7 @@ type Workers struct {
 }
 
 // standIn is a far worker that has asked lately.
+// asked holds one sign of life at most: more of them say nothing new.
 type standIn struct {
 	asked chan struct{}
 }
@@ -72,11 +74,13 @@ func (w *Workers) Run(ctx context.Context) error {
 }
 
 // stateDir is where the stand-in of a worker keeps its orders.
+// Escaped like a token of the bus: names of workers may have dots and anything else.
 func (w *Workers) stateDir(name events.WorkerName) string {
 	return filepath.Join(w.Dir, events.EscapeToken(string(name)))
 }
 
 // heard notes that a worker has asked, under the token that it has.
+// It returns at once; the stand-in connects beside it, and the first answers list nothing.
 func (w *Workers) heard(name events.WorkerName, token string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -92,6 +96,7 @@ func (w *Workers) heard(name events.WorkerName, token string) error {
 	}
 	s := &standIn{asked: make(chan struct{}, 1)}
 	w.present[name] = s
+	// Of Run, not of the request: the stand-in stays when the request is answered.
 	ctx, stop := context.WithCancel(w.ctx)
 	ended := make(chan error, 1)
 	go func() {
@@ -110,12 +115,14 @@ func (w *Workers) heard(name events.WorkerName, token string) error {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		// The next sign of life makes another: a stand-in that failed is tried again every 20 s.
 		delete(w.present, name)
 	})
 	return nil
 }
 
 // keep waits until the worker has been silent for too long, or its stand-in has ended by itself.
+// Stopping a stand-in leaves its jobs' processes alone, as stopping a worker does.
 func (w *Workers) keep(s *standIn, ended chan error) error {
 	silent := time.NewTimer(w.Away)
 	defer silent.Stop()
@@ -133,6 +140,8 @@ func (w *Workers) keep(s *standIn, ended chan error) error {
 }
 
 // Mount adds LAVA's worker interface to the interfaces of a lab.
+// The addresses end in slashes, as lava-worker asks them; LAVA's CSRF rule does not hold here, for there
+// is no cookie: the header LAVA-Token is the credential.
 func (w *Workers) Mount(mux *http.ServeMux, in api.Inside) {
 	d := &doors{workers: w, in: in}
 	mux.HandleFunc("GET /scheduler/internal/v1/workers/{name}/", d.ping)
