@@ -20,6 +20,7 @@ var ErrSyntax = errors.New("no XML")
 var ErrShape = errors.New("no XML-RPC")
 
 // DecodeCall reads a client's call. Its errors are [ErrSyntax] and [ErrShape].
+// params may be absent: the specification has it so, and Python's client leaves it in.
 func DecodeCall(document []byte) (Call, error) {
 	d := newDecoder(document)
 	var c Call
@@ -55,6 +56,7 @@ func DecodeCall(document []byte) (Call, error) {
 }
 
 // DecodeResponse reads a server's answer. A fault is a *[Fault], as its error.
+// It is the client's half: tests ask the lab with it, and hold that what was encoded comes back.
 func DecodeResponse(document []byte) (any, error) {
 	d := newDecoder(document)
 	if err := d.root("methodResponse"); err != nil {
@@ -100,6 +102,7 @@ type decoder struct {
 	xml *xml.Decoder
 }
 
+// Strict, as encoding/xml begins: unclosed elements and unknown entities are errors.
 func newDecoder(document []byte) *decoder {
 	x := xml.NewDecoder(bytes.NewReader(document))
 	x.CharsetReader = charset
@@ -107,6 +110,7 @@ func newDecoder(document []byte) *decoder {
 }
 
 // charset reads the encodings that clients declare beside UTF-8.
+// Called only where a document declares something; without a declaration it is UTF-8 (XML 1.0, 4.3.3).
 func charset(label string, input io.Reader) (io.Reader, error) {
 	switch strings.ToLower(label) {
 	case "utf-8", "utf8", "us-ascii", "ascii":
@@ -118,6 +122,7 @@ func charset(label string, input io.Reader) (io.Reader, error) {
 		}
 		wide := make([]rune, len(text))
 		for i, c := range text {
+			// ISO 8859-1 is the first 256 code points of Unicode.
 			wide[i] = rune(c)
 		}
 		return strings.NewReader(string(wide)), nil
@@ -138,6 +143,8 @@ func (d *decoder) token() (xml.Token, error) {
 			return nil, fmt.Errorf("%w: %w", ErrSyntax, err)
 		}
 		switch t.(type) {
+		// "Billion laughs": a few lines of nested entities become gigabytes. encoding/xml does not expand
+		// them, but what a client means by them is not known then, so nothing is guessed.
 		case xml.Directive:
 			return nil, fmt.Errorf("%w: a document type is not read", ErrSyntax)
 		case xml.Comment, xml.ProcInst:
@@ -148,6 +155,7 @@ func (d *decoder) token() (xml.Token, error) {
 }
 
 // start returns the name of the next element, which is then open, or "" where the one around it ends.
+// Names are compared without their space: Apache's ex:nil is nil, and no other prefix is in use.
 func (d *decoder) start() (string, error) {
 	for {
 		t, err := d.token()
@@ -177,6 +185,7 @@ func (d *decoder) open(name string) error {
 }
 
 // root reads the beginning of the document. Text there is no XML at all.
+// Which of the two errors it is decides the fault: -32603 for no XML, -32600 for other XML.
 func (d *decoder) root(name string) error {
 	t, err := d.token()
 	if text, ok := t.(xml.CharData); ok && len(bytes.TrimSpace(text)) > 0 {
@@ -203,6 +212,7 @@ func (d *decoder) close(name string) error {
 }
 
 // end reads to the end of the document.
+// Something behind the document would be a second request to one reader and nothing to another.
 func (d *decoder) end() error {
 	for {
 		t, err := d.xml.Token()
@@ -266,6 +276,7 @@ func (d *decoder) params() ([]any, error) {
 }
 
 // fault reads the value of <fault>, which is open, and its end.
+// The code is an int of XML-RPC, 32 bits, so that it is one everywhere.
 func (d *decoder) fault() (*Fault, error) {
 	if err := d.open("value"); err != nil {
 		return nil, err
@@ -286,6 +297,7 @@ func (d *decoder) fault() (*Fault, error) {
 }
 
 // value reads a <value>, which is open, and its end.
+// White space before an element is layout; without an element it is the string, and stays.
 func (d *decoder) value(depth int) (any, error) {
 	if depth > MaxDepth {
 		return nil, shape("values lie more than %d deep", MaxDepth)
@@ -333,6 +345,8 @@ func (d *decoder) typed(name string, depth int) (any, error) {
 	return v, nil
 }
 
+// Python's client sends ints, booleans, doubles, strings, dateTimes, base64, arrays, structs and nil; the
+// other names are those that its reader takes.
 func scalar(name, text string) (any, error) {
 	trimmed := strings.TrimSpace(text)
 	switch name {
@@ -341,6 +355,7 @@ func scalar(name, text string) (any, error) {
 	case "nil":
 		return nil, nil
 	case "int", "i1", "i2", "i4", "i8", "biginteger":
+		// biginteger has no bound in Apache's extension; here it has 64 bits.
 		return strconv.ParseInt(trimmed, 10, 64)
 	case "boolean":
 		if trimmed != "0" && trimmed != "1" {
@@ -354,6 +369,7 @@ func scalar(name, text string) (any, error) {
 		}
 		return f, nil
 	case "base64":
+		// Python breaks base64 into lines of 76 characters.
 		b, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
 		if err != nil {
 			return nil, errors.New("want base64")
@@ -375,6 +391,7 @@ func moment(text string) (time.Time, error) {
 		if err != nil {
 			continue
 		}
+		// The form has no fraction: what was read is what would be written.
 		t = t.UTC().Truncate(time.Second)
 		if t.Year() < 1 || t.Year() > 9999 {
 			break
@@ -384,6 +401,7 @@ func moment(text string) (time.Time, error) {
 	return time.Time{}, errors.New("want a time such as 20261123T12:00:00")
 }
 
+// An empty array is an empty list, never nil: nil is a value of its own.
 func (d *decoder) array(depth int) (any, error) {
 	if err := d.open("data"); err != nil {
 		return nil, err
@@ -410,6 +428,7 @@ func (d *decoder) array(depth int) (any, error) {
 
 func (d *decoder) members(depth int) (any, error) {
 	s := Struct{}
+	// Looked up rather than searched: a struct of a million members must not take a million squared.
 	at := map[string]int{}
 	for {
 		element, err := d.start()

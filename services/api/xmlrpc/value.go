@@ -3,9 +3,11 @@ package xmlrpc
 import "fmt"
 
 // MaxDepth is how deep arrays and structs may lie in one another.
+// The decoder calls itself for each level: without a bound a document of <array>s would end the program.
 const MaxDepth = 64
 
 // Struct is a struct's members in order; names are unique.
+// A slice, for the order: answers are compared with recordings, and lavacli prints in it.
 type Struct []Member
 
 // Member is one member of a [Struct].
@@ -40,6 +42,7 @@ type Fault struct {
 func (f *Fault) Error() string { return fmt.Sprintf("<Fault %d: %q>", f.Code, f.String) }
 
 // Struct returns the fault as a value, as answers of several calls at once hold it.
+// The order of the members is Python's.
 func (f *Fault) Struct() Struct {
 	return Struct{{"faultCode", int64(f.Code)}, {"faultString", f.String}}
 }
