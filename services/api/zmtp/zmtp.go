@@ -23,7 +23,8 @@ import (
 
 // Limits of what one subscriber may cost.
 const (
-	queued         = 1000 // messages that wait for him, ZeroMQ's default high-water mark
+	queued = 1000 // messages that wait for him, ZeroMQ's default high-water mark
+	// ZMTP bounds frames by 2^63 bytes; a topic has some 30.
 	maxFrame       = 4096 // bytes of what he may say at once: a prefix
 	maxPrefixes    = 256
 	greetWithin    = 30 * time.Second
@@ -32,6 +33,7 @@ const (
 )
 
 // Publisher sends messages to all who have subscribed to a prefix of their first frame.
+// The zero value with Now is ready. Subscribers come and go while messages are published.
 type Publisher struct {
 	Now func() time.Time // for deadlines of connections
 
@@ -51,6 +53,8 @@ func (p *Publisher) Subscribers() int {
 }
 
 // Publish sends a message of one frame or more to who wants it. It never waits.
+// The lock is held over all subscribers and nothing in it waits: a full queue loses the message. Each
+// subscriber gets what it gets in the order of the calls.
 func (p *Publisher) Publish(frames ...[]byte) {
 	if len(frames) == 0 {
 		return
@@ -75,6 +79,7 @@ func (p *Publisher) Publish(frames ...[]byte) {
 
 // Serve takes subscribers from l until it is closed, and then ends their connections; it returns nil
 // then. It is called once.
+// Closing the listener is how it is stopped; connections end with it.
 func (p *Publisher) Serve(l net.Listener) error {
 	var serving sync.WaitGroup
 	defer serving.Wait()
@@ -103,6 +108,7 @@ func (p *Publisher) Serve(l net.Listener) error {
 }
 
 // serve speaks with one subscriber until he leaves, is too slow, or done is closed.
+// Closing the connection ends the reader too, hence the order of what is deferred: close, then wait.
 func (p *Publisher) serve(c net.Conn, done <-chan struct{}) {
 	s := &subscriber{conn: c, queue: make(chan []byte, queued)}
 	over := make(chan struct{})
@@ -122,6 +128,7 @@ func (p *Publisher) serve(c net.Conn, done <-chan struct{}) {
 	for {
 		select {
 		case m := <-s.queue:
+			// A subscriber that takes nothing for so long is dropped, and connects again by itself.
 			if c.SetWriteDeadline(p.Now().Add(writeWithin)) != nil {
 				return
 			}
@@ -160,6 +167,7 @@ type subscriber struct {
 	prefixes [][]byte // what he wants; he may say one twice, and then has to take it back twice
 }
 
+// The empty prefix begins every topic: who subscribes to it gets everything.
 func (s *subscriber) wants(topic []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,6 +181,8 @@ func (s *subscriber) listen(in *bufio.Reader) {
 		if err != nil {
 			return
 		}
+		// ZMTP 3.1 has SUBSCRIBE as a command, which a socket sends only to one that greets with 3.1; 3.0
+		// has a message of one frame that begins with 1 or 0.
 		if flags&(flagCommand|flagMore) != 0 || len(body) == 0 {
 			continue // commands of later versions, and messages that are none of a subscriber's
 		}
@@ -183,6 +193,7 @@ func (s *subscriber) listen(in *bufio.Reader) {
 }
 
 // prefix adds or takes away what he wants; it reports false where he wants too much.
+// Taking back what was never said is nothing, as in libzmq.
 func (s *subscriber) prefix(word byte, prefix []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,6 +229,7 @@ func encode(frames [][]byte) []byte {
 	return out
 }
 
+// RFC 23: a short frame has a size of one byte, up to 255; a long one 8 bytes in network order.
 func appendFrame(out []byte, flags byte, body []byte) []byte {
 	if len(body) > 255 {
 		out = binary.BigEndian.AppendUint64(append(out, flags|flagLong), uint64(len(body)))
@@ -243,6 +255,7 @@ func readFrame(in *bufio.Reader) (flags byte, body []byte, err error) {
 	for _, b := range size {
 		n = n<<8 | uint64(b)
 	}
+	// Before memory is taken for it: the size is the stranger's word.
 	if n > maxFrame {
 		return 0, nil, fmt.Errorf("a frame of %d bytes, at most %d are taken", n, maxFrame)
 	}
@@ -252,6 +265,8 @@ func readFrame(in *bufio.Reader) (flags byte, body []byte, err error) {
 }
 
 // greeting is what both sides say first: signature, version 3.0, mechanism NULL, not a server.
+// RFC 23, "greeting": 10 bytes signature (FF, 8 of padding, 7F), version 3 and 0, the mechanism in 20
+// bytes filled up with zeros, as-server 0, 31 bytes of zeros: 64 in all.
 func greeting() []byte {
 	g := make([]byte, 64)
 	g[0], g[9], g[10] = 0xff, 0x7f, 3
@@ -272,9 +287,13 @@ func (p *Publisher) greet(c net.Conn) (*bufio.Reader, error) {
 	if _, err := io.ReadFull(in, theirs); err != nil {
 		return nil, err
 	}
+	// Bit 0 of the tenth byte tells a ZMTP greeting from the long frame of version 1. Newer minor versions
+	// fall back to 3.0 by our greeting; PLAIN and CURVE do not speak with NULL.
 	if theirs[0] != 0xff || theirs[9]&1 == 0 || theirs[10] < 3 || string(bytes.TrimRight(theirs[12:32], "\x00")) != "NULL" {
 		return nil, errors.New("not a ZeroMQ socket of version 3 without security")
 	}
+	// RFC 23, "null-command": READY with Socket-Type. libzmq sends Identity only from some types; an empty
+	// one is the same as none.
 	ready := appendProperty([]byte("\x05READY"), "Socket-Type", "PUB")
 	if _, err := c.Write(appendFrame(nil, flagCommand, appendProperty(ready, "Identity", ""))); err != nil {
 		return nil, err
@@ -289,6 +308,7 @@ func (p *Publisher) greet(c net.Conn) (*bufio.Reader, error) {
 	return in, c.SetDeadline(time.Time{})
 }
 
+// The name has a size of one byte, the value one of four in network order.
 func appendProperty(out []byte, name, value string) []byte {
 	out = append(append(out, byte(len(name))), name...)
 	return append(binary.BigEndian.AppendUint32(out, uint32(len(value))), value...)
@@ -311,6 +331,7 @@ func socketType(command []byte) string {
 		if uint64(size) > uint64(len(rest)) {
 			return ""
 		}
+		// Names of properties have no case by RFC 23.
 		if strings.EqualFold(name, "Socket-Type") {
 			return string(rest[:size])
 		}
