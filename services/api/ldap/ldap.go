@@ -35,6 +35,7 @@ import (
 
 // Settings say where the directory is and what is what in it. In templates and filters %(user)s is the name that
 // was typed and %(dn)s the user's entry.
+// docs/people.md has LAVA's name of each beside it, AUTH_LDAP_SERVER_URI and so on.
 type Settings struct {
 	Server         string // ldap://host:port or ldaps://host:port; several, with blanks between, are tried in turn
 	StartTLS       bool   // of ldap://: go on encrypted
@@ -78,11 +79,13 @@ func New(s Settings) (*Directory, error) {
 		if err != nil || u.Scheme != "ldap" && u.Scheme != "ldaps" || u.Hostname() == "" {
 			return nil, fmt.Errorf("ldap.server_uri is %q; write it like ldaps://ldap.example.com", server)
 		}
+		// The bind sends the password as it is (RFC 4513, 5.1.3).
 		if u.Scheme == "ldap" && !s.StartTLS && !s.AllowPlaintext && !loopback(u.Hostname()) {
 			return nil, fmt.Errorf("ldap.server_uri %s would carry passwords in clear: take ldaps://, set ldap.start_tls, or allow it with ldap.allow_plaintext", server)
 		}
 	}
 	switch {
+	// django-auth-ldap prefers the template where both are set; here that is a mistake in the file.
 	case (s.UserDN == "") == (s.UserSearch == ""):
 		return nil, errors.New("say where users are: either ldap.user_dn_template or ldap.user_search")
 	case s.UserDN != "" && !strings.Contains(s.UserDN, user):
@@ -96,12 +99,15 @@ func New(s Settings) (*Directory, error) {
 	s.NameAttr = or(s.NameAttr, "uid")
 	s.GroupFilter = or(s.GroupFilter, "(|(member="+entry+")(uniqueMember="+entry+")(memberUid="+user+"))")
 	for _, f := range []string{s.UserFilter, s.GroupFilter} {
+		// With a harmless name in it: a bracket that is missing is told when the lab starts, not at a
+		// sign-in.
 		if _, err := ldap.CompileFilter(fill(f, "x", "uid=x")); err != nil {
 			return nil, fmt.Errorf("filter %q: %w", f, err)
 		}
 	}
 	d := &Directory{s: s, tls: &tls.Config{MinVersion: tls.VersionTLS12}}
 	for _, g := range s.Groups {
+		// At the first "=": an entry's name has more of them.
 		here, there, both := strings.Cut(g, "=")
 		if !both {
 			there = here
@@ -143,6 +149,7 @@ const (
 )
 
 // fill returns a filter for a user.
+// RFC 4515, section 3: *, ( ) \ and NUL are escaped. A name "*" would else fit everybody.
 func fill(filter, name, dn string) string {
 	return strings.NewReplacer(user, ldap.EscapeFilter(name), entry, ldap.EscapeFilter(dn)).Replace(filter)
 }
@@ -150,6 +157,8 @@ func fill(filter, name, dn string) string {
 // Check returns what the directory knows of the user with that password. Its error is [api.ErrUnknownToken] where
 // name or password is wrong; another one says why the directory could not tell.
 func (d *Directory) Check(ctx context.Context, name, password string) (api.Vouched, error) {
+	// RFC 4513, 5.1.2: a bind with a name and no password is "unauthenticated", and succeeds on many
+	// servers.
 	if password == "" || name == "" {
 		return api.Vouched{}, api.ErrUnknownToken
 	}
@@ -163,6 +172,9 @@ func (d *Directory) Check(ctx context.Context, name, password string) (api.Vouch
 		return api.Vouched{}, err
 	}
 	if err := conn.Bind(dn, password); err != nil {
+		// Servers differ in what they say of a wrong password, of an entry that the template made up, and
+		// of one that has no password; locked accounts are among "unwilling". To the person all are
+		// "wrong".
 		if ldap.IsErrorAnyOf(err, ldap.LDAPResultInvalidCredentials, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax,
 			ldap.LDAPResultInappropriateAuthentication, ldap.LDAPResultUnwillingToPerform) {
 			return api.Vouched{}, api.ErrUnknownToken
@@ -194,6 +206,7 @@ func (d *Directory) dial(ctx context.Context) (*ldap.Conn, error) {
 		conn, err := ldap.DialURL(server, ldap.DialWithDialer(dialer), ldap.DialWithTLSConfig(settings))
 		if err == nil {
 			conn.SetTimeout(patience)
+			// Bind and Search take no context: closing the connection is what ends one that hangs.
 			context.AfterFunc(ctx, func() { _ = conn.Close() }) // twice does no harm
 			if u.Scheme == "ldap" && d.s.StartTLS {
 				err = conn.StartTLS(settings)
@@ -203,6 +216,7 @@ func (d *Directory) dial(ctx context.Context) (*ldap.Conn, error) {
 			}
 			_ = conn.Close() // it was of no use
 		}
+		// All of them are told: which of three servers is misconfigured is what its operator looks for.
 		all = errors.Join(all, fmt.Errorf("%s: %w", server, err))
 	}
 	return nil, all
@@ -211,6 +225,7 @@ func (d *Directory) dial(ctx context.Context) (*ldap.Conn, error) {
 // find returns the name of a user's entry.
 func (d *Directory) find(conn *ldap.Conn, name string) (string, error) {
 	if d.s.UserDN != "" {
+		// RFC 4514, 2.4: else a name with a comma in it would be an entry elsewhere in the tree.
 		return strings.ReplaceAll(d.s.UserDN, user, ldap.EscapeDN(name)), nil
 	}
 	if d.s.BindDN != "" {
@@ -218,11 +233,14 @@ func (d *Directory) find(conn *ldap.Conn, name string) (string, error) {
 			return "", fmt.Errorf("bind as %s: %w", d.s.BindDN, err)
 		}
 	}
+	// Two entries at most are asked for, enough to know that it is not one; "1.1" asks for no attributes
+	// (RFC 4511, 4.5.1.8).
 	found, err := conn.Search(ldap.NewSearchRequest(d.s.UserSearch, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2, int(patience.Seconds()), false,
 		fill(d.s.UserFilter, name, ""), []string{"1.1"}, nil))
 	switch {
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
 		return "", fmt.Errorf("ldap.user_search: there is no %s", d.s.UserSearch)
+	// Who of them signs in must not hang on the order in which a server answers.
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded), err == nil && len(found.Entries) > 1:
 		return "", errors.New("several entries fit ldap.user_filter for one name")
 	case err != nil:
@@ -235,6 +253,7 @@ func (d *Directory) find(conn *ldap.Conn, name string) (string, error) {
 
 // describe reads what the directory knows of a user who has proved who it is.
 func (d *Directory) describe(conn *ldap.Conn, name, dn string) (api.Vouched, error) {
+	// As the entry itself, or as bind_dn where there is one; objectClass is an attribute of every entry.
 	found, err := conn.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, int(patience.Seconds()), false,
 		"(objectClass=*)", []string{d.s.NameAttr, "mail", "givenName", "sn"}, nil))
 	if err == nil && len(found.Entries) != 1 {
@@ -254,16 +273,21 @@ func (d *Directory) describe(conn *ldap.Conn, name, dn string) (api.Vouched, err
 	if spelled == "" {
 		return api.Vouched{}, fmt.Errorf("the entry's attribute %s (ldap.name_attribute) is not the name that was typed", d.s.NameAttr)
 	}
+	// Adopt: an account that was imported from LAVA without a password becomes the directory's user, whose
+	// names nobody can choose.
 	v := api.Vouched{User: events.UserName(spelled), Means: "ldap", Identity: "ldap", Email: e.GetAttributeValue("mail"),
 		FirstName: e.GetAttributeValue("givenName"), LastName: e.GetAttributeValue("sn"), Create: !d.s.ExistingOnly, Adopt: true}
 	if d.s.GroupSearch == "" {
 		return v, nil
 	}
+	// In pages of 500: servers bound what they answer at once, Active Directory to 1,000 entries.
 	groups, err := conn.SearchWithPaging(ldap.NewSearchRequest(d.s.GroupSearch, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, int(patience.Seconds()), false,
 		fill(d.s.GroupFilter, spelled, e.DN), []string{"cn"}, nil), 500)
 	if err != nil {
 		return api.Vouched{}, fmt.Errorf("search the user's groups: %w", err)
 	}
+	// Managed are all that the configuration names: of these the user leaves where the directory does not
+	// have it; groups of the lab's own are left alone.
 	for _, g := range d.groups {
 		v.Managed = append(v.Managed, g.here)
 		if in(groups.Entries, g.there) {
@@ -274,6 +298,7 @@ func (d *Directory) describe(conn *ldap.Conn, name, dn string) (api.Vouched, err
 		group string
 		to    **bool
 	}{{d.s.SuperGroup, &v.Superuser}, {d.s.StaffGroup, &v.Staff}} {
+		// nil leaves the flag to the lab; false takes it away.
 		if flag.group != "" {
 			yes := in(groups.Entries, flag.group)
 			*flag.to = &yes
@@ -284,6 +309,8 @@ func (d *Directory) describe(conn *ldap.Conn, name, dn string) (api.Vouched, err
 
 // in says whether a group, by its entry or by its name, is among those that were found.
 func in(found []*ldap.Entry, group string) bool {
+	// Entries' names are compared attribute by attribute without case, as RFC 4514's strings may differ in
+	// blanks and case and mean the same.
 	want, err := ldap.ParseDN(group)
 	byEntry := err == nil && strings.Contains(group, "=")
 	return slices.ContainsFunc(found, func(e *ldap.Entry) bool {
