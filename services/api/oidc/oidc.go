@@ -73,6 +73,7 @@ const (
 )
 
 // Provider is a provider of identities.
+// begun is bounded in number and time; of a lab with several processes each has its own.
 type Provider struct {
 	s      Settings
 	issuer *url.URL
@@ -100,6 +101,8 @@ func New(s Settings) (*Provider, error) {
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		return nil, fmt.Errorf("oidc.issuer is %q; write it like https://id.example.com", s.Issuer)
+	// OpenID Connect Discovery 1.0, section 3, has issuers at https:// alone; one on this machine is for
+	// trying out.
 	case u.Scheme == "http" && u.Hostname() != "127.0.0.1" && u.Hostname() != "localhost" && u.Hostname() != "::1":
 		return nil, fmt.Errorf("oidc.issuer %s is not encrypted: anybody on the way could be anybody here; take https://", s.Issuer)
 	case s.ClientID == "":
@@ -145,6 +148,8 @@ func client(ctx context.Context) context.Context {
 }
 
 // discover asks the provider what it is, once it has answered never again.
+// Two browsers at once may both ask; the later answer stays, and they are the same. An error is not
+// remembered.
 func (p *Provider) discover(ctx context.Context) (*oidc.Provider, error) {
 	p.mu.Lock()
 	found := p.found
@@ -164,6 +169,8 @@ func (p *Provider) discover(ctx context.Context) (*oidc.Provider, error) {
 }
 
 // config is the flow's, for the address by which a browser knows the lab.
+// The address of the callback has to be one that the provider knows, to the letter; oidc.url says it where
+// browsers reach the lab by several names.
 func (p *Provider) config(found *oidc.Provider, r *http.Request) *oauth2.Config {
 	base := strings.TrimSuffix(p.s.URL, "/")
 	if base == "" {
@@ -185,17 +192,22 @@ func (p *Provider) leave(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	b := begun{browser: rand.Text(), from: quota.Address(strings.TrimPrefix(door.From(r), "http ")), nonce: rand.Text(), verifier: oauth2.GenerateVerifier(), next: local(r.URL.Query().Get("next")), until: p.s.Now().Add(begunLife)}
+	// rand.Text has 128 bits at least: state, nonce and the cookie cannot be guessed (RFC 6749, 10.10).
 	state := rand.Text()
 	if !p.keep(state, b) {
 		refuse(w, http.StatusServiceUnavailable, "too many sign-ins are under way; try again later")
 		return
 	}
+	// It ties the answer to this browser: a link with somebody else's code and state would sign its reader
+	// in as that one (RFC 6749, 10.12).
 	http.SetCookie(w, door.Cookie(r, cookie, b.browser, b.until))
 	w.Header().Set("Cache-Control", "no-store")
+	// S256 of RFC 7636: who reads the code on its way cannot redeem it without the verifier.
 	http.Redirect(w, r, p.config(found, r).AuthCodeURL(state, oidc.Nonce(b.nonce), oauth2.S256ChallengeOption(b.verifier)), http.StatusFound)
 }
 
 // keep remembers a sign-in that was begun.
+// What has run out is looked for only where there is no room: the map is small else.
 func (p *Provider) keep(state string, b begun) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -227,6 +239,7 @@ func (p *Provider) forget(state string) {
 }
 
 // take returns a sign-in that was begun in that browser; it is good once.
+// Forgotten whatever comes of it: a state is tried once, also by who guesses.
 func (p *Provider) take(state, browser string) (b begun, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -236,6 +249,7 @@ func (p *Provider) take(state, browser string) (b begun, ok bool) {
 }
 
 // local returns an address of this lab to go to; whatever leads elsewhere is its first page.
+// Browsers take // and /\ for the beginning of a host, and leave out control characters before they look.
 func local(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
@@ -254,12 +268,15 @@ func (p *Provider) comeBack(w http.ResponseWriter, r *http.Request, in api.Insid
 	if c, err := r.Cookie(cookie); err == nil {
 		browser = c.Value
 	}
+	// Before the provider's error is read: it could be anybody's.
 	b, ok := p.take(q.Get("state"), browser)
 	if !ok {
 		refuse(w, http.StatusBadRequest, "this sign-in was not begun here in this browser, took too long, or is through already; begin again")
 		return
 	}
+	// A time in the past removes it (RFC 6265, 3.1).
 	http.SetCookie(w, door.Cookie(r, cookie, "", time.Unix(1, 0)))
+	// RFC 6749, 4.1.2.1, such as access_denied. Its description is the provider's text and not shown.
 	if failed := q.Get("error"); failed != "" {
 		p.s.Logger.Info("the provider of identities refused a sign-in", "issuer", p.s.Issuer, "error", failed, "from", door.From(r))
 		refuse(w, http.StatusForbidden, p.s.Label+" did not let you in")
@@ -276,6 +293,7 @@ func (p *Provider) comeBack(w http.ResponseWriter, r *http.Request, in api.Insid
 	switch {
 	case errors.Is(err, api.ErrUnknownToken):
 		refuse(w, http.StatusForbidden, "this account is not active")
+	// What the api refuses (no account, a name that is another's) is for the person to know.
 	case errors.As(err, &e) && e.Code != api.Failed && e.Code != api.Away:
 		refuse(w, http.StatusForbidden, e.Message)
 	case err != nil:
@@ -306,7 +324,9 @@ func (p *Provider) redeem(r *http.Request, code string, b begun) (api.Vouched, e
 		}
 		return api.Vouched{}, fmt.Errorf("exchange the code: %w", err)
 	}
+	// "" where a provider that is none of OpenID's answers; Verify refuses it.
 	raw, _ := token.Extra("id_token").(string)
+	// Signature, issuer, audience and expiry, with the lab's clock (OpenID Connect Core 1.0, 3.1.3.7).
 	id, err := found.Verifier(&oidc.Config{ClientID: p.s.ClientID, Now: p.s.Now}).Verify(ctx, raw)
 	if err != nil {
 		return api.Vouched{}, err
@@ -314,6 +334,7 @@ func (p *Provider) redeem(r *http.Request, code string, b begun) (api.Vouched, e
 	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(b.nonce)) != 1 {
 		return api.Vouched{}, errors.New("the nonce is another one")
 	}
+	// It becomes a part of the account's identity, in which a blank ends the issuer.
 	if id.Subject == "" || len(id.Subject) > maxClaim || strings.ContainsAny(id.Subject, " \t\r\n") {
 		return api.Vouched{}, errors.New("the subject is empty, too long or has blanks")
 	}
@@ -327,6 +348,8 @@ func (p *Provider) redeem(r *http.Request, code string, b begun) (api.Vouched, e
 		if err != nil {
 			return api.Vouched{}, fmt.Errorf("ask for the user's claims: %w", err)
 		}
+		// OpenID Connect Core 1.0, 5.3.2, wants this compared: the answer is of a token, not of this
+		// sign-in.
 		if info.Subject != id.Subject {
 			return api.Vouched{}, errors.New("the claims are of another subject")
 		}
@@ -335,6 +358,7 @@ func (p *Provider) redeem(r *http.Request, code string, b begun) (api.Vouched, e
 			return api.Vouched{}, err
 		}
 		for name, value := range more {
+			// What was signed wins over what was only told.
 			if claims[name] == nil {
 				claims[name] = value
 			}
@@ -350,15 +374,19 @@ func (p *Provider) vouch(subject string, claims map[string]any) (api.Vouched, er
 	if name == "" {
 		return api.Vouched{}, fmt.Errorf("the claim %s (oidc.name_claim) is missing", p.s.NameClaim)
 	}
+	// Else somebody who types another's address at the provider would have that one's name here.
 	if verified, told := claims["email_verified"].(bool); p.s.NameClaim == "email" && (!told || !verified) {
 		return api.Vouched{}, errors.New("the claim email is the user's name, and the provider has not verified it")
 	}
+	// The identity is issuer and subject (Core 1.0, 2: never reassigned); the name may change without
+	// making another account.
 	v := api.Vouched{User: events.UserName(name), Means: "oidc " + p.s.Issuer, Identity: "oidc " + p.s.Issuer + " " + subject, Email: text("email"),
 		FirstName: text("given_name"), LastName: text("family_name"), Create: !p.s.ExistingOnly, Adopt: p.s.Adopt}
 	if p.s.GroupsClaim == "" {
 		return v, nil
 	}
 	var in []string
+	// The claim is nobody's standard: providers send a list, or one name where there is one.
 	switch list := claims[p.s.GroupsClaim].(type) {
 	case string:
 		in = []string{list}
