@@ -14,10 +14,13 @@ import (
 )
 
 // levels that a far dispatcher may write.
+// Another level becomes debug, lest a newer dispatcher lose lines.
 var levels = []events.Level{events.Debug, events.Info, events.Warning, events.Error, events.Exception, events.Input,
 	events.Target, events.Feedback, events.Results, events.EventText}
 
 // logs takes lines of the far log that are new, and answers how many of those that were sent are taken.
+// index is how many lines the sender knows to be taken, so lines[0] is line index of its log. A batch
+// whose answer was lost comes again with the same index, and with more lines.
 func (s *standIn) logs(w http.ResponseWriter, r *http.Request) {
 	form := r.PostForm
 	if !form.Has("lines") {
@@ -49,6 +52,8 @@ func (s *standIn) logs(w http.ResponseWriter, r *http.Request) {
 			s.took(s.job.Log.Lines())
 		}
 	}
+	// What lies below taken came before. The whole batch counts as accepted, or the sender would send
+	// those again.
 	for _, line := range lines.Items[min(s.taken-index, uint64(len(lines.Items))):] {
 		s.line(line)
 	}
@@ -62,9 +67,11 @@ func (s *standIn) took(n uint64) {
 }
 
 // line takes one line of the far log. One that is none is kept as its text.
+// Each line must count, even one that cannot be read: results name lines by their numbers.
 func (s *standIn) line(n *yaml.Node) {
 	at, level, message := s.now(), events.Debug, any(text(n))
 	if n.Is(yaml.Map) {
+		// Older dispatchers write UTC without a zone, those of 2026 with +00:00.
 		if t, err := time.Parse("2006-01-02T15:04:05.999999", n.Get("dt").TextOr("")); err == nil {
 			at = t
 		} else if t, err := time.Parse(time.RFC3339Nano, n.Get("dt").TextOr("")); err == nil {
@@ -81,6 +88,7 @@ func (s *standIn) line(n *yaml.Node) {
 
 // message returns what a line says, with the numbers of lines as they are here: a long line of the far
 // log is several of ours.
+// starttc and endtc count lines of the far log from 0.
 func (s *standIn) message(level events.Level, n *yaml.Node) any {
 	switch {
 	case n.Is(yaml.List):
@@ -99,6 +107,7 @@ func (s *standIn) message(level events.Level, n *yaml.Node) any {
 		}
 		fields = append(fields, output.Field{Key: key, Value: value})
 	}
+	// The dispatcher's last result, of the job as a whole: its error_msg is LAVA's reason for the end.
 	if level == events.Results && n.Get("definition").TextOr("") == "lava" && n.Get("case").TextOr("") == "job" {
 		s.failure = n.Get("error_msg").TextOr("")
 	}
@@ -114,6 +123,7 @@ func text(n *yaml.Node) string {
 }
 
 // plain returns a value that JSON has a form for.
+// JSON has no NaN and no infinity; text stays text, also where it looks like a number.
 func plain(n *yaml.Node) any {
 	if n.Is(yaml.Float) && (math.IsNaN(n.Float) || math.IsInf(n.Float, 0)) {
 		return n.Text
