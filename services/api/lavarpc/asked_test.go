@@ -1,6 +1,7 @@
 package lavarpc_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -165,15 +166,55 @@ func TestDelegatedPeople(t *testing.T) {
 			ann.must(method(call), call[1:]...)
 		}
 	}
-	// What would make somebody more than they are stays with superusers.
-	lacks("auth.add_user", "auth.users.add", "dave", nil, nil, nil, true, false, true)
-	lacks("auth.add_user", "auth.users.add", "dave", nil, nil, nil, true, true)
-	lacks("auth.change_user", "auth.users.update", "ann", nil, nil, nil, nil, nil, true)
-	lacks("auth.change_user", "auth.users.update", "root", nil, nil, nil, false)
-	lacks("auth.change_user", "auth.users.delete", "root")
-	lacks("auth.change_user", "auth.users.update", "bob", "Bobby") // who holds a permission
-	lacks("auth.change_user", "auth.users.groups.add", "ann", "strong")
-	lacks("auth.change_group", "auth.groups.delete", "strong")
-	lacks("auth.change_user", "auth.users.perms.add", "bob", "lava_scheduler_app", "device", "delete_device")
-	lacks("auth.change_group", "auth.groups.perms.add", "strong", "lava_scheduler_app", "device", "delete_device")
+	// What would make somebody more than they are stays with superusers. That a permission is missing would be untrue.
+	for _, call := range [][]any{
+		{"auth.users.add", "dave", nil, nil, nil, true, false, true},
+		{"auth.users.add", "dave", nil, nil, nil, true, true},
+		{"auth.users.update", "ann", nil, nil, nil, nil, nil, true},
+		{"auth.users.update", "root", nil, nil, nil, false},
+		{"auth.users.delete", "root"},
+		{"auth.users.update", "bob", "Bobby"}, // who holds a permission
+		{"auth.users.groups.add", "ann", "strong"},
+		{"auth.groups.delete", "strong"},
+		{"auth.users.perms.add", "bob", "lava_scheduler_app", "device", "delete_device"},
+		{"auth.groups.perms.add", "strong", "lava_scheduler_app", "device", "delete_device"},
+	} {
+		_, err := ann.call(call[0].(string), call[1:]...)
+		var f *xmlrpc.Fault
+		if !errors.As(err, &f) || f.Code != 403 || strings.Contains(f.String, "missing permission") {
+			t.Errorf("%v: got %v, want fault 403 that names no permission, for ann has them", call, err)
+		}
+	}
+}
+
+// LAVA wants the permission to add tags or aliases beside the right to change the device or type, and before it.
+func TestTwoRights(t *testing.T) {
+	t.Parallel()
+	c := start(t)
+	c.gives(nil, "auth.users.add", "ann")
+	c.gives(nil, "auth.users.groups.add", "ann", "boards")
+	c.gives(nil, "scheduler.device_types.add", "panda", nil, true, false, nil, nil)
+	c.gives(nil, "scheduler.devices.add", "p1", "panda", c.worker())
+	c.gives(nil, "scheduler.devices.perms_add", "p1", "boards", "change_device")
+	c.gives(nil, "scheduler.device_types.perms_add", "panda", "boards", "change_devicetype")
+	ann := c.as("ann")
+	const lacks = "User 'ann' is missing permission lava_scheduler_app."
+	ann.refused(403, lacks+"add_tag .", "scheduler.devices.tags.add", "p1", "usb")
+	ann.refused(403, lacks+"add_tag .", "scheduler.devices.tags.add", "nowhere", "usb")
+	ann.refused(403, lacks+"add_alias .", "scheduler.device_types.aliases.add", "panda", "omap")
+	c.gives([]any{}, "scheduler.devices.tags.list", "p1")
+	c.gives([]any{}, "scheduler.device_types.aliases.list", "panda")
+	for _, model := range []string{"tag", "alias"} {
+		c.gives(nil, "auth.users.perms.add", "ann", "lava_scheduler_app", model, "add_"+model)
+	}
+	ann.gives(nil, "scheduler.devices.tags.add", "p1", "usb")
+	ann.gives(nil, "scheduler.device_types.aliases.add", "panda", "omap")
+	// One who may only add aliases is not told that just this is missing.
+	c.gives(nil, "auth.users.add", "bob")
+	c.gives(nil, "auth.users.perms.add", "bob", "lava_scheduler_app", "alias", "add_alias")
+	_, err := c.as("bob").call("scheduler.aliases.add", "omap5", "panda")
+	var f *xmlrpc.Fault
+	if !errors.As(err, &f) || f.Code != 403 || strings.Contains(f.String, "missing permission") {
+		t.Errorf("aliases.add with add_alias alone: got %v, want fault 403 that says what it takes", err)
+	}
 }

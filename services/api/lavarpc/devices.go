@@ -30,7 +30,7 @@ func deviceMethods() []method {
 		{name: "scheduler.devices.perms_add", params: "hostname group permission", signed: true, call: permit(events.Device, 0, 1, 2, true), about: "Gives a group a permission on a device: view_device, submit_to_device or change_device."},
 		{name: "scheduler.devices.perms_delete", params: "hostname group permission", signed: true, call: permit(events.Device, 0, 1, 2, false), about: "Takes a permission on a device from a group."},
 		{name: "scheduler.devices.perms_list", params: "hostname", signed: true, call: devicePermissions, about: "Lists the permissions on a device."},
-		{name: "scheduler.devices.tags.add", params: "hostname name", signed: true, call: tagDevice, perm: "lava_scheduler_app.add_tag", about: "Gives a device a tag."},
+		{name: "scheduler.devices.tags.add", params: "hostname name", signed: true, call: tagDevice, perm: "lava_scheduler_app.add_tag", first: true, about: "Gives a device a tag."},
 		{name: "scheduler.devices.tags.delete", params: "hostname name", signed: true, call: untagDevice, about: "Takes a tag from a device."},
 		{name: "scheduler.devices.tags.list", params: "hostname", call: deviceTags, about: "Lists the tags of a device."},
 	}

@@ -68,7 +68,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A client that closes its connection ends the call sooner: the request's context ends then.
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	call := call{ctx: ctx, h: h, who: who, host: r.Host}
+	call := call{ctx: ctx, h: h, who: who}
 	answer(w, call.answer(body))
 }
 
@@ -108,7 +108,6 @@ type call struct {
 	ctx  context.Context
 	h    *handler
 	who  api.Caller
-	host string // by which the client knows this lab
 	name string
 	args []any // as many as the method takes, those that were left out by their default
 }
@@ -152,6 +151,9 @@ func (c call) do(name string, params []any) (any, error) {
 	}
 	// c is a copy: calls that came together do not see each other's arguments.
 	c.name, c.args = name, args
+	if m.first && !c.permitted(m.perm) {
+		return nil, c.lacks(m.perm)
+	}
 	value, err := m.call(c)
 	// A method that takes anybody may still find something that only others may see. Who has no name is
 	// asked for one then, where a name that is not enough gets 403.
@@ -159,11 +161,17 @@ func (c call) do(name string, params []any) (any, error) {
 		return nil, unnamed()
 	}
 	// Who lacks the permission is told that before anything else that is wrong, such as that there is no such thing.
-	if err != nil && m.perm != "" && (api.HasCode(err, api.Denied) || !c.permitted(m.perm)) {
-		// With the blank: clients have met it for years.
-		return nil, fault(http.StatusForbidden, "User '%s' is missing permission %s .", c.who.User, m.perm)
+	// Who has it and is refused all the same is told why by the api.
+	if err != nil && m.perm != "" && !c.permitted(m.perm) {
+		return nil, c.lacks(m.perm)
 	}
 	return value, err
+}
+
+// lacks says that the caller has not the permission that a method needs.
+func (c call) lacks(perm string) *xmlrpc.Fault {
+	// With the blank: clients have met it for years.
+	return fault(http.StatusForbidden, "User '%s' is missing permission %s .", c.who.User, perm)
 }
 
 // unnamed asks for a credential.
@@ -179,7 +187,12 @@ func (c call) ask(verb string, in, out any) error {
 // permitted says that the caller has a permission on everything, by its name with the application.
 // A right on one device or type does not count here: LAVA's decorator of these methods asks for the
 // permission on all things of the kind.
-func (c call) permitted(full string) bool { return c.h.API.Permitted(c.who, full) }
+// Nor do the scopes of the caller's token: what a token is not for, the verb refuses in its own words.
+func (c call) permitted(full string) bool {
+	user := c.who
+	user.Scopes = nil
+	return c.h.API.Permitted(user, full)
+}
 
 // user is the caller's name as sentences have it.
 // It is Django's name for a visitor, which LAVA's sentences of refusal carry.

@@ -13,6 +13,7 @@ type method struct {
 	about  string // a sentence; the help of the method
 	signed bool   // only for callers with a name
 	perm   string // how LAVA calls the right that it needs, where the lab refuses it
+	first  bool   // LAVA wants perm beside the right that the verb asks for, and before it
 	call   func(c call) (any, error)
 }
 

@@ -17,7 +17,10 @@ func typeMethods() []method {
 		return method{name: "scheduler.device_types." + name, params: params, about: about, call: f}
 	}
 	changing := func(m method) method { m.signed, m.perm = true, permission; return m }
-	adding := func(m method) method { m.signed, m.perm = true, "lava_scheduler_app.add_alias"; return m }
+	adding := func(m method) method {
+		m.signed, m.perm, m.first = true, "lava_scheduler_app.add_alias", true
+		return m
+	}
 	of := func(m method) method { m.signed, m.call = true, ofOneType(m.call); return m }
 	return []method{
 		changing(row("add", "name description display owners_only health_frequency health_denominator", "Adds a device type. owners_only means nothing any more.", addType)),
