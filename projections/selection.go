@@ -25,8 +25,8 @@ type Selection struct {
 // SelectedJob is a job as queries show it.
 type SelectedJob struct {
 	Job
-	GroupID      string `ch:"group_id" json:"group_id,omitempty"` // of its multinode group
-	QueueTimeout uint64 `ch:"queue_timeout" json:"-"`             // longest wait for a device, seconds
+	GroupID      string `ch:"group_id" json:"group_id,omitempty"`           // of its multinode group
+	QueueTimeout uint64 `ch:"queue_timeout" json:"queue_timeout,omitempty"` // longest wait for a device, seconds; 0 where the definition sets none
 }
 
 // SelectedSuite is a suite as queries show it.

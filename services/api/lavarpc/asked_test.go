@@ -101,6 +101,15 @@ func TestJobAnswers(t *testing.T) {
 		}
 	}
 	c.refused(404, "has not started yet", "scheduler.jobs.configuration", int64(public))
+	if got := c.member(c.must("scheduler.job_details", int64(public)), "queue_timeout"); got != nil {
+		t.Errorf("job %d, whose definition sets none: queue_timeout %v, want nil", public, got)
+	}
+	patient := c.broker.Submit(t, "ann", minimal)
+	c.broker.Append(t, events.JobSubmitted{Job: patient, Display: patient.String(), User: "ann", Name: "a", DeviceType: "panda", At: noon, QueueTimeout: 90,
+		Source: events.Source{Sequence: uint64(patient)}}, events.JobWithdrawn{Job: patient, Reason: "canceled by ann", By: "ann"})
+	if got := c.member(c.must("scheduler.job_details", int64(patient)), "queue_timeout"); got != int64(90) {
+		t.Errorf("job %d: queue_timeout %v, want 90", patient, got)
+	}
 	lines, _ := c.must("scheduler.jobs.list", "submitted", nil, int64(-5), int64(1), int64(0), true).([]any)
 	if len(lines) != 1 || c.member(lines[0], "start_time") != nil || c.member(lines[0], "end_time") != nil {
 		t.Errorf("list: got %v, want one job without times", lines)

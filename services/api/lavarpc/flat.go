@@ -357,7 +357,7 @@ func jobDetails(c call) (any, error) {
 		{Name: "submit_time", Value: row.SubmittedAt.UTC()},
 		{Name: "start_time", Value: momentOrNil(began(row))},
 		{Name: "end_time", Value: momentOrNil(row.EndedAt)},
-		{Name: "queue_timeout", Value: nil},
+		{Name: "queue_timeout", Value: seconds(row.QueueTimeout)},
 		{Name: "target_group", Value: orNil(row.GroupID)},
 		{Name: "tags", Value: list(row.Tags)},
 		{Name: "failure_comment", Value: orNil(row.Comment)},

@@ -349,7 +349,12 @@ func refreshAll(c call) (any, error) {
 // account with the hash of its password. Only columns that pages show are here.
 func (c call) rows(r api.QueryResult) (any, error) {
 	out := []any{}
+	columns, texts, err := c.columns(r.Jobs)
+	if err != nil {
+		return nil, err
+	}
 	for _, j := range r.Jobs {
+		row, text := columns[j.Job], texts[j.Job]
 		out = append(out, xmlrpc.Struct{
 			{Name: "id", Value: int64(j.Job)},
 			{Name: "submitter", Value: string(j.User)},
@@ -364,7 +369,14 @@ func (c call) rows(r api.QueryResult) (any, error) {
 			{Name: "health", Value: healthOr(string(j.Health))},
 			{Name: "priority", Value: int64(j.Priority)},
 			{Name: "sub_id", Value: subID(j.Display)},
+			{Name: "target_group", Value: orNil(row.GroupID)},
+			{Name: "is_public", Value: row.Public},
+			{Name: "queue_timeout", Value: seconds(row.QueueTimeout)},
+			{Name: "failure_comment", Value: orNil(row.Comment)},
 			{Name: "metadata", Value: textStruct(j.Metadata)},
+			{Name: "definition", Value: text.Definition},
+			{Name: "original_definition", Value: text.Original},
+			{Name: "multinode_definition", Value: text.Multinode},
 		})
 	}
 	for _, s := range r.Suites {
@@ -374,6 +386,51 @@ func (c call) rows(r api.QueryResult) (any, error) {
 		out = append(out, caseRow(k.Case))
 	}
 	return out, nil
+}
+
+// columns returns what a query's page does not have of its jobs: their further columns and their texts, by number. A
+// job that was erased since has neither.
+func (c call) columns(jobs []api.Job) (map[events.JobID]projections.SelectedJob, map[events.JobID]api.JobTexts, error) {
+	if len(jobs) == 0 {
+		return nil, nil, nil
+	}
+	named, numbers := api.JobsNamed{}, []string{}
+	for _, j := range jobs {
+		named.Jobs, numbers = append(named.Jobs, j.Job), append(numbers, number(j.Job))
+	}
+	// Each attempt is a row of its own in queries, so they are not made one here.
+	var found api.FoundJobs
+	if err := c.ask("jobs.find", api.FindJobs{Terms: []projections.JobTerm{exact("id", numbers...)}, Limit: len(jobs)}, &found); err != nil {
+		return nil, nil, err
+	}
+	var texts []api.JobTexts
+	if err := c.ask("jobs.texts", named, &texts); err != nil {
+		return nil, nil, err
+	}
+	columns, byJob := map[events.JobID]projections.SelectedJob{}, map[events.JobID]api.JobTexts{}
+	for _, j := range found.Jobs {
+		columns[events.JobID(j.Job.Job)] = j
+	}
+	for _, t := range texts {
+		byJob[t.Job] = t
+	}
+	return columns, byJob, nil
+}
+
+// seconds is a number of them, nil for none: LAVA's queue_timeout is null where the definition sets none.
+func seconds(n uint64) any {
+	if n == 0 {
+		return nil
+	}
+	return int64(n)
+}
+
+// lineOf is a line's number, nil for none; 0 is a line.
+func lineOf(n *uint64) any {
+	if n == nil {
+		return nil
+	}
+	return int64(*n)
 }
 
 func caseRow(k projections.Case) xmlrpc.Struct {
@@ -386,6 +443,8 @@ func caseRow(k projections.Case) xmlrpc.Struct {
 		{Name: "suite", Value: k.Suite},
 		{Name: "job_id", Value: int64(k.Job)},
 		{Name: "metadata", Value: textStruct(k.Metadata)},
+		{Name: "start_log_line", Value: lineOf(k.StartLine)},
+		{Name: "end_log_line", Value: lineOf(k.EndLine)},
 		{Name: "logged", Value: k.Time.UTC()},
 	}
 	if k.Measurement != nil {

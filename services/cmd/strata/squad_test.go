@@ -71,6 +71,8 @@ func (l *goldenLab) squad(t *testing.T) {
 		{"results.get_testcase_results_csv", []any{"3", "0_smoke", "uname"}, "uname"},
 		{"results.get_testcase_results_yaml", []any{"3", "0_smoke", "nope"}, "[]"},
 		{"results.make_custom_query", []any{"testjob", "testjob__health__exact__Complete"}, "{actual_device qemu-"},
+		{"results.make_custom_query", []any{"testjob", "testjob__id__exact__3"}, "{is_public true} {queue_timeout <nil>} {failure_comment <nil>} {metadata []} {definition actions:"},
+		{"results.make_custom_query", []any{"testcase", "testcase__name__exact__boot-time", int64(1)}, "{start_log_line "},
 		{"results.make_custom_query", []any{"testsuite", "testsuite__name__exact__0_smoke", int64(1)}, "{name 0_smoke}"},
 		{"results.make_custom_query", []any{"testcase", "testcase__name__exact__boot-time", int64(1)}, "{measurement 7.5}"},
 	} {
