@@ -43,15 +43,7 @@ func peopleMethods() []method {
 	}
 }
 
-// superuser refuses callers who may not do everything.
-func (c call) superuser() error {
-	if c.h.API.Superuser(c.who) {
-		return nil
-	}
-	return fault(http.StatusForbidden, "forbidden")
-}
-
-// staff refuses callers who may not look after the rights of others.
+// staff refuses callers who may not look after the rights of others, in LAVA's one word.
 func (c call) staff() error {
 	if c.h.API.Staff(c.who) {
 		return nil

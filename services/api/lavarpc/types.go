@@ -29,9 +29,9 @@ func typeMethods() []method {
 		of(row("update", "name description display owners_only health_frequency health_denominator health_disabled", "Changes what is given of a device type.", updateType)),
 		row("devices", "name health=nil", "Lists the devices of a type, all or those of a health.", devicesOfType),
 		row("get_template", "name", "Returns the template of a device type.", getTemplate),
-		changing(row("set_template", "name template", "Gives a device type another template.", setTemplate)),
+		changing(row("set_template", "name template", "Gives a device type another template.", setTypeText(func(t *api.DeviceType) *string { return &t.Template }))),
 		row("get_health_check", "name", "Returns the health check of a device type.", getHealthCheck),
-		changing(row("set_health_check", "name health_check", "Gives a device type another health check.", setHealthCheck)),
+		changing(row("set_health_check", "name health_check", "Gives a device type another health check.", setTypeText(func(t *api.DeviceType) *string { return &t.HealthCheck }))),
 		adding(row("aliases.add", "name alias", "Gives a device type an alias, and takes it from another one.", addTypeAlias)),
 		of(row("aliases.delete", "name alias", "Takes an alias from a device type.", deleteTypeAlias)),
 		row("aliases.list", "name", "Lists the aliases of a device type.", listTypeAliases),
@@ -295,15 +295,18 @@ func getTemplate(c call) (any, error) {
 	return nil, fault(http.StatusNotFound, "Device-type '%s' was not found.", name)
 }
 
-func setTemplate(c call) (any, error) {
-	t, err := c.ofType()
-	if err != nil {
-		return nil, err
+// setTypeText answers by giving a device type a text of its own, the second argument; an empty one takes it away.
+func setTypeText(of func(t *api.DeviceType) *string) func(c call) (any, error) {
+	return func(c call) (any, error) {
+		t, err := c.ofType()
+		if err != nil {
+			return nil, err
+		}
+		if *of(&t), err = c.text(1); err != nil {
+			return nil, err
+		}
+		return nil, c.configure(t)
 	}
-	if t.Template, err = c.text(1); err != nil {
-		return nil, err
-	}
-	return nil, c.configure(t)
 }
 
 func getHealthCheck(c call) (any, error) {
@@ -315,17 +318,6 @@ func getHealthCheck(c call) (any, error) {
 		return nil, fault(http.StatusNotFound, "Device-type '%s' was not found.", t.DeviceType)
 	}
 	return []byte(t.HealthCheck), nil
-}
-
-func setHealthCheck(c call) (any, error) {
-	t, err := c.ofType()
-	if err != nil {
-		return nil, err
-	}
-	if t.HealthCheck, err = c.text(1); err != nil {
-		return nil, err
-	}
-	return nil, c.configure(t)
 }
 
 // addTypeAlias gives a type an alias. One that another type has changes hands.
