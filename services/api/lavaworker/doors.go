@@ -123,7 +123,12 @@ func (d *doors) register(w http.ResponseWriter, r *http.Request) {
 	var refused *api.Error
 	switch {
 	case api.HasCode(err, api.Denied):
-		refuse(w, http.StatusForbidden, fmt.Sprintf("Worker '%s' may not be registered by %s", name, user))
+		why := fmt.Sprintf("Worker '%s' may not be registered by %s", name, user)
+		// Whether there is one the ping tells everybody: 404 or not.
+		if _, unknown := d.known(r.Context(), events.WorkerName(name)); unknown == nil {
+			why = fmt.Sprintf("Worker '%s' already registered", name)
+		}
+		refuse(w, http.StatusForbidden, why)
 	case errors.As(err, &refused) && refused.Code == api.Invalid:
 		refuse(w, http.StatusBadRequest, refused.Message)
 	case err != nil:

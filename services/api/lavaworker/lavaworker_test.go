@@ -274,6 +274,7 @@ func TestStrangers(t *testing.T) {
 		{403, `Auto registration is disabled`, "POST", "workers/", "", url.Values{"name": {"far2"}}},
 		{403, `Unknown user ann`, "POST", "workers/", "", url.Values{"name": {"far2"}, "username": {"ann"}, "password": {"wrong"}}},
 		{403, `Unknown user bob`, "POST", "workers/", "", url.Values{"name": {"far2"}, "username": {"bob"}, "password": {ann.Value}}},
+		{403, `Worker '` + string(far) + `' already registered`, "POST", "workers/", "", url.Values{"name": {string(far)}, "username": {"ann"}, "password": {ann.Value}}},
 		{403, `may not be registered by ann`, "POST", "workers/", "", url.Values{"name": {"far2"}, "username": {"ann"}, "password": {ann.Value}}},
 		{200, `"name":"far2"`, "POST", "workers/", "", url.Values{"name": {"far2"}, "username": {"root"}, "password": {root.Value}}},
 		{200, l.token, "POST", "workers/", "", url.Values{"name": {string(far)}, "username": {"root"}, "password": {root.Value}}},
