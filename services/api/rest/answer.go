@@ -98,6 +98,7 @@ type problem struct {
 	status int
 	body   any
 	header http.Header
+	plain  string // in place of a body, see answer
 }
 
 // Error is what logs are told.

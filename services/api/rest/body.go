@@ -159,10 +159,10 @@ func (b *body) read(wanted ...want) error {
 // null tells whether a field holds JSON's null.
 func (b *body) null(name string) bool { return string(b.fields[name]) == "null" }
 
-// nested tells whether a field holds a list or an object.
+// nested tells whether a field holds a list, an object, or true or false.
 func (b *body) nested(name string) bool {
-	raw := b.fields[name]
-	return len(raw) > 0 && (raw[0] == '[' || raw[0] == '{')
+	raw := string(b.fields[name])
+	return strings.HasPrefix(raw, "[") || strings.HasPrefix(raw, "{") || raw == "true" || raw == "false"
 }
 
 // pythonType is how Python calls a type of JSON.
@@ -237,9 +237,9 @@ func (b *body) truth(name string) (value, there bool, err error) {
 		return false, false, nil
 	}
 	switch strings.ToLower(s) {
-	case "true", "1", "on", "yes":
+	case "true", "1", "on", "yes", "t", "y":
 		return true, true, nil
-	case "false", "0", "off", "no", "":
+	case "false", "0", "off", "no", "f", "n", "":
 		return false, true, nil
 	}
 	return false, true, invalid(name, "Must be a valid boolean.")

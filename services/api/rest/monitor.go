@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,15 +10,37 @@ import (
 	"strata/events"
 	"strata/projections"
 	"strata/services/api"
+	"strata/services/api/door"
 )
 
 // Addresses that monitors of a LAVA server ask.
+
+// prometheusPath is the one address whose credential is read in LAVA's older way, see [request.basic].
+const prometheusPath = "v1/prometheus/"
+
+// basic finds out who asks for LAVA's numbers: Basic with a user and a token, or nobody. What is wrong with it is a 400
+// with a sentence as text, where REST has 403 and JSON: Prometheus shows its operator the status alone, so LAVA's counts.
+func (q *request) basic() error {
+	why := "Invalid basic authentication"
+	scheme, _, _ := strings.Cut(q.r.Header.Get("Authorization"), " ")
+	c, err := door.Read(q.r)
+	switch {
+	case scheme != "" && scheme != "Basic":
+		why = "Only Basic authentication is supported"
+	case err == nil:
+		if q.who, err = door.Who(q.d.Lab, q.r, c); !errors.Is(err, api.ErrUnknownToken) {
+			return err
+		}
+		why = "Unknown user"
+	}
+	return &problem{status: http.StatusBadRequest, plain: why}
+}
 
 // monitorEndpoints are asked by monitors, often.
 func monitorEndpoints() []endpoint {
 	return []endpoint{
 		{path: "v1/healthz/", doc: "Whether the lab answers.", operations: []operation{get("Ask.", healthz)}},
-		{path: "v1/prometheus/", doc: "Numbers for Prometheus, those of LAVA; /metrics has this lab's own.",
+		{path: prometheusPath, doc: "Numbers for Prometheus, those of LAVA; /metrics has this lab's own.",
 			operations: []operation{getFileOf("Get them.", "text/plain", prometheus)}},
 	}
 }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -71,7 +72,7 @@ func (k permissionKind) all(q *request) ([]permissionRow, error) {
 	rows := []permissionRow{}
 	for _, p := range list.Rows {
 		if p.Kind == k.kind {
-			rows = append(rows, permissionRow{p.Name, events.Permission{Group: p.Group, Permission: p.Permission}})
+			rows = append(rows, permissionRow{of: p.Name, permission: events.Permission{Group: p.Group, Permission: p.Permission}})
 		}
 	}
 	return rows, nil
@@ -83,11 +84,14 @@ func (k permissionKind) list(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if err := q.relatedTo(k.kind, rows); err != nil {
+		return answer{}, err
+	}
 	return permissions(k.field).list(q, rows)
 }
 
 // add answers POST: a group is given a right.
-// An unknown group or code name is refused by the verb, which knows what LAVA's models have.
+// A code name that LAVA's model has not is refused by the verb.
 func (k permissionKind) add(q *request) (answer, error) {
 	if err := q.superuser(); err != nil {
 		return answer{}, err
@@ -96,10 +100,17 @@ func (k permissionKind) add(q *request) (answer, error) {
 	if err := q.fields(want{"group", &group, true}, want{"permission", &permission, true}, want{k.field, &of, true}); err != nil {
 		return answer{}, err
 	}
-	if err := q.ask("permissions.grant", api.PermissionRequest{Kind: k.kind, Name: of, Group: events.GroupName(group), Permission: permission}, nil); err != nil {
+	if err := q.knownGroups("group", group); err != nil {
 		return answer{}, err
 	}
-	row := permissionRow{of, events.Permission{Group: events.GroupName(group), Permission: permission}}
+	err := q.ask("permissions.grant", api.PermissionRequest{Kind: k.kind, Name: of, Group: events.GroupName(group), Permission: permission}, nil)
+	if api.HasCode(err, api.NotFound) {
+		return answer{}, orInvalid(nil, k.field, of)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	row := permissionRow{of: of, permission: events.Permission{Group: events.GroupName(group), Permission: permission}}
 	return answer{status: http.StatusCreated, body: permissions(k.field).show(&row)}, nil
 }
 
@@ -157,7 +168,7 @@ func (k permissionKind) change(q *request) (answer, error) {
 			return answer{}, err
 		}
 	}
-	row := permissionRow{of, events.Permission{Group: events.GroupName(group), Permission: permission}}
+	row := permissionRow{of: of, permission: events.Permission{Group: events.GroupName(group), Permission: permission}}
 	return ok(permissions(k.field).show(&row))
 }
 
@@ -177,7 +188,7 @@ func users() resource[api.User] {
 			{"is_superuser", truth, "", true, func(u *api.User) any { return u.Superuser }},
 			// Names here and numbers in jobs' viewing_groups: both are LAVA's.
 			{"groups", texts, "names of the user's groups", true, func(u *api.User) any { return emptied(u.Groups) }},
-			{"last_login", moment, "not kept by this lab", false, func(*api.User) any { return nil }},
+			{"last_login", moment, "when one of the user's tokens or sessions was used last, to the hour", false, func(u *api.User) any { return stamped(&u.LastUse) }},
 			{"date_joined", moment, "", false, func(u *api.User) any { return stamped(&u.Added) }},
 		},
 		filters: []filter[api.User]{
@@ -261,8 +272,25 @@ func setUser(b *body, in *api.UserRequest) error {
 	return nil
 }
 
+// knownGroups refuses names of groups that there are not, in Django REST framework's words for a related name. It comes
+// before the first change: the account must not stay half made.
+func (q *request) knownGroups(field string, names ...string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	all, err := asked[[]api.Group](q, "groups.list", api.GroupRequest{})
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(all, func(g api.Group) bool { return string(g.Group) == name }) {
+			return invalid(field, "Object with name=%s does not exist.", name)
+		}
+	}
+	return nil
+}
+
 // regroup gives a user the groups of a body, and no others.
-// An unknown group is refused by the verb; those before it in the list have been joined by then.
 func (q *request) regroup(b *body, user events.UserName, are []events.GroupName) error {
 	if !b.has("groups") {
 		return nil
@@ -299,7 +327,7 @@ func addUser(q *request) (answer, error) {
 		return answer{}, err
 	}
 	in := api.UserRequest{User: events.UserName(name)}
-	if err := setUser(b, &in); err != nil {
+	if err := errors.Join(setUser(b, &in), q.knownGroups("groups", b.list("groups")...)); err != nil {
 		return answer{}, err
 	}
 	err = q.ask("users.add", in, nil)
@@ -328,7 +356,7 @@ func changeUser(q *request) (answer, error) {
 		return answer{}, err
 	}
 	in := api.UserRequest{User: u.User}
-	if err := setUser(b, &in); err != nil {
+	if err := errors.Join(setUser(b, &in), q.knownGroups("groups", b.list("groups")...)); err != nil {
 		return answer{}, err
 	}
 	if err := q.ask("users.set", in, nil); err != nil {

@@ -195,6 +195,9 @@ type request struct {
 
 // authenticate finds out who asks. Django REST framework answers 403 to a wrong token, never 401.
 func (q *request) authenticate() error {
+	if q.e.path == prometheusPath {
+		return q.basic()
+	}
 	c, err := door.Read(q.r)
 	if errors.Is(err, door.ErrHeader) {
 		switch words := strings.Fields(q.r.Header.Get("Authorization")); {
@@ -249,6 +252,10 @@ func (q *request) fail(err error) {
 	}
 	for key, values := range p.header {
 		q.w.Header()[key] = values
+	}
+	if p.plain != "" {
+		q.send(answer{status: p.status, plain: p.plain})
+		return
 	}
 	q.sendJSON(p.status, p.body)
 }

@@ -124,6 +124,8 @@ func removeTag(q *request) (answer, error) {
 type permissionRow struct {
 	of         string // the device or device type
 	permission events.Permission
+	device     *deviceRow // it, for filters of lists; nil elsewhere
+	typ        *typeRow
 }
 
 // id is the permission's number.
@@ -137,7 +139,7 @@ func permissions(of string) resource[permissionRow] {
 	id := func(p *permissionRow) int {
 		return numberOf(of, p.of+"/"+string(p.permission.Group)+"/"+string(p.permission.Permission))
 	}
-	return resource[permissionRow]{
+	res := resource[permissionRow]{
 		name: "permissions",
 		fields: []field[permissionRow]{
 			{"id", integer, "number of the permission, the same at all times", false, func(p *permissionRow) any { return id(p) }},
@@ -150,7 +152,48 @@ func permissions(of string) resource[permissionRow] {
 			{"group__name", text, textLookups, func(p *permissionRow) []string { return some(p.permission.Group) }},
 			{"permission__codename", text, textLookups, func(p *permissionRow) []string { return some(p.permission.Permission) }},
 			{of, text, exactLookups, func(p *permissionRow) []string { return some(p.of) }},
-			{of + map[string]string{"device": "__hostname", "devicetype": "__name"}[of], text, textLookups, func(p *permissionRow) []string { return some(p.of) }},
 		},
 	}
+	// LAVA calls the one filter device and the other device_type, though the fields are device and devicetype. Its
+	// filters by a device are an HTTP 500.
+	if of == "device" {
+		for _, f := range devices().filters {
+			res.filters = append(res.filters, filter[permissionRow]{"device__" + f.name, f.kind, f.lookups, func(p *permissionRow) []string {
+				if p.device == nil {
+					return nil
+				}
+				return f.get(p.device)
+			}})
+		}
+		return res
+	}
+	for _, f := range deviceTypes().filters {
+		res.filters = append(res.filters, filter[permissionRow]{"device_type__" + f.name, f.kind, f.lookups, func(p *permissionRow) []string {
+			if p.typ == nil {
+				return nil
+			}
+			return f.get(p.typ)
+		}})
+	}
+	return res
+}
+
+// relatedTo gives rows what they are on.
+func (q *request) relatedTo(kind events.Kind, rows []permissionRow) error {
+	if kind == events.Device {
+		all, err := q.allDevices()
+		for i := range rows {
+			if n := slices.IndexFunc(all, func(d deviceRow) bool { return string(d.Device.Device) == rows[i].of }); n >= 0 {
+				rows[i].device = &all[n]
+			}
+		}
+		return err
+	}
+	all, err := q.allTypes()
+	for i := range rows {
+		if n := slices.IndexFunc(all, func(t typeRow) bool { return string(t.DeviceType.DeviceType) == rows[i].of }); n >= 0 {
+			rows[i].typ = &all[n]
+		}
+	}
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"strata/events"
+	"strata/events/lab"
 	dictionaries "strata/schemas/device"
 	"strata/services/api"
 )
@@ -33,7 +34,14 @@ func listTypes(q *request) (answer, error) {
 
 // deviceType returns the device type that the address names.
 func (q *request) deviceType() (api.DeviceType, error) {
-	return asked[api.DeviceType](q, "device-types.show", api.DeviceType{DeviceType: events.DeviceTypeName(q.r.PathValue("name"))})
+	name := events.DeviceTypeName(q.r.PathValue("name"))
+	t, err := asked[api.DeviceType](q, "device-types.show", api.DeviceType{DeviceType: name})
+	if err == nil && t.DeviceType != name {
+		// The verb resolves aliases, because jobs are submitted to them; to LAVA an alias is no row of this resource, and
+		// DELETE of one must not remove the type behind it.
+		return t, notFound()
+	}
+	return t, err
 }
 
 // showType answers GET devicetypes/<name>/.
@@ -142,10 +150,7 @@ func removeType(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := q.named(); err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusNoContent}, q.ask("device-types.remove", api.DeviceType{DeviceType: t.DeviceType}, nil)
+	return q.removed("device-types.remove", api.DeviceType{DeviceType: t.DeviceType})
 }
 
 // template answers GET devicetypes/<name>/template/; 400 where there is none, as LAVA.
@@ -306,6 +311,14 @@ func changeAlias(q *request) (answer, error) {
 	}
 	if err := q.known("device_type", to.deviceType); err != nil {
 		return answer{}, err
+	}
+	// It is two facts where the alias goes to another type. What would refuse the second is looked at before the first,
+	// or the alias would be lost.
+	if !q.d.Lab.Can(q.who, lab.Change, events.Entity{Kind: events.DeviceType, ID: to.deviceType}) {
+		return answer{}, detail(http.StatusForbidden, forbidden)
+	}
+	if _, taken := asked[api.DeviceType](q, "device-types.show", api.DeviceType{DeviceType: events.DeviceTypeName(to.name)}); to.name != a.name && taken == nil {
+		return answer{}, invalid("name", "alias with this Alias for this device-type already exists.")
 	}
 	if err := q.realias(a.deviceType, without(a.name)); err != nil {
 		return answer{}, err

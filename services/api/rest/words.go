@@ -36,10 +36,6 @@ func checkWord(resource, key, value string) (string, error) {
 	name, lookup, _ := strings.Cut(key, "__")
 	words, anyCase := []string(nil), false
 	switch resource + "." + name {
-	case "jobs.state":
-		words = jobStates
-	case "jobs.health":
-		words = jobHealths
 	case "devices.state":
 		words = deviceStates
 	case "devices.health":

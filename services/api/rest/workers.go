@@ -31,16 +31,29 @@ func showWorker(q *request) (answer, error) {
 	return ok(workers().show(&row))
 }
 
-// setWorker reads what a body sets of a worker.
-func setWorker(b *body, in *api.WorkerRequest) error {
+// setWorker reads what a body sets of a worker, all of it before anything is recorded. The health, "" where none is
+// given, is for a verb of its own.
+func setWorker(b *body, in *api.WorkerRequest) (events.WorkerHealth, error) {
 	if s, there := b.text("description"); there {
 		in.Description = &s
 	}
 	n, there, err := b.whole("job_limit")
-	if there && err == nil {
+	if err != nil {
+		return "", err
+	}
+	if there {
 		in.JobLimit = &n
 	}
-	return err
+	health, there := b.text("health")
+	if !there {
+		return "", nil
+	}
+	// LAVA wants the display word here and any case in set_health/; both take any.
+	word, err := known("health", health, workerHealths, true)
+	if err != nil {
+		return "", invalid("health", "%q is not a valid choice.", health)
+	}
+	return events.WorkerHealth(word), nil
 }
 
 // addWorker answers POST workers/: the worker is registered, and its token is had by strata workers token.
@@ -61,13 +74,14 @@ func addWorker(q *request) (answer, error) {
 		return answer{}, invalid("hostname", "worker with this Hostname already exists.")
 	}
 	settings := in
-	if err := setWorker(b, &settings); err != nil {
+	health, err := setWorker(b, &settings)
+	if err != nil {
 		return answer{}, err
 	}
 	if err := q.ask("workers.register", api.WorkerRequest{Worker: in.Worker, Description: settings.Description}, nil); err != nil {
 		return answer{}, err
 	}
-	if err := q.changeWorkerTo(b, settings); err != nil {
+	if err := q.changeWorkerTo(settings, health); err != nil {
 		return answer{}, err
 	}
 	w, err := asked[api.Worker](q, "workers.show", in)
@@ -75,23 +89,17 @@ func addWorker(q *request) (answer, error) {
 	return answer{status: http.StatusCreated, body: workers().show(&row)}, err
 }
 
-// changeWorkerTo sets what a body says of a worker.
-func (q *request) changeWorkerTo(b *body, in api.WorkerRequest) error {
+// changeWorkerTo sets what a body says of a worker; "" leaves its health.
+func (q *request) changeWorkerTo(in api.WorkerRequest, health events.WorkerHealth) error {
 	if in.Description != nil || in.JobLimit != nil {
 		if err := q.ask("workers.configure", in, nil); err != nil {
 			return err
 		}
 	}
-	health, there := b.text("health")
-	if !there {
+	if health == "" {
 		return nil
 	}
-	// LAVA wants the display word here and any case in set_health/; both take any.
-	word, err := known("health", health, workerHealths, true)
-	if err != nil {
-		return invalid("health", "%q is not a valid choice.", health)
-	}
-	return q.ask("workers.health", api.WorkerRequest{Worker: in.Worker, Health: events.WorkerHealth(word), Reason: "set over REST"}, nil)
+	return q.ask("workers.health", api.WorkerRequest{Worker: in.Worker, Health: health, Reason: "set over REST"}, nil)
 }
 
 // changeWorker answers PUT and PATCH of a worker.
@@ -108,10 +116,11 @@ func changeWorker(q *request) (answer, error) {
 		return answer{}, err
 	}
 	in := api.WorkerRequest{Worker: w.Worker}
-	if err := setWorker(b, &in); err != nil {
+	health, err := setWorker(b, &in)
+	if err != nil {
 		return answer{}, err
 	}
-	if err := q.changeWorkerTo(b, in); err != nil {
+	if err := q.changeWorkerTo(in, health); err != nil {
 		return answer{}, err
 	}
 	return showWorker(q)
@@ -123,10 +132,7 @@ func removeWorker(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := q.named(); err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusNoContent}, q.ask("workers.remove", api.WorkerRequest{Worker: w.Worker}, nil)
+	return q.removed("workers.remove", api.WorkerRequest{Worker: w.Worker})
 }
 
 // setWorkerHealth answers POST workers/<name>/set_health/.
