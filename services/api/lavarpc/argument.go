@@ -21,6 +21,7 @@ func (c call) wrong(i int, want string) *xmlrpc.Fault {
 	return fault(http.StatusBadRequest, "Bad request: %s is %s, expected %s", name, typeName(c.args[i]), want)
 }
 
+// The names are XML-RPC's, for people who wrote the call, with the element that stands in the document.
 func typeName(v any) string {
 	switch v.(type) {
 	case nil:
@@ -76,6 +77,7 @@ func (c call) number(i int, otherwise int64) (int64, error) {
 }
 
 // flag returns a truth; nil is false, and a number counts as in Python.
+// Text is refused: "false" is true to Python, and nobody who writes it means that.
 func (c call) flag(i int) (bool, error) {
 	switch v := c.args[i].(type) {
 	case nil:
@@ -114,6 +116,7 @@ func (c call) texts(i int) ([]string, error) {
 }
 
 // all returns the first arguments as strings.
+// It stops at the first argument of a wrong type; a method that takes other types reads them by itself.
 func (c call) all(to ...*string) error {
 	for i, p := range to {
 		var err error
@@ -151,6 +154,7 @@ func (c call) job() (string, error) {
 	return text, nil
 }
 
+// ASCII alone: Python's isdigit takes others, which no client sends.
 func digits(text string) bool {
 	n, err := strconv.ParseUint(text, 10, 63)
 	return err == nil && text[0] != '+' && n <= 1<<53
@@ -165,6 +169,7 @@ func (c call) jobError(job string, err error) error {
 // The values of answers.
 
 // orNil returns a text, nil for none.
+// LAVA's columns are null where nothing was set; clients tell None from "" in what they print.
 func orNil[T ~string](text T) any {
 	if text == "" {
 		return nil

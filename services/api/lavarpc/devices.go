@@ -14,6 +14,7 @@ import (
 // lavacli passes arguments by their places, also those that mean nothing any more: without them in these
 // rows all behind would be read as something else.
 func deviceMethods() []method {
+	// LAVA asks for change_, not add_, where XML-RPC adds a device or a device type; the lab takes either.
 	const permission = "lava_scheduler_app.change_device"
 	return []method{
 		{name: "scheduler.devices.add", signed: true, perm: permission, call: addDevice,
@@ -77,6 +78,9 @@ func capitals(text string, words []string) (string, bool) {
 	return w, ok && text == strings.ToUpper(text)
 }
 
+// addDevice answers nil, or 404 for type and worker in LAVA's two ways to write them ("DeviceType", here;
+// "Device-type" elsewhere), 400 for a health and for a name that is taken. user_name, group_name and
+// public, between worker and health, are taken and dropped, as LAVA has dropped owners of devices.
 func addDevice(c call) (any, error) {
 	var name, kind, worker string
 	if err := c.all(&name, &kind, &worker); err != nil {
@@ -108,6 +112,8 @@ func addDevice(c call) (any, error) {
 	return nil, bad(c.ask("devices.add", in, nil), "Bad request: device already exists?")
 }
 
+// deleteDevice answers nil, 404, or 400 for one that a job or a person holds. Its jobs stay under its
+// name.
 func deleteDevice(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -118,6 +124,8 @@ func deleteDevice(c call) (any, error) {
 	return nil, missing(err, "Device '%s' was not found.", name)
 }
 
+// listDevices answers by hostname, for those that the caller may see. state is Idle, Reserved or Running,
+// and current_job a number or nil. offline_info is taken and ignored, as in LAVA.
 func listDevices(c call) (any, error) {
 	all, err := c.flag(0)
 	if err != nil {
@@ -143,6 +151,8 @@ func listDevices(c call) (any, error) {
 	return out, nil
 }
 
+// showDevice answers 404 where there is none and 403 where the caller may not see it: LAVA tells the two
+// apart. "lavacli devices show" needs every member down to tags.
 func showDevice(c call) (any, error) {
 	d, err := c.named()
 	if err != nil {
@@ -311,6 +321,7 @@ func setDictionary(c call) (any, error) {
 	return true, c.deviceError(name, err)
 }
 
+// devicePermissions is for staff: 403 "forbidden" before the device is looked for.
 func devicePermissions(c call) (any, error) {
 	if err := c.staff(); err != nil {
 		return nil, err
@@ -341,6 +352,8 @@ func tagDevice(c call) (any, error) {
 	return nil, c.deviceError(string(in.Device), c.ask("devices.tag", in, nil))
 }
 
+// untagDevice has 404 for the device and for the tag, in this order; a tag that the device does not have
+// is no error.
 func untagDevice(c call) (any, error) {
 	in, err := c.tagOf()
 	if err != nil {
@@ -355,6 +368,7 @@ func untagDevice(c call) (any, error) {
 	return nil, c.deviceError(string(in.Device), c.ask("devices.untag", in, nil))
 }
 
+// deviceTags answers names alone; scheduler.tags.show has what is said of a tag.
 func deviceTags(c call) (any, error) {
 	d, err := c.named()
 	if err != nil {

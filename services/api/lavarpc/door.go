@@ -16,6 +16,7 @@ import (
 )
 
 // Deps is what the interface is given.
+// All but ExtraContext and EventSocket must be there.
 type Deps struct {
 	API    api.Inside
 	Door   *door.Door
@@ -40,6 +41,8 @@ type handler struct {
 // patience is how long a call may take. Clients give up after 20 s, unless they were told to wait longer.
 const patience = 2 * time.Minute
 
+// ServeHTTP answers 200 to every call that could be read, faults included: XML-RPC's specification has no
+// other status. What it says in status alone is about the request before it was a call.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Whoever opens the address in a browser, or posts nothing, is led to the manual of the methods, as in
 	// LAVA. A client that took this for an answer would fail on the page's HTML.

@@ -91,6 +91,8 @@ func (c call) devices(retired bool) ([]api.Device, error) {
 	return all, nil
 }
 
+// allDevices answers rows, not structs: [hostname, type, status, job or nil, true]. The last member says
+// "pipeline" of a time when LAVA had other devices, too.
 func allDevices(c call) (any, error) {
 	devices, err := c.devices(false)
 	if err != nil {
@@ -112,6 +114,7 @@ func jobOf(d api.Device) any {
 	return int64(d.Job)
 }
 
+// allDeviceTypes tells of types that have a device which is not retired and which the caller may see.
 func allDeviceTypes(c call) (any, error) {
 	types, err := c.types()
 	if err != nil {
@@ -188,6 +191,8 @@ func (c call) recent(field string) ([]projections.SelectedJob, error) {
 	return c.find(in)
 }
 
+// recentOfType answers 400 for no name and for a negative count. Jobs of other users are among them as far
+// as the caller may see them; device is their actual one, "" of a job that never ran.
 func recentOfType(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -213,6 +218,7 @@ func recentOfType(c call) (any, error) {
 	return out, nil
 }
 
+// recentOfDevice has 404 and 403 for the device, where its twin for types has -32603.
 func recentOfDevice(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -235,10 +241,12 @@ func recentOfDevice(c call) (any, error) {
 	return out, nil
 }
 
+// status is Complete, Incomplete or Canceled here, for all are over.
 func recentJob(j projections.SelectedJob) xmlrpc.Struct {
 	return xmlrpc.Struct{{Name: "id", Value: int64(j.Job.Job)}, {Name: "description", Value: j.Name}, {Name: "status", Value: lava.Status(j.State, j.Health)}}
 }
 
+// typesByAlias looks for a part of an alias, with regard to case; types without a match are no members.
 func typesByAlias(c call) (any, error) {
 	text, err := c.text(0)
 	if err != nil {
@@ -258,6 +266,8 @@ func typesByAlias(c call) (any, error) {
 	return xmlrpc.Struct{{Name: text, Value: found}}, nil
 }
 
+// deviceStatus answers one word for state and health together, see [lava.DeviceStatus]; 404, 403, and 400
+// where no name was given.
 func deviceStatus(c call) (any, error) {
 	if c.args[0] == "" {
 		return nil, fault(http.StatusBadRequest, "Bad request: Hostname was not specified.")
@@ -301,6 +311,7 @@ func healthTo(health events.DeviceHealth) func(c call) (any, error) {
 	}
 }
 
+// pending counts jobs that the caller may not see, too: the number tells nothing of whose they are.
 func pending(c call) (any, error) {
 	types, err := c.types()
 	if err != nil {
@@ -371,6 +382,7 @@ func jobDetails(c call) (any, error) {
 	}, nil
 }
 
+// jobHealth answers Unknown for as long as the job is not over.
 func jobHealth(c call) (any, error) {
 	j, err := c.row()
 	if err != nil {
@@ -379,6 +391,7 @@ func jobHealth(c call) (any, error) {
 	return withPart(j, xmlrpc.Struct{{Name: "job_id", Value: int64(j.Job.Job)}, {Name: "job_health", Value: healthOf(j)}}), nil
 }
 
+// jobState answers one of six words, other than "status" in job_details: scripts poll it for Finished.
 func jobState(c call) (any, error) {
 	j, err := c.row()
 	if err != nil {
@@ -469,6 +482,8 @@ func importDictionary(c call) (any, error) {
 	return "Device dictionary updated for " + name, err
 }
 
+// exportDictionary needs the right to change the device, where devices.get_dictionary is for all who see
+// it: LAVA's older method is the stricter one.
 func exportDictionary(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"strata/services/api/xmlrpc"
 )
 
+// lavacli asks these alone for jobs; parameters stand in LAVA's order, for it passes them by place.
 func jobMethods() []method {
 	return []method{
 		{name: "scheduler.jobs.submit", params: "definition", signed: true, call: submit,
@@ -62,6 +63,8 @@ func (c call) row() (projections.SelectedJob, error) {
 	return row, c.jobError(id, err)
 }
 
+// showJob answers 404, and 403 where the caller may not see the job. Any state that lavacli does not know
+// would make "jobs wait" wait for ever: it looks for the text Finished.
 func showJob(c call) (any, error) {
 	j, err := c.row()
 	if err != nil {
@@ -112,6 +115,7 @@ func stateOf(j projections.SelectedJob) string {
 	return j.State
 }
 
+// The empty health is of a job that is not over; LAVA's word for that is Unknown.
 func healthOf(j projections.SelectedJob) string {
 	if j.Health == "" {
 		return "Unknown"
@@ -165,10 +169,13 @@ func (c call) find(in api.FindJobs) ([]projections.SelectedJob, error) {
 	return out.Jobs, err
 }
 
+// Without a value it is met by no job: a queue of no types is empty.
 func exact(field string, values ...string) projections.JobTerm {
 	return projections.JobTerm{Field: field, Op: projections.TermIn, Values: values}
 }
 
+// listJobs answers the newest first, at most 100, without those that the caller may not see: a page that
+// is not full is the last one. A word that is no state or health is a 400 in LAVA's sentence.
 func listJobs(c call) (any, error) {
 	var state, health string
 	if err := c.all(&state, &health); err != nil {
@@ -182,6 +189,7 @@ func listJobs(c call) (any, error) {
 		if f.text == "" {
 			continue
 		}
+		// "finished" and "FINISHED" are taken: lavacli sends what was typed.
 		w, ok := word(f.text, f.words)
 		if !ok {
 			return nil, fault(http.StatusBadRequest, "Invalid %s '%s'", f.field, f.text)
@@ -270,6 +278,7 @@ func momentText(t *time.Time) any {
 	return lava.Moment(t)
 }
 
+// id is the number, or text for a part of a group: lavacli prints it with %s.
 func jobLine(j projections.SelectedJob, verbose bool) xmlrpc.Struct {
 	s := xmlrpc.Struct{
 		{Name: "id", Value: shown(events.JobID(j.Job.Job), j.Display)},

@@ -17,6 +17,7 @@ import (
 const mostLog = 32 << 20
 
 // errEnough ends the reading of a log.
+// It comes back from Stream as the very value that the callback returned, see [api.Inside.Stream].
 var errEnough = errors.New("read enough")
 
 // readLog returns lines of a job's log, from start up to, not including, end (-1: the last); through says

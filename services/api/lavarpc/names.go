@@ -25,18 +25,23 @@ func nameMethods() []method {
 
 // aliased returns the device type that has an alias.
 func (c call) aliased(alias string) (api.DeviceType, error) {
+	// Without templates and checks, which only [call.deviceType] tells: lists are asked for often.
 	types, err := c.types()
 	if err != nil {
 		return api.DeviceType{}, err
 	}
 	for _, t := range types {
 		if slices.Contains(t.Aliases, alias) {
+			// Whole, for it may be sent back changed, see [call.configure].
 			return c.deviceType(string(t.DeviceType))
 		}
 	}
 	return api.DeviceType{}, fault(http.StatusNotFound, "Alias '%s' was not found.", alias)
 }
 
+// addAlias answers 400 for a type that there is not, and 404 for all else that is wrong: LAVA's form is
+// asked, and its errors have that code. Beside the permission of the row it takes the right to change the
+// type, which decides where jobs go.
 func addAlias(c call) (any, error) {
 	var alias, kind string
 	if err := c.all(&alias, &kind); err != nil {
@@ -53,6 +58,7 @@ func addAlias(c call) (any, error) {
 		return nil, fault(http.StatusNotFound, "Alias with name '%s' already exists.", alias)
 	}
 	if _, err := c.deviceType(alias); err == nil {
+		// Jobs look for aliases first, so it would hide the type.
 		return nil, fault(http.StatusNotFound, "DeviceType with name '%s' already exists.", alias)
 	}
 	t.Aliases = append(t.Aliases, alias)
@@ -65,6 +71,7 @@ func addAlias(c call) (any, error) {
 	return nil, err
 }
 
+// deleteAlias answers 404 where no type that the caller sees has it.
 func deleteAlias(c call) (any, error) {
 	alias, err := c.text(0)
 	if err != nil {
@@ -78,6 +85,7 @@ func deleteAlias(c call) (any, error) {
 	return nil, c.configure(t)
 }
 
+// listAliases answers names alone, sorted; those of types that the caller may not see are left out.
 func listAliases(c call) (any, error) {
 	types, err := c.types()
 	if err != nil {
@@ -91,6 +99,8 @@ func listAliases(c call) (any, error) {
 	return list(all), nil
 }
 
+// showAlias answers both members always. LAVA has "" for the type where the caller has no permission row
+// on it; "lavacli aliases show" prints either.
 func showAlias(c call) (any, error) {
 	alias, err := c.text(0)
 	if err != nil {
@@ -123,6 +133,7 @@ func (c call) tag(name string) (api.TagRequest, error) {
 	return all[i], nil
 }
 
+// addTag refuses a tag that there is, where the verb would change what is said of it.
 func addTag(c call) (any, error) {
 	var name, description string
 	if err := c.all(&name, &description); err != nil {
@@ -134,6 +145,7 @@ func addTag(c call) (any, error) {
 	return nil, c.ask("tags.add", api.TagRequest{Tag: events.TagName(name), Description: description}, nil)
 }
 
+// Devices lose it; a job that waits for a device with it goes on waiting.
 func deleteTag(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -142,6 +154,8 @@ func deleteTag(c call) (any, error) {
 	return nil, missing(c.ask("tags.remove", api.TagRequest{Tag: events.TagName(name)}, nil), "Tag '%s' was not found.", name)
 }
 
+// description is nil, not "", where nothing is said: "lavacli tags list" prints it only where there is
+// one.
 func listTags(c call) (any, error) {
 	all, err := c.tags()
 	if err != nil {
@@ -154,6 +168,7 @@ func listTags(c call) (any, error) {
 	return out, nil
 }
 
+// devices has the names of retired ones as well, of those that the caller may see.
 func showTag(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {

@@ -86,6 +86,7 @@ func (c call) account() (api.UserRequest, error) {
 		return api.UserRequest{}, err
 	}
 	in := api.UserRequest{User: events.UserName(name)}
+	// Places 1 to 3 and 4 to 6 are the same in add and update, which differ in what follows.
 	for i, to := range []**string{&in.FirstName, &in.LastName, &in.Email} {
 		if c.args[i+1] == nil {
 			continue
@@ -109,6 +110,8 @@ func (c call) account() (api.UserRequest, error) {
 	return in, nil
 }
 
+// Nobody can sign in by password to what it makes: tokens are issued for the account, or a directory or
+// provider vouches for it.
 func addUser(c call) (any, error) {
 	in, err := c.account()
 	if err != nil {
@@ -117,6 +120,8 @@ func addUser(c call) (any, error) {
 	return nil, bad(c.ask("users.add", in, nil), "Bad request: user already exists?")
 }
 
+// Superuser and staff are for superusers to set, though LAVA leaves it to whoever may change users: the
+// verb decides, and a caller who holds the permission is told why not.
 func updateUser(c call) (any, error) {
 	in, err := c.account()
 	if err != nil {
@@ -125,6 +130,7 @@ func updateUser(c call) (any, error) {
 	return nil, missing(c.ask("users.set", in, nil), "User '%s' was not found.", in.User)
 }
 
+// The account's tokens end with it, and its jobs keep its name. Nobody removes the own account: 400.
 func deleteUser(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -133,6 +139,7 @@ func deleteUser(c call) (any, error) {
 	return nil, missing(c.ask("users.remove", api.UserRequest{User: events.UserName(name)}, nil), "User '%s' was not found.", name)
 }
 
+// The order of the members is that of LAVA's list; [showUser] goes on with more.
 func userLine(u api.User) xmlrpc.Struct {
 	return xmlrpc.Struct{
 		{Name: "username", Value: string(u.User)},
@@ -150,6 +157,7 @@ func (c call) users() ([]api.User, error) {
 	return all, c.ask("users.list", api.UserRequest{All: true}, &all)
 }
 
+// By name, and inactive ones too.
 func listUsers(c call) (any, error) {
 	all, err := c.users()
 	if err != nil {
@@ -162,6 +170,8 @@ func listUsers(c call) (any, error) {
 	return out, nil
 }
 
+// last_login is when one of the user's tokens or sessions was used last, to the hour, or nil; permissions
+// are those on everything that the user has in person, not by a group.
 func showUser(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -200,6 +210,7 @@ func parts(name string) permission {
 	return permission{app, codename[strings.LastIndex(codename, "_")+1:], codename}
 }
 
+// app.model.codename is the form of auth.users.show; the methods below perms take and tell it in parts.
 func dotted(names []string) []string {
 	var out []string
 	for _, name := range names {
@@ -303,11 +314,13 @@ func (c call) membership() (api.GroupRequest, error) {
 	return api.GroupRequest{User: events.UserName(user), Group: events.GroupName(group)}, err
 }
 
+// Who may change users but not add groups is refused where the group is new.
 func joinGroup(c call) (any, error) {
 	in, err := c.membership()
 	if err != nil {
 		return nil, err
 	}
+	// Looked at first, for a group must not be made for somebody who is not there.
 	if _, err := c.userNamed(string(in.User)); err != nil {
 		return nil, err
 	}
@@ -322,6 +335,7 @@ func joinGroup(c call) (any, error) {
 	return nil, c.ask("groups.join", in, nil)
 }
 
+// 404 for the user first, then for the group.
 func leaveGroup(c call) (any, error) {
 	in, err := c.membership()
 	if err != nil {
@@ -342,6 +356,7 @@ func groupsOfUser(c call) (any, error) {
 	return list(u.Groups), err
 }
 
+// What the user has by groups is asked with auth.groups.perms.list.
 func permissionsOfUser(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -362,6 +377,7 @@ func (c call) group() (api.Group, error) {
 	return g, missing(err, "Group '%s' was not found.", name)
 }
 
+// 400 where there is one, in LAVA's words for it.
 func addGroup(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -370,6 +386,7 @@ func addGroup(c call) (any, error) {
 	return nil, bad(c.ask("groups.add", api.GroupRequest{Group: events.GroupName(name)}, nil), "Bad request: group already exists?")
 }
 
+// Who may not look at groups is told of the own ones rather than refused.
 func listGroups(c call) (any, error) {
 	var all []api.Group
 	if err := c.ask("groups.list", struct{}{}, &all); err != nil {
@@ -382,6 +399,7 @@ func listGroups(c call) (any, error) {
 	return out, nil
 }
 
+// permissions are those on everything, in the form of [dotted]; rows on devices and types are told there.
 func showGroup(c call) (any, error) {
 	g, err := c.group()
 	if err != nil {
@@ -395,6 +413,7 @@ func showGroup(c call) (any, error) {
 	}, nil
 }
 
+// Rows that name the group stay on devices and types and keep them closed: nothing is opened to all by it.
 func deleteGroup(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -418,6 +437,8 @@ func setUserGroups(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Names that are no group are passed over, as in LAVA: the script that mirrors a directory sends all
+	// it has.
 	wanted, err := c.texts(1)
 	if err != nil {
 		return nil, err
@@ -487,6 +508,7 @@ func (c call) remotes() ([]api.RemoteToken, error) {
 	return all, c.ask("remote-tokens.list", struct{}{}, &all)
 }
 
+// Only ever the caller's own, superusers' too: nobody reads another's secrets.
 func listRemote(c call) (any, error) {
 	all, err := c.remotes()
 	if err != nil {
@@ -499,6 +521,7 @@ func listRemote(c call) (any, error) {
 	return out, nil
 }
 
+// The value as a text, without a struct around it, as LAVA has it.
 func showRemote(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -516,6 +539,7 @@ func showRemote(c call) (any, error) {
 	return nil, fault(http.StatusNotFound, "Remote artifact token '%s' was not found.", name)
 }
 
+// The api seals the value; it is opened for orders, callbacks and the caller's own questions alone.
 func addRemote(c call) (any, error) {
 	in := api.RemoteToken{}
 	if err := c.all(&in.Name, &in.Value); err != nil {

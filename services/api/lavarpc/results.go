@@ -161,6 +161,7 @@ func metadata(c call) (any, error) {
 	return out, nil
 }
 
+// Go's maps have no order; an answer should be the same each time it is asked for.
 func sortedKeys[V any](m map[string]V) []string {
 	var keys []string
 	for k := range m {
@@ -184,6 +185,7 @@ func (c call) suites() (api.Job, []suite, error) {
 	if err != nil {
 		return j, nil, err
 	}
+	// Suites have no records of their own: they are what cases name.
 	text, err := c.export(api.ResultsExport{Job: j.Job, Whole: true, Format: "csv"})
 	if err != nil {
 		return j, nil, err
@@ -211,6 +213,7 @@ func (c call) suites() (api.Job, []suite, error) {
 	return j, all, nil
 }
 
+// SQUAD goes through it for the names that it then asks get_testsuite_results_yaml for.
 func suitesYAML(c call) (any, error) {
 	j, all, err := c.suites()
 	if err != nil {
@@ -225,6 +228,7 @@ func suitesYAML(c call) (any, error) {
 	return yaml.Dump(yaml.Of(records...)), nil
 }
 
+// encoding/csv quotes only what needs it, so the lines are written here.
 func suitesCSV(c call) (any, error) {
 	j, all, err := c.suites()
 	if err != nil {
@@ -271,6 +275,8 @@ func (c call) queryLimit(i int) (int, error) {
 	return int(min(max(n, 1), 1000)), nil
 }
 
+// Conditions are text as in addresses of LAVA's pages: "testjob__health__exact__Complete", commas between.
+// An entity or field that there is not is a 400; LAVA has -32603 for all else that is wrong.
 func customQuery(c call) (any, error) {
 	in := api.QueryCustom{}
 	var entity string
@@ -283,6 +289,7 @@ func customQuery(c call) (any, error) {
 		return nil, err
 	}
 	var out api.QueryResult
+	// Of the caller's own sight: rows of jobs that it may not see are not in it.
 	if err := c.ask("queries.custom", in, &out); err != nil {
 		return nil, err
 	}
@@ -308,6 +315,7 @@ func (c call) queryError(err error, ref api.QueryRef) error {
 	return missing(err, "Query with name %s owned by user %s does not exist.", ref.Name, owner)
 }
 
+// One that is not live shows what its last refresh has kept, and 400 where there was none.
 func runQuery(c call) (any, error) {
 	ref, err := c.saved(2)
 	if err != nil {
@@ -324,6 +332,7 @@ func runQuery(c call) (any, error) {
 	return c.rows(out)
 }
 
+// 401 where others refuse with 403: LAVA's.
 func refreshQuery(c call) (any, error) {
 	ref, err := c.saved(1)
 	if err != nil {
@@ -433,6 +442,7 @@ func lineOf(n *uint64) any {
 	return int64(*n)
 }
 
+// A measurement is a double, which LAVA's decimals are not for XML-RPC: there the whole answer fails.
 func caseRow(k projections.Case) xmlrpc.Struct {
 	s := xmlrpc.Struct{
 		{Name: "id", Value: int64(events.CaseNumber(k.Seq, int(k.N)))},
@@ -468,6 +478,7 @@ func subID(display string) string {
 	return ""
 }
 
+// Values that were no text in the definition are texts here, lists and mappings as JSON.
 func textStruct(m map[string]string) xmlrpc.Struct {
 	s := xmlrpc.Struct{}
 	for _, k := range sortedKeys(m) {

@@ -33,6 +33,8 @@ func submit(c call) (any, error) {
 	return c.submit(text)
 }
 
+// A number is given for every text that the bus takes, at most 1 MiB; LAVA's clients get none for what is
+// refused, though it is kept and can be looked at with strata.
 func (c call) submit(text string) (any, error) {
 	id, err := c.h.API.Submit(c.ctx, c.who, []byte(text), "")
 	if err != nil {

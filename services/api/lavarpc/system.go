@@ -10,6 +10,7 @@ import (
 	"strata/services/api/xmlrpc"
 )
 
+// LAVA 2026.07 lists 134 methods with those of all tables; a test counts them.
 func systemMethods() []method {
 	return []method{
 		{name: "close", call: nothing, about: "Does nothing."},
@@ -52,6 +53,7 @@ func nothing(call) (any, error) { return nil, nil }
 // proxy("close")() ends the connection. LAVA takes it without a word.
 const hidden = "close"
 
+// Sorted, by the introspection convention that getCapabilities names.
 func listMethods(c call) (any, error) {
 	out := []any{}
 	for _, name := range c.h.names() {
@@ -75,6 +77,7 @@ func methodSignature(c call) (any, error) {
 	return "undef", nil
 }
 
+// Its words are ours: LAVA's docstrings are not ours to copy, and clients do not match on them.
 func methodHelp(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -101,6 +104,7 @@ func multicall(c call) (any, error) {
 		return nil, fault(codeParams, "system.multicall: %d calls came together, allowed are %d", len(calls), mostCalls)
 	}
 	out := []any{}
+	// One after the other, in order: a script submits with one and asks of the job with the next.
 	for _, item := range calls {
 		value, err := c.one(item)
 		if err != nil {
@@ -164,8 +168,11 @@ func capabilities(call) (any, error) {
 	}, nil
 }
 
+// nil for somebody without a name: "lavacli system whoami" prints "<AnonymousUser>" then.
 func whoami(c call) (any, error) { return orNil(c.who.User), nil }
 
+// EVENT_SOCKET may have a * for "the host that you asked"; LAVA's EVENT_NOTIFICATION is false where
+// nothing is published.
 func masterConfig(c call) (any, error) {
 	return xmlrpc.Struct{
 		{Name: "EVENT_TOPIC", Value: lava.Topic},
@@ -192,6 +199,7 @@ func (c call) subject(i int) (api.Caller, error) {
 	return api.Caller{User: events.UserName(name)}, nil
 }
 
+// The members are named by the ids as they were given, as text, for names of members are texts.
 func canViewJobs(c call) (any, error) {
 	ids, err := c.texts(0)
 	if err != nil {
@@ -218,6 +226,8 @@ func canViewJobs(c call) (any, error) {
 	return out, nil
 }
 
+// It answers by type, a list of structs of one member each. is_pipeline and exclusive are of a time when
+// LAVA had other devices, too; they are true of all.
 func canViewDevices(c call) (any, error) {
 	names, err := c.texts(0)
 	if err != nil {

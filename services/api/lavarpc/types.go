@@ -11,6 +11,8 @@ import (
 	"strata/services/api/xmlrpc"
 )
 
+// LAVA's update and aliases.delete have a sentence of their own for who may not change the type; the
+// others name the permission.
 func typeMethods() []method {
 	const permission = "lava_scheduler_app.change_devicetype"
 	row := func(name, params, about string, f func(c call) (any, error)) method {
@@ -96,6 +98,7 @@ func (c call) configure(t api.DeviceType) error {
 	return c.ask("device-types.configure", t, nil)
 }
 
+// All six are wanted, and nil is a default; 400 where the name is taken.
 func addType(c call) (any, error) {
 	var name, description string
 	if err := c.all(&name, &description); err != nil {
@@ -144,6 +147,8 @@ func (c call) settings(t *api.DeviceType) error {
 	return nil
 }
 
+// devices counts those of the type that the caller may see, retired ones too. installed says that the lab
+// has the type, template that there is a text for it; show_all adds types with a text alone.
 func listTypes(c call) (any, error) {
 	all, err := c.flag(0)
 	if err != nil {
@@ -161,6 +166,7 @@ func listTypes(c call) (any, error) {
 	for _, t := range types {
 		have[string(t.DeviceType)] = true
 		devices := 0
+		// By health; the list counts all of them.
 		for _, n := range t.Devices {
 			devices += n
 		}
@@ -192,6 +198,7 @@ func templateOf(t api.DeviceType) string {
 	return text
 }
 
+// 404 and 403 in the sentences of "Device-type"; devices are the names of those that the caller may see.
 func showType(c call) (any, error) {
 	t, err := c.ofType()
 	if err != nil {
@@ -224,6 +231,7 @@ func showType(c call) (any, error) {
 	}, nil
 }
 
+// All seven are wanted, and nil keeps what there is: lavacli sends all of them, mostly nil.
 func updateType(c call) (any, error) {
 	t, err := c.ofType()
 	if err != nil {
@@ -309,6 +317,8 @@ func setTypeText(of func(t *api.DeviceType) *string) func(c call) (any, error) {
 	}
 }
 
+// 404 with the sentence for a type that there is not, also where only the check is missing: LAVA has one
+// for both, and "lavacli device-types health-check get" prints it.
 func getHealthCheck(c call) (any, error) {
 	t, err := c.ofType()
 	if err != nil {
@@ -345,6 +355,7 @@ func addTypeAlias(c call) (any, error) {
 	return nil, c.configure(t)
 }
 
+// The alias is gone, where LAVA's stays without a type; one of another type is 404.
 func deleteTypeAlias(c call) (any, error) {
 	t, err := c.ofType()
 	if err != nil {
@@ -369,6 +380,7 @@ func listTypeAliases(c call) (any, error) {
 	return list(slices.Sorted(slices.Values(t.Aliases))), nil
 }
 
+// For staff alone; scheduler.device_types.show tells the same to all who see the type, as LAVA's does.
 func typePermissions(c call) (any, error) {
 	if err := c.staff(); err != nil {
 		return nil, err

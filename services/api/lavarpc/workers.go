@@ -12,6 +12,7 @@ import (
 	"strata/services/api/xmlrpc"
 )
 
+// lavacli's "workers config" and "workers env" ask the get_ and set_ of two files; env_dut is for scripts.
 func workerMethods() []method {
 	const permission = "lava_scheduler_app.change_worker"
 	row := func(name, params, perm, about string, f func(c call) (any, error)) method {
@@ -58,6 +59,7 @@ func plainName(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00")
 }
 
+// 404 where the worker has none of its own, in a sentence for each of the files.
 func (f workerFile) get(c call) (any, error) {
 	if name, err := c.text(0); err == nil && !plainName(name) {
 		return nil, fault(http.StatusBadRequest, "Invalid worker name")
@@ -72,6 +74,7 @@ func (f workerFile) get(c call) (any, error) {
 	return nil, fault(http.StatusNotFound, "Worker '%s' does not have %s", w.Worker, f.lacks)
 }
 
+// true where it was taken. YAML that cannot be read is a 400 that names the file.
 func (f workerFile) set(c call) (any, error) {
 	var name, text string
 	if err := c.all(&name, &text); err != nil {
@@ -89,6 +92,7 @@ func (f workerFile) set(c call) (any, error) {
 	return true, c.workerError(name, c.ask("workers.configure", in, nil))
 }
 
+// LAVA has no sentence for workers that the caller may not see: the api's own comes with its 403.
 func (c call) workerError(name string, err error) error {
 	return missing(err, "Worker '%s' was not found.", name)
 }
@@ -119,6 +123,7 @@ func addWorker(c call) (any, error) {
 	if c.ask("workers.show", in, nil) == nil {
 		return nil, fault(http.StatusBadRequest, "Bad request: worker already exists?")
 	}
+	// An absent description is the empty one: there is nothing before it to keep.
 	in.Description = &description
 	if err := c.ask("workers.register", in, nil); err != nil || !disabled {
 		return nil, err
@@ -130,6 +135,7 @@ func addWorker(c call) (any, error) {
 // It stands in the fact, where people look for who set a health and by what.
 const healthReason = "xmlrpc api"
 
+// One with devices or jobs is refused by the verb, with 400.
 func deleteWorker(c call) (any, error) {
 	name, err := c.text(0)
 	if err != nil {
@@ -138,6 +144,7 @@ func deleteWorker(c call) (any, error) {
 	return nil, c.workerError(name, c.ask("workers.remove", api.WorkerRequest{Worker: events.WorkerName(name)}, nil))
 }
 
+// Names alone, sorted: lavacli prints them, and its maintenance commands go through them.
 func listWorkers(c call) (any, error) {
 	all, err := c.flag(0)
 	if err != nil {
@@ -157,6 +164,8 @@ func listWorkers(c call) (any, error) {
 	return list(names), nil
 }
 
+// "lavacli workers show" needs the members down to version. The token, which LAVA adds for superusers, is
+// left out: "strata workers token" tells it.
 func showWorker(c call) (any, error) {
 	w, err := c.worker()
 	if err != nil {
@@ -213,6 +222,7 @@ func updateWorker(c call) (any, error) {
 		if err != nil || limit < 0 || limit > 1<<31 {
 			return nil, fault(http.StatusBadRequest, "Invalid job limit")
 		}
+		// 0 is no limit, as in LAVA.
 		most := int(limit)
 		in.JobLimit = &most
 	}
