@@ -16,6 +16,7 @@ import (
 // object is a JSON object whose keys keep their order, as LAVA's do. The dispatcher's log records and the schemas of
 // events have one each: below them there is no package that all three may import, and for twenty lines an interface
 // should not hang on the program that runs jobs.
+// A nil one is written as {}, which LAVA has where nothing is there; a list must be made non-nil for [].
 type object []member
 
 type member struct {
@@ -62,6 +63,7 @@ func encoded(v any) ([]byte, error) {
 }
 
 // answer is what an operation answers: a value as JSON, or a file.
+// header is for what the operation adds: Retry-After, X-Is-Finished, Location.
 type answer struct {
 	status int // 0 is 200
 	body   any // as JSON; nil has no body, but for files
@@ -94,6 +96,8 @@ func textFile(name, contentType, text string) (answer, error) {
 }
 
 // problem is an error with the answer that it gets.
+// It is an error so that helpers can return it from any depth; [server.serve] is where it becomes an
+// answer.
 type problem struct {
 	status int
 	body   any
@@ -205,6 +209,8 @@ func stamped(t *time.Time) any {
 }
 
 // orNull is a text, or nil for an empty one.
+// LAVA's text columns are null where they were never set, and "" where somebody emptied them; here both
+// are null.
 func orNull[S ~string](s S) any {
 	if s == "" {
 		return nil
@@ -238,6 +244,7 @@ func (q *request) send(a answer) {
 }
 
 // sendJSON writes a value, to a browser as a page.
+// The value is encoded before the first byte is sent, so that an error of it is a 500 of its own.
 func (q *request) sendJSON(status int, body any) {
 	text, err := encoded(body)
 	if err != nil {

@@ -157,6 +157,7 @@ func (b *body) read(wanted ...want) error {
 }
 
 // null tells whether a field holds JSON's null.
+// A form has no null: there an empty text is the nearest to it.
 func (b *body) null(name string) bool { return string(b.fields[name]) == "null" }
 
 // nested tells whether a field holds a list, an object, or true or false.
@@ -246,6 +247,7 @@ func (b *body) truth(name string) (value, there bool, err error) {
 }
 
 // whole returns a field that is a number from 0.
+// Text that is a number is taken, for forms have nothing else.
 func (b *body) whole(name string) (value int, there bool, err error) {
 	s, there := b.text(name)
 	if !there {

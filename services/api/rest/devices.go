@@ -12,6 +12,7 @@ import (
 )
 
 // typeRow is a device type.
+// An embedded row of the api: fields and filters read it, nothing is copied.
 type typeRow struct{ api.DeviceType }
 
 // deviceTypes are the device types of the lab.
@@ -65,6 +66,7 @@ func frequency(t *typeRow) int {
 }
 
 // denominator is what the frequency counts.
+// See [frequency].
 func denominator(t *typeRow) string {
 	if t.HealthDenominator == "" {
 		return "hours"
@@ -94,6 +96,7 @@ func emptied[S ~string](list []S) []string {
 }
 
 // deviceRow is a device with its type and worker.
+// typ and worker are empty where the caller may not see them, so that filters by them meet no row.
 type deviceRow struct {
 	api.Device
 	typ    typeRow
@@ -167,6 +170,7 @@ func numbered(kind, name string) any {
 }
 
 // jobOrNull is a job's number, null for none.
+// The job may be one that the caller may not see: its number alone tells nothing else.
 func jobOrNull(id events.JobID) any {
 	if id == 0 {
 		return nil
@@ -235,6 +239,8 @@ func showDevice(q *request) (answer, error) {
 }
 
 // dictionary answers GET devices/<h>/dictionary/.
+// 400 where there is none and where the context cannot be read, as LAVA; the file is named after the
+// device with .jinja2, or .yaml where it was rendered.
 func dictionary(q *request) (answer, error) {
 	d, err := q.device()
 	if err != nil {
@@ -274,6 +280,7 @@ func setDictionary(q *request) (answer, error) {
 }
 
 // setDeviceHealth answers POST devices/<name>/set_health/.
+// Other than PATCH it takes a reason, which the device's history shows.
 func setDeviceHealth(q *request) (answer, error) {
 	d, err := q.device()
 	if err != nil {

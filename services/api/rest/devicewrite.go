@@ -21,6 +21,7 @@ type written struct {
 }
 
 // written reads a body for a device, which is empty where the device is new.
+// What is left to be refused afterwards is what another caller has changed meanwhile.
 func (q *request) written(b *body, d api.Device) (w written, err error) {
 	for _, f := range []struct {
 		name string

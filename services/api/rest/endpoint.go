@@ -21,6 +21,7 @@ type endpoint struct {
 }
 
 // operation is what a method does at an endpoint.
+// status and content are for documents and checks; what is sent is what handle answers.
 type operation struct {
 	method  string
 	doc     string // a sentence
@@ -88,6 +89,7 @@ func withRights(kind events.Kind, list []endpoint) []endpoint {
 }
 
 // param is a parameter of the address or a field of the body.
+// A kind is told to OpenAPI and not enforced: handlers read what they need and word what is wrong.
 type param struct {
 	name     string
 	kind     kind
@@ -124,6 +126,7 @@ func order() []string {
 }
 
 // allowed is the header Allow.
+// RFC 9110, section 10.2.1; LAVA sends it with every answer.
 func (e endpoint) allowed() string {
 	var list []string
 	for _, m := range order() {
@@ -138,6 +141,7 @@ func (e endpoint) allowed() string {
 }
 
 // describe answers OPTIONS, in the shape of Django REST framework.
+// required is told of writable texts alone, which is what clients that make forms of it look for.
 func (q *request) describe() object {
 	e := q.e
 	parses := []string{"application/json", "application/x-www-form-urlencoded", "multipart/form-data"}

@@ -41,6 +41,7 @@ func post(doc string, status int, accepts []param, h handler) operation {
 }
 
 // writes are the fields of a resource that a body may set.
+// None is marked as required there: PATCH shares the list, and handlers say what POST misses.
 func writes(fields []fieldDoc) []param {
 	var list []param
 	for _, f := range fields {

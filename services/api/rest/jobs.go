@@ -29,6 +29,7 @@ func numberOf(kind, name string) int {
 }
 
 // numbersOf numbers several names; the numbers are in order, as a set has none.
+// [] for no names, never null: clients go through it.
 func numbersOf(kind string, names []string) []int {
 	out := make([]int, len(names))
 	for i, n := range names {
@@ -84,6 +85,7 @@ func (j *jobRow) began() *time.Time {
 }
 
 // comment is what a person said of the job; where nobody has, LAVA keeps there why a job was ended.
+// Of a definition that was refused it is the reason, for no person can have commented on it.
 func comment(j *jobRow) any {
 	if j.Comment != "" || !j.Rejected {
 		return orNull(j.Comment)
@@ -92,6 +94,7 @@ func comment(j *jobRow) any {
 }
 
 // jobs is the resource of jobs; its rows are found by the api rather than gone through.
+// It has no filters of its own: [jobFilters] are conditions for the tables and the fold.
 func jobs() resource[jobRow] { return resource[jobRow]{fields: jobFields()} }
 
 // jobFilter is a filter of jobs; it becomes a condition of the api's.
@@ -138,6 +141,7 @@ func jobFilters() []jobFilter {
 var jobOrders = []string{"id", "start_time", "end_time", "submit_time"}
 
 // jobParams are the parameters of the list, for documents.
+// Related filters are named by their prefix alone: all of them would be some hundreds.
 func jobParams() []param {
 	list := pageParams()
 	for _, f := range jobFilters() {
@@ -157,6 +161,7 @@ func jobParams() []param {
 }
 
 // jobsFound reads the request's filters and order.
+// Keys in order, so that of two wrong ones always the same is told.
 func jobsFound(q *request) (api.FindJobs, error) {
 	// A job that was retried is one row: clients count rows.
 	in := api.FindJobs{Whole: true}
@@ -220,6 +225,7 @@ func (q *request) jobTerms(key, value string) ([]projections.JobTerm, error) {
 }
 
 // listJobs answers GET jobs/.
+// 503 where ClickHouse is away and finished jobs could be meant; see docs/rest.md, Lists.
 func listJobs(q *request) (answer, error) {
 	in, err := jobsFound(q)
 	if err != nil {
@@ -299,6 +305,8 @@ func showJob(q *request) (answer, error) {
 }
 
 // changeJob answers PUT and PATCH: what a job was asked to do is a fact.
+// LAVA lets superusers write definition and token of a job. The first is what the log knows the job by;
+// the second is no secret of this lab.
 func changeJob(q *request) (answer, error) {
 	if _, err := q.job(); err != nil {
 		return answer{}, err
@@ -330,6 +338,7 @@ func removeJob(q *request) (answer, error) {
 }
 
 // definitionOf answers GET jobs/<id>/definition/, which LAVA does not have.
+// 404 where the text is not kept any more, as where there is no job.
 func definitionOf(q *request) (answer, error) {
 	j, err := q.job()
 	if err != nil {

@@ -22,6 +22,8 @@ type logRange struct{ start, end int64 }
 
 // logLines hands over a job's log in LAVA's form, with the number of each line. Lines that never came are
 // marked as such, so that numbers stay what they are.
+// It follows nothing: lines that come while it reads may be in it or not. A client asks again from the
+// number behind the last one.
 func (q *request) logLines(job events.JobID, r logRange, each func(line uint64, text []byte) error) error {
 	next := uint64(max(r.start, 0))
 	var b bytes.Buffer
@@ -92,6 +94,7 @@ func (q *request) rangeAsked() (logRange, error) {
 }
 
 // logs answers jobs/<id>/logs/.
+// The file is named by the job's number, also where it was asked for as 41.2: LAVA's is.
 func logs(q *request) (answer, error) {
 	j, err := q.job()
 	if err != nil {

@@ -40,6 +40,7 @@ var metadataOps = map[string]projections.TermOp{
 }
 
 // metadataTerms makes conditions of a parameter metadata__….
+// A path goes into mappings, key by key. Values compare as the text that is stored, so 5 is "5".
 func metadataTerms(key, value string) ([]projections.JobTerm, error) {
 	path := strings.Split(strings.TrimPrefix(key, "metadata__"), "__")
 	// metadata__ and a____b name an empty key.

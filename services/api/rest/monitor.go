@@ -118,6 +118,7 @@ func prometheus(q *request) (answer, error) {
 	}}}, nil
 }
 
+// LAVA's numbers: online is by health, running by state, checked and good by health checks.
 type deviceSums struct{ online, all, running, checked, good int }
 
 // sumDevices counts devices as LAVA does: retired ones nowhere.

@@ -31,6 +31,7 @@ func (k kind) schema() object {
 }
 
 // openAPI answers with the interface as an OpenAPI 3.1 document, made of the table of endpoints.
+// Made for each request: its servers entry is the address by which the client came.
 func openAPI(q *request) (answer, error) {
 	paths := object{}
 	for _, e := range endpoints() {
@@ -58,6 +59,7 @@ func openAPI(q *request) (answer, error) {
 func (e endpoint) address() string { return strings.TrimSuffix(e.pattern(), "{$}") }
 
 // document is an operation in the form of OpenAPI.
+// Parameters of the path are those in braces; each is a text, also where it has to be a number.
 func (o operation) document(e endpoint) object {
 	out := object{{"operationId", operationID(o.method, e)}, {"summary", o.doc}, {"description", e.doc}, {"tags", []string{tagOf(e)}}}
 	params := []object{}
@@ -94,6 +96,7 @@ func (o operation) document(e endpoint) object {
 }
 
 // accepted is a body's schema.
+// Forms are taken everywhere, too; the document has JSON alone, for generators of clients want one.
 func accepted(fields []param) object {
 	properties, required := object{}, []string{}
 	for _, p := range fields {

@@ -52,6 +52,7 @@ func (q *request) paged(p page, count uint64, rows []object) object {
 }
 
 // pageAt is the address of the page at an offset: parameters in order, as Django writes them.
+// An offset of 0 is left out, as Django does: previous of the second page is the plain address.
 func (q *request) pageAt(p page, offset int) string {
 	query := url.Values{}
 	for key, values := range q.query {

@@ -79,6 +79,7 @@ func (k permissionKind) all(q *request) ([]permissionRow, error) {
 }
 
 // list answers GET permissions/<kind>/, to superusers.
+// Filters by what a permission is on need that: [request.relatedTo].
 func (k permissionKind) list(q *request) (answer, error) {
 	rows, err := k.all(q)
 	if err != nil {
@@ -137,6 +138,7 @@ func (k permissionKind) show(q *request) (answer, error) {
 }
 
 // remove answers DELETE.
+// Without a row of its kind left, view_ and submit_ are open to all again: LAVA's rule.
 func (k permissionKind) remove(q *request) (answer, error) {
 	p, err := k.one(q)
 	if err != nil {
@@ -173,6 +175,7 @@ func (k permissionKind) change(q *request) (answer, error) {
 }
 
 // users are the accounts of the lab.
+// LAVA's fields since 2025; groups are names, and password is no field of an answer.
 func users() resource[api.User] {
 	id := func(u *api.User) int { return numberOf("user", string(u.User)) }
 	return resource[api.User]{
@@ -438,6 +441,7 @@ func showGroup(q *request) (answer, error) {
 }
 
 // addGroup answers POST groups/.
+// Members are put in by users/, or by groups join of strata.
 func addGroup(q *request) (answer, error) {
 	if err := q.superuser(); err != nil {
 		return answer{}, err
@@ -551,6 +555,7 @@ func addRemote(q *request) (answer, error) {
 }
 
 // changeRemote answers PUT and PATCH of a secret.
+// Only the value changes; jobs know the secret by its name.
 func changeRemote(q *request) (answer, error) {
 	r, err := q.remote()
 	if err != nil {

@@ -84,6 +84,7 @@ func plainDefinition(multinode bool) handler {
 }
 
 // plainLog answers log_file/plain: the whole log.
+// The whole of it as a stream: memory holds 64 KiB whatever its length.
 func plainLog(q *request) (answer, error) {
 	j, err := q.seenJob()
 	if err != nil {
@@ -132,6 +133,8 @@ func incremental(q *request) (answer, error) {
 }
 
 // jobStatus answers job_status, with words where LAVA has markup.
+// job_health is LAVA's number; job_state one word of its old five; subjobs are [number, word] of a group's
+// parts, this one included.
 func jobStatus(q *request) (answer, error) {
 	j, err := q.seenJob()
 	if err != nil {
@@ -163,6 +166,7 @@ func jobStatus(q *request) (answer, error) {
 }
 
 // parts returns the numbers and states of the parts of a job's group; none of a job of its own.
+// The bound is far above any group that a lab has devices for.
 func (q *request) parts(j projections.SelectedJob) ([]any, error) {
 	list := []any{}
 	if j.GroupID == "" {
@@ -178,6 +182,7 @@ func (q *request) parts(j projections.SelectedJob) ([]any, error) {
 }
 
 // plainResults answers the results of a job or of one of its suites.
+// It reads facts rather than tables, so what was recorded a moment ago is in it.
 func plainResults(format, content string) handler {
 	return func(q *request) (answer, error) {
 		j, err := q.seenJob()
@@ -218,6 +223,7 @@ func (q *request) seenCases() (projections.SelectedJob, api.Cases, error) {
 }
 
 // plainSuites answers yaml_summary: LAVA's records of suites.
+// Text in all three members, as in XML-RPC's get_testjob_suites_list_yaml.
 func plainSuites(q *request) (answer, error) {
 	j, c, err := q.seenCases()
 	if err != nil {

@@ -100,6 +100,7 @@ func configuration(q *request) (answer, error) {
 // description answers which actions a job's pipeline has, one below the other, as its log tells of those that have
 // begun. LAVA dumps the classes of its dispatcher there before the job runs; what has level, name, description and
 // timeout there has them here.
+// 404 before the first action began, as LAVA has before the dispatcher has sent its plan.
 func description(q *request) (answer, error) {
 	j, err := q.seenJob()
 	if err != nil {
@@ -166,6 +167,7 @@ func clock(parts []string) float64 {
 }
 
 // actions reads from a job's log which actions ran, in the order of their levels.
+// The whole log is read for it; an action that has not ended has a duration of 0.
 func (q *request) actions(job events.JobID) ([]timed, error) {
 	at := map[string]int{}
 	var all []timed
@@ -353,6 +355,7 @@ func cancelPlain(q *request) (answer, error) {
 
 // failPlain asks once more for the end of a job that should have ended. What its worker holds, the lab ends by itself
 // when the worker does not come back.
+// The two refusals are LAVA's, as plain text with 403.
 func failPlain(q *request) (answer, error) {
 	if !q.d.Lab.Superuser(q.who) {
 		return refusedPlain("Only superusers can fail a job"), nil
@@ -371,6 +374,7 @@ func failPlain(q *request) (answer, error) {
 	return toJob(j), err
 }
 
+// Of jobs that wait alone: the verb refuses others with a conflict, 409.
 func priorityPlain(q *request) (answer, error) {
 	return q.acted("you cannot change the priority of this job", func(j projections.SelectedJob, b *body) error {
 		n, there, err := b.whole("priority")
@@ -381,6 +385,7 @@ func priorityPlain(q *request) (answer, error) {
 	})
 }
 
+// What is not in the form is emptied: LAVA's form has both fields always.
 func annotatePlain(q *request) (answer, error) {
 	return q.acted("you cannot annotate this job", func(j projections.SelectedJob, b *body) error {
 		comment, _ := b.text("failure_comment")
@@ -400,6 +405,7 @@ func favouritePlain(q *request) (answer, error) {
 }
 
 // logRecords hands over the records of a job's log.
+// As records, without the detour by YAML; for what a program looks for in a log.
 func (q *request) logRecords(job events.JobID, each func(events.Record) error) error {
 	return q.d.Lab.Stream(q.context(), q.who, "jobs.log", api.LogRequest{Job: job, Whole: true}, func(p api.Piece) error {
 		for line := range strings.Lines(string(p.Body)) {

@@ -65,6 +65,7 @@ func (q *request) usersMatching(key, value string) ([]string, bool, error) {
 }
 
 // matching returns the names of the rows that meet a filter.
+// It takes the error of reading the rows, so that callers are one line.
 func matching[R any](res resource[R], rows []R, name func(*R) string, key, value string, err error) ([]string, bool, error) {
 	if err != nil {
 		return nil, false, err

@@ -34,6 +34,7 @@ func (k kind) word() string {
 }
 
 // field is a field of a resource's rows.
+// doc stands in the OpenAPI document alone.
 type field[R any] struct {
 	name  string
 	kind  kind
@@ -51,6 +52,7 @@ type filter[R any] struct {
 }
 
 // Lookups that LAVA has for kinds of fields.
+// Named as in Django's addresses. "range", "week" and others that Django has LAVA does not offer.
 var (
 	textLookups    = []string{"exact", "in", "contains", "icontains", "startswith", "endswith"}
 	exactLookups   = []string{"exact"}
@@ -350,6 +352,7 @@ func compareAny(a, b any) int {
 }
 
 // list answers with a page of rows.
+// Filters first, then order, then the page: count is of what the filters leave.
 func (res resource[R]) list(q *request, rows []R) (answer, error) {
 	rows, err := res.choose(q, rows)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 )
 
 // Deps is what the interface needs.
+// All but ExtraContext, Patience and EventSocket must be there.
 type Deps struct {
 	Lab    api.Inside
 	Now    func() time.Time
@@ -44,6 +45,7 @@ type server struct {
 }
 
 // New returns the interface. It answers below /api/, and at the addresses of [Patterns].
+// The table is read once: a pattern that stands in it twice makes http.ServeMux panic at the start.
 func New(d Deps) *Server {
 	if d.Patience == 0 {
 		d.Patience = verdictTime
@@ -181,6 +183,8 @@ func (q *request) noMethod() error {
 }
 
 // request is one request and what is known of it.
+// version "" is an address of LAVA's pages or monitors: no JSON page for browsers is tied to it, and
+// SQUAD's token in the query is taken there.
 type request struct {
 	*server
 	d       *Deps

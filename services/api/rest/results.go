@@ -149,6 +149,7 @@ func (q *request) suiteRows(c api.Cases) []suiteRow {
 }
 
 // suiteAddress is the address of a suite.
+// With the job's number, never 41.2: LAVA's own addresses have that.
 func (q *request) suiteAddress(job events.JobID, suite uint64) string {
 	return q.address(q.base() + "jobs/" + job.String() + "/suites/" + strconv.FormatUint(suite, 10) + "/")
 }
@@ -223,6 +224,7 @@ func listSuiteTests(q *request) (answer, error) {
 }
 
 // showTest answers a case by its number, of the job or of the suite that the address names.
+// A case of another suite than the address names is not there.
 func showTest(q *request) (answer, error) {
 	c, err := q.jobCases()
 	if err != nil {
@@ -284,6 +286,7 @@ func export(format string) func(*request) (answer, error) {
 }
 
 // jobMetadata answers jobs/<id>/metadata/.
+// A list of objects of one key each, sorted.
 func jobMetadata(q *request) (answer, error) {
 	j, err := q.job()
 	if err != nil {

@@ -43,6 +43,7 @@ func submit(q *request) (answer, error) {
 }
 
 // submit publishes a definition and answers what the lab thinks of it.
+// The order is: publish, wait, answer. After the first the job exists, whatever becomes of the answer.
 func (q *request) submit(definition string) (answer, error) {
 	var id events.JobID
 	var err error
@@ -145,6 +146,7 @@ func resubmit(q *request) (answer, error) {
 }
 
 // cancel answers jobs/<id>/cancel/, to GET as LAVA does and to POST as it should be.
+// A part of a group ends alone; what follows of that for the others is dispatch's to decide.
 func cancel(q *request) (answer, error) {
 	j, err := q.job()
 	if err != nil {
@@ -177,6 +179,7 @@ func cancel(q *request) (answer, error) {
 }
 
 // batchCancel answers POST jobs/batch_cancel/.
+// Each is canceled by itself: one that fails keeps none of the others.
 func batchCancel(q *request) (answer, error) {
 	if err := q.named(); err != nil {
 		return answer{}, err
@@ -262,6 +265,7 @@ func listed(classic string) string {
 }
 
 // validateTestdef answers POST jobs/validate_testdef/.
+// 200 for both verdicts, as LAVA: the message tells.
 func validateTestdef(q *request) (answer, error) {
 	definition, err := q.only("definition", "Test definition is required.")
 	if err != nil {
@@ -274,6 +278,7 @@ func validateTestdef(q *request) (answer, error) {
 }
 
 // validateDevice answers POST devices/validate/: it renders a dictionary and parses what comes of it.
+// The schema of devices is not asked, as in LAVA: "strata devices check" does.
 func validateDevice(q *request) (answer, error) {
 	if err := q.named(); err != nil {
 		return answer{}, err

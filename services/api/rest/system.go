@@ -36,6 +36,7 @@ func version(*request) (answer, error) { return ok(object{{"version", lava.Relea
 func whoami(q *request) (answer, error) { return ok(object{{"user", string(q.who.User)}}) }
 
 // masterConfig answers what LAVA's events need. The limit of logs is LAVA's default; this lab shows all.
+// LOG_SIZE_LIMIT is in MiB.
 func masterConfig(q *request) (answer, error) {
 	return ok(object{{"EVENT_TOPIC", lava.Topic}, {"EVENT_SOCKET", q.d.EventSocket}, {"EVENT_NOTIFICATION", q.d.EventSocket != ""}, {"LOG_SIZE_LIMIT", 5}})
 }

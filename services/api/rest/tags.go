@@ -13,6 +13,7 @@ import (
 type tagRow = api.TagRequest
 
 // tags are the device tags of the lab.
+// Rows are the api's own requests: a tag has nothing but name and description.
 func tags() resource[api.TagRequest] {
 	return resource[api.TagRequest]{
 		name: "tags",
@@ -112,6 +113,7 @@ func changeTag(q *request) (answer, error) {
 }
 
 // removeTag answers DELETE tags/<id>/; devices lose the tag.
+// Jobs that ask for it are left as they are, and find no device.
 func removeTag(q *request) (answer, error) {
 	t, err := q.tag()
 	if err != nil {

@@ -93,6 +93,7 @@ func setType(b *body, t *api.DeviceType) error {
 }
 
 // addType answers POST devicetypes/.
+// 400 where the name is taken, in Django's words for a unique field.
 func addType(q *request) (answer, error) {
 	if err := q.named(); err != nil {
 		return answer{}, err
@@ -175,6 +176,7 @@ func setTemplate(q *request) (answer, error) {
 }
 
 // healthCheck answers GET devicetypes/<name>/health_check/.
+// 400 and not 404 where there is none: LAVA's.
 func healthCheck(q *request) (answer, error) {
 	t, err := q.deviceType()
 	if err != nil {
@@ -227,6 +229,7 @@ func aliases() resource[aliasRow] {
 }
 
 // allAliases returns the aliases of the device types that are shown.
+// Refused to callers without a name, as LAVA refuses them.
 func (q *request) allAliases() ([]aliasRow, error) {
 	if err := q.named(); err != nil {
 		return nil, err
@@ -363,6 +366,7 @@ func (q *request) known(field, name string) error {
 }
 
 // realias changes the aliases of a device type.
+// It reads the type anew, and writes all of its settings: see [settings].
 func (q *request) realias(of string, change func([]string) []string) error {
 	t, err := asked[api.DeviceType](q, "device-types.show", api.DeviceType{DeviceType: events.DeviceTypeName(of)})
 	if api.HasCode(err, api.NotFound) {

@@ -82,6 +82,7 @@ func v1Audit(q *request) (answer, error) {
 }
 
 // failed is the first action of a job that failed.
+// Lines are numbers of the job's log, from 0.
 type failed struct {
 	Name      string  `json:"name"`
 	StartLine *uint64 `json:"start_line,omitempty"`
@@ -136,6 +137,8 @@ func errorCode(j api.Job) string {
 }
 
 // v1Why answers with what keeps a job waiting.
+// A job that does not wait any more is answered, too, with a member that says so and why it left the
+// queue.
 func v1Why(q *request) (answer, error) {
 	w, err := asked[api.Why](q, "jobs.why", map[string]any{"job": q.r.PathValue("id")})
 	if err != nil {
@@ -169,6 +172,7 @@ func v1History(q *request) (answer, error) {
 }
 
 // whole reads a number of the address within bounds.
+// Other than v0.2 it refuses what is no number or out of bounds, and says what is allowed.
 func (q *request) whole(name string, otherwise, least, most uint64) (uint64, error) {
 	s := q.query.Get(name)
 	if s == "" {
@@ -238,6 +242,7 @@ type fact struct {
 }
 
 // facts reads facts of a flow, at most so many.
+// The text is kept as the api wrote it; only the place is read.
 func (q *request) facts(ctx context.Context, in api.EventsRequest, most int) ([]fact, error) {
 	var list []fact
 	err := q.d.Lab.Stream(ctx, q.who, "events", in, func(p api.Piece) error {
@@ -333,6 +338,7 @@ func v1Reserve(q *request) (answer, error) {
 }
 
 // v1Release ends a reservation.
+// Whoever holds it ends it, and who may change its devices.
 func v1Release(q *request) (answer, error) {
 	if err := q.named(); err != nil {
 		return answer{}, err
@@ -345,6 +351,7 @@ func v1Release(q *request) (answer, error) {
 }
 
 // v1Queue answers with the best of the queue.
+// In the order of now; a job that comes with a higher priority changes it.
 func v1Queue(q *request) (answer, error) {
 	limit, err := q.whole("limit", 50, 1, 1000)
 	if err != nil {

@@ -57,6 +57,7 @@ func setWorker(b *body, in *api.WorkerRequest) (events.WorkerHealth, error) {
 }
 
 // addWorker answers POST workers/: the worker is registered, and its token is had by strata workers token.
+// A description comes with the registration; limit and health are facts of their own after it.
 func addWorker(q *request) (answer, error) {
 	if err := q.named(); err != nil {
 		return answer{}, err
