@@ -146,6 +146,12 @@ func TestSuperusersAlone(t *testing.T) {
 		}
 	}
 	l.wants("PATCH", "/api/v0.2/devices/q1/", m{"description": "x"}, 200, `"description":"x"`)
+	if a := l.ask("POST", "/api/v0.2/devices/validate/", "a: 1\n", "Authorization", bob); a.status != 200 || !strings.Contains(a.body, "Device dictionary valid.") {
+		t.Errorf("who may add devices checks a dictionary: got %d %s", a.status, a.body)
+	}
+	if a := l.ask("POST", "/api/v0.2/devices/validate/", "a: 1\n", "Authorization", "Token "+l.token("carol")); a.status != 403 {
+		t.Errorf("who may not add devices checks a dictionary: got %d %s", a.status, a.body)
+	}
 }
 
 func basic(text string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(text)) }
