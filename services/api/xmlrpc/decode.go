@@ -14,9 +14,11 @@ import (
 )
 
 // ErrSyntax says that a document is not XML, or has a document type.
+// The error wraps encoding/xml's, which names the line.
 var ErrSyntax = errors.New("no XML")
 
 // ErrShape says that a document is XML and not of XML-RPC's shape.
+// Its text names the element; the caller of a lab is told no more than "Unable to decode request".
 var ErrShape = errors.New("no XML-RPC")
 
 // DecodeCall reads a client's call. Its errors are [ErrSyntax] and [ErrShape].
@@ -98,6 +100,7 @@ func DecodeResponse(document []byte) (any, error) {
 }
 
 // decoder reads the elements of a document.
+// It reads token by token and builds nothing but values: what a document does not hold costs no memory.
 type decoder struct {
 	xml *xml.Decoder
 }
@@ -136,6 +139,7 @@ func shape(format string, args ...any) error {
 
 // token returns the next token that matters. A document type is refused: what it could define is
 // expanded without a bound.
+// encoding/xml uses its buffer again for the next token: text is copied where it is kept.
 func (d *decoder) token() (xml.Token, error) {
 	for {
 		t, err := d.xml.Token()
@@ -232,6 +236,7 @@ func (d *decoder) end() error {
 }
 
 // text reads the text of the element that is open, and its end.
+// Comments within are passed over, so a text may come in several pieces.
 func (d *decoder) text(name string) (string, error) {
 	var b []byte
 	for {
@@ -362,6 +367,7 @@ func scalar(name, text string) (any, error) {
 			return nil, errors.New("want 0 or 1")
 		}
 		return trimmed == "1", nil
+	// Exponents are taken, as Python writes them; the specification has digits alone.
 	case "double":
 		f, err := strconv.ParseFloat(trimmed, 64)
 		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
@@ -385,6 +391,7 @@ func scalar(name, text string) (any, error) {
 const layout = "20060102T15:04:05"
 
 // moment reads a time. Clients write it with hyphens too, and with a zone.
+// The specification leaves the zone to the server: without one it is UTC here, as for LAVA's clients.
 func moment(text string) (time.Time, error) {
 	for _, l := range []string{layout, "2006-01-02T15:04:05", layout + "Z07:00", time.RFC3339} {
 		t, err := time.Parse(l, text)
@@ -426,6 +433,7 @@ func (d *decoder) array(depth int) (any, error) {
 	}
 }
 
+// members reads the members of <struct>, which is open, and its end. Names may be empty and hold anything.
 func (d *decoder) members(depth int) (any, error) {
 	s := Struct{}
 	// Looked up rather than searched: a struct of a million members must not take a million squared.

@@ -29,6 +29,7 @@ func EncodeCall(c Call) ([]byte, error) {
 }
 
 // EncodeResponse writes an answer of one value.
+// The layout, line ends included, is that of Python's xmlrpc.client.
 func EncodeResponse(value any) ([]byte, error) {
 	e := encoder{}
 	e.b.WriteString(declaration + "<methodResponse>\n<params>\n<param>\n")
@@ -38,6 +39,7 @@ func EncodeResponse(value any) ([]byte, error) {
 }
 
 // EncodeFault writes an answer that tells of an error.
+// It cannot fail: code and text have a form always.
 func EncodeFault(f *Fault) []byte {
 	e := encoder{}
 	e.b.WriteString(declaration + "<methodResponse>\n<fault>\n")
@@ -53,6 +55,7 @@ type encoder struct {
 	err error
 }
 
+// value goes on after an error: the document is thrown away then.
 func (e *encoder) value(value any, depth int) {
 	if depth > MaxDepth {
 		e.err = errors.Join(e.err, fmt.Errorf("encode XML-RPC: values lie more than %d deep", MaxDepth))
@@ -76,6 +79,7 @@ func (e *encoder) value(value any, depth int) {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			e.err = errors.Join(e.err, fmt.Errorf("encode XML-RPC: %v is no finite number", v))
 		}
+		// The shortest form that reads back as the same number.
 		e.scalar("double", strconv.FormatFloat(v, 'g', -1, 64))
 	case string:
 		e.b.WriteString("<string>")

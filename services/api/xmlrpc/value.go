@@ -17,6 +17,7 @@ type Member struct {
 }
 
 // Get returns the value of a member.
+// ok tells a member that is nil from one that is not there.
 func (s Struct) Get(name string) (value any, ok bool) {
 	for _, m := range s {
 		if m.Name == name {
@@ -33,6 +34,7 @@ type Call struct {
 }
 
 // Fault is an answer that tells of an error.
+// Code is 32 bits wide on the wire; String is a sentence for people on which scripts match.
 type Fault struct {
 	Code   int
 	String string
