@@ -46,6 +46,7 @@ type Publisher struct {
 func (p *Publisher) Lost() uint64 { return p.lost.Load() }
 
 // Subscribers is how many are connected and have greeted.
+// Those who have not finished the greeting are not among them, and get nothing.
 func (p *Publisher) Subscribers() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -143,6 +144,7 @@ func (p *Publisher) serve(c net.Conn, done <-chan struct{}) {
 	}
 }
 
+// From now on messages count for it, though it wants none before its first prefix has come.
 func (p *Publisher) enter(s *subscriber) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,6 +161,7 @@ func (p *Publisher) leave(s *subscriber) {
 }
 
 // subscriber is the far side of one connection.
+// queue holds whole messages: a subscriber never gets a part of one.
 type subscriber struct {
 	conn  net.Conn
 	queue chan []byte // messages as they go over the wire
@@ -217,6 +220,7 @@ const (
 )
 
 // encode returns a message as it goes over the wire.
+// More is set on all frames but the last: five of them are one of LAVA's events.
 func encode(frames [][]byte) []byte {
 	var out []byte
 	for i, f := range frames {
@@ -240,6 +244,7 @@ func appendFrame(out []byte, flags byte, body []byte) []byte {
 }
 
 // readFrame reads a frame of at most [maxFrame] bytes.
+// Errors are final: after them nobody knows where the next frame begins.
 func readFrame(in *bufio.Reader) (flags byte, body []byte, err error) {
 	if flags, err = in.ReadByte(); err != nil {
 		return 0, nil, err
@@ -275,6 +280,8 @@ func greeting() []byte {
 }
 
 // greet says who we are and hears whether the far side is a SUB socket that we can speak with.
+// We send before we read, so that neither side waits for the other. The deadline is taken away again
+// at the end: a subscriber may be silent for ever.
 func (p *Publisher) greet(c net.Conn) (*bufio.Reader, error) {
 	if err := c.SetDeadline(p.Now().Add(greetWithin)); err != nil {
 		return nil, err
