@@ -49,14 +49,7 @@ func tooOld(version string) bool {
 func (d *doors) ping(w http.ResponseWriter, r *http.Request) {
 	name := events.WorkerName(r.PathValue("name"))
 	token := r.Header.Get("LAVA-Token")
-	switch {
-	case token == "":
-		refuse(w, http.StatusBadRequest, "Missing 'token'")
-		return
-	case !r.URL.Query().Has("version"):
-		refuse(w, http.StatusBadRequest, "Missing 'version'")
-		return
-	}
+	// In LAVA's order: the name, the token, the version.
 	right, err := d.known(r.Context(), name)
 	switch {
 	case api.HasCode(err, api.NotFound):
@@ -65,9 +58,15 @@ func (d *doors) ping(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		refuse(w, http.StatusServiceUnavailable, err.Error())
 		return
+	case token == "":
+		refuse(w, http.StatusBadRequest, "Missing 'token'")
+		return
 	// A worker that was imported keeps the token that LAVA gave it, besides the one of this lab.
 	case !same(token, right) && !d.in.WorkerBrings(name, token):
 		refuse(w, http.StatusBadRequest, "Invalid 'token'")
+		return
+	case !r.URL.Query().Has("version"):
+		refuse(w, http.StatusBadRequest, "Missing 'version'")
 		return
 	}
 	// On the bus it is known by this lab's own, also where it has brought LAVA's.

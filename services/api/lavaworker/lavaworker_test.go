@@ -262,6 +262,9 @@ func TestStrangers(t *testing.T) {
 		form         url.Values
 	}{
 		{404, `{"error":"Unknown worker 'nobody'"}`, "GET", "workers/nobody/?version=2026.07", "x", nil},
+		{404, `{"error":"Unknown worker 'nobody'"}`, "GET", "workers/nobody/", "", nil},
+		{400, `Invalid 'token'`, "GET", worker, "x", nil},
+		{400, `Missing 'token'`, "GET", worker, "", nil},
 		{400, `Missing 'token'`, "GET", worker + "?version=2026.07", "", nil},
 		{400, `Missing 'version'`, "GET", worker, l.token, nil},
 		{400, `Invalid 'token'`, "GET", worker + "?version=2026.07", "x", nil},
