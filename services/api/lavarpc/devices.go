@@ -167,18 +167,18 @@ func showDevice(c call) (any, error) {
 		{Name: "device_type", Value: string(d.DeviceType)},
 		{Name: "health", Value: string(d.Health)},
 		{Name: "state", Value: d.State},
-		{Name: "health_job", Value: check},
+		{Name: "health_job", Value: check}, // whether checks run on it, not whether one runs
 		{Name: "description", Value: orNil(d.Description)},
 		// The three that follow mean nothing; "lavacli system export" fails without them.
 		{Name: "public", Value: true},
 		{Name: "user", Value: nil},
 		{Name: "group", Value: nil},
 		{Name: "pipeline", Value: true},
-		{Name: "has_device_dict", Value: d.Version > 0},
-		{Name: "worker", Value: orNil(d.Worker)},
+		{Name: "has_device_dict", Value: d.Version > 0}, // versions count from 1
+		{Name: "worker", Value: orNil(d.Worker)},        // nil where it hangs on none
 		{Name: "current_job", Value: jobOf(d)},
 		{Name: "tags", Value: list(d.Tags)},
-		{Name: "permissions", Value: permissions(d.Permissions)},
+		{Name: "permissions", Value: permissions(d.Permissions)}, // of groups on this device alone
 	}, nil
 }
 

@@ -279,7 +279,7 @@ func deviceStatus(c call) (any, error) {
 	return xmlrpc.Struct{
 		{Name: "hostname", Value: string(d.Device)},
 		{Name: "status", Value: lava.DeviceStatus(d.State, d.Health)},
-		{Name: "job", Value: jobOf(d)},
+		{Name: "job", Value: jobOf(d)}, // a number, or nil
 		// Both have had no value since LAVA's devices have a health; scripts of before still read them.
 		{Name: "offline_since", Value: nil},
 		{Name: "offline_by", Value: nil},
@@ -352,15 +352,15 @@ func jobDetails(c call) (any, error) {
 	path := "/scheduler/job/" + number(events.JobID(row.Job.Job))
 	return xmlrpc.Struct{
 		{Name: "id", Value: int64(row.Job.Job)},
-		{Name: "sub_id", Value: subID(row.Display)},
+		{Name: "sub_id", Value: subID(row.Display)}, // "41.2", or ""
 		{Name: "description", Value: row.Name},
 		{Name: "status", Value: lava.Status(row.State, row.Health)},
 		{Name: "state", Value: stateOf(row)},
 		{Name: "health", Value: healthOf(row)},
 		{Name: "health_check", Value: row.HealthCheck},
-		{Name: "priority", Value: int64(row.Priority)},
+		{Name: "priority", Value: int64(row.Priority)}, // 0 to 100
 		{Name: "is_public", Value: row.Public},
-		{Name: "is_pipeline", Value: true},
+		{Name: "is_pipeline", Value: true}, // SQUAD reads it
 		{Name: "submitter_username", Value: row.User},
 		{Name: "submitter_email", Value: c.emailOf(row.User)},
 		{Name: "requested_device_type_id", Value: orNil(row.DeviceType)},
@@ -368,17 +368,17 @@ func jobDetails(c call) (any, error) {
 		{Name: "submit_time", Value: row.SubmittedAt.UTC()},
 		{Name: "start_time", Value: momentOrNil(began(row))},
 		{Name: "end_time", Value: momentOrNil(row.EndedAt)},
-		{Name: "queue_timeout", Value: seconds(row.QueueTimeout)},
-		{Name: "target_group", Value: orNil(row.GroupID)},
+		{Name: "queue_timeout", Value: seconds(row.QueueTimeout)}, // seconds
+		{Name: "target_group", Value: orNil(row.GroupID)},         // one id for all parts of a group
 		{Name: "tags", Value: list(row.Tags)},
 		{Name: "failure_comment", Value: orNil(row.Comment)},
 		{Name: "error_msg", Value: orNil(row.Error)},
 		{Name: "error_type", Value: orNil(row.ErrorType)},
 		{Name: "metadata", Value: textStruct(row.Metadata)},
-		{Name: "absolute_url", Value: path},
-		{Name: "definition", Value: texts.Definition},
-		{Name: "original_definition", Value: texts.Original},
-		{Name: "multinode_definition", Value: texts.Multinode},
+		{Name: "absolute_url", Value: path},                    // without scheme and host
+		{Name: "definition", Value: texts.Definition},          // its own, as PyYAML dumps it, without comments
+		{Name: "original_definition", Value: texts.Original},   // byte for byte, but of a part of a group
+		{Name: "multinode_definition", Value: texts.Multinode}, // the whole group's; "" of other jobs
 	}, nil
 }
 

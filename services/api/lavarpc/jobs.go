@@ -74,22 +74,22 @@ func showJob(c call) (any, error) {
 	// in verbose lists: it prints each as LAVA sends it.
 	return xmlrpc.Struct{
 		{Name: "id", Value: shown(events.JobID(j.Job.Job), j.Display)},
-		{Name: "description", Value: j.Name},
-		{Name: "device", Value: orNil(j.Device)},
-		{Name: "device_type", Value: orNil(j.DeviceType)},
+		{Name: "description", Value: j.Name},              // job_name of the definition
+		{Name: "device", Value: orNil(j.Device)},          // the one it got; nil in the queue
+		{Name: "device_type", Value: orNil(j.DeviceType)}, // as it was asked for; nil of a guest
 		{Name: "health_check", Value: j.HealthCheck},
-		{Name: "pipeline", Value: true},
+		{Name: "pipeline", Value: true}, // of a time when LAVA had other jobs, too
 		{Name: "health", Value: healthOf(j)},
 		{Name: "state", Value: stateOf(j)},
 		{Name: "submitter", Value: j.User},
 		{Name: "submit_time", Value: j.SubmittedAt.UTC()},
 		{Name: "start_time", Value: momentOrNil(began(j))},
 		{Name: "end_time", Value: momentOrNil(j.EndedAt)},
-		{Name: "tags", Value: list(j.Tags)},
+		{Name: "tags", Value: list(j.Tags)}, // that the device must carry
 		{Name: "visibility", Value: visibility(j)},
-		{Name: "failure_comment", Value: orNil(j.Comment)},
-		{Name: "error_msg", Value: orNil(j.Error)},
-		{Name: "error_type", Value: orNil(j.ErrorType)},
+		{Name: "failure_comment", Value: orNil(j.Comment)}, // a person's
+		{Name: "error_msg", Value: orNil(j.Error)},         // of the result lava/job, or why it left the queue
+		{Name: "error_type", Value: orNil(j.ErrorType)},    // Infrastructure, Configuration, Bug, Job, Test, Canceled and so on
 	}, nil
 }
 
@@ -291,7 +291,7 @@ func jobLine(j projections.SelectedJob, verbose bool) xmlrpc.Struct {
 	}
 	if verbose {
 		s = append(s, xmlrpc.Struct{
-			{Name: "actual_device", Value: orNil(j.Device)},
+			{Name: "actual_device", Value: orNil(j.Device)}, // nil before it has one
 			{Name: "start_time", Value: momentText(began(j))},
 			{Name: "end_time", Value: momentText(j.EndedAt)},
 			{Name: "error_msg", Value: orNil(j.Error)},
@@ -323,7 +323,7 @@ func queue(c call) (any, error) {
 		out = append(out, xmlrpc.Struct{
 			{Name: "id", Value: shown(events.JobID(j.Job.Job), j.Display)},
 			{Name: "description", Value: j.Name},
-			{Name: "requested_device_type", Value: orNil(j.DeviceType)},
+			{Name: "requested_device_type", Value: orNil(j.DeviceType)}, // a type, or an alias of one
 			{Name: "submitter", Value: j.User},
 		})
 	}

@@ -182,11 +182,11 @@ func showUser(c call) (any, error) {
 		return nil, err
 	}
 	s := append(userLine(u), xmlrpc.Struct{
-		{Name: "date_joined", Value: u.Added.UTC()},
+		{Name: "date_joined", Value: u.Added.UTC()}, // when the account was made here
 		{Name: "email", Value: u.Email},
 		{Name: "groups", Value: list(u.Groups)},
 		{Name: "permissions", Value: list(dotted(u.Permissions))},
-		{Name: "id", Value: idOf(string(u.User))},
+		{Name: "id", Value: idOf(string(u.User))}, // no method takes it
 		{Name: "last_login", Value: nil},
 	}...)
 	if !u.LastUse.IsZero() {

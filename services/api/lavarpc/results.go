@@ -376,11 +376,11 @@ func (c call) rows(r api.QueryResult) (any, error) {
 			{Name: "end_time", Value: momentOrNil(j.Ended)},
 			{Name: "state", Value: j.State},
 			{Name: "health", Value: healthOr(string(j.Health))},
-			{Name: "priority", Value: int64(j.Priority)},
+			{Name: "priority", Value: int64(j.Priority)}, // 0 to 100
 			{Name: "sub_id", Value: subID(j.Display)},
 			{Name: "target_group", Value: orNil(row.GroupID)},
 			{Name: "is_public", Value: row.Public},
-			{Name: "queue_timeout", Value: seconds(row.QueueTimeout)},
+			{Name: "queue_timeout", Value: seconds(row.QueueTimeout)}, // seconds
 			{Name: "failure_comment", Value: orNil(row.Comment)},
 			{Name: "metadata", Value: textStruct(j.Metadata)},
 			{Name: "definition", Value: text.Definition},
@@ -445,12 +445,12 @@ func lineOf(n *uint64) any {
 // A measurement is a double, which LAVA's decimals are not for XML-RPC: there the whole answer fails.
 func caseRow(k projections.Case) xmlrpc.Struct {
 	s := xmlrpc.Struct{
-		{Name: "id", Value: int64(events.CaseNumber(k.Seq, int(k.N)))},
+		{Name: "id", Value: int64(events.CaseNumber(k.Seq, int(k.N)))}, // see events.CaseNumber; i8, for it has more than 32 bits
 		{Name: "name", Value: k.Name},
 		{Name: "units", Value: k.Units},
 		{Name: "result", Value: k.Result},
 		{Name: "measurement", Value: nil},
-		{Name: "suite", Value: k.Suite},
+		{Name: "suite", Value: k.Suite}, // its name, where LAVA has the number of its row
 		{Name: "job_id", Value: int64(k.Job)},
 		{Name: "metadata", Value: textStruct(k.Metadata)},
 		{Name: "start_log_line", Value: lineOf(k.StartLine)},

@@ -175,10 +175,10 @@ func whoami(c call) (any, error) { return orNil(c.who.User), nil }
 // nothing is published.
 func masterConfig(c call) (any, error) {
 	return xmlrpc.Struct{
-		{Name: "EVENT_TOPIC", Value: lava.Topic},
+		{Name: "EVENT_TOPIC", Value: lava.Topic}, // without a dot behind it
 		{Name: "EVENT_SOCKET", Value: c.h.EventSocket},
 		{Name: "EVENT_NOTIFICATION", Value: c.h.EventSocket != ""},
-		{Name: "LOG_SIZE_LIMIT", Value: int64(5)},
+		{Name: "LOG_SIZE_LIMIT", Value: int64(5)}, // MiB; LAVA's default, which nothing here obeys
 	}, nil
 }
 

@@ -217,17 +217,17 @@ func showType(c call) (any, error) {
 	return xmlrpc.Struct{
 		{Name: "name", Value: string(t.DeviceType)},
 		{Name: "description", Value: orNil(t.Description)},
-		{Name: "display", Value: !t.Hidden},
+		{Name: "display", Value: !t.Hidden}, // false: its devices get no jobs
 		// Means nothing; "lavacli system export" fails without it.
 		{Name: "owners_only", Value: false},
 		{Name: "health_disabled", Value: t.HealthDisabled},
-		{Name: "health_denominator", Value: string(t.HealthDenominator)},
-		{Name: "health_frequency", Value: int64(t.HealthFrequency)},
+		{Name: "health_denominator", Value: string(t.HealthDenominator)}, // hours or jobs
+		{Name: "health_frequency", Value: int64(t.HealthFrequency)},      // a check each so many of them; 24 where nobody has set it
 		{Name: "aliases", Value: list(slices.Sorted(slices.Values(t.Aliases)))},
 		{Name: "devices", Value: names},
 		// As of a worker's files: true says that the type has no template of its own.
 		{Name: "default_template", Value: t.Template == ""},
-		{Name: "permissions", Value: permissions(t.Permissions)},
+		{Name: "permissions", Value: permissions(t.Permissions)}, // of groups on this type alone
 	}, nil
 }
 

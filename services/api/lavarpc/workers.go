@@ -180,12 +180,12 @@ func showWorker(c call) (any, error) {
 	out := xmlrpc.Struct{
 		{Name: "hostname", Value: string(w.Worker)},
 		{Name: "description", Value: orNil(w.Description)},
-		{Name: "state", Value: w.State},
+		{Name: "state", Value: w.State}, // Online or Offline
 		{Name: "health", Value: string(w.Health)},
 		{Name: "devices", Value: devices},
 		{Name: "last_ping", Value: seen.UTC()},
-		{Name: "job_limit", Value: int64(w.JobLimit)},
-		{Name: "version", Value: orNil(w.Version)},
+		{Name: "job_limit", Value: int64(w.JobLimit)}, // jobs at once; 0 is no limit
+		{Name: "version", Value: orNil(w.Version)},    // of its program; nil before it was ever there
 		// true is LAVA's for "the file that belongs to all workers is used", false for one of its own.
 		{Name: "default_config", Value: w.Dispatcher == ""},
 		{Name: "default_env", Value: w.Env == ""},
