@@ -196,6 +196,7 @@ func (q *request) allDevices() ([]deviceRow, error) {
 	}
 	rows := make([]deviceRow, len(list))
 	for i, d := range list {
+		// What the caller may not see of type and worker stays empty.
 		rows[i] = deviceRow{Device: d}
 		if n := slices.IndexFunc(types, func(t typeRow) bool { return t.DeviceType.DeviceType == d.DeviceType }); n >= 0 {
 			rows[i].typ = types[n]

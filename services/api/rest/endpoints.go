@@ -68,8 +68,10 @@ func systemEndpoints() []endpoint {
 		{path: "api/", doc: "The versions of the interface.", operations: []operation{get("List them.", versions)}},
 		{version: v02, path: "", doc: "The resources.", operations: []operation{get("List them.", root)}},
 		{version: v03, path: "", doc: "LAVA's v0.3 has no resources.", operations: []operation{get("List none.", empty)}},
+		// Without a slash at its end, as such documents are called; with one it is answered, too.
 		{version: v02, path: "openapi.json", doc: "This interface as an OpenAPI document.", operations: []operation{get("Get it.", openAPI)}},
 		{version: v02, path: "system/", doc: "What is said of the lab.", operations: []operation{get("List it.", systemRoot)}},
+		// KernelCI takes it for a sign of life, so the door has no rate for it.
 		{version: v02, path: "system/version/", doc: "The release of LAVA whose answers these are.", operations: []operation{get("Tell it.", version)}},
 		{version: v02, path: "system/whoami/", doc: "Whom the lab takes the caller for.", operations: []operation{get("Tell it.", whoami)}},
 		{version: v02, path: "system/master_config/", doc: "Where events are published.", operations: []operation{get("Tell it.", masterConfig)}},
@@ -93,9 +95,11 @@ func jobEndpoints() []endpoint {
 			operations: []operation{post("Check it.", 200, append(definition, param{"strict", truth, "refuse unknown keys", false}), validate)}},
 		{version: v02, path: "jobs/validate_testdef/", doc: "What the schema says of a test definition.",
 			operations: []operation{post("Check it.", 200, []param{{"definition", text, "a test definition, YAML", true}}, validateTestdef)}},
+		// LAVA has the text as a member of jobs/{id}/ alone, within JSON.
 		{version: v02, path: "jobs/{id}/definition/", doc: "The definition as it was submitted.", operations: []operation{getFileOf("Get it.", "application/yaml", definitionOf)}},
 		{version: v02, path: "jobs/{id}/logs/", doc: "The log.", operations: []operation{{method: http.MethodGet, doc: "Get lines of it, as YAML.", content: "application/yaml",
 			params: []param{{"start", integer, "first line, from 0", false}, {"end", integer, "the line after the last one", false}}, handle: logs}}},
+		// LAVA has GET alone, which its clients send; see [cancel] for browsers.
 		{version: v02, path: "jobs/{id}/cancel/", doc: "Cancel the job.", operations: []operation{get("Cancel it, as LAVA's clients do.", cancel),
 			post("Cancel it.", 200, []param{{"reason", text, "why", false}}, cancel)}},
 		{version: v02, path: "jobs/{id}/resubmit/", doc: "Submit the definition of a job once more.", operations: []operation{post("Submit it.", 201, nil, resubmit)}},
@@ -117,6 +121,7 @@ func resultEndpoints() []endpoint {
 		file("jobs/{id}/tap13/", "The results as TAP 13.", "application/yaml", nil, export("tap")),
 		file("jobs/{id}/suites/{suite}/csv/", "The results of a suite as CSV.", "application/csv", parts, export("csv")),
 		file("jobs/{id}/suites/{suite}/yaml/", "The results of a suite as YAML.", "application/yaml", parts, export("yaml")),
+		// Not in the resource's form: {"metadata": [{key: value}, …]}, as LAVA has it.
 		{version: v02, path: "jobs/{id}/metadata/", doc: "The metadata of the definition.", operations: []operation{get("Get it.", jobMetadata)}},
 		{version: v02, path: "jobs/{id}/suites/", doc: "The suites of a job.", fields: suites().docs(), operations: []operation{list("List them.", suites().params(), listSuites)}},
 		{version: v02, path: "jobs/{id}/suites/{suite}/", doc: "A suite.", fields: suites().docs(), operations: []operation{get("Show it.", showSuite)}},
@@ -124,6 +129,7 @@ func resultEndpoints() []endpoint {
 		{version: v02, path: "jobs/{id}/suites/{suite}/tests/{test}/", doc: "A case.", fields: cases().docs(), operations: []operation{get("Show it.", showTest)}},
 		{version: v02, path: "jobs/{id}/tests/", doc: "The cases of all suites of a job.", fields: cases().docs(), operations: []operation{list("List them.", cases().params(), listTests)}},
 		{version: v02, path: "jobs/{id}/tests/{test}/", doc: "A case.", fields: cases().docs(), operations: []operation{get("Show it.", showTest)}},
+		// LAVA keeps no files of tests: this and the next are ours.
 		{version: v02, path: "jobs/{id}/files/", doc: "Files that the job's tests gave.", operations: []operation{list("List them.", pageParams(), listFiles)}},
 		{version: v02, path: "jobs/{id}/files/{name}/", doc: "A file that a test gave.", operations: []operation{{method: http.MethodGet, doc: "Get its bytes.", content: "application/octet-stream",
 			params: []param{{"suite", text, "of this suite, where several gave one of that name", false}}, handle: getFile}}},
@@ -137,6 +143,7 @@ func deviceEndpoints() []endpoint {
 	return withRights(events.Device, []endpoint{
 		{version: v02, path: "devices/", fields: docs, doc: "Devices.", operations: []operation{
 			list("List devices by name.", append(devices().params(), param{"all", truth, "retired ones too", false}), listDevices), post("Add a device.", 201, writes(docs), addDevice)}},
+		// The body is the text itself, text/plain, as LAVA takes it.
 		{version: v02, path: "devices/validate/", doc: "Whether a text could be a device's dictionary.", operations: []operation{post("Check the body, text/plain.", 200, nil, validateDevice)}},
 		{version: v02, path: "devices/{name}/", fields: docs, doc: "A device.", operations: row(docs, showDevice, changeDevice, removeDevice)},
 		{version: v02, path: "devices/{name}/dictionary/", doc: "The device's dictionary.", operations: []operation{
@@ -160,6 +167,7 @@ func typeEndpoints() []endpoint {
 	}), []endpoint{
 		{version: v02, path: "aliases/", fields: other, doc: "Other names of device types.", operations: []operation{
 			list("List them.", aliases().params(), listAliases), post("Add one.", 201, writes(other), addAlias)}},
+		// A name may have dots here; LAVA's router ends it at the first.
 		{version: v02, path: "aliases/{name}/", fields: other, doc: "Another name of a device type.", operations: row(other, showAlias, changeAlias, removeAlias)},
 	}...)
 }
@@ -188,6 +196,7 @@ func labEndpoints() []endpoint {
 	return []endpoint{
 		{version: v02, path: "tags/", fields: docs, doc: "Device tags.", operations: []operation{
 			list("List them.", tags().params(), listTags), post("Add one.", 201, writes(docs), addTag)}},
+		// By number alone: a tag may be called 7.
 		{version: v02, path: "tags/{id}/", fields: docs, doc: "A device tag, by its number.", operations: row(docs, showTag, changeTag, removeTag)},
 	}
 }

@@ -327,6 +327,7 @@ func removeJob(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	// The reason stands in the fact, for who looks for where the log has gone.
 	out, err := asked[api.Removal](q, "jobs.remove", api.RemoveRequest{Jobs: []events.JobID{events.JobID(j.Job.Job)}, Reason: "removed over REST"})
 	if err != nil {
 		return answer{}, err

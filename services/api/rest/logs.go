@@ -116,6 +116,7 @@ func (q *request) logFile(name string, job events.JobID, r logRange) (answer, er
 		found := false
 		err := q.logLines(job, r, func(_ uint64, text []byte) error {
 			found = true
+			// Small writes would each be a chunk on the wire.
 			if held.Write(text); held.Len() < 64<<10 {
 				return nil
 			}

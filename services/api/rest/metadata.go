@@ -55,10 +55,12 @@ func metadataTerms(key, value string) ([]projections.JobTerm, error) {
 		switch path[0] {
 		case "contains":
 			return containedTerms(key, value)
+		// Of the topmost keys alone, in Django too.
 		case "has_key":
 			return []projections.JobTerm{term(projections.TermHas, []string{value})}, nil
 		case "has_keys":
 			var all []projections.JobTerm
+			// Each must hold; has_any_keys is one condition with all of them.
 			for _, k := range strings.Split(value, ",") {
 				all = append(all, term(projections.TermHas, []string{k}))
 			}

@@ -77,6 +77,7 @@ func prometheus(q *request) (answer, error) {
 		return answer{}, err
 	}
 	var b strings.Builder
+	// The help is ours, the names are LAVA's.
 	put := func(name, help string, value any) {
 		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %[1]s counter\n%[1]s %[3]v\n", name, help, value)
 	}
@@ -105,6 +106,7 @@ func prometheus(q *request) (answer, error) {
 			fmt.Fprintf(&b, "device_type{name=%q,state=%q} %d\n", t.DeviceType.DeviceType, s.state, s.n)
 		}
 	}
+	// Health and state are counted side by side: a worker in maintenance is online or offline, too.
 	w := sumWorkers(hosts)
 	put("workers_not_retired", "Workers that are not retired", w["all"])
 	put("workers_online", "Workers that are there", w["Online"])

@@ -23,7 +23,9 @@ func token(q *request) (answer, error) {
 	if err := b.read(want{"username", &user, true}, want{"password", &password, true}); err != nil {
 		return answer{}, err
 	}
+	// A token that may be used for all, never one with scopes: LAVA's have none.
 	value, err := q.d.Lab.TokenOf(q.context(), events.UserName(user), password, door.From(q.r))
+	// Else an overload, or a directory that is away, would look like a wrong password.
 	if api.HasCode(err, api.Away) || api.HasCode(err, api.Busy) {
 		return answer{}, err
 	}

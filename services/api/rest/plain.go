@@ -31,12 +31,14 @@ func plainEndpoints() []endpoint {
 		j("definition/plain", "text/plain", "The definition of a job.", plainDefinition(false)),
 		j("multinode_definition/plain", "text/plain", "The whole definition of a multinode job.", plainDefinition(true)),
 		j("log_file/plain", "application/yaml", "The log of a job.", plainLog),
+		// What LAVA's page of a log asks; the viewer of this lab has log/lines of its own.
 		j("log_pipeline_incremental", "application/json", "Lines of a job's log from ?line= on; X-Is-Finished says that none will follow.", incremental),
 		j("job_status", "application/json", "Where a job stands.", jobStatus),
 		at("results/{id}/csv", "text/csv", "The results of a job.", plainResults("csv", "text/csv")),
 		at("results/{id}/yaml", "text/yaml", "The results of a job.", plainResults("yaml", "text/yaml")),
 		at("results/{id}/yaml_summary", "text/yaml", "The suites of a job.", plainSuites),
 		at("results/{id}/metadata", "text/yaml", "The metadata of a job.", plainMetadata),
+		// More exact than results/{id}/{name}/yaml, so http.ServeMux takes it; no job is called testcase.
 		at("results/testcase/{id}/yaml", "text/yaml", "One test case, by its number.", plainCase),
 		at("results/{id}/{name}/csv", "text/csv", "The results of a suite.", plainResults("csv", "text/csv")),
 		at("results/{id}/{name}/yaml", "text/yaml", "The results of a suite.", plainResults("yaml", "text/yaml")),

@@ -39,11 +39,13 @@ func jobFileEndpoints() []endpoint {
 		return at(path, doc, post("Do it; the answer leads to the job.", http.StatusFound, accepts, h))
 	}
 	return []endpoint{
+		// The type is LAVA's and says nothing of the compression.
 		file("configuration", "application/tar", "The files that a job was started with, as configuration.tar.bz2.", configuration),
 		file("timing", "application/json", "How long each action of a job took, and might have taken.", timing),
 		file("description", "text/yaml", "The actions of a job's pipeline that have begun, one below the other.", description),
 		file("job_data", "application/gzip", "What a callback with all data is sent, for the submitter and staff.", jobData),
 		act("cancel", "End a job.", []param{{"reason", text, "why", false}}, cancelPlain),
+		// LAVA's for jobs that hang in Canceling; here the lab ends them, so it rarely has anything to do.
 		act("fail", "End a job whose worker does not, for superusers.", nil, failPlain),
 		act("priority", "Give a waiting job another place in the queue.", []param{{"priority", integer, "0 to 100", true}}, priorityPlain),
 		act("annotate_failure", "Say why a job failed.", []param{{"failure_tags", texts, "words", false}, {"failure_comment", text, "", false}}, annotatePlain),

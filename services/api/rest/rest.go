@@ -145,6 +145,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 		return
 	}
 	i := slices.IndexFunc(e.operations, func(o operation) bool { return o.method == method })
+	// OPTIONS has been answered for every endpoint; HEAD goes with GET.
 	if i < 0 {
 		q.fail(q.noMethod())
 		return
@@ -229,6 +230,7 @@ func (q *request) authenticate() error {
 			c.User = ""
 		}
 	}
+	// Busy and away are told as such: they say nothing of the token.
 	if q.who, err = door.Who(q.d.Lab, q.r, c); err != nil {
 		if errors.Is(err, api.ErrUnknownToken) {
 			return detail(http.StatusForbidden, unknownToken)

@@ -57,6 +57,7 @@ func (q *request) submit(definition string) (answer, error) {
 	var e *api.Error
 	if errors.As(err, &e) {
 		switch {
+		// The client has a fault: it sent another text under a key that it has used.
 		case e.Field == "idempotency_key" && e.Code == api.Conflict:
 			return answer{}, &problem{status: http.StatusUnprocessableEntity, body: object{{"message", e.Message}}}
 		// Too large, or refused before it was published: no number, and message as in LAVA's body.
@@ -161,6 +162,7 @@ func cancel(q *request) (answer, error) {
 		return answer{}, err
 	}
 	// A link on another site's page must not cancel by the session of who follows it.
+	// A token in a header is never sent by a link, so only sessions are asked.
 	if q.who.Session && !door.Meant(q.r) {
 		return answer{}, detail(http.StatusForbidden, "%s", door.ErrCrossSite)
 	}
@@ -224,6 +226,7 @@ func validate(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	// strict refuses keys that no method knows; without it they are passed over, as at submission.
 	exact, _, err := b.truth("strict")
 	if err != nil {
 		return answer{}, err

@@ -103,6 +103,7 @@ func changeTag(q *request) (answer, error) {
 	if err := q.fields(want{"name", &name, false}, want{"description", &t.Description, false}); err != nil {
 		return answer{}, err
 	}
+	// LAVA renames the row, and all devices follow; here facts name tags by their names.
 	if name != string(t.Tag) {
 		return answer{}, invalid("name", "A tag keeps its name: add another one.")
 	}

@@ -245,6 +245,7 @@ func (q *request) allAliases() ([]aliasRow, error) {
 			continue
 		}
 		for _, a := range t.Aliases {
+			// In the order of types, and of each type's own list.
 			rows = append(rows, aliasRow{a, string(t.DeviceType.DeviceType)})
 		}
 	}

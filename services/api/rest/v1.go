@@ -204,6 +204,8 @@ func v1Events(q *request) (answer, error) {
 		return answer{}, err
 	}
 	// All facts up to here have been read when the flow ends by itself.
+	// Asked before the facts are read: what comes meanwhile stands behind the cursor, and is told next
+	// time.
 	through, err := asked[api.LabHealth](q, "health", nothing{})
 	if err != nil {
 		return answer{}, err
@@ -218,6 +220,7 @@ func v1Events(q *request) (answer, error) {
 		door.Long(q.r) // who waits for facts with many programs has others asking meanwhile
 		ctx, cancel := context.WithTimeout(q.context(), time.Duration(wait)*time.Second)
 		defer cancel()
+		// One is enough: the client that waits is answered at once and asks again for those behind it.
 		facts, err = q.facts(ctx, api.EventsRequest{Entity: entity, From: cursor + 1, Follow: true}, 1)
 		if err != nil && ctx.Err() == nil {
 			return answer{}, err
@@ -279,6 +282,7 @@ func v1At(q *request) (answer, error) {
 	if seq > 0 {
 		in["seq"] = seq
 	}
+	// What the verb takes, as on the bus: {"job": 42} for jobs.show.
 	request := json.RawMessage("{}")
 	if s := q.query.Get("request"); s != "" {
 		if !json.Valid([]byte(s)) {

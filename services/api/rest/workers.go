@@ -71,6 +71,7 @@ func addWorker(q *request) (answer, error) {
 		return answer{}, err
 	}
 	in := api.WorkerRequest{Worker: events.WorkerName(name)}
+	// The verb would answer the token of the worker that there is.
 	if _, err := asked[api.Worker](q, "workers.show", in); err == nil {
 		return answer{}, invalid("hostname", "worker with this Hostname already exists.")
 	}
