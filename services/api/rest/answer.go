@@ -181,8 +181,7 @@ func (q *request) refusal(err error) *problem {
 }
 
 // later tells when to try again, where that is of use.
-// Seconds (RFC 9110, section 10.2.3). KernelCI's and labs' HTTP libraries honour it where they retry at
-// all.
+// Seconds (RFC 9110, section 10.2.3).
 func later(status int) http.Header {
 	if status != http.StatusServiceUnavailable {
 		return nil

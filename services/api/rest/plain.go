@@ -114,7 +114,7 @@ func incremental(q *request) (answer, error) {
 	}
 	lines := []json.RawMessage{}
 	err = q.logLines(events.JobID(j.Job.Job), logRange{from, from + mostIncremental}, func(_ uint64, text []byte) error {
-		// The line as JSON has the values of its YAML: "! "579"" is the number 579, as PyYAML makes of it.
+		// The line as JSON has the values of its YAML: what is marked with a lone ! there is a number here, as PyYAML makes of it.
 		root, err := yaml.Parse(text)
 		if err != nil || len(root.Items) != 1 {
 			return err

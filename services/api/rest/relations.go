@@ -11,7 +11,7 @@ import (
 // stand behind its prefix. Which of its rows meet one is found first, and jobs that name these are then asked
 // for.
 // Jobs are asked by names alone, so a filter by what a device type is like becomes "one of these names". A
-// device that was removed since is in no list and so in no answer, where LAVA still has its row.
+// device that was removed since is in no list, and so its jobs are in no answer of such a filter.
 type relation struct {
 	prefix string
 	doc    string

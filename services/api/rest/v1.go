@@ -148,7 +148,7 @@ func v1Why(q *request) (answer, error) {
 }
 
 // mostFacts bounds one answer with facts.
-// A fact has a few hundred bytes; a definition's text is never in one.
+// Most facts have some hundred bytes; none holds the text of a definition or a log.
 const mostFacts = 10_000
 
 // v1History answers with the facts of a job.
