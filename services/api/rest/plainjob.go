@@ -190,7 +190,7 @@ func (q *request) actions(job events.JobID) ([]timed, error) {
 		}
 		return nil
 	})
-	// As texts, so 1.10 stands before 1.2, in LAVA's table too.
+	// As texts, so 1.10 stands before 1.2.
 	slices.SortStableFunc(all, func(a, b timed) int { return strings.Compare(a.level, b.level) })
 	return all, err
 }
