@@ -221,7 +221,7 @@ func suitesYAML(c call) (any, error) {
 	}
 	var records []*yaml.Node
 	for _, s := range all {
-		// All three are text in LAVA's records, numbers too; SQUAD makes numbers of them itself.
+		// All three are text in LAVA's records, numbers too.
 		records = append(records, yaml.Mapping().With("name", yaml.Text(s.name)).With("job", yaml.Text(number(j.Job))).
 			With("id", yaml.Text(strconv.FormatUint(s.id, 10))))
 	}
