@@ -32,6 +32,7 @@ func (a *api) agedOut(ctx context.Context, v projections.Viewer, what string, jo
 		return nil
 	}
 	out := &AgedOut{AgedOut: *found, Rule: "retention." + what}
+	// The rule is the one of now; rows may have left by another one before.
 	after, still := a.history.Retention.Logs, "the archive has them: strata logs JOB"
 	if what == "results" {
 		after, still = a.history.Retention.Results, "strata results JOB has them still"
@@ -53,6 +54,7 @@ func days(d time.Duration) string {
 }
 
 // warnAged adds to the last page of a query over results that older ones have left the tables.
+// It asks the tables, and only where the page is the last one.
 func (a *api) warnAged(ctx context.Context, who caller, q query.Query, out *QueryResult) {
 	conditions := slices.Clone(q.Conditions)
 	for _, c := range q.Clauses {

@@ -25,6 +25,7 @@ const (
 )
 
 // annotateJob records what a person says of a job's end.
+// LAVA's form for failure tags and comment asks it, and its address for scripts.
 func (a *api) annotateJob(ctx context.Context, who caller, in AnnotateRequest) (none, error) {
 	var tags []string
 	for _, t := range in.Tags {

@@ -47,6 +47,7 @@ const callers = 16 << 10
 
 // api is the running service.
 type api struct {
+	// Of the writer api: facts of other services it could not append.
 	log      *stream.Log
 	watching *stream.Watching // of jobs' output, by everybody who follows one
 	conn     *nats.Conn
@@ -103,6 +104,7 @@ func Run(ctx context.Context, d Deps) error {
 		turn: make(chan struct{}, 1), uses: make(chan use, 64), directory: d.Directory, hashing: make(chan struct{}, hashesAtOnce), bearers: bearers{}, travels: make(chan struct{}, travels), inHand: map[events.DeviceName]bool{}, sharing: map[held]int{},
 	}
 	a.answers, a.evidence = newAnswers(), newBounded[evidence](1<<20)
+	// Its own, so that requests end too where the driver ends by an error.
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	if err := a.openBooks(ctx, d.Logs); err != nil {
@@ -123,6 +125,7 @@ func Run(ctx context.Context, d Deps) error {
 		defer group.Done()
 		select {
 		case <-ready:
+			// Only now: what these record has to be decided on a state that is whole.
 			group.Go(func() { a.endHolds(ctx) })
 			a.countActions(ctx, &group)
 			group.Go(func() { a.recordUses(ctx) })
@@ -309,6 +312,7 @@ func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, r
 		a.respond(m, failure(err))
 		return
 	}
+	// RespondMsg fills in the subject.
 	reply := nats.NewMsg("")
 	reply.Data = body
 	a.respond(m, reply)

@@ -27,6 +27,7 @@ type AtRequest struct {
 
 // The headers of the answer to [AtRequest].
 const (
+	// Both are in the answer's headers, so that the body stays what the verb answers today.
 	HeaderAtSeq  = "Strata-At-Sequence" // of the last fact that was read
 	HeaderAtTime = "Strata-At-Time"     // when that one was written, RFC 3339
 )
@@ -141,6 +142,7 @@ func (a *api) travel(ctx context.Context, in AtRequest) (past, error) {
 	if err != nil {
 		return past{}, err
 	}
+	// A time that is still to come means now; a sequence that is still to come may never be.
 	if in.Seq > last {
 		return past{}, refuse(NotFound, "there is no fact %d yet; the last is %d", in.Seq, last)
 	}
@@ -221,6 +223,8 @@ func (a *api) tooLongAgo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// The stream's own view is enough: it was fetched a moment ago, and its beginning moves only
+	// forward.
 	first := s.CachedInfo().State
 	switch {
 	case first.Msgs == 0:

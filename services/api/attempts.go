@@ -39,6 +39,7 @@ func (a *api) withAttempts(ctx context.Context, j Job, whole bool) (Job, error) 
 	first, last := j, j
 	var err error
 	switch {
+	// There are two attempts at most, so the other one is either the first or the last.
 	case j.RetryOf != 0:
 		first, err = a.attempt(ctx, j.RetryOf)
 	case j.RetriedAs != 0:
@@ -87,6 +88,7 @@ func asOne(first, last Job) Job {
 }
 
 // wholeOf shows a first attempt and the one after it, where there is one, as one job.
+// The state keeps a first attempt for as long as the further one is in it.
 func wholeOf(s *lab.State, first Job) Job {
 	if last := s.Job(first.RetriedAs); last != nil {
 		return asOne(first, viewJob(last))
@@ -106,6 +108,7 @@ func (a *api) foldAttempts(ctx context.Context, in JobsRequest, jobs []Job) []Jo
 		if j.RetriedAs == 0 || !j.Over() {
 			continue // one that is not over is one job already
 		}
+		// On this page it is removed, wherever it stands: its number is none of its submitter's.
 		n, listed := at[j.RetriedAs]
 		var last Job
 		if listed {
@@ -131,6 +134,7 @@ func (a *api) nextAttempt(ctx context.Context, id events.JobID) (events.JobID, e
 		a.mu.RLock()
 		known, changed := settled(a.state, id), a.changed
 		a.mu.RUnlock()
+		// From the log, for the state may have forgotten the first attempt by now.
 		if known {
 			j, err := a.attempt(ctx, id)
 			return j.RetriedAs, err

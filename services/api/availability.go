@@ -54,6 +54,7 @@ func (a *api) availability(ctx context.Context, who caller, in AvailabilityReque
 		}
 		err = nil
 		out = Availability{DeviceType: kind.Name, Priorities: map[string]int{}}
+		// Jobs and tables keep the name that was asked by.
 		names = []events.DeviceTypeName{kind.Name}
 		for _, alias := range kind.Aliases {
 			names = append(names, events.DeviceTypeName(alias))

@@ -61,6 +61,7 @@ func (b *bounded[V]) put(job events.JobID, v V, bytes int, turn uint64) {
 }
 
 // forget drops a job.
+// What others are making at this moment of any job is not kept either: that costs them one more try.
 func (b *bounded[V]) forget(job events.JobID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -16,6 +16,7 @@ type CaseRequest struct {
 
 // findCase answers with the case of a number, if the caller may see its job.
 // It serves LAVA's addresses /results/testcase/<id>, which name no job. Without tables it is [Away].
+// The page and the YAML of a case's number ask it.
 func (a *api) findCase(ctx context.Context, who caller, in CaseRequest) (projections.Case, error) {
 	if a.history.DB == nil {
 		return projections.Case{}, away(errNoHistory)

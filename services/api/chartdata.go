@@ -111,6 +111,7 @@ func (a *api) chartData(ctx context.Context, who caller, in ChartDataRequest) (C
 	}
 	out := ChartData{Chart: &saved, Drawings: []ChartDrawing{}}
 	for _, p := range all {
+		// One after the other: each question takes a core, and a chart must not take all of them.
 		d, err := a.find(ctx, p, chart.MaxPoints/len(all))
 		if err != nil {
 			return ChartData{}, err
@@ -209,6 +210,7 @@ func (a *api) customPlot(who caller, in ChartCustom) (plotted, error) {
 		return plotted{}, err
 	}
 	set := in.Settings
+	// A copy of the settings: defaults are filled in.
 	if err := checkDrawing(&set, q.Entity); err != nil {
 		return plotted{}, err
 	}

@@ -164,6 +164,7 @@ func (d ChartDrawing) title() string {
 	switch {
 	case d.ChartName == "" && what != "":
 		return what
+	// What stands behind "where" is the conditions, without the kind of thing that is found.
 	case d.ChartName == "":
 		_, conditions, some := strings.Cut(d.Conditions, " where ")
 		if !some {
@@ -185,6 +186,7 @@ func (d ChartDrawing) unit() string {
 	case d.Type == events.ChartPassFail:
 		unit = "cases passed"
 	case d.Type == events.ChartMeasurement && len(d.Data) > 0:
+		// Lines of several units share an axis that then has no name.
 		unit = d.Data[0].Units
 		for _, p := range d.Data {
 			if p.Units != unit {

@@ -66,6 +66,8 @@ type SavedChart struct {
 func viewChart(s *lab.State, who caller, c *lab.Chart) SavedChart {
 	v := SavedChart{ChartSaved: c.ChartSaved, SavedAt: c.SavedAt, Editable: who.can(s, lab.Change, c.About())}
 	for _, q := range c.Queries {
+		// Queries are archived and never removed, so a name is missing only in a state that is
+		// damaged.
 		name := "query " + q.Query.String()
 		if saved := s.Query(q.Query); saved != nil {
 			name = "~" + string(saved.Owner) + "/" + saved.Name
@@ -84,6 +86,7 @@ func viewChart(s *lab.State, who caller, c *lab.Chart) SavedChart {
 // By number or name, which is the lab's and not the owner's: two charts of one name cannot be. Rights are not looked at.
 func (r ChartRef) find(s *lab.State) (*lab.Chart, error) {
 	switch {
+	// The number goes before the name where both are given.
 	case r.Chart != 0:
 		if c := s.Chart(r.Chart); c != nil {
 			return c, nil
@@ -318,6 +321,7 @@ func (in ChartQuerySave) apply(s *lab.State, who caller, q *events.ChartQuery) e
 // entity bounds the types: a query for cases has nothing to count as pass/fail. The error's Field is LAVA's name of the
 // setting.
 func checkDrawing(q *events.ChartQuery, entity events.QueryEntity) error {
+	// Only what is zero: 0 is no height, and "" no type.
 	fill(&q.Type, events.ChartPassFail)
 	fill(&q.Height, usualHeight)
 	fill(&q.Visibility, events.ShowChart)

@@ -153,6 +153,7 @@ func refusal(msg *nats.Msg) error {
 }
 
 // pause waits a moment before something is asked again.
+// 200 ms: short to people, and long enough for a broker that starts.
 func pause(ctx context.Context) error {
 	t := time.NewTimer(200 * time.Millisecond)
 	defer t.Stop()

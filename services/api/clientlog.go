@@ -46,6 +46,7 @@ func (c Client) Log(ctx context.Context, in LogRequest, each func(line uint64, r
 			}
 			return nil
 		})
+		// Who reads only what there is asks again by himself.
 		if !in.Follow || !interrupted(err) && !unwell(err) || ctx.Err() != nil {
 			return err
 		}

@@ -95,6 +95,7 @@ func (a *api) deviceTypeVersions(ctx context.Context, who caller, in ConfigReque
 
 // workerVersions answers with the versions of a worker's settings, to those who may change the worker: there
 // may be secrets in its files.
+// The pages of a worker's settings and `strata workers config` ask it.
 func (a *api) workerVersions(ctx context.Context, who caller, in ConfigRequest) (Config, error) {
 	last := 0
 	var denied error
@@ -144,6 +145,7 @@ func workerText(e events.WorkerConfigured) string {
 // here need not be 1.
 func (c Config) numbered(last int, texts []int) (Config, error) {
 	first := last - len(c.Versions) + 1
+	// Before anything is cut away, so that one wrong number gives no half answer.
 	for _, n := range texts {
 		if n < first || n > last {
 			return Config{}, refuse(NotFound, "%s has no version %d: %s", c.Name, n, c.has(first, last))

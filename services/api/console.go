@@ -34,6 +34,7 @@ type ConsoleSession struct {
 }
 
 // consolePatience is how long a job's process may take to answer.
+// The process only hands letters on, so it answers at once or not at all.
 const consolePatience = 5 * time.Second
 
 // jobConsole does one thing with the console of a job.
@@ -42,6 +43,7 @@ const consolePatience = 5 * time.Second
 func (a *api) jobConsole(ctx context.Context, who caller, in ConsoleRequest) (ConsoleSession, error) {
 	switch in.Do {
 	case order.InputTake:
+		// Whatever the caller has sent along: a session is the lab's to name.
 		in.Session, in.Text = nuid.Next(), ""
 	case order.InputType, order.InputKeep, order.InputGive:
 		if in.Session == "" {

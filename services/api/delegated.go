@@ -21,6 +21,7 @@ func (in UserRequest) ordinary() bool {
 }
 
 // ordinaryUser says that an account has no rights by itself.
+// The machine's own administrator is none of the ordinary, whatever account it has.
 func ordinaryUser(s *lab.State, name events.UserName) bool {
 	u := s.User(name)
 	return name != lab.Local && !s.Superuser(name) && !s.Staff(name) && (u == nil || len(u.Permissions) == 0)
@@ -50,6 +51,7 @@ func maySee(s *lab.State, who caller, permission string) error {
 }
 
 // groupRight is who, beside superusers, may do something with a group.
+// Superusers may in any case, unless their token is for less.
 type groupRight struct {
 	staff       bool
 	permissions []string // any of them

@@ -231,6 +231,8 @@ func (a *api) removeDeviceType(ctx context.Context, who caller, in DeviceType) (
 			return nil, refuse(NotFound, "there is no device type %s", in.DeviceType)
 		}
 		for d := range s.Devices() {
+			// Also one that the caller may not see: its name is told, since otherwise nobody could
+			// find out what is in the way.
 			if d.Type == in.DeviceType {
 				return nil, refuse(Conflict, "device %s is of type %s; remove its devices first", d.Name, in.DeviceType)
 			}

@@ -35,6 +35,7 @@ func DownloadHeader(name string, size int64) http.Header {
 }
 
 // downloadType returns the type of a file by its name. XML is not among the safe ones: it may be a page, or SVG.
+// What is not in the list is application/octet-stream, which every browser saves.
 func downloadType(name string) string {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".txt", ".log", ".tap", ".ktap":

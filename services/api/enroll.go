@@ -96,6 +96,7 @@ type EnrollRequest struct {
 // asks for no other name: the word is what the caller comes with.
 // Registration and the word's end are one append: of two machines with one word one becomes a
 // worker. The right is that of the word's giver now, not of then.
+// `strata worker enroll` asks it, from a machine that has nothing but the word.
 func (a *api) enrollWorker(ctx context.Context, asked caller, in EnrollRequest) (Worker, error) {
 	if err := checkName("worker", string(in.Worker), maxNameBytes); err != nil {
 		return Worker{}, err

@@ -70,6 +70,7 @@ func refuse(code Code, format string, args ...any) *Error {
 }
 
 // HasCode reports whether err is an [Error] with that code.
+// It looks through what wraps the error.
 func HasCode(err error, code Code) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code == code

@@ -189,6 +189,7 @@ func caseOf(seq uint64, n int, c events.Case) results.Case {
 }
 
 // source is what a format is written of.
+// Without tables there are no excerpts of the log, which some of the formats have.
 func (e *caseFile) source(j Job, number string) results.Source {
 	s := results.Source{Job: results.Job{
 		Number: number, Device: string(j.Device), Kind: string(j.DeviceType), Name: j.Name, Build: j.Metadata["build_id"],
@@ -277,6 +278,7 @@ func (e *caseFile) suite(suite string, give func(results.Case) error) error {
 // the file is about results.
 // start and end are line numbers, end included.
 func (e *caseFile) lines(start, end uint64) (string, error) {
+	// From the tables, which find lines by number; the stream would be read from its beginning.
 	list, err := e.a.history.DB.Lines(e.ctx, projections.LineFilter{Job: e.job, From: start, To: end, Limit: maxExcerpt})
 	if errors.Is(err, projections.ErrAway) {
 		return "", nil

@@ -36,6 +36,7 @@ func favouriteOf(facts []stream.Recorded, user events.UserName) (is bool) {
 // than that somebody cares for a job that the caller may see.
 // Of each job the rights are asked, which for one that is long over reads its facts: a thousand at
 // most.
+// LAVA's page of favourites asks it, for oneself or for whom the address names.
 func (a *api) favouriteJobs(ctx context.Context, who caller, in FavouritesRequest) (Favourites, error) {
 	out := Favourites{Jobs: []events.JobID{}}
 	if in.User == "" {
@@ -47,6 +48,7 @@ func (a *api) favouriteJobs(ctx context.Context, who caller, in FavouritesReques
 	if a.history.DB == nil {
 		return out, away(errNoHistory)
 	}
+	// Favourites are facts of jobs; only the tables have them by user.
 	jobs, err := a.history.DB.Favourites(ctx, in.User)
 	if err != nil {
 		return out, away(err)

@@ -124,6 +124,7 @@ func (a *api) openFlow(user, inbox string) (*flow, error) {
 // It is called on the request's own goroutine, whose place among the turns has been given back.
 func (f *flow) run(ctx context.Context, produce func(ctx context.Context, emit func(message) error) error) {
 	ctx, cancel := context.WithCancel(ctx)
+	// done has room for the producer's error: pump may have returned without waiting for it.
 	source, done := make(chan message), make(chan error, 1)
 	go func() {
 		err := produce(ctx, func(m message) error {

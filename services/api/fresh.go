@@ -69,6 +69,7 @@ func jobOf(r stream.Recorded, c lab.Changes) events.JobID {
 }
 
 // forget drops what the tables have: facts up to a sequence.
+// from moves with it, also where nothing was remembered.
 func (f *fresh) forget(through uint64) {
 	n := 0
 	for n < len(f.order) && f.order[n].seq <= through {
@@ -88,6 +89,7 @@ func jobID(id string) events.JobID {
 		if c < '0' || c > '9' {
 			return 0
 		}
+		// Numbers of facts are the lab's own: none is too long.
 		n = n*10 + uint64(c-'0')
 	}
 	return events.JobID(n)

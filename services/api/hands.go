@@ -92,6 +92,8 @@ func (a *api) openHands(who caller, body []byte) (producer, error) {
 	default:
 		return nil, &Error{Code: Invalid, Field: "use", Message: fmt.Sprintf("use is %q, allowed are console, power on, power off, reset, check", string(in.Use))}
 	}
+	// Five minutes are more than any board takes to its prompt, and the device is nobody else's
+	// meanwhile.
 	if in.Silence < 0 || in.Silence > 300 || in.Patience < 0 || in.Patience > 300 {
 		return nil, refuse(Invalid, "silence is %d and patience %d seconds, allowed are 0 to 300", in.Silence, in.Patience)
 	}
@@ -383,6 +385,7 @@ func (r *relayed) end(said <-chan *nats.Msg) {
 // typeOnConsole types on the console that the caller has in hand.
 // It does not wait for the letters to arrive: what comes of them is seen in the session's flow. The
 // worker refuses a session that is not of this device.
+// `strata devices console` asks it for each piece of what is typed.
 func (a *api) typeOnConsole(_ context.Context, who caller, in TypeRequest) (none, error) {
 	if len(in.Text) > maxTyped {
 		return none{}, refuse(Invalid, "text is %d bytes, at most %d are typed at once", len(in.Text), maxTyped)

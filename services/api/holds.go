@@ -123,6 +123,7 @@ func (a *api) hold(ctx context.Context, who caller, name events.DeviceName, use 
 		}
 		return []events.Event{h.fact(who)}, nil
 	})
+	// The console was left in between: this session is none beside it.
 	if shares && (err != nil || h.lease != with.lease) {
 		a.share(with, -1)
 	}
@@ -151,6 +152,8 @@ func reachable(s *lab.State, d *lab.Device) error {
 		return refuse(Conflict, "device %s hangs on worker %s, which is not in the lab", d.Name, d.Worker)
 	case w.State != lab.Online:
 		return refuse(Away, "worker %s, on which device %s hangs, is offline", w.Name, d.Name)
+	// Power and console stand in the dictionary: without one there is nothing that a worker could
+	// do.
 	case d.Version == 0:
 		return refuse(Conflict, "device %s has no dictionary yet: `strata devices configure %s FILE`", d.Name, d.Name)
 	}
@@ -193,6 +196,7 @@ func (a *api) letGo(ctx context.Context, who caller, h hold, outcome string) err
 
 // releaseDevice ends somebody's hold on a device: its session ends, and jobs may have it.
 // Whoever may use it by hand may end another's use of it: boards are shared, and people go home.
+// `strata devices release` asks it; an open session of one's own ends by itself.
 func (a *api) releaseDevice(ctx context.Context, who caller, in DeviceRequest) (Device, error) {
 	err := a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		d, err := a.mayHands(s, who, in.Device)

@@ -121,6 +121,7 @@ func (f ImportFile) check(kind string, most int) error {
 		return fmt.Errorf("it has %d bytes, allowed are %d", len(f.Text), maxDictionaryBytes)
 	case !utf8.ValidString(f.Text):
 		return errors.New("it is not text in UTF-8")
+	// An empty file is a checkout that went wrong more often than a wish.
 	case strings.TrimSpace(f.Text) == "":
 		return errors.New("it is empty")
 	}
@@ -295,6 +296,7 @@ func templatesOf(texts map[string]string) *dictionaries.Templates {
 // importDevices takes dictionaries of devices. A new one is of the type that its dictionary extends.
 // types are those at the start of the request: a device of a type that comes in the same folder
 // waits for the types to be imported first, as Missing tells.
+// A device that the lab has keeps its worker, unless the request names one.
 func (a *api) importDevices(ctx context.Context, who caller, in ImportRequest) (Import, error) {
 	types := templatesOf(a.templates())
 	files, err := a.importEach(ctx, who, in, func(s *lab.State, f ImportFile, out *Imported) ([]events.Event, error) {

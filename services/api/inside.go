@@ -66,6 +66,7 @@ func (i Inside) Call(ctx context.Context, who Caller, verb string, in, out any) 
 	if err != nil {
 		return fmt.Errorf("encode request %s: %w", verb, err)
 	}
+	// As on the bus, so that a door waits no longer than a client there would.
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if body, err = i.a.readable(ctx, who.caller(), body); err != nil {
@@ -158,6 +159,7 @@ type Receipt struct {
 }
 
 // submitJob is submit for the bus.
+// Commands ask it of who acts as another; all others of them publish on the bus themselves.
 func (a *api) submitJob(ctx context.Context, who caller, in SubmitRequest) (Receipt, error) {
 	if strings.TrimSpace(in.Definition) == "" {
 		return Receipt{}, &Error{Code: Invalid, Field: "definition", Message: "definition is empty"}
@@ -183,6 +185,7 @@ func (a *api) submit(ctx context.Context, who caller, definition []byte, id stri
 	if err := a.admit(who, "submit"); err != nil {
 		return 0, err
 	}
+	// Before the text is read: a definition of the largest size takes a while to parse.
 	if len(definition) > maxDefinition {
 		return 0, refuse(Invalid, "job definition has %d bytes, allowed are %d", len(definition), maxDefinition)
 	}
@@ -206,6 +209,7 @@ func (a *api) submit(ctx context.Context, who caller, definition []byte, id stri
 	if who.trace != "" {
 		m.Header.Set(events.HeaderTrace, who.trace)
 	}
+	// The sequence that the stream gives is the job's number, and the answer the receipt.
 	ack, err := a.log.JetStream().PublishMsg(ctx, m)
 	if err != nil {
 		return 0, refused(fmt.Errorf("submit: %w", err))

@@ -146,6 +146,7 @@ func (a *api) sendLog(ctx context.Context, in LogRequest, emit func(message) err
 // outputComplete waits until all output of a job has been read by ingestion, and returns the
 // sequence of its last frame in OUTPUT. It reports false when ctx ends first.
 // A job that was refused or withdrawn never says anything: its end is 0.
+// False comes only with the end of ctx, or with a log that cannot be read.
 func (a *api) outputComplete(ctx context.Context, job events.JobID) (last uint64, ok bool) {
 	for {
 		a.mu.RLock()

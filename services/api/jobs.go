@@ -102,6 +102,7 @@ func (a *api) showJob(ctx context.Context, who caller, in JobRequest) (Job, erro
 		a.read(func(s *lab.State) { j.Why = why(s, in.Job, a.now()) })
 	}
 	j.Favourite = favouriteOf(facts, who.user)
+	// Last, for it asks the tables: all else of the answer is there without them.
 	a.quote(ctx, &j)
 	return j, nil
 }
@@ -238,6 +239,7 @@ func (a *api) results(ctx context.Context, who caller, in JobRequest) (Results, 
 	if in.Whole && j.Retrying {
 		out.Complete = false
 	}
+	// Facts, not tables: a case shows as soon as ingestion has recorded it.
 	recorded, err := a.log.Load(ctx, events.Entity{Kind: events.Result, ID: id.String()})
 	if err != nil {
 		return Results{}, err

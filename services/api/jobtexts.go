@@ -104,6 +104,7 @@ func (a *api) textsOf(ctx context.Context, who caller, id events.JobID) (JobText
 }
 
 // kept returns a definition by its number, "" where it is not kept any more.
+// An error is the broker's or the archive's; a text that was erased is none.
 func (a *api) kept(ctx context.Context, number uint64) (string, error) {
 	text, err := a.log.SubmissionText(ctx, number)
 	if errors.Is(err, stream.ErrNoSubmission) {

@@ -66,6 +66,7 @@ func (a *api) triedAgainAs(ctx context.Context, id events.JobID) (as events.JobI
 
 // whileTried shows a job whose further attempt is due or not over as one that runs: it has run once, so for its
 // submitter what follows is a part of that.
+// row is a copy that belongs to the caller.
 func whileTried(j *lab.Job, row *projections.SelectedJob) {
 	waits := j.Attempt != nil && (j.State == lab.Submitted || j.State == lab.Scheduled)
 	if !waits && !j.OwesRetry() {

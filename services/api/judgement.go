@@ -113,6 +113,7 @@ const noticeable = 0.10
 // the two have in common.
 // The cases of both are in memory. A job that still runs may be compared: Complete says that it
 // does.
+// A job's page and `strata compare` ask it; the second job need not be of the first one's kind.
 func (a *api) compareJobs(ctx context.Context, who caller, in CompareRequest) (Comparison, error) {
 	out := Comparison{Cases: []CaseDiff{}, Counts: map[string]int{}}
 	var cases [2]map[events.CaseName]events.CaseSum
@@ -299,6 +300,7 @@ func (h *CaseHistory) take(s projections.Series, jobs map[events.JobID]projectio
 const maxIssueText = 1000
 
 // listIssues answers with the known issues, by number.
+// Everybody signed in sees them: whoever reads a judgement wants to know what it goes by.
 func (a *api) listIssues(_ context.Context, _ caller, _ none) ([]events.KnownIssueAdded, error) {
 	out := []events.KnownIssueAdded{}
 	a.read(func(s *lab.State) {
@@ -348,6 +350,7 @@ func checkIssue(in events.KnownIssueAdded) error {
 	if in.URL != "" && !strings.HasPrefix(in.URL, "https://") && !strings.HasPrefix(in.URL, "http://") {
 		return wrong("url", "is %q; it begins with https:// or http://", in.URL)
 	}
+	// RE2, so that no expression takes longer than the log is long.
 	if _, err := regexp.Compile(in.Log); err != nil {
 		return wrong("log", "is no RE2 expression: %v", err)
 	}

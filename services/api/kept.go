@@ -253,6 +253,7 @@ func (a *api) keptSQL(ctx context.Context, who caller, question []byte, ask func
 }
 
 // learnPositions finds out how far the tables are, without waiting for them: only an answer of all there is can be kept.
+// Where that fails the answer is given all the same, and not kept.
 func (a *api) learnPositions(ctx context.Context) {
 	var through uint64
 	a.read(func(s *lab.State) { through = s.Through() })

@@ -19,6 +19,7 @@ func (i Inside) Known(secret string) (string, bool) {
 	var login lab.Login
 	known := false
 	i.a.read(func(s *lab.State) {
+		// A door does not say which of the two it has found, so both are tried.
 		if login, known = s.Authenticate(access.Digest(secret), i.a.now()); !known {
 			login, known = s.Session(access.Digest(secret), i.a.now())
 		}

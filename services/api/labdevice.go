@@ -131,6 +131,7 @@ func (m *merge) described(d *lab.Device) events.DeviceDescribed {
 }
 
 // deviceWorker decides over where a device hangs. One that runs a job stays there until the next import.
+// [merge.kept] says what has to be imported again once the device is idle.
 func (m *merge) deviceWorker(d *lab.Device) error {
 	// The base stays, so that the next import sees the change again.
 	if theirs := m.o.Settings["worker"]; d.State != lab.DeviceIdle && m.left["worker"] != "" && theirs != string(d.Worker) {

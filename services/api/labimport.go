@@ -87,6 +87,7 @@ func (a *api) importLab(ctx context.Context, who caller, in LabImportRequest) (L
 		return LabImport{}, &Error{Code: Invalid, Field: "checks_at_once", Message: "checks_at_once must be 0 (no limit) or more"}
 	}
 	m := &labImport{a: a, who: who, in: in, out: LabImport{Changes: []SettingChange{}}}
+	// A device names its type, its tags and its worker.
 	order := []events.Kind{events.DeviceType, events.Tag, events.Worker, events.Device}
 	for _, o := range in.Objects {
 		if !slices.Contains(order, o.Kind) {

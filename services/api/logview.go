@@ -192,6 +192,7 @@ func (a *api) outputEnd(ctx context.Context, job events.JobID) uint64 {
 	if err != nil {
 		return 0
 	}
+	// Archived output has no message any more; then the job is over and its facts tell the number.
 	m, err := s.GetLastMsgForSubject(ctx, events.OutputSubject(job))
 	if err != nil {
 		return 0

@@ -10,6 +10,7 @@ import (
 )
 
 // RightsRequest asks what the caller may do with things, so that a page offers only what would be done.
+// Only pages ask it: programs try, and are refused with a reason.
 type RightsRequest struct {
 	// Of names the things as events do, such as "job/42" and "device/q1"; "device/" means devices of any name.
 	Of []string `json:"of"`

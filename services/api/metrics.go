@@ -117,6 +117,7 @@ func (a *api) countActions(ctx context.Context, group *sync.WaitGroup) {
 
 // noteAction counts a case of the suite lava that is an action with a duration: those that sum up a test
 // definition are called like its suite, 0_smoke.
+// LAVA's records have the duration of an action in the case's metadata, in seconds.
 func (m *Metrics) noteAction(c events.Case, kind string) {
 	seconds, err := strconv.ParseFloat(c.Metadata["duration"], 64)
 	// A worker of any release may send nonsense; a year is more than any action takes.

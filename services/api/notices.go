@@ -121,6 +121,7 @@ type ReplayAnswer struct {
 // replayNotices has deliveries go out again.
 // services/notify reads the fact and sends anew, with the text that the job's facts give then.
 // Receivers may get a message twice: who replays what was sent wants that.
+// The page of deliveries and `strata notify replay` ask it.
 func (a *api) replayNotices(ctx context.Context, who caller, in ReplayRequest) (ReplayAnswer, error) {
 	out := ReplayAnswer{Notices: []Notice{}}
 	if (in.Job == 0) != in.Dead {

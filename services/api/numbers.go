@@ -100,6 +100,7 @@ func split(facts []stream.Recorded) []events.JobID {
 
 // parentOf returns the submission that a job is a part of, by its facts: itself where it is none, or
 // the first.
+// Part 0 of a group has the group's own number, and is its own parent.
 func parentOf(facts []stream.Recorded) events.JobID {
 	for _, r := range facts {
 		switch e := r.Event.(type) {
@@ -153,6 +154,7 @@ func (a *api) groupOf(ctx context.Context, facts []stream.Recorded, through uint
 }
 
 // displayed is how people call a job that the state knows, else its number.
+// Of a job that the state has forgotten it is the plain number, which finds it just as well.
 func displayed(s *lab.State, id events.JobID) string {
 	if j := s.Job(id); j != nil && j.Display != "" {
 		return j.Display

@@ -58,6 +58,7 @@ func (i Inside) SubmitOnce(ctx context.Context, who Caller, definition []byte, k
 	if err != nil {
 		return 0, refused(err)
 	}
+	// One key for two definitions is a fault of the client, which would lose the second one.
 	if entry.Digest != digest {
 		return 0, &Error{Code: Conflict, Field: "idempotency_key", Message: "this Idempotency-Key was used for another definition"}
 	}
@@ -73,6 +74,7 @@ func (i Inside) SubmitOnce(ctx context.Context, who Caller, definition []byte, k
 		}
 	}
 	if entry.Job == 0 {
+		// The entry stays as it is: the next try goes on from it.
 		if entry.Job, err = i.Submit(ctx, who, definition, id); err != nil {
 			return 0, err
 		}
@@ -134,6 +136,7 @@ func (i Inside) published(ctx context.Context, user events.UserName, after uint6
 	found := events.JobID(0)
 	for _, name := range []events.UserName{events.DoorUser, user} { // the latter of a release before, within a day of an upgrade
 		err := i.a.log.Scan(ctx, stream.Submissions, "submit."+events.EscapeToken(string(name)), after+1, func(m stream.Message) error {
+			// The last one counts, should the bus have taken two before this release looked.
 			if m.Header.Get(events.HeaderMsgID) == string(user)+"/"+id {
 				found = events.JobID(m.Seq)
 			}

@@ -91,6 +91,7 @@ func djangoHash(password, salt string, rounds int) string {
 }
 
 // stale says that a hash is to be made anew when its password comes.
+// Django's are stale as a whole, and so are argon2's of other costs.
 func stale(hash string) bool {
 	return !strings.HasPrefix(hash, fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$", argon2.Version, argonMemory, argonPasses, argonThreads))
 }

@@ -89,6 +89,7 @@ func (a *api) awaitTables(ctx context.Context, name string, want uint64) {
 }
 
 // viewPast shows a job of the tables.
+// What only facts know (why it waits, its group, its judgement) is not in it.
 func viewPast(p projections.Job) Job {
 	j := Job{
 		Job: events.JobID(p.Job), Display: p.Display, State: p.State, Health: events.JobHealth(p.Health), User: events.UserName(p.User),

@@ -469,6 +469,7 @@ func (a *api) addGroup(ctx context.Context, who caller, in GroupRequest) (Group,
 }
 
 // setGroup changes what a group may do with everything.
+// XML-RPC and the administration pages ask it; who is in the group is no part of it.
 func (a *api) setGroup(ctx context.Context, who caller, in GroupRequest) (Group, error) {
 	return a.changeGroup(ctx, who, in, groupRight{permissions: []string{"auth.change_group"}}, func(_ *lab.State, g *lab.Group) ([]events.Event, error) {
 		if g == nil {

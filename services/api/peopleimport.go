@@ -325,6 +325,7 @@ func (t *peopleTake) tokens(s *lab.State, a *api, u *lab.User, in ImportedUser) 
 		switch known := s.Token(id); {
 		case len(token.Value) < minImported || len(token.Value) > maxSecret || strings.ContainsFunc(token.Value, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
 			return refuse(Invalid, "a token (%s) has %d characters or others than printable ASCII; %d to %d are taken", token.Description, len(token.Value), minImported, maxSecret)
+		// Two accounts with one secret: whoever came first keeps it.
 		case known != nil && known.User != in.User:
 			return refuse(Conflict, "a token (%s) is %s's here", token.Description, known.User)
 		case known != nil:

@@ -54,6 +54,7 @@ func rowsOf(kind events.Kind) []string {
 }
 
 // checkPermission refuses what is no permission on one thing, and returns its name without the application.
+// The error's Field says whether kind or permission is at fault.
 func checkPermission(kind events.Kind, permission string) (string, error) {
 	name := strings.TrimPrefix(permission, "lava_scheduler_app.")
 	allowed := rowsOf(kind)

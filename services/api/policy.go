@@ -131,6 +131,7 @@ func (c *checker) fail(field, format string, args ...any) {
 	}
 }
 
+// least and most are both allowed.
 func (c *checker) within(field string, v, least, most int64) {
 	if v < least || v > most {
 		c.fail(field, "is %d; allowed are %d to %d", v, least, most)

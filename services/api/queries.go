@@ -378,6 +378,7 @@ type QueryItemRequest struct {
 }
 
 // omitResult leaves a row out of a query's results and charts.
+// The results' own page asks it, row by row, as LAVA's does.
 func (a *api) omitResult(ctx context.Context, who caller, in QueryItemRequest) (SavedQuery, error) {
 	return a.changeItem(ctx, who, in, func(q *lab.Query, item events.QueryItem, left bool) ([]events.Event, error) {
 		if left {

@@ -275,6 +275,7 @@ func (a *api) resultsCatchUp(ctx context.Context) {
 // them a viewer sees is decided when they are shown.
 // Two at once: the second one is told [Conflict], and may ask again. The rows are facts of the log,
 // so a refresh is the same for everybody, on any host and after any rebuild of the tables.
+// XML-RPC, the page's button and `strata query refresh` ask it.
 func (a *api) refreshQuery(ctx context.Context, who caller, in QueryRef) (SavedQuery, error) {
 	var q lab.Query
 	var err error

@@ -53,6 +53,7 @@ func (a *api) listQueue(_ context.Context, who caller, in QueueRequest) (Queue, 
 	out := Queue{Jobs: []Queued{}}
 	now := a.now()
 	a.read(func(s *lab.State) {
+		// Once for all: it reckons shares, which is most of the work.
 		st := s.Standings(now)
 		for _, r := range best(s, st, who, in, &out.Total) {
 			j := s.Job(r.Job)

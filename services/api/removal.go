@@ -187,11 +187,13 @@ type KeepRequest struct {
 }
 
 // pinJob keeps a job for everybody.
+// `strata jobs pin` asks it; a favourite does the same by a click.
 func (a *api) pinJob(ctx context.Context, who caller, in KeepRequest) (none, error) {
 	return none{}, a.keepJob(ctx, who, in, lab.Change, events.JobPinned{Job: in.Job, Pinned: !in.Off, By: who.user, Reason: in.Reason})
 }
 
 // favourJob keeps a job among the caller's favourites.
+// LAVA's button of a job's page, and REST's, ask it.
 func (a *api) favourJob(ctx context.Context, who caller, in KeepRequest) (none, error) {
 	return none{}, a.keepJob(ctx, who, in, lab.View, events.JobFavoured{Job: in.Job, Favourite: !in.Off, By: who.user})
 }

@@ -240,6 +240,7 @@ func chosen(s *lab.State, in ReservationRequest, devices []*lab.Device, now time
 }
 
 // overlapping is a reservation by another holder that a device has in the wanted time, nil for none.
+// The holder's own do not count: they may be made longer by another one.
 func overlapping(s *lab.State, in ReservationRequest, d *lab.Device, now time.Time) *lab.Reservation {
 	for _, r := range s.ReservationsOf(d, now) {
 		// Both ends are open: one may begin as the other ends. Of the same holder they may overlap.

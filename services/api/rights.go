@@ -145,6 +145,7 @@ func checkName(field, name string, most int) error {
 		return &Error{Code: Invalid, Field: field, Message: field + " is missing"}
 	case len(name) > most:
 		wrong = fmt.Sprintf("is too long: it has %d bytes", len(name))
+	// Names stand in addresses of pages and of REST, where a slash ends them.
 	case strings.Contains(name, "/"):
 		wrong = "contains a slash"
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
@@ -195,6 +196,7 @@ func checkTag(s *lab.State, tag events.TagName) error {
 }
 
 // knownWorker refuses a worker that is not registered; none is fine.
+// It is for what a request names, not for what a device has: that may hang on a worker that is gone.
 func knownWorker(s *lab.State, name events.WorkerName) error {
 	if name != "" && s.Worker(name) == nil {
 		return refuse(NotFound, "there is no worker %s: register it with `strata workers register %s`", name, name)

@@ -90,6 +90,7 @@ type LogDiffRequest struct {
 
 // diffLogs answers with the lines that the other log has not.
 // Rights are asked of the tables, which have both logs; a job that they do not have is [NotFound].
+// `strata diff-log` asks it; pages show what a judgement has found.
 func (a *api) diffLogs(ctx context.Context, who caller, in LogDiffRequest) (projections.LogDiff, error) {
 	none := projections.LogDiff{}
 	if a.history.DB == nil {

@@ -101,6 +101,7 @@ func crowded(s *lab.State, user events.UserName) (facts []events.Event) {
 }
 
 // SignOut ends the session of a cookie. One that is none is over already.
+// The fact is in the session's own name; other sessions of the user go on.
 func (i Inside) SignOut(ctx context.Context, value, from string) error {
 	id := access.TokenID(value)
 	var login lab.Login

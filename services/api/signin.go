@@ -33,6 +33,7 @@ func (a *api) prove(ctx context.Context, user events.UserName, password, from st
 	}
 	v, err := a.directory(ctx, string(user), password)
 	switch {
+	// The try stays counted.
 	case errors.Is(err, ErrUnknownToken):
 		return Vouched{}, err
 	case err != nil:

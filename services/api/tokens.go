@@ -232,6 +232,7 @@ func (a *api) ofToken(ctx context.Context, who caller, in TokenRequest, decide f
 }
 
 // describeToken changes what is said of a token, and nothing of what it is for.
+// The page of one's tokens asks it.
 func (a *api) describeToken(ctx context.Context, who caller, in TokenRequest) (none, error) {
 	if err := a.checkToken(TokenRequest{Description: in.Description}); err != nil {
 		return none{}, err
@@ -262,6 +263,7 @@ type ActRequest struct {
 
 // actAs gives a superuser a token with which to be another user until it expires. Each fact of that time says
 // who acted.
+// `strata users act` asks it. [Denied] where the user is a superuser, or the caller acts already.
 func (a *api) actAs(ctx context.Context, who caller, in ActRequest) (Token, error) {
 	switch {
 	case strings.TrimSpace(in.Reason) == "":
@@ -326,6 +328,7 @@ func (a *api) listRemote(_ context.Context, who caller, _ none) (out []RemoteTok
 		if err = allow(s, who, lab.Change, events.User, string(who.user)); err != nil || u == nil {
 			return
 		}
+		// Opened under the lock: it is a short decryption each, and there are few.
 		for _, r := range u.Remote {
 			var value string
 			if value, err = a.key.Open(r.Sealed, access.Place(who.user, "remote", r.Name)); err != nil {

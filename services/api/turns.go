@@ -79,6 +79,7 @@ func (t *turns) line(caller string, l *asked) {
 }
 
 // end gives a place back, to whoever has waited longest for a turn.
+// It must be called once for each request that has begun, or its place is lost for good.
 func (t *turns) end(caller string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

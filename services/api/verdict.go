@@ -9,6 +9,7 @@ import (
 )
 
 // Verdict is what the lab thinks of a definition that was published.
+// Problems have line and column in the definition's text, as LAVA's clients show them.
 type Verdict struct {
 	Decided  bool   // else it still lies on the bus; its number holds good all the same
 	Rejected bool   // it is no job

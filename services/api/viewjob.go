@@ -82,6 +82,8 @@ func submittedJob(e events.JobSubmitted) lab.Job {
 }
 
 // jobOfFacts is a job after all of its facts, and whether there are any that say what it is.
+// It is viewFacts for those who need the fold's own view of the job, such as what its rights hang
+// on.
 func jobOfFacts(facts []stream.Recorded) (j lab.Job, known bool) {
 	for _, r := range facts {
 		switch e := r.Event.(type) {

@@ -89,6 +89,7 @@ const (
 
 // JobRequest names a job; most verbs of jobs take it. As JSON, here and wherever a request names a job,
 // the job may also be a text as people write it: "42", or "41.2" for a part of a multinode job.
+// An unknown field is refused, also in the verbs that take only some of these.
 type JobRequest struct {
 	Job    events.JobID `json:"job"`
 	Reason string       `json:"reason,omitempty"` // of cancel
@@ -126,6 +127,7 @@ type PriorityRequest struct {
 
 // LogRequest opens a job's log. The messages are frames: their bodies hold records as JSON, one a
 // line, and the header strata-first-line the number of the first.
+// Levels are for the doors to filter by: frames come as the job sent them.
 type LogRequest struct {
 	Job    events.JobID `json:"job"`
 	From   uint64       `json:"from,omitempty"`   // first line, from 0
@@ -159,6 +161,7 @@ type EventsRequest struct {
 }
 
 // Fact is one message of a flow of events.
+// It is told by every door in this form, and is what `strata events --json` prints.
 type Fact struct {
 	Seq    uint64          `json:"seq"`    // in LAB
 	Name   string          `json:"name"`   // such as "job.scheduled"
@@ -281,6 +284,8 @@ type TagRequest struct {
 }
 
 // SQLRequest asks ClickHouse, read-only. The messages of the flow are the answer's bytes in order.
+// Who administers the lab asks the storage itself; others see the views for analysts, and of them
+// their own part.
 type SQLRequest struct {
 	Query  string `json:"query"`
 	Format string `json:"format,omitempty"` // of ClickHouse, such as PrettyCompact, JSONEachRow, CSV

@@ -49,6 +49,7 @@ func (c caller) superuser(s *lab.State) bool {
 // The broker authenticated the connection hours ago, perhaps; a token's worth is looked at with each request.
 func (a *api) onBus(name, token, trace string) (who caller, err error) {
 	who = caller{user: events.UserName(name), token: token, trace: trace, from: "bus"}
+	// Else it is a user's name, on which the broker lets only that user's unlimited tokens publish.
 	id, ok := access.CallerToken(name)
 	if !ok {
 		return who, nil

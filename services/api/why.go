@@ -61,6 +61,7 @@ func (a *api) whyJob(ctx context.Context, who caller, in JobRequest) (Why, error
 }
 
 // explained puts an explanation into words.
+// Its sentences use what the lab knows of jobs and devices now: it is called with the state in hand.
 func explained(s *lab.State, e lab.Explanation) Why {
 	w := Why{Explanation: e, Summary: summary(s, e)}
 	for _, id := range e.Ahead {

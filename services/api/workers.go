@@ -120,6 +120,7 @@ func (in WorkerRequest) checkDescription() error {
 // nothing, and whoever is connected with one is cut off.
 func (a *api) workerToken(ctx context.Context, who caller, in WorkerRequest) (Worker, error) {
 	var denied error
+	// Administer, and not change: with the token one is the worker.
 	a.read(func(s *lab.State) { denied = allow(s, who, lab.Administer, events.Worker, string(in.Worker)) })
 	if denied != nil {
 		return Worker{}, denied

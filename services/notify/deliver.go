@@ -19,6 +19,8 @@ import (
 // enqueue puts deliveries that were planned into the queues of their destinations. Of one that somebody wants sent again
 // only its number is known: what it is stands in the job's plans.
 func (s *service) enqueue(ctx context.Context) error {
+	// In order, and each is taken out only once it stands in its queue: an error leaves the rest for
+	// the next look.
 	for len(s.s.fresh) > 0 {
 		p := s.s.fresh[0]
 		if p.Delivery.Kind == "" {
@@ -228,6 +230,7 @@ func cutLast(to string) (nick, server string) {
 }
 
 // subject reads what a delivery is about.
+// It reads the job's facts anew, so each attempt tells what is known when it goes.
 func (s *service) subject(ctx context.Context, p pending) (subject, *job.Notify, error) {
 	sub := subject{moment: p.Moment, baseline: p.Before}
 	var err error
@@ -256,6 +259,7 @@ func (s *service) subject(ctx context.Context, p pending) (subject, *job.Notify,
 }
 
 // letterText writes the text of a mail.
+// Results are read only for a verbose mail of a job that is over.
 func (s *service) letterText(ctx context.Context, sub subject, n *job.Notify) (string, error) {
 	var cases []numbered
 	var compared string

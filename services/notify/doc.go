@@ -26,4 +26,11 @@
 // Callbacks and IRC go to addresses that people choose. Private ones are refused unless the lab's
 // configuration allows them; that is judged of the address that is dialled, so neither a name nor a redirect gets
 // around it. No secret is logged or gets into a fact.
+//
+// # Where things are
+//
+// state.go folds what waits to be told of, decide.go says what becomes of a moment, story.go reads a job's
+// facts for that. notify.go plans and holds the loop, queue.go has deliveries wait for their destination,
+// deliver.go makes attempts and records them. payload.go, text.go and output.go write what is said, tables.go
+// asks queries; webhook.go, mail.go and irc.go send it, and address.go says where it may go.
 package notify

@@ -38,6 +38,7 @@ type letter struct {
 }
 
 // sender is who mail comes from.
+// Receivers refuse mail of a name that cannot be: a lab should have notify.from.
 func (m Mail) sender() string {
 	if m.From != "" {
 		return m.From

@@ -152,6 +152,7 @@ func (s *service) leave(ctx context.Context, stop context.CancelFunc) {
 	select {
 	case <-over:
 	case <-grace.C:
+	// The turn is gone: another process sends what these attempts were about.
 	case <-s.sending.Done():
 	}
 	stop()
@@ -349,6 +350,7 @@ func (s *service) look(ctx context.Context, m *moment, now time.Time) draft {
 }
 
 // readable says that an error is about a text that can be read as often as one likes, and will not be a definition.
+// Such a job was refused, or its text is of a release to come: nobody is told.
 func readable(err error) bool {
 	var p *job.Problem
 	return errors.As(err, &p)

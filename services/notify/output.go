@@ -62,6 +62,7 @@ func (s *service) records(ctx context.Context, st story, each func(events.Record
 }
 
 // spoke says whether a job's log has a line.
+// It stops at the first line.
 func (s *service) spoke(ctx context.Context, st story) (bool, error) {
 	err := s.records(ctx, st, func(events.Record) error { return errSeen })
 	if errors.Is(err, errSeen) {

@@ -105,6 +105,7 @@ func (s story) attempt() attempt {
 }
 
 // metadata is the job's metadata in the order of its keys.
+// Values are texts: what is nested in a definition stands as JSON.
 func (s subject) metadata() []pair {
 	list := []pair{}
 	for _, k := range slices.Sorted(maps.Keys(s.first.submitted.Metadata)) {

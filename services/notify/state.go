@@ -133,6 +133,7 @@ func (s *state) submitted(e events.JobSubmitted) {
 	if e.Part != nil {
 		role = e.Part.Role
 	}
+	// Quoted, so that no two lists of values give the same text.
 	fmt.Fprintf(h, "%q %q %q %t", e.Name, e.DeviceType, role, e.HealthCheck)
 	for _, key := range s.by {
 		fmt.Fprintf(h, " %q", e.Metadata[key])
@@ -195,6 +196,7 @@ func (s *state) finished(r stream.Recorded) {
 }
 
 // judged takes back what a job told of what it tested, where the lab turned out to be to blame.
+// Comparable jobs that have ended meanwhile were compared with it all the same: that is past.
 func (s *state) judged(e events.JobJudged) {
 	like, known := s.unjudged[e.Job]
 	delete(s.unjudged, e.Job)

@@ -148,6 +148,7 @@ func running(facts []stream.Recorded) []stream.Recorded {
 }
 
 // load reads a job's facts, of its beginning only those up to then.
+// A story without a job's number is of a job whose facts are gone.
 func (s *service) load(ctx context.Context, id events.JobID, at events.Moment) (story, error) {
 	facts, err := s.Log.Load(ctx, events.Entity{Kind: events.Job, ID: id.String()})
 	if err != nil {
@@ -172,6 +173,7 @@ func (s *service) definition(ctx context.Context, st story) ([]byte, *job.Defini
 	if err != nil {
 		return nil, nil, err
 	}
+	// Not by the gate, whose rules may have changed since.
 	d, err := job.Read(text)
 	if err != nil {
 		return text, nil, fmt.Errorf("read the definition of job %d: %w", st.job.ID, err)

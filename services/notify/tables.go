@@ -76,6 +76,7 @@ func (s *service) find(ctx context.Context, q query.Query, user events.UserName,
 
 // compare writes what a definition wants compared with, for a mail. Where it names no query, that is the comparable
 // job before. What cannot be found is said, and does not keep the mail from going.
+// The text ends with a line's end; it is empty where the definition wants no comparison.
 func (s *service) compare(ctx context.Context, sub subject, n *job.Notify, cases []numbered) (string, error) {
 	if n.Compare == nil {
 		return "", nil

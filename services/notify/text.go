@@ -19,6 +19,7 @@ func (s subject) subjectLine() string {
 }
 
 // link is where the lab shows the job; empty where the lab has no address.
+// The address is LAVA's, which the lab's pages have too.
 func (s subject) link(lab string) string {
 	if lab == "" {
 		return ""

@@ -112,6 +112,7 @@ func (c *caller) redirect(to *http.Request, via []*http.Request) error {
 }
 
 // allowed says whether a callback may go to an address; whether to the host's addresses is known when it is dialled.
+// An error of it is permanent: neither scheme nor host changes.
 func (c *caller) allowed(u *url.URL) error {
 	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		return fmt.Errorf("address begins with %q: callbacks go to http:// and https://", u.Scheme+"://")

@@ -213,6 +213,7 @@ const (
 )
 
 // cut returns s, or as much of it as n bytes hold, marked as cut.
+// It cuts between characters, so what is left is UTF-8 as before.
 func cut(s string, n int) string {
 	if len(s) <= n {
 		return s

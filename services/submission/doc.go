@@ -40,4 +40,10 @@
 // takes about 3 ms for one of a hundred and as long for one of two. A decision is made only once
 // all facts are folded that were there when the submission was read: a device that was added before
 // a job was submitted is known to it.
+//
+// # Where things are
+//
+// inbox.go reads ahead and runs the gate, request.go is what is left of a text after that. decide.go asks
+// the lab and says which facts come of it, gang.go whether a group could ever start. parts.go publishes the
+// texts of parts, retry.go those of further attempts; submission.go holds the loop, state.go what it knows.
 package submission

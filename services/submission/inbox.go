@@ -123,6 +123,7 @@ func (in *inbox) read(ctx context.Context, from uint64) {
 }
 
 // nudge asks the loop to look into the inbox.
+// One token is enough: the loop takes all that is there.
 func (in *inbox) nudge() {
 	select {
 	case in.wake <- struct{}{}:

@@ -75,6 +75,7 @@ func publishOne(ctx context.Context, nc *nats.Conn, m *nats.Msg) (uint64, error)
 	if err != nil {
 		return 0, err
 	}
+	// The stream's answer to a publication, as clients of JetStream read it.
 	var ack struct {
 		Error *jetstream.APIError `json:"error"`
 		Seq   uint64              `json:"seq"`

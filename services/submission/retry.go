@@ -87,6 +87,8 @@ func (sv *service) retryOwed(ctx context.Context) error {
 func (sv *service) dropRetry(ctx context.Context, j *lab.Job, why string) error {
 	recorded, err := sv.Log.Append(ctx, []stream.Draft{{Event: events.JobRetryDropped{Job: j.ID, Reason: why},
 		Actor: j.User, Cause: stream.Cause(stream.Lab, j.Seq)}}, sv.s.expected)
+	// Something has happened to the job, such as a cancel: the fold will say whether the retry is
+	// still owed.
 	if errors.Is(err, stream.ErrConflict) {
 		about := events.Entity{Kind: events.Job, ID: j.ID.String()}
 		last, lerr := sv.Log.LastSeqs(ctx, []events.Entity{about})
@@ -118,6 +120,7 @@ func publishRetry(ctx context.Context, l *stream.Log, j *lab.Job, first stream.S
 	}
 	_, err := publishOne(ctx, l.Conn(), m)
 	var refused *jetstream.APIError
+	// Another instance, or this one before a crash, was faster.
 	if errors.As(err, &refused) && refused.ErrorCode == wrongLastSequence {
 		return nil
 	}

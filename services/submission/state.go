@@ -79,6 +79,7 @@ func (s *state) advance(e events.Event) {
 
 // expected is the sequence that a decision's fact must find as its job's last: that of the first
 // attempt where the fact is about its retry, else 0, as it is the first one.
+// Append asks it for each entity of the batch.
 func (s *state) expected(about events.Entity) uint64 {
 	if seq := s.lab.Seq(about); seq != 0 {
 		return seq

@@ -21,4 +21,9 @@
 // panics answers 500 and takes nobody else with it.
 //
 // Only proxies that the lab trusts are believed whose request they pass on.
+//
+// # Where things are
+//
+// connections.go bounds a port's connections, guard.go the pace of each and whom a proxy speaks for, door.go
+// and limits.go requests by caller. who.go and session.go find out who asks, by token and by cookie.
 package door

@@ -18,4 +18,11 @@
 // protocol has a word for that; his log's lines and facts wait for him in the lab's streams.
 //
 // Everybody hears of what he may see, as lab.Can has it.
+//
+// # Where things are
+//
+// live.go folds the lab and hands events to listeners; translate.go says which events a fact is, event.go
+// how LAVA writes them, lavasocket.go tells them at /ws/. log.go reads a job's log for sse.go and
+// logsocket.go, chunk.go writes it once for all who watch, sender.go keeps an answer of server-sent events
+// alive. logview.go and console.go are the log viewer's questions, which services/api answers.
 package live

@@ -84,6 +84,7 @@ func (l *listener) hears(e *Event, may func(events.UserName) bool) bool {
 }
 
 // listen adds a listener; leave takes him away.
+// The queue's room is made at once, a thousand pointers: 8 kB for each listener.
 func (l *Live) listen(user events.UserName, worker events.WorkerName) *listener {
 	in := &listener{user: user, worker: worker, queue: make(chan *Event, queued), slow: make(chan struct{}), cut: make(chan struct{})}
 	l.mu.Lock()

@@ -32,6 +32,7 @@ var levelNames = []events.Level{events.Debug, events.Info, events.Warning, event
 // logAsked reads from (the first line, from 0), level (a comma between two), follow (0: what there is
 // and no more) and slow (skip: who cannot keep up goes on with the newest lines). The id of the last line that
 // came, in the header Last-Event-ID or, for clients that cannot set it, the parameter after, goes before from.
+// Its errors name the parameter and what it may be, for people who write the address by hand.
 func logAsked(r *http.Request) (logRequest, error) {
 	asked := logRequest{Job: r.PathValue("job"), Follow: true, Whole: true}
 	q := r.URL.Query()

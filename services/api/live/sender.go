@@ -102,6 +102,7 @@ func (s *sender) run(ctx context.Context, produce func(context.Context) error) e
 }
 
 // beat writes a comment where nothing was sent since the last one.
+// A comment is no event: clients pass over it, proxies count it.
 func (s *sender) beat() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,6 +126,7 @@ func (s *sender) end(err error) {
 		_ = s.write([]byte("event: end\ndata: {}\n\n")) // he may have gone
 		return
 	}
+	// Once the head is out a status can say nothing any more; the event does.
 	said := refusalOf(err)
 	if !s.begun {
 		refuse(s.w, status(said.Code), errors.New(said.Message))

@@ -111,6 +111,7 @@ func caller(in api.Inside, r *http.Request) (api.Caller, error) {
 }
 
 // refuse answers a request that no stream comes of.
+// The body is {"error": "…"}; 401 says by which scheme to come.
 func refuse(w http.ResponseWriter, status int, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	if status == http.StatusUnauthorized {

@@ -86,6 +86,7 @@ func (t *translator) worker(r stream.Recorded, name events.WorkerName) []Event {
 	words, known := t.workers[name]
 	now := workerWords{w.State, w.Health}
 	t.workers[name] = now
+	// A worker that is new is told of with its next change.
 	if !known || now == words {
 		return nil
 	}

@@ -67,6 +67,7 @@ func (b *Book) Add(first uint64, body []byte) error {
 	for len(body) > 0 {
 		line, rest, _ := bytes.Cut(body, []byte{'\n'})
 		body = rest
+		// Frames come again after an interruption, from where the reader was sure.
 		if first < b.lastOf.end() {
 			first++
 			continue
@@ -178,6 +179,7 @@ func (b *Book) state(of Levels) State {
 }
 
 // Counts returns how many lines there are of each level.
+// Levels without a line are left out.
 func (b *Book) Counts() map[events.Level]uint64 {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -241,6 +243,7 @@ func (b *Book) RowOf(line uint64, of Levels) (uint64, error) {
 
 // Place puts sections among the rows of some levels: their First and Behind. It opens each leaf once where a section
 // begins or ends among lines that are not all shown.
+// Start and End are line numbers; a section that goes on has no Behind.
 func (b *Book) Place(sections []Section, of Levels) error {
 	lines := make([]uint64, 0, 2*len(sections))
 	for _, s := range sections {

@@ -20,4 +20,10 @@
 // A book is a copy: frames of OUTPUT, or the archive, are what counts, and a book that is lost or damaged is made
 // again. Nothing here knows rights or erasures; services/api asks for those before it opens a book, and has the
 // shelf forget what was erased. Lines that never came are told as a gap of any length without room on the disk.
+//
+// # Where things are
+//
+// shelf.go opens, fills and removes books; book.go is one of them, leaf.go its parts on the disk. record.go
+// reads what dispatchers wrote, escape.go takes out what only a terminal needs; outline.go finds actions,
+// tests and findings while a book is filled, search.go goes through it.
 package logbook

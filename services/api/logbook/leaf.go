@@ -113,6 +113,7 @@ func lower(b byte) byte {
 }
 
 // piece is the place of three letters in a filter.
+// The factor spreads neighbouring letters over the filter (Fibonacci hashing).
 func piece(a, b, c byte) uint32 {
 	h := uint32(lower(a)) | uint32(lower(b))<<8 | uint32(lower(c))<<16
 	h *= 0x9e3779b1

@@ -99,6 +99,7 @@ func (o *outline) action(line uint64, p parsed, start bool, level, name string) 
 // These are the words of lava-test-case and its like, which the dispatcher logs as it hears them; a
 // test may say anything, so nothing of it is believed but names.
 func (o *outline) signal(line uint64, p parsed, text string) {
+	// "Received signal: <STARTTC> name", with more words behind it that are of no interest here.
 	name, rest, _ := strings.Cut(text, "> ")
 	words := strings.Fields(rest)
 	if len(words) == 0 {
@@ -201,6 +202,7 @@ type Outline struct {
 }
 
 // Outline returns what the log is made of.
+// Copies, so that a viewer may have it while the book is being filled.
 func (b *Book) Outline() Outline {
 	b.mu.RLock()
 	defer b.mu.RUnlock()

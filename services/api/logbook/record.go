@@ -148,6 +148,7 @@ func levelOf(name []byte) uint8 {
 
 // appendPlain appends what people read of a message: a text without what colours it and moves the cursor, on one
 // line; a mapping as it is written.
+// It is the text that searches see, so it has to be what the viewer shows.
 func appendPlain(to, message []byte) []byte {
 	if len(message) < 2 || message[0] != '"' {
 		return append(to, message...)

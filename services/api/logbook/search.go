@@ -279,6 +279,7 @@ func (s *searching) rows(l *leaf, o *open, to *Found, from int) error {
 	if err != nil {
 		return err
 	}
+	// found and kept share their memory: a line is kept at or before the place where it was found.
 	found := to.Lines[from:]
 	kept := to.Lines[:from]
 	for n, record := range lines(records) {

@@ -235,6 +235,7 @@ func (b *Book) store() error {
 		}
 	}
 	name := filepath.Join(b.dir, indexFile)
+	// Renamed when it is whole: what a crash leaves behind is no index.
 	f, err := os.OpenFile(name+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -381,6 +382,7 @@ func (s *Shelf) closeOld() {
 }
 
 // older says whether a book was used before another: those that are not open were.
+// Their files' times are all that is known of them.
 func older(a *Book, at time.Time, b *Book, bt time.Time) bool {
 	switch {
 	case a == nil && b == nil:
