@@ -219,6 +219,8 @@ func (a *api) catchUp(ctx context.Context) {
 func (a *api) answer(ctx context.Context, group *sync.WaitGroup, ready func()) {
 	// Everything up to turns.take runs on one goroutine of the NATS client, which all callers share: it must stay short.
 	turns := newTurns()
+	var begins sync.Mutex // held while a request begins
+	stopped := false      // none does any more
 	// Several processes may run the service: the queue group gives each request to one of them.
 	sub, err := a.conn.QueueSubscribe("api.>", "api", func(m *nats.Msg) {
 		user, verb, ok := splitSubject(m.Subject)
@@ -237,6 +239,11 @@ func (a *api) answer(ctx context.Context, group *sync.WaitGroup, ready func()) {
 			return
 		}
 		of := string(who.user) // however many tokens they come with
+		begins.Lock()
+		defer begins.Unlock()
+		if stopped {
+			return // Run waits already for those that have begun
+		}
 		taken := turns.take(of, len(m.Data), func() {
 			group.Go(func() { a.serve(ctx, who, verb, m, func() { turns.end(of) }) })
 		})
@@ -257,6 +264,11 @@ func (a *api) answer(ctx context.Context, group *sync.WaitGroup, ready func()) {
 	ready()
 	<-ctx.Done()
 	_ = sub.Unsubscribe() // fails only where the connection is gone
+	// The function above may be on its way all the same: it has begun its request then, which Run waits for, or begins
+	// none any more.
+	begins.Lock()
+	defer begins.Unlock()
+	stopped = true
 }
 
 // serve answers one request. release gives its slot back: at the end, or when it opens a flow,
