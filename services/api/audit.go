@@ -172,6 +172,7 @@ func (a *api) lastBefore(ctx context.Context, last uint64, until time.Time) (uin
 
 // audited returns what an audit shows of a fact beside who did it: nothing, where it is another's and about what the caller
 // may not see, such as a private job with its definition. Accounts and groups are staff's to look at.
+// The fact itself stays: who did what to what is the audit's to tell.
 func audited(s *lab.State, who caller, r stream.Recorded) any {
 	about := r.Event.About()
 	if r.Actor != who.user && about.Kind != events.User && about.Kind != events.Group && !who.can(s, lab.View, about) {

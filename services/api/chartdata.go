@@ -280,6 +280,7 @@ func (a *api) find(ctx context.Context, p plotted, most int) (ChartDrawing, erro
 }
 
 // point is a row of the tables as charts show it.
+// It makes no rights: rows come from a statement that knows the viewer.
 func (d ChartDrawing) point(row projections.PlotPoint) ChartPoint {
 	p := ChartPoint{Date: row.At, Attribute: row.Attribute, Series: row.Series, Pass: row.Pass, Value: row.Value,
 		job: events.JobID(row.Job), suite: row.Suite, name: row.Name, key: row.Key}
@@ -328,6 +329,7 @@ func (d ChartDrawing) point(row projections.PlotPoint) ChartPoint {
 func (p ChartPoint) series() [4]string { return [4]string{p.suite, p.name, p.key, p.Series} }
 
 // deltas returns what each point differs by from the one before it in its series. The first has none.
+// It changes points in place, which belong to the drawing alone.
 func deltas(points []ChartPoint) []ChartPoint {
 	last := map[[4]string]float64{}
 	// In place: the points are the drawing's own.

@@ -69,6 +69,7 @@ func (a *api) openChartExport(who caller, body []byte) (producer, error) {
 }
 
 // pointCells is a point as its file has it, by the names that LAVA's data for charts have.
+// The columns hang on the type alone, so that a file without rows has its head.
 func pointCells(t events.ChartType, p ChartPoint) []cell {
 	cells := []cell{{"id", p.ID}, {"pk", p.Item}, {"link", p.Link}, {"date", p.Date}, {"attribute", p.Attribute}, {"series", p.Series}, {"pass", p.Pass}}
 	switch t {

@@ -249,6 +249,7 @@ func (a *api) session(ctx context.Context, who caller, in HandsRequest, h *hold,
 // order sends a worker what is to be done by hand.
 // The bus does not keep it: a worker that does not listen never learns of it, and the session ends
 // by its silence.
+// It returns once the message is in the client's buffer.
 func (a *api) order(w events.WorkerName, o order.Hands) error {
 	body, err := json.Marshal(o)
 	if err != nil {

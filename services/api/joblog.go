@@ -71,6 +71,7 @@ type logEnd struct {
 }
 
 // reached notes how far the reader has come, and reports whether that is the end.
+// It may be called again and again with the same sequence.
 func (e *logEnd) reached(through uint64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

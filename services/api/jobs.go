@@ -67,6 +67,7 @@ func (a *api) listJobs(ctx context.Context, who caller, in JobsRequest) (Jobs, e
 }
 
 // wants reports whether a job belongs to the answer.
+// A name that is both a device's and a type's means either.
 func (in JobsRequest) wants(j Job) bool {
 	if in.User != "" && j.User != in.User || in.State != "" && j.State != in.State {
 		return false

@@ -120,6 +120,7 @@ const mostFacts = stream.MaxBatch - 10
 
 // takeAll decides over objects of one kind, as many at once as one append takes.
 // batch may be asked again, with a newer state, so all that it tells is gathered anew each time.
+// Rights are asked of each object, with the state of the append.
 func (m *labImport) takeAll(ctx context.Context, objects []LabObject) error {
 	for len(objects) > 0 {
 		var part LabImport

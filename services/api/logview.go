@@ -206,6 +206,7 @@ func (a *api) outputEnd(ctx context.Context, job events.JobID) uint64 {
 
 // awaitBook waits until a book has what a question needs, but not for long.
 // What comes back may be less than was wanted: it is then what there is after [bookPatience].
+// It holds no lock while it waits; done of [api.book] keeps the book open.
 func awaitBook(ctx context.Context, b *logbook.Book, of logbook.Levels, enough func(logbook.State) bool) (logbook.State, error) {
 	late := time.NewTimer(bookPatience)
 	defer late.Stop()

@@ -25,6 +25,8 @@ type Metrics struct {
 }
 
 // NewMetrics returns metrics that have counted nothing.
+// Buckets grow by threes: waits from half a second to a day, runs from a second to five hours,
+// actions from 50 ms.
 func NewMetrics() *Metrics {
 	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "strata_" + name, Help: help, Buckets: buckets}, labels)

@@ -14,6 +14,7 @@ import (
 // addPast adds jobs that are over, from ClickHouse. Where that is away the answer says so and holds
 // what is current.
 // What goes wrong is told in Away, never as an error: the list of what is current stands.
+// It may leave more in out than was asked for; its caller cuts.
 func (a *api) addPast(ctx context.Context, who caller, out *Jobs, in JobsRequest) {
 	if a.history.DB == nil {
 		out.Away = away(errNoHistory).Error()

@@ -57,6 +57,7 @@ func checkWorkerFile(text string, check func(root *yaml.Node) error) error {
 
 // checkEnvironment refuses what the worker could not make an environment of. Keys that mean nothing to it
 // are left alone, as LAVA does: files move as they are.
+// The keys are those of LAVA's env.yaml: purge, removes, overrides.
 func checkEnvironment(root *yaml.Node) error {
 	if purge := root.Get("purge"); !purge.Empty() {
 		if _, ok := purge.AsBool(); !ok {

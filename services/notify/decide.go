@@ -78,6 +78,7 @@ func decide(m moment, n *job.Notify, first, last story, now time.Time) verdict {
 }
 
 // wantedHealth is what a job's health has to be for a status; empty for any.
+// finished and all want none: "" fits every end.
 func wantedHealth(status string) events.JobHealth {
 	switch status {
 	case "complete":
@@ -92,6 +93,8 @@ func wantedHealth(status string) events.JobHealth {
 
 // changed says that a job is a regression or a progression against the comparable one before it: it ended otherwise, or
 // cases in it did. What the lab did wrong is neither.
+// Without a judgement the job's own health and error decide; with one, its verdict and counts as
+// well.
 func changed(kind string, before outcome, last story) bool {
 	if last.judged != nil {
 		if v := last.judged.Verdict; v == events.VerdictInfra || v == events.VerdictCanceled {
@@ -170,6 +173,7 @@ func (a addresses) mail(user events.UserName) string {
 }
 
 // plain is an address as it may stand in facts: scheme and host alone, for all else may be secret, the path too.
+// "" for what is no address with a scheme. Placeholders in the host stay as they are.
 func plain(address string) string {
 	scheme, rest, found := strings.Cut(address, "://")
 	if !found {

@@ -18,6 +18,7 @@ import (
 
 // enqueue puts deliveries that were planned into the queues of their destinations. Of one that somebody wants sent again
 // only its number is known: what it is stands in the job's plans.
+// It is the loop's, right after the fold; an error is of the log.
 func (s *service) enqueue(ctx context.Context) error {
 	// In order, and each is taken out only once it stands in its queue: an error leaves the rest for
 	// the next look.
@@ -42,6 +43,7 @@ func (s *service) enqueue(ctx context.Context) error {
 }
 
 // find fills a delivery from the job's plans.
+// False is a number that nobody has planned, such as of a replay by hand.
 func (p *pending) find(told []stream.Recorded) bool {
 	for _, r := range told {
 		e, ok := r.Event.(events.NotificationPlanned)
@@ -132,6 +134,7 @@ func (s *service) settle(ctx context.Context, now time.Time) error {
 const maxReason = 500
 
 // record appends what became of deliveries, many at once.
+// The facts go in the order in which the attempts ended. They are appended without a condition.
 func (s *service) record(ctx context.Context) error {
 	for len(s.unrecorded) > 0 {
 		some := s.unrecorded[:min(len(s.unrecorded), stream.MaxBatch)]

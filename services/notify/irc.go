@@ -93,6 +93,8 @@ func (t *talk) write(line string) error {
 }
 
 // await reads until a command or number comes that is wanted. It answers pings, and an error of the server ends it.
+// The error is the server's words, quoted, or that of the connection, whose deadline is the
+// attempt's.
 func (t *talk) await(wanted ...string) (command string, rest string, err error) {
 	for {
 		raw, err := t.lines.ReadSlice('\n')
@@ -148,6 +150,7 @@ func (t *talk) enter() error {
 }
 
 // say sends text, a line at a time. That the server has dealt with it is known once it answers a ping behind it.
+// Control characters would end the line, and with it the message.
 func (t *talk) say(to, text string) error {
 	if strings.HasPrefix(to, "#") || strings.HasPrefix(to, "&") {
 		// Most channels take nothing from who is not in them.

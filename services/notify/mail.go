@@ -123,6 +123,7 @@ func (m Mail) connect(ctx context.Context) (*smtp.Client, error) {
 }
 
 // prepare greets the server, encrypts the connection and logs in.
+// Its errors say what the server lacks, and which key of the configuration is about that.
 func (m Mail) prepare(c *smtp.Client, host string, secure *tls.Config) error {
 	name, err := os.Hostname()
 	if err != nil || name == "" {

@@ -144,6 +144,7 @@ const recordTime = 5 * time.Second
 
 // leave lets attempts that are under way come to their end, and records those that have: what a receiver has taken
 // and nobody has recorded would be sent again.
+// stop ends what goes on after the grace; attempts end by that.
 func (s *service) leave(ctx context.Context, stop context.CancelFunc) {
 	over := make(chan struct{})
 	go func() { s.group.Wait(); close(over) }()
@@ -357,6 +358,8 @@ func readable(err error) bool {
 }
 
 // ask asks the dependency query of a moment that is to be told of otherwise. It reports whether to go on.
+// While the tables are behind or away the moment waits, and is planned as dead when that was too
+// long.
 func (s *service) ask(ctx context.Context, d *draft, n *job.Notify, first story, now time.Time) bool {
 	violated, err := s.violated(ctx, n, first, d.m.Seq)
 	var wrong permanent

@@ -14,6 +14,7 @@ import (
 )
 
 // cases reads what a job has for results so far.
+// All of them are in memory: a body has them as one text a suite.
 func (s *service) cases(ctx context.Context, id events.JobID) ([]numbered, error) {
 	recorded, err := s.Log.Load(ctx, events.Entity{Kind: events.Result, ID: id.String()})
 	if err != nil {
@@ -73,6 +74,7 @@ func (s *service) spoke(ctx context.Context, st story) (bool, error) {
 
 // writeLog writes a job's log as LAVA's YAML.
 // It holds one line at a time, for logs that are larger than memory.
+// Whole records only reach w, which quotes each write by itself.
 func (s *service) writeLog(ctx context.Context, st story, w io.Writer) error {
 	var b bytes.Buffer
 	return s.records(ctx, st, func(r events.Record) error {

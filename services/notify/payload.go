@@ -140,6 +140,7 @@ func pythonTime(t time.Time) string {
 type suite struct{ name, text string }
 
 // suites writes a job's results as bodies have them, in order of the suites' first cases.
+// id is the job's as LAVA's records name it.
 func suites(id events.JobID, cases []numbered) ([]suite, error) {
 	var order []string
 	lists := map[string]*yaml.Node{}
@@ -258,6 +259,7 @@ func (j inJSON) Write(text []byte) (int, error) {
 
 // writeForm writes a body urlencoded as Python's requests flattens it: what is null is absent, and of mappings
 // only the keys are left. LAVA's clients read it so.
+// The keys are in the order of the list, those of one mapping under one name.
 func writeForm(w io.Writer, list []pair, c content) error {
 	var parts []string
 	add := func(key, value string) { parts = append(parts, url.QueryEscape(key)+"="+url.QueryEscape(value)) }

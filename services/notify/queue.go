@@ -15,6 +15,7 @@ const atOnce = 4
 const maxPause = time.Hour
 
 // pauseAfter is how long to wait after so many attempts.
+// attempts counts from 1.
 func pauseAfter(first time.Duration, attempts int) time.Duration {
 	d := first
 	// 5 s, 15 s, 45 s, … with the usual first one: nine attempts in the first two and a half hours.
@@ -28,6 +29,7 @@ func pauseAfter(first time.Duration, attempts int) time.Duration {
 
 // destination names the queue of a delivery: that of a host for callbacks, of a server for IRC, and one for all mail,
 // which goes through one server.
+// Callbacks go by scheme and host, as facts have them: two receivers on one host share four places.
 func destination(d events.Delivery) string {
 	switch d.Kind {
 	case events.DeliverMail:

@@ -146,6 +146,7 @@ func (s *state) submitted(e events.JobSubmitted) {
 
 // wait has a moment looked at. Those long past are not: a lab that is told to notify does not begin with
 // its history.
+// The moment that it returns is not in waiting where a later attempt is meant: the first one's is.
 func (s *state) wait(r stream.Recorded, job events.JobID, kind events.Moment) *moment {
 	m := &moment{Job: job, Kind: kind, Seq: r.Seq, At: r.Time, trace: r.Trace}
 	if _, heir := s.heirs[job]; heir {
@@ -252,6 +253,7 @@ func (s *state) plan(r stream.Recorded, e events.NotificationPlanned) {
 
 // replay has deliveries go out again. The fact names them by number only: what they are the service loads
 // from the job's plans.
+// Numbers that nobody has planned are dropped when the plans are read.
 func (s *state) replay(r stream.Recorded, e events.NotificationReplayed) {
 	for _, n := range e.Deliveries {
 		key := deliveryKey{e.Job, n}
@@ -315,6 +317,7 @@ func (s *state) decode(name string, data []byte) error {
 }
 
 // moments returns what waits to be looked at, in the order in which it happened.
+// Order counts where the lab was off: people hear of yesterday before today.
 func (s *state) moments() []*moment {
 	return slices.SortedFunc(maps.Values(s.waiting), func(a, b *moment) int { return cmp.Compare(a.Seq, b.Seq) })
 }

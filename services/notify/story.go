@@ -109,6 +109,7 @@ func (s story) health() (int, string) {
 }
 
 // canceler says who wanted the job's end, and why; empty where nobody did.
+// stage is queue, scheduled or running: where the job was when the wish came.
 func (s story) canceler() (by, reason, stage string) {
 	if s.job.Health() != events.Canceled && s.job.State != lab.Canceling {
 		return "", "", ""
@@ -138,6 +139,7 @@ func (s story) canceler() (by, reason, stage string) {
 var errErased = errors.New("the job's definition was removed")
 
 // running is the job when it began to run, whatever has become of it since.
+// A callback that goes late still says that the job runs, as LAVA's said it then.
 func running(facts []stream.Recorded) []stream.Recorded {
 	for i, r := range facts {
 		if _, ok := r.Event.(events.JobStarted); ok {

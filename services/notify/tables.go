@@ -25,6 +25,7 @@ var errBehind = errors.New("the tables are behind")
 const compared = 5
 
 // viewer is for whom the tables are asked: the submitter, whoever has saved the query.
+// Rights are those of the moment of asking.
 func (s *service) viewer(user events.UserName) query.Viewer {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -117,6 +118,7 @@ func (s *service) compare(ctx context.Context, sub subject, n *job.Notify, cases
 }
 
 // selected asks the query of a comparison.
+// Conditions that are given here are joined as LAVA joins them: all have to hold.
 func (s *service) selected(ctx context.Context, sub subject, c *job.Compare) ([]projections.SelectedJob, error) {
 	if s.DB == nil {
 		return nil, nil

@@ -189,6 +189,7 @@ func (s subject) results(l *lines, cases []numbered) {
 }
 
 // tally counts results in words.
+// "12 pass, 1 fail": outcomes without a case are left out.
 func tally(cases []numbered) string {
 	count := map[events.Outcome]int{}
 	for _, c := range cases {
@@ -204,6 +205,7 @@ func tally(cases []numbered) string {
 }
 
 // remark writes what is said on IRC.
+// The second line, for verbose alone, is sent as a message of its own.
 func (s subject) remark(lab, verbosity string) string {
 	text := s.headline()
 	if link := s.link(lab); link != "" {

@@ -177,11 +177,14 @@ func (c *caller) send(ctx context.Context, in call) (answer string, err error) {
 }
 
 // status words an answer by its number: the receiver's own words may repeat what was sent.
+// Answers stand in facts, which everybody reads who may see the job.
 func status(code int) string {
 	return strings.TrimSpace(strconv.Itoa(code) + " " + http.StatusText(code))
 }
 
 // request makes the request. done removes what it needs on disk.
+// ctx is not yet that of the attempt: making a body of a long log may take longer than a receiver
+// has.
 func (c *caller) request(ctx context.Context, in call) (req *http.Request, done func(), err error) {
 	done = func() {}
 	mac := hmac.New(sha256.New, []byte(c.secret))

@@ -57,6 +57,7 @@ func (e Event) marshal(prefix string) []byte {
 }
 
 // isoTime writes a time as Python's isoformat does.
+// As there, a fraction of nothing is left away.
 func isoTime(t time.Time) string {
 	t = t.UTC()
 	if t.Nanosecond()/1000 == 0 {

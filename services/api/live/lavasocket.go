@@ -70,6 +70,7 @@ func (l *Live) ServeLAVA(in api.Inside, w http.ResponseWriter, r *http.Request) 
 }
 
 // ServeLAVAHealth answers /ws/v1/healthz.
+// It says that the port answers, and no more.
 func (l *Live) ServeLAVAHealth(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	_, _ = w.Write([]byte(`{"health": "good"}`)) // the caller may be gone

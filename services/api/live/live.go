@@ -250,6 +250,7 @@ func (l *Live) readOutput(ctx context.Context, log *stream.Log) error {
 }
 
 // said tells of one text of lava-test-event.
+// Its id is made of the job and the line, since it is no fact and has no sequence in LAB.
 func (l *Live) said(f stream.OutputFrame, n uint64, message json.RawMessage) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

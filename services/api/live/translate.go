@@ -77,6 +77,7 @@ func (t *translator) fold(r stream.Recorded) (told []Event) {
 }
 
 // worker returns the event of a worker whose words have changed.
+// A worker that was removed is told of no more.
 func (t *translator) worker(r stream.Recorded, name events.WorkerName) []Event {
 	w := t.lab.Worker(name)
 	if w == nil {

@@ -104,6 +104,7 @@ func (b *Book) add(line []byte) error {
 }
 
 // lose notes lines that never came, as a leaf of their own.
+// A leaf of lost lines has no bytes on the disk, however many they are.
 func (b *Book) lose(n uint64) error {
 	if b.lastOf.Count > 0 {
 		if err := b.turn(); err != nil {
@@ -117,6 +118,7 @@ func (b *Book) lose(n uint64) error {
 }
 
 // turn writes the lines that came last and begins a new leaf.
+// A failed write leaves the lines in last, from where they are read as before.
 func (b *Book) turn() error {
 	l := b.lastOf
 	records := b.codec.out.EncodeAll(b.last.records, nil)
@@ -193,6 +195,7 @@ func (b *Book) Counts() map[events.Level]uint64 {
 }
 
 // find returns the place of the leaf with a row; the last is that of unwritten lines. It holds the lock.
+// A binary search: the counts of rows before a leaf grow with the leaves.
 func (b *Book) find(row uint64, of Levels) int {
 	return sort.Search(len(b.leaves), func(i int) bool {
 		before, in := b.leaves[i].count(of)
@@ -201,6 +204,7 @@ func (b *Book) find(row uint64, of Levels) int {
 }
 
 // leafAt returns a leaf and what it holds where that is not on the disk. It holds the lock.
+// The caller keeps both after the lock is given back; a full leaf never changes.
 func (b *Book) leafAt(i int) (*leaf, *open) {
 	if i < len(b.leaves) {
 		return b.leaves[i], nil

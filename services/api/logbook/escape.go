@@ -43,6 +43,7 @@ func escape(text string) int {
 // bare returns the length of a sequence that lost its escape character, 0 where the text is none. Such are
 // believed only where texts of people hardly look so: a colour has numbers or stands alone as [m, and is not
 // closed by a bracket; of the others those that consoles really send.
+// It is told apart from what people write in brackets, such as [12] or [main], by its last letter.
 func bare[T string | []byte](text T) int {
 	at := 1
 	private := at < len(text) && text[at] == '?'

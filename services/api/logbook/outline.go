@@ -140,6 +140,7 @@ func (o *outline) finish(kind, name string, line uint64, p parsed) {
 }
 
 // close ends the open section at a place, and what is open inside.
+// Times are the worker's; without both of them a section has no length.
 func (o *outline) close(at int, line uint64, p parsed) {
 	for _, i := range o.open[at:] {
 		s := &o.sections[i]
@@ -154,6 +155,7 @@ func (o *outline) close(at int, line uint64, p parsed) {
 }
 
 // result marks the section that a result is of, and a failed case as a finding.
+// The newest section of the name that has no result yet: names repeat.
 func (o *outline) result(line uint64, message []byte) {
 	var r struct {
 		Suite  string `json:"definition"`

@@ -93,6 +93,7 @@ func parse(line []byte) (p parsed) {
 }
 
 // value returns the text that stands at the beginning of JSON, or all but the brace at its end where that is no text.
+// nil says that it cannot be cut out so simply.
 func value(b []byte) []byte {
 	if len(b) == 0 {
 		return nil

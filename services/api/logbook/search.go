@@ -113,6 +113,7 @@ func folded(to, text []byte) []byte {
 }
 
 // each hands over the numbers, within a text of lines, of those that have it.
+// Each line is told once, however often it has the text.
 func (f finder) each(text []byte, scratch *[]byte, found func(n uint64)) {
 	// An expression is held against each line by itself, so ^ and $ are a line's.
 	if f.expr != nil {
@@ -267,6 +268,7 @@ func (s *searching) leaf(i int, lo, hi uint64, to *Found) error {
 }
 
 // rows adds the rows of lines that were found in a leaf, and drops those of levels that are not wanted.
+// Only where some lines of the leaf are hidden does it open the records.
 func (s *searching) rows(l *leaf, o *open, to *Found, from int) error {
 	row, in := l.count(s.q.Levels)
 	if in == l.Count {

@@ -303,6 +303,7 @@ func (s *Shelf) Forget(job events.JobID) {
 }
 
 // drop removes a book; who reads in it gets errors, or the rest of an open file. It holds the lock.
+// What is in the way on the disk is only logged: the book is not opened any more.
 func (s *Shelf) drop(job events.JobID) {
 	if b := s.books[job]; b != nil {
 		delete(s.books, job)
@@ -364,6 +365,7 @@ func (s *Shelf) makeRoom() {
 const openBooks = 64
 
 // closeOld closes whole books that were used longest ago; they stay on the disk. It holds the lock.
+// A file that is open costs a descriptor, and its index memory; on the disk it costs neither.
 func (s *Shelf) closeOld() {
 	for len(s.books) >= openBooks {
 		var oldest *Book
