@@ -94,6 +94,10 @@ func TestValidate(t *testing.T) {
 	l := start(t)
 	l.wants("POST", "/api/v0.2/jobs/validate/", map[string]any{"definition": "job_name: x\n"}, 200, "Job invalid: ", " @ ['")
 	l.wants("POST", "/api/v0.2/jobs/validate/", map[string]any{}, 400, "required")
+	// A key that nobody knows is passed over unless strict is asked for: submission has its own rules.
+	extra := "job_name: a\ndevice_type: panda\nvisibility: public\ntimeouts: {job: {minutes: 9}, action: {minutes: 2}}\nactions:\n- boot: {method: minimal, prompts: ['# ']}\nx: 1\n"
+	l.wants("POST", "/api/v0.2/jobs/validate/", map[string]any{"definition": extra}, 200, `{"message":"Job valid."}`)
+	l.wants("POST", "/api/v0.2/jobs/validate/", map[string]any{"definition": extra, "strict": true}, 200, `{"message":"Job invalid: extra keys not allowed @ ['x']"}`)
 	l.wants("POST", "/api/v0.2/jobs/validate/", map[string]any{"definition": "a: ["}, 400, "Job invalid")
 	l.wants("POST", "/api/v0.2/jobs/validate_testdef/", map[string]any{"definition": "a: 1"}, 200, "Test definition invalid: ")
 	l.wants("POST", "/api/v0.2/devices/validate/", "{% extends 'nothing.jinja2' %}", 200, "Device dictionary invalid: ")
