@@ -188,6 +188,8 @@ func (b *bundling) writeLog(ctx context.Context, c bundleSource) error {
 }
 
 // writeTexts keeps what the job was given, without its secrets, and returns those that it is planned with.
+// A text that can no longer be read with its secrets taken out ends the bundle: it is not given away
+// as it was.
 func (b *bundling) writeTexts() (texts dispatcher.Job, err error) {
 	for _, t := range []struct {
 		file, text string
@@ -304,6 +306,7 @@ func writeBundle(file string, m reproduce.Manifest, dir string) error {
 		return fmt.Errorf("write bundle: %w", err)
 	}
 	err = reproduce.Write(f, m, dir)
+	// CreateTemp makes a file for its owner alone; a bundle is made to be given away.
 	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
 		err = os.Rename(f.Name(), file)
 	}

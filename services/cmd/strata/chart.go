@@ -51,6 +51,7 @@ func chartQueryRef(args []string) (api.ChartQueryRef, error) {
 }
 
 // someCharts completes with the names of charts.
+// What stands behind the tab is shown by shells beside the name, and not completed.
 func (a *app) someCharts() offer {
 	return asking(a, "charts.list", struct{}{}, func(all []api.SavedChart) (names []string) {
 		for _, c := range all {
@@ -117,6 +118,7 @@ func (a *app) chartShow() *cobra.Command {
 }
 
 // printChart shows a chart to people.
+// QueryNames has a name for each of Queries, in their order.
 func (a *app) printChart(c api.SavedChart) error {
 	rows := [][]string{
 		{"chart", fmt.Sprintf("%s, number %d, of %s", c.Name, c.Chart, c.Owner)},

@@ -314,6 +314,7 @@ func (l *running) run(ctx context.Context) error {
 // The note is taken away when it returns, so that commands do not look for a lab that has ended.
 func (l *running) announce(ctx context.Context, http, dsn string) (err error) {
 	r := ready{Token: l.administrator, NATS: l.broker.url(), HTTP: http, SQL: l.sqlAddress(dsn), Data: l.config.Data, PID: os.Getpid()}
+	// Only its own engine is noted: another server's address is configured, and may hold a password.
 	if l.config.ClickHouse.DSN == "" && l.app.env("STRATA_CLICKHOUSE_DSN") == "" {
 		r.Engine = dsn
 	}
@@ -399,6 +400,7 @@ func (l *running) setAway(what, why string) {
 }
 
 // away returns what /healthz says of parts that are missing without the lab being ill.
+// A copy, since /healthz writes it while services set theirs.
 func (l *running) away() map[string]string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

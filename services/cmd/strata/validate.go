@@ -53,6 +53,7 @@ type validation struct {
 }
 
 // verdict is what `strata validate --json` prints of a file.
+// Gate is no reason not to be accepted: the status is 0 with it.
 type verdict struct {
 	File     string         `json:"file"`
 	Accepted bool           `json:"accepted"`
@@ -108,6 +109,7 @@ func (v validation) checker() func(text []byte) verdict {
 	mode := shape.Mode(v.strict)
 	if v.testdef {
 		return func(text []byte) verdict {
+			// Not nil: --json prints [] where nothing is wrong.
 			d := verdict{Problems: []fileProblem{}}
 			for _, p := range testdef.Validate(text, mode) {
 				d.Problems = append(d.Problems, fileProblem{p.Line, p.Column, p.Path.String(), p.Message, ""})
@@ -131,6 +133,7 @@ func (v validation) checker() func(text []byte) verdict {
 				d.Gate = &submitProblem{refused[0].Line, refused[0].Column, refused[0].Message}
 			}
 		}
+		// By place, whichever check has found them: people mend a file from its top.
 		slices.SortStableFunc(d.Problems, func(a, b fileProblem) int {
 			if a.Line != b.Line {
 				return a.Line - b.Line
