@@ -99,7 +99,9 @@ func (s *State) Can(user events.UserName, verb Verb, object events.Entity) bool 
 		return verb == View || s.modelled(user, verb, "tag")
 	case events.User:
 		return user != "" && object.ID == string(user) && (verb == View || verb == Change)
-	case events.Group, events.KnownIssues, events.Policy, events.Scheduling, events.Reservation, events.Lab:
+	case events.Group:
+		return verb == View && (s.InGroup(user, events.GroupName(object.ID)) || s.Staff(user) || s.holds(user, "auth.view_group"))
+	case events.KnownIssues, events.Policy, events.Scheduling, events.Reservation, events.Lab:
 		return verb == View && (user != "" || object.Kind == events.KnownIssues || object.Kind == events.Reservation)
 	}
 	return false
