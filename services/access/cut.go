@@ -77,28 +77,36 @@ func (r *responder) cutRevoked() error {
 	welcome[bearer(access.Principal{Role: access.Person, User: access.Local})] = r.lab.Superuser(access.Local)
 	welcome[bearer(access.Principal{Role: access.Person})] = true
 	r.mu.RUnlock()
-	for offset := 0; ; offset += connectionPage {
-		servers, full, err := r.connections(ctx, offset)
-		if err != nil {
+	// All are listed before the first is ended: pages are counted from the beginning, and what has gone from an earlier
+	// one would let others slip past the next.
+	type open struct {
+		server, bearer string
+		id             uint64
+	}
+	var unwelcome []open
+	for offset, full := 0, true; full; offset += connectionPage {
+		var servers []serverConnections
+		var err error
+		if servers, full, err = r.connections(ctx, offset); err != nil {
 			return fmt.Errorf("list connections: %w", err)
 		}
 		for _, s := range servers {
 			for _, c := range s.Data.Connections {
-				if !strings.HasPrefix(c.Bearer, workerBearer) && !strings.HasPrefix(c.Bearer, personBearer) || welcome[c.Bearer] {
-					continue
+				if (strings.HasPrefix(c.Bearer, workerBearer) || strings.HasPrefix(c.Bearer, personBearer)) && !welcome[c.Bearer] {
+					unwelcome = append(unwelcome, open{s.Server.ID, c.Bearer, c.ID})
 				}
-				ask, _ := json.Marshal(map[string]uint64{"cid": c.ID}) // numbers always encode
-				// The server does nothing for those who want no answer.
-				if _, err := r.System.RequestWithContext(ctx, fmt.Sprintf(kick, s.Server.ID), ask); err != nil {
-					return fmt.Errorf("end the connection of %s: %w", c.Bearer, err)
-				}
-				r.Logger.Info("connection cut: its token was revoked", "bearer", c.Bearer)
 			}
 		}
-		if !full {
-			return nil
-		}
 	}
+	for _, c := range unwelcome {
+		ask, _ := json.Marshal(map[string]uint64{"cid": c.id}) // numbers always encode
+		// The server does nothing for those who want no answer.
+		if _, err := r.System.RequestWithContext(ctx, fmt.Sprintf(kick, c.server), ask); err != nil {
+			return fmt.Errorf("end the connection of %s: %w", c.bearer, err)
+		}
+		r.Logger.Info("connection cut: its token was revoked", "bearer", c.bearer)
+	}
+	return nil
 }
 
 // serverConnections is a server's answer to [connections], as far as it is looked at.
