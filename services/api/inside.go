@@ -202,8 +202,7 @@ func (a *api) submit(ctx context.Context, who caller, definition []byte, id stri
 	// What a user publishes under its own name says neither by which door nor who acts; this subject is services' alone.
 	m := nats.NewMsg("submit." + events.EscapeToken(string(events.DoorUser)))
 	m.Data = definition
-	// With the user before it: the table of ids is the stream's, and another's id must not swallow this one's job.
-	m.Header.Set(nats.MsgIdHdr, string(who.user)+"/"+id)
+	m.Header.Set(nats.MsgIdHdr, a.messageID(who.user, id))
 	m.Header.Set(events.HeaderUser, string(who.user))
 	m.Header.Set(events.HeaderSubmitted, who.from)
 	if who.trace != "" {
@@ -215,6 +214,13 @@ func (a *api) submit(ctx context.Context, who caller, definition []byte, id stri
 		return 0, refused(fmt.Errorf("submit: %w", err))
 	}
 	return events.JobID(ack.Sequence), nil
+}
+
+// messageID is the id under which the bus knows a submission with an id of its user's choosing. Such ids can be guessed,
+// and the bus has one table of them for all: whoever published one of another's first, though it were refused for that, would
+// have the other told of that submission in place of its own. So nobody but the lab can tell what this one will be.
+func (a *api) messageID(user events.UserName, id string) string {
+	return string(user) + "/" + a.key.Mark("submission "+string(user)+"\x00"+id)
 }
 
 // maxDefinition is the size of a definition that the lab takes.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -54,7 +55,7 @@ func (i Inside) SubmitOnce(ctx context.Context, who Caller, definition []byte, k
 	// Keys of the bucket take few characters, and one user's keys are no other's: a name with a zero byte cannot be.
 	hashed := sha256.Sum256([]byte(string(who.User) + "\x00" + key))
 	name := hex.EncodeToString(hashed[:])
-	entry, err := i.keyed(ctx, bucket, name, digest)
+	entry, first, err := i.keyed(ctx, bucket, name, digest)
 	if err != nil {
 		return 0, refused(err)
 	}
@@ -66,9 +67,8 @@ func (i Inside) SubmitOnce(ctx context.Context, who Caller, definition []byte, k
 		return entry.Job, nil
 	}
 	id := "key-" + name
-	// Half of it leaves room for clocks that differ and a try that took long.
-	if i.a.now().Sub(entry.At) > stream.SubmissionWindow/2 {
-		// The bus may have forgotten the id of a try that broke off behind its back.
+	if !first {
+		// A try broke off, or is under way. The bus may have forgotten its id, or know it by that of an older release.
 		if entry.Job, err = i.published(ctx, who.User, entry.After, id); err != nil {
 			return 0, refused(err)
 		}
@@ -104,40 +104,41 @@ func (i Inside) keys(ctx context.Context) (jetstream.KeyValue, error) {
 	return bucket, nil
 }
 
-// keyed returns what is remembered of a key, and begins to remember it.
-func (i Inside) keyed(ctx context.Context, bucket jetstream.KeyValue, name, digest string) (entry keyEntry, err error) {
+// keyed returns what is remembered of a key, and begins to remember it; first says that it was not known.
+func (i Inside) keyed(ctx context.Context, bucket jetstream.KeyValue, name, digest string) (entry keyEntry, first bool, err error) {
 	last, err := i.a.log.Last(ctx, stream.Submissions)
 	if err != nil {
-		return entry, err
+		return entry, false, err
 	}
 	entry = keyEntry{Digest: digest, After: last, At: i.a.now().UTC()}
 	text, err := json.Marshal(entry)
 	if err != nil {
-		return entry, err
+		return entry, false, err
 	}
 	// Who comes first makes the entry; all others read it.
 	if _, err = bucket.Create(ctx, name, text); err == nil || !errors.Is(err, jetstream.ErrKeyExists) {
-		return entry, err
+		return entry, err == nil, err
 	}
 	was, err := bucket.Get(ctx, name)
 	if err != nil {
-		return entry, fmt.Errorf("read a submission's key: %w", err)
+		return entry, false, fmt.Errorf("read a submission's key: %w", err)
 	}
 	entry = keyEntry{}
 	if err := json.Unmarshal(was.Value(), &entry); err != nil {
-		return entry, fmt.Errorf("read a submission's key: %w", err)
+		return entry, false, fmt.Errorf("read a submission's key: %w", err)
 	}
-	return entry, nil
+	return entry, false, nil
 }
 
 // published looks for a submission by its message id; 0 is none.
 // It reads the submissions of the doors since the first try: at most a day of them, and only after a broken try.
 func (i Inside) published(ctx context.Context, user events.UserName, after uint64, id string) (events.JobID, error) {
 	found := events.JobID(0)
+	ids := []string{i.a.messageID(user, id), string(user) + "/" + id}
 	for _, name := range []events.UserName{events.DoorUser, user} { // the latter of a release before, within a day of an upgrade
 		err := i.a.log.Scan(ctx, stream.Submissions, "submit."+events.EscapeToken(string(name)), after+1, func(m stream.Message) error {
 			// The last one counts, should the bus have taken two before this release looked.
-			if m.Header.Get(events.HeaderMsgID) == string(user)+"/"+id {
+			if slices.Contains(ids, m.Header.Get(events.HeaderMsgID)) {
 				found = events.JobID(m.Seq)
 			}
 			return nil

@@ -48,6 +48,12 @@ func insideOf(t *testing.T, b *eventtest.Broker, now time.Time, m *api.Metrics) 
 	return api.Inside{}
 }
 
+// idOfKey is what a user's key is called in the bucket.
+func idOfKey(user, key string) string {
+	name := sha256.Sum256([]byte(user + "\x00" + key))
+	return hex.EncodeToString(name[:])
+}
+
 // A try that broke off hours ago, behind the back of who remembers keys, is found again although the bus has
 // forgotten its message id.
 func TestSubmitOnceAfterABreak(t *testing.T) {
@@ -60,8 +66,7 @@ func TestSubmitOnceAfterABreak(t *testing.T) {
 	if first, err := in.SubmitOnce(t.Context(), who, text, "other"); err != nil || first != 1 {
 		t.Fatalf("submit: got %d, %v, want job 1", first, err)
 	}
-	name, digest := sha256.Sum256([]byte("alice\x00k")), sha256.Sum256(text)
-	id := hex.EncodeToString(name[:])
+	digest, id := sha256.Sum256(text), idOfKey("alice", "k")
 	entry, err := json.Marshal(map[string]any{"digest": hex.EncodeToString(digest[:]), "after": 1, "at": noon.Add(-3 * time.Hour)})
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +94,41 @@ func TestSubmitOnceAfterABreak(t *testing.T) {
 	}
 	if job, err := in.SubmitOnce(t.Context(), api.Caller{User: "bob"}, text, "k"); err != nil || job != 3 {
 		t.Errorf("the key of another user: got %d, %v, want job 3", job, err)
+	}
+}
+
+// TestNobodyTakesAnId publishes under the ids that the lab's doors used to have for alice's submissions, before she does: her
+// job is her own all the same.
+func TestNobodyTakesAnId(t *testing.T) {
+	t.Parallel()
+	b := eventtest.Start(t)
+	in := insideOf(t, b, noon, nil)
+	who := api.Caller{User: "alice"}
+	const key = "build 17"
+	for _, id := range []string{"alice/key-" + idOfKey("alice", key), "alice/17"} {
+		m := nats.NewMsg("submit.bob")
+		m.Data = []byte("job_name: bob's\n")
+		m.Header.Set(nats.MsgIdHdr, id)
+		if _, err := b.Log.JetStream().PublishMsg(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := []byte("job_name: alice's\n")
+	once, err := in.SubmitOnce(t.Context(), who, text, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := in.Submit(t.Context(), who, text, "17")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, job := range []events.JobID{once, plain} {
+		if got, err := b.Log.SubmissionText(t.Context(), uint64(job)); err != nil || string(got) != string(text) {
+			t.Errorf("alice was told job %d, which is %q, %v; want her own", job, got, err)
+		}
+	}
+	if again, err := in.Submit(t.Context(), who, text, "17"); err != nil || again != plain {
+		t.Errorf("the same id again: job %d, %v; want job %d", again, err, plain)
 	}
 }
 
