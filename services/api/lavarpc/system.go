@@ -90,9 +90,33 @@ func methodHelp(c call) (any, error) {
 	return m.help(), nil
 }
 
-// mostCalls is how many calls may come together.
-// Each may be as dear as a call of its own, and all count as one request for the limits of the door.
-const mostCalls = 1000
+// How many calls may come together, and how many bytes their answers may have before further ones are not done: all of
+// them stand in memory until the last. Each call may be as dear as one of its own, and all count as one request for the
+// limits of the door.
+const (
+	mostCalls    = 1000
+	mostTogether = 64 << 20
+)
+
+// weight is how many bytes a value takes in memory, about.
+func weight(v any) int {
+	n := 64
+	switch v := v.(type) {
+	case string:
+		n += len(v)
+	case []byte:
+		n += len(v)
+	case []any:
+		for _, item := range v {
+			n += weight(item)
+		}
+	case xmlrpc.Struct:
+		for _, m := range v {
+			n += len(m.Name) + weight(m.Value)
+		}
+	}
+	return n
+}
 
 // multicall does calls one after the other. One that fails does not end the others.
 func multicall(c call) (any, error) {
@@ -103,10 +127,15 @@ func multicall(c call) (any, error) {
 	if len(calls) > mostCalls {
 		return nil, fault(codeParams, "system.multicall: %d calls came together, allowed are %d", len(calls), mostCalls)
 	}
-	out := []any{}
+	out, held := []any{}, 0
 	// One after the other, in order: a script submits with one and asks of the job with the next.
 	for _, item := range calls {
-		value, err := c.one(item)
+		var value any
+		err := error(fault(codeParams, "system.multicall: the answers so far have more than %d MiB: ask for the others in another request", mostTogether>>20))
+		if held <= mostTogether {
+			value, err = c.one(item)
+			held += weight(value)
+		}
 		if err != nil {
 			out = append(out, c.h.fault(c, err).Struct())
 			continue
