@@ -70,6 +70,8 @@ func (q *request) readBody() (*body, error) {
 		if err := q.r.ParseMultipartForm(maxForm); err != nil {
 			return nil, q.unread(err)
 		}
+		// The server does so for the request that it made, of which this one is a copy: files would stay on the disk.
+		defer func() { _ = q.r.MultipartForm.RemoveAll() }()
 		// A file is a field with its content: "curl -F definition=@job.yaml" submits so.
 		b.form = url.Values(q.r.MultipartForm.Value)
 		for name, files := range q.r.MultipartForm.File {
