@@ -271,10 +271,10 @@ func (a *api) resultsCatchUp(ctx context.Context) {
 	a.awaitTables(ctx, stream.Results, last)
 }
 
-// refreshQuery runs a query that is not live, for keeping. All rows are kept, whoever asks: which of
-// them a viewer sees is decided when they are shown.
-// Two at once: the second one is told [Conflict], and may ask again. The rows are facts of the log,
-// so a refresh is the same for everybody, on any host and after any rebuild of the tables.
+// refreshQuery runs a query that is not live, for keeping. Rows are kept that who asks may see: of others their number, or
+// which of them the limit has left out, would tell. Which of them a viewer sees is decided when they are shown.
+// Two at once: the second one is told [Conflict], and may ask again. The rows are facts of the log, so a kept result is
+// the same on any host and after any rebuild of the tables.
 // XML-RPC, the page's button and `strata query refresh` ask it.
 func (a *api) refreshQuery(ctx context.Context, who caller, in QueryRef) (SavedQuery, error) {
 	var q lab.Query
@@ -293,7 +293,7 @@ func (a *api) refreshQuery(ctx context.Context, who caller, in QueryRef) (SavedQ
 	case a.history.DB == nil:
 		return SavedQuery{}, away(errNoHistory)
 	}
-	e, err := a.keep(ctx, q)
+	e, err := a.keep(ctx, who, q)
 	if err != nil {
 		return SavedQuery{}, err
 	}
@@ -365,9 +365,9 @@ func sameQuery(a, b events.QuerySaved) bool {
 	return a.Limit == b.Limit && query.Of(a).String() == query.Of(b).String()
 }
 
-// keep finds the rows of a query, and how far the tables had read when it looked.
+// keep finds the rows of a query that the caller may see, and how far the tables had read when it looked.
 // q is a copy: the fold may change its own meanwhile, which refreshQuery then notices.
-func (a *api) keep(ctx context.Context, q lab.Query) (events.QueryRefreshed, error) {
+func (a *api) keep(ctx context.Context, who caller, q lab.Query) (events.QueryRefreshed, error) {
 	a.tablesCatchUp(ctx)
 	a.resultsCatchUp(ctx)
 	e := events.QueryRefreshed{Query: q.Query}
@@ -379,7 +379,7 @@ func (a *api) keep(ctx context.Context, q lab.Query) (events.QueryRefreshed, err
 		return e, away(err)
 	}
 	// Rows that are left out are kept all the same: who takes one back sees it at once.
-	s, err := query.Compile(query.Of(q.QuerySaved), query.Viewer{All: true}, nil, query.Page{Limit: q.Limit})
+	s, err := query.Compile(query.Of(q.QuerySaved), a.sight(who), nil, query.Page{Limit: q.Limit})
 	if err != nil {
 		return e, queryError(err)
 	}
