@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -65,12 +66,15 @@ type api struct {
 	hashing   chan struct{} // room for passwords that are being hashed
 	bearers   bearers       // who has streams open over HTTP; guarded by mu
 
+	rightsTold atomic.Uint64 // how often facts have told of rights: see [api.stillSees]
+
 	// Only the goroutine of the log's driver folds facts, and the request whose turn it is anticipates its own; both hold mu
 	// for writing. Whoever reads holds it as long as it looks at anything of the state: the fold changes entities in place.
-	mu    sync.RWMutex
-	state *lab.State
-	fresh fresh // what the tables may not have yet; guarded by mu
-	told  told  // of which jobs facts have told lately; guarded by mu
+	mu      sync.RWMutex
+	state   *lab.State
+	fresh   fresh  // what the tables may not have yet; guarded by mu
+	told    told   // of which jobs facts have told lately; guarded by mu
+	ownLast uint64 // last fact that this process has recorded; guarded by mu
 	// Those of the next lines without "guarded by mu" have locks of their own, which are only ever taken after mu.
 	tallies tallies                             // how many jobs meet what lists ask for
 	firsts  firsts                              // which jobs are further attempts
@@ -156,6 +160,9 @@ func (a *api) fold(r stream.Recorded) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c := a.state.Evolve(r.Seq, r.Time, r.Event)
+	if tellsRights(r.Event) {
+		a.rightsTold.Add(1)
+	}
 	a.fresh.note(r, c)
 	a.told.note(r, c)
 	a.cutBearers(r.Event)
@@ -173,6 +180,8 @@ func (a *api) fold(r stream.Recorded) {
 		a.inHand[e.Device] = true
 	case events.JobRemoved:
 		// An erased log must not live on in a copy, not even for those who read in it at the moment.
+		a.books.Forget(e.Job)
+	case events.JobFilesErased: // the copy of its log has their bytes
 		a.books.Forget(e.Job)
 	}
 }

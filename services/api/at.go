@@ -259,11 +259,11 @@ func (p past) showJob(ctx context.Context, who caller, in JobRequest) (Job, erro
 	if !known {
 		return Job{}, refuse(NotFound, "there was no job %d", in.Job)
 	}
-	if j.Parts, err = p.now.groupOf(ctx, then, p.seq); err != nil {
+	if j.Parts, err = p.now.groupOf(ctx, then, p.seq, p.now.seesJob(who)); err != nil {
 		return Job{}, err
 	}
 	if j.State == lab.Submitted.String() {
-		j.Why = why(p.state, in.Job, p.at)
+		j.Why = why(p.state, who, in.Job, p.at)
 	}
 	return j, nil
 }

@@ -26,9 +26,10 @@ func (a *api) attempt(ctx context.Context, id events.JobID) (Job, error) {
 }
 
 // withAttempts adds the attempts to a job that has several, and makes one job of them where whole is
-// asked for. Of a job that is about to be retried it waits a little for that.
+// asked for. Of a job that is about to be retried it waits a little for that. An attempt that the caller may not see is
+// told by its number alone, as the facts of the other name it.
 // The wait is [visibleWithin]; afterwards the job is shown as Retrying, which clients take for Running.
-func (a *api) withAttempts(ctx context.Context, j Job, whole bool) (Job, error) {
+func (a *api) withAttempts(ctx context.Context, who caller, j Job, whole bool) (Job, error) {
 	if j.Retrying {
 		a.await(ctx, visibleWithin, func(s *lab.State) bool { return settled(s, j.Job) })
 		var err error
@@ -36,13 +37,18 @@ func (a *api) withAttempts(ctx context.Context, j Job, whole bool) (Job, error) 
 			return Job{}, err
 		}
 	}
+	if whole && j.RetryOf == 0 && j.RetriedAs != 0 {
+		if err := a.mayAttempt(who, j.Job, j.RetriedAs); err != nil {
+			return Job{}, err
+		}
+	}
 	first, last := j, j
 	var err error
 	switch {
 	// There are two attempts at most, so the other one is either the first or the last.
-	case j.RetryOf != 0:
+	case j.RetryOf != 0 && a.mayJob(who, lab.View, j.RetryOf) == nil:
 		first, err = a.attempt(ctx, j.RetryOf)
-	case j.RetriedAs != 0:
+	case j.RetriedAs != 0 && a.mayJob(who, lab.View, j.RetriedAs) == nil:
 		last, err = a.attempt(ctx, j.RetriedAs)
 	}
 	if err != nil {
@@ -98,7 +104,7 @@ func wholeOf(s *lab.State, first Job) Job {
 
 // foldAttempts makes one job of each job in a list and its further attempt, which may lie outside the list.
 // It costs a look at the log for each retried job whose further attempt is on another page.
-func (a *api) foldAttempts(ctx context.Context, in JobsRequest, jobs []Job) []Job {
+func (a *api) foldAttempts(ctx context.Context, who caller, in JobsRequest, jobs []Job) []Job {
 	at := map[events.JobID]int{}
 	for i, j := range jobs {
 		at[j.Job] = i
@@ -107,6 +113,10 @@ func (a *api) foldAttempts(ctx context.Context, in JobsRequest, jobs []Job) []Jo
 	for i, j := range jobs {
 		if j.RetriedAs == 0 || !j.Over() {
 			continue // one that is not over is one job already
+		}
+		if a.mayAttempt(who, j.Job, j.RetriedAs) != nil {
+			gone[j.Job] = true
+			continue
 		}
 		// On this page it is removed, wherever it stands: its number is none of its submitter's.
 		n, listed := at[j.RetriedAs]

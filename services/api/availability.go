@@ -60,7 +60,7 @@ func (a *api) availability(ctx context.Context, who caller, in AvailabilityReque
 			names = append(names, events.DeviceTypeName(alias))
 		}
 		for d := range s.Devices() {
-			if d.Type == kind.Name {
+			if d.Type == kind.Name && seesDevice(s, who, d.Name) {
 				out.count(s, d)
 			}
 		}

@@ -34,6 +34,9 @@ func viewed(v events.ChartViewChosen) ChartViewed { return ChartViewed{v.Start, 
 // A choice that is made already is no fact: pages send the whole form.
 func (a *api) chooseView(ctx context.Context, who caller, in ChartView) (out ChartViewed, err error) {
 	err = a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
+		if err := covered(who, lab.Change, events.Chart); err != nil {
+			return nil, err
+		}
 		c, err := in.mayChart(s, who, lab.View)
 		if err != nil {
 			return nil, err

@@ -42,7 +42,7 @@ func (c Client) Log(ctx context.Context, in LogRequest, each func(line uint64, r
 				if err := each(first, r); err != nil {
 					return err
 				}
-				in.From = first + 1
+				in.From, in.Resumed = first+1, in.Whole
 			}
 			return nil
 		})

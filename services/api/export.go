@@ -63,6 +63,9 @@ func (a *api) openResults(who caller, body []byte) (producer, error) {
 		j, _ := viewFacts(facts)
 		id, number := in.Job, j.Display
 		if in.Whole && j.RetriedAs != 0 {
+			if err := a.mayAttempt(who, in.Job, j.RetriedAs); err != nil {
+				return err
+			}
 			id = j.RetriedAs
 			if j, err = a.attempt(ctx, id); err != nil {
 				return err

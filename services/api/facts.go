@@ -53,13 +53,18 @@ func (a *api) sendFacts(ctx context.Context, who caller, in EventsRequest, about
 			return err
 		}
 	}
-	blank := a.blank(who)
+	blank, still := a.blank(who), a.stillSees(who)
 	send := func(r stream.Recorded) error {
 		if about.Kind != "" && r.Event.About() != about || r.Seq < in.From {
 			return nil
 		}
 		r = blank(r)
 		seen := about.Kind == events.Job // of which [api.mayFollow] has made sure, also of one that the state has forgotten
+		if seen {
+			if err := still(jobID(about.ID)); err != nil {
+				return err
+			}
+		}
 		a.read(func(s *lab.State) {
 			if seen = seen || who.can(s, lab.View, r.Event.About()); seen {
 				r.Event = withoutHidden(s, who, r.Event)

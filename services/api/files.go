@@ -51,6 +51,9 @@ func (a *api) jobFiles(ctx context.Context, who caller, in JobRequest) (Files, e
 	j, _ := viewFacts(facts)
 	out := Files{Job: in.Job, Files: []events.File{}, RetriedAs: j.RetriedAs}
 	if in.Whole && j.RetriedAs != 0 {
+		if err := a.mayAttempt(who, in.Job, j.RetriedAs); err != nil {
+			return Files{}, err
+		}
 		out.Job = j.RetriedAs
 		if j, err = a.attempt(ctx, out.Job); err != nil {
 			return Files{}, err

@@ -153,10 +153,8 @@ func (a *api) hands(ctx context.Context, who caller, in HandsRequest, emit func(
 func (a *api) board(who caller, in HandsRequest) (job HandsMessage, config, env string, err error) {
 	a.read(func(s *lab.State) {
 		d := s.Device(in.Device)
-		if d != nil && d.Job != 0 && in.Use == events.UseConsole {
-			if err = allow(s, who, lab.View, events.Job, d.Job.String()); err == nil {
-				job = HandsMessage{Job: d.Job, JobDisplay: displayed(s, d.Job)}
-			}
+		if d != nil && d.Job != 0 && in.Use == events.UseConsole && who.can(s, lab.View, events.Entity{Kind: events.Job, ID: d.Job.String()}) {
+			job = HandsMessage{Job: d.Job, JobDisplay: displayed(s, d.Job)}
 			return
 		}
 		if d, err = a.mayHands(s, who, in.Device); err != nil {

@@ -23,10 +23,16 @@ import (
 func bench(t *testing.T) (*eventtest.Broker, api.Client) {
 	t.Helper()
 	b, c := start(t)
+	boardOn(t, b, c)
+	return b, c
+}
+
+// boardOn gives a lab the device and the worker.
+func boardOn(t *testing.T, b *eventtest.Broker, c api.Client) {
+	t.Helper()
 	call(t, c, "workers.register", api.WorkerRequest{Worker: "w1"}, nil)
 	call(t, c, "devices.add", api.DeviceRequest{Device: "q1", DeviceType: "bench", Worker: "w1", Dictionary: "commands: {connect: telnet board}\n"}, nil)
 	b.Append(t, events.WorkerWentOnline{Worker: "w1", At: noon})
-	return b, c
 }
 
 // answer plays the worker: each session begins, and says what follows from its order.
@@ -141,7 +147,7 @@ func TestHandsStory(t *testing.T) {
 	b.Append(t, events.DeviceReserved{Device: "q1", Job: 7, Lease: 2000}, events.JobScheduled{Job: 7, Device: "q1", Worker: "w1", Lease: 2000})
 	ask(local, events.UsePowerOff, "", "device q1 runs job 7;")
 	ask(local, events.UseConsole, "job 7;", "")
-	ask(api.Client{Conn: local.Conn, User: "carol"}, events.UseConsole, "", "there is no job 7 that carol may see")
+	ask(api.Client{Conn: local.Conn, User: "carol"}, events.UseConsole, "", "carol may not use device q1 by hand")
 	if err := local.Call(t.Context(), "devices.type", api.TypeRequest{Device: "q1", Session: "x", Text: "y"}, nil); err == nil || !strings.Contains(err.Error(), "device q1 runs job 7: its console can only be read") {
 		t.Errorf("typing at a job's console: %v", err)
 	}

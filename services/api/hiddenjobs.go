@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -42,14 +43,15 @@ func seenJobs(s *lab.State, who caller, ids []events.JobID) (seen []events.JobID
 	return seen
 }
 
-// withoutHiddenJobs takes out of an explanation which jobs the caller may not see.
-func withoutHiddenJobs(s *lab.State, who caller, e lab.Explanation) lab.Explanation {
+// seenExplanation takes out of an explanation which jobs and which devices the caller may not see.
+func seenExplanation(s *lab.State, who caller, e lab.Explanation) lab.Explanation {
 	e.Ahead = seenJobs(s, who, e.Ahead)
+	e.Candidates = slices.DeleteFunc(e.Candidates, func(c lab.Candidate) bool { return !seesDevice(s, who, c.Device) })
 	for i := range e.Candidates { // the explanation is this question's own
 		e.Candidates[i].Job = seenJob(s, who, e.Candidates[i].Job)
 	}
 	for i := range e.Parts {
-		e.Parts[i] = withoutHiddenJobs(s, who, e.Parts[i])
+		e.Parts[i] = seenExplanation(s, who, e.Parts[i])
 	}
 	return e
 }

@@ -85,6 +85,18 @@ func (a *api) mayHands(s *lab.State, who caller, name events.DeviceName) (*lab.D
 	return d, nil
 }
 
+func seesDevice(s *lab.State, who caller, name events.DeviceName) bool {
+	return who.can(s, lab.View, events.Entity{Kind: events.Device, ID: string(name)})
+}
+
+// occupant is the job that has a device, as its caller is told of it: whoever has the device reserved need not see it.
+func occupant(s *lab.State, who caller, d *lab.Device) string {
+	if seenJob(s, who, d.Job) == 0 {
+		return "a job that you may not see"
+	}
+	return "job " + displayed(s, d.Job)
+}
+
 // hold takes a device in hand for the caller.
 // [Conflict] names who has it. A hold that joins the caller's own console takes that one's lease and
 // writes one more fact with the new use, which the fold reads as a going on.
@@ -202,6 +214,9 @@ func (a *api) releaseDevice(ctx context.Context, who caller, in DeviceRequest) (
 		d, err := a.mayHands(s, who, in.Device)
 		if err != nil {
 			return nil, err
+		}
+		if d.Hold == nil && d.Job != 0 {
+			return nil, refuse(Conflict, "nobody has device %s in hand: it is held by %s", d.Name, occupant(s, who, d))
 		}
 		if d.Hold == nil {
 			return nil, refuse(Conflict, "nobody has device %s in hand: it is %s", d.Name, holderOf(s, d))

@@ -290,7 +290,10 @@ func (a *api) breaks(before, after map[string]string) []Broken {
 
 // templatesOf loads templates out of texts by their file names.
 func templatesOf(texts map[string]string) *dictionaries.Templates {
-	return &dictionaries.Templates{Text: func(name string) (string, bool) { text, ok := texts[name]; return text, ok }}
+	return &dictionaries.Templates{Text: func(name string) (string, bool) {
+		text, ok := texts[strings.TrimSuffix(name, suffix)+suffix] // as [lab.State.Template] finds them
+		return text, ok
+	}}
 }
 
 // importDevices takes dictionaries of devices. A new one is of the type that its dictionary extends.

@@ -132,11 +132,20 @@ func holdAll(terms []projections.JobTerm, j *projections.SelectedJob) bool {
 // and those before it.
 func (a *api) findCurrent(ctx context.Context, who caller, in FindJobs) (FoundJobs, error) {
 	out := FoundJobs{}
-	keep := in.Offset + in.Limit
+	keep := min(in.Offset, 1<<40) + in.Limit
 	if in.Count {
 		keep = 0
 	}
 	var top []*projections.SelectedJob
+	var last *projections.SelectedJob // of the page's end, as far as it is known: what stands behind it is not kept
+	// Sorted once for each page's length of jobs, for a page may begin behind a million that wait.
+	trim := func() {
+		slices.SortFunc(top, inOrder(in.Order))
+		if len(top) >= keep {
+			top = top[:keep]
+			last = top[keep-1]
+		}
+	}
 	a.read(func(s *lab.State) {
 		var row projections.SelectedJob
 		for j := range s.EachJob() {
@@ -148,15 +157,18 @@ func (a *api) findCurrent(ctx context.Context, who caller, in FindJobs) (FoundJo
 				continue
 			}
 			out.Count++
-			if n := len(top); n < keep || n > 0 && projections.Before(in.Order, &row, top[n-1]) {
+			if keep > 0 && (last == nil || projections.Before(in.Order, &row, last)) {
 				// row is used again for the next job.
 				own := row
-				at, _ := slices.BinarySearchFunc(top, &own, inOrder(in.Order))
-				top = slices.Insert(top, at, &own)
-				top = top[:min(len(top), keep)]
+				if top = append(top, &own); len(top) >= 2*keep+64 {
+					trim()
+				}
 			}
 		}
 	})
+	if keep > 0 {
+		trim()
+	}
 	for _, row := range top[min(in.Offset, len(top)):] {
 		out.Jobs = append(out.Jobs, *row)
 	}
@@ -164,7 +176,7 @@ func (a *api) findCurrent(ctx context.Context, who caller, in FindJobs) (FoundJo
 		return out, err
 	}
 	through := uint64(0) // jobs that are not over are in the fold, which knows of their attempts
-	return out, a.asFirst(ctx, out.Jobs, through)
+	return out, a.asFirst(ctx, who, out.Jobs, through)
 }
 
 // inOrder compares rows for sorting.
@@ -214,7 +226,7 @@ func (a *api) findAll(ctx context.Context, who caller, in FindJobs) (FoundJobs, 
 	if err := a.complete(ctx, out.Jobs); err != nil || !in.Whole {
 		return out, err
 	}
-	return out, a.asFirst(ctx, out.Jobs, l.tables)
+	return out, a.asFirst(ctx, who, out.Jobs, l.tables)
 }
 
 // selectCounted returns a page of what the tables have, unless only the number is wanted, and the number of all.
@@ -320,7 +332,7 @@ func (a *api) latest(ctx context.Context, who caller, in FindJobs) (out latest, 
 		if in.Whole {
 			whileTried(f.job, &row)
 		}
-		if !f.job.Removed && holdAll(in.Terms, &row) && who.can(a.state, lab.View, events.Entity{Kind: events.Job, ID: id.String()}) {
+		if !f.job.Removed && holdAll(in.Terms, &row) && seesFresh(a.state, who, f.job) {
 			rows = append(rows, row)
 		}
 	}
@@ -337,6 +349,24 @@ func (a *api) latest(ctx context.Context, who caller, in FindJobs) (out latest, 
 	slices.Sort(ids)
 	out.ids, out.rows = ids, rows
 	return out, nil
+}
+
+// seesFresh says whether the caller may see a job that is remembered here. The state knows some thousands of those that are
+// over; of more that end at once, such as a queue that is emptied, the job itself tells.
+func seesFresh(s *lab.State, who caller, j *lab.Job) bool {
+	rights, known := s.JobRights(j.ID)
+	if !known {
+		rights = lab.JobRights{User: j.User, Public: j.Visibility.Public, Groups: j.Visibility.Groups, Type: j.DeviceType}
+		if j.Run != nil {
+			rights.Device = j.Run.Device
+		}
+		if j.Guest() { // it may have run beside any
+			for t := range s.DeviceTypes() {
+				rights.Hosts = append(rights.Hosts, t.Name)
+			}
+		}
+	}
+	return lab.Covers(who.scopes, lab.View, events.Job) && s.CanJob(who.user, lab.View, rights)
 }
 
 // tablesReach returns the fact up to which the tables have read, once that is far enough for the rest to be

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -171,4 +172,37 @@ func tablesRead(t *testing.T, b *eventtest.Broker, db *projections.DB) uint64 {
 		t.Errorf("projector: %v", err)
 	}
 	return at
+}
+
+// TestDeepPages goes through the pages of a queue in both directions, to the end and beyond.
+func TestDeepPages(t *testing.T) {
+	t.Parallel()
+	b, c := start(t)
+	const jobs = 300
+	var facts []events.Event
+	for id := range events.JobID(jobs) {
+		facts = append(facts, submitted(id+1))
+	}
+	for some := range slices.Chunk(facts, stream.MaxBatch) {
+		b.Append(t, some...)
+	}
+	waiting := []projections.JobTerm{{Field: "state", Op: projections.TermExact, Values: []string{"Submitted"}}}
+	for _, ascending := range []bool{false, true} {
+		in := api.FindJobs{Terms: waiting, Limit: 7, Order: []projections.JobOrder{{Field: "id", Desc: !ascending}}}
+		for _, in.Offset = range []int{0, 3, 100, 150, 295, 300, 4000, 1 << 62} {
+			var want []events.JobID
+			for n := in.Offset; n < min(in.Offset+in.Limit, jobs); n++ {
+				id := events.JobID(jobs - n)
+				if ascending {
+					id = events.JobID(n + 1)
+				}
+				want = append(want, id)
+			}
+			var got api.FoundJobs
+			call(t, c, "jobs.find", in, &got)
+			if ids := foundIDs(got); fmt.Sprint(ids) != fmt.Sprint(want) || got.Count != jobs {
+				t.Errorf("from %d on, ascending %v: %v of %d, want %v of %d", in.Offset, ascending, ids, got.Count, want, jobs)
+			}
+		}
+	}
 }

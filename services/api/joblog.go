@@ -34,30 +34,79 @@ func (a *api) openLog(who caller, body []byte) (producer, error) {
 			return refuse(NotFound, "the log of job %d was erased; strata events job/%d tells by whom", in.Job, in.Job)
 		}
 		j, _ := viewFacts(facts)
-		if in.Whole && j.RetriedAs != 0 {
+		first := in.Job
+		if in.Whole && j.RetriedAs != 0 && !in.Resumed {
+			if err := a.mayAttempt(who, first, j.RetriedAs); err != nil {
+				return err
+			}
 			in.Job = j.RetriedAs
 			if j, err = a.attempt(ctx, in.Job); err != nil {
 				return err
 			}
 		}
+		still := a.stillSees(who)
 		for {
 			if !j.Over() || j.Lease != 0 { // else refused or withdrawn: it never said anything
-				if err := a.sendLog(ctx, in, emit); err != nil {
+				err := a.sendLog(ctx, in, func(m message) error {
+					if err := still(in.Job); err != nil {
+						return err
+					}
+					return emit(m)
+				})
+				if err != nil {
 					return err
 				}
 			}
-			if !in.Whole || !in.Follow {
-				return nil
-			}
 			// Following a whole job means its last attempt, which nobody knows to be the last until
 			// it is decided.
-			next, err := a.nextAttempt(ctx, in.Job)
+			next, err := a.furtherLog(ctx, in)
 			if err != nil || next == 0 {
+				return err
+			}
+			if err := a.mayAttempt(who, first, next); err != nil {
 				return err
 			}
 			in.Job, in.From, j = next, 0, Job{}
 		}
 	}, nil
+}
+
+// furtherLog returns the attempt whose log comes after that of a request, 0 for none. Only who follows waits for one.
+func (a *api) furtherLog(ctx context.Context, in LogRequest) (events.JobID, error) {
+	switch {
+	case in.Whole && in.Follow:
+		return a.nextAttempt(ctx, in.Job)
+	case in.Whole && in.Resumed:
+		j, err := a.attempt(ctx, in.Job)
+		return j.RetriedAs, err
+	}
+	return 0, nil
+}
+
+// stillSees returns what says, for one reader of a stream that may last for hours, whether the caller may see a job still.
+// It asks again only when rights, or the devices of jobs, have changed.
+func (a *api) stillSees(who caller) func(events.JobID) error {
+	var of events.JobID
+	var told uint64
+	return func(job events.JobID) error {
+		now := a.rightsTold.Load()
+		if job == of && now == told {
+			return nil
+		}
+		of, told = job, now
+		return a.mayJob(who, lab.View, job)
+	}
+}
+
+// tellsRights says of a fact that who may see which job may hang on it.
+func tellsRights(e events.Event) bool {
+	switch e.(type) {
+	case events.PermissionsSet, events.GroupJoined, events.GroupLeft, events.GroupConfigured, events.GroupRemoved, events.UserConfigured, events.UserRemoved,
+		events.SchedulingPolicySet, events.LabOpened, events.DeviceAdded, events.DeviceRemoved, events.DeviceTypeConfigured, events.DeviceTypeRemoved,
+		events.JobScheduled, events.JobReturned:
+		return true
+	}
+	return false
 }
 
 // logEnd is what one reader of a log knows of its end.

@@ -47,6 +47,9 @@ func (a *api) listJobs(ctx context.Context, who caller, in JobsRequest) (Jobs, e
 			if in.Whole && s.Job(v.RetryOf) != nil {
 				continue // shown as the job that it tries again
 			}
+			if in.Whole && s.Job(v.RetriedAs) != nil && !s.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: v.RetriedAs.String()}) {
+				continue // as hidden as the attempt that counts
+			}
 			if in.Whole {
 				v = wholeOf(s, v)
 			}
@@ -93,14 +96,14 @@ func (a *api) showJob(ctx context.Context, who caller, in JobRequest) (Job, erro
 	if !known {
 		return a.unchecked(ctx, in.Job)
 	}
-	if j, err = a.withAttempts(ctx, j, in.Whole); err != nil {
+	if j, err = a.withAttempts(ctx, who, j, in.Whole); err != nil {
 		return Job{}, err
 	}
-	if j.Parts, err = a.groupOf(ctx, facts, math.MaxUint64); err != nil {
+	if j.Parts, err = a.groupOf(ctx, facts, math.MaxUint64, a.seesJob(who)); err != nil {
 		return Job{}, err
 	}
 	if j.State == lab.Submitted.String() {
-		a.read(func(s *lab.State) { j.Why = why(s, in.Job, a.now()) })
+		a.read(func(s *lab.State) { j.Why = why(s, who, in.Job, a.now()) })
 	}
 	j.Favourite = favouriteOf(facts, who.user)
 	// Last, for it asks the tables: all else of the answer is there without them.
@@ -231,6 +234,9 @@ func (a *api) results(ctx context.Context, who caller, in JobRequest) (Results, 
 	j, _ := viewFacts(facts)
 	id := in.Job
 	if in.Whole && j.RetriedAs != 0 {
+		if err := a.mayAttempt(who, in.Job, j.RetriedAs); err != nil {
+			return Results{}, err
+		}
 		id = j.RetriedAs
 		if j, err = a.attempt(ctx, id); err != nil {
 			return Results{}, err

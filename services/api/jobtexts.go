@@ -135,9 +135,8 @@ func (a *api) jobRow(ctx context.Context, who caller, in JobRequest) (projection
 	if !in.Whole || row.RetriedAs == 0 && !j.OwesRetry() {
 		return row, nil
 	}
-	// As the machine's own user, for the caller's rights on the first attempt count for the further
-	// one, too.
-	whole, err := a.showJob(ctx, caller{user: lab.Local}, JobRequest{Job: in.Job, Whole: true})
+	first, _ := viewFacts(facts)
+	whole, err := a.withAttempts(ctx, who, first, true)
 	if err != nil {
 		return row, err
 	}

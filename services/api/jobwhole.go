@@ -76,7 +76,7 @@ func whileTried(j *lab.Job, row *projections.SelectedJob) {
 }
 
 // asFirst gives further attempts on a page the number and the beginning of the first ones. Through is for firstsOf.
-func (a *api) asFirst(ctx context.Context, rows []projections.SelectedJob, through uint64) error {
+func (a *api) asFirst(ctx context.Context, who caller, rows []projections.SelectedJob, through uint64) error {
 	firsts := map[uint64]uint64{}
 	var unknown []uint64
 	a.read(func(s *lab.State) {
@@ -116,7 +116,10 @@ func (a *api) asFirst(ctx context.Context, rows []projections.SelectedJob, throu
 		}
 		rows[i].Job.Job, rows[i].Display = first, strconv.FormatUint(first, 10)
 		if known { // else its facts have aged out
-			rows[i].Display, rows[i].SubmittedAt, rows[i].StartedAt = row.Display, row.SubmittedAt, row.StartedAt
+			rows[i].Display, rows[i].SubmittedAt = row.Display, row.SubmittedAt
+		}
+		if known && a.mayJob(who, lab.View, events.JobID(first)) == nil { // else it ran where the caller sees nothing
+			rows[i].StartedAt = row.StartedAt
 			rows[i].FailureTags, rows[i].Comment = row.FailureTags, row.Comment
 		}
 	}

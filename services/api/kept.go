@@ -89,7 +89,8 @@ func newAnswers() *answers {
 // themselves.
 func (a *api) again(ctx context.Context, who caller, verb string, body []byte, results bool, answer func() ([]byte, error)) ([]byte, error) {
 	var now standing
-	a.read(func(s *lab.State) { now.lab = s.Through() })
+	// What this process has recorded is in the state before the log brings it: whoever wrote it must find it.
+	a.read(func(s *lab.State) { now.lab = max(s.Through(), a.ownLast) })
 	if results {
 		var err error
 		if now.results, err = a.log.Last(ctx, stream.Results); err != nil {

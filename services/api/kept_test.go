@@ -54,6 +54,8 @@ func TestAnswersAreKept(t *testing.T) {
 		}, "4"},
 		{"the same after it", "alice", "{}", nil, "4"},
 		{"after a minute", "alice", "{}", func() { *clock = clock.Add(keptTime) }, "5"},
+		{"after a fact of this process, which the log has not brought yet", "alice", "{}", func() { a.ownLast = 2 }, "6"},
+		{"when it has", "alice", "{}", func() { a.state.Evolve(2, a.now(), events.TagAdded{Tag: "slow"}) }, "6"},
 	} {
 		if tt.before != nil {
 			tt.before()
@@ -69,8 +71,8 @@ func TestAnswersAreKept(t *testing.T) {
 			t.Errorf("error %v, want %v", err, broken)
 		}
 	}
-	if made != 7 {
-		t.Errorf("%d answers were made, want 7: an error was kept", made)
+	if made != 8 {
+		t.Errorf("%d answers were made, want 8: an error was kept", made)
 	}
 }
 

@@ -84,6 +84,8 @@ func (a *api) number(ctx context.Context, who caller, text string) (events.JobID
 		return 0, noJob(text, "there is no job %s: job %d is not a group", text, id)
 	case n >= uint64(len(parts)):
 		return 0, noJob(text, "there is no job %s: the parts of job %d are %d.0 to %d.%d", text, id, id, id, len(parts)-1)
+	case a.mayJob(who, lab.View, parts[n]) != nil: // its device is hidden; the verb would name the number that it has
+		return 0, noJob(text, "there is no job %s", text)
 	}
 	return parts[n], nil
 }
@@ -116,10 +118,10 @@ func parentOf(facts []stream.Recorded) events.JobID {
 	return 0
 }
 
-// groupOf shows the jobs of a group as facts up to a sequence tell; none for a job that is in no group.
-// Rights are those on the job that it was asked for: parts of a group are of one submission. It
+// groupOf shows the jobs of a group that are seen, as facts up to a sequence tell; none for a job that is in no group. A
+// group has one submitter and one visibility, and its parts run on devices of which some may be hidden. It
 // reads the facts of each part.
-func (a *api) groupOf(ctx context.Context, facts []stream.Recorded, through uint64) ([]Part, error) {
+func (a *api) groupOf(ctx context.Context, facts []stream.Recorded, through uint64, sees func(events.JobID) bool) ([]Part, error) {
 	parent := parentOf(facts)
 	if parent == 0 {
 		return nil, nil
@@ -132,6 +134,9 @@ func (a *api) groupOf(ctx context.Context, facts []stream.Recorded, through uint
 	}
 	var parts []Part
 	for _, id := range split(facts) {
+		if !sees(id) {
+			continue
+		}
 		own, err := a.log.Load(ctx, events.Entity{Kind: events.Job, ID: id.String()})
 		if err != nil {
 			return nil, err

@@ -58,7 +58,7 @@ func (a *api) addPast(ctx context.Context, who caller, out *Jobs, in JobsRequest
 		}
 	}
 	if in.Whole {
-		out.Jobs = a.foldAttempts(ctx, in, out.Jobs)
+		out.Jobs = a.foldAttempts(ctx, who, in, out.Jobs)
 	}
 	sort.Slice(out.Jobs, func(i, j int) bool { return out.Jobs[i].Job > out.Jobs[j].Job })
 }

@@ -26,10 +26,10 @@ func (a *api) previewDevice(_ context.Context, who caller, in PreviewRequest) (R
 	if len(in.Dictionary) > maxDictionaryBytes || len(in.Template) > maxDictionaryBytes {
 		return Rendered{}, refuse(Invalid, "at most %d bytes of dictionary and of template are allowed", maxDictionaryBytes)
 	}
-	var out Rendered
+	var kind events.DeviceTypeName
 	var err error
 	a.read(func(s *lab.State) {
-		kind := s.Resolve(in.DeviceType)
+		kind = s.Resolve(in.DeviceType)
 		if d := s.Device(in.Device); d != nil {
 			kind = d.Type
 		}
@@ -37,26 +37,22 @@ func (a *api) previewDevice(_ context.Context, who caller, in PreviewRequest) (R
 		object := events.Entity{Kind: events.Device, ID: string(in.Device)}
 		if !who.can(s, lab.Change, object) && !who.can(s, lab.Add, object) {
 			err = refuse(Denied, "%s may not change device %s", who.user, in.Device)
-			return
-		}
-		types := dictionaries.Templates{Text: s.Template}
-		if in.Template != "" {
-			types.Text = func(name string) (string, bool) {
-				if name == string(kind)+suffix {
-					return in.Template, true
-				}
-				return s.Template(name)
-			}
-		}
-		text, wrong := types.Render(cmp.Or(string(in.Device), "device"), string(kind), []byte(in.Dictionary), nil)
-		if wrong != nil {
-			err = &Error{Code: Invalid, Field: "dictionary", Message: wrong.Error()}
-			return
-		}
-		out.Config = string(text)
-		if _, invalid := dictionaries.Load(text, nil); invalid != nil {
-			out.Invalid = invalid.Error()
 		}
 	})
-	return out, err
+	if err != nil {
+		return Rendered{}, err
+	}
+	texts := a.templates()
+	if in.Template != "" {
+		texts[string(kind)+suffix] = in.Template
+	}
+	text, wrong := templatesOf(texts).Render(cmp.Or(string(in.Device), "device"), string(kind), []byte(in.Dictionary), nil)
+	if wrong != nil {
+		return Rendered{}, &Error{Code: Invalid, Field: "dictionary", Message: wrong.Error()}
+	}
+	out := Rendered{Config: string(text)}
+	if _, invalid := dictionaries.Load(text, nil); invalid != nil {
+		out.Invalid = invalid.Error()
+	}
+	return out, nil
 }

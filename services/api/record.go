@@ -55,6 +55,10 @@ func (a *api) record(ctx context.Context, who caller, decide func(s *lab.State) 
 				c := a.state.Anticipate(r.Seq, r.Time, r.Event)
 				a.fresh.note(r, c)
 				a.told.note(r, c)
+				a.ownLast = max(a.ownLast, r.Seq)
+				if tellsRights(r.Event) {
+					a.rightsTold.Add(1)
+				}
 			}
 			a.mu.Unlock()
 			return nil

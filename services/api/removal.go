@@ -208,6 +208,9 @@ func (a *api) keepJob(ctx context.Context, who caller, in KeepRequest, verb lab.
 	if err := a.mayJob(who, verb, in.Job); err != nil {
 		return err
 	}
+	if err := covered(who, lab.Change, events.Job); err != nil { // who may see a job may keep it, but not with a token to look
+		return err
+	}
 	if _, known := viewFacts(facts); !known {
 		return noJob(in.Job, "there is no job %d", in.Job)
 	}

@@ -36,28 +36,29 @@ func (a *api) renderDevice(_ context.Context, who caller, in RenderRequest) (Ren
 		}
 		jobContext = root
 	}
-	out, err := Rendered{}, error(refuse(NotFound, "there is no device %s", in.Device))
+	var d lab.Device
+	err := error(refuse(NotFound, "there is no device %s", in.Device))
 	a.read(func(s *lab.State) {
-		d := s.Device(in.Device)
-		if d == nil || !who.can(s, lab.View, events.Entity{Kind: events.Device, ID: string(in.Device)}) {
-			return
-		}
-		if d.Dictionary == "" {
-			err = &Error{Code: NotFound, Field: "dictionary", Message: "device " + string(d.Name) + " has no dictionary"}
-			return
-		}
-		types := dictionaries.Templates{Text: s.Template}
-		var text []byte
-		if text, err = types.Render(string(d.Name), string(d.Type), []byte(d.Dictionary), jobContext); err != nil {
-			err = &Error{Code: Invalid, Field: "dictionary", Message: err.Error()}
-			return
-		}
-		out.Config = string(text)
-		if in.Check {
-			if _, invalid := dictionaries.Load(text, jobContext); invalid != nil {
-				out.Invalid = invalid.Error()
-			}
+		if known := s.Device(in.Device); known != nil && seesDevice(s, who, in.Device) {
+			d, err = *known, nil
 		}
 	})
-	return out, err
+	if err == nil && d.Dictionary == "" {
+		err = &Error{Code: NotFound, Field: "dictionary", Message: "device " + string(d.Name) + " has no dictionary"}
+	}
+	if err != nil {
+		return Rendered{}, err
+	}
+	// Without the state in hand: a template may take its million steps, and facts and all other questions would wait.
+	text, err := templatesOf(a.templates()).Render(string(d.Name), string(d.Type), []byte(d.Dictionary), jobContext)
+	if err != nil {
+		return Rendered{}, &Error{Code: Invalid, Field: "dictionary", Message: err.Error()}
+	}
+	out := Rendered{Config: string(text)}
+	if in.Check {
+		if _, invalid := dictionaries.Load(text, jobContext); invalid != nil {
+			out.Invalid = invalid.Error()
+		}
+	}
+	return out, nil
 }

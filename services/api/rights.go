@@ -18,11 +18,11 @@ import (
 // allow returns an error where the caller may not do that to an object.
 // It is for things in the state; rights on a job that is over hang on its facts: see [api.mayJob]. The error is [Denied].
 func allow(s *lab.State, who caller, verb lab.Verb, kind events.Kind, id string) error {
-	switch {
-	case who.can(s, verb, events.Entity{Kind: kind, ID: id}):
+	if who.can(s, verb, events.Entity{Kind: kind, ID: id}) {
 		return nil
-	case !lab.Covers(who.scopes, verb, kind):
-		return notFor(who)
+	}
+	if err := covered(who, verb, kind); err != nil {
+		return err
 	}
 	name := cmp.Or(who.user, "somebody without a name")
 	e := refuse(Denied, "%s may not %s %s", name, verb, strings.TrimSuffix(string(kind)+" "+id, " "))
@@ -30,6 +30,15 @@ func allow(s *lab.State, who caller, verb lab.Verb, kind events.Kind, id string)
 		e.hides = notSeen(id, who)
 	}
 	return e
+}
+
+// covered refuses a caller whose token is not for that. What hangs on something else than [lab.State.Can], such as on who
+// has a device reserved, asks it beside.
+func covered(who caller, verb lab.Verb, kind events.Kind) error {
+	if lab.Covers(who.scopes, verb, kind) {
+		return nil
+	}
+	return notFor(who)
 }
 
 // notFor is told to a caller whose token is not for what its user may do: another token of the same user is what helps.
@@ -64,18 +73,38 @@ func (a *api) mayJob(who caller, verb lab.Verb, job events.JobID) error {
 			may = lab.Covers(who.scopes, verb, events.Job) && s.CanJob(who.user, verb, rights)
 		})
 	}
-	name := cmp.Or(who.user, "somebody without a name")
 	switch {
 	case may:
 		return nil
-	case sees && !lab.Covers(who.scopes, verb, events.Job):
-		return notFor(who)
+	case !sees:
+		return unseen(who, verb, job)
 	}
-	e := refuse(Denied, "%s may not %s job %s", name, verb, job)
-	if !sees {
-		e.hides = notSeen(job.String(), who)
+	if err := covered(who, verb, events.Job); err != nil {
+		return err
 	}
+	return refuse(Denied, "%s may not %s job %s", cmp.Or(who.user, "somebody without a name"), verb, job)
+}
+
+// unseen is the error about a job that the caller may not even see.
+func unseen(who caller, verb lab.Verb, job events.JobID) *Error {
+	e := refuse(Denied, "%s may not %s job %s", cmp.Or(who.user, "somebody without a name"), verb, job)
+	e.hides = notSeen(job.String(), who)
 	return e
+}
+
+// seesJob says of jobs whether the caller may see them.
+func (a *api) seesJob(who caller) func(events.JobID) bool {
+	return func(job events.JobID) bool { return a.mayJob(who, lab.View, job) == nil }
+}
+
+// mayAttempt refuses callers who may see a job and not the further attempt of it, such as one on a device that is hidden
+// from them: as one with its attempts a job is as hidden as the one that counts, and lists leave it out too.
+func (a *api) mayAttempt(who caller, first, further events.JobID) error {
+	err := a.mayJob(who, lab.View, further)
+	if HasCode(err, Denied) {
+		return unseen(who, lab.View, first)
+	}
+	return err
 }
 
 // rightsOfOld returns what rights on a job hang on that the state does not know: it is long over, and its own facts

@@ -57,7 +57,7 @@ func (i Inside) Verdict(ctx context.Context, job events.JobID) (Verdict, error) 
 	if !v.Group {
 		return v, nil
 	}
-	parts, err := i.a.groupOf(ctx, facts, ^uint64(0))
+	parts, err := i.a.groupOf(ctx, facts, ^uint64(0), func(events.JobID) bool { return true })
 	if err != nil {
 		return Verdict{}, refused(err)
 	}

@@ -135,6 +135,9 @@ type LogRequest struct {
 	// Whole asks for the log of the last attempt of a job that was retried. With Follow it goes on with the
 	// log of each attempt that comes; frames name their job.
 	Whole bool `json:"whole,omitempty"`
+	// Resumed says that From is a line of this very job, whose log the caller has read so far: with Whole the rest of it
+	// comes before those of the attempts that followed. Else From is a line of the last attempt.
+	Resumed bool `json:"resumed,omitempty"`
 	// Newest takes a follower who cannot keep up to the newest lines, where he would else read on from the
 	// store, ever later. The numbers of lines tell what he was spared.
 	Newest bool `json:"newest,omitempty"`

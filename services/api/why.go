@@ -35,7 +35,7 @@ func (a *api) whyJob(ctx context.Context, who caller, in JobRequest) (Why, error
 		// Explanation and estimate are of one moment: a job that starts in between would have
 		// neither.
 		if w.Explanation, waits = s.Explain(in.Job, a.now()); waits {
-			w = explained(s, withoutHiddenJobs(s, who, w.Explanation))
+			w = explained(s, seenExplanation(s, who, w.Explanation))
 			w.Estimate = s.Estimate(in.Job, a.now())
 		}
 	})
@@ -78,12 +78,12 @@ func explained(s *lab.State, e lab.Explanation) Why {
 }
 
 // why says in a sentence what a queued job waits for, empty for one that does not.
-func why(s *lab.State, id events.JobID, now time.Time) string {
+func why(s *lab.State, who caller, id events.JobID, now time.Time) string {
 	e, waits := s.Explain(id, now)
 	if !waits {
 		return ""
 	}
-	return summary(s, e)
+	return summary(s, seenExplanation(s, who, e))
 }
 
 // summary counts the candidates by what stands between.

@@ -73,7 +73,7 @@ func TestWhy(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := why(fold(tt.given), tt.job, noon)
+			got := why(fold(tt.given), caller{user: lab.Local}, tt.job, noon)
 			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
 				t.Errorf("why job %d waits: got %q, want %q", tt.job, got, tt.want)
 			}
@@ -238,7 +238,7 @@ func TestFoldAttempts(t *testing.T) {
 			}
 		}
 		var got []string
-		for _, j := range new(api).foldAttempts(t.Context(), tt.in, list) {
+		for _, j := range (&api{state: lab.New()}).foldAttempts(t.Context(), caller{user: lab.Local}, tt.in, list) {
 			got = append(got, fmt.Sprintf("%s %s %s", j.Display, j.Health, j.Device))
 		}
 		if strings.Join(got, ", ") != tt.want {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -15,7 +14,6 @@ import (
 
 	"strata/dispatcher/worker"
 	"strata/events"
-	"strata/events/lab"
 	"strata/services/api"
 )
 
@@ -150,18 +148,6 @@ func (w *Workers) Mount(mux *http.ServeMux, in api.Inside) {
 		refuse(w, http.StatusForbidden, "POST is forbidden for such url")
 	})
 	mux.HandleFunc("/scheduler/internal/v1/jobs/{job}/", d.job)
-}
-
-// local is who asks the api about workers: this package itself decides what a far worker may know.
-var local = api.Caller{User: lab.Local}
-
-// known returns the token of a worker; not-found where there is no such worker.
-func (d *doors) known(ctx context.Context, name events.WorkerName) (token string, err error) {
-	var w api.Worker
-	if err := d.in.Call(ctx, local, "workers.token", api.WorkerRequest{Worker: name}, &w); err != nil {
-		return "", fmt.Errorf("token of worker %s: %w", name, err)
-	}
-	return w.Token, nil
 }
 
 // same compares secrets.

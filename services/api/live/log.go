@@ -20,9 +20,10 @@ type logRequest struct {
 	Follow bool   `json:"follow,omitempty"` // until the job's output is complete
 	Whole  bool   `json:"whole,omitempty"`  // with the attempts that follow
 	Newest bool   `json:"newest,omitempty"` // who is slow loses lines rather than time
+	// Resumed: some of it has come already. Then it begins in the attempt that was being read, though there may be another.
+	Resumed bool `json:"resumed,omitempty"`
 
 	levels []events.Level // none is all
-	resume bool           // some of it has come already
 }
 
 // levels of a log's lines, for messages.
@@ -70,7 +71,7 @@ func logAsked(r *http.Request) (logRequest, error) {
 		if _, bad := strconv.ParseUint(job, 10, 63); !ok || err != nil || bad != nil {
 			return asked, fmt.Errorf("%s is %q; it is the id of the last line that came, such as 42/17", where, last)
 		}
-		asked.Job, asked.From, asked.resume = job, n+1, true
+		asked.Job, asked.From, asked.Resumed = job, n+1, true
 		return asked, nil
 	}
 	if from := q.Get("from"); from != "" {
@@ -98,27 +99,7 @@ type chunk struct {
 // then those that followed.
 // It ends with nil when the log is complete, with each's error, or with what the api refused.
 func (l logRequest) stream(ctx context.Context, in api.Inside, who api.Caller, each func(chunk) error) error {
-	if l.resume {
-		var j api.Job
-		if err := in.Call(ctx, who, "jobs.show", map[string]string{"job": l.Job}, &j); err != nil {
-			return err
-		}
-		// The id names the attempt that was being read: it ends first, and the one that followed
-		// comes after.
-		if j.RetriedAs != 0 {
-			l.Whole = false
-			if err := l.one(ctx, in, who, each); err != nil {
-				return err
-			}
-			l.Job, l.From, l.Whole = j.RetriedAs.String(), 0, true
-		}
-	}
-	return l.one(ctx, in, who, each)
-}
-
-// one hands over the log of one attempt, or with Whole those that follow as well.
-// lost is counted from where this listener's last chunk ended, so a gap is told whatever made it.
-func (l logRequest) one(ctx context.Context, in api.Inside, who api.Caller, each func(chunk) error) error {
+	// lost is counted from where this listener's last chunk ended, so a gap is told whatever made it.
 	job, next := "", l.From
 	return in.Stream(ctx, who, "jobs.log", l, func(p api.Piece) error {
 		line, err := strconv.ParseUint(p.Header[events.HeaderFirstLine], 10, 64)
