@@ -170,7 +170,7 @@ func TestHandsOnAnothersJob(t *testing.T) {
 	carol := asUser(t, b, "carol")
 	for verb, in := range map[string]any{"devices.hands": api.HandsRequest{Device: "q1", Use: events.UseConsole}, "devices.release": api.DeviceRequest{Device: "q1"},
 		"devices.type": api.TypeRequest{Device: "q1", Session: "s", Text: "x"}} {
-		if got := said(t, carol, verb, in); strings.Contains(got, job.String()) || !strings.Contains(got, "a job that you may not see") {
+		if got := said(t, carol, verb, in); strings.Contains(got, job.String()) || !strings.Contains(got, "conflict") {
 			t.Errorf("%s by carol: %s; want the job without its number", verb, got)
 		}
 	}

@@ -24,7 +24,9 @@ func TestOddArguments(t *testing.T) {
 			params = 0
 		}
 		for _, v := range values {
-			if _, blob := v.([]byte); (blob || v == "x") && slices.Contains([]string{"scheduler.submit_job", "scheduler.jobs.submit"}, m.Name) {
+			_, words := v.(string)
+			_, blob := v.([]byte)
+			if (words || blob || v == nil) && slices.Contains([]string{"scheduler.submit_job", "scheduler.jobs.submit"}, m.Name) {
 				continue // a definition, which nobody looks at here: the answer waits for that
 			}
 			call := xmlrpc.Call{Method: m.Name, Params: slices.Repeat([]any{v}, params)}
