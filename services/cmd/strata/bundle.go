@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -220,8 +222,10 @@ func (b *bundling) writeTexts() (texts dispatcher.Job, err error) {
 // Logs of workers before there were such digests tell none, and nothing is said of them. A part's
 // definition is cut out of the group's, so its digest is another.
 func (b *bundling) checkInputs(a *app) {
-	for input, text := range map[string]string{"definition": b.in.Definition, "device": b.in.Config, "dispatcher": b.in.Dispatcher,
-		"env": b.in.Env, "env-dut": b.in.EnvDUT} {
+	texts := map[string]string{"definition": b.in.Definition, "device": b.in.Config, "dispatcher": b.in.Dispatcher,
+		"env": b.in.Env, "env-dut": b.in.EnvDUT}
+	for _, input := range slices.Sorted(maps.Keys(texts)) { // two bundles of a job say the same
+		text := texts[input]
 		was, told := b.outcome.Inputs[input]
 		if !told || text == "" || b.in.Part && input == "definition" || was == fmt.Sprintf("%x", sha256.Sum256([]byte(text))) {
 			continue
