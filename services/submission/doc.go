@@ -36,14 +36,14 @@
 //
 // Each submission is decided once, in the order of the numbers, by however many instances there
 // are: its fact has to be the first of its job. How far they got is part of the fold, so a restart
-// goes on where the facts end. Decisions that wait at the same moment share a batch, as the broker
-// takes about 3 ms for one of a hundred and as long for one of two. A decision is made only once
+// goes on where the facts end. Where more than a few wait at the same moment their decisions share a
+// batch, for which the broker takes about 3 ms, whether it has a hundred facts or two. A decision is made only once
 // all facts are folded that were there when the submission was read: a device that was added before
 // a job was submitted is known to it.
 //
 // # Where things are
 //
-// inbox.go reads ahead and runs the gate, request.go is what is left of a text after that. decide.go asks
-// the lab and says which facts come of it, gang.go whether a group could ever start. parts.go publishes the
+// inbox.go reads ahead, runs the gate and asks how far LAB has come; request.go is what is left of a text
+// after that. decide.go asks the lab and says which facts come of it, gang.go whether a group could ever start. parts.go publishes the
 // texts of parts, retry.go those of further attempts; submission.go holds the loop, state.go what it knows.
 package submission

@@ -74,13 +74,8 @@ func (in *inbox) measure(ctx context.Context) {
 			}
 		}
 		var err error
-		for b.barrier, err = in.d.Log.Last(ctx, stream.Lab); err != nil; b.barrier, err = in.d.Log.Last(ctx, stream.Lab) {
-			in.d.Logger.Warn("submissions not decided, trying again", "error", err)
-			select {
-			case <-time.After(again):
-			case <-ctx.Done():
-				return
-			}
+		if b.barrier, err = in.barrier(ctx); err != nil {
+			return
 		}
 		select {
 		case in.ready <- b:
@@ -88,6 +83,22 @@ func (in *inbox) measure(ctx context.Context) {
 			return
 		}
 		in.nudge()
+	}
+}
+
+// barrier returns the last sequence of LAB. It asks until the broker answers; the only error is that ctx has ended.
+func (in *inbox) barrier(ctx context.Context) (uint64, error) {
+	for {
+		last, err := in.d.Log.Last(ctx, stream.Lab)
+		if err == nil {
+			return last, nil
+		}
+		in.d.Logger.Warn("submissions wait: the broker does not say how far the log has come", "error", err)
+		select {
+		case <-time.After(again):
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
 	}
 }
 
