@@ -262,11 +262,11 @@ func TestLabNeedsNoAdministrator(t *testing.T) {
 	if row.State != "Running" || row.RetriedAs != uint64(second) {
 		t.Errorf("alice's job that is tried again: %+v, want it Running", row)
 	}
-	token, err := p.WorkerToken(t.Context(), "w1")
+	token, _, err := p.WorkerToken(t.Context(), "w1")
 	if who, bad := p.key.Verify(token); err != nil || bad != nil || who.Worker != "w1" {
 		t.Errorf("credential of w1: %+v, %v, %v", who, err, bad)
 	}
-	if _, err := p.WorkerToken(t.Context(), "w2"); !api.HasCode(err, api.NotFound) {
+	if _, _, err := p.WorkerToken(t.Context(), "w2"); !api.HasCode(err, api.NotFound) {
 		t.Errorf("credential of a worker that there is not: %v, want not-found", err)
 	}
 }

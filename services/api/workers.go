@@ -361,16 +361,17 @@ func deref[T any](p *T) (v T) {
 
 // WorkerToken returns the credential that a worker has now; not-found says that there is none of the name. It is the
 // question of a door that stands in for workers, which asks it of itself: no account's rights, nor the end of one, are
-// between the lab and its workers.
-func (i Inside) WorkerToken(ctx context.Context, name events.WorkerName) (token string, err error) {
+// between the lab and its workers. through is the sequence of LAB up to which the answer holds.
+func (i Inside) WorkerToken(ctx context.Context, name events.WorkerName) (token string, through uint64, err error) {
 	i.a.catchUp(ctx)
 	err = refuse(NotFound, "there is no worker %s", name)
 	i.a.read(func(s *lab.State) {
 		if w := s.Worker(name); w != nil {
 			token, err = i.a.key.Token(access.Principal{Role: access.Worker, Worker: name, Serial: w.TokenSeq}), nil
 		}
+		through = s.Through()
 	})
-	return token, err
+	return token, through, err
 }
 
 // WorkerBrings says that a token is the one that a worker of LAVA had before it came to this lab.

@@ -74,7 +74,7 @@ func TestDependency(t *testing.T) {
 	}
 }
 
-// heard is a log that somebody waits on: it hands on the job of each message that nobody is told.
+// heard is a log that somebody waits on: it hands on the job of each message that nobody is told of an end.
 type heard chan events.JobID
 
 func (h heard) Enabled(context.Context, slog.Level) bool { return true }
@@ -85,15 +85,23 @@ func (h heard) Handle(_ context.Context, r slog.Record) error {
 	if r.Message != "nobody is told" {
 		return nil
 	}
+	var job events.JobID
+	ended := false // and not begun, of which nobody wants to hear
 	r.Attrs(func(a slog.Attr) bool {
-		if job, ok := a.Value.Any().(events.JobID); ok {
-			select {
-			case h <- job:
-			default: // nobody waits any more
-			}
+		switch v := a.Value.Any().(type) {
+		case events.JobID:
+			job = v
+		case events.Moment:
+			ended = v == events.MomentFinished
 		}
 		return true
 	})
+	if ended {
+		select {
+		case h <- job:
+		default: // nobody waits any more
+		}
+	}
 	return nil
 }
 

@@ -50,7 +50,7 @@ func (d *doors) ping(w http.ResponseWriter, r *http.Request) {
 	name := events.WorkerName(r.PathValue("name"))
 	token := r.Header.Get("LAVA-Token")
 	// In LAVA's order: the name, the token, the version.
-	right, err := d.in.WorkerToken(r.Context(), name)
+	right, _, err := d.in.WorkerToken(r.Context(), name)
 	switch {
 	case api.HasCode(err, api.NotFound):
 		refuse(w, http.StatusNotFound, fmt.Sprintf("Unknown worker '%s'", name))
@@ -124,7 +124,7 @@ func (d *doors) register(w http.ResponseWriter, r *http.Request) {
 	case api.HasCode(err, api.Denied):
 		why := fmt.Sprintf("Worker '%s' may not be registered by %s", name, user)
 		// Whether there is one the ping tells everybody: 404 or not.
-		if _, unknown := d.in.WorkerToken(r.Context(), events.WorkerName(name)); unknown == nil {
+		if _, _, unknown := d.in.WorkerToken(r.Context(), events.WorkerName(name)); unknown == nil {
 			why = fmt.Sprintf("Worker '%s' already registered", name)
 		}
 		refuse(w, http.StatusForbidden, why)

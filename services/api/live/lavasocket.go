@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -9,7 +10,6 @@ import (
 	"github.com/coder/websocket"
 
 	"strata/events"
-	"strata/events/access"
 	"strata/services/api"
 	"strata/services/api/door"
 )
@@ -23,7 +23,7 @@ const pingEvery = 25 * time.Second
 // ServeLAVA answers /ws/: an array of five texts for each event that the caller may see. What is wrong
 // with a caller is told in LAVA's words and its manner, after the handshake.
 func (l *Live) ServeLAVA(in api.Inside, w http.ResponseWriter, r *http.Request) {
-	who, worker, refused := l.caller(in, r)
+	who, refused := visits(in, r)
 	c, err := accept(w, r)
 	if err != nil {
 		return // the answer says why
@@ -35,15 +35,15 @@ func (l *Live) ServeLAVA(in api.Inside, w http.ResponseWriter, r *http.Request) 
 		_ = c.Close(websocket.StatusNormalClosure, "")
 		return
 	}
-	hears := l.listen(who.User, worker)
+	hears := l.listen(who)
 	defer l.leave(hears)
-	if worker != "" {
+	if who.worker != "" {
 		// From listen on cutWorker finds it; a change before that is seen here.
-		if _, _, late := l.caller(in, r); late != "" { // its token changed before it was listening
+		if _, late := visits(in, r); late != "" { // its token changed before it was listening
 			return
 		}
 	}
-	ctx, done := in.While(c.CloseRead(r.Context()), who)
+	ctx, done := in.While(c.CloseRead(r.Context()), who.caller)
 	defer done()
 	alive := time.NewTicker(pingEvery)
 	defer alive.Stop()
@@ -76,41 +76,34 @@ func (l *Live) ServeLAVAHealth(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte(`{"health": "good"}`)) // the caller may be gone
 }
 
-// caller returns who listens: a person, who may be nobody, or a worker; or why neither.
+// visits returns who listens: a person, who may be nobody, or a worker; or why neither.
 // A worker names itself by LAVA-Host and LAVA-Token; its token is this lab's, or the one that it had
-// in LAVA.
-func (l *Live) caller(in api.Inside, r *http.Request) (api.Caller, events.WorkerName, string) {
+// in LAVA. It is the api that knows tokens, not what was folded here: a worker may come the moment after it was registered.
+func visits(in api.Inside, r *http.Request) (who visitor, refused string) {
 	if token := r.Header.Get("LAVA-Token"); token != "" {
 		host := events.WorkerName(r.Header.Get("LAVA-Host"))
-		l.mu.Lock()
-		w := l.events.lab.Worker(host)
-		serial, brings := uint64(0), w.Brings(access.Digest(token))
-		if w != nil {
-			serial = w.TokenSeq
+		own, through, err := in.WorkerToken(r.Context(), host)
+		if err != nil {
+			return visitor{}, "Unknown worker"
 		}
-		l.mu.Unlock()
-		if w == nil {
-			return api.Caller{}, "", "Unknown worker"
+		if subtle.ConstantTimeCompare([]byte(token), []byte(own)) == 0 && !in.WorkerBrings(host, token) {
+			return visitor{}, "Invalid worker token"
 		}
-		p, err := l.Key.Verify(token)
-		if !brings && (err != nil || p.Role != access.Worker || p.Worker != host || p.Serial != serial) {
-			return api.Caller{}, "", "Invalid worker token"
-		}
-		return api.Caller{}, host, ""
+		return visitor{worker: host, through: through}, ""
 	}
 	credential, err := door.Read(r)
 	switch {
 	// LAVA's words and its order of questions, here and below.
 	case credential.Scheme != "" && credential.Scheme != "Basic":
-		return api.Caller{}, "", "Only Basic authentication is supported"
+		return visitor{}, "Only Basic authentication is supported"
 	case err != nil:
-		return api.Caller{}, "", "Invalid basic authentication"
+		return visitor{}, "Invalid basic authentication"
 	}
-	who, err := door.Who(in, r, credential)
+	listens, err := door.Who(in, r, credential)
 	if err != nil {
-		return api.Caller{}, "", "Unknown user"
+		return visitor{}, "Unknown user"
 	}
-	return who, "", ""
+	return visitor{caller: listens}, ""
 }
 
 // accept makes a websocket of a request. Pages of other sites may not: a browser would send the

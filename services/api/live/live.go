@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"strata/events"
-	"strata/events/access"
 	"strata/events/lab"
 	"strata/events/stream"
 	"strata/services/api"
@@ -31,7 +30,6 @@ type Settings struct {
 	// who he is, so it tells what everybody may see; with All it tells everything, as LAVA's does.
 	Listen string
 	All    bool
-	Key    access.Key // which tells whether a worker's token is one
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -61,10 +59,16 @@ func New(s Settings) *Live {
 	return &Live{Settings: s, zmq: zmtp.Publisher{Now: s.Now}, events: newTranslator(lab.New()), listeners: map[*listener]struct{}{}}
 }
 
+// visitor is one who may listen: a person, who may be nobody, or a worker.
+type visitor struct {
+	caller  api.Caller        // who hears what he may see
+	worker  events.WorkerName // or a worker, who hears of his own jobs
+	through uint64            // sequence of LAB up to which the worker's token is known to be his
+}
+
 // listener is one who hears events.
 type listener struct {
-	user   events.UserName   // who hears what he may see
-	worker events.WorkerName // or a worker, who hears of his own jobs
+	visitor
 	// queue has what he is to hear. Its elements are all listeners' together: with thousands of them a copy for each
 	// would be most of what the lab keeps in memory.
 	queue chan *Event
@@ -80,13 +84,13 @@ func (l *listener) hears(e *Event, may func(events.UserName) bool) bool {
 	if l.worker != "" {
 		return e.Topic == "testjob" && e.worker == l.worker
 	}
-	return may(l.user)
+	return may(l.caller.User)
 }
 
 // listen adds a listener; leave takes him away.
 // The queue's room is made at once, a thousand pointers: 8 kB for each listener.
-func (l *Live) listen(user events.UserName, worker events.WorkerName) *listener {
-	in := &listener{user: user, worker: worker, queue: make(chan *Event, queued), slow: make(chan struct{}), cut: make(chan struct{})}
+func (l *Live) listen(who visitor) *listener {
+	in := &listener{visitor: who, queue: make(chan *Event, queued), slow: make(chan struct{}), cut: make(chan struct{})}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.listeners[in] = struct{}{}
@@ -166,19 +170,19 @@ func (l *Live) fold(r stream.Recorded) {
 	}
 	switch e := r.Event.(type) {
 	case events.WorkerTokenRotated:
-		l.cutWorker(e.Worker)
+		l.cutWorker(e.Worker, r.Seq)
 	case events.WorkerTokenTaken:
-		l.cutWorker(e.Worker)
+		l.cutWorker(e.Worker, r.Seq)
 	case events.WorkerRemoved:
-		l.cutWorker(e.Worker)
+		l.cutWorker(e.Worker, r.Seq)
 	}
 }
 
 // cutWorker ends the listening of a worker whose token has changed: it comes back with the new one, and whoever has the
-// old one does not. It holds the lock.
-func (l *Live) cutWorker(name events.WorkerName) {
+// old one does not. Who came with the new one before the change was read here, at seq, stays. It holds the lock.
+func (l *Live) cutWorker(name events.WorkerName, seq uint64) {
 	for in := range l.listeners {
-		if in.worker == name {
+		if in.worker == name && in.through < seq {
 			close(in.cut)
 			delete(l.listeners, in)
 		}

@@ -45,7 +45,7 @@ func newSite(t *testing.T, s Settings) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Key, s.Now, s.Logger = key, time.Now, slog.New(slog.DiscardHandler)
+	s.Now, s.Logger = time.Now, slog.New(slog.DiscardHandler)
 	l := New(s)
 	opened := make(chan api.Inside, 1)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -382,7 +382,8 @@ func TestRevokedListener(t *testing.T) {
 func TestSlowListener(t *testing.T) {
 	t.Parallel()
 	l := New(Settings{Now: time.Now})
-	slow, quick := l.listen(access.Local, ""), l.listen(access.Local, "")
+	local := visitor{caller: api.Caller{User: access.Local}}
+	slow, quick := l.listen(local), l.listen(local)
 	for n := range queued + 1 {
 		l.mu.Lock()
 		l.tell(Event{Topic: "device", about: events.Entity{Kind: events.Device, ID: fmt.Sprint(n)}})

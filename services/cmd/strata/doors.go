@@ -58,7 +58,7 @@ func free(r *http.Request) bool {
 // newLive returns what tells the events of this process's lab.
 func (s surroundings) newLive() *live.Live {
 	return live.New(live.Settings{Prefix: s.config.Events.Topic, Listen: s.config.Listen.Events, All: s.config.Events.All,
-		Key: s.key, Now: s.now, Logger: s.logger.With("service", "live")})
+		Now: s.now, Logger: s.logger.With("service", "live")})
 }
 
 // newLAVAWorkers returns what stands in for LAVA's workers in this process.
