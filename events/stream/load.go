@@ -45,7 +45,7 @@ func (l *Log) direct(ctx context.Context, stream string, r directRequest) ([]sto
 	}
 	subject := "$JS.API.DIRECT.GET." + stream
 	if r.Batch == 0 && r.Multi == nil {
-		msg, err := l.nc.RequestWithContext(ctx, subject, body)
+		msg, err := l.ask(ctx, subject, body)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", stream, err)
 		}
@@ -78,6 +78,25 @@ func (l *Log) direct(ctx context.Context, stream string, r directRequest) ([]sto
 			all = append(all, m)
 		case <-ctx.Done():
 			return nil, fmt.Errorf("read %s: %w", stream, ctx.Err())
+		}
+	}
+}
+
+// ask asks the broker for one answer to a question that changes nothing, for attemptTime at the most. Where the
+// connection was lost meanwhile, the answer with it, it asks again.
+func (l *Log) ask(ctx context.Context, subject string, body []byte) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	for {
+		if err := l.connected(ctx); err != nil {
+			return nil, err
+		}
+		within, release := l.whileConnected(ctx)
+		msg, err := l.nc.RequestWithContext(within, subject, body)
+		lost := errors.Is(context.Cause(within), errReconnected)
+		release()
+		if err == nil || !lost {
+			return msg, err
 		}
 	}
 }
@@ -189,13 +208,11 @@ func (l *Log) Current(ctx context.Context, e events.Entity, facts []Recorded) er
 
 // lastStored asks the stream's leader for the sequence of the last message on a subject, 0 where it has none.
 func (l *Log) lastStored(ctx context.Context, stream, subject string) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, attemptTime)
-	defer cancel()
 	body, err := json.Marshal(directRequest{LastFor: subject})
 	if err != nil {
 		return 0, err
 	}
-	msg, err := l.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
+	msg, err := l.ask(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
 	if err != nil {
 		return 0, err
 	}
