@@ -215,6 +215,7 @@ func (b *broker) jsz(w http.ResponseWriter, _ *http.Request) {
 func (b *broker) keep(ctx context.Context, room func() error) {
 	const shortest, longest = time.Second, time.Minute
 	pause := shortest
+	var alarm alarm
 	for {
 		select {
 		case <-ctx.Done():
@@ -225,7 +226,10 @@ func (b *broker) keep(ctx context.Context, room func() error) {
 		// While the disk is still full a restart would fail in the same way: the pause stays short, so
 		// that room is noticed at once.
 		if err == nil || room() != nil {
-			pause = shortest
+			alarm, pause = 0, shortest
+			continue
+		}
+		if !alarm.raised(err) {
 			continue
 		}
 		// Where it is not the disk's size that is wrong, a restart a second would only hide it.
@@ -238,16 +242,39 @@ func (b *broker) keep(ctx context.Context, room func() error) {
 	}
 }
 
+// alarm counts looks that found a failed store, one after the other.
+type alarm int
+
+// looks is how many of them make a restart. A stream that is being made or removed has a directory and no store, or none
+// any more: a look in that moment finds it lost, which the next ones do not.
+const looks = 3
+
+// raised takes the finding of a look, and says whether the server is to be started again. One that does not run is at once.
+func (a *alarm) raised(err error) bool {
+	if *a++; *a < looks && !errors.Is(err, errNoBroker) {
+		return false
+	}
+	*a = 0
+	return true
+}
+
 // failed says what the server itself reports as wrong with its stores, nil where they are well.
 func (b *broker) failed() error {
 	s := b.server()
 	if s == nil {
 		return errNoBroker
 	}
-	if h := s.Healthz(nil); h.Status != "ok" {
-		return errors.New(h.Error)
+	return storeFault(s.Healthz(nil))
+}
+
+// storeFault picks from what the server says of itself what is about its stores.
+// Status 500 is about its ports: it gives itself a millisecond to look at them, which a busy machine does not, and a
+// restart for that would cut every connection of a lab that is well.
+func storeFault(h *server.HealthStatus) error {
+	if h.Status == "ok" || h.StatusCode == http.StatusInternalServerError {
+		return nil
 	}
-	return nil
+	return errors.New(h.Error)
 }
 
 // stop ends the server and waits until its store is closed.
