@@ -33,7 +33,7 @@ func (l *Log) ReadAll(ctx context.Context, stream string, from uint64, fold func
 func (l *Log) follow(ctx context.Context, stream string, from uint64, fold func(Recorded) error, idle func() error) error {
 	r := reader{l: l, stream: stream, next: max(1, from), window: 2000, whole: true}
 	return r.read(ctx, func(m stored) error {
-		rec, err := decode(stream, m.seq, m.header, m.data)
+		rec, err := l.recent.decode(stream, m)
 		if err != nil {
 			return err
 		}

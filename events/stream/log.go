@@ -10,7 +10,8 @@ import (
 	"strata/events"
 )
 
-// Recorded is a fact with its place in the log.
+// Recorded is a fact with its place in the log. Several readers may hold the same one: what is behind its slices,
+// maps and pointers is not changed.
 type Recorded struct {
 	Stream string // Lab or Results
 	Seq    uint64
@@ -76,6 +77,7 @@ type Log struct {
 	js       jetstream.JetStream
 	s        Settings
 	counters *Counters
+	recent   *recent // of all writers in the process
 }
 
 // As returns the same log for another writer, with counters of its own: one process that runs

@@ -135,7 +135,7 @@ func Open(ctx context.Context, nc *nats.Conn, s Settings) (*Log, error) {
 	if err := ensureBuckets(ctx, js, s); err != nil {
 		return nil, err
 	}
-	return &Log{nc: nc, js: js, s: s, counters: new(Counters)}, nil
+	return &Log{nc: nc, js: js, s: s, counters: new(Counters), recent: new(recent)}, nil
 }
 
 // ensureStream makes a stream, or brings the one there is to what can still be changed.
