@@ -35,6 +35,7 @@ const Account = "STRATA"
 // are all derived from it, each for its own purpose, so that one file is all there is to keep.
 type Key struct {
 	secret [keyBytes]byte
+	tokens [keyBytes]byte // derived to sign tokens; kept, as doors verify one or two with each request
 }
 
 // OpenKey reads the key file, and makes it first where there is none: 64 hex digits, readable by its
@@ -74,7 +75,9 @@ func readKey(path string) (Key, error) {
 	if err != nil || len(secret) != keyBytes {
 		return Key{}, fmt.Errorf("read access key %s: want %d hex digits and nothing else", path, 2*keyBytes)
 	}
-	return Key{[keyBytes]byte(secret)}, nil
+	k := Key{secret: [keyBytes]byte(secret)}
+	copy(k.tokens[:], k.derive("tokens"))
+	return k, nil
 }
 
 // Password returns the password of [ServiceUser].
@@ -110,7 +113,7 @@ func (k Key) Mark(text string) string {
 }
 
 func (k Key) sign(claims []byte) []byte {
-	mac := hmac.New(sha256.New, k.derive("tokens"))
+	mac := hmac.New(sha256.New, k.tokens[:])
 	mac.Write(claims)
 	return mac.Sum(nil)
 }
