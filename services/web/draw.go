@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"strata/projections"
 )
@@ -16,16 +17,19 @@ import (
 //go:embed all:templates
 var written embed.FS
 
-// templates are the parsed pages, each with the layout and the parts that pages share.
-// Each is a clone of the shared ones, so that all pages may define "main" without being in each other's way.
+// templates are the pages, each with the layout and the parts that pages share.
+// Each is a clone of the shared ones, so that all pages may define "main" without being in each other's way. It is made
+// when the page is first asked for: seventy clones are a third of a million small objects, which the collector of garbage
+// would go through again and again in a lab that nobody looks at.
 type templates struct {
-	byName map[string]*template.Template
+	byName map[string]func() (*template.Template, error)
 }
 
 // parseTemplates parses every page of templates/. Files whose names begin with "_" are shared by all.
 // All are parsed when the process starts: a mistake in one is found by any test that makes a site.
 func parseTemplates(s *Site) (*templates, error) {
-	shared, err := template.New("").Funcs(s.functions()).ParseFS(written, "templates/_*.html")
+	functions := s.functions()
+	shared, err := template.New("").Funcs(functions).ParseFS(written, "templates/_*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse shared templates: %w", err)
 	}
@@ -33,20 +37,23 @@ func parseTemplates(s *Site) (*templates, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read templates: %w", err)
 	}
-	t := &templates{byName: map[string]*template.Template{}}
+	t := &templates{byName: map[string]func() (*template.Template, error){}}
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), ".html")
 		if !ok || strings.HasPrefix(name, "_") {
 			continue
 		}
-		own, err := shared.Clone()
-		if err == nil {
-			own, err = own.ParseFS(written, "templates/"+e.Name())
-		}
-		if err != nil {
+		path := "templates/" + e.Name()
+		if _, err := template.New("").Funcs(functions).ParseFS(written, path); err != nil {
 			return nil, fmt.Errorf("parse template %s: %w", e.Name(), err)
 		}
-		t.byName[name] = own
+		t.byName[name] = sync.OnceValues(func() (*template.Template, error) {
+			own, err := shared.Clone()
+			if err != nil {
+				return nil, err
+			}
+			return own.ParseFS(written, path)
+		})
 	}
 	return t, nil
 }
@@ -54,9 +61,13 @@ func parseTemplates(s *Site) (*templates, error) {
 // render draws a page within the layout.
 // The error names the template and the line; what has been written to w by then is of no use.
 func (t *templates) render(w io.Writer, name string, f frame) error {
-	own := t.byName[name]
-	if own == nil {
+	made := t.byName[name]
+	if made == nil {
 		return fmt.Errorf("there is no template %q", name)
+	}
+	own, err := made()
+	if err != nil {
+		return fmt.Errorf("template %s: %w", name, err)
 	}
 	return own.ExecuteTemplate(w, "layout", f)
 }
