@@ -249,7 +249,7 @@ func (c *Config) settings() []setting {
 		{key: "listen.tls.key", about: "PEM file with its key", into: &c.Listen.Key},
 		{key: "listen.trusted_proxy", about: "proxies that are believed by their X-Forwarded-*, such as 10.0.0.5 or 10.1.0.0/16", into: &c.Listen.TrustedProxy, check: checkNetwork},
 		{key: "listen.allow_plaintext", about: "listen on addresses of the network without encryption too", into: &c.Listen.AllowPlaintext},
-		{key: "listen.metrics_open", about: "show /metrics to all who reach it, without a token", into: &c.Listen.MetricsOpen},
+		{key: "listen.metrics_open", about: "show /metrics to all who reach it, without a token, with the names of what is hidden", into: &c.Listen.MetricsOpen},
 		{key: "limits.token_rate", about: "requests a second of each token or session, over HTTP and on the bus", into: &c.Limits.TokenRate, atMost: 1_000_000},
 		{key: "limits.token_burst", about: "of them at once, after a quiet while", into: &c.Limits.TokenBurst, atMost: 1_000_000},
 		{key: "limits.address_rate", about: "requests a second of all callers without a token at one address", into: &c.Limits.AddressRate, atMost: 1_000_000},

@@ -2,12 +2,14 @@ package api
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"strata/events"
 	"strata/events/lab"
@@ -24,6 +26,12 @@ type Metrics struct {
 	actions           map[string]bool // names that have been seen; of one goroutine
 }
 
+// Labels that name what may be hidden. A label for anything else that may be needs a line in maySeries.
+const (
+	labelType   = "device_type"
+	labelDevice = "device"
+)
+
 // NewMetrics returns metrics that have counted nothing.
 // Buckets grow by threes: waits from half a second to a day, runs from a second to five hours,
 // actions from 50 ms.
@@ -32,11 +40,11 @@ func NewMetrics() *Metrics {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "strata_" + name, Help: help, Buckets: buckets}, labels)
 	}
 	return &Metrics{
-		wait:   histogram("job_queue_seconds", "Time from a job's submission to its start.", prometheus.ExponentialBuckets(0.5, 3, 12), "device_type"),
-		run:    histogram("job_run_seconds", "Time from a job's start to its end.", prometheus.ExponentialBuckets(1, 3, 10), "device_type"),
-		action: histogram("action_seconds", "Duration of the pipeline's actions that report one.", prometheus.ExponentialBuckets(0.05, 3, 10), "action", "device_type"),
+		wait:   histogram("job_queue_seconds", "Time from a job's submission to its start.", prometheus.ExponentialBuckets(0.5, 3, 12), labelType),
+		run:    histogram("job_run_seconds", "Time from a job's start to its end.", prometheus.ExponentialBuckets(1, 3, 10), labelType),
+		action: histogram("action_seconds", "Duration of the pipeline's actions that report one.", prometheus.ExponentialBuckets(0.05, 3, 10), "action", labelType),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "strata_job_failures_total",
-			Help: "Jobs that ended Incomplete, by the class of their error."}, []string{"device_type", "device", "error_type"}),
+			Help: "Jobs that ended Incomplete, by the class of their error."}, []string{labelType, labelDevice, "error_type"}),
 		actions: map[string]bool{},
 	}
 }
@@ -75,6 +83,41 @@ func (m *Metrics) note(s *lab.State, r stream.Recorded, j *lab.Job) {
 			m.failures.WithLabelValues(kind, string(e.Device), string(e.ErrorType)).Inc()
 		}
 	}
+}
+
+// Shown returns what a caller may see of what from gathers: without the series that name a device or device type which is
+// hidden from it. They are left out rather than summed up under another name: a sum would jump, and look like a
+// burst, whenever somebody is shown or hidden something.
+// Numbers that name nothing are of the whole lab, and for everybody.
+func (i Inside) Shown(who Caller, from prometheus.Gatherer) prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		families, err := from.Gather()
+		i.a.read(func(s *lab.State) {
+			for _, f := range families {
+				f.Metric = slices.DeleteFunc(f.Metric, func(m *dto.Metric) bool { return !who.caller().maySeries(s, m.Label) })
+			}
+		})
+		// The format has no way to write down a family without a series.
+		return slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return len(f.Metric) == 0 }), err
+	})
+}
+
+// maySeries says that a caller may see all that the labels of a series name.
+func (c caller) maySeries(s *lab.State, labels []*dto.LabelPair) bool {
+	for _, l := range labels {
+		kind := events.DeviceType
+		switch l.GetName() {
+		case labelDevice:
+			kind = events.Device
+		case labelType:
+		default:
+			continue
+		}
+		if name := l.GetValue(); name != "" && !c.can(s, lab.View, events.Entity{Kind: kind, ID: name}) {
+			return false
+		}
+	}
+	return true
 }
 
 // mostActions bounds the label action: names come from workers, which may be of any version.

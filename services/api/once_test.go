@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"strata/events"
 	"strata/events/access"
 	"strata/events/eventtest"
+	"strata/events/lab"
 	"strata/services/api"
 )
 
@@ -139,40 +141,69 @@ func TestMetrics(t *testing.T) {
 	m := api.NewMetrics()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(m)
-	insideOf(t, b, time.Unix(0, 0), m) // what came before it would not be counted
+	in := insideOf(t, b, time.Unix(0, 0), m) // what came before it would not be counted
 	job := publish(t, b, "x")
 	e := submitted(job)
 	e.At = noon.Add(-90 * time.Second)
 	b.Append(t, e, events.JobScheduled{Job: job, Device: "q1", Worker: "w1", Lease: 5},
 		events.JobStarted{Job: job, Device: "q1", Worker: "w1", Lease: 5, At: noon})
+	// Results are of another stream: without the job before them, or once it is over, they count without its type.
+	until(t, "the start is counted", func() bool { return len(counted(t, registry)) == 1 })
 	took := func(seconds string) map[string]string { return map[string]string{"duration": seconds} }
 	b.Append(t, events.ResultsRecorded{Job: job, Lease: 5, Lines: 3, Cases: []events.Case{
 		{Suite: "lava", Name: "http-download", Result: events.Pass, At: noon, Metadata: took("1.5")},
 		{Suite: "lava", Name: "0_smoke", Result: events.Pass, At: noon, Metadata: took("9")},
 		{Suite: "0_smoke", Name: "uname", Result: events.Pass, At: noon, Metadata: took("9")}}})
+	until(t, "the action is counted", func() bool { return len(counted(t, registry)) == 2 })
 	b.Append(t, events.JobFinished{Job: job, Device: "q1", Worker: "w1", Lease: 5, Health: events.Incomplete, ErrorType: events.InfrastructureError,
 		At: noon.Add(time.Minute), LinesKnown: true})
 	want := map[string]float64{"strata_job_queue_seconds": 90, "strata_job_run_seconds": 60, "strata_action_seconds": 1.5, "strata_job_failures_total": 1}
-	deadline, stop := context.WithTimeout(t.Context(), eventtest.Patience)
-	defer stop()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for got := counted(t, registry); len(got) < len(want); got = counted(t, registry) {
-		select {
-		case <-tick.C:
-		case <-deadline.Done():
-			t.Fatalf("counted %v, want %v", got, want)
-		}
-	}
+	until(t, "all is counted", func() bool { return len(counted(t, registry)) == len(want) })
 	for name, value := range counted(t, registry) {
 		if value != want[name] {
 			t.Errorf("%s is %v, want %v", name, value, want[name])
 		}
 	}
+
+	// Of a device that is hidden only its own numbers go, of a type all that name it; whoever may see them has them still.
+	shown := func(user events.UserName) map[string]float64 {
+		return counted(t, in.Shown(api.Caller{User: user}, registry))
+	}
+	b.Append(t, events.UserAdded{User: "ann"}, events.UserAdded{User: "bob"}, events.GroupAdded{Group: "kernel"}, events.GroupJoined{Group: "kernel", User: "ann"},
+		events.DeviceTypeAdded{DeviceType: "qemu"}, events.DeviceAdded{Device: "q1", DeviceType: "qemu", Worker: "w1"})
+	hide := func(kind events.Kind, name, permission string) {
+		b.Append(t, events.PermissionsSet{Kind: kind, Name: name, Permissions: []events.Permission{{Group: "kernel", Permission: permission}}})
+		until(t, name+" is hidden", func() bool { return !in.Can(api.Caller{User: "bob"}, lab.View, events.Entity{Kind: kind, ID: name}) })
+	}
+	hide(events.Device, "q1", "view_device")
+	delete(want, "strata_job_failures_total")
+	if got := shown("bob"); !maps.Equal(got, want) {
+		t.Errorf("where the device is hidden bob sees %v, want %v", got, want)
+	}
+	hide(events.DeviceType, "qemu", "view_devicetype")
+	if got := shown("bob"); len(got) > 0 {
+		t.Errorf("where the type is hidden bob sees %v", got)
+	}
+	if got := shown("ann"); len(got) != 4 {
+		t.Errorf("ann, who may see both, sees %v", got)
+	}
+}
+
+// until asks again and again until something holds, for as long as tests are patient.
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(eventtest.Patience)
+	for tick := time.Tick(10 * time.Millisecond); !holds(); {
+		select {
+		case <-tick:
+		case <-deadline:
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
 }
 
 // counted sums up what a registry has of jobs.
-func counted(t *testing.T, registry *prometheus.Registry) map[string]float64 {
+func counted(t *testing.T, registry prometheus.Gatherer) map[string]float64 {
 	t.Helper()
 	families, err := registry.Gather()
 	if err != nil {

@@ -92,6 +92,7 @@ func (s surroundings) interfaces(in api.Inside) http.Handler {
 	}
 	rpc := lavarpc.Handler(lavarpc.Deps{API: in, Door: s.door, Now: s.now, Logger: s.logger.With("service", "lavarpc"),
 		ExtraContext: s.config.Jobs.ExtraContext, EventSocket: s.eventSocket()})
+	mux.Handle("GET "+metricsPath, s.metrics.behind(in))
 	mux.Handle("/RPC2", rpc)
 	mux.Handle("/RPC2/{$}", rpc)
 	pages := rest.New(rest.Deps{Lab: in, Now: s.now, Logger: s.logger.With("service", "rest"), ExtraContext: s.config.Jobs.ExtraContext,

@@ -135,7 +135,7 @@ func listenFlags(f *pflag.FlagSet, l *config.Listen) {
 	f.StringVar(&l.Certificate, "tls-certificate", "", "PEM `file` with the certificate of all ports; read again when it changes")
 	f.StringVar(&l.Key, "tls-key", "", "PEM `file` with its key")
 	f.StringSliceVar(&l.TrustedProxy, "trusted-proxy", nil, "`address` or range of a proxy that is believed by its X-Forwarded-*, such as 10.0.0.5 or 10.1.0.0/16")
-	f.BoolVar(&l.MetricsOpen, "metrics-open", false, "show /metrics to all who reach it, without a token")
+	f.BoolVar(&l.MetricsOpen, "metrics-open", false, "show /metrics to all who reach it, without a token, with the names of what is hidden")
 	f.BoolVar(&l.AllowPlaintext, "allow-plaintext", false, "listen on addresses of the network without encryption too")
 }
 

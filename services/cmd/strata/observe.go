@@ -134,7 +134,7 @@ type observed struct {
 	notes   func() map[string]string    // what is away without being a failure; may be nil
 	more    map[string]http.HandlerFunc // further pages, by pattern
 	door    *door.Door                  // all other pages; may be nil
-	private bool                        // the api is behind the door, and with it who may see what
+	private bool                        // the api is behind the door, and with it who may see what: see metrics.behind
 
 	config config.Config
 	pair   *certificates // nil: plaintext
@@ -146,10 +146,12 @@ type observed struct {
 // The error is that of the port or of the configuration's proxies. It serves at once, also while
 // services still start: /healthz says which do not run.
 func observe(listen string, what observed) (*observation, error) {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(what.metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", what.forKnown(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
+	// Else the numbers are behind the door, which knows who asks. Without an api the port is for Prometheus alone, and
+	// knows nobody.
+	if !what.private || what.config.Listen.MetricsOpen {
+		mux.Handle("GET "+metricsPath, promhttp.HandlerFor(what.metrics.registry(), promhttp.HandlerOpts{}))
+	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		h := healthReport{Status: "ok", Version: version, Services: what.super.health()}
 		if what.notes != nil {
@@ -185,21 +187,32 @@ func observe(listen string, what observed) (*observation, error) {
 	return &observation{p}, nil
 }
 
-// forKnown keeps numbers of a lab, which name its devices and users, from those who are not known to it. That a request
-// comes from this machine says nothing: a proxy here may pass on those of others without saying so. All are let in where
-// the lab says so (listen.metrics_open), and where the process has no api: its port is for Prometheus alone, and it
-// knows nobody.
-func (o observed) forKnown(h http.Handler) http.Handler {
-	if !o.private || o.config.Listen.MetricsOpen {
-		return h
-	}
+const metricsPath = "/metrics"
+
+// registry is what Prometheus is told by this process.
+func (m *metrics) registry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// behind shows who is known to a lab its numbers, without the names of what is hidden from that one. That a request
+// comes from this machine says nothing: a proxy here may pass on those of others without saying so.
+func (m *metrics) behind(in api.Inside) http.Handler {
+	registry := m.registry()
+	in = in.Closed()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !o.door.Knows(r) {
+		c, err := door.Read(r)
+		var who api.Caller
+		if err == nil {
+			who, err = door.Who(in, r, c)
+		}
+		if err != nil || who.User == "" {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			http.Error(w, "the lab's numbers are for who has a token; --metrics-open shows them to all who reach this port", http.StatusUnauthorized)
 			return
 		}
-		h.ServeHTTP(w, r)
+		promhttp.HandlerFor(in.Shown(who, registry), promhttp.HandlerOpts{}).ServeHTTP(w, r)
 	})
 }
 
