@@ -19,6 +19,7 @@ import (
 	"strata/events/stream"
 	"strata/services/api/logbook"
 	"strata/services/api/quota"
+	"strata/services/api/turns"
 )
 
 // Deps is what the api is given.
@@ -224,10 +225,18 @@ func (a *api) catchUp(ctx context.Context) {
 	}
 }
 
+// busTurns is how many requests of the bus are answered at the same time, and how many may wait. Requests of one
+// user, whatever tokens they come with, hold a quarter of the places at most: three users with slow questions leave
+// room for all others. What is beyond is refused with [Busy]: a client that waits longer than its patience has given up
+// anyhow.
+func busTurns() turns.Bounds {
+	return turns.Bounds{Places: 64, Of: 16, Waiting: 1024, Bytes: 16 << 20, All: 128 << 20}
+}
+
 // answer takes requests until ctx ends. It calls ready once a request from anywhere reaches it.
 func (a *api) answer(ctx context.Context, group *sync.WaitGroup, ready func()) {
-	// Everything up to turns.take runs on one goroutine of the NATS client, which all callers share: it must stay short.
-	turns := newTurns()
+	// Everything up to turns.Take runs on one goroutine of the NATS client, which all callers share: it must stay short.
+	line := turns.New(busTurns())
 	var begins sync.Mutex // held while a request begins
 	stopped := false      // none does any more
 	// Several processes may run the service: the queue group gives each request to one of them.
@@ -253,8 +262,8 @@ func (a *api) answer(ctx context.Context, group *sync.WaitGroup, ready func()) {
 		if stopped {
 			return // Run waits already for those that have begun
 		}
-		taken := turns.take(of, len(m.Data), func() {
-			group.Go(func() { a.serve(ctx, who, verb, m, func() { turns.end(of) }) })
+		taken := line.Take(of, len(m.Data), func() {
+			group.Go(func() { a.serve(ctx, who, verb, m, func() { line.End(of) }) })
 		})
 		if !taken {
 			a.respond(m, failure(refuse(Busy, "too many of your requests wait: ask for less at a time")))

@@ -28,7 +28,7 @@
 // # How a request goes
 //
 // On the bus it comes to answer (api.go). Its caller's rate counts it, it becomes a caller with rights
-// and a trace of where from (who.go), and waits for its turn (turns.go). The job that it names by text
+// and a trace of where from (who.go), and waits for its turn (services/api/turns). The job that it names by text
 // gets its number (numbers.go); admit refuses who may not ask the verb at all. From a door of this
 // process the same begins with [Inside] (inside.go), on the door's own goroutine and without a turn.
 //

@@ -4,11 +4,13 @@ import (
 	"testing"
 	"time"
 
+	"strata/events"
 	"strata/events/access"
 	"strata/services/api"
 )
 
-// TestKnown shows whom requests are counted for: each token and session by itself, and what is made up, or worth
+// TestKnown shows whom requests are counted for: each token by itself for its rate, all
+// of a user together for their turns, and what is made up, or worth
 // nothing any more, is nobody's.
 func TestKnown(t *testing.T) {
 	t.Parallel()
@@ -19,18 +21,18 @@ func TestKnown(t *testing.T) {
 		call(t, p.admin, "tokens.issue", api.TokenRequest{User: "alice", Description: "a", Expires: time.Now().Add(24 * time.Hour)}, made)
 	}
 	worker := p.key.Token(access.Principal{Role: access.Worker, Worker: "w1"})
-	expect := func(secret, want string) {
+	expect := func(secret, want string, user events.UserName) {
 		t.Helper()
-		if got, ok := p.Known(secret); got != want || ok != (want != "") {
-			t.Errorf("Known(%.10s…) = %q, %v; want %q", secret, got, ok, want)
+		if got, of, ok := p.Known(secret); got != want || of != user || ok != (want != "") {
+			t.Errorf("Known(%.10s…) = %q, %q, %v; want %q, %q", secret, got, of, ok, want, user)
 		}
 	}
-	expect(p.key.Administrator(), "local")
-	expect(first.Value, "token "+string(first.Token))
-	expect(second.Value, "token "+string(second.Token))
+	expect(p.key.Administrator(), "local", "local")
+	expect(first.Value, "token "+string(first.Token), "alice")
+	expect(second.Value, "token "+string(second.Token), "alice")
 	for _, none := range []string{worker, "made-up", ""} {
-		expect(none, "")
+		expect(none, "", "")
 	}
 	p.turn(25 * time.Hour)
-	expect(first.Value, "")
+	expect(first.Value, "", "")
 }

@@ -15,10 +15,10 @@
 //
 // # What it promises
 //
-// A request has a bounded body, which has to come at a pace, and its answer has to be taken at one. Each caller has a
-// rate and a bounded number of requests at a time: further ones wait, and are told 429 where they would wait long. A
-// caller is a token or session that the lab knows; all others of one address are counted as one. A handler that
-// panics answers 500 and takes nobody else with it.
+// A request has a bounded body, which has to come at a pace, and its answer has to be taken at one. Each token or
+// session that the lab knows has a rate. Each user has a bounded number of requests at a time, whatever tokens they
+// come with: further ones wait for their turn (services/api/turns), and are told 429 where they would wait long. All
+// others of one address are counted as one, for both. A handler that panics answers 500 and takes nobody else with it.
 //
 // Only proxies that the lab trusts are believed whose request they pass on.
 //

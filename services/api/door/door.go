@@ -9,11 +9,12 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"strata/events"
 	"strata/services/api/quota"
+	"strata/services/api/turns"
 )
 
 // Settings are the bounds of a door. Zero values have the defaults that are named.
@@ -23,41 +24,47 @@ type Settings struct {
 	Now      func() time.Time
 	Body     int64         // bytes of a request; 8 MiB, as much as a message of the bus
 	Sizes    []Size        // of some kinds of requests
-	AtOnce   int           // requests of one caller at a time; 64
+	Places   int           // requests of all callers at a time; 1,024
+	AtOnce   int           // of them, of one user, or of one address without a name; 64
 	Patience time.Duration // how long further ones wait for their turn; 10 s
-	Token    quota.Rate    // of each caller whom the lab knows; the zero rate bounds nothing
+	Token    quota.Rate    // of each token or session that the lab knows; the zero rate bounds nothing
 	Address  quota.Rate    // of all others at one address, together
 	// Such as health and version, which monitors ask and which must answer under any load.
 	Free func(*http.Request) bool // says which requests have no rate and no turn; nil: none
 }
 
-// callers is how many callers are remembered for their rates: some megabytes.
-const callers = 16 << 10
+const (
+	callers = 16 << 10 // how many callers are remembered for their rates: some megabytes
+	// How many requests of one caller wait for their turn: all that the rates let come at once.
+	waiting = 4 << 10
+)
 
 // Door hands requests to the handler behind it while it is open.
 // Open, Shut and Recognise may be called at any time, from any goroutine.
 type Door struct {
 	s       Settings
 	handler atomic.Pointer[http.Handler]
-	whose   atomic.Pointer[func(*http.Request) string]
-	turns   turns
+	whose   atomic.Pointer[func(*http.Request) (string, events.UserName)]
+	turns   *turns.Turns
 
 	tokens, addresses *quota.Quota
 }
 
 // New returns a door that is shut.
 func New(s Settings) *Door {
-	s.Body, s.AtOnce, s.Patience = cmp.Or(s.Body, 8<<20), cmp.Or(s.AtOnce, 64), cmp.Or(s.Patience, 10*time.Second)
-	return &Door{s: s, turns: turns{most: s.AtOnce, of: map[string]*turn{}},
+	s.Body, s.Places, s.AtOnce, s.Patience = cmp.Or(s.Body, 8<<20), cmp.Or(s.Places, 1024), cmp.Or(s.AtOnce, 64), cmp.Or(s.Patience, 10*time.Second)
+	return &Door{s: s, turns: turns.New(turns.Bounds{Places: s.Places, Of: s.AtOnce, Waiting: waiting}),
 		tokens: quota.New(s.Token, callers), addresses: quota.New(s.Address, callers)}
 }
 
 // Open lets requests through to h.
 func (d *Door) Open(h http.Handler) { d.handler.Store(&h) }
 
-// Recognise has requests counted for the callers that whose names, rather than for their addresses. It must be
+// Recognise has requests counted for the tokens and users that whose names, rather than for their addresses. It must be
 // sure of a caller, and returns "" where it is not: names that a client could make up would be new ones each time.
-func (d *Door) Recognise(whose func(*http.Request) string) { d.whose.Store(&whose) }
+func (d *Door) Recognise(whose func(*http.Request) (token string, user events.UserName)) {
+	d.whose.Store(&whose)
+}
 
 // Shut keeps further requests out; those inside go on.
 func (d *Door) Shut() { d.handler.Store(nil) }
@@ -81,17 +88,14 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer d.rescue(noted, r)
 	if d.s.Free == nil || !d.s.Free(r) {
-		who := d.caller(r)
-		if !d.admit(noted, r, who) {
+		rate, turn := d.callers(r)
+		if !d.admit(noted, r, rate) {
 			return
 		}
-		done, err := d.turns.take(r.Context(), who, d.s.Patience)
-		if err != nil {
-			tooMany(noted, r, 5, err.Error())
+		done := d.turn(noted, r, turn)
+		if done == nil {
 			return
 		}
-		// A long answer gives its turn back early, by [Long], and once more here.
-		done = sync.OnceFunc(done)
 		defer done()
 		r = r.WithContext(context.WithValue(r.Context(), longKey{}, done))
 	}

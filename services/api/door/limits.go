@@ -3,17 +3,17 @@ package door
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
+	"strata/events"
 	"strata/services/api"
 	"strata/services/api/quota"
+	"strata/services/api/turns"
 )
 
 // Size bounds the requests to the paths that begin with a text. Of several that fit, the longest counts.
@@ -45,36 +45,36 @@ func (d *Door) size(r *http.Request) int64 {
 const (
 	known   = "token "
 	unknown = "address "
+	person  = "user "
 )
 
-// caller returns whom a request is counted for.
-func (d *Door) caller(r *http.Request) string {
+// callers names whom a request is counted for: for the rate, and for turns. A user has one rate with each token, and
+// turns once.
+func (d *Door) callers(r *http.Request) (rate, turn string) {
 	if whose := d.whose.Load(); whose != nil {
-		if name := (*whose)(r); name != "" {
-			return known + name
+		if token, user := (*whose)(r); token != "" {
+			return known + token, person + string(user)
 		}
 	}
-	return unknown + quota.Address(address(r))
+	from := unknown + quota.Address(address(r))
+	return from, from
 }
 
-// Knows says that a request comes from somebody whom the lab knows.
-func (d *Door) Knows(r *http.Request) bool { return strings.HasPrefix(d.caller(r), known) }
-
-// Caller returns what [Door.Recognise] asks: who has come with a token or a session that the lab knows. A caller
+// Caller returns what [Door.Recognise] asks: who has come with a token or a session that the lab knows. A user
 // with several tokens is counted for each.
 // It looks the secret up with each request and never remembers one: what was revoked counts for its
 // address at once.
-func Caller(in api.Inside) func(*http.Request) string {
-	return func(r *http.Request) string {
+func Caller(in api.Inside) func(*http.Request) (token string, user events.UserName) {
+	return func(r *http.Request) (token string, user events.UserName) {
+		secret := session(r)
 		if c, err := Read(r); err == nil && c.Token != "" {
-			name, _ := in.Known(c.Token)
-			return name
+			secret = c.Token
 		}
-		if value := session(r); value != "" {
-			name, _ := in.Known(value)
-			return name
+		if secret == "" {
+			return "", ""
 		}
-		return ""
+		token, user, _ = in.Known(secret)
+		return token, user
 	}
 }
 
@@ -127,53 +127,16 @@ func address(r *http.Request) string {
 	return host
 }
 
-// errBusy tells a caller that others of his are still under way.
-var errBusy = errors.New("too many requests of yours are under way")
-
-// turns has the requests of each caller wait for one another.
-type turns struct {
-	most int
-
-	mu sync.Mutex
-	of map[string]*turn
-}
-
-// turn is the places of one caller, kept while somebody has or wants one.
-type turn struct {
-	places chan struct{}
-	users  int
-}
-
-// take waits for a place and returns what gives it back.
-// done has to be called exactly once. The error is errBusy, also where the client has gone.
-func (t *turns) take(ctx context.Context, caller string, patience time.Duration) (done func(), err error) {
-	t.mu.Lock()
-	own := t.of[caller]
-	if own == nil {
-		own = &turn{places: make(chan struct{}, t.most)}
-		t.of[caller] = own
-	}
-	own.users++
-	t.mu.Unlock()
-	leave := func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if own.users--; own.users == 0 {
-			delete(t.of, caller)
-		}
-	}
-	select {
-	case own.places <- struct{}{}:
-		return func() { <-own.places; leave() }, nil
-	default:
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// turn waits for the turn of a caller's request, and refuses it where that takes too long. done gives it back; it is nil
+// where the request was refused, and may be called more than once.
+func (d *Door) turn(w http.ResponseWriter, r *http.Request, who string) (done func()) {
+	ctx, cancel := context.WithTimeout(r.Context(), d.s.Patience)
 	defer cancel()
-	select {
-	case own.places <- struct{}{}:
-		return func() { <-own.places; leave() }, nil
-	case <-ctx.Done():
-		leave()
-		return nil, errBusy
+	done, err := d.turns.Wait(ctx, who)
+	if err != nil { // also where the client has gone
+		tooMany(w, r, 5, turns.ErrFull.Error())
+		return nil
 	}
+	// A long answer gives its turn back early, by [Long], and once more at its end.
+	return sync.OnceFunc(done)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"strata/events"
 	"strata/services/api/door"
 	"strata/services/api/quota"
 )
@@ -24,9 +25,9 @@ func TestRates(t *testing.T) {
 	}, func(*door.Door) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "inside") }
 	})
-	d.Recognise(func(r *http.Request) string {
+	d.Recognise(func(r *http.Request) (string, events.UserName) {
 		name, _, _ := strings.Cut(r.Header.Get("Authorization"), "!")
-		return strings.TrimPrefix(name, "made up")
+		return strings.TrimPrefix(name, "made up"), "somebody"
 	})
 	steps := []struct {
 		token, path string
@@ -118,6 +119,51 @@ func TestAdmit(t *testing.T) {
 		w := httptest.NewRecorder()
 		if ok := d.Admit(w, httptest.NewRequest("GET", "/nats", nil)); ok != (want == 200) || w.Code != want {
 			t.Errorf("request %d: got %v, %d; want %d", i, ok, w.Code, want)
+		}
+	}
+}
+
+// TestFairTurns has one user send a thousand requests at once, each with another token, which all are slow: they hold
+// that user's places and no other's, and each gets its turn in the end.
+func TestFairTurns(t *testing.T) {
+	t.Parallel()
+	const many, places = 1000, 8
+	entered, leave := make(chan bool, many), make(chan bool)
+	d := door.New(door.Settings{Now: time.Now, Logger: quiet(), AtOnce: places, Patience: time.Hour})
+	d.Recognise(func(r *http.Request) (string, events.UserName) {
+		user, token, _ := strings.Cut(r.Header.Get("Authorization"), "/")
+		return token, events.UserName(user)
+	})
+	d.Open(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.Header.Get("Authorization"), "greedy/") {
+			entered <- true
+			<-leave
+		}
+	}))
+	serve := func(user string, token int) int {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", user+"/"+user+strconv.Itoa(token))
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, r)
+		return w.Code
+	}
+	statuses := make(chan int, many)
+	for i := range many {
+		go func() { statuses <- serve("greedy", i) }()
+	}
+	for range places {
+		<-entered
+	}
+	if status := serve("modest", 1); status != http.StatusOK {
+		t.Errorf("another user's one request: got %d", status)
+	}
+	if got := len(entered); got != 0 {
+		t.Errorf("beside %d requests of one user %d more were answered at the same time", places, got)
+	}
+	close(leave)
+	for range many {
+		if status := <-statuses; status != http.StatusOK {
+			t.Fatalf("a request that waited for its turn: got %d", status)
 		}
 	}
 }
