@@ -164,7 +164,10 @@ func (a *api) saveChart(ctx context.Context, who caller, in ChartSave) (SavedCha
 		c, err := in.find(s)
 		switch {
 		case HasCode(err, NotFound) && in.Chart == 0: // by its name a chart is made where there is none
-			e, err = events.ChartSaved{Chart: s.NextChart(), Owner: who.user, Name: in.Name}, checkQueryName("name", in.Name)
+			e = events.ChartSaved{Chart: s.NextChart(), Owner: who.user, Name: in.Name}
+			if err = checkQueryName("name", in.Name); err == nil {
+				err = roomForChart(s, who.user)
+			}
 		case err == nil && in.New:
 			err = refuse(Conflict, "there is a chart %s already", c.Name)
 		case err == nil:

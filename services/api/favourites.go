@@ -8,6 +8,9 @@ import (
 	"strata/events/stream"
 )
 
+// mostFavourites is how many jobs a user keeps: retention leaves each of them alone. It is as many as a list of them shows.
+const mostFavourites = 1000
+
 // FavouritesRequest asks which jobs a user keeps; the caller's own where none is named.
 type FavouritesRequest struct {
 	User events.UserName `json:"user,omitempty"`

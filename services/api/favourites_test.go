@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 // TestFavourites holds that anybody's favourites can be asked for, and show to each who asks only the jobs that he may see.
 func TestFavourites(t *testing.T) {
 	t.Parallel()
-	_, as := analysed(t) // jobs 1 of alice, 2 of bob and public, 3 refused, 4 of bob
+	b, as := analysed(t) // jobs 1 of alice, 2 of bob and public, 3 refused, 4 of bob
 	favours := func(user events.UserName, off bool, jobs ...events.JobID) {
 		for _, job := range jobs {
 			call(t, as(user), "jobs.favour", map[string]any{"job": job, "off": off}, nil)
@@ -68,4 +69,16 @@ func TestFavourites(t *testing.T) {
 	shown("local", 4, true)
 	kept("bob", "", 2)
 	kept("local", "", 4, 2, 1) // each has one's own
+
+	// As many as there may be: what is among them can be said again and taken back, and then there is room.
+	var many []events.Event
+	for i := range 1000 {
+		many = append(many, events.JobFavoured{Job: events.JobID(1000 + i), Favourite: true, By: "alice"})
+	}
+	b.Append(t, many...)
+	until(t, "the tables have a thousand", func() bool {
+		err := as("alice").Call(t.Context(), "jobs.favour", map[string]any{"job": 2}, nil)
+		return api.HasCode(err, api.Conflict) && strings.Contains(err.Error(), "alice has 1000 favourites, more are not allowed")
+	})
+	favours("bob", false, 2)
 }

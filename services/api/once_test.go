@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"maps"
 	"path/filepath"
@@ -186,6 +187,55 @@ func TestMetrics(t *testing.T) {
 	}
 	if got := shown("ann"); len(got) != 4 {
 		t.Errorf("ann, who may see both, sees %v", got)
+	}
+}
+
+// TestRoomOfAUser fills up what a user may have saved: one more is refused with what to do about it, what is there can be
+// changed still, and others are not concerned.
+func TestRoomOfAUser(t *testing.T) {
+	t.Parallel()
+	b := eventtest.Start(t)
+	in := insideOf(t, b, noon, nil)
+	facts := []events.Event{events.UserAdded{User: "ann"}, events.UserAdded{User: "bob"}}
+	for i := range 100 {
+		facts = append(facts, events.RemoteTokenSet{User: "ann", Name: fmt.Sprint("r", i), Sealed: "s", By: "ann"})
+	}
+	for i := range 500 {
+		facts = append(facts, events.QuerySaved{Query: events.QueryID(i + 1), Owner: "ann", Name: fmt.Sprint("q", i), Entity: "testjob", Limit: 200, By: "ann"},
+			events.ChartSaved{Chart: events.ChartID(i + 1), Owner: "ann", Name: fmt.Sprint("c", i), By: "ann"})
+	}
+	b.Append(t, facts...)
+	until(t, "the last chart is read", func() bool {
+		return in.Call(t.Context(), api.Caller{User: "ann"}, "charts.show", api.ChartRef{Chart: 500}, nil) == nil
+	})
+	query := func(name string) any { return api.QuerySave{QueryRef: api.QueryRef{Name: name}, Entity: "testjob"} }
+	chart := func(name string) any { return api.ChartSave{ChartRef: api.ChartRef{Name: name}} }
+	remote := func(name string) any { return api.RemoteToken{Name: name, Value: "v"} }
+	for _, tt := range []struct {
+		user events.UserName
+		verb string
+		in   any
+		want string // of the refusal; "" for none
+	}{
+		{"ann", "queries.save", query("one-more"), "ann has 500 queries, more are not allowed: archive or change one"},
+		{"ann", "queries.copy", api.QueryCopy{QueryRef: api.QueryRef{Name: "q1"}, As: "one-more"}, "ann has 500 queries, more are not allowed: archive or change one"},
+		{"ann", "queries.save", query("q1"), ""},
+		{"bob", "queries.save", query("first"), ""},
+		{"ann", "queries.archive", api.QueryRef{Name: "q1"}, ""},
+		{"ann", "queries.save", query("one-more"), ""},
+		{"ann", "charts.save", chart("one-more"), "ann has 500 charts, more are not allowed: remove or change one"},
+		{"ann", "charts.save", chart("c1"), ""},
+		{"bob", "charts.save", chart("first"), ""},
+		{"ann", "charts.remove", api.ChartRef{Name: "c1"}, ""},
+		{"ann", "charts.save", chart("one-more"), ""},
+		{"ann", "remote-tokens.set", remote("one-more"), "ann has 100 remote tokens, more are not allowed: remove one"},
+		{"ann", "remote-tokens.set", remote("r1"), ""},
+		{"bob", "remote-tokens.set", remote("first"), ""},
+	} {
+		err := in.Call(t.Context(), api.Caller{User: tt.user}, tt.verb, tt.in, nil)
+		if tt.want == "" && err != nil || tt.want != "" && (!api.HasCode(err, api.Conflict) || err.Error() != tt.want) {
+			t.Errorf("%s by %s with %+v: got %v; want %q", tt.verb, tt.user, tt.in, err, tt.want)
+		}
 	}
 }
 

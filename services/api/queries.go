@@ -22,6 +22,10 @@ const (
 	usualKept   = 200
 	mostKept    = 10_000
 	mostOmitted = 1000 // rows that are left out of one query
+
+	mostQueries  = 500    // of a user, beside archived ones
+	mostArchived = 10_000 // of a user, archived ones with them: those stay, and so do their names
+	mostCharts   = 500    // of a user
 )
 
 // QueryRef names a saved query: by its number, or by owner and name. An empty owner is the caller.
@@ -185,6 +189,41 @@ func (a *api) saveQuery(ctx context.Context, who caller, in QuerySave) (SavedQue
 	return out, err
 }
 
+// roomForQuery says whether a user may have one more query; the error is [Conflict].
+// Every process that folds the log holds all of them.
+func roomForQuery(s *lab.State, owner events.UserName) error {
+	all, live := 0, 0
+	for q := range s.Queries() {
+		if q.Owner == owner {
+			all++
+			if !q.Archived {
+				live++
+			}
+		}
+	}
+	switch {
+	case live >= mostQueries:
+		return refuse(Conflict, "%s has %d queries, more are not allowed: archive or change one", owner, mostQueries)
+	case all >= mostArchived:
+		return refuse(Conflict, "%s has %d queries with those that are archived, more are not allowed: change one", owner, mostArchived)
+	}
+	return nil
+}
+
+// roomForChart is the same for charts.
+func roomForChart(s *lab.State, owner events.UserName) error {
+	has := 0
+	for c := range s.Charts() {
+		if c.Owner == owner {
+			has++
+		}
+	}
+	if has >= mostCharts {
+		return refuse(Conflict, "%s has %d charts, more are not allowed: remove or change one", owner, mostCharts)
+	}
+	return nil
+}
+
 // begin returns the query as it stands, or a new one.
 func (in QuerySave) begin(s *lab.State, who caller) (events.QuerySaved, error) {
 	q, err := in.find(s, who)
@@ -198,6 +237,9 @@ func (in QuerySave) begin(s *lab.State, who caller) (events.QuerySaved, error) {
 			owner = who.user
 		}
 		if err := checkQueryName("name", in.Name); err != nil {
+			return events.QuerySaved{}, err
+		}
+		if err := roomForQuery(s, owner); err != nil {
 			return events.QuerySaved{}, err
 		}
 		return events.QuerySaved{Query: s.NextQuery(), Owner: owner, Name: in.Name, Entity: in.Entity, Limit: usualKept}, nil
@@ -341,6 +383,9 @@ func (a *api) copyQuery(ctx context.Context, who caller, in QueryCopy) (SavedQue
 			return nil, refuse(Conflict, "Query already exists but is archived: ~%s/%s; choose another name", who.user, in.As)
 		case taken != nil:
 			return nil, refuse(Conflict, "there is a query ~%s/%s already", who.user, in.As)
+		}
+		if err := roomForQuery(s, who.user); err != nil {
+			return nil, err
 		}
 		e := q.QuerySaved
 		e.Query, e.Owner, e.Name, e.By, e.CopiedFrom = s.NextQuery(), who.user, in.As, who.user, q.Query

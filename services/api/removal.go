@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"strata/events"
@@ -194,7 +195,15 @@ func (a *api) pinJob(ctx context.Context, who caller, in KeepRequest) (none, err
 
 // favourJob keeps a job among the caller's favourites.
 // LAVA's button of a job's page, and REST's, ask it.
+// A user has at most mostFavourites, [Conflict] beyond. The tables count them, which may be a moment behind; while they are
+// away nobody counts.
 func (a *api) favourJob(ctx context.Context, who caller, in KeepRequest) (none, error) {
+	if !in.Off && a.history.DB != nil {
+		has, err := a.history.DB.Favourites(ctx, who.user)
+		if err == nil && len(has) >= mostFavourites && !slices.Contains(has, in.Job) {
+			return none{}, refuse(Conflict, "%s has %d favourites, more are not allowed: take one back", who.user, mostFavourites)
+		}
+	}
 	return none{}, a.keepJob(ctx, who, in, lab.View, events.JobFavoured{Job: in.Job, Favourite: !in.Off, By: who.user})
 }
 

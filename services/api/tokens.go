@@ -93,6 +93,7 @@ const (
 	minSecret      = 20 // characters of a value that is given
 	maxSecret      = 1024
 	maxTokens      = 200 // of a user
+	maxRemote      = 100 // remote tokens of a user
 	maxActing      = 20  // with which one superuser acts as others at the same time
 )
 
@@ -341,7 +342,8 @@ func (a *api) listRemote(_ context.Context, who caller, _ none) (out []RemoteTok
 }
 
 // setRemote keeps a secret of the caller's, sealed.
-// A name that is there gets the new value; jobs that wait already will use it.
+// A name that is there gets the new value; jobs that wait already will use it. Users have at most maxRemote, [Conflict]
+// beyond.
 func (a *api) setRemote(ctx context.Context, who caller, in RemoteToken) (none, error) {
 	if err := checkRemote(in); err != nil {
 		return none{}, err
@@ -349,6 +351,9 @@ func (a *api) setRemote(ctx context.Context, who caller, in RemoteToken) (none, 
 	return none{}, a.record(ctx, who, func(s *lab.State) ([]events.Event, error) {
 		if err := mayHaveTokens(s, who, who.user, true); err != nil {
 			return nil, err
+		}
+		if u := s.User(who.user); u != nil && len(u.Remote) >= maxRemote && s.RemoteNamed(who.user, in.Name) == "" {
+			return nil, refuse(Conflict, "%s has %d remote tokens, more are not allowed: remove one", who.user, maxRemote)
 		}
 		e := events.RemoteTokenSet{User: who.user, Name: in.Name, Sealed: a.key.Seal(in.Value, access.Place(who.user, "remote", in.Name)), By: who.user}
 		if s.User(who.user) == nil {
