@@ -46,7 +46,7 @@ func jobFileEndpoints() []endpoint {
 		file("job_data", "application/gzip", "What a callback with all data is sent, for the submitter and staff.", jobData),
 		act("cancel", "End a job.", []param{{"reason", text, "why", false}}, cancelPlain),
 		// LAVA's for jobs that hang in Canceling; here the lab ends them, so it rarely has anything to do.
-		act("fail", "End a job whose worker does not, for superusers.", nil, failPlain),
+		act("fail", "Learn whether a job is to end already, for superusers.", nil, failPlain),
 		act("priority", "Give a waiting job another place in the queue.", []param{{"priority", integer, "0 to 100", true}}, priorityPlain),
 		act("annotate_failure", "Say why a job failed.", []param{{"failure_tags", texts, "words", false}, {"failure_comment", text, "", false}}, annotatePlain),
 		act("toggle_favorite", "Make a job one of one's favourites, or no longer.", nil, favouritePlain),
@@ -355,8 +355,8 @@ func cancelPlain(q *request) (answer, error) {
 	})
 }
 
-// failPlain asks once more for the end of a job that should have ended. What its worker holds, the lab ends by itself
-// when the worker does not come back.
+// failPlain is LAVA's button for a job that should have ended. It changes nothing: the job is to end already, which is not
+// said to its worker a second time, and the lab ends it by itself when the worker does not come back.
 // The two refusals are LAVA's, as plain text with 403.
 func failPlain(q *request) (answer, error) {
 	if !q.d.Lab.Superuser(q.who) {
@@ -369,11 +369,7 @@ func failPlain(q *request) (answer, error) {
 	if j.State != "Canceling" {
 		return refusedPlain("Job should be canceled before being failed"), nil
 	}
-	err = q.ask("jobs.cancel", api.JobRequest{Job: events.JobID(j.Job.Job), Reason: "failed by " + string(q.who.User)}, nil)
-	if api.HasCode(err, api.Conflict) {
-		err = nil
-	}
-	return toJob(j), err
+	return toJob(j), nil
 }
 
 // Of jobs that wait alone: the verb refuses others with a conflict, 409.

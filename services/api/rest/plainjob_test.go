@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"strata/events"
+	"strata/events/eventtest"
+	"strata/events/stream"
 	"strata/services/api"
 	"strata/services/api/rest"
 )
@@ -206,6 +208,35 @@ func TestJobButtons(t *testing.T) {
 	l.ask("POST", at(over, "toggle_favorite"), "", bob...)
 	if got := favourite(); len(got) != 2 || !strings.Contains(got[0], "favourite:true") || strings.Contains(got[1], "favourite:true") {
 		t.Errorf("favourite of bob: %q, want one made and taken back", got)
+	}
+}
+
+// TestFailRepeatsNothing: a job that is being canceled is not canceled a second time by LAVA's button for one that should
+// have ended.
+func TestFailRepeatsNothing(t *testing.T) {
+	t.Parallel()
+	l := start(t)
+	id := l.publish(minimal, nil)
+	l.Append(t, events.JobScheduled{Job: id, Device: "qemu-01", Worker: "peer-worker", Lease: 1}, events.JobStarted{Job: id, Device: "qemu-01", Worker: "peer-worker", Lease: 1, At: noon})
+	state := func() any {
+		return unmarshal[map[string]any](t, l.wants("GET", fmt.Sprintf("/api/v0.2/jobs/%d/", id), nil, 200).body)["state"]
+	}
+	l.until("the job runs", func() bool { return state() == "Running" })
+	form := []string{"Content-Type", "application/x-www-form-urlencoded"}
+	for _, button := range []string{"cancel", "fail", "fail"} {
+		if a := l.ask("POST", fmt.Sprintf("/scheduler/job/%d/%s", id, button), "reason=done", form...); a.status != 302 {
+			t.Errorf("%s: got %d %s", button, a.status, a.body)
+		}
+		l.until("the job is being canceled", func() bool { return state() == "Canceling" })
+	}
+	var wishes []any
+	for _, r := range eventtest.Facts(t, l.Log, stream.Lab) {
+		if e, ok := r.Event.(events.JobCancelRequested); ok {
+			wishes = append(wishes, e.Reason)
+		}
+	}
+	if len(wishes) != 1 || wishes[0] != "done" {
+		t.Errorf("asked for the end: %q, want once", wishes)
 	}
 }
 
