@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"mime"
@@ -28,11 +29,12 @@ type page struct{ limit, offset int }
 // page reads the page that is asked for; what is no number counts as not given, as in Django.
 func (q *request) page() page {
 	p := page{limit: defaultLimit}
-	if n, err := strconv.Atoi(q.query.Get("limit")); err == nil && n > 0 {
+	if n, err := strconv.Atoi(q.query.Get("limit")); (err == nil || errors.Is(err, strconv.ErrRange)) && n > 0 {
 		p.limit = min(n, mostLimit)
 	}
-	if n, err := strconv.Atoi(q.query.Get("offset")); err == nil && n > 0 {
-		p.offset = n
+	// A number that has no end here stands behind every row, as Python's do. The bound keeps the sum of both a number.
+	if n, err := strconv.Atoi(q.query.Get("offset")); (err == nil || errors.Is(err, strconv.ErrRange)) && n > 0 {
+		p.offset = min(n, 1<<40)
 	}
 	return p
 }
