@@ -112,12 +112,20 @@ func (q *request) unread(err error) error {
 }
 
 // want is a field that an operation reads.
-// With required, null and blank are refused too, each in Django's words; without, they set "".
 type want struct {
-	name     string
-	to       *string
-	required bool
+	name string
+	to   *string
+	need need
 }
+
+// need is what a body must have of a field; what it lacks is told in Django's words.
+type need uint8
+
+const (
+	may    need = iota // left out it changes nothing; null and blank set ""
+	filled             // may be left out, as PATCH does, and must not be null or blank
+	must               // has to be there, neither null nor blank
+)
 
 // fields reads fields of the request's body.
 // It refuses callers without a name first: LAVA tells them nothing of what is wrong with a body.
@@ -139,21 +147,35 @@ func (b *body) read(wanted ...want) error {
 	for _, w := range wanted {
 		value, there := b.text(w.name)
 		switch {
-		case there && b.null(w.name) && w.required:
-			missing = append(missing, member{w.name, []string{"This field may not be null."}})
+		case there && b.null(w.name) && w.need != may:
+			missing = append(missing, member{w.name, []string{notNull}})
 		// Numbers are taken as their text, as Django REST framework's CharField does; nothing else is.
 		case there && b.nested(w.name):
 			missing = append(missing, member{w.name, []string{"Not a valid string."}})
-		case there && value == "" && w.required:
+		case there && value == "" && w.need != may:
 			missing = append(missing, member{w.name, []string{"This field may not be blank."}})
 		case there:
 			*w.to = value
-		case w.required:
+		case w.need == must:
 			missing = append(missing, member{w.name, []string{"This field is required."}})
 		}
 	}
 	if len(missing) > 0 {
 		return &problem{status: http.StatusBadRequest, body: missing}
+	}
+	return nil
+}
+
+// notNull is Django REST framework's for a null where a value has to be.
+const notNull = "This field may not be null."
+
+// noNull refuses null in fields that are no texts. It would else be false, 0 or no rows at all: an account would be shut
+// out, a device lose its tags, by a client that sends null for what it does not know.
+func (b *body) noNull(names ...string) error {
+	for _, name := range names {
+		if b.null(name) {
+			return invalid(name, notNull)
+		}
 	}
 	return nil
 }

@@ -271,7 +271,7 @@ func setDictionary(q *request) (answer, error) {
 		return answer{}, err
 	}
 	var text string
-	if err := q.fields(want{"dictionary", &text, true}); err != nil {
+	if err := q.fields(want{"dictionary", &text, must}); err != nil {
 		return answer{}, err
 	}
 	if err := q.ask("devices.configure", api.DeviceRequest{Device: d.Device, Dictionary: text}, nil); err != nil {
@@ -300,7 +300,7 @@ func setDeviceHealth(q *request) (answer, error) {
 // healthWord reads a health and the reason for it.
 func (q *request) healthWord(kind string, words []string) (word, reason string, err error) {
 	var health string
-	if err := q.fields(want{"health", &health, false}, want{"reason", &reason, false}); err != nil {
+	if err := q.fields(want{"health", &health, may}, want{"reason", &reason, may}); err != nil {
 		return "", "", err
 	}
 	if word, err = known("health", health, words, true); err == nil {

@@ -44,6 +44,9 @@ func (q *request) written(b *body, d api.Device) (w written, err error) {
 		name := events.WorkerName(host)
 		w.worker = &name
 	}
+	if err := b.noNull("tags"); err != nil {
+		return w, err
+	}
 	if w.retag = b.has("tags"); w.retag {
 		if w.tags, err = q.tagNames(b); err != nil {
 			return w, err
@@ -121,7 +124,7 @@ func addDevice(q *request) (answer, error) {
 	}
 	var name, kind string
 	in := api.DeviceRequest{}
-	if err := b.read(want{"hostname", &name, true}, want{"device_type", &kind, true}, want{"description", &in.Description, false}); err != nil {
+	if err := b.read(want{"hostname", &name, must}, want{"device_type", &kind, must}, want{"description", &in.Description, may}); err != nil {
 		return answer{}, err
 	}
 	if err := q.known("device_type", kind); err != nil {

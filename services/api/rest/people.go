@@ -20,7 +20,7 @@ func token(q *request) (answer, error) {
 		return answer{}, err
 	}
 	var user, password string
-	if err := b.read(want{"username", &user, true}, want{"password", &password, true}); err != nil {
+	if err := b.read(want{"username", &user, must}, want{"password", &password, must}); err != nil {
 		return answer{}, err
 	}
 	// A token that may be used for all, never one with scopes: LAVA's have none.
@@ -100,7 +100,8 @@ func (k permissionKind) add(q *request) (answer, error) {
 		return answer{}, err
 	}
 	var group, permission, of string
-	if err := q.fields(want{"group", &group, true}, want{"permission", &permission, true}, want{k.field, &of, true}); err != nil {
+	if err := q.fields(want{"group", &group, must}, want{"permission", &permission, must},
+		want{k.field, &of, must}); err != nil {
 		return answer{}, err
 	}
 	if err := q.knownGroups("group", group); err != nil {
@@ -159,13 +160,22 @@ func (k permissionKind) change(q *request) (answer, error) {
 		return answer{}, err
 	}
 	group, permission, of := string(p.permission.Group), p.permission.Permission, p.of
-	if err := q.fields(want{"group", &group, false}, want{"permission", &permission, false}, want{k.field, &of, false}); err != nil {
+	if err := q.fields(want{"group", &group, filled}, want{"permission", &permission, filled},
+		want{k.field, &of, filled}); err != nil {
+		return answer{}, err
+	}
+	// Not found would be said of the row that the address names, which is there.
+	if err := q.knownGroups("group", group); err != nil {
 		return answer{}, err
 	}
 	to := api.PermissionRequest{Kind: k.kind, Name: of, Group: events.GroupName(group), Permission: permission}
 	was := api.PermissionRequest{Kind: k.kind, Name: p.of, Group: p.permission.Group, Permission: p.permission.Permission}
 	if to != was {
-		if err := q.ask("permissions.grant", to, nil); err != nil {
+		err := q.ask("permissions.grant", to, nil)
+		if api.HasCode(err, api.NotFound) {
+			return answer{}, orInvalid(nil, k.field, of)
+		}
+		if err != nil {
 			return answer{}, err
 		}
 		if err := q.ask("permissions.revoke", was, nil); err != nil {
@@ -254,6 +264,9 @@ func showUser(q *request) (answer, error) {
 // setUser reads what a body sets of a user.
 // A password is set as it is sent; the api digests it, and no answer has it.
 func setUser(b *body, in *api.UserRequest) error {
+	if err := b.noNull("is_active", "is_staff", "is_superuser", "groups"); err != nil {
+		return err
+	}
 	for _, f := range []struct {
 		name string
 		to   **string
@@ -328,7 +341,7 @@ func addUser(q *request) (answer, error) {
 		return answer{}, err
 	}
 	var name string
-	if err := b.read(want{"username", &name, true}); err != nil {
+	if err := b.read(want{"username", &name, must}); err != nil {
 		return answer{}, err
 	}
 	in := api.UserRequest{User: events.UserName(name)}
@@ -449,7 +462,7 @@ func addGroup(q *request) (answer, error) {
 		return answer{}, err
 	}
 	var name string
-	if err := q.fields(want{"name", &name, true}); err != nil {
+	if err := q.fields(want{"name", &name, must}); err != nil {
 		return answer{}, err
 	}
 	g := api.Group{Group: events.GroupName(name)}
@@ -468,7 +481,7 @@ func changeGroup(q *request) (answer, error) {
 		return answer{}, err
 	}
 	name := string(g.Group)
-	if err := q.fields(want{"name", &name, false}); err != nil {
+	if err := q.fields(want{"name", &name, may}); err != nil {
 		return answer{}, err
 	}
 	if name != string(g.Group) {
@@ -543,7 +556,7 @@ func showRemote(q *request) (answer, error) {
 // The verb would replace a value under the name: LAVA's name is unique for each user.
 func addRemote(q *request) (answer, error) {
 	var r api.RemoteToken
-	if err := q.fields(want{"name", &r.Name, true}, want{"token", &r.Value, true}); err != nil {
+	if err := q.fields(want{"name", &r.Name, must}, want{"token", &r.Value, must}); err != nil {
 		return answer{}, err
 	}
 	rows, err := q.allRemotes()
@@ -563,7 +576,7 @@ func changeRemote(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if err := q.fields(want{"token", &r.Value, false}); err != nil {
+	if err := q.fields(want{"token", &r.Value, filled}); err != nil {
 		return answer{}, err
 	}
 	return answer{body: remotes().show(r)}, q.ask("remote-tokens.set", *r, nil)

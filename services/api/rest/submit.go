@@ -35,7 +35,7 @@ func submit(q *request) (answer, error) {
 		return answer{}, err
 	}
 	var definition string
-	if err := b.read(want{"definition", &definition, true}); err != nil {
+	if err := b.read(want{"definition", &definition, must}); err != nil {
 		return answer{}, err
 	}
 	return q.submit(definition)

@@ -76,7 +76,7 @@ func showTag(q *request) (answer, error) {
 // addTag answers POST tags/.
 func addTag(q *request) (answer, error) {
 	var name, description string
-	if err := q.fields(want{"name", &name, true}, want{"description", &description, false}); err != nil {
+	if err := q.fields(want{"name", &name, must}, want{"description", &description, may}); err != nil {
 		return answer{}, err
 	}
 	rows, err := q.allTags()
@@ -100,7 +100,7 @@ func changeTag(q *request) (answer, error) {
 		return answer{}, err
 	}
 	name := string(t.Tag)
-	if err := q.fields(want{"name", &name, false}, want{"description", &t.Description, false}); err != nil {
+	if err := q.fields(want{"name", &name, may}, want{"description", &t.Description, may}); err != nil {
 		return answer{}, err
 	}
 	// LAVA renames the row, and all devices follow; here facts name tags by their names.

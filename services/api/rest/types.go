@@ -65,6 +65,9 @@ func settings(t api.DeviceType) api.DeviceType {
 // setType puts the fields of a body into the settings of a device type.
 // health_denominator, processor, cores and the like are read-only or not kept: passed over in a body.
 func setType(b *body, t *api.DeviceType) error {
+	if err := b.noNull("aliases", "health_frequency", "disable_health_check", "display"); err != nil {
+		return err
+	}
 	if s, there := b.text("description"); there {
 		t.Description = s
 	}
@@ -103,7 +106,7 @@ func addType(q *request) (answer, error) {
 		return answer{}, err
 	}
 	var name string
-	if err := b.read(want{"name", &name, true}); err != nil {
+	if err := b.read(want{"name", &name, must}); err != nil {
 		return answer{}, err
 	}
 	in := api.DeviceType{DeviceType: events.DeviceTypeName(name)}
@@ -286,7 +289,7 @@ func showAlias(q *request) (answer, error) {
 // addAlias answers POST aliases/.
 func addAlias(q *request) (answer, error) {
 	var a aliasRow
-	if err := q.fields(want{"name", &a.name, true}, want{"device_type", &a.deviceType, true}); err != nil {
+	if err := q.fields(want{"name", &a.name, must}, want{"device_type", &a.deviceType, must}); err != nil {
 		return answer{}, err
 	}
 	rows, err := q.allAliases()
@@ -294,13 +297,21 @@ func addAlias(q *request) (answer, error) {
 		return answer{}, err
 	}
 	if slices.ContainsFunc(rows, func(r aliasRow) bool { return r.name == a.name }) {
-		return answer{}, invalid("name", "alias with this Alias for this device-type already exists.")
+		return answer{}, aliasTaken()
 	}
 	if err := q.known("device_type", a.deviceType); err != nil {
 		return answer{}, err
 	}
 	err = q.realias(a.deviceType, func(names []string) []string { return append(names, a.name) })
+	if api.HasCode(err, api.Conflict) { // of a type that is not displayed, whose aliases no list has
+		err = aliasTaken()
+	}
 	return answer{status: http.StatusCreated, body: aliases().show(&a)}, err
+}
+
+// aliasTaken says that jobs mean something else by a name already.
+func aliasTaken() *problem {
+	return invalid("name", "alias with this Alias for this device-type already exists.")
 }
 
 // changeAlias answers PUT and PATCH of an alias, which may go to another type.
@@ -310,7 +321,7 @@ func changeAlias(q *request) (answer, error) {
 		return answer{}, err
 	}
 	to := *a
-	if err := q.fields(want{"name", &to.name, false}, want{"device_type", &to.deviceType, false}); err != nil {
+	if err := q.fields(want{"name", &to.name, filled}, want{"device_type", &to.deviceType, filled}); err != nil {
 		return answer{}, err
 	}
 	if err := q.known("device_type", to.deviceType); err != nil {
@@ -322,7 +333,7 @@ func changeAlias(q *request) (answer, error) {
 		return answer{}, detail(http.StatusForbidden, forbidden)
 	}
 	if _, taken := asked[api.DeviceType](q, "device-types.show", api.DeviceType{DeviceType: events.DeviceTypeName(to.name)}); to.name != a.name && taken == nil {
-		return answer{}, invalid("name", "alias with this Alias for this device-type already exists.")
+		return answer{}, aliasTaken()
 	}
 	if err := q.realias(a.deviceType, without(a.name)); err != nil {
 		return answer{}, err

@@ -37,6 +37,9 @@ func setWorker(b *body, in *api.WorkerRequest) (events.WorkerHealth, error) {
 	if s, there := b.text("description"); there {
 		in.Description = &s
 	}
+	if err := b.noNull("job_limit"); err != nil {
+		return "", err
+	}
 	n, there, err := b.whole("job_limit")
 	if err != nil {
 		return "", err
@@ -67,7 +70,7 @@ func addWorker(q *request) (answer, error) {
 		return answer{}, err
 	}
 	var name string
-	if err := b.read(want{"hostname", &name, true}); err != nil {
+	if err := b.read(want{"hostname", &name, must}); err != nil {
 		return answer{}, err
 	}
 	in := api.WorkerRequest{Worker: events.WorkerName(name)}
@@ -192,7 +195,7 @@ func (f workerFile) change(q *request) (answer, error) {
 		return answer{}, err
 	}
 	var text string
-	if err := q.fields(want{f.field, &text, true}); err != nil {
+	if err := q.fields(want{f.field, &text, must}); err != nil {
 		return answer{}, err
 	}
 	in := api.WorkerRequest{Worker: w.Worker}
