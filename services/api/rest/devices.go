@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -255,8 +256,13 @@ func dictionary(q *request) (answer, error) {
 		return textFile(string(d.Device)+".jinja2", "text/plain", d.Dictionary)
 	}
 	out, err := asked[api.Rendered](q, "devices.render", api.RenderRequest{Device: d.Device, Context: q.query.Get("context")})
-	if api.HasCode(err, api.Invalid) {
-		return answer{}, detail(http.StatusBadRequest, "Job Context '%s' is not valid: %s", q.query.Get("context"), err)
+	var refused *api.Error
+	if errors.As(err, &refused) && refused.Code == api.Invalid {
+		if refused.Field == "context" {
+			return answer{}, detail(http.StatusBadRequest, "Job Context '%s' is not valid: %s", q.query.Get("context"), err)
+		}
+		// The dictionary or a template is at fault, since it was configured: the context would be looked at in vain.
+		return answer{}, detail(http.StatusBadRequest, "%s", refused.Message)
 	}
 	if err != nil {
 		return answer{}, err
