@@ -28,10 +28,12 @@ type JobSelection struct {
 type JobOrder struct {
 	Field string `json:"field"`
 	Desc  bool   `json:"desc,omitempty"`
+	// NullsFirst has jobs without that time before all others; else they stand last, whatever the direction. LAVA's
+	// interfaces want it where the order goes down: its database holds what is missing to be above all values.
+	NullsFirst bool `json:"nulls_first,omitempty"`
 }
 
-// Before tells whether a comes before b in an order. What has no time stands last, and numbers decide
-// between what is equal.
+// Before tells whether a comes before b in an order. Numbers decide between what is equal.
 func Before(order []JobOrder, a, b *SelectedJob) bool {
 	for _, o := range order {
 		if c := o.compare(a, b); c != 0 {
@@ -55,10 +57,11 @@ func (o JobOrder) compare(a, b *SelectedJob) int {
 		switch {
 		case x == nil && y == nil:
 			return 0
-		case x == nil:
+		case (x == nil) != (y == nil):
+			if (x == nil) == o.NullsFirst {
+				return -1
+			}
 			return 1
-		case y == nil:
-			return -1
 		}
 		return sign * x.Compare(*y)
 	}
@@ -119,7 +122,11 @@ func (s JobSelection) orderBy() string {
 				if o.Desc {
 					direction = " DESC"
 				}
-				keys = append(keys, f.column+direction+" NULLS LAST")
+				nulls := " NULLS LAST"
+				if o.NullsFirst {
+					nulls = " NULLS FIRST"
+				}
+				keys = append(keys, f.column+direction+nulls)
 			}
 		}
 	}

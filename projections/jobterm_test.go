@@ -74,7 +74,7 @@ func someSelection(r *rand.Rand) JobSelection {
 		s.Terms = append(s.Terms, JobTerm{Any: []JobTerm{someTerm(r), someTerm(r), someTerm(r)}, Not: r.IntN(4) == 0})
 	}
 	if r.IntN(2) == 0 {
-		s.Order = []JobOrder{{Field: pick(r, []string{"id", "submit_time", "start_time", "end_time"}), Desc: r.IntN(2) == 0}}
+		s.Order = []JobOrder{{Field: pick(r, []string{"id", "submit_time", "start_time", "end_time"}), Desc: r.IntN(2) == 0, NullsFirst: r.IntN(2) == 0}}
 	}
 	if r.IntN(2) == 0 {
 		s.Viewer.HiddenDevices, s.Viewer.ShownDevices = []events.DeviceName{"q2"}, []events.DeviceName{"q1"}

@@ -166,8 +166,12 @@ func jobsFound(q *request) (api.FindJobs, error) {
 	// A job that was retried is one row: clients count rows.
 	in := api.FindJobs{Whole: true}
 	for _, key := range slices.Sorted(mapsKeys(q.query)) {
-		// A filter that is given twice must hold twice: of metadata LAVA ands them.
-		for _, value := range q.query[key] {
+		values := q.query[key]
+		// Of metadata that is given twice both must hold; of other filters the last one counts, as in Django.
+		if !strings.HasPrefix(key, "metadata__") {
+			values = values[len(values)-1:]
+		}
+		for _, value := range values {
 			terms, err := q.jobTerms(key, value)
 			if err != nil {
 				return in, err
@@ -178,7 +182,7 @@ func jobsFound(q *request) (api.FindJobs, error) {
 	for _, key := range strings.Split(q.query.Get("ordering"), ",") {
 		name, descending := strings.CutPrefix(strings.TrimSpace(key), "-")
 		if slices.Contains(jobOrders, name) {
-			in.Order = append(in.Order, projections.JobOrder{Field: name, Desc: descending})
+			in.Order = append(in.Order, projections.JobOrder{Field: name, Desc: descending, NullsFirst: descending && name != "id"})
 		}
 	}
 	return in, nil

@@ -93,6 +93,20 @@ func (l *tested) until(what string, holds func() bool) {
 	}
 }
 
+// folded waits until the api has read every fact that was appended.
+func (l *tested) folded() {
+	l.t.Helper()
+	last, err := l.Log.Last(l.t.Context(), stream.Lab)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.until("the api has read all facts", func() bool {
+		var h api.LabHealth
+		l.verb("health", struct{}{}, &h)
+		return h.Sequence >= last
+	})
+}
+
 // run runs a service until the test ends.
 func (l *tested) run(name string, f func(context.Context) error) {
 	ctx, cancel := context.WithCancel(l.t.Context())

@@ -307,7 +307,7 @@ func (res resource[R]) sorted(q *request, rows []R) {
 		}
 		f := res.fields[i]
 		keys = append(keys, func(a, b *R) int {
-			c := compareAny(f.get(a), f.get(b))
+			c := compareAny(f.kind, f.get(a), f.get(b))
 			if descending {
 				return -c
 			}
@@ -327,28 +327,18 @@ func (res resource[R]) sorted(q *request, rows []R) {
 	})
 }
 
-// compareAny orders values of fields; none comes first.
-// PostgreSQL, below LAVA, puts NULL last where the order ascends; here null comes first.
-func compareAny(a, b any) int {
-	switch x := a.(type) {
-	case int:
-		if y, ok := b.(int); ok {
-			return cmp.Compare(x, y)
-		}
-	case uint64:
-		if y, ok := b.(uint64); ok {
-			return cmp.Compare(x, y)
-		}
-	case nil:
-		if b != nil {
-			return -1
-		}
+// compareAny orders values of fields; none comes last, and so first where the order goes down: LAVA's rows are
+// PostgreSQL's, which holds NULL to be above all values.
+func compareAny(k kind, a, b any) int {
+	switch {
+	case a == nil && b == nil:
 		return 0
-	}
-	if b == nil {
+	case a == nil:
 		return 1
+	case b == nil:
+		return -1
 	}
-	return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b))
+	return compare(k, fmt.Sprint(a), fmt.Sprint(b))
 }
 
 // list answers with a page of rows.
