@@ -82,7 +82,7 @@ func (c caller) as(l lab.Login) caller {
 func open(verb string) bool {
 	return slices.Contains([]string{"status", "whoami", "workers.enroll", "rights",
 		"jobs.list", "jobs.show", "jobs.results", "jobs.log", "jobs.why", "jobs.find", "jobs.row", "jobs.texts", "jobs.cases", "results.export",
-		"devices.list", "devices.show", "devices.render", "tags.list", "device-types.list", "device-types.show", "workers.list", "workers.show", "queue.list"}, verb)
+		"devices.list", "devices.show", "devices.render", "tags.list", "device-types.list", "device-types.show", "device-types.availability", "workers.list", "workers.show", "queue.list"}, verb)
 }
 
 // admit refuses callers who may not ask a verb whatever it is about.

@@ -37,9 +37,10 @@ func relations() []relation {
 	}
 }
 
-// tagsMatching returns the names of tags that meet a filter.
+// tagsMatching returns the names of tags that meet a filter. Other than the list of tags it is for callers without a
+// name, too: they see the tags of each job that they see.
 func (q *request) tagsMatching(key, value string) ([]string, bool, error) {
-	rows, err := q.allTags()
+	rows, err := asked[[]api.TagRequest](q, "tags.list", nothing{})
 	return matching(tags(), rows, func(t *tagRow) string { return string(t.Tag) }, key, value, err)
 }
 
