@@ -142,6 +142,8 @@ func (q *request) refusal(err error) *problem {
 	var p *problem
 	var e *api.Error
 	switch {
+	case errors.As(err, &p) && q.version == v1:
+		return p.coded()
 	case errors.As(err, &p):
 		return p
 	case !errors.As(err, &e):
@@ -178,6 +180,20 @@ func (q *request) refusal(err error) *problem {
 	p = detail(status, "%s", e.Message)
 	p.header = later(status)
 	return p
+}
+
+// coded is a problem that both versions have, such as a wrong token or a method that is none, as v1 tells it: with a code
+// beside the sentence, so that a program need not know which part of the server refused it.
+func (p *problem) coded() *problem {
+	body, _ := p.body.(object)
+	if len(body) != 1 || body[0].key != "detail" {
+		return p
+	}
+	code, known := map[int]api.Code{400: api.Invalid, 403: api.Denied, 404: api.NotFound, 405: api.Invalid, 413: api.Invalid, 429: api.Busy, 503: api.Away}[p.status]
+	if !known {
+		code = api.Failed
+	}
+	return &problem{status: p.status, header: p.header, body: object{{"code", string(code)}, body[0]}}
 }
 
 // later tells when to try again, where that is of use.

@@ -65,18 +65,16 @@ func v1Audit(q *request) (answer, error) {
 		if text := form.Get(name); text != "" {
 			at, err := time.Parse(time.RFC3339, text)
 			if err != nil {
-				return answer{}, invalid(name, "write it like 2026-11-23T10:00:00Z")
+				return answer{}, &api.Error{Code: api.Invalid, Field: name, Message: name + " is " + strconv.Quote(text) + "; write it like 2026-11-23T10:00:00Z"}
 			}
 			*to = at
 		}
 	}
-	if text := form.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return answer{}, invalid("limit", "a number from 1 to 1000")
-		}
-		in.Limit = n
+	limit, err := q.whole("limit", 0, 1, 1000)
+	if err != nil {
+		return answer{}, err
 	}
+	in.Limit = int(limit)
 	out, err := asked[api.Audit](q, "audit.list", in)
 	return answer{body: out}, err
 }
