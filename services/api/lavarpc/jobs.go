@@ -351,9 +351,16 @@ func logs(c call) (any, error) {
 		return nil, err
 	}
 	finished := through && logged(j, c.h.Now())
-	if len(text) == 0 && start <= 0 {
-		text = []byte("[]") // there is no log
+	if len(text) > 0 {
+		return []any{finished, text}, nil
 	}
+	// No line of a log that there is, is an empty text; of none, a list of none. Which of the two is told by its first line.
+	if start > 0 || end == 0 {
+		if first, _, err := c.readLog(j, 0, 1); err != nil || len(first) > 0 {
+			return []any{finished, text}, err
+		}
+	}
+	text = []byte("[]")
 	return []any{finished, text}, nil
 }
 
