@@ -5,19 +5,21 @@
 //
 // # What it promises
 //
-// The flow is that of a code with PKCE, a state that is good once, in the browser that began and for ten minutes, and
-// a nonce that the signed answer has to repeat. Issuer, audience, signature and expiry of that answer are checked.
+// The flow is that of a code with PKCE, a state that is good in the browser that began and for ten minutes, and
+// a nonce that the signed answer has to repeat. Issuer, audience, signature and expiry of that answer are checked. A code is
+// good once, which the provider sees to (RFC 6749, 4.1.2).
 // A user is known by issuer and subject, which never change hands; a name that the provider tells, and which people may
 // choose there, gives nobody an account that is another's.
 //
-// Sign-ins that were begun are kept in memory: one that was begun at another process of the lab, or before a
-// restart, begins again.
+// A sign-in that was begun is kept by the browser, in a cookie that is sealed with the lab's key: it may end at another
+// process of the lab than it began at, or after a restart, and costs the lab no memory.
 package oidc
 
 import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,9 +34,9 @@ import (
 	"golang.org/x/oauth2"
 
 	"strata/events"
+	"strata/events/access"
 	"strata/services/api"
 	"strata/services/api/door"
-	"strata/services/api/quota"
 )
 
 // Settings say who the provider is and what its users are here.
@@ -53,6 +55,7 @@ type Settings struct {
 	URL          string // of the lab's pages; "": as the browser names it
 	Label        string // what the page of sign-in calls it; "" is the issuer's host
 
+	Key    access.Key // the lab's, which seals what a browser keeps
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -65,15 +68,13 @@ const (
 
 const (
 	begunLife = 10 * time.Minute // between leaving for the provider and coming back
-	maxBegun  = 10_000
-	maxOfOne  = 1000             // of them, of one address: who begins and never comes back keeps nobody out
 	patience  = 15 * time.Second // for an answer of the provider
 	cookie    = "strata_oidc"
-	maxClaim  = 255 // bytes of a subject, as the standard has it
+	maxCookie = 3500 // bytes: browsers keep 4,096 of a cookie with its name and attributes
+	maxClaim  = 255  // bytes of a subject, as the standard has it
 )
 
 // Provider is a provider of identities.
-// begun is bounded in number and time; of a lab with several processes each has its own.
 type Provider struct {
 	s      Settings
 	issuer *url.URL
@@ -81,18 +82,14 @@ type Provider struct {
 
 	mu    sync.Mutex
 	found *oidc.Provider // nil until it has answered
-	begun map[string]begun
-	of    map[string]int // how many of them are of an address
 }
 
 // begun is a sign-in that a browser has left for.
 type begun struct {
-	browser  string // what its cookie holds
-	from     string // the address, as it is counted
-	nonce    string
-	verifier string
-	next     string // where to go afterwards
-	until    time.Time
+	Nonce    string    `json:"nonce"`
+	Verifier string    `json:"verifier"`
+	Next     string    `json:"next"` // where to go afterwards
+	Until    time.Time `json:"until"`
 }
 
 // New checks the settings. The provider is asked when somebody signs in: it may be away when the lab starts.
@@ -119,7 +116,7 @@ func New(s Settings) (*Provider, error) {
 	if s.Label == "" {
 		s.Label = u.Hostname()
 	}
-	p := &Provider{s: s, issuer: u, groups: map[string]events.GroupName{}, begun: map[string]begun{}, of: map[string]int{}}
+	p := &Provider{s: s, issuer: u, groups: map[string]events.GroupName{}}
 	for _, g := range s.Groups {
 		here, there, both := strings.Cut(g, "=")
 		if !both {
@@ -191,61 +188,49 @@ func (p *Provider) leave(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusServiceUnavailable, p.s.Label+" does not answer; try again later")
 		return
 	}
-	b := begun{browser: rand.Text(), from: quota.Address(strings.TrimPrefix(door.From(r), "http ")), nonce: rand.Text(), verifier: oauth2.GenerateVerifier(), next: local(r.URL.Query().Get("next")), until: p.s.Now().Add(begunLife)}
-	// rand.Text has 128 bits at least: state, nonce and the cookie cannot be guessed (RFC 6749, 10.10).
+	// rand.Text has 128 bits at least: state and nonce cannot be guessed (RFC 6749, 10.10).
 	state := rand.Text()
-	if !p.keep(state, b) {
-		refuse(w, http.StatusServiceUnavailable, "too many sign-ins are under way; try again later")
+	b := begun{Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Next: local(r.URL.Query().Get("next")), Until: p.s.Now().Add(begunLife)}
+	text, err := p.seal(state, b)
+	if err != nil {
+		p.s.Logger.Error("a sign-in cannot be begun", "err", err)
+		refuse(w, http.StatusInternalServerError, "the sign-in cannot be begun; the lab's log has more")
 		return
 	}
 	// It ties the answer to this browser: a link with somebody else's code and state would sign its reader
 	// in as that one (RFC 6749, 10.12).
-	http.SetCookie(w, door.Cookie(r, cookie, b.browser, b.until))
+	http.SetCookie(w, door.Cookie(r, cookie, text, b.Until))
 	w.Header().Set("Cache-Control", "no-store")
 	// S256 of RFC 7636: who reads the code on its way cannot redeem it without the verifier.
-	http.Redirect(w, r, p.config(found, r).AuthCodeURL(state, oidc.Nonce(b.nonce), oauth2.S256ChallengeOption(b.verifier)), http.StatusFound)
+	http.Redirect(w, r, p.config(found, r).AuthCodeURL(state, oidc.Nonce(b.Nonce), oauth2.S256ChallengeOption(b.Verifier)), http.StatusFound)
 }
 
-// keep remembers a sign-in that was begun.
-// What has run out is looked for only where there is no room: the map is small else.
-func (p *Provider) keep(state string, b begun) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.begun) >= maxBegun || p.of[b.from] >= maxOfOne {
-		for state, old := range p.begun {
-			if !p.s.Now().Before(old.until) {
-				p.forget(state)
-			}
-		}
+// place is what a sign-in is sealed for: it opens with its own state alone, and is no other secret of the lab.
+func place(state string) string { return "oidc sign-in " + state }
+
+// seal returns a sign-in as a cookie holds it. One that would not fit ends at the lab's first page.
+func (p *Provider) seal(state string, b begun) (string, error) {
+	text, err := json.Marshal(b)
+	if err != nil {
+		return "", err
 	}
-	if len(p.begun) >= maxBegun || p.of[b.from] >= maxOfOne {
-		return false
+	if out := p.s.Key.Seal(string(text), place(state)); len(out) <= maxCookie || b.Next == "/" {
+		return out, nil
 	}
-	p.begun[state] = b
-	p.of[b.from]++
-	return true
+	b.Next = "/"
+	return p.seal(state, b)
 }
 
-// forget is for one that is over. It holds the lock.
-func (p *Provider) forget(state string) {
-	b, ok := p.begun[state]
-	if !ok {
-		return
+// open returns the sign-in that a browser has begun with that state; false where it has not, or too long ago.
+func (p *Provider) open(state, cookie string) (b begun, ok bool) {
+	if state == "" || len(cookie) > maxCookie {
+		return b, false
 	}
-	delete(p.begun, state)
-	if p.of[b.from]--; p.of[b.from] == 0 {
-		delete(p.of, b.from)
+	text, err := p.s.Key.Open(cookie, place(state))
+	if err != nil || json.Unmarshal([]byte(text), &b) != nil {
+		return b, false
 	}
-}
-
-// take returns a sign-in that was begun in that browser; it is good once.
-// Forgotten whatever comes of it: a state is tried once, also by who guesses.
-func (p *Provider) take(state, browser string) (b begun, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	b, ok = p.begun[state]
-	p.forget(state)
-	return b, ok && p.s.Now().Before(b.until) && subtle.ConstantTimeCompare([]byte(b.browser), []byte(browser)) == 1
+	return b, p.s.Now().Before(b.Until)
 }
 
 // local returns an address of this lab to go to; whatever leads elsewhere is its first page.
@@ -264,12 +249,12 @@ func (p *Provider) comeBack(w http.ResponseWriter, r *http.Request, in api.Insid
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer") // the address has the code
 	q := r.URL.Query()
-	browser := ""
+	kept := ""
 	if c, err := r.Cookie(cookie); err == nil {
-		browser = c.Value
+		kept = c.Value
 	}
 	// Before the provider's error is read: it could be anybody's.
-	b, ok := p.take(q.Get("state"), browser)
+	b, ok := p.open(q.Get("state"), kept)
 	if !ok {
 		refuse(w, http.StatusBadRequest, "this sign-in was not begun here in this browser, took too long, or is through already; begin again")
 		return
@@ -300,7 +285,7 @@ func (p *Provider) comeBack(w http.ResponseWriter, r *http.Request, in api.Insid
 		p.s.Logger.Error("a sign-in cannot be recorded", "err", err)
 		refuse(w, http.StatusServiceUnavailable, "the lab cannot record the sign-in; try again later")
 	default:
-		http.Redirect(w, r, b.next, http.StatusSeeOther)
+		http.Redirect(w, r, b.Next, http.StatusSeeOther)
 	}
 }
 
@@ -316,7 +301,7 @@ func (p *Provider) redeem(r *http.Request, code string, b begun) (api.Vouched, e
 		return api.Vouched{}, err
 	}
 	config := p.config(found, r)
-	token, err := config.Exchange(ctx, code, oauth2.VerifierOption(b.verifier))
+	token, err := config.Exchange(ctx, code, oauth2.VerifierOption(b.Verifier))
 	if err != nil {
 		var refused *oauth2.RetrieveError
 		if errors.As(err, &refused) {
@@ -331,7 +316,7 @@ func (p *Provider) redeem(r *http.Request, code string, b begun) (api.Vouched, e
 	if err != nil {
 		return api.Vouched{}, err
 	}
-	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(b.nonce)) != 1 {
+	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(b.Nonce)) != 1 {
 		return api.Vouched{}, errors.New("the nonce is another one")
 	}
 	// It becomes a part of the account's identity, in which a blank ends the issuer.

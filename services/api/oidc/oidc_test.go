@@ -134,6 +134,7 @@ type lab struct {
 	*httptest.Server
 	in    api.Inside
 	idp   *idp
+	other *httptest.Server // another process of the same lab
 	ahead atomic.Int64
 }
 
@@ -158,10 +159,17 @@ func newLab(t *testing.T, change func(*oidc.Settings)) *lab {
 		}
 	})
 	l.in = (<-ready).Closed()
-	s := oidc.Settings{Issuer: l.idp.URL, ClientID: clientID, ClientSecret: clientSecret, Now: now, Logger: slog.New(slog.DiscardHandler)}
+	s := oidc.Settings{Issuer: l.idp.URL, ClientID: clientID, ClientSecret: clientSecret, Key: key, Now: now, Logger: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&s)
 	}
+	l.Server, l.other = l.serve(t, s), l.serve(t, s)
+	return l
+}
+
+// serve is a process of the lab.
+func (l *lab) serve(t *testing.T, s oidc.Settings) *httptest.Server {
+	t.Helper()
 	p, err := oidc.New(s)
 	if err != nil {
 		t.Fatal(err)
@@ -172,9 +180,9 @@ func newLab(t *testing.T, change func(*oidc.Settings)) *lab {
 		who, _ := door.Who(l.in, r, door.Credential{})
 		_, _ = io.WriteString(w, r.URL.Path+" as "+string(who.User)) // the test reads it
 	})
-	l.Server = httptest.NewServer(mux)
-	t.Cleanup(l.Close)
-	return l
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return server
 }
 
 // browser is one that keeps cookies. It stops before an address for which stop says so.
@@ -339,8 +347,11 @@ func TestReplay(t *testing.T) {
 	if status, text, _ := get(t, c, back); status != http.StatusOK || text != "/ as alice" {
 		t.Fatalf("come back: %d %q", status, text)
 	}
-	c.Jar.SetCookies(lab, kept)
 	refused("the same answer again", c, back)
+	c.Jar.SetCookies(lab, kept)
+	if status, text, _ := get(t, c, back); status != http.StatusForbidden || !strings.Contains(text, "cannot be believed") {
+		t.Errorf("the same answer with a cookie that was put back: %d %q, want it refused by the provider, whose code is good once", status, text)
+	}
 	refused("in another browser", browser(t, nil), l.comesBack(t, browser(t, nil)))
 	refused("without a state", c, l.URL+oidc.Callback+"?code=x")
 	refused("with a state of nobody's", c, l.URL+oidc.Callback+"?code=x&state=y")
@@ -477,31 +488,32 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestManyBegun has one address begin without end: it is refused at some time, others are not, and it is not once what it
-// began is over.
-func TestManyBegun(t *testing.T) {
+// TestOtherProcess ends a sign-in at another process of the lab than it began at, as a balancer before them may have it.
+func TestOtherProcess(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	leave := func(from string) int {
-		r := httptest.NewRequest(http.MethodGet, l.URL+oidc.Authenticate, nil)
-		r.RemoteAddr = from + ":1234"
-		w := httptest.NewRecorder()
-		l.Config.Handler.ServeHTTP(w, r)
-		return w.Code
-	}
-	for n := range 1000 {
-		if status := leave("192.0.2.7"); status != http.StatusFound {
-			t.Fatalf("sign-in %d from one address: %d, want it sent to the provider", n, status)
+	const address = "http://lab.example.com"
+	l := newLab(t, func(s *oidc.Settings) { s.URL = address })
+	c := browser(t, func(r *http.Request) bool { return strings.HasPrefix(r.URL.String(), address) })
+	long := "/" + strings.Repeat("x", 4000)
+	for next, want := range map[string]string{"/jobs?x=1": "/jobs?x=1", long: "/"} {
+		_, _, reply := get(t, c, l.URL+oidc.Authenticate+"?next="+url.QueryEscape(next))
+		back := reply.Header.Get("Location")
+		if !strings.HasPrefix(back, address+oidc.Callback) {
+			t.Fatalf("the provider sends the browser to %q", back)
+		}
+		// The two are one host to a browser, which tells no ports apart.
+		stopping := &http.Client{Jar: c.Jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		status, text, reply := get(t, stopping, l.other.URL+strings.TrimPrefix(back, address))
+		if status != http.StatusSeeOther || reply.Header.Get("Location") != want {
+			t.Errorf("come back to another process: %d %q to %.40q, want to %q", status, text, reply.Header.Get("Location"), want)
+		}
+		if _, text, _ := get(t, c, l.other.URL+"/"); text != "/ as alice" {
+			t.Errorf("afterwards the browser is %q", text)
 		}
 	}
-	if status := leave("192.0.2.7"); status != http.StatusServiceUnavailable {
-		t.Errorf("one more than may be begun from one address: %d", status)
-	}
-	if status := leave("198.51.100.9"); status != http.StatusFound {
-		t.Errorf("from another address: %d, want it sent to the provider", status)
-	}
-	l.ahead.Store(int64(11 * time.Minute))
-	if status := leave("192.0.2.7"); status != http.StatusFound {
-		t.Errorf("eleven minutes later: %d, want it sent to the provider", status)
+	// What another lab has sealed is nothing here.
+	_, _, reply := get(t, c, l.URL+oidc.Authenticate)
+	if status, text, _ := get(t, c, newLab(t, nil).URL+strings.TrimPrefix(reply.Header.Get("Location"), address)); status != http.StatusBadRequest || !strings.Contains(text, "begin again") {
+		t.Errorf("at another lab: %d %q", status, text)
 	}
 }

@@ -148,7 +148,7 @@ func (a *app) serve(ctx context.Context, c config.Config, picked []service) erro
 		return fmt.Errorf("find this binary: %w", err)
 	}
 	s.servers = withoutUser(server)
-	if s.vouch, err = newVouchers(c, a.now, logger); err != nil {
+	if s.vouch, err = newVouchers(c, key, a.now, logger); err != nil {
 		return err
 	}
 	s.live, s.lavaWorkers = s.newLive(), s.newLAVAWorkers()

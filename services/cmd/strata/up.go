@@ -271,7 +271,7 @@ func (l *running) run(ctx context.Context) error {
 		return fmt.Errorf("find this binary: %w", err)
 	}
 	s.servers = l.broker.url()
-	if s.vouch, err = newVouchers(l.config, l.app.now, l.logger); err != nil {
+	if s.vouch, err = newVouchers(l.config, l.key, l.app.now, l.logger); err != nil {
 		return err
 	}
 	s.door, s.live, s.lavaWorkers = s.newDoor(), s.newLive(), s.newLAVAWorkers()

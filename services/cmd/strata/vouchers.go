@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"strata/events/access"
 	"strata/schemas/config"
 	"strata/services/api"
 	"strata/services/api/ldap"
@@ -27,7 +28,7 @@ type vouchers struct {
 // newVouchers checks what the configuration says of them. Neither is asked yet: they may be away when the lab starts.
 // A mistake in the configuration ends the start with status 2: nobody could sign in otherwise, and
 // nobody would know why.
-func newVouchers(c config.Config, now func() time.Time, logger *slog.Logger) (v vouchers, err error) {
+func newVouchers(c config.Config, key access.Key, now func() time.Time, logger *slog.Logger) (v vouchers, err error) {
 	if l := c.LDAP; l.Server != "" {
 		password, err := secretOf("ldap.bind_password_file", l.BindPassword, ldapPassword)
 		if err != nil {
@@ -49,7 +50,7 @@ func newVouchers(c config.Config, now func() time.Time, logger *slog.Logger) (v 
 		}
 		v.oidc, err = oidc.New(oidc.Settings{Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: secret, Scopes: o.Scopes, NameClaim: o.NameClaim,
 			GroupsClaim: o.GroupsClaim, Groups: o.Groups, SuperGroup: o.SuperGroup, StaffGroup: o.StaffGroup, ExistingOnly: o.ExistingOnly,
-			Adopt: o.Adopt, URL: c.Notify.URL, Label: o.Label, Now: now, Logger: logger.With("service", "oidc")})
+			Adopt: o.Adopt, URL: c.Notify.URL, Label: o.Label, Key: key, Now: now, Logger: logger.With("service", "oidc")})
 		if err != nil {
 			return v, usageError{fmt.Errorf("configuration: %w", err)}
 		}
