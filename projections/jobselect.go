@@ -9,6 +9,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"strata/events"
+	"strata/projections/sql"
 )
 
 // JobSelection says which jobs are wanted, for whom, in which order. Removed ones are left out.
@@ -144,34 +145,33 @@ func (db *DB) SelectJobs(ctx context.Context, s JobSelection) ([]SelectedJob, er
 	}
 	values = append(values, clickhouse.Named("limit", limit(s.Limit)), clickhouse.Named("offset", uint64(max(s.Offset, 0))))
 	names := append(columns[Job](), "group_id", "queue_timeout")
-	if s.Below > 0 && uint64(s.Below-s.From) <= maxNarrow {
-		// Of so few jobs all columns may be read: one question costs less than two that are planned together.
-		list, err := all[SelectedJob](ctx, db, "SELECT "+strings.Join(names, ", ")+" FROM jobs WHERE "+condition+" ORDER BY "+s.orderBy()+
-			" LIMIT {limit:UInt64} OFFSET {offset:UInt64}", values...)
-		if err != nil {
-			return nil, fmt.Errorf("list jobs: %w", err)
-		}
-		return list, nil
-	}
-	if low := s.window(); low > 0 {
+	page := condition + " ORDER BY " + s.orderBy() + " LIMIT {limit:UInt64} OFFSET {offset:UInt64}"
+	if low := s.window(); low > 0 || s.near() {
 		// One question, as every question of so many columns costs more to plan than this one to answer.
-		list, err := all[SelectedJob](ctx, db, "SELECT "+strings.Join(names, ", ")+" FROM jobs WHERE job > {low:UInt64} AND "+
-			condition+" ORDER BY "+s.orderBy()+" LIMIT {limit:UInt64} OFFSET {offset:UInt64}", append(values[:len(values):len(values)], clickhouse.Named("low", low))...)
+		list, err := all[SelectedJob](ctx, db, selectJobs(names, "job > {low:UInt64} AND "+page), append(values[:len(values):len(values)], clickhouse.Named("low", low))...)
 		if err != nil {
 			return nil, fmt.Errorf("list jobs: %w", err)
 		}
-		if len(list) == int(limit(s.Limit)) {
+		if low == 0 || len(list) == int(limit(s.Limit)) {
 			return list, nil
 		}
 	}
 	// The numbers first, by the few columns that the conditions need; then whole rows of one page.
-	list, err := all[SelectedJob](ctx, db, "SELECT "+strings.Join(names, ", ")+" FROM jobs WHERE job IN (SELECT job FROM jobs WHERE "+
-		condition+" ORDER BY "+s.orderBy()+" LIMIT {limit:UInt64} OFFSET {offset:UInt64}) ORDER BY "+s.orderBy(), values...)
+	list, err := all[SelectedJob](ctx, db, selectJobs(names, "job IN (SELECT job FROM "+sql.Jobs(page)+" WHERE "+page+") ORDER BY "+s.orderBy()), values...)
 	if err != nil {
 		return nil, fmt.Errorf("list jobs: %w", err)
 	}
 	return list, nil
 }
+
+// near tells whether a page stands so close to the end of few numbers that whole rows may be read up to it.
+func (s JobSelection) near() bool {
+	return s.Below > 0 && uint64(s.Below-s.From) <= maxNarrow && s.Offset <= maxNear
+}
+
+// maxNear is how many rows in front of a page may be read whole to leave them out: they are in a few of the pieces
+// that the engine reads at once. Beyond it the rows' fifty columns take longer than to plan a question within another.
+const maxNear = 512
 
 // maxNarrow is how many numbers From and Below may have between them for whole rows to be read at once.
 const maxNarrow = 1 << 14
@@ -196,7 +196,7 @@ func (db *DB) CountSelected(ctx context.Context, s JobSelection) (uint64, error)
 	type counted struct {
 		Jobs uint64 `ch:"jobs"`
 	}
-	rows, err := all[counted](ctx, db, "SELECT count() AS jobs FROM jobs WHERE "+condition, values...)
+	rows, err := all[counted](ctx, db, "SELECT count() AS jobs FROM "+sql.Jobs(condition)+" WHERE "+condition, values...)
 	if err != nil {
 		return 0, fmt.Errorf("count jobs: %w", err)
 	}
@@ -218,7 +218,7 @@ func (db *DB) CountBlocks(ctx context.Context, s JobSelection, width uint64, onl
 		Block uint64 `ch:"block"`
 		Jobs  uint64 `ch:"jobs"`
 	}
-	rows, err := all[counted](ctx, db, fmt.Sprintf("SELECT intDiv(job, %d) AS block, count() AS jobs FROM jobs WHERE %s GROUP BY block", width, condition), values...)
+	rows, err := all[counted](ctx, db, fmt.Sprintf("SELECT intDiv(job, %d) AS block, count() AS jobs FROM %s WHERE %s GROUP BY block", width, sql.Jobs(condition), condition), values...)
 	if err != nil {
 		return nil, fmt.Errorf("count jobs: %w", err)
 	}
@@ -257,7 +257,7 @@ func (db *DB) FirstAttempts(ctx context.Context, width uint64, blocks []uint64) 
 	rows, err := all[struct {
 		Job       uint64 `ch:"job"`
 		RetriedAs uint64 `ch:"retried_as"`
-	}](ctx, db, "SELECT job, retried_as FROM jobs WHERE job >= {low:UInt64} AND job < {below:UInt64} AND ("+ranges("retried_as", blocks, width)+")",
+	}](ctx, db, selectJobs([]string{"job", "retried_as"}, "job >= {low:UInt64} AND job < {below:UInt64} AND ("+ranges("retried_as", blocks, width)+")"),
 		clickhouse.Named("low", low-min(low, tryWindow)), clickhouse.Named("below", below))
 	if err != nil {
 		return nil, fmt.Errorf("find first attempts: %w", err)

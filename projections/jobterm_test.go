@@ -29,7 +29,8 @@ func TestJobTerms(t *testing.T) {
 			hidden := slices.Contains(s.Viewer.HiddenDevices, events.DeviceName(j.Device)) ||
 				slices.Contains(s.Viewer.HiddenTypes, events.DeviceTypeName(j.DeviceType)) && !slices.Contains(s.Viewer.ShownDevices, events.DeviceName(j.Device))
 			seen := s.Viewer.All || j.User == string(s.Viewer.User) || j.Public && !hidden
-			if seen && !slices.Contains(s.Except, events.JobID(j.Job.Job)) && !slices.ContainsFunc(s.Terms, func(t JobTerm) bool { return !t.Holds(&j) }) {
+			within := j.Job.Job >= uint64(s.From) && (s.Below == 0 || j.Job.Job < uint64(s.Below))
+			if seen && within && !slices.Contains(s.Except, events.JobID(j.Job.Job)) && !slices.ContainsFunc(s.Terms, func(t JobTerm) bool { return !t.Holds(&j) }) {
 				want = append(want, j.Job.Job)
 			}
 		}
@@ -80,7 +81,12 @@ func someSelection(r *rand.Rand) JobSelection {
 		s.Viewer.HiddenDevices, s.Viewer.ShownDevices = []events.DeviceName{"q2"}, []events.DeviceName{"q1"}
 		s.Viewer.HiddenTypes = []events.DeviceTypeName{"bbb"}
 	}
-	if r.IntN(2) == 0 { // the newest page is looked for behind any of the jobs
+	switch r.IntN(4) { // by how a page is looked for
+	case 0: // among few numbers, close to their end
+		s.From, s.Below = events.JobID(r.IntN(60)), events.JobID(60+r.IntN(80))
+	case 1: // among more than a few
+		s.From, s.Below = events.JobID(r.IntN(60)), maxNarrow+200
+	case 2: // the newest, behind any of the jobs
 		s.Newest = events.JobID(1024 + 8*(s.Offset+s.Limit) + r.IntN(120))
 	}
 	for range r.IntN(3) {
