@@ -105,13 +105,14 @@ type server struct {
 	ca            string // file
 }
 
-// start runs a directory until the test ends.
-func start(t *testing.T) server {
+// start runs a directory until the test ends. It gets an address of the loopback that no other test listens at: what is free
+// there is free still when the directory takes it.
+func start(t *testing.T, host string) server {
 	t.Helper()
 	slapd, add := program(t, "slapd"), program(t, "slapadd")
 	dir := t.TempDir()
-	s := server{plain: "ldap://" + free(t), secure: "ldaps://" + free(t), ca: filepath.Join(dir, "cert.pem")}
-	certify(t, s.ca, filepath.Join(dir, "key.pem"))
+	s := server{plain: "ldap://" + free(t, host), secure: "ldaps://" + free(t, host), ca: filepath.Join(dir, "cert.pem")}
+	certify(t, host, s.ca, filepath.Join(dir, "key.pem"))
 	conf, data := filepath.Join(dir, "slapd.conf"), filepath.Join(dir, "data")
 	text := fmt.Sprintf(`include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
@@ -175,9 +176,9 @@ func program(t *testing.T, name string) string {
 	return path
 }
 
-func free(t *testing.T) string {
+func free(t *testing.T, host string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", host+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,15 +186,15 @@ func free(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// certify writes a certificate for 127.0.0.1 that is its own authority.
-func certify(t *testing.T, certFile, keyFile string) {
+// certify writes a certificate for a host that is its own authority.
+func certify(t *testing.T, host, certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "directory"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		IPAddresses: []net.IP{net.ParseIP(host)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -231,7 +232,7 @@ func (s server) settings() map[string]ldap.Settings {
 // TestCheck signs people in by a real directory.
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := start(t, "127.82.0.1")
 	for name, settings := range s.settings() {
 		t.Run(name, func(t *testing.T) {
 			d, err := ldap.New(settings)
@@ -263,14 +264,14 @@ func TestCheck(t *testing.T) {
 // TestTroubles shows what is told when the directory cannot say who somebody is: never that the password is wrong.
 func TestTroubles(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := start(t, "127.82.0.2")
 	base := s.settings()["search, StartTLS"]
 	for name, tt := range map[string]struct {
 		change func(*ldap.Settings)
 		user   string
 		want   string
 	}{
-		"nobody there":         {func(x *ldap.Settings) { x.Server = "ldap://" + free(t) }, "alice", "connection refused"},
+		"nobody there":         {func(x *ldap.Settings) { x.Server = "ldap://127.0.0.1:1" }, "alice", "connection refused"},
 		"an unknown authority": {func(x *ldap.Settings) { x.CAFile = "" }, "alice", "certificate"},
 		"a reader's password":  {func(x *ldap.Settings) { x.BindPassword = "wrong" }, "alice", "bind as cn=reader"},
 		"no such place":        {func(x *ldap.Settings) { x.UserSearch = "ou=nowhere,dc=example,dc=com" }, "alice", "ldap.user_search"},
