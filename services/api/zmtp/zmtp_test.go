@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"net"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,7 +145,7 @@ func TestSlowSubscriber(t *testing.T) {
 			receive(t, in)
 		}
 	}()
-	until(p, reads, big)
+	until(p, reads, slices.Repeat([][]byte{big}, 20)...) // soon more than sockets hold
 }
 
 func TestStrangersAreSentAway(t *testing.T) {
