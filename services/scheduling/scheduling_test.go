@@ -152,8 +152,9 @@ func TestRestart(t *testing.T) {
 	}
 	b.Append(t, events.DeviceTagged{Device: "q1", Tag: "ssd"}, job(4))
 	second := new(Metrics)
-	start(t, b.Log, "two", second)
+	stop = start(t, b.Log, "two", second)
 	p.awaitFinished(t, 4)
+	stop() // it counts a moment after the log has the fact
 	if got := second.Scheduled.Load(); got != 2 {
 		t.Errorf("%d jobs scheduled after the restart, want 2", got)
 	}
