@@ -179,16 +179,24 @@ func TestWatchNewest(t *testing.T) {
 		for n := uint64(3); n < frames; n++ { // while he takes his time
 			publish(t, b, 7, 1, n*lines, lines)
 		}
-		// Another has read all that, so that memory has let go of the oldest.
-		var total atomic.Uint64
-		total.Store(frames * lines)
-		watch(t, w, 3*lines, &total, nil)
+		// Another has read all that, and then one frame more: that one he gets from memory, where it stands behind the rest, of
+		// which memory has let go of the oldest, or because memory has let go of what he had read.
+		once := sync.OnceFunc(func() { publish(t, b, 7, 1, frames*lines, lines) })
+		err := w.Watch(t.Context(), 7, 3*lines, func(f stream.OutputFrame) error {
+			if f.First == frames*lines {
+				return errStop
+			}
+			return nil
+		}, func(uint64) error { once(); return nil })
+		if !errors.Is(err, errStop) {
+			t.Errorf("the other ended with %v", err)
+		}
 		return nil
 	}, func(uint64) error {
 		switch {
 		case next == 2*lines:
 			publish(t, b, 7, 1, 2*lines, lines) // he has read what was stored
-		case next >= frames*lines:
+		case next >= (frames+1)*lines:
 			return errStop
 		}
 		return nil
@@ -196,8 +204,8 @@ func TestWatchNewest(t *testing.T) {
 	if !errors.Is(err, errStop) {
 		t.Fatalf("ended at line %d: %v", next, err)
 	}
-	if skipped == 0 || got+skipped != frames*lines {
-		t.Errorf("got %d lines and was spared %d, want together %d and some spared", got, skipped, frames*lines)
+	if skipped == 0 || got+skipped != (frames+1)*lines {
+		t.Errorf("got %d lines and was spared %d, want together %d and some spared", got, skipped, (frames+1)*lines)
 	}
 }
 
