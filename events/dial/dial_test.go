@@ -98,16 +98,11 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // behindTLS is a broker's websocket port below the path of a server with TLS, as a lab's one port is.
 func behindTLS(t *testing.T) (address string, trust nats.Option) {
 	t.Helper()
-	probe, err := net.Listen("tcp", "127.0.0.1:0")
+	broker, err := url.Parse(eventtest.StartWith(t, eventtest.Options{Server: eventtest.Websocket}).WebsocketURL())
 	if err != nil {
 		t.Fatal(err)
 	}
-	broker := &url.URL{Scheme: "http", Host: probe.Addr().String()}
-	port := probe.Addr().(*net.TCPAddr).Port
-	if err := probe.Close(); err != nil {
-		t.Fatal(err)
-	}
-	eventtest.StartWith(t, eventtest.Options{Server: eventtest.Websocket(port)})
+	broker.Scheme = "http"
 	mux := http.NewServeMux()
 	mux.Handle(Path, httputil.NewSingleHostReverseProxy(broker))
 	lab := httptest.NewTLSServer(mux)

@@ -110,7 +110,7 @@ func (b *Broker) Restart(t testing.TB) {
 // Connect returns a further connection, closed with the test. It comes back after a restart.
 func (b *Broker) Connect(t testing.TB, options ...nats.Option) *nats.Conn {
 	t.Helper()
-	all := []nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(20 * time.Millisecond),
+	all := []nats.Option{nats.Timeout(Patience), nats.MaxReconnects(-1), nats.ReconnectWait(20 * time.Millisecond),
 		nats.ReconnectJitter(0, 0), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})}
 	url := b.URL
 	if !b.options.TCP {
@@ -147,6 +147,13 @@ func (b *Broker) Monitor() string {
 	return b.running.MonitorAddr().String()
 }
 
+// WebsocketURL returns where the broker takes websockets, "ws://127.0.0.1:…", where Options.Server asked for that.
+func (b *Broker) WebsocketURL() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.running.WebsocketURL()
+}
+
 // InProcessConn connects to the broker that runs at the moment; it makes Broker what
 // nats.InProcessServer asks for.
 func (b *Broker) InProcessConn() (net.Conn, error) {
@@ -181,7 +188,9 @@ func (b *Broker) Append(t testing.TB, facts ...events.Event) []stream.Recorded {
 // Submit publishes a job definition as a user and returns the job's number.
 func (b *Broker) Submit(t testing.TB, user events.UserName, text string) events.JobID {
 	t.Helper()
-	ack, err := b.Log.JetStream().Publish(t.Context(), "submit."+events.EscapeToken(string(user)), []byte(text))
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	ack, err := b.Log.JetStream().Publish(ctx, "submit."+events.EscapeToken(string(user)), []byte(text))
 	if err != nil {
 		t.Fatalf("submit a job as %s: %v", user, err)
 	}

@@ -76,7 +76,7 @@ func TestRestartKeepsAddressAndFacts(t *testing.T) {
 	b.Append(t, events.TagAdded{Tag: "a"})
 	job := b.Submit(t, "alice", "job_name: x")
 	b.Restart(t)
-	nc, err := nats.Connect(b.URL)
+	nc, err := nats.Connect(b.URL, nats.Timeout(eventtest.Patience))
 	if err != nil {
 		t.Fatal(err)
 	}

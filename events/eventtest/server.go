@@ -16,6 +16,7 @@ func Callout(issuer, account, user, password string) func(*server.Options) {
 		o.SystemAccount = "SYS"
 		o.Users = []*server.User{{Username: user, Password: password, Account: lab},
 			{Username: access.SystemUser, Password: password, Account: system}}
+		o.AuthTimeout = Patience.Seconds()
 		o.AuthCallout = &server.AuthCallout{Issuer: issuer, Account: account, AuthUsers: []string{user, access.SystemUser}}
 	}
 }
@@ -40,9 +41,8 @@ func Accounts(always bool) func(*server.Options) {
 	}
 }
 
-// Websocket has the broker listen for websockets too, without TLS, on that port of the loopback.
-func Websocket(port int) func(*server.Options) {
-	return func(o *server.Options) {
-		o.Websocket = server.WebsocketOpts{Host: "127.0.0.1", Port: port, NoTLS: true}
-	}
+// Websocket is what [Options].Server needs for a broker that listens for websockets too, without TLS, on a free port of the
+// loopback: see [Broker.WebsocketURL].
+func Websocket(o *server.Options) {
+	o.Websocket = server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoTLS: true}
 }

@@ -34,7 +34,7 @@ func TestLostAcknowledgement(t *testing.T) {
 			b := eventtest.StartWith(t, eventtest.Options{TCP: true})
 			b.Append(t, tag("a"), tag("b"))
 			p := startProxy(t, strings.TrimPrefix(b.URL, "nats://"))
-			nc, err := nats.Connect("nats://"+p.addr, nats.MaxReconnects(-1), nats.ReconnectWait(0))
+			nc, err := nats.Connect("nats://"+p.addr, nats.Timeout(eventtest.Patience), nats.MaxReconnects(-1), nats.ReconnectWait(0))
 			if err != nil {
 				t.Fatal(err)
 			}
