@@ -56,7 +56,7 @@ func start(t *testing.T) guarded {
 	b.Append(t, running(43, 8)...)
 	ready, done := make(chan struct{}), make(chan error, 1)
 	ctx, stop := context.WithCancel(context.Background())
-	system, err := nats.Connect(b.URL, service.SystemOptions(key)...)
+	system, err := nats.Connect(b.URL, append(service.SystemOptions(key), patient)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,11 +86,14 @@ func running(job events.JobID, lease events.Lease) []events.Event {
 	}
 }
 
+// patient is for every connection: the service answers each of them, and a client gives up after two seconds else.
+var patient = nats.Timeout(eventtest.Patience)
+
 // as connects as a principal; refused hears what the broker forbids.
 func (g guarded) as(t *testing.T, p access.Principal) (nc *nats.Conn, refused <-chan string) {
 	t.Helper()
 	heard := make(chan string, 100)
-	options := []nats.Option{nats.CustomInboxPrefix(p.Inbox()), nats.MaxReconnects(0),
+	options := []nats.Option{patient, nats.CustomInboxPrefix(p.Inbox()), nats.MaxReconnects(0),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { heard <- err.Error() })}
 	if p.User != "" || p.Role != access.Person {
 		options = append(options, nats.Token(g.key.Token(p)))
@@ -264,7 +267,7 @@ func TestJobSpeaksForItself(t *testing.T) {
 func TestLocalSubmits(t *testing.T) {
 	t.Parallel()
 	g := start(t)
-	nc, err := nats.Connect(g.URL, nats.Token(g.key.Administrator()))
+	nc, err := nats.Connect(g.URL, nats.Token(g.key.Administrator()), patient)
 	if err != nil {
 		t.Fatalf("connect with the administrator's credential: %v", err)
 	}
@@ -306,7 +309,7 @@ func TestNotWelcome(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			eventually(t, func() bool { // the service reads what was recorded in a moment
-				nc, err := nats.Connect(g.URL, nats.Token(tt.token))
+				nc, err := nats.Connect(g.URL, nats.Token(tt.token), patient)
 				if err == nil {
 					nc.Close()
 					return false

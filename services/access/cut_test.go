@@ -36,7 +36,7 @@ func TestRevoked(t *testing.T) {
 				t.Fatal(err)
 			}
 			eventually(t, mine.IsClosed)
-			_, err = nats.Connect(g.URL, nats.Token(g.key.Token(worker1)))
+			_, err = nats.Connect(g.URL, nats.Token(g.key.Token(worker1)), patient)
 			if !errors.Is(err, nats.ErrAuthorization) {
 				t.Errorf("connect with the old token: %v, want it refused", err)
 			}

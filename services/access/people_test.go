@@ -42,7 +42,7 @@ func (g guarded) come(t *testing.T, token string) (nc *nats.Conn, refused <-chan
 	t.Helper()
 	heard := make(chan string, 100)
 	_, inbox := access.Bearer(token)
-	options := []nats.Option{nats.CustomInboxPrefix(inbox), nats.MaxReconnects(0),
+	options := []nats.Option{patient, nats.CustomInboxPrefix(inbox), nats.MaxReconnects(0),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { heard <- err.Error() })}
 	if token != "" {
 		options = append(options, nats.Token(token))
@@ -108,7 +108,7 @@ func TestPeopleOnTheBus(t *testing.T) {
 		})
 	}
 	for _, token := range []string{tokens["over"], access.NewSecret(), g.key.Token(access.Principal{Role: access.Person, User: "alice"})} {
-		if nc, err := nats.Connect(g.URL, nats.Token(token)); !errors.Is(err, nats.ErrAuthorization) {
+		if nc, err := nats.Connect(g.URL, nats.Token(token), patient); !errors.Is(err, nats.ErrAuthorization) {
 			if err == nil {
 				nc.Close()
 			}
@@ -142,7 +142,7 @@ func TestPeopleAreCut(t *testing.T) {
 	// Another superuser may shut the administrator of the key out.
 	g.Append(t, events.UserAdded{User: "local", By: "root"}, events.UserConfigured{User: "local", Inactive: true, By: "root"})
 	eventually(t, administrator.IsClosed)
-	if _, err := nats.Connect(g.URL, nats.Token(g.key.Administrator())); !errors.Is(err, nats.ErrAuthorization) {
+	if _, err := nats.Connect(g.URL, nats.Token(g.key.Administrator()), patient); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("the administrator's credential after that: %v, want it refused", err)
 	}
 }
