@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"reflect"
 	"strings"
 	"testing"
@@ -194,7 +193,11 @@ func testSQL(t *testing.T, db *DB) {
 		"SELECT count() FROM numbers(190000000) WHERE cityHash64(repeat(toString(number), 20)) = 1": 159, // TIMEOUT_EXCEEDED
 	} {
 		var exception *clickhouse.Exception
-		_, err := db.SQL(t.Context(), statement, Limits{Time: 2 * time.Second, Memory: 64 << 20, Read: 200_000_000})
+		within := Limits{Time: time.Minute, Memory: 64 << 20, Read: 200_000_000} // on a busy machine a bound of rows may take its time
+		if code == 159 {
+			within.Time = 2 * time.Second
+		}
+		_, err := db.SQL(t.Context(), statement, within)
 		if !errors.As(err, &exception) || exception.Code != code {
 			t.Errorf("%s: %v; want code %d", statement, err, code)
 		}
@@ -262,13 +265,7 @@ func TestResultReader(t *testing.T) {
 }
 
 func TestQuestionsWhileAway(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close() // nobody listens there now
-	db, err := Open("http://default@" + address + "/strata")
+	db, err := Open("http://default@127.0.0.1:1/strata") // nobody listens there
 	if err != nil {
 		t.Fatal(err)
 	}
