@@ -194,8 +194,11 @@ type listed struct {
 func (l *tested) list(path, field string) (values []string, page listed) {
 	l.t.Helper()
 	// On a machine that is loaded the tables may be further behind than a list waits for.
-	l.until(path+" is answered", func() bool { return l.ask("GET", path, nil).status != 503 })
-	a := l.wants("GET", path, nil, 200)
+	var a answered
+	l.until(path+" is answered", func() bool { a = l.ask("GET", path, nil); return a.status != 503 })
+	if a.status != 200 {
+		l.t.Errorf("GET %s: got %d %s, want 200", path, a.status, a.body)
+	}
 	if err := json.Unmarshal([]byte(a.body), &page); err != nil {
 		l.t.Fatalf("%s: %v in %s", path, err, a.body)
 	}

@@ -47,7 +47,8 @@ func TestRetriedJobIsOne(t *testing.T) {
 	over := map[string]string{"": both, "state=Running": none, "state=Finished": both, "health=Complete": both, "health=Incomplete": none, byNumber: one,
 		"actual_device=q2": one, "actual_device=q1": none, fmt.Sprintf("id__in=%d,%d", first, other): both}
 	sees("it is over", over)
-	row := unmarshal[listed](t, l.wants("GET", "/api/v0.2/jobs/?"+byNumber, nil, 200).body).Results[0]
+	_, page := l.list("/api/v0.2/jobs/?"+byNumber, "id")
+	row := page.Results[0]
 	if row["state"] != "Finished" || row["health"] != "Complete" || row["actual_device"] != "q2" {
 		t.Errorf("the job: %v", row)
 	}
