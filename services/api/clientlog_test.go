@@ -46,6 +46,9 @@ func TestFollowerOfAnUnwellLab(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := conn.Flush(); err != nil { // else the other connection may ask before the broker knows of it
+		t.Fatal(err)
+	}
 	c := api.Client{Conn: b.Connect(t), User: "local"}
 	var lines []uint64
 	read := func(n uint64, _ events.Record) error { lines = append(lines, n); return nil }

@@ -319,6 +319,9 @@ func TestClientResumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := conn.Flush(); err != nil { // else the other connection may ask before the broker knows of it
+		t.Fatal(err)
+	}
 	dave := api.Client{Conn: b.Connect(t), User: "dave"}
 	if err := dave.Log(t.Context(), api.LogRequest{Job: 7, Follow: true, Whole: true}, func(uint64, events.Record) error { return nil }); err != nil {
 		t.Fatal(err)
