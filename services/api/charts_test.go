@@ -30,9 +30,8 @@ func points(d api.ChartDrawing) (list []string) {
 
 func TestCharts(t *testing.T) {
 	t.Parallel()
-	b, as := analysed(t)
 	// Jobs end at their own time: without an end a job has no place on a chart.
-	b.Append(t, events.JobScheduled{Job: 2, Device: "q2", Worker: "w1", Lease: 2}, events.JobStarted{Job: 2, Device: "q2", Worker: "w1", Lease: 2, At: noon},
+	b, as := analysed(t, events.JobScheduled{Job: 2, Device: "q2", Worker: "w1", Lease: 2}, events.JobStarted{Job: 2, Device: "q2", Worker: "w1", Lease: 2, At: noon},
 		events.JobFinished{Job: 2, Device: "q2", Worker: "w1", Lease: 2, Health: events.Incomplete, At: noon.Add(2 * time.Hour)})
 	alice := as("alice")
 	var jobs, cases api.SavedQuery

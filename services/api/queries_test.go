@@ -23,8 +23,8 @@ import (
 )
 
 // analysed is a lab with tables, an api, and a projector that keeps them current. It has jobs of alice
-// (1, with one case that failed; 3, refused) and of bob (2, public; 4, not).
-func analysed(t *testing.T) (b *eventtest.Broker, as func(events.UserName) api.Client) {
+// (1, with one case that failed; 3, refused) and of bob (2, public; 4, not), and facts of the test's own.
+func analysed(t *testing.T, more ...events.Event) (b *eventtest.Broker, as func(events.UserName) api.Client) {
 	t.Helper()
 	b = eventtest.Start(t)
 	db, err := projections.Open(engine.Database(t))
@@ -54,6 +54,7 @@ func analysed(t *testing.T) (b *eventtest.Broker, as func(events.UserName) api.C
 		events.JobScheduled{Job: 1, Device: "q1", Worker: "w1", Lease: 1},
 		events.JobStarted{Job: 1, Device: "q1", Worker: "w1", Lease: 1, At: noon.Add(time.Minute)},
 		events.JobFinished{Job: 1, Device: "q1", Worker: "w1", Lease: 1, Health: events.Complete, At: noon.Add(time.Hour)})
+	b.Append(t, more...)
 	value := 2.5
 	for _, id := range []events.JobID{1, 2, 4} {
 		b.Append(t, events.ResultsRecorded{Job: id, Lines: 2, Cases: []events.Case{
