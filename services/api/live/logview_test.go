@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"strata/events"
+	"strata/events/eventtest"
 	"strata/services/api"
 )
 
@@ -31,6 +33,24 @@ func ask[T any](t *testing.T, s *site, path string) (out []T) {
 			t.Fatalf("%s: %v", path, err)
 		}
 		out = append(out, one)
+	}
+}
+
+// copied asks for lines, and again while the lab still copies the log, as the viewer does.
+func copied(t *testing.T, s *site, path string) api.Lines {
+	t.Helper()
+	tick, late := time.NewTicker(10*time.Millisecond), time.After(eventtest.Patience)
+	defer tick.Stop()
+	for {
+		got := ask[api.Lines](t, s, path)[0]
+		if got.Of == 0 {
+			return got
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("%s: still copied: %+v", path, got)
+		}
 	}
 }
 
@@ -56,11 +76,11 @@ func TestServeLines(t *testing.T) {
 	s := newSite(t, Settings{})
 	job := s.begin(t, "alice")
 	path := "/api/v1/jobs/" + job.String() + "/log/"
-	if got := ask[api.Lines](t, s, path+"lines?end=1")[0]; got.Lines != 0 || got.Done || string(got.Records) != "[]" {
+	if got := copied(t, s, path+"lines?end=1"); got.Lines != 0 || got.Done || string(got.Records) != "[]" {
 		t.Errorf("a log without lines: %+v", got)
 	}
 	s.say(t, job, 0, events.Info, events.Target, events.Target, events.Error)
-	if got := ask[api.Lines](t, s, path+"lines?end=1&count=3")[0]; got.Lines != 4 || got.Done || !slices.Equal(numbers(t, got), []uint64{3}) || got.First != 3 {
+	if got := copied(t, s, path+"lines?end=1&count=3"); got.Lines != 4 || got.Done || !slices.Equal(numbers(t, got), []uint64{3}) || got.First != 3 {
 		t.Errorf("the end of 4 lines, 3 at a time: %+v", got)
 	}
 	last := s.say(t, job, 4, events.Debug, events.Target, events.FileData, events.Target)
@@ -81,7 +101,7 @@ func TestServeLines(t *testing.T) {
 		{"levels=feedback&end=1", 0, 0, 0, nil},
 		{"row=100", 100, 0, 7, nil},
 	} {
-		got := ask[api.Lines](t, s, path+"lines?"+tt.ask)[0]
+		got := copied(t, s, path+"lines?"+tt.ask)
 		if got.First != tt.first || got.At != tt.at || got.Rows != tt.rows || got.Lines != 8 || !slices.Equal(numbers(t, got), tt.want) {
 			t.Errorf("%s: %+v with lines %v; want first %d, at %d, %d rows, %v", tt.ask, got, numbers(t, got), tt.first, tt.at, tt.rows, tt.want)
 		}
@@ -97,6 +117,7 @@ func TestServeSearch(t *testing.T) {
 	s := newSite(t, Settings{})
 	job := s.begin(t, "alice")
 	s.finish(t, job, 6, s.say(t, job, 0, events.Info, events.Target, events.Target, events.Error, events.Target, events.Target))
+	copied(t, s, "/api/v1/jobs/"+job.String()+"/log/lines?end=1") // else what is searched is what was copied by then
 	path := "/api/v1/jobs/" + job.String() + "/log/search?"
 	for _, tt := range []struct {
 		ask   string
