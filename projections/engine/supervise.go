@@ -48,10 +48,21 @@ func Start(ctx context.Context, s Settings) (*Supervisor, error) {
 	if _, err := Library(); err != nil {
 		return nil, err
 	}
-	address, err := freeAddress(s.Listen)
-	if err != nil {
-		return nil, err
+	for attempt := 1; ; attempt++ {
+		address, err := freeAddress(s.Listen)
+		if err != nil {
+			return nil, err
+		}
+		v, err := start(ctx, s, address)
+		// A port that was free may be taken when the child listens.
+		if err == nil || attempt == 5 || address == s.Listen || !strings.Contains(err.Error(), syscall.EADDRINUSE.Error()) {
+			return v, err
+		}
 	}
+}
+
+// start runs the engine at an address and returns once it answers there.
+func start(ctx context.Context, s Settings, address string) (*Supervisor, error) {
 	log := s.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)

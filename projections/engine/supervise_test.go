@@ -87,6 +87,30 @@ func TestStartSaysWhatTheEngineSaid(t *testing.T) {
 	}
 }
 
+// A port that is free when Start looks for one may be taken when its child listens: then it is another one.
+func TestStartTakesAnotherPort(t *testing.T) {
+	clickhouse.Database(t)
+	dir := t.TempDir()
+	const child = `echo "$6" >> "$0"/tried
+if [ $(wc -l < "$0"/tried) -lt 3 ]; then echo "listen tcp $6: bind: address already in use" >&2; exit 1; fi
+exec "$@"`
+	ctx, stop := context.WithCancel(t.Context())
+	v, err := engine.Start(ctx, engine.Settings{Command: []string{"sh", "-c", child, dir, os.Args[0], "engine-child"}, Path: t.TempDir()})
+	if err != nil {
+		stop()
+		t.Fatal("start:", err)
+	}
+	defer func() { stop(); v.Wait() }()
+	tried, err := os.ReadFile(filepath.Join(dir, "tried"))
+	if err != nil || !strings.HasSuffix(string(tried), v.Address()+"\n") {
+		t.Errorf("it runs at %s after children at %q, %v", v.Address(), tried, err)
+	}
+	const taken = `echo "listen: bind: address already in use" >&2; exit 1`
+	if _, err := engine.Start(t.Context(), engine.Settings{Command: []string{"sh", "-c", taken}, Path: t.TempDir(), Listen: "127.0.0.1:1"}); err == nil {
+		t.Error("an address that is set and taken was not refused")
+	}
+}
+
 func TestLibraryMissing(t *testing.T) {
 	t.Setenv("STRATA_CHDB_LIB", "")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
