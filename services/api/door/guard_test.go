@@ -68,7 +68,7 @@ func TestBelieve(t *testing.T) {
 // guarded serves a handler behind a guard with short times, which a machine that has much to do keeps all the same.
 func guarded(t *testing.T, encrypted bool, h http.HandlerFunc) *httptest.Server {
 	t.Helper()
-	s := httptest.NewUnstartedServer(&door.Guard{Next: h, Now: time.Now, Send: 3 * time.Second, Take: 2 * time.Second})
+	s := httptest.NewUnstartedServer(&door.Guard{Next: h, Now: time.Now, Send: 6 * time.Second, Take: 4 * time.Second})
 	if encrypted {
 		s.EnableHTTP2 = true
 		s.StartTLS()
@@ -123,11 +123,11 @@ func TestPace(t *testing.T) {
 		t.Run(fmt.Sprint("encrypted ", encrypted), func(t *testing.T) {
 			t.Parallel()
 			s := guarded(t, encrypted, func(w http.ResponseWriter, r *http.Request) {
-				if n, err := io.Copy(io.Discard, r.Body); err != nil || n != 256<<10 {
+				if n, err := io.Copy(io.Discard, r.Body); err != nil || n != 7*64<<10 {
 					t.Errorf("read %d bytes, %v", n, err)
 				}
 				select { // longer than the guard's times
-				case <-time.After(3500 * time.Millisecond):
+				case <-time.After(6500 * time.Millisecond):
 				case <-r.Context().Done():
 					t.Error("the client was taken for lost")
 				}
@@ -135,7 +135,7 @@ func TestPace(t *testing.T) {
 			})
 			body, writer := io.Pipe()
 			go func() {
-				for range 4 {
+				for range 7 { // a piece may be six seconds late
 					writer.Write(make([]byte, 64<<10))
 					<-time.After(time.Second)
 				}
@@ -163,12 +163,12 @@ func TestSlowReader(t *testing.T) {
 			ended := make(chan error, 1)
 			s := guarded(t, encrypted, func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/quiet" {
-					for range 3 {
+					for range 2 {
 						fmt.Fprint(w, "x")
 						if err := http.NewResponseController(w).Flush(); err != nil {
 							t.Errorf("flush: %v", err)
 						}
-						<-time.After(2200 * time.Millisecond)
+						<-time.After(4400 * time.Millisecond)
 					}
 					return
 				}
@@ -184,7 +184,7 @@ func TestSlowReader(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if text, err := io.ReadAll(reply.Body); err != nil || string(text) != "xxx" {
+			if text, err := io.ReadAll(reply.Body); err != nil || string(text) != "xx" {
 				t.Errorf("%s, a quiet stream: got %q, %v", reply.Proto, text, err)
 			}
 			reply.Body.Close()
@@ -221,7 +221,7 @@ func TestOwnDeadlines(t *testing.T) {
 		}
 		go func() {
 			defer conn.Close()
-			<-time.After(2200 * time.Millisecond)
+			<-time.After(4400 * time.Millisecond)
 			io.WriteString(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nmine")
 		}()
 	})
