@@ -216,12 +216,16 @@ func (a *api) await(ctx context.Context, d time.Duration, cond func(s *lab.State
 	}
 }
 
+// atMostBehind is how long a request waits for a state that is behind the log: milliseconds, nearly always. It is a part of the
+// caller's [patience], so that an answer of what is known still comes where the log's reader hangs.
+const atMostBehind = 10 * time.Second
+
 // catchUp waits until the state holds every fact that was recorded before now, so that whoever
-// wrote through another instance finds what he wrote. A log that is slow is not waited for long.
+// wrote through another instance finds what he wrote. A log that is slow is waited for [atMostBehind].
 func (a *api) catchUp(ctx context.Context) {
 	// Where the broker does not say, the answer is of what is known: being late is better than refusing to tell.
 	if last, err := a.log.Last(ctx, stream.Lab); err == nil {
-		a.await(ctx, time.Second, func(s *lab.State) bool { return s.Through() >= last })
+		a.await(ctx, atMostBehind, func(s *lab.State) bool { return s.Through() >= last })
 	}
 }
 
@@ -314,6 +318,7 @@ func (a *api) serve(ctx context.Context, who caller, verb string, m *nats.Msg, r
 		return
 	}
 	if open, ok := flows()[verb]; ok {
+		a.catchUp(asked) // as in ask
 		if err := a.admit(who, verb); err != nil {
 			a.respond(m, failure(err))
 			return

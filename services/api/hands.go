@@ -98,7 +98,6 @@ func (a *api) openHands(who caller, body []byte) (producer, error) {
 		return nil, refuse(Invalid, "silence is %d and patience %d seconds, allowed are 0 to 300", in.Silence, in.Patience)
 	}
 	return func(ctx context.Context, emit func(message) error) error {
-		a.catchUp(ctx)
 		return a.hands(ctx, who, in, func(m HandsMessage) error {
 			body, err := json.Marshal(m)
 			if err != nil {

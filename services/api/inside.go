@@ -108,6 +108,7 @@ func (i Inside) Stream(ctx context.Context, who Caller, verb string, in any, eac
 	if !ok {
 		return refuse(Invalid, "the api has no flow %q", verb)
 	}
+	i.a.catchUp(ctx) // as in ask
 	if err := i.a.admit(who.caller(), verb); err != nil {
 		return err
 	}

@@ -15,6 +15,8 @@ import (
 // by the directory, where the lab has one.
 // Whatever is wrong, name or password, the error is [ErrUnknownToken], and it comes as late.
 func (a *api) prove(ctx context.Context, user events.UserName, password, from string) (Vouched, error) {
+	// An account or a password may have been given a moment ago, through another process.
+	a.catchUp(ctx)
 	local, inactive := false, false
 	a.read(func(s *lab.State) {
 		u := s.User(user)
