@@ -17,6 +17,9 @@ import (
 // writeWithin is how long one message may take to a listener.
 const writeWithin = 30 * time.Second
 
+// changedToken is what a worker is told whose token is worth nothing any more.
+const changedToken = "the worker has another token now"
+
 // pingEvery is how often a quiet connection is asked whether it lives; proxies end silent ones.
 const pingEvery = 25 * time.Second
 
@@ -40,6 +43,7 @@ func (l *Live) ServeLAVA(in api.Inside, w http.ResponseWriter, r *http.Request) 
 	if who.worker != "" {
 		// From listen on cutWorker finds it; a change before that is seen here.
 		if _, late := visits(in, r); late != "" { // its token changed before it was listening
+			_ = c.Close(websocket.StatusPolicyViolation, changedToken)
 			return
 		}
 	}
@@ -54,7 +58,7 @@ func (l *Live) ServeLAVA(in api.Inside, w http.ResponseWriter, r *http.Request) 
 				return
 			}
 		case <-hears.cut:
-			_ = c.Close(websocket.StatusPolicyViolation, "the worker has another token now")
+			_ = c.Close(websocket.StatusPolicyViolation, changedToken)
 			return
 		case <-hears.slow:
 			_ = c.Close(websocket.StatusTryAgainLater, "too slow: events were lost")
