@@ -343,10 +343,19 @@ func (a *api) setUser(ctx context.Context, who caller, in UserRequest) (User, er
 		if !sameUser(e, was) || len(facts) > 0 {
 			facts = append(facts, e)
 		}
-		if len(password) > 0 {
+		change := password
+		if u != nil && u.Password == "" && u.Identity != "" && in.Password != nil && *in.Password != "" && !who.superuser(s) {
+			voucher, _, _ := strings.Cut(u.Identity, " ")
+			return nil, refuse(Denied, "%s signs in by %s: a superuser may give the account a password of the lab beside that", in.User, voucher)
+		}
+		// Whoever knows the password is not the voucher's user for that.
+		if u != nil && u.Password != "" && len(change) == 0 && e.Identity != "" && e.Identity != was.Identity {
+			change = []events.Event{events.PasswordSet{User: in.User, By: who.user}}
+		}
+		if len(change) > 0 {
 			facts = append(facts, endSessions(u, who)...)
 		}
-		return append(facts, password...), nil
+		return append(facts, change...), nil
 	})
 	return a.userNow(in.User, err)
 }

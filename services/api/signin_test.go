@@ -76,3 +76,48 @@ func TestDirectory(t *testing.T) {
 		}
 	}
 }
+
+// TestPasswordEndsWithTheVoucher makes an account with a password a provider's: the password and its sessions end, its user
+// gives it none again, and a superuser may.
+func TestPasswordEndsWithTheVoucher(t *testing.T) {
+	t.Parallel()
+	p := startPeople(t, nil)
+	const identity = "oidc https://id.example.com 1"
+	call(t, p.admin, "users.add", api.UserRequest{User: "bob", Password: word("correct horse")}, nil)
+	before := p.signIn(t, "bob", "correct horse")
+	call(t, p.admin, "users.set", api.UserRequest{User: "bob", Identity: word(identity)}, nil)
+	p.worthless(t, before, "by a password, of an account that became a provider's")
+	closed := func(password string) {
+		t.Helper()
+		if _, err := p.SignIn(t.Context(), "bob", password, here); !errors.Is(err, api.ErrUnknownToken) {
+			t.Errorf("sign in by %q: got error %v, want ErrUnknownToken", password, err)
+		}
+	}
+	closed("correct horse")
+	s, err := p.Enter(t.Context(), api.Vouched{User: "bob", Means: "oidc", Identity: identity}, here)
+	if err != nil {
+		t.Fatalf("sign in by the provider: %v", err)
+	}
+	bob, err := p.Session(s.Value, here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := api.UserRequest{User: "bob", Password: word("battery staple")}
+	if err := p.Call(t.Context(), bob, "users.set", mine, nil); !api.HasCode(err, api.Denied) || err.Error() != "bob signs in by oidc: a superuser may give the account a password of the lab beside that" {
+		t.Errorf("bob gives himself a password: got error %v", err)
+	}
+	closed("battery staple")
+
+	// What a superuser has set anew holds, also when the account is set to what it is.
+	call(t, p.admin, "users.set", api.UserRequest{User: "bob", Password: word("while it is away")}, nil)
+	call(t, p.admin, "users.set", api.UserRequest{User: "bob", Identity: word(identity), Email: word("bob@example.com")}, nil)
+	bob, err = p.Session(p.signIn(t, "bob", "while it is away").Value, here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine.Current = "while it is away"
+	if err := p.Call(t.Context(), bob, "users.set", mine, nil); err != nil {
+		t.Errorf("bob changes the password that a superuser has given him: %v", err)
+	}
+	p.signIn(t, "bob", "battery staple")
+}
