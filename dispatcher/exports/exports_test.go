@@ -216,17 +216,18 @@ func TestWebKeepsItsPort(t *testing.T) {
 		}
 		got := servers.For("", "").Web.Port
 		if i > 0 && got != port {
-			t.Errorf("start %d: port %d, want %d as before", i, got, port)
+			if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil { // nobody else has it
+				l.Close()
+				t.Errorf("start %d: port %d, want %d as before", i, got, port)
+			}
 		}
 		port = got
 		servers.Close()
 	}
-	// Where it is taken meanwhile, another is better than none.
-	taken, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		t.Fatal(err)
+	// Where it is taken meanwhile, by this test or by another program, another is better than none.
+	if taken, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+		defer taken.Close()
 	}
-	defer taken.Close()
 	if e := start(t, settings).For("", "").Web; e.Fault != "" || e.Port == port {
 		t.Errorf("with the port taken: %+v", e)
 	}

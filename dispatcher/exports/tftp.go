@@ -97,7 +97,7 @@ func Fetch(address, name string, limit int) ([]byte, error) {
 		return nil, fmt.Errorf("fetch %s from %s: %w", name, address, err)
 	}
 	client.SetTimeout(500 * time.Millisecond)
-	client.SetRetries(3)
+	client.SetRetries(8) // four seconds in all: a machine that is busy is not one that does not serve
 	client.SetBackoff(func(int) time.Duration { return 0 })
 	in, err := client.Receive(name, "octet")
 	if err != nil { // a server's own words end with a zero byte, as they came

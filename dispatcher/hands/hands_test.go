@@ -114,7 +114,7 @@ func TestCheck(t *testing.T) {
 			b := newBench(t, dictionary)
 			patience := hands.Patience{Prompt: time.Minute, Silence: time.Minute, Prompts: tt.prompts}
 			if tt.new != "" { // what is waited for in vain
-				patience.Prompt = 3 * time.Second
+				patience.Prompt = 15 * time.Second // what does come has to have come by then
 			}
 			if strings.Contains(tt.name, "silent") {
 				patience.Silence = 500 * time.Millisecond

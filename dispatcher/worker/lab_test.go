@@ -38,8 +38,9 @@ func newLab(t *testing.T) *testLab {
 	t.Helper()
 	l := &testLab{Broker: eventtest.StartWith(t, eventtest.Options{TCP: true}), dir: t.TempDir(), came: make(chan struct{})}
 	js := l.Log.JetStream()
+	// An order that is not acknowledged by then comes again, and is answered again: a busy machine has to have the time.
 	_, err := js.CreateConsumer(t.Context(), stream.Work, jetstream.ConsumerConfig{Durable: events.EscapeToken(string(name)),
-		FilterSubject: access.WorkSubject(name), AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Second})
+		FilterSubject: access.WorkSubject(name), AckPolicy: jetstream.AckExplicitPolicy, AckWait: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
