@@ -44,7 +44,7 @@ func TestAddABoard(t *testing.T) {
 		}
 	}
 	// The check is the same job once more: that it begins is enough.
-	desk.await("the health check to begin", "bin/strata devices | grep 'Running '")
+	desk.await("the health check to begin", `bin/strata show 2 --json | grep '"state":"Running"'`)
 	desk.do("bin/strata cancel 2 --reason enough")
 	desk.await("the board to be free", "bin/strata devices | grep 'Idle '")
 	if t.Failed() {
@@ -84,8 +84,9 @@ func (r *reader) furnish(root, corpus, assets string) {
 	if err := os.Symlink(assets, filepath.Join(home, ".cache/strata/assets-1")); err != nil {
 		r.t.Fatal(err)
 	}
-	// Tools keep what they build and fetch where they always do.
-	r.env = append(os.Environ(), "HOME="+home, "STRATA_CORPUS="+corpus, "XDG_CACHE_HOME="+cache)
+	// Tools keep what they build and fetch where they always do. The note of the lab is the reader's own: in the cache another
+	// lab of this machine would write over it.
+	r.env = append(os.Environ(), "HOME="+home, "STRATA_CORPUS="+corpus, "XDG_CACHE_HOME="+cache, "XDG_RUNTIME_DIR="+filepath.Join(home, "run"))
 }
 
 // do types a block and returns what it printed. What gets a terminal of its own goes on until the test

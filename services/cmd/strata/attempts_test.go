@@ -90,6 +90,7 @@ func TestAttempts(t *testing.T) {
 	if status != exitFailed || !strings.Contains(text, "is Incomplete") || !strings.Contains(text, "no other device of type shell could take it") {
 		t.Errorf("submit --follow with one device: status %d, said\n%s", status, lastOf(text))
 	}
+	eventually(t, "sh1 is free again, and taken first", func() bool { return w.device(t, "sh1").State == "Idle" })
 	w.must(t, "devices", "health", "sh2", "Good")
 	followed := w.must(t, "submit", file, "--follow")
 	if !regexp.MustCompile(`(?s)job \d+ finished: Incomplete.*job \d+ gets device sh2.*job \d+ is Complete`).MatchString(followed) {

@@ -163,7 +163,8 @@ func (b *broker) InProcessConn() (net.Conn, error) {
 
 // dial returns a connection inside the process.
 func (b *broker) dial(options ...nats.Option) (*nats.Conn, error) {
-	return nats.Connect(b.url(), append([]nats.Option{nats.InProcessServer(b)}, options...)...)
+	// The library's own two seconds are little while a whole lab starts beside it; nothing tries the first connection again.
+	return nats.Connect(b.url(), append([]nats.Option{nats.InProcessServer(b), nats.Timeout(time.Minute / 2)}, options...)...)
 }
 
 // connect returns a connection inside the process, with the rights of the services.

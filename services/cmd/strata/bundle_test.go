@@ -141,14 +141,19 @@ func rerun(t *testing.T, w *world, bundle string) {
 	if status, text := w.strata(t, "run", bundle, "--until", "nonsense"); status != exitMisuse || !strings.Contains(text, "the plan has no such action") {
 		t.Errorf("run until an action that is not there: %d, %s", status, text)
 	}
-	var out bytes.Buffer
-	a := w.app(&out)
-	a.in = strings.NewReader("uname -a\n")
-	if status := a.run(t.Context(), []string{"run", bundle, "--cache", "", "--shell-on-failure"}); status != exitFailed ||
-		!strings.Contains(out.String(), "the device is as the job left it") || !strings.Contains(out.String(), "you said uname -a") {
-		t.Errorf("with a shell on failure: status %d\n%s", status, out.String())
+	keys, shown := newKeyboard(), &screen{}
+	a := w.app(nil)
+	a.in, a.out, a.err = keys, shown, shown
+	ended := make(chan int, 1)
+	go func() { ended <- a.run(t.Context(), []string{"run", bundle, "--cache", "", "--shell-on-failure"}) }()
+	eventually(t, "the device can be typed at", func() bool { return strings.Contains(shown.String(), "the device is as the job left it") })
+	keys.types(t, "uname -a\n")
+	eventually(t, "the device answers", func() bool { return strings.Contains(shown.String(), "you said uname -a") })
+	_ = keys.keys.Close()
+	if status := <-ended; status != exitFailed {
+		t.Errorf("with a shell on failure: status %d\n%s", status, shown)
 	}
-	out.Reset()
+	var out bytes.Buffer
 	if status := w.app(&out).run(t.Context(), []string{"run", bundle, "--cache", "", "--json"}); status != exitFailed {
 		t.Errorf("run --json: status %d", status)
 	}

@@ -124,7 +124,7 @@ func startSplit(t *testing.T) *split {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := nats.Connect("nats://"+bus, nats.Token(key.Administrator()), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	conn, err := nats.Connect("nats://"+bus, nats.Token(key.Administrator()), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.Timeout(patience))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,15 +282,19 @@ func (l *split) verify(t *testing.T, job events.JobID, cases int, f *testFollowe
 	})
 }
 
-// freePort returns an address of loopback that nothing listens on at the moment.
+// freePort returns an address of loopback that nothing listens on at the moment. Its port is below those that the system
+// gives to whoever asks for any: one of them could be another test's before it is used here.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 15_000+rand.IntN(17_000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // needBoot skips a test that boots a kernel where there is none, and returns the directory that has

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -19,20 +20,38 @@ func TestInterruptedInput(t *testing.T) {
 		var said bytes.Buffer
 		a := w.app(&said)
 		in, out := io.Pipe()
-		a.in = in
+		waits := &awaited{Reader: in, asked: make(chan struct{})}
+		a.in = waits
 		status := make(chan int, 1)
 		go func() { status <- a.run(ctx, args) }()
-		time.AfterFunc(100*time.Millisecond, interrupt)
+		select {
+		case <-waits.asked:
+		case <-time.After(patience):
+			t.Errorf("strata %s never reads its input", strings.Join(args, " "))
+		}
+		interrupt()
 		select {
 		case got := <-status:
 			if got != exitFailed || said.String() != "" {
 				t.Errorf("strata %s, interrupted: status %d, %q", strings.Join(args, " "), got, &said)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Errorf("strata %s still waits for its input", strings.Join(args, " "))
 		}
 		_ = out.Close()
 	}
+}
+
+// awaited tells when it is read from for the first time.
+type awaited struct {
+	io.Reader
+	once  sync.Once
+	asked chan struct{}
+}
+
+func (a *awaited) Read(p []byte) (int, error) {
+	a.once.Do(func() { close(a.asked) })
+	return a.Reader.Read(p)
 }
 
 // TestInputComesWhole reads pieces that are shorter and longer than what is asked for.

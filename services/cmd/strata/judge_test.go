@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -71,8 +72,13 @@ actions:
 		w.ask(t, &devices, "devices")
 		return len(devices) == 1
 	})
-	for range 2 {
+	for n := 1; n <= 2; n++ {
 		w.must(t, "submit", job, "--follow")
+		eventually(t, "the tables have the job with its verdict", func() bool { // by which the next one is judged
+			_, text := w.strata(t, "sql", "--format", "CSV", `SELECT (SELECT count() FROM events WHERE type = 'job.judged'), (SELECT count() FROM jobs WHERE complete),
+				(SELECT count() FROM test_cases WHERE suite = '0_smoke')`)
+			return text == fmt.Sprintf("%[1]d,%[1]d,%[1]d\n", n)
+		})
 	}
 	var j api.Job
 	eventually(t, "job 2 is judged", func() bool {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,12 +38,7 @@ func TestLavacliEvents(t *testing.T) {
 	t.Parallel()
 	needLavacli(t)
 	w := newWorld(t)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := write(t, w.dir, "strata.yaml", "listen: {events: '"+free.Addr().String()+"'}\n")
-	free.Close()
+	config := write(t, w.dir, "strata.yaml", "listen: {events: '"+freePort(t)+"'}\n")
 	_, r := w.up(t, "--config", config, "--data", filepath.Join(w.dir, "lab"))
 	w.must(t, "devices", "add", "qemu-01", "--type", "qemu")
 	c, done, err := w.app(&bytes.Buffer{}).client()

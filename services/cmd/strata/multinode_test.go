@@ -202,7 +202,7 @@ func TestMultinode(t *testing.T) {
 		for n := range 3 {
 			status, text := w.strata(t, "show", number+"."+strconv.Itoa(n), "--json")
 			var j api.Job
-			if status == exitOK && json.Unmarshal([]byte(text), &j) == nil && j.State == "Finished" {
+			if status == exitOK && json.Unmarshal([]byte(text), &j) == nil && j.State == "Finished" && j.Complete {
 				parts = append(parts, j)
 			}
 		}

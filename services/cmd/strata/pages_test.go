@@ -305,6 +305,13 @@ func newPageLab(t *testing.T) *pageLab {
 		}
 		return over >= 4
 	})
+	eventually(t, "the fourth job runs, and the tables have what the others did", func() bool {
+		var runs api.Job
+		w.ask(t, &runs, "show", "4")
+		_, text := w.strata(t, "sql", "--format", "CSV", `SELECT (SELECT count() FROM jobs WHERE complete) >= 4, (SELECT count() FROM events WHERE type = 'job.judged') >= 4,
+			(SELECT count() FROM test_cases WHERE suite = '0_smoke') = 6, (SELECT count() FROM log_lines WHERE message LIKE '%Starting kernel%') > 0`)
+		return runs.State == "Running" && text == "1,1,1,1\n"
+	})
 	return l
 }
 

@@ -61,7 +61,8 @@ func TestTwoWorkers(t *testing.T) {
 	next := w.submitTo(t, job, "b")
 	link.mend()
 	for _, j := range []events.JobID{onB, next} { // the second finds the gate open
-		eventually(t, fmt.Sprintf("job %d of w2 is over", j), func() bool { return w.stateOf(t, j) == "Finished" })
+		// Its report may come before what it wrote while the link was cut.
+		eventually(t, fmt.Sprintf("job %d of w2 is over, and all of its log is there", j), func() bool { return w.jobShown(t, j).Complete })
 		log := w.must(t, "logs", j.String())
 		if shown := w.jobShown(t, j); shown.Health != events.Complete || shown.Worker != "w2" || strings.Count(log, "b began") != 1 || strings.Count(log, "b ended") != 1 {
 			t.Errorf("job %d: %s on %s, want Complete on w2, begun and ended once:\n%s", j, shown.Health, shown.Worker, lastOf(log))

