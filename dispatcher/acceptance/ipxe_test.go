@@ -37,7 +37,7 @@ func TestIPXEScript(t *testing.T) {
 // A job's own commands fetch the kernel by HTTP, from a server that is not the worker's.
 func TestIPXEHTTP(t *testing.T) {
 	dispatchertest.Slow(t)
-	if got := bootsIPXE(t, "[dhcp, 'kernel @FROM@/bzImage console=ttyS0 panic=-1', 'initrd tftp://{SERVER_IP}/{RAMDISK}', boot]", ""); got != nil {
+	if got := bootsIPXE(t, "[dhcp, 'kernel @FROM@/bzImage console=ttyS0 no_timer_check panic=-1', 'initrd tftp://{SERVER_IP}/{RAMDISK}', boot]", ""); got != nil {
 		got.wantComplete(t)
 		got.wantResults(t, bootedByIPXE)
 		got.wantText(t, "Using boot commands supplied in the job definition", "Sending line: 'kernel http://10.0.2.2:")

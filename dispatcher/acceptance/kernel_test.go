@@ -27,9 +27,9 @@ func TestKernels(t *testing.T) {
 	x86, arm, riscv := "qemu-system-x86_64:qemu-system-x86", "qemu-system-arm:qemu-system-arm", "qemu-system-riscv64:qemu-system-misc"
 	arm64 := "qemu-system-aarch64:qemu-system-arm"
 	for _, k := range []kernel{
-		{"amd64 q35", x86, "{arch: amd64, machine: q35, memory: 256}", "amd64", "console=ttyS0", "x86_64", "", true},
-		{"amd64 pc", x86, "{arch: x86_64, machine: pc, memory: 256, no_kvm: true}", "amd64", "console=ttyS0", "x86_64", "", false},
-		{"amd64 pc, generic", x86, "{arch: amd64, machine: pc, memory: 256}", "amd64-generic", "console=ttyS0", "x86_64", "", false},
+		{"amd64 q35", x86, "{arch: amd64, machine: q35, memory: 256}", "amd64", "console=ttyS0 no_timer_check", "x86_64", "", true},
+		{"amd64 pc", x86, "{arch: x86_64, machine: pc, memory: 256, no_kvm: true}", "amd64", "console=ttyS0 no_timer_check", "x86_64", "", false},
+		{"amd64 pc, generic", x86, "{arch: amd64, machine: pc, memory: 256}", "amd64-generic", "console=ttyS0 no_timer_check", "x86_64", "", false},
 		{"arm64", arm64, "{arch: arm64, memory: 256}", "arm64", "", "aarch64", "", true},
 		{"arm64 without a bus", arm64, "{arch: aarch64, cpu: cortex-a53, memory: 256, " + mmio + "}", "arm64", "", "aarch64", "", false},
 		{"arm64 generic", arm64, "{arch: arm64, memory: 256}", "arm64-generic", "console=ttyAMA0", "aarch64", "", false},

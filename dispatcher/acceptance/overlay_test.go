@@ -56,7 +56,7 @@ actions:
     to: tmpfs
     os: oe
     images:
-      kernel: {url: file://@ASSETS@/bzImage, image_arg: '-kernel {kernel} -append "console=ttyS0 panic=-1"'}
+      kernel: {url: file://@ASSETS@/bzImage, image_arg: '-kernel {kernel} -append "console=ttyS0 no_timer_check panic=-1"'}
       ramdisk:
         url: @SERVER@/@FILE@
         image_arg: -initrd {ramdisk} -no-reboot

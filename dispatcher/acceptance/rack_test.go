@@ -46,7 +46,7 @@ func virtualLinux(t *testing.T) virtualBoard {
 	t.Helper()
 	assets := dispatchertest.Assets(t)
 	return virtualBoard{OffTime: 10, QEMU: append(pc[:len(pc):len(pc)], "-kernel", assets+"/bzImage", "-initrd", assets+"/initramfs.cpio.gz",
-		"-append", "console=ttyS0 panic=-1 strata.net=dhcp", "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,romfile=")}
+		"-append", "console=ttyS0 no_timer_check panic=-1 strata.net=dhcp", "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,romfile=")}
 }
 
 // A rack of virtual boards: QEMU guests that have a power switch, and a console line that is there

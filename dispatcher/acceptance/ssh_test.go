@@ -98,7 +98,7 @@ func newSSHGuest(t *testing.T) sshGuest {
 	machine := exec.Command("qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", "256", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
 		"-kernel", material(t, "kernel-amd64"), "-initrd", ramdisk, "-netdev", "user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:"+g.port+"-:22",
 		"-device", "virtio-net-pci,netdev=n0,romfile=", "-device", "virtio-rng-pci",
-		"-append", "console=ttyS0 panic=-1 lab.net=dhcp lab.run=dropbear,-R,-s lab.hello=ssh-ready")
+		"-append", "console=ttyS0 no_timer_check panic=-1 lab.net=dhcp lab.run=dropbear,-R,-s lab.hello=ssh-ready")
 	console, err := machine.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
