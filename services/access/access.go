@@ -66,7 +66,7 @@ func Run(ctx context.Context, d Deps) error {
 	if err != nil {
 		return err
 	}
-	r := &responder{Deps: d, issuer: issuer, lab: lab.New(), revoked: make(chan struct{}, 1)}
+	r := &responder{Deps: d, issuer: issuer, lab: lab.New(), folded: make(chan struct{}), revoked: make(chan struct{}, 1)}
 	ctx, stop := context.WithCancel(ctx)
 	var cutting sync.WaitGroup
 	defer cutting.Wait()
@@ -79,6 +79,7 @@ func Run(ctx context.Context, d Deps) error {
 	var sub *nats.Subscription
 	act := func(time.Time) (time.Time, error) {
 		r.askForCut()
+		r.tellFolded()
 		if sub != nil {
 			return time.Time{}, nil
 		}
@@ -111,8 +112,10 @@ type responder struct {
 	Deps
 	issuer nkeys.KeyPair
 
-	mu  sync.RWMutex
-	lab *lab.State
+	mu     sync.RWMutex
+	lab    *lab.State
+	folded chan struct{} // closed, and made anew, when facts have been folded; guarded by mu
+	behind uint64        // fact that was waited for in vain; of the goroutine that answers
 
 	stale   bool          // a fact has revoked a token, and no cut was asked for since; of the driver's goroutine
 	revoked chan struct{} // asks for a cut
@@ -191,6 +194,9 @@ func (r *responder) identify(o jwt.ConnectOptions) (access.Principal, time.Time,
 	}
 	// Tokens that follow from the lab's key (workers, jobs, the administrator) stand in no fact.
 	p, err := r.Key.Verify(token)
+	if err != nil || p.Role != access.Job { // the log itself tells of a job
+		r.catchUp()
+	}
 	if err == nil {
 		return p, time.Time{}, r.welcome(p)
 	}
