@@ -35,6 +35,9 @@ func (h *handler) caller(r *http.Request) (events.UserName, error) {
 	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && token == "" {
 		token = bearer
 	}
+	if token != "" {
+		h.people.catchUp(r.Context(), h.Log)
+	}
 	user, known := h.people.bearer(h.Key, token, h.Now())
 	anybody := name == "" || name == "default"
 	if token == "" || !known || user == "" || !anybody && name != string(user) {

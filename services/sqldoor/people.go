@@ -1,6 +1,7 @@
 package sqldoor
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -13,8 +14,46 @@ import (
 
 // people is the lab as far as it is folded: who there is, and who may see what. One goroutine folds, requests read.
 type people struct {
-	mu  sync.RWMutex
-	lab *lab.State
+	mu     sync.RWMutex
+	lab    *lab.State
+	folded chan struct{} // closed, and made anew, when facts have been folded; guarded by mu
+}
+
+func newPeople() *people { return &people{lab: lab.New(), folded: make(chan struct{})} }
+
+// caughtUp wakes who waits in catchUp.
+func (p *people) caughtUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.folded)
+	p.folded = make(chan struct{})
+}
+
+// askWithin is how long a caller waits at most for what was recorded before he came.
+const askWithin = 2 * time.Second
+
+// catchUp waits until what is folded has all that was recorded before now: a token that was given out a moment ago is
+// good, and one that was revoked is not. Where the log does not tell in time, what is known decides.
+func (p *people) catchUp(ctx context.Context, log *stream.Log) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	last, err := log.Last(ctx, stream.Lab)
+	if err != nil {
+		return
+	}
+	for {
+		p.mu.RLock()
+		through, folded := p.lab.Through(), p.folded
+		p.mu.RUnlock()
+		if through >= last {
+			return
+		}
+		select {
+		case <-folded:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (p *people) fold(r stream.Recorded) {

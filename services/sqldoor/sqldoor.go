@@ -60,14 +60,18 @@ func Run(ctx context.Context, d Deps) error {
 	if err != nil {
 		return fmt.Errorf("listen for SQL: %w", err)
 	}
-	h := &handler{Deps: d, door: door, turns: newTurns(), people: &people{lab: lab.New()}}
+	h := &handler{Deps: d, door: door, turns: newTurns(), people: newPeople()}
 	caughtUp, followed := make(chan struct{}), make(chan error, 1)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
 		var once sync.Once
 		followed <- d.Log.Run(ctx, stream.Driver{Name: "sqldoor", Fold: h.people.fold, Checkpoint: &stream.Checkpoint{Format: lab.Format, Save: h.people.save, Load: h.people.load},
-			Act: func(time.Time) (time.Time, error) { once.Do(func() { close(caughtUp) }); return time.Time{}, nil }})
+			Act: func(time.Time) (time.Time, error) {
+				h.people.caughtUp()
+				once.Do(func() { close(caughtUp) })
+				return time.Time{}, nil
+			}})
 		stop()
 	}()
 	select { // nobody is let in by what was long ago
