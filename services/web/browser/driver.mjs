@@ -26,6 +26,9 @@ const browser = await chromium.launch({
 
 const pages = new Map();
 
+// leaving is what playwright and Chromium say of a question to a page that is on its way to another one.
+const leaving = /context was destroyed|navigat|promise was collected|cannot find context|target closed|session closed/i;
+
 // own are the verbs beside those of playwright's Page and Locator.
 const own = {
   async open(options) {
@@ -65,7 +68,7 @@ const own = {
     const end = Date.now() + patience;
     for (;;) {
       const value = await page.evaluate(expression).catch(e => {
-        if (/context was destroyed|navigat/i.test(e.message)) return false; // it is on its way to another page
+        if (leaving.test(e.message)) return false;
         throw e;
       });
       if (value) return;
@@ -80,16 +83,31 @@ const own = {
   },
 
   // examine returns what axe finds against WCAG 2.2 A and AA, or against one rule alone, a line each. It comes in through the
-  // debugger, which a page's content security policy does not bind.
-  async examine({ page, scene }, rule) {
+  // debugger, which a page's content security policy does not bind. A form that was sent may still be on its way: then the page
+  // that comes of it is examined.
+  async examine({ page, scene, patience }, rule) {
+    const end = Date.now() + patience;
+    for (;;) {
+      await page.waitForLoadState('load');
+      try {
+        return await own.look(page, scene, rule);
+      } catch (e) {
+        if (!leaving.test(e.message) || Date.now() > end) throw e;
+        await new Promise(done => setTimeout(done, 40));
+      }
+    }
+  },
+
+  // look is one examination.
+  async look(page, scene, rule) {
     const session = await scene.newCDPSession(page);
     const rules = rule ? { type: 'rule', values: [rule] } : ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
     // What stands in a line of a log or a listing is as high as the line, and is not the only way to where it leads.
     // The page keeps axe, some 500 KB, for the next examination.
     const run = `window.axe || (() => { ${axe} })(); axe.run(document, { runOnly: ${JSON.stringify(rules)} })
       .then(r => r.violations.flatMap(v => v.nodes.filter(n => !(v.id === 'target-size' && (/aria-label="line \\d+"/i.test(n.html) || document.querySelector(n.target[0])?.closest('pre, log-view .row')))).map(n => v.id + ': ' + v.help + ': ' + n.html.slice(0, 160) + ' (' + n.failureSummary.split('\\n').slice(1).join(' ').trim().slice(0, 200) + ')')))`;
-    const answer = await session.send('Runtime.evaluate', { expression: run, awaitPromise: true, returnByValue: true });
-    await session.detach();
+    const answer = await session.send('Runtime.evaluate', { expression: run, awaitPromise: true, returnByValue: true })
+      .finally(() => session.detach().catch(() => {})); // with its page
     if (answer.exceptionDetails) throw new Error('axe: ' + JSON.stringify(answer.exceptionDetails.exception));
     return answer.result.value;
   },

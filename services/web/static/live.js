@@ -84,7 +84,8 @@ const look = () => {
   timer = setTimeout(refresh, Math.max(150, last + atMost - Date.now()));
 };
 
-// One question at a time; what came meanwhile is asked for once more behind it.
+// One question at a time; what came meanwhile is asked for once more behind it. A lab that is being started again, or that
+// has too much to do, is asked again: nothing else would tell the page that it is stale.
 const refresh = async () => {
   timer = 0;
   if (asking) {
@@ -92,15 +93,19 @@ const refresh = async () => {
     return;
   }
   asking = true;
+  let missed = false;
   last = Date.now();
   try {
     const answer = await fetch(location.href, { headers: { "X-Strata-Live": "1" }, cache: "no-store" });
     // An error page is not put in place: what is shown stays until there is something better.
     if (answer.ok) put(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    missed = answer.status >= 500 || answer.status === 429;
   } catch {
     say("not connected; trying again");
+    missed = true;
   }
   asking = false;
+  if (missed && !timer) timer = setTimeout(refresh, 2 * atMost);
   if (again) {
     again = false;
     look();
