@@ -67,7 +67,7 @@ type Settings struct {
 	// First is the sequence that a stream begins with where it is made, by its name: for a lab whose
 	// older messages are in the archive. 0 is 1, and [Settings.FirstJob] of Submissions.
 	First map[string]uint64
-	// Patience is how long Append tries again while the broker does not answer; 0 is 30 s.
+	// Patience is how long Open and Append try again while the broker does not answer; 0 is 30 s.
 	Patience time.Duration
 }
 

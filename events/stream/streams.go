@@ -128,14 +128,29 @@ func Open(ctx context.Context, nc *nats.Conn, s Settings) (*Log, error) {
 		return nil, err
 	}
 	for _, c := range configs(s) {
-		if err := ensureStream(ctx, js, c); err != nil {
+		if err := s.insist(ctx, func(ctx context.Context) error { return ensureStream(ctx, js, c) }); err != nil {
 			return nil, fmt.Errorf("open stream %s: %w", c.Name, err)
 		}
 	}
-	if err := ensureBuckets(ctx, js, s); err != nil {
+	if err := s.insist(ctx, func(ctx context.Context) error { return ensureBuckets(ctx, js, s) }); err != nil {
 		return nil, err
 	}
 	return &Log{nc: nc, js: js, s: s, counters: new(Counters), recent: new(recent)}, nil
+}
+
+// insist asks again what the broker did not answer within [attemptTime], for [Settings.Patience] at the most: a slow disk takes
+// its time to make a stream, and an answer gets lost with the connection. What is asked must bear to be asked twice.
+func (s Settings) insist(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.Patience)
+	defer cancel()
+	for {
+		attempt, done := context.WithTimeout(ctx, attemptTime)
+		err := ask(attempt)
+		done()
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 // ensureStream makes a stream, or brings the one there is to what can still be changed.

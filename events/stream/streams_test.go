@@ -152,6 +152,27 @@ func TestFirstJobOnlyWhenMade(t *testing.T) {
 	}
 }
 
+// TestOpenWhileAway shows that a log opens once the broker is back that was away for longer than one question waits.
+func TestOpenWhileAway(t *testing.T) {
+	t.Parallel()
+	b := eventtest.StartWith(t, eventtest.Options{TCP: true})
+	b.Stop()
+	opened := make(chan error, 1)
+	go func() {
+		_, err := stream.Open(t.Context(), b.Conn, stream.Settings{Now: time.Now, AllowLossyBroker: true, Patience: eventtest.Patience})
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		t.Fatalf("opened a log without a broker: %v", err)
+	case <-time.After(6 * time.Second):
+	}
+	b.Restart(t)
+	if err := <-opened; err != nil {
+		t.Errorf("open: %v", err)
+	}
+}
+
 func TestLossyBroker(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
