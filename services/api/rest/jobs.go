@@ -312,14 +312,15 @@ func showJob(q *request) (answer, error) {
 // LAVA lets superusers write definition and token of a job. The first is what the log knows the job by;
 // the second is no secret of this lab.
 func changeJob(q *request) (answer, error) {
-	if _, err := q.job(); err != nil {
-		return answer{}, err
-	}
+	// Rights before the job, as in LAVA: a method that is not for the caller tells nothing of what there is.
 	if err := q.named(); err != nil {
 		return answer{}, err
 	}
 	if !q.d.Lab.Superuser(q.who) {
 		return answer{}, detail(http.StatusForbidden, forbidden)
+	}
+	if _, err := q.job(); err != nil {
+		return answer{}, err
 	}
 	return answer{}, detail(http.StatusForbidden, "The definition of a job cannot be changed once it was submitted; submit another one.")
 }
@@ -327,6 +328,9 @@ func changeJob(q *request) (answer, error) {
 // removeJob answers DELETE: the job's texts, log and results are erased.
 // The facts stay, and say who erased the rest and why; in LAVA the row goes with all that hangs on it.
 func removeJob(q *request) (answer, error) {
+	if err := q.named(); err != nil {
+		return answer{}, err
+	}
 	j, err := q.job()
 	if err != nil {
 		return answer{}, err
