@@ -86,7 +86,7 @@ func (a *api) removeJobs(ctx context.Context, who caller, in RemoveRequest) (Rem
 			out.Removed = append(out.Removed, j)
 		}
 	}
-	if err := a.namedAreThere(ctx, in, fit); err != nil || in.DryRun {
+	if err := a.namedAreThere(ctx, who, in, fit); err != nil || in.DryRun {
 		return out, err
 	}
 	return out, a.recordRemovals(ctx, who, in, out.Removed)
@@ -95,14 +95,10 @@ func (a *api) removeJobs(ctx context.Context, who caller, in RemoveRequest) (Rem
 // mayRemove refuses jobs that the caller may not change.
 // People remove their own jobs; others' superusers and who has LAVA's delete_testjob.
 func (a *api) mayRemove(who caller, in RemoveRequest, fit []projections.Removable) error {
-	all := false
-	a.read(func(s *lab.State) {
-		all = who.superuser(s) || lab.Covers(who.scopes, lab.Administer, events.Job) && s.Permitted(who.user, "delete_testjob")
-	})
 	if !lab.Covers(who.scopes, lab.Change, events.Job) {
 		return notFor(who)
 	}
-	if all || who.user == in.Submitter {
+	if a.removesAll(who) || who.user == in.Submitter {
 		return nil
 	}
 	for _, job := range in.Jobs { // hidden ones are not there, also for who asks about several
@@ -118,8 +114,16 @@ func (a *api) mayRemove(who caller, in RemoveRequest, fit []projections.Removabl
 	return nil
 }
 
-// namedAreThere tells of jobs that were named and cannot be erased, why.
-func (a *api) namedAreThere(ctx context.Context, in RemoveRequest, fit []projections.Removable) error {
+// removesAll says that the caller may remove others' jobs, too.
+func (a *api) removesAll(who caller) (all bool) {
+	a.read(func(s *lab.State) {
+		all = who.superuser(s) || lab.Covers(who.scopes, lab.Administer, events.Job) && s.Permitted(who.user, "delete_testjob")
+	})
+	return all
+}
+
+// namedAreThere tells of jobs that were named and cannot be erased, why. Whose they are comes before what state they are in.
+func (a *api) namedAreThere(ctx context.Context, who caller, in RemoveRequest, fit []projections.Removable) error {
 	if in.Before != nil || in.Submitter != "" {
 		return nil // they narrow down: what does not fit is no mistake
 	}
@@ -147,6 +151,9 @@ func (a *api) namedAreThere(ctx context.Context, in RemoveRequest, fit []project
 		v, known := viewFacts(facts)
 		if !known {
 			return noJob(job, "there is no job %d", job)
+		}
+		if v.User != who.user && !a.removesAll(who) {
+			return refuse(Denied, "%s may not remove job %s", who.user, v.Display)
 		}
 		return refuse(Conflict, "job %s is %s, and only jobs that are over and all read can be erased: cancel it first, or wait", v.Display, v.State)
 	}
