@@ -290,10 +290,7 @@ func (l *tested) frame(id events.JobID, records []events.Record) {
 		}
 		body = append(append(body, line...), '\n')
 	}
-	f := events.Frame{Job: id, Lease: events.Lease(id), Count: uint64(len(records)), Body: body}
-	if _, err := stream.PublishFrame(l.t.Context(), l.Log.JetStream(), f); err != nil {
-		l.t.Fatal(err)
-	}
+	l.frameAt(events.Frame{Job: id, Lease: events.Lease(id), Count: uint64(len(records)), Body: body})
 }
 
 // at reads a time of a recorded log.
