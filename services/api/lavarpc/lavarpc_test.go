@@ -35,6 +35,7 @@ type client struct {
 	header string // Authorization; "" is the machine's own user
 	api    api.Inside
 	broker *eventtest.Broker
+	far    bool // asks as from another machine, where nobody has a name without a token
 }
 
 func start(t *testing.T) client {
@@ -78,6 +79,9 @@ func (c client) post(method, body string) *http.Response {
 	}
 	if c.header != "" {
 		r.Header.Set("Authorization", c.header)
+	}
+	if c.far {
+		r.Header.Set("X-Forwarded-For", "192.0.2.1")
 	}
 	reply, err := http.DefaultTransport.RoundTrip(r) // which follows no redirection
 	if err != nil {
