@@ -279,7 +279,7 @@ func (e *caseFile) suite(suite string, give func(results.Case) error) error {
 
 // lines returns the log lines of a case as text. A log that cannot be read now leaves the excerpt away:
 // the file is about results.
-// start and end are line numbers, end included.
+// start and end are line numbers from 0; end is not included.
 func (e *caseFile) lines(start, end uint64) (string, error) {
 	// From the tables, which find lines by number; the stream would be read from its beginning.
 	list, err := e.a.history.DB.Lines(e.ctx, projections.LineFilter{Job: e.job, From: start, To: end, Limit: maxExcerpt})
