@@ -136,17 +136,29 @@ type caseFile struct {
 	job    events.JobID
 	in     ResultsExport
 	suites []string // in the order in which they began
-	last   uint64   // sequence in RESULTS up to which the file reaches: a job may go on meanwhile
+	of     map[string]surveyed
+	last   uint64 // sequence in RESULTS up to which the file reaches: a job may go on meanwhile
 	cases  int
 	held   []results.Case // all of them, where they are few
 }
 
+// surveyed is what a survey finds of a suite.
+type surveyed struct {
+	first uint64 // number of its first case
+	cases int
+}
+
 // survey reads the facts once: which suites there are, and how far the file reaches.
 func (e *caseFile) survey() error {
+	e.of = map[string]surveyed{}
 	return e.each(func(r stream.Recorded, n int, c events.Case) error {
-		if !slices.Contains(e.suites, c.Suite) {
+		s, known := e.of[c.Suite]
+		if !known {
 			e.suites = append(e.suites, c.Suite)
+			s.first = events.CaseNumber(r.Seq, n)
 		}
+		s.cases++
+		e.of[c.Suite] = s
 		// What comes after is not in the file, however often it is gone through: totals and rows
 		// agree.
 		e.last = r.Seq

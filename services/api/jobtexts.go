@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"strata/events"
@@ -28,33 +29,47 @@ type JobTexts struct {
 	Definition string       `json:"definition"` // its own, as PyYAML dumps it: keys sorted, without comments
 	Original   string       `json:"original"`   // as submitted; of a part of a group the same as Definition
 	Multinode  string       `json:"multinode"`  // of a part: the whole group's, as submitted
+	// The answer ends here, as it has 64 MiB: the jobs that were named after this one are to be asked for again.
+	Cut bool `json:"cut,omitempty"`
 }
 
+// size is what texts cost in memory.
+func (t JobTexts) size() int { return len(t.Definition) + len(t.Original) + len(t.Multinode) + 100 }
+
+// textsAtOnce is how many jobs' texts are read at the same time for one request.
+const textsAtOnce = 8
+
 // jobTexts answers with the texts of jobs, in the order in which they were asked for. Jobs that the caller
-// may not see, or that there are not, are left out.
-// Eight are read at once. REST's list of jobs asks it for a page, as LAVA's rows have the definition
-// in them.
+// may not see, or that there are not, are left out. The answer ends with the job that brings it to maxAnswer.
+// REST's list of jobs asks it for a page, as LAVA's rows have the definition in them.
 func (a *api) jobTexts(ctx context.Context, who caller, in JobsNamed) ([]JobTexts, error) {
 	if len(in.Jobs) > most {
 		return nil, &Error{Code: Invalid, Field: "jobs", Message: fmt.Sprintf("%d jobs are named, at most %d are allowed", len(in.Jobs), most)}
 	}
-	all, failed := make([]JobTexts, len(in.Jobs)), make([]error, len(in.Jobs))
-	var group sync.WaitGroup
-	places := make(chan struct{}, 8)
-	for i, id := range in.Jobs {
-		places <- struct{}{}
-		group.Go(func() {
-			defer func() { <-places }()
-			all[i], failed[i] = a.textsOf(ctx, who, id)
-		})
-	}
-	group.Wait()
-	out := []JobTexts{}
-	for i, t := range all {
-		if failed[i] != nil && !HasCode(failed[i], NotFound) && !HasCode(failed[i], Denied) {
-			return nil, failed[i]
+	return textsWithin(maxAnswer, in.Jobs, func(id events.JobID) (JobTexts, error) { return a.textsOf(ctx, who, id) })
+}
+
+// textsWithin reads texts of jobs until there are so many bytes of them.
+func textsWithin(room int, ids []events.JobID, read func(events.JobID) (JobTexts, error)) ([]JobTexts, error) {
+	out, bytes := []JobTexts{}, 0
+	for jobs := range slices.Chunk(ids, textsAtOnce) {
+		all, failed := make([]JobTexts, len(jobs)), make([]error, len(jobs))
+		var group sync.WaitGroup
+		for i, id := range jobs {
+			group.Go(func() { all[i], failed[i] = read(id) })
 		}
-		if failed[i] == nil {
+		group.Wait()
+		for i, t := range all {
+			if failed[i] != nil && !HasCode(failed[i], NotFound) && !HasCode(failed[i], Denied) {
+				return nil, failed[i]
+			}
+			if failed[i] != nil {
+				continue
+			}
+			if bytes += t.size(); bytes >= room {
+				t.Cut = true
+				return append(out, t), nil
+			}
 			out = append(out, t)
 		}
 	}
@@ -98,7 +113,7 @@ func (a *api) textsOf(ctx context.Context, who caller, id events.JobID) (JobText
 		t.Multinode, err = a.kept(ctx, uint64(j.Part.Parent))
 	}
 	if gone, _ := removed(facts); err == nil && known && !gone {
-		a.texts.put(id, t, len(t.Definition)+len(t.Original)+len(t.Multinode)+100, turn)
+		a.texts.put(id, t, t.size(), turn)
 	}
 	return t, err
 }

@@ -416,6 +416,9 @@ func (c call) columns(jobs []api.Job) (map[events.JobID]projections.SelectedJob,
 	if err := c.ask("jobs.texts", named, &texts); err != nil {
 		return nil, nil, err
 	}
+	if n := len(texts); n > 0 && texts[n-1].Cut {
+		return nil, nil, fault(http.StatusBadRequest, "The definitions of these jobs have more than 64 MiB; ask for fewer of them, by limit.")
+	}
 	columns, byJob := map[events.JobID]projections.SelectedJob{}, map[events.JobID]api.JobTexts{}
 	for _, j := range found.Jobs {
 		columns[events.JobID(j.Job.Job)] = j

@@ -245,6 +245,10 @@ func listJobs(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	// A page whose definitions are too large to be held ends early, and next leads on from there.
+	if len(rows) < len(found.Jobs) {
+		p.limit = len(rows)
+	}
 	shown := []object{}
 	for i := range rows {
 		shown = append(shown, jobs().show(&rows[i]))
@@ -252,7 +256,7 @@ func listJobs(q *request) (answer, error) {
 	return ok(q.paged(p, found.Count, shown))
 }
 
-// withTexts adds their definitions to jobs.
+// withTexts adds their definitions to jobs, as many of them as the api has room for in one answer.
 // One question for a page. Texts that were erased with their job, or have aged out, are empty.
 func (q *request) withTexts(list []projections.SelectedJob) ([]jobRow, error) {
 	rows, in := make([]jobRow, len(list)), api.JobsNamed{}
@@ -270,6 +274,9 @@ func (q *request) withTexts(list []projections.SelectedJob) ([]jobRow, error) {
 	}
 	for i := range rows {
 		rows[i].texts = at[events.JobID(rows[i].Job.Job)]
+		if rows[i].texts.Cut {
+			return rows[:i+1], nil
+		}
 	}
 	return rows, nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"strata/events"
@@ -214,20 +215,20 @@ func plainResults(format, content string) handler {
 	}
 }
 
-// seenCases returns a job and its cases.
-func (q *request) seenCases() (projections.SelectedJob, api.Cases, error) {
+// seenSuites returns a job and its suites.
+func (q *request) seenSuites() (projections.SelectedJob, api.Cases, error) {
 	j, err := q.seenJob()
 	if err != nil {
 		return j, api.Cases{}, err
 	}
-	c, err := asked[api.Cases](q, "jobs.cases", api.JobRequest{Job: events.JobID(j.Job.Job), Whole: true})
+	c, err := asked[api.Cases](q, "jobs.cases", api.CasesRequest{Job: events.JobID(j.Job.Job), Whole: true, Suites: true})
 	return j, c, err
 }
 
 // plainSuites answers yaml_summary: LAVA's records of suites.
 // Text in all three members, as in XML-RPC's get_testjob_suites_list_yaml.
 func plainSuites(q *request) (answer, error) {
-	j, c, err := q.seenCases()
+	j, c, err := q.seenSuites()
 	if err != nil {
 		return answer{}, err
 	}
@@ -271,21 +272,16 @@ func plainCase(q *request) (answer, error) {
 // plainCount answers +testcase-count: a number.
 // +testcase-count is LAVA's address; the plus cannot begin a suite's name there.
 func plainCount(q *request) (answer, error) {
-	_, c, err := q.seenCases()
+	_, c, err := q.seenSuites()
 	if err != nil {
 		return answer{}, err
 	}
-	n, found := 0, false
-	for _, one := range c.Cases {
-		if one.Suite == q.r.PathValue("name") {
-			n, found = n+1, true
-		}
-	}
-	if !found {
+	at := slices.IndexFunc(c.Suites, func(s api.JobSuite) bool { return s.Name == q.r.PathValue("name") })
+	if at < 0 {
 		return answer{}, notFound()
 	}
 	return answer{file: &file{name: "count.txt", contentType: "text/plain; charset=utf-8", write: func(w io.Writer) error {
-		_, err := io.WriteString(w, strconv.Itoa(n))
+		_, err := io.WriteString(w, strconv.Itoa(c.Suites[at].Cases))
 		return err
 	}}}, nil
 }

@@ -290,7 +290,7 @@ func callbackBody(j jobRow) object {
 // suiteTexts returns the results of a job: of each suite its cases as YAML.
 // The values are YAML within JSON, as callbacks have had them since before LAVA's REST.
 func (q *request) suiteTexts(job events.JobID) (object, error) {
-	c, err := asked[api.Cases](q, "jobs.cases", api.JobRequest{Job: job, Whole: true})
+	c, err := asked[api.Cases](q, "jobs.cases", api.CasesRequest{Job: job, Whole: true, Suites: true})
 	if err != nil {
 		return nil, err
 	}

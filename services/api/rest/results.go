@@ -127,16 +127,17 @@ func lineOrNull(n *uint64) any {
 	return *n
 }
 
-// jobCases returns the cases of the job that the address names. Suites of a job that the caller may not see
+// jobCases returns suites and cases of the job that the address names. Suites of a job that the caller may not see
 // are answered 403, as LAVA does.
-// All cases of the job are read for each request, of the facts: what was recorded a moment ago is there,
-// and ClickHouse is not asked.
-func (q *request) jobCases() (api.Cases, error) {
+// The job's cases are read for each request, of the facts: what was recorded a moment ago is there,
+// and ClickHouse is not asked. in says which of them are kept.
+func (q *request) jobCases(in api.CasesRequest) (api.Cases, error) {
 	j, err := q.seenJob()
 	if err != nil {
 		return api.Cases{}, err
 	}
-	return asked[api.Cases](q, "jobs.cases", api.JobRequest{Job: events.JobID(j.Job.Job), Whole: true})
+	in.Job, in.Whole = events.JobID(j.Job.Job), true
+	return asked[api.Cases](q, "jobs.cases", in)
 }
 
 // suiteRows gives suites their addresses.
@@ -156,26 +157,26 @@ func (q *request) suiteAddress(job events.JobID, suite uint64) string {
 
 // listSuites answers jobs/<id>/suites/.
 func listSuites(q *request) (answer, error) {
-	c, err := q.jobCases()
+	c, err := q.jobCases(api.CasesRequest{Suites: true})
 	if err != nil {
 		return answer{}, err
 	}
 	return suites().list(q, q.suiteRows(c))
 }
 
-// suite returns the suite that the address names, and the job's cases.
-func (q *request) suite() (*suiteRow, api.Cases, error) {
-	c, err := q.jobCases()
+// suite returns the suite that the address names, and the job's number.
+func (q *request) suite() (*suiteRow, events.JobID, error) {
+	c, err := q.jobCases(api.CasesRequest{Suites: true})
 	if err != nil {
-		return nil, c, err
+		return nil, 0, err
 	}
 	// By number alone; the pages' addresses below /results/ have names.
 	for _, s := range q.suiteRows(c) {
 		if strconv.FormatUint(s.ID, 10) == q.r.PathValue("suite") {
-			return &s, c, nil
+			return &s, c.Job, nil
 		}
 	}
-	return nil, c, notFound()
+	return nil, 0, notFound()
 }
 
 // showSuite answers jobs/<id>/suites/<suite>/.
@@ -187,13 +188,11 @@ func showSuite(q *request) (answer, error) {
 	return ok(suites().show(s))
 }
 
-// caseRows gives the cases that are wanted their addresses, in order of their numbers.
-func (q *request) caseRows(c api.Cases, of func(api.NumberedCase) bool) []caseRow {
-	rows := []caseRow{}
-	for _, one := range c.Cases {
-		if of(one) {
-			rows = append(rows, caseRow{one, q.suiteAddress(c.Job, one.SuiteID) + "tests/" + strconv.FormatUint(one.ID, 10) + "/"})
-		}
+// caseRows gives cases their addresses, in order of their numbers.
+func (q *request) caseRows(c api.Cases) []caseRow {
+	rows := make([]caseRow, len(c.Cases))
+	for i, one := range c.Cases {
+		rows[i] = caseRow{one, q.suiteAddress(c.Job, one.SuiteID) + "tests/" + strconv.FormatUint(one.ID, 10) + "/"}
 	}
 	// By id, as LAVA; the api has them suite by suite. No two are equal.
 	slices.SortFunc(rows, func(a, b caseRow) int {
@@ -207,34 +206,43 @@ func (q *request) caseRows(c api.Cases, of func(api.NumberedCase) bool) []caseRo
 
 // listTests answers jobs/<id>/tests/.
 func listTests(q *request) (answer, error) {
-	c, err := q.jobCases()
+	c, err := q.jobCases(api.CasesRequest{})
 	if err != nil {
 		return answer{}, err
 	}
-	return cases().list(q, q.caseRows(c, func(api.NumberedCase) bool { return true }))
+	return cases().list(q, q.caseRows(c))
 }
 
 // listSuiteTests answers jobs/<id>/suites/<suite>/tests/.
 func listSuiteTests(q *request) (answer, error) {
-	s, c, err := q.suite()
+	s, _, err := q.suite()
 	if err != nil {
 		return answer{}, err
 	}
-	return cases().list(q, q.caseRows(c, func(one api.NumberedCase) bool { return one.SuiteID == s.ID }))
+	c, err := q.jobCases(api.CasesRequest{Suite: s.Name})
+	if err != nil {
+		return answer{}, err
+	}
+	return cases().list(q, q.caseRows(c))
 }
 
 // showTest answers a case by its number, of the job or of the suite that the address names.
 // A case of another suite than the address names is not there.
 func showTest(q *request) (answer, error) {
-	c, err := q.jobCases()
+	number, err := strconv.ParseUint(q.r.PathValue("test"), 10, 64)
+	if err != nil || number == 0 || strconv.FormatUint(number, 10) != q.r.PathValue("test") {
+		// Whether the job may be seen is said first, as of any other number.
+		if _, err := q.seenJob(); err != nil {
+			return answer{}, err
+		}
+		return answer{}, notFound()
+	}
+	c, err := q.jobCases(api.CasesRequest{Case: number})
 	if err != nil {
 		return answer{}, err
 	}
-	suite := q.r.PathValue("suite")
-	rows := q.caseRows(c, func(one api.NumberedCase) bool {
-		return strconv.FormatUint(one.ID, 10) == q.r.PathValue("test") && (suite == "" || strconv.FormatUint(one.SuiteID, 10) == suite)
-	})
-	if len(rows) == 0 {
+	suite, rows := q.r.PathValue("suite"), q.caseRows(c)
+	if len(rows) == 0 || suite != "" && strconv.FormatUint(rows[0].SuiteID, 10) != suite {
 		return answer{}, notFound()
 	}
 	return ok(cases().show(&rows[0]))
@@ -248,12 +256,12 @@ func export(format string) func(*request) (answer, error) {
 		in := api.ResultsExport{Format: format, Whole: true, Prefix: q.query.Get("classname_prefix")}
 		name := ""
 		if q.r.PathValue("suite") != "" {
-			s, c, err := q.suite()
+			s, job, err := q.suite()
 			if err != nil {
 				return answer{}, err
 			}
 			// LAVA names the file so; the suite's name may hold anything, see [fileName].
-			in.Job, in.Suite, name = c.Job, s.Name, "suite_"+s.Name
+			in.Job, in.Suite, name = job, s.Name, "suite_"+s.Name
 		} else {
 			j, err := q.job()
 			if err != nil {

@@ -99,14 +99,14 @@ func v1Job(q *request) (answer, error) {
 		out[2].value = j.Judgement.Verdict
 	}
 	if j.Over() && j.State != api.StateRejected && j.Health != events.Complete {
-		c, err := asked[api.Cases](q, "jobs.cases", api.JobRequest{Job: j.Job, Whole: true})
+		c, err := asked[api.Cases](q, "jobs.cases", api.CasesRequest{Job: j.Job, Whole: true, Suite: "lava"})
 		if err != nil {
 			return answer{}, err
 		}
 		for _, one := range c.Cases {
 			// The suite lava has a case for each action, in the order in which they ended; "job" is the
 			// sum of all.
-			if one.Suite == "lava" && one.Result == string(events.Fail) && one.Name != "job" {
+			if one.Result == string(events.Fail) && one.Name != "job" {
 				out[3].value = failed{one.Name, one.StartLine, one.EndLine}
 				break
 			}
