@@ -170,8 +170,9 @@ func everyDevice(q *request) ([]listedDevice, error) {
 	if err != nil {
 		return nil, err
 	}
-	unfit := unfitWorkers(q)
-	last := lastJobs(q)
+	var unfit map[string]bool
+	var last map[string]time.Time
+	beside(func() { unfit = unfitWorkers(q) }, func() { last = lastJobs(q) })
 	all := make([]listedDevice, 0, len(devices))
 	for _, d := range devices {
 		one := listedDevice{deviceRow: d.deviceRow, Retired: d.Health == "Retired", Away: unfit[d.Worker], LastCheck: d.LastCheck, Check: d.LastCheckJob}

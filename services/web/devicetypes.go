@@ -215,7 +215,13 @@ func typePage(q *request) (page, error) {
 		return page{to: typeAddress(t.DeviceType)}, nil
 	}
 	d := typeData{typeRow: typeRow{wholeType: t}, May: q.may("devicetype/" + t.DeviceType), Now: q.now}
-	devices, err := everyDevice(q)
+	// Each of these asks the tables, which take longer to plan a question than to answer it.
+	var devices []listedDevice
+	beside(
+		func() { devices, err = everyDevice(q) },
+		func() { d.sums(q) },
+		func() { d.latest(q) },
+		func() { d.waits(q) })
 	if err != nil {
 		return page{}, err
 	}
@@ -228,14 +234,23 @@ func typePage(q *request) (page, error) {
 	}
 	// Retired ones are counted beside the list, and stand in that of all devices.
 	d.List = list(q, "device", deviceColumns(false), slices.DeleteFunc(devices, func(one listedDevice) bool { return one.Retired }))
-	d.sums(q)
-	found, err := findJobs(q, jobSearch{Terms: []projections.JobTerm{{Field: "device_type", Op: projections.TermExact, Values: []string{t.DeviceType}}}, Limit: 10,
+	return page{template: "type", title: t.DeviceType, data: d, live: "device/ worker/ devicetype/" + t.DeviceType, help: "device-types", styles: []string{"lab.css"},
+		crumbs: []crumb{{"Device types", "/scheduler/device_types"}, {t.DeviceType, ""}}}, nil
+}
+
+// latest finds the newest jobs that asked for the type.
+func (d *typeData) latest(q *request) {
+	found, err := findJobs(q, jobSearch{Terms: []projections.JobTerm{{Field: "device_type", Op: projections.TermExact, Values: []string{d.DeviceType}}}, Limit: 10,
 		Order: []projections.JobOrder{{Field: "submit_time", Desc: true}}})
 	if err != nil {
 		d.NoJobs = err.Error()
 	}
 	d.Jobs, d.Count = found.Jobs, found.Count
-	// Waits are those of the last seven days, in seconds; nil where no job started, or the tables are away.
+}
+
+// waits asks how long jobs wait for the type.
+// Waits are those of the last seven days, in seconds; nil where no job started, or the tables are away.
+func (d *typeData) waits(q *request) {
 	free, err := asked[struct {
 		Queued int `json:"queued"`
 		Waits  *struct {
@@ -243,19 +258,18 @@ func typePage(q *request) (page, error) {
 			Median float64 `json:"median_s"`
 			P90    float64 `json:"p90_s"`
 		} `json:"waits"`
-	}](q, "device-types.availability", map[string]any{"device_type": t.DeviceType})
-	if err == nil {
-		d.Waiting = free.Queued
-		if w := free.Waits; w != nil {
-			seconds := func(s float64) string { return length(time.Duration(s * float64(time.Second))) }
-			d.Waits = &struct {
-				Jobs        int
-				Median, P90 string
-			}{w.Jobs, seconds(w.Median), seconds(w.P90)}
-		}
+	}](q, "device-types.availability", map[string]any{"device_type": d.DeviceType})
+	if err != nil {
+		return
 	}
-	return page{template: "type", title: t.DeviceType, data: d, live: "device/ worker/ devicetype/" + t.DeviceType, help: "device-types", styles: []string{"lab.css"},
-		crumbs: []crumb{{"Device types", "/scheduler/device_types"}, {t.DeviceType, ""}}}, nil
+	d.Waiting = free.Queued
+	if w := free.Waits; w != nil {
+		seconds := func(s float64) string { return length(time.Duration(s * float64(time.Second))) }
+		d.Waits = &struct {
+			Jobs        int
+			Median, P90 string
+		}{w.Jobs, seconds(w.Median), seconds(w.P90)}
+	}
 }
 
 // sums counts the health checks of a day, a week and a month. One question counts them all: the tables take longer to

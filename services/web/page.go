@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -32,6 +33,15 @@ func (q *request) ask(verb string, in, out any) error {
 func asked[Out any](q *request, verb string, in any) (out Out, err error) {
 	err = q.ask(verb, in, &out)
 	return out, err
+}
+
+// beside asks several things at the same time, and waits for all. Each writes what it learns to places of its own.
+func beside(things ...func()) {
+	var group sync.WaitGroup
+	for _, thing := range things {
+		group.Go(thing)
+	}
+	group.Wait()
 }
 
 // lately is how exact pages are about where "the last day" begins: the same question within so long has the same answer,

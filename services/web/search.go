@@ -66,10 +66,15 @@ func searchPage(q *request) (page, error) {
 	if to := jobAddress(d.Text); to != "" && asking.Get("kind") == "" {
 		return page{to: to}, nil
 	}
-	if asking.Get("after") == "" { // further lines stand alone: the things were on the page before
-		q.findThings(&d)
-	}
-	return p, q.findLines(&d, asking)
+	var err error
+	beside(
+		func() {
+			if asking.Get("after") == "" { // further lines stand alone: the things were on the page before
+				q.findThings(&d)
+			}
+		},
+		func() { err = q.findLines(&d, asking) })
+	return p, err
 }
 
 // jobAddress is the page of a job that a text names: 42, #42, or 41.2 of a multinode job.
