@@ -94,7 +94,7 @@ func writeTestcase(w io.Writer, s Source, c Case, prefix string) error {
 			fmt.Fprint(w, "/>\n\t\t</testcase>\n")
 			break
 		}
-		fmt.Fprintf(w, ">%s</failure>\n\t\t</testcase>\n", escaped(text))
+		fmt.Fprintf(w, ">%s</failure>\n\t\t</testcase>\n", content(text))
 	case "skip":
 		fmt.Fprint(w, ">\n\t\t\t<skipped type=\"skipped\" message=\"skipped\"/>\n\t\t</testcase>\n")
 	default:
@@ -103,18 +103,21 @@ func writeTestcase(w io.Writer, s Source, c Case, prefix string) error {
 	return nil
 }
 
-// escaped returns text for an attribute or an element. What XML cannot hold is left out: consoles
-// print such bytes.
+// escaped returns text for an attribute, whose line ends a reader would take for blanks.
 func escaped(text string) string {
-	var b strings.Builder
+	return strings.NewReplacer("\n", "&#10;", "\t", "&#9;").Replace(content(text))
+}
+
+// content returns text for an element, written as Python's minidom does it: line ends stay, so that people can read the
+// lines of a log. What XML cannot hold is left out: consoles print such bytes.
+func content(text string) string {
 	clean := strings.Map(func(r rune) rune {
 		if r < 0x20 && r != '\t' && r != '\n' || r >= 0x7f && r < 0xa0 && r != 0x85 || r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfddf {
 			return -1
 		}
 		return r
 	}, text)
-	xml.EscapeText(&b, []byte(clean)) // a Builder takes everything
-	return b.String()
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(clean)
 }
 
 // junitSuite is a testsuite as tools write it: cases, and suites within.

@@ -162,7 +162,9 @@ func TestWriteJUnit(t *testing.T) {
 	</testsuite>
 	<testsuite disabled="0" errors="0" failures="1" name="0_smoke" skipped="1" tests="4" time="0" timestamp="2026-11-22T06:10:15.138834+00:00">
 		<testcase name="uname" timestamp="2026-11-22T06:09:15.138834+00:00" classname="ci_0_smoke">
-			<failure type="failure" message="failed">- line 5 to 7: [31m&lt;bad&gt; &amp; ]]&gt;&#xA;- more&#xA;</failure>
+			<failure type="failure" message="failed">- line 5 to 7: [31m&lt;bad&gt; &amp; ]]&gt;
+- more
+</failure>
 		</testcase>
 `
 	if !strings.HasPrefix(got, want) {
