@@ -109,6 +109,17 @@ func TestAddressesOfParts(t *testing.T) {
 			t.Errorf("tests/?%s: got %v, want %s", query, got, want)
 		}
 	}
+	// What a case that failed has in the log, from its first line up to, not including, its last one; it comes from the tables.
+	for format, excerpt := range map[string]string{"junit": `<failure type="failure" message="failed">line 1` + "\n</failure>", "tap13": "line 1"} {
+		var text string
+		l.until(format+" has the lines of the case that failed", func() bool {
+			text = l.ask("GET", "/api/v0.2/"+job+format+"/", nil).body
+			return strings.Contains(text, excerpt)
+		})
+		if strings.Contains(text, "line 0") || strings.Contains(text, "line 2") {
+			t.Errorf("%s: lines of other cases in %s", format, text)
+		}
+	}
 	l.each(rows)
 }
 
