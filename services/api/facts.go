@@ -54,9 +54,15 @@ func (a *api) sendFacts(ctx context.Context, who caller, in EventsRequest, about
 		}
 	}
 	blank, still := a.blank(who), a.stillSees(who)
+	var known uint64 // fact up to which the state is
 	send := func(r stream.Recorded) error {
 		if about.Kind != "" && r.Event.About() != about || r.Seq < in.From {
 			return nil
+		}
+		// The state is folded beside this reader of the log and may be behind it: it would not know yet who may see a job or a
+		// device that is new, and a page that looks again because of this fact would be shown what was before.
+		if r.Seq > known {
+			a.await(ctx, atMostBehind, func(s *lab.State) bool { known = s.Through(); return known >= r.Seq })
 		}
 		r = blank(r)
 		seen := about.Kind == events.Job // of which [api.mayFollow] has made sure, also of one that the state has forgotten
