@@ -74,17 +74,22 @@ const tablesLag = 2 * time.Second
 func (a *api) tablesCatchUp(ctx context.Context) {
 	var through uint64
 	a.read(func(s *lab.State) { through = s.Through() })
-	a.awaitTables(ctx, stream.Lab, through)
+	a.awaitTables(ctx, stream.Lab, through, tablesLag)
 }
 
-// awaitTables waits until the tables have read a stream up to a sequence, at most [tablesLag].
-func (a *api) awaitTables(ctx context.Context, name string, want uint64) {
-	ctx, cancel := context.WithTimeout(ctx, tablesLag)
+// awaitTables waits until the tables have read a stream up to a sequence, at most so long, and reports whether they have.
+func (a *api) awaitTables(ctx context.Context, name string, want uint64, within time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	for {
 		at, err := a.position(ctx, name, want)
-		if err != nil || at >= want || pause(ctx) != nil {
-			return // an error is told by the question itself
+		switch {
+		case err != nil: // it is told by the question itself
+			return false
+		case at >= want:
+			return true
+		case pause(ctx) != nil:
+			return false
 		}
 	}
 }

@@ -268,7 +268,7 @@ func (a *api) resultsCatchUp(ctx context.Context) {
 	if err != nil {
 		return // an error is told by the query itself
 	}
-	a.awaitTables(ctx, stream.Results, last)
+	a.awaitTables(ctx, stream.Results, last, tablesLag)
 }
 
 // refreshQuery runs a query that is not live, for keeping. Rows are kept that who asks may see: of others their number, or

@@ -66,11 +66,17 @@ func (a *api) removeJobs(ctx context.Context, who caller, in RemoveRequest) (Rem
 	for _, job := range in.Jobs {
 		filter.Jobs = append(filter.Jobs, uint64(job))
 	}
-	// A job that ended a moment ago would else be told as one that still runs.
-	a.tablesCatchUp(ctx)
+	// The tables say which jobs are kept, and which have ended. What they have not read yet could be that somebody has pinned
+	// a job: nothing brings it back then.
+	var through uint64
+	a.read(func(s *lab.State) { through = s.Through() })
+	whole := a.awaitTables(ctx, stream.Lab, through, atMostBehind)
 	fit, err := a.history.DB.Removable(ctx, filter)
 	if err != nil {
 		return out, away(err)
+	}
+	if !whole {
+		return out, refuse(Away, "history is behind: it may not say yet which jobs are kept; nothing was erased, ask again")
 	}
 	if out.More = len(fit) > in.Limit; out.More {
 		fit = fit[:in.Limit]
