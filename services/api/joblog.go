@@ -116,6 +116,7 @@ type logEnd struct {
 	mu      sync.Mutex
 	over    bool   // all of the job's output is in the stream
 	last    uint64 // then: the sequence of its last frame
+	lines   uint64 // and how many lines it has
 	through uint64 // sequence in OUTPUT up to which the reader has read
 }
 
@@ -129,18 +130,25 @@ func (e *logEnd) reached(through uint64) bool {
 }
 
 // complete notes where the end is, and reports whether the reader is there already.
-func (e *logEnd) complete(last uint64) bool {
+func (e *logEnd) complete(c events.JobOutputComplete) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.over, e.last = true, last
-	return e.through >= last
+	e.over, e.last, e.lines = true, c.OutputSeq, c.Lines
+	return e.through >= e.last
+}
+
+// lacks reports whether a reader who is due a line has not got all.
+func (e *logEnd) lacks(line uint64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.over && line < e.lines
 }
 
 // sendLog reads frames and emits them until the log's end.
 // It returns nil at the end, emit's error as it is, or the log's. Doubles and disorder of frames are
 // dealt with by [stream.Log.ReadOutput]; a frame may begin before in.From.
-func (a *api) sendLog(ctx context.Context, in LogRequest, emit func(message) error) error {
-	ctx, cancel := context.WithCancel(ctx)
+func (a *api) sendLog(asked context.Context, in LogRequest, emit func(message) error) error {
+	ctx, cancel := context.WithCancel(asked)
 	var end logEnd
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -150,17 +158,22 @@ func (a *api) sendLog(ctx context.Context, in LogRequest, emit func(message) err
 		go func() {
 			defer group.Done()
 			// Cancelled only where the reader is at the end already; else it comes there by itself.
-			if last, ok := a.outputComplete(ctx, in.Job); ok && end.complete(last) {
+			if c, ok := a.outputComplete(ctx, in.Job); ok && end.complete(c) {
 				cancel()
 			}
 		}()
 	}
-	frame := func(f stream.OutputFrame) error {
-		err := emit(message{body: f.Body, header: map[string]string{
+	due := in.From // line
+	hand := func(f stream.OutputFrame) error {
+		due = max(due, f.End())
+		return emit(message{body: f.Body, header: map[string]string{
 			events.HeaderJob:       in.Job.String(),
 			events.HeaderFirstLine: strconv.FormatUint(f.First, 10),
 			events.HeaderLines:     strconv.FormatUint(f.Count, 10),
 		}})
+	}
+	frame := func(f stream.OutputFrame) error {
+		err := hand(f)
 		if err == nil && end.reached(f.Seq) {
 			return errAllRead
 		}
@@ -187,17 +200,28 @@ func (a *api) sendLog(ctx context.Context, in LogRequest, emit func(message) err
 			SkipGaps: true, // a person who looks on is told of a gap by the line numbers, not made to wait
 		})
 	}
+	if err != nil && !errors.Is(err, errAllRead) || asked.Err() != nil || !end.lacks(due) {
+		return ignoreAllRead(err)
+	}
+	// A broker whose disk was full has told of sequences that it could not keep, and given them away again once there was room:
+	// who had read so far passed over what has them now.
+	return a.log.ReadOutput(asked, stream.OutputReader{Job: in.Job, ToEnd: true, SkipGaps: true, Frame: hand,
+		Next: func(events.JobID, events.Lease) uint64 { return due }})
+}
+
+// ignoreAllRead returns nil for the end of a log.
+func ignoreAllRead(err error) error {
 	if errors.Is(err, errAllRead) {
 		return nil
 	}
 	return err
 }
 
-// outputComplete waits until all output of a job has been read by ingestion, and returns the
-// sequence of its last frame in OUTPUT. It reports false when ctx ends first.
+// outputComplete waits until all output of a job has been read by ingestion, and returns what it said then: the
+// sequence of the last frame in OUTPUT, and how many lines there are. It reports false when ctx ends first.
 // A job that was refused or withdrawn never says anything: its end is 0.
 // False comes only with the end of ctx, or with a log that cannot be read.
-func (a *api) outputComplete(ctx context.Context, job events.JobID) (last uint64, ok bool) {
+func (a *api) outputComplete(ctx context.Context, job events.JobID) (end events.JobOutputComplete, ok bool) {
 	for {
 		a.mu.RLock()
 		j, changed := a.state.Job(job), a.changed
@@ -207,21 +231,21 @@ func (a *api) outputComplete(ctx context.Context, job events.JobID) (last uint64
 			// The state says that it has ended, the facts where: it keeps no sequences of OUTPUT.
 			facts, err := a.jobFacts(ctx, job)
 			if err != nil {
-				return 0, false
+				return end, false
 			}
 			for _, r := range facts {
 				switch e := r.Event.(type) {
 				case events.JobOutputComplete:
-					return e.OutputSeq, true
+					return e, true
 				case events.JobRejected, events.JobWithdrawn:
-					return 0, true
+					return end, true
 				}
 			}
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return 0, false
+			return end, false
 		}
 	}
 }
