@@ -103,6 +103,7 @@ func accountVisits() []visit {
 			p.Click(".self details.menu summary")
 			p.Click(".self form[action^='/accounts/logout'] button")
 			p.See("Sign in")
+			p.Complaints() // the page that was left may have asked once more, with a session that had ended
 		}},
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"strata/services/api"
@@ -86,11 +87,11 @@ func submitVisits() []visit {
 			p.Await("/^.scheduler.job.[0-9]+$/.test(location.pathname)")
 			p.See("by hand")
 		}, then: func(t *testing.T, l *pageLab) {
-			var all api.Jobs
-			l.world.ask(t, &all, "jobs", "--all")
-			if len(all.Jobs) == 0 || all.Jobs[0].Name != "by hand" || all.Jobs[0].User != "local" {
-				t.Errorf("the newest job is %+v, want the one that was typed", all.Jobs[:min(1, len(all.Jobs))])
-			}
+			eventually(t, "the newest job is the one that was typed", func() bool {
+				var all api.Jobs
+				l.world.ask(t, &all, "jobs", "--all")
+				return len(all.Jobs) > 0 && all.Jobs[0].Name == "by hand" && all.Jobs[0].User == "local"
+			})
 		}},
 		{route: "POST /scheduler/jobsubmit", at: "/scheduler/jobsubmit", task: "submit a job and end it, by the keyboard alone", do: func(t *testing.T, _ *pageLab, p *browser.Page) {
 			// The only panda has a job that hangs, so this one waits until it is ended.
@@ -105,13 +106,17 @@ func submitVisits() []visit {
 			p.Press("Enter")
 			p.Await("!document.querySelector(\"form[action$='/cancel']\")")
 		}, shows: []string{"Canceled"}, then: func(t *testing.T, l *pageLab) {
-			var all api.Jobs
-			l.world.ask(t, &all, "jobs", "--all")
-			i := slices.IndexFunc(all.Jobs, func(j api.Job) bool { return j.Name == "typed" })
-			if i < 0 {
-				t.Fatal("no job was submitted")
-			}
-			l.recorded(t, "job/"+all.Jobs[i].Job.String(), "job.cancel-requested", "local")
+			var typed api.Job
+			eventually(t, "the job is listed", func() bool {
+				var all api.Jobs
+				l.world.ask(t, &all, "jobs", "--all")
+				i := slices.IndexFunc(all.Jobs, func(j api.Job) bool { return j.Name == "typed" })
+				if i >= 0 {
+					typed = all.Jobs[i]
+				}
+				return i >= 0
+			})
+			l.recorded(t, "job/"+typed.Job.String(), "job.cancel-requested", "local")
 		}},
 		{route: "GET /scheduler/job/{job}/resubmit", at: "/scheduler/job/1/resubmit", task: "begin with what it was", do: func(t *testing.T, _ *pageLab, p *browser.Page) {
 			var text string
@@ -139,6 +144,11 @@ func resultVisits() []visit {
 		{route: "GET /results/testcase/{id}", at: "/results/testcase/1", task: "be told that there is none of the number", fails: 404, shows: []string{"Nothing here"}},
 		{route: "GET /results/matrix", at: "/results/matrix?device_type=qemu&suite=0_smoke", task: "see cases across jobs", shows: []string{"boot-time", "network"}},
 		{route: "GET /results/history", at: "/results/history?suite=0_smoke&case=network", task: "see since when it fails", shows: []string{"network"}},
-		{route: "GET /search", at: "/search?q=Starting", task: "find a line in any log", shows: []string{"Starting kernel"}},
+		{route: "GET /search", at: "/search?q=Starting", task: "find a line in any log", do: func(t *testing.T, _ *pageLab, p *browser.Page) {
+			eventually(t, "the line is found", func() bool { // a machine that is busy may use up the time that a search has
+				p.Go("/search?q=Starting")
+				return strings.Contains(p.Text("main"), "Starting kernel")
+			})
+		}, shows: []string{"Starting kernel"}},
 	}
 }
