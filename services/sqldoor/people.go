@@ -30,7 +30,7 @@ func (p *people) caughtUp() {
 }
 
 // askWithin is how long a caller waits at most for what was recorded before he came.
-const askWithin = 2 * time.Second
+const askWithin = 10 * time.Second
 
 // catchUp waits until what is folded has all that was recorded before now: a token that was given out a moment ago is
 // good, and one that was revoked is not. Where the log does not tell in time, what is known decides.
