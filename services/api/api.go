@@ -243,6 +243,20 @@ func (a *api) answer(ctx context.Context, group *sync.WaitGroup, ready func()) {
 	line := turns.New(busTurns())
 	var begins sync.Mutex // held while a request begins
 	stopped := false      // none does any more
+	begin := func(who caller, verb string, m *nats.Msg) {
+		of := string(who.user) // however many tokens they come with
+		begins.Lock()
+		defer begins.Unlock()
+		if stopped {
+			return // Run waits already for those that have begun
+		}
+		taken := line.Take(of, len(m.Data), func() {
+			group.Go(func() { a.serve(ctx, who, verb, m, func() { line.End(of) }) })
+		})
+		if !taken {
+			a.respond(m, failure(refuse(Busy, "too many of your requests wait: ask for less at a time")))
+		}
+	}
 	// Several processes may run the service: the queue group gives each request to one of them.
 	sub, err := a.conn.QueueSubscribe("api.>", "api", func(m *nats.Msg) {
 		user, verb, ok := splitSubject(m.Subject)
@@ -256,22 +270,25 @@ func (a *api) answer(ctx context.Context, group *sync.WaitGroup, ready func()) {
 			return
 		}
 		who, err := a.onBus(user.name, user.token, m.Header.Get(events.HeaderTrace))
-		if err != nil {
-			a.respond(m, failure(err))
+		if err == nil {
+			begin(who, verb, m)
 			return
 		}
-		of := string(who.user) // however many tokens they come with
+		// The broker let its token in: another process has given it out a moment ago, or it was revoked.
 		begins.Lock()
 		defer begins.Unlock()
 		if stopped {
-			return // Run waits already for those that have begun
+			return
 		}
-		taken := line.Take(of, len(m.Data), func() {
-			group.Go(func() { a.serve(ctx, who, verb, m, func() { line.End(of) }) })
+		group.Go(func() {
+			a.catchUp(ctx)
+			who, err := a.onBus(user.name, user.token, m.Header.Get(events.HeaderTrace))
+			if err != nil {
+				a.respond(m, failure(err))
+				return
+			}
+			begin(who, verb, m)
 		})
-		if !taken {
-			a.respond(m, failure(refuse(Busy, "too many of your requests wait: ask for less at a time")))
-		}
 	})
 	if err == nil {
 		// Until the broker knows of it, it tells who asks that nobody is there.

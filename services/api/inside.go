@@ -247,7 +247,8 @@ var ErrUnknownToken = errors.New("unknown token")
 // Authenticate returns whom a token stands for: a user's token, or the administrator's credential. Its error is
 // [ErrUnknownToken]. From says by which door and from where it came, such as "http 192.0.2.7"; uses of tokens
 // are recorded with that.
-// It looks a digest up in the state and asks nobody, so doors call it with each request.
+// It looks a digest up in the state, so doors call it with each request; of a secret that it does not know it makes sure by
+// the log.
 func (i Inside) Authenticate(token, from string) (Caller, error) {
 	if p, err := i.a.key.Verify(token); err == nil {
 		shut := true
@@ -258,14 +259,25 @@ func (i Inside) Authenticate(token, from string) (Caller, error) {
 		}
 		return Caller{User: p.User, From: from}, nil
 	}
-	var login lab.Login
-	known := false
-	i.a.read(func(s *lab.State) { login, known = s.Authenticate(access.Digest(token), i.a.now()) })
+	login, known := i.a.login(func(s *lab.State) (lab.Login, bool) { return s.Authenticate(access.Digest(token), i.a.now()) })
 	if !known {
 		return Caller{}, ErrUnknownToken
 	}
 	i.a.used(login, from)
 	return Caller{User: login.User, From: from, Scopes: login.Scopes, Token: login.Token, ActingFor: login.ActingFor}, nil
+}
+
+// login looks a secret up, and again once the state holds what was recorded before now: it may have been given out a moment ago
+// through another process.
+func (a *api) login(look func(s *lab.State) (lab.Login, bool)) (login lab.Login, known bool) {
+	a.read(func(s *lab.State) { login, known = look(s) })
+	if !known {
+		ctx, cancel := context.WithTimeout(context.Background(), atMostBehind)
+		defer cancel()
+		a.catchUp(ctx)
+		a.read(func(s *lab.State) { login, known = look(s) })
+	}
+	return login, known
 }
 
 // Permitted says that a caller has one of LAVA's permissions on everything, such as "add_device"; superusers

@@ -27,6 +27,23 @@ func asToken(t *testing.T, b *eventtest.Broker, value string) api.Client {
 	return api.Client{Conn: b.Connect(t), Caller: name}
 }
 
+// TestTokenOfAMomentAgo asks by tokens that another process has given out just before.
+func TestTokenOfAMomentAgo(t *testing.T) {
+	t.Parallel()
+	b, _ := start(t)
+	b.Append(t, events.UserAdded{User: "alice", By: "local"})
+	for range 20 {
+		value := access.NewSecret()
+		c := asToken(t, b, value)
+		b.Append(t, events.TokenIssued{User: "alice", Token: access.TokenID(value), SHA256: access.Digest(value), By: "local"})
+		var me api.Me
+		call(t, c, "whoami", struct{}{}, &me)
+		if me.User != "alice" {
+			t.Errorf("whoami: got %+v, want alice", me)
+		}
+	}
+}
+
 // TestPeopleStory walks through an account's life: added, given a token that is limited, put into a group, seen by
 // that group only, acted as, revoked, removed.
 func TestPeopleStory(t *testing.T) {

@@ -104,9 +104,7 @@ func crowded(s *lab.State, user events.UserName) (facts []events.Event) {
 // The fact is in the session's own name; other sessions of the user go on.
 func (i Inside) SignOut(ctx context.Context, value, from string) error {
 	id := access.TokenID(value)
-	var login lab.Login
-	known := false
-	i.a.read(func(s *lab.State) { login, known = s.Session(access.Digest(value), i.a.now()) })
+	login, known := i.a.login(func(s *lab.State) (lab.Login, bool) { return s.Session(access.Digest(value), i.a.now()) })
 	if !known {
 		return nil
 	}
@@ -122,9 +120,7 @@ func (i Inside) SignOut(ctx context.Context, value, from string) error {
 // Session returns whom a cookie stands for. Its error is [ErrUnknownToken].
 // A session has no scopes: a browser does all that its user may.
 func (i Inside) Session(value, from string) (Caller, error) {
-	var login lab.Login
-	known := false
-	i.a.read(func(s *lab.State) { login, known = s.Session(access.Digest(value), i.a.now()) })
+	login, known := i.a.login(func(s *lab.State) (lab.Login, bool) { return s.Session(access.Digest(value), i.a.now()) })
 	if !known {
 		return Caller{}, ErrUnknownToken
 	}
