@@ -97,6 +97,7 @@ func jobFields() []jobField {
 		truth("health_check", "health_check", func(j *SelectedJob) bool { return j.HealthCheck }),
 		truth("rejected", "rejected", func(j *SelectedJob) bool { return j.Rejected }),
 		truth("retried", "retried_as != 0", func(j *SelectedJob) bool { return j.RetriedAs != 0 }),
+		text("display", "display", func(j *SelectedJob) string { return j.Display }),
 		text("state", "state", func(j *SelectedJob) string { return j.State }),
 		text("health", "health", func(j *SelectedJob) string { return j.Health }),
 		text("description", "name", func(j *SelectedJob) string { return j.Name }),

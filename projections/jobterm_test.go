@@ -114,8 +114,8 @@ func someTerm(r *rand.Rand) JobTerm {
 	case 5:
 		return JobTerm{Field: "metadata", Path: []string{pick(r, []string{"branch", "b'r", "build"})}, Op: pick(r, append(texts, TermHas, TermHasAny)), Values: []string{pick(r, []string{"next", "9", "it's"})}, Not: not}
 	case 6:
-		return JobTerm{Field: pick(r, []string{"state", "health", "device_type", "submitter"}), Op: pick(r, texts),
-			Values: []string{pick(r, []string{"Finished", "Submitted", "Complete", "alice", "BOB", "o'hara", "qemu"})}, Not: not}
+		return JobTerm{Field: pick(r, []string{"display", "state", "health", "device_type", "submitter"}), Op: pick(r, texts),
+			Values: []string{pick(r, []string{"Finished", "Submitted", "Complete", "alice", "BOB", "o'hara", "qemu", "7", "7.1"})}, Not: not}
 	}
 	return JobTerm{Field: "description", Op: pick(r, texts[:9]), Values: []string{pick(r, append(soughtNames, "boot", "größe"))}, Not: not}
 }

@@ -20,7 +20,8 @@ type NoticesRequest struct {
 // To names a receiver as far as facts may: of a callback scheme and host, of a user's mail the name.
 type Notice struct {
 	Job      events.JobID        `json:"job"`
-	N        int                 `json:"n"` // of the delivery, from 1 within the job
+	Display  string              `json:"display"` // the job's number as people write it: 41.2 for a part of a group
+	N        int                 `json:"n"`       // of the delivery, from 1 within the job
 	Moment   events.Moment       `json:"moment"`
 	Kind     events.DeliveryKind `json:"kind"`
 	To       string              `json:"to"`
@@ -50,7 +51,7 @@ func (a *api) listNotices(ctx context.Context, who caller, in NoticesRequest) ([
 			if in.Dead && !n.Dead || !s.Can(who.user, lab.View, events.Entity{Kind: events.Job, ID: n.Job.String()}) {
 				continue
 			}
-			one := Notice{Job: n.Job, N: n.N, Moment: n.Moment, Kind: n.Kind, To: n.To, State: NoticeWaiting, At: n.At, Attempts: n.Attempts, Answer: n.Reason}
+			one := Notice{Job: n.Job, Display: displayed(s, n.Job), N: n.N, Moment: n.Moment, Kind: n.Kind, To: n.To, State: NoticeWaiting, At: n.At, Attempts: n.Attempts, Answer: n.Reason}
 			if n.Dead {
 				one.State = NoticeDead
 			}
@@ -70,6 +71,11 @@ func (a *api) noticesOf(ctx context.Context, who caller, in NoticesRequest) ([]N
 		return nil, err
 	}
 	list := tellNotices(facts)
+	a.read(func(s *lab.State) {
+		for i := range list {
+			list[i].Display = displayed(s, list[i].Job)
+		}
+	})
 	if in.Dead {
 		list = slices.DeleteFunc(list, func(n Notice) bool { return n.State != NoticeDead })
 	}

@@ -117,7 +117,7 @@ func favourites(q *request) []projections.JobTerm {
 }
 
 // jobFilter is a filter that an address of a list may have: LAVA's name of it, and the words above its field.
-// An address may have filters that the page has no field for (id, submit_time, end_time): those two have one once they are used.
+// An address may have filters that the page has no field for (id, sub_id, submit_time, end_time): they have one once they are used.
 type jobFilter struct {
 	Name, Title string
 	Value       string
@@ -297,8 +297,19 @@ func (d *jobListData) filters(asked url.Values, now time.Time) (terms []projecti
 			d.Filters = append(d.Filters, jobFilter{Name: name, Title: map[string]string{"submit_time": "Submitted within hours", "end_time": "Ended within hours"}[name], Value: asked.Get(name)})
 		}
 	}
-	if id := asked.Get("id"); id != "" {
-		terms = append(terms, in("id", strings.TrimPrefix(id, "#")))
+	if id := strings.TrimPrefix(strings.TrimSpace(asked.Get("id")), "#"); id != "" {
+		field := "id"
+		if _, part := jobNumber(id); part != "" {
+			field = "display"
+		}
+		terms = append(terms, in(field, id)) // what is no number is refused, with words
+		d.Filters = append(d.Filters, jobFilter{Name: "id", Title: "Number", Value: id})
+	}
+	// LAVA's name of a part, of which a piece is enough. Jobs of no group have none, and would be found by their number.
+	if sub := strings.TrimSpace(asked.Get("sub_id")); sub != "" {
+		terms = append(terms, projections.JobTerm{Field: "display", Op: projections.TermContains, Values: []string{sub}},
+			projections.JobTerm{Field: "target_group", Op: projections.TermIsNull, Values: []string{"false"}})
+		d.Filters = append(d.Filters, jobFilter{Name: "sub_id", Title: "Part of a group", Value: sub})
 	}
 	d.Set = len(terms) > 0 || d.Search != ""
 	return terms
@@ -307,17 +318,40 @@ func (d *jobListData) filters(asked url.Values, now time.Time) (terms []projecti
 // searched are the columns that a search looks into, as in LAVA: case counts, and a part of the text is enough.
 func searched() []string { return []string{"description", "submitter", "device", "device_type"} }
 
-// find asks for the page. A search means any of the columns: a number is the job's too, a word of [jobWords] its state or health
-// as well, so that one question finds all that the search of LAVA's lists does.
+// jobNumber reads what people call a job: 42, #42, or 41.2 of a multinode job, whose part is then "2". Whole is "" for what is none
+// of these. The part's number has 16 bits, which no group reaches.
+func jobNumber(text string) (whole, part string) {
+	whole, part, isPart := strings.Cut(strings.TrimPrefix(text, "#"), ".")
+	if _, err := strconv.ParseUint(whole, 10, 63); err != nil { // a number of the tables has 64 bits and a sign
+		return "", ""
+	}
+	if _, err := strconv.ParseUint(part, 10, 16); isPart && err != nil {
+		return "", ""
+	}
+	return whole, part
+}
+
+// numberTerms are the conditions of which one holds for each job that a number means: a part by its name, else the job of that
+// number and all parts of the group that bears it. They are none for what is no number.
+func numberTerms(text string) []projections.JobTerm {
+	switch whole, part := jobNumber(text); {
+	case whole == "":
+		return nil
+	case part != "":
+		return []projections.JobTerm{in("display", whole+"."+part)}
+	default:
+		return []projections.JobTerm{in("id", whole), {Field: "display", Op: projections.TermStartsWith, Values: []string{whole + "."}}}
+	}
+}
+
+// find asks for the page. A search means any of the columns: a number is the job's or its group's too, a word of [jobWords] its state or
+// health as well, so that one question finds all that the search of LAVA's lists does.
 func (d *jobListData) find(q *request, search jobSearch) (foundJobs, error) {
 	text := strings.TrimSpace(d.Search)
 	if text == "" {
 		return findJobs(q, search)
 	}
-	var either []projections.JobTerm
-	if _, err := strconv.ParseInt(text, 10, 64); err == nil {
-		either = append(either, in("id", text))
-	}
+	either := numberTerms(text)
 	if slices.Contains(jobWords(), text) {
 		either = append(either, in("state", text), in("health", text))
 	}

@@ -26,10 +26,15 @@ func TestJobLists(t *testing.T) {
 		{"/scheduler/alljobs?state=Incomplete&device=q1&sort=end_time&length=10&page=3", []string{`{"field":"device","op":"contains","values":["q1"]}`,
 			`{"field":"health","op":"in","values":["Incomplete"]}`, `"order":[{"field":"end_time"}]`, `"offset":20,"limit":10`}},
 		{"/scheduler/alljobs?end_time=24", []string{`"field":"end_time","op":"gte","values":["2026-11-22T12:00:00Z"]`}},
-		{"/scheduler/alljobs?search=7", []string{`"any":[{"field":"id","op":"in","values":["7"]},{"field":"description","op":"contains","values":["7"]}`,
+		{"/scheduler/alljobs?search=7", []string{`"any":[{"field":"id","op":"in","values":["7"]},{"field":"display","op":"startswith","values":["7."]},{"field":"description","op":"contains","values":["7"]}`,
 			`{"field":"device_type","op":"contains","values":["7"]}]`}},
 		{"/scheduler/alljobs?search=Incomplete&device=q1", []string{`"any":[{"field":"state","op":"in","values":["Incomplete"]},{"field":"health","op":"in","values":["Incomplete"]}`,
 			`{"field":"device","op":"contains","values":["q1"]}`}},
+		{"/scheduler/alljobs?search=%2341.2", []string{`"any":[{"field":"display","op":"in","values":["41.2"]},{"field":"description","op":"contains","values":["#41.2"]}`}},
+		{"/scheduler/myjobs?search=41.2", []string{`{"field":"submitter","op":"in","values":["alice"]},{"field":"","op":"","any":[{"field":"display","op":"in","values":["41.2"]}`}},
+		{"/scheduler/alljobs?id=41.2&length=10", []string{`{"field":"display","op":"in","values":["41.2"]}`}},
+		{"/scheduler/alljobs?id=%2341", []string{`{"field":"id","op":"in","values":["41"]}`}},
+		{"/scheduler/alljobs?sub_id=41.", []string{`{"field":"display","op":"contains","values":["41."]},{"field":"target_group","op":"isnull","values":["false"]}`}},
 		{"/scheduler/activejobs", []string{`["Running","Canceling"]`}},
 		{"/scheduler/longestjobs", []string{`"order":[{"field":"start_time"}]`}},
 		{"/scheduler/healthcheck/", []string{`"health_check"`}},
@@ -137,4 +142,48 @@ func TestResubmit(t *testing.T) {
 	}
 	l["rights"] = `{"job/42":["view"]}`
 	says(t, l.site(t), "/scheduler/job/42/resubmit", 403, "you cannot re-submit this job")
+}
+
+// TestJobsByNumber reads numbers as people write them, and asks for all that they mean.
+func TestJobsByNumber(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"42": `[{"field":"id","op":"in","values":["42"]},{"field":"display","op":"startswith","values":["42."]}]`, "#42": `[{"field":"id","op":"in","values":["42"]},{"field":"display","op":"startswith","values":["42."]}]`,
+		"41.2": `[{"field":"display","op":"in","values":["41.2"]}]`, "#41.0": `[{"field":"display","op":"in","values":["41.0"]}]`,
+		"": "null", "#": "null", "41.": "null", ".2": "null", "41.x": "null", "41.2.3": "null", "+41": "null", "-1": "null", "6.12-rc3": "null", "41.70000": "null",
+		"9223372036854775808": "null", // the tables' numbers end before it, and would refuse the whole search
+	} {
+		got, err := json.Marshal(numberTerms(text))
+		if err != nil || string(got) != want {
+			t.Errorf("%q asks for %s (%v), want %s", text, got, err, want)
+		}
+	}
+}
+
+// TestNumberStaysInTheForm holds that a list which was narrowed to a number stays so when its other filters are changed.
+func TestNumberStaysInTheForm(t *testing.T) {
+	t.Parallel()
+	s := lab{"jobs.find": `{"jobs":[],"count":0}`}.site(t)
+	says(t, s, "/scheduler/alljobs?id=41.2", 200, `<label>Number<input name="id" value="41.2"`, "No job is as searched for.")
+	says(t, s, "/scheduler/alljobs?sub_id=41", 200, `<label>Part of a group<input name="sub_id" value="41"`)
+}
+
+// TestMatrixOfParts takes parts of groups beside jobs.
+func TestMatrixOfParts(t *testing.T) {
+	t.Parallel()
+	for jobs, want := range map[string]string{
+		"12,%2314":  `"terms":[{"field":"","op":"","any":[{"field":"id","op":"in","values":["12","14"]}]}]`,
+		"41.1+41.2": `"terms":[{"field":"","op":"","any":[{"field":"display","op":"in","values":["41.1","41.2"]}]}]`,
+		"12,41.2":   `"any":[{"field":"id","op":"in","values":["12"]},{"field":"display","op":"in","values":["41.2"]}]`,
+	} {
+		asked := ""
+		s := lab{"jobs.find": func(in json.RawMessage) (any, error) {
+			asked = string(in)
+			return json.RawMessage(`{"jobs":[],"count":0}`), nil
+		}}.site(t)
+		says(t, s, "/results/matrix?jobs="+jobs, 200)
+		if !strings.Contains(asked, want) {
+			t.Errorf("jobs=%s asks %s, want %s in it", jobs, asked, want)
+		}
+	}
 }

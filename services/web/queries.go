@@ -165,7 +165,8 @@ type querySuite struct {
 	Item string `json:"item"`
 	Job  uint64 `json:"job"`
 	projections.Suite
-	JobName string `json:"-"` // this and the next are the job's, of [request.nameSuites]
+	JobName string `json:"-"` // this and the next two are the job's, of [request.nameSuites]
+	Display string `json:"-"`
 	User    string `json:"-"`
 }
 
@@ -229,7 +230,7 @@ func (q *request) nameSuites(suites []querySuite) {
 	for i := range suites {
 		for _, j := range jobs.Jobs {
 			if s := &suites[i]; s.Job == j.Job.Job {
-				s.JobName, s.User = j.Name, j.User
+				s.JobName, s.Display, s.User = j.Name, j.Display, j.User
 			}
 		}
 	}

@@ -166,6 +166,7 @@ func endReservation(q *request) (page, error) {
 // Dead: it was tried as often as it may be, and waits for somebody. Answer is what the other side said last.
 type notice struct {
 	Job      uint64    `json:"job"`
+	Display  string    `json:"display"`
 	N        int       `json:"n"`      // within the job, from 1
 	Moment   string    `json:"moment"` // of the job that it tells of: running, finished
 	Kind     string    `json:"kind"`   // mail, callback, irc
@@ -190,7 +191,7 @@ func noticesPage(q *request) (page, error) {
 		return page{}, err
 	}
 	columns := []column[notice]{
-		{name: "job", title: "Job", text: func(n notice) string { return strconv.FormatUint(n.Job, 10) }, order: func(a, b notice) int { return cmp.Compare(a.Job, b.Job) }},
+		{name: "job", title: "Job", text: func(n notice) string { return n.Display + " " + strconv.FormatUint(n.Job, 10) }, order: func(a, b notice) int { return cmp.Compare(a.Job, b.Job) }},
 		{name: "state", title: "State", text: func(n notice) string { return n.State }, exact: true},
 		{name: "kind", title: "Way", text: func(n notice) string { return n.Kind }},
 		{name: "to", title: "To", text: func(n notice) string { return n.To }},

@@ -201,12 +201,26 @@ func (q *request) matrixColumns(ask map[string]string, n int) ([]matrixColumn, e
 	in := jobSearch{Limit: n, Order: []projections.JobOrder{{Field: "id", Desc: true}}, Terms: []projections.JobTerm{term("state", "Finished")}}
 	if ask["jobs"] != "" { // named jobs are shown however they stand
 		numbers := strings.FieldsFunc(ask["jobs"], func(r rune) bool { return r == ',' || r == ' ' })
+		var ids, parts []string
 		for _, n := range numbers {
-			if _, err := strconv.ParseUint(n, 10, 64); err != nil {
-				return nil, &Refusal{Code: "invalid", Field: "jobs", Message: "jobs has " + strconv.Quote(n) + "; allowed are numbers of jobs with commas between, such as 12,14,17"}
+			switch whole, part := jobNumber(n); {
+			case whole == "":
+				return nil, &Refusal{Code: "invalid", Field: "jobs", Message: "jobs has " + strconv.Quote(n) + "; allowed are numbers of jobs with commas between, such as 12,14,17.1"}
+			case part != "":
+				parts = append(parts, whole+"."+part)
+			default:
+				ids = append(ids, whole)
 			}
 		}
-		in.Terms = []projections.JobTerm{term("id", numbers...)}
+		// A condition without values is none that the tables know.
+		var either []projections.JobTerm
+		if len(ids) > 0 {
+			either = append(either, term("id", ids...))
+		}
+		if len(parts) > 0 {
+			either = append(either, term("display", parts...))
+		}
+		in.Terms = []projections.JobTerm{{Any: either}}
 		// Jobs that are named are all meant, as far as there are columns.
 		in.Limit = mostColumns
 	}

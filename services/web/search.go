@@ -77,18 +77,13 @@ func searchPage(q *request) (page, error) {
 	return p, err
 }
 
-// jobAddress is the page of a job that a text names: 42, #42, or 41.2 of a multinode job.
-// It does not ask whether there is such a job: its page says so. The part's number has 16 bits, which no group reaches.
+// jobAddress is the page of a job that a text names ([jobNumber]).
+// It does not ask whether there is such a job: its page says so.
 func jobAddress(text string) string {
-	text = strings.TrimPrefix(text, "#")
-	whole, part, isPart := strings.Cut(text, ".")
-	if _, err := strconv.ParseUint(whole, 10, 64); err != nil {
+	if whole, _ := jobNumber(text); whole == "" {
 		return ""
 	}
-	if _, err := strconv.ParseUint(part, 10, 16); isPart && err != nil {
-		return ""
-	}
-	return "/scheduler/job/" + text
+	return "/scheduler/job/" + strings.TrimPrefix(text, "#")
 }
 
 // mostThings is how many things of each kind are named.
