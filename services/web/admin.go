@@ -101,6 +101,19 @@ type bulkData struct {
 // [failJob]), so LAVA's second action for jobs is missing.
 var bulkActions = map[string][]string{"device": {"Good", "Unknown", "Maintenance", "Retired"}, "worker": {"Active", "Maintenance", "Retired"}, "job": {"Cancel"}}
 
+// Asks is the question before an action that ends jobs, or "" before one that somebody can take back.
+func (d bulkData) Asks(action string) string {
+	switch {
+	case d.Kind == "job":
+		return "Cancel every job that is ticked?"
+	case action != "Retired":
+		return ""
+	case d.Kind == "worker":
+		return "Retire every worker that is ticked? Their devices retire with them, and what runs on those is canceled."
+	}
+	return "Retire every device that is ticked? What runs on them is canceled."
+}
+
 // bulkPage lists things of a kind to choose from.
 // Kinds are device, worker and job; any other is a mistake in the table of routes.
 func bulkPage(kind string) func(*request) (page, error) {

@@ -142,7 +142,7 @@ func (m made) rights(in, out any) error {
 	}
 	all := map[string][]string{}
 	for _, thing := range asked.Of {
-		all[thing] = []string{"view", "submit", "resubmit", "change", "add", "remove"}
+		all[thing] = []string{"view", "submit", "resubmit", "cancel", "change", "add", "remove"}
 	}
 	if err == nil {
 		text, err = json.Marshal(all)
@@ -154,18 +154,21 @@ func (m made) rights(in, out any) error {
 }
 
 // filled puts something into each field of a value, evil into its texts.
-// Six levels deep, as some answers hold themselves.
+// Six levels deep, as some answers hold themselves. A type that is embedded under a small letter cannot be set as a whole, but its
+// fields can, as JSON does.
 func filled(v reflect.Value, depth int) {
-	if depth > 6 || !v.CanSet() {
+	if depth > 6 || !v.CanSet() && v.Kind() != reflect.Struct {
 		return
 	}
-	switch v.Interface().(type) {
-	case time.Time:
-		v.Set(reflect.ValueOf(noon.Add(-time.Hour)))
-		return
-	case json.RawMessage:
-		v.SetBytes([]byte(quotedJSON(evil)))
-		return
+	if v.CanSet() {
+		switch v.Interface().(type) {
+		case time.Time:
+			v.Set(reflect.ValueOf(noon.Add(-time.Hour)))
+			return
+		case json.RawMessage:
+			v.SetBytes([]byte(quotedJSON(evil)))
+			return
+		}
 	}
 	switch v.Kind() {
 	case reflect.String:

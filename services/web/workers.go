@@ -43,6 +43,15 @@ type wholeWorker struct {
 // To is the worker's address.
 func (w wholeWorker) To() string { return workerAddress(w.Worker) }
 
+// Retiring is the question before the worker is retired: that ends jobs and retires devices, which coming back does not undo.
+func (w wholeWorker) Retiring() string {
+	text := "Retire " + w.Worker + "? Its devices retire with it"
+	if w.Running > 0 {
+		text += ", and what runs on them is canceled"
+	}
+	return text + "."
+}
+
 func workerAddress(name string) string { return "/scheduler/worker/" + url.PathEscape(name) }
 
 // Who may not change it gets its three files empty.

@@ -135,17 +135,13 @@ for (const el of document.querySelectorAll(".show-keys")) {
   el.addEventListener("click", (e) => { e.preventDefault(); showKeys(); });
 }
 
-// A form that asks before it does something: <form data-ask="Cancel the job?">.
-// A button may ask another question than its form. Without scripts the form is sent at once.
+// A form that asks before it does what cannot be taken back, or what ends jobs: <form data-ask="Cancel the job?">.
+// A button may ask another question than its form, and so may what is chosen in it, as only one of the healths retires a device.
+// Without scripts the form is sent at once.
 document.addEventListener("submit", (e) => {
-  const question = e.submitter?.dataset.ask ?? e.target.dataset.ask;
+  const chosen = e.target.querySelector("option[data-ask]:checked");
+  const question = e.submitter?.dataset.ask ?? chosen?.dataset.ask ?? e.target.dataset.ask;
   if (question && !confirm(question)) e.preventDefault();
-});
-
-// Choices that take effect at once: <select data-submit>.
-// requestSubmit and not submit(): the latter sends without the "submit" above and without the browser's checks.
-document.addEventListener("change", (e) => {
-  if (e.target.matches("[data-submit]")) e.target.form.requestSubmit();
 });
 
 // Buttons that copy the text of another element: <button data-copy="#id">.
