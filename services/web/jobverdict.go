@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,7 +92,7 @@ func verdictOfJob(q *request, d *jobData) verdictPanel {
 		return v
 	}
 	e := j.Judgement
-	v.Help, v.Next, v.Line, v.Text, v.Action, v.Baseline = string(e.Cause), e.Next, e.Evidence, e.Text, e.Action, e.Baseline
+	v.Help, v.Next, v.Line, v.Text, v.Action, v.Baseline = string(e.Cause), e.Next, e.Evidence, resultWords(e.Text), e.Action, e.Baseline
 	v.Head, v.Who, v.Tone = verdictWords(e.Verdict, e.Cause)
 	// By whom says more than that.
 	if e.Verdict == events.VerdictCanceled && v.By != "" {
@@ -117,6 +118,38 @@ func verdictOfJob(q *request, d *jobData) verdictPanel {
 		v.issues(q, e.Issues)
 	}
 	return v
+}
+
+// resultWords says a result as the view of the log does (worded in log-text.js). The line of a result is JSON, which nobody wants to
+// read as the evidence of a failure. Any other text, such as what a console said, is returned as it is.
+func resultWords(text string) string {
+	var r struct {
+		Definition  string      `json:"definition"`
+		Set         string      `json:"set"`
+		Case        string      `json:"case"`
+		Result      string      `json:"result"`
+		Measurement json.Number `json:"measurement"`
+		Units       string      `json:"units"`
+		ErrorType   string      `json:"error_type"`
+		ErrorMsg    string      `json:"error_msg"`
+	}
+	if !strings.HasPrefix(text, "{") || json.Unmarshal([]byte(text), &r) != nil || r.Case == "" {
+		return text
+	}
+	words := r.Case + ": " + r.Result
+	for _, around := range []string{r.Set, r.Definition} {
+		if around != "" {
+			words = around + " / " + words
+		}
+	}
+	if r.Measurement != "" {
+		words += " (" + strings.TrimSpace(r.Measurement.String()+" "+r.Units) + ")"
+	}
+	why := strings.TrimSuffix(r.ErrorType+": "+r.ErrorMsg, ": ")
+	if why = strings.TrimPrefix(why, ": "); why != "" {
+		words += " — " + why
+	}
+	return words
 }
 
 // unjudged says what is known before judgement has looked at the job: the dispatcher's own error, and the first
