@@ -136,6 +136,9 @@ func (q *request) bulk(kind string, wrong []string) (page, error) {
 		{name: "health", title: "Health", text: func(r bulkRow) string { return r.Health }, exact: true},
 		{name: "about", title: "About", text: func(r bulkRow) string { return r.About }, narrow: true},
 	}
+	if kind == "job" { // those that are not over have no health
+		columns = slices.Delete(columns, 2, 3)
+	}
 	d := bulkData{Kind: kind, Left: left, To: q.URL.RequestURI(), Wrong: strings.Join(wrong, "; "), List: list(q, kind, columns, rows), Actions: bulkActions[kind]}
 	p := page{template: "bulk", data: d, styles: []string{"query.css"}, scripts: []string{"bulk.js"}, help: "operations"}
 	p.crumbs = adminCrumbs(strings.ToUpper(kind[:1]) + kind[1:] + "s")

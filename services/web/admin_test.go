@@ -112,3 +112,15 @@ func TestPolicyPage(t *testing.T) {
 	}
 	says(t, lab{"policy.show": `{"by":"","users":[]}`}.site(t), "/admin/policy/", 200, "as LAVA's: the highest priority")
 }
+
+// TestBulkColumns has no health of jobs that are not over, which have none, and one of machines.
+func TestBulkColumns(t *testing.T) {
+	t.Parallel()
+	s := lab{"devices.list": `[{"device":"q1","state":"Idle","health":"Good"}]`, "jobs.find": `{"jobs":[{"job":43,"display":"41.2","state":"Running","health":"Unknown","name":"smoke","user":"bob"}],"count":1}`}.siteFor(t, root)
+	if text := says(t, s, "/admin/lava_scheduler_app/testjob/", 200, ">41.2</a>", "bob: smoke", `value="43"`); strings.Contains(text, "Health") {
+		t.Error("jobs that are not over have a column of health")
+	}
+	says(t, s, "/admin/lava_scheduler_app/device/", 200, ">Health<", ">Good<")
+	// The list finds what people call a job.
+	says(t, s, "/admin/lava_scheduler_app/testjob/?search=41.2", 200, ">41.2</a>")
+}

@@ -51,7 +51,7 @@ func TestSearch(t *testing.T) {
 	t.Parallel()
 	var asked string
 	l := lab{"devices.list": `[{"device":"panda-1","device_type":"panda"},{"device":"panda-2","device_type":"panda"},{"device":"other","device_type":"x"}]`, "workers.list": `[{"worker":"pandas.example.com"}]`,
-		"jobs.find": `{"jobs":[{"job":5,"display":"5","name":"boot of a Panda"}]}`, "search": func(in json.RawMessage) (any, error) {
+		"jobs.find": `{"jobs":[{"job":5,"display":"4.1","name":"boot of a Panda"}]}`, "search": func(in json.RawMessage) (any, error) {
 			asked = string(in)
 			return `{"hits":[{"job":5,"line":12,"message":"\u001b[1mPanda\u001b[0m <b> pandas","anchor":"5#12","before":[{"line":11,"message":"\u001b[32mok\u001b[0m"}]},{"job":5,"line":13,"message":"again","anchor":"5#13"}],"next":"cursor&1","stopped":"time","aged_out":{"hint":"older logs are gone"}}`, nil
 		}}
@@ -63,7 +63,7 @@ func TestSearch(t *testing.T) {
 	}
 	text := says(t, s, "/search?q=panda&since=2026-11-20&device=a,+b&ignore_case=on", 200, `href="/scheduler/device/panda-1"`, `href="/scheduler/device_type/panda"`, `href="/scheduler/worker/pandas.example.com"`, "boot of a Panda",
 		`href="/scheduler/job/5#L12"`, "<mark>Panda</mark> &lt;b&gt; pandas</span>", "<b>11</b>ok</span>", "The search ended early: time", "after=cursor%261")
-	if strings.Contains(text, ">other<") || strings.Count(text, `<h3><a href="/scheduler/job/5">`) != 1 {
+	if strings.Contains(text, ">other<") || strings.Count(text, `<h3><a href="/scheduler/job/4.1">Job 4.1</a></h3>`) != 1 {
 		t.Error("the search names what was not asked for, or a job for each of its lines")
 	}
 	if want := `{"after":"","context":1,"devices":["a","b"],"ignore_case":true,"kind":"words","limit":50,"since":"2026-11-20T00:00:00Z","text":"panda"}`; asked != want {
@@ -157,6 +157,10 @@ func TestComparePage(t *testing.T) {
 	}
 	if len(asked) != 4 || asked[1] != `{"job":"40"}` {
 		t.Errorf("jobs are asked for by %q, want as people call them", asked)
+	}
+	l["jobs.compare"] = `{"before":{"job":40,"display":"40"},"after":{"job":43,"display":"42.1"},"same":3,"counts":{}}`
+	if text := says(t, s, "/scheduler/job/42.1/compare", 200, "No case differs."); strings.Contains(text, `aria-label="Changes"`) {
+		t.Error("jobs that do not differ have changes to choose from")
 	}
 	l["jobs.compare"] = error(&Refusal{Code: "not-found", Message: "there is no job 40"})
 	says(t, s, "/scheduler/job/42.1/compare?with=40", 200, "there is no job 40", `aria-invalid="true"`)
