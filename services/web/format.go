@@ -206,8 +206,9 @@ func bytesOf(n any) string {
 		return fmt.Sprint(n)
 	}
 	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
-		if size < 1024 || unit == "GiB" {
-			if size < 10 && unit != "B" {
+		// What is rounded may fill its unit: 1023.6 KiB are 1.0 MiB, and never 1024 KiB.
+		if size < 1023.5 || unit == "GiB" {
+			if size < 9.95 && unit != "B" {
 				return strconv.FormatFloat(size, 'f', 1, 64) + " " + unit
 			}
 			return strconv.FormatFloat(size, 'f', 0, 64) + " " + unit

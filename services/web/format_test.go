@@ -141,3 +141,29 @@ func TestMarks(t *testing.T) {
 		}
 	}
 }
+
+// TestSizes never says a size that would fill its unit.
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[any]string{0: "0 B", uint64(1023): "1023 B", 1024: "1.0 KiB", 10188: "9.9 KiB", 10239: "10 KiB", int64(1048000): "1023 KiB", 1048200: "1.0 MiB",
+		5 << 30: "5.0 GiB", uint64(2048 << 30): "2048 GiB", "many": "many"} {
+		if got := bytesOf(size); got != want {
+			t.Errorf("%v bytes are %q, want %q", size, got, want)
+		}
+	}
+}
+
+// TestNamesOfFiles keeps out of names what a header, a shell or a file system would take for something else.
+func TestNamesOfFiles(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"query_1.csv": "query_1.csv", "a b/../c": "a_b_.._c", "x\"\r\ny": "x___y", "größe": "gr__e", "": "", "-rf": "-rf"} {
+		if got := safeFile(name); got != want {
+			t.Errorf("%q is the file %q, want %q", name, got, want)
+		}
+	}
+	for text, want := range map[string]string{"timeout after 62 s": "timeout after # s", "192.0.2.17:8080": "#.#.#.#:#", "no numbers": "no numbers", "5": "#", "": ""} {
+		if got := withoutNumbers(text); got != want {
+			t.Errorf("%q is like %q, want %q", text, got, want)
+		}
+	}
+}

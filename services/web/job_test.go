@@ -238,3 +238,137 @@ func TestTimes(t *testing.T) {
 		}
 	}
 }
+
+// TestTimingOf shares a job's time among its steps, and shows the innermost that took longest.
+func TestTimingOf(t *testing.T) {
+	t.Parallel()
+	start, end := noon.Add(-100*time.Second), noon
+	line := func(n uint64) *uint64 { return &n }
+	tree, _ := pipeline([]stretch{
+		{Kind: "action", Name: "deploy", Level: "1", Start: 1, End: line(9), Seconds: 30},
+		{Kind: "action", Name: "fetch", Level: "1.1", Start: 2, End: line(8), Seconds: 29},
+		{Kind: "action", Name: "boot", Level: "2", Start: 10, End: line(20), Seconds: 250}, // by a clock that was set meanwhile
+		{Kind: "action", Name: "test", Level: "3", Start: 21, End: line(40), Seconds: 20},
+		{Kind: "test", Name: "0_smoke", Start: 22, End: line(39), Seconds: 19},
+		{Kind: "case", Name: "uname", Start: 23, End: line(24), Seconds: 18, Result: "fail"},
+	}, true)
+	say := func(all []portion) (out []string) {
+		for _, p := range all {
+			out = append(out, fmt.Sprintf("%s %s %d%% L%d", p.Name, p.Took, p.Percent, p.Line))
+		}
+		return out
+	}
+	got := timingOf(tree, shownJob{Submitted: start.Add(-time.Minute), Started: &start, Ended: &end}, noon.Add(time.Hour))
+	if got.Total != 100*time.Second || got.Queue != time.Minute {
+		t.Errorf("the job took %s after %s in the queue, want 100 s and a minute", got.Total, got.Queue)
+	}
+	if want := "[deploy 30s 30% L1 boot 4m10s 100% L10 test 20s 20% L21]"; fmt.Sprint(say(got.Shares)) != want {
+		t.Errorf("shares:\n got %v\nwant %v", say(got.Shares), want)
+	}
+	if want := "[boot 4m10s 100% L10 fetch 29s 29% L2 0_smoke 19s 19% L22]"; fmt.Sprint(say(got.Longest)) != want {
+		t.Errorf("longest:\n got %v\nwant %v", say(got.Longest), want)
+	}
+	if runs := timingOf(tree, shownJob{Submitted: start, Started: &start}, noon.Add(time.Hour)); runs.Total != time.Hour+100*time.Second {
+		t.Errorf("a job that runs has taken %s until now", runs.Total)
+	}
+	if waits := timingOf(nil, shownJob{Submitted: start}, noon); waits.Total != 0 || waits.Queue != 0 || waits.Shares != nil {
+		t.Errorf("a job that never began has the times %+v", waits)
+	}
+	many := make([]stretch, 40)
+	for i := range many {
+		many[i] = stretch{Kind: "test", Name: "t", Start: uint64(i), End: line(uint64(i)), Seconds: float64(i)}
+	}
+	tree, _ = pipeline(many, true)
+	if got := timingOf(tree, shownJob{}, noon); len(got.Longest) != 15 || got.Longest[0].Took != 39*time.Second || got.Longest[0].Percent != 0 {
+		t.Errorf("of forty steps %d are shown, the first %+v", len(got.Longest), got.Longest[0])
+	}
+}
+
+// TestEstimateOfAJob knows a moment where all three can be read.
+func TestEstimateOfAJob(t *testing.T) {
+	t.Parallel()
+	const at = "2026-11-23T12:00:00.5Z"
+	for _, tt := range []struct {
+		earliest, likely, latest string
+		known                    bool
+	}{{at, at, at, true}, {"", "", "", false}, {at, at, "", false}, {at, "soon", at, false}} {
+		if got := readEstimate(tt.earliest, tt.likely, tt.latest); got.Known != tt.known {
+			t.Errorf("%+v is known: %t", tt, got.Known)
+		}
+	}
+}
+
+// TestSumSuites counts what was tested, and shows what failed first.
+func TestSumSuites(t *testing.T) {
+	t.Parallel()
+	suites, all := sumSuites([]events.Case{{Suite: "lava", Name: "login", Result: events.Fail}, {Suite: "z", Name: "a", Result: events.Pass}, {Suite: "b", Name: "c", Result: events.Skip},
+		{Suite: "z", Name: "d", Result: events.Fail}, {Suite: "z", Name: "e", Result: "odd"}, {Suite: "z", Name: "f", Result: events.Fail}})
+	var got []string
+	for _, s := range suites {
+		names := ""
+		for _, c := range s.Cases {
+			names += c.Name
+		}
+		got = append(got, fmt.Sprintf("%s %s %v", s.Name, names, s.Counts))
+	}
+	if want := "[b c {0 0 1 0} z dfae {1 2 0 1} lava login {0 1 0 0}]"; fmt.Sprint(got) != want {
+		t.Errorf("suites:\n got %v\nwant %v", got, want)
+	}
+	if all != (outcomeCounts{1, 2, 1, 1}) || all.All() != 5 {
+		t.Errorf("in all %+v, want the pipeline's own left out", all)
+	}
+}
+
+// TestPlaceOfFailure names the failing action: the judgement's, of several attempts the last that failed, else the innermost.
+func TestPlaceOfFailure(t *testing.T) {
+	t.Parallel()
+	sections := []stretch{
+		{Kind: "action", Name: "boot", Level: "2", Depth: 1, Start: 10, Result: "fail"},
+		{Kind: "action", Name: "login", Level: "2.1", Depth: 2, Start: 20, Result: "fail"},
+		{Kind: "action", Name: "login", Level: "2.2", Depth: 2, Start: 30, Result: "fail"},
+		{Kind: "action", Name: "login", Level: "2.3", Depth: 2, Start: 40},
+		{Kind: "case", Name: "deep", Depth: 9, Start: 50, Result: "fail"},
+	}
+	for _, tt := range []struct {
+		tone, action, want string
+		line               uint64
+	}{
+		{"bad", "login", "2.2 login", 30}, {"bad", "2.1 login", "2.1 login", 20}, {"bad", "2.3 login", "2.3 login", 40}, {"warn", "", "2.2 login", 30},
+		{"bad", "gone", "gone", 0}, {"good", "", "", 0}, {"off", "", "", 0}, {"off", "boot", "2 boot", 10},
+	} {
+		v := verdictPanel{Tone: tt.tone, Action: tt.action}
+		v.place(&jobData{Log: logOutline{Sections: sections}})
+		line := uint64(0)
+		if v.ActionAt != nil {
+			line = *v.ActionAt
+		}
+		if v.Action != tt.want || line != tt.line {
+			t.Errorf("%s, judged to have failed in %q: %q at %d, want %q at %d", tt.tone, tt.action, v.Action, line, tt.want, tt.line)
+		}
+	}
+}
+
+// TestClassOfVerdicts says in LAVA's kinds who is to blame, and every cause in words.
+func TestClassOfVerdicts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		verdict    events.Verdict
+		cause      events.Cause
+		class      string
+		head, tone string
+	}{
+		{events.VerdictPass, "", "", "Passed", "good"},
+		{events.VerdictCanceled, "", "", "Canceled", "off"},
+		{events.VerdictInfra, events.CausePower, "Infrastructure", "Failed: power could not be switched", "warn"},
+		{events.VerdictInfra, events.CauseSettings, "Configuration", "Failed: the lab's settings are wrong", "warn"},
+		{events.VerdictTest, events.CauseTestFailed, "Test", "Failed: a test failed", "bad"},
+		{events.VerdictTest, events.CauseTestTimeout, "Test", "Failed: a test did not end in time", "bad"},
+		{events.VerdictTest, events.CausePanic, "Job", "Failed: kernel panic", "bad"},
+		{events.VerdictTest, "solar-flare", "Job", "Failed: solar-flare", "bad"}, // of a later release
+	} {
+		head, _, tone := verdictWords(tt.verdict, tt.cause)
+		if class := classOf(tt.verdict, tt.cause); class != tt.class || head != tt.head || tone != tt.tone {
+			t.Errorf("%s by %s: class %q, %q, %s; want %q, %q, %s", tt.verdict, tt.cause, class, head, tone, tt.class, tt.head, tt.tone)
+		}
+	}
+}

@@ -206,6 +206,12 @@ func (l jobList) page(q *request) (page, error) {
 		d.cut = projections.Substring.Marker(text, false)
 	}
 	found, err := d.find(q, search)
+	// A page behind the last shows the last, as in [list]: jobs may have gone since somebody kept the link.
+	if last := int((found.Count + uint64(d.Length) - 1) / uint64(d.Length)); err == nil && at > max(1, last) {
+		at, d.From = max(1, last), max(0, last-1)*d.Length
+		search.Offset = d.From
+		found, err = d.find(q, search)
+	}
 	status := 0 // tables that are away leave the rest of the page as it is
 	if err != nil {
 		d.Wrong = err.Error()

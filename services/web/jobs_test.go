@@ -2,9 +2,11 @@ package web
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -184,6 +186,52 @@ func TestMatrixOfParts(t *testing.T) {
 		says(t, s, "/results/matrix?jobs="+jobs, 200)
 		if !strings.Contains(asked, want) {
 			t.Errorf("jobs=%s asks %s, want %s in it", jobs, asked, want)
+		}
+	}
+}
+
+// TestPagesOfJobs leads from page to page, and to the last where an address asks for one behind it.
+func TestPagesOfJobs(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		address             string
+		count               int
+		asks, before, after string // of the last question
+		says                string
+	}{
+		{"?", 0, `"limit":25}`, "", "", "There is no job yet"},
+		{"?page=9", 0, `"limit":25}`, "", "", "There is no job yet"},
+		{"?search=x&page=9", 0, `"limit":25}`, "", "", "No job is as searched for"},
+		{"?", 26, `"limit":25}`, "", "?page=2", "1–1 of 26"},
+		{"?page=2", 26, `"offset":25,"limit":25}`, "?page=1", "", "26–26 of 26"},
+		{"?page=99", 26, `"offset":25,"limit":25}`, "?page=1", "", "26–26 of 26"}, // behind the last
+		{"?page=99&length=10", 50, `"offset":40,"limit":10}`, "?length=10&amp;page=4", "?length=10&amp;page=6", "41–41 of 50"},
+		{"?page=-3", 26, `"limit":25}`, "", "?page=2", "1–1 of 26"},
+		{"?length=0", 2, `"limit":25}`, "", "?length=0&amp;page=2", "1–1 of 2"},
+		{"?length=99999", 2, `"limit":1000}`, "", "?length=99999&amp;page=2", "1–1 of 2"},
+		{"?page=99999999999999999999", 26, `"offset":25,"limit":25}`, "?page=1", "", "26–26 of 26"},
+	} {
+		asked := ""
+		s := lab{"jobs.find": func(in json.RawMessage) (any, error) {
+			asked = string(in)
+			var search jobSearch
+			if err := json.Unmarshal(in, &search); err != nil {
+				return nil, err
+			}
+			jobs := "[]" // one on each page there is
+			if search.Offset < tt.count {
+				jobs = `[{"job":7,"display":"7","name":"smoke"}]`
+			}
+			return json.RawMessage(fmt.Sprintf(`{"jobs":%s,"count":%d}`, jobs, tt.count)), nil
+		}}.site(t)
+		text := says(t, s, "/scheduler/alljobs"+tt.address, 200, tt.says)
+		if !strings.HasSuffix(asked, tt.asks) {
+			t.Errorf("%s asks %s, want it to end with %s", tt.address, asked, tt.asks)
+		}
+		for rel, want := range map[string]string{"prev": tt.before, "next": tt.after} {
+			if got := regexp.MustCompile(`<a href="([^"]*)" rel="` + rel + `">`).FindStringSubmatch(text); want == "" && got != nil || want != "" && (got == nil || got[1] != want) {
+				t.Errorf("%s of %d leads with %s to %q, want %q", tt.address, tt.count, rel, got, want)
+			}
 		}
 	}
 }

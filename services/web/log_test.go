@@ -119,3 +119,28 @@ func TestConsoleOffered(t *testing.T) {
 		}
 	}
 }
+
+// TestLogPlaces leads from a thousand lines to others, and never to where one is.
+func TestLogPlaces(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		from, of uint64
+		want     string
+	}{
+		{0, 0, ""}, {0, 1000, ""}, {0, 1001, "Next lines 1000, Last lines 1000"}, {0, 5000, "Next lines 1000, Last lines 4000"},
+		{1000, 1001, "First lines 0, Lines before 0"}, {1500, 4000, "First lines 0, Lines before 500, Next lines 2500, Last lines 3000"},
+		{400, 3000, "First lines 0, Lines before 0, Next lines 1400, Last lines 2000"}, {9000, 50, "First lines 0, Lines before 8000"},
+	} {
+		var got []string
+		for _, p := range logPlaces("41/2", tt.from, tt.of) {
+			line, ok := strings.CutPrefix(p.To, "/scheduler/job/41%2F2/log?from=")
+			if !ok {
+				t.Errorf("%s leads to %s", p.Text, p.To)
+			}
+			got = append(got, p.Text+" "+line)
+		}
+		if strings.Join(got, ", ") != tt.want {
+			t.Errorf("from line %d of %d: %s, want %s", tt.from, tt.of, strings.Join(got, ", "), tt.want)
+		}
+	}
+}
