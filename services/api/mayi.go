@@ -16,6 +16,10 @@ type RightsRequest struct {
 	Of []string `json:"of"`
 }
 
+// Hands is a word of [Rights] that only devices have: the caller may switch its power and use its console (devices.hands), as
+// who may change it may, and who has it reserved now.
+const Hands lab.Verb = "hands"
+
 // Rights answers RightsRequest: of each thing the verbs that the caller may use on it.
 type Rights map[string][]lab.Verb
 
@@ -23,7 +27,7 @@ type Rights map[string][]lab.Verb
 const maxRights = 1000
 
 // tellRights answers with rights. A thing that the caller may not see has none, as one that there is not.
-// Only what is asked is in the answer, by the words of the question. Verbs are those of [lab.Verb].
+// Only what is asked is in the answer, by the words of the question. Verbs are those of [lab.Verb], and [Hands].
 func (a *api) tellRights(_ context.Context, who caller, in RightsRequest) (Rights, error) {
 	if len(in.Of) > maxRights {
 		return nil, refuse(Invalid, "of names %d things, at most %d are allowed", len(in.Of), maxRights)
@@ -41,6 +45,12 @@ func (a *api) tellRights(_ context.Context, who caller, in RightsRequest) (Right
 		for _, verb := range []lab.Verb{lab.View, lab.Submit, lab.Resubmit, lab.CancelJob, lab.Change, lab.Add, lab.Remove, lab.Administer} {
 			if a.mayDo(who, verb, events.Kind(kind), id) {
 				out[name] = append(out[name], verb)
+			}
+		}
+		if events.Kind(kind) == events.Device && id != "" {
+			var err error
+			if a.read(func(s *lab.State) { _, err = a.mayHands(s, who, events.DeviceName(id)) }); err == nil {
+				out[name] = append(out[name], Hands)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"strata/events"
 	"strata/services/api"
@@ -20,6 +21,20 @@ func TestTellRights(t *testing.T) {
 	call(t, c, "rights", api.RightsRequest{Of: []string{"device/q1", "device/", "job/" + job.String(), "job/999"}}, &may)
 	if len(may) != 4 || !strings.Contains(fmt.Sprint(may["device/q1"]), "change") || !strings.Contains(fmt.Sprint(may["job/"+job.String()]), "cancel") {
 		t.Errorf("the machine's own user may %v", may)
+	}
+	if strings.Contains(fmt.Sprint(may["device/"]), "hands") || !strings.Contains(fmt.Sprint(may["device/q1"]), "hands") {
+		t.Errorf("hands on one device: %v, on any: %v; want them on the one alone", may["device/q1"], may["device/"])
+	}
+	alice := api.Client{Conn: c.Conn, User: "alice"}
+	for _, reserved := range []bool{false, true} {
+		if reserved {
+			call(t, c, "reservations.add", api.ReservationRequest{Devices: []events.DeviceName{"q1"}, User: "alice", From: noon, Until: noon.Add(time.Hour)}, nil)
+		}
+		may = nil
+		call(t, alice, "rights", api.RightsRequest{Of: []string{"device/q1"}}, &may)
+		if got := strings.Contains(fmt.Sprint(may["device/q1"]), "hands"); got != reserved || strings.Contains(fmt.Sprint(may["device/q1"]), "change") {
+			t.Errorf("alice, who has it reserved: %t, may %v", reserved, may["device/q1"])
+		}
 	}
 	for _, bad := range []string{"device", "/x"} {
 		if err := c.Call(t.Context(), "rights", api.RightsRequest{Of: []string{bad}}, nil); !api.HasCode(err, api.Invalid) {

@@ -153,7 +153,7 @@ func TestHands(t *testing.T) {
 		asked = verb + " " + in
 		return []string{`{"line":"relay <on>"}`, `{"step":{"step":"dictionary","ok":true,"says":"version 3 renders"}}`, `{"step":{"step":"console","says":"said nothing","saw":"\u0000?","hint":"is the <cable> in?"}}`}, end
 	})
-	says(t, s, "/scheduler/device/b2/hands", 200, "Power on", "no job is given to it")
+	says(t, s, "/scheduler/device/b2/hands", 200, "Power on", "no job is given to it", `data-console="/api/v1/devices/b2/console"`, "Open the console", "<noscript>")
 	use := func(status int, texts ...string) {
 		t.Helper()
 		w := post(s, "/scheduler/device/b2/hands", url.Values{"use": {"check"}})
@@ -172,8 +172,28 @@ func TestHands(t *testing.T) {
 	use(409, "version 3 renders", "the console says nothing")
 	end = &Refusal{Code: "denied", Message: "alice may not"}
 	use(403, "alice may not")
+	l["rights"] = `{"device/b2":["view","hands"]}` // who has it reserved
+	says(t, s, "/scheduler/device/b2/hands", 200, "Power on")
+	says(t, s, "/scheduler/device/b2", 200, `href="/scheduler/device/b2/hands"`)
 	l["rights"] = `{"device/b2":["view"]}`
-	says(t, s, "/scheduler/device/b2/hands", 403, "only who may change device b2 may take it in hand")
+	if strings.Contains(says(t, s, "/scheduler/device/b2", 200), `href="/scheduler/device/b2/hands"`) {
+		t.Error("who may not take the device in hand is led to where he is refused")
+	}
+	says(t, s, "/scheduler/device/b2/hands", 403, "only who may change device b2, or has it reserved now, may take it in hand")
+}
+
+// TestConnections offers the consoles that a configuration names, and none where it cannot be read.
+func TestConnections(t *testing.T) {
+	t.Parallel()
+	for config, want := range map[string]string{
+		"commands:\n  connections:\n    uart1: {connect: telnet a, tags: [primary]}\n    uart0: {connect: telnet b}\n": "[uart1 uart0]",
+		"commands: {connect: telnet a}\n": "[]", "commands: {connections: [a, b]}": "[]", "commands: {connections: {}}": "[]", "a: [": "[]", "": "[]",
+		"commands: {connections: {1: {connect: x}, <b>: {connect: y}}}": "[<b>]", // a number names no connection
+	} {
+		if got := fmt.Sprint(connectionsOf(config)); got != want {
+			t.Errorf("%q has the connections %s, want %s", config, got, want)
+		}
+	}
 }
 
 // TestReservations lists what is set aside, the next first, and fills its form from the address.

@@ -8,12 +8,16 @@ import (
 )
 
 // rights is what the visitor may do with one thing.
-// The words are [lab.Verb]'s: view, submit, resubmit, cancel, change, add, remove, administer. Pages use it to leave out buttons
+// The words are [lab.Verb]'s: view, submit, resubmit, cancel, change, add, remove, administer; of a device also hands. Pages use it to leave out buttons
 // that would be refused; the refusal itself is the api's, so a page that errs here only looks odd.
 type rights []string
 
 // Change tells whether the visitor may change the thing; the others likewise.
 func (r rights) Change() bool { return slices.Contains(r, "change") }
+
+// Hands tells whether the visitor may switch a device's power and use its console: who may change it may, and who has it reserved
+// now.
+func (r rights) Hands() bool { return r.Change() || slices.Contains(r, "hands") }
 
 // Remove tells whether the visitor may take the thing away.
 func (r rights) Remove() bool { return slices.Contains(r, "remove") }

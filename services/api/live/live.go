@@ -270,14 +270,15 @@ func (l *Live) said(f stream.OutputFrame, n uint64, message json.RawMessage) {
 // Mount adds what this package serves to the interfaces of a lab.
 func (l *Live) Mount(mux *http.ServeMux, in api.Inside) {
 	for pattern, serve := range map[string]func(api.Inside, http.ResponseWriter, *http.Request){
-		"GET /api/v1/jobs/{job}/log/live":     l.ServeLog,
-		"GET /api/v1/jobs/{job}/log/socket":   l.ServeLogSocket,
-		"GET /api/v1/jobs/{job}/log/lines":    l.ServeLines,
-		"GET /api/v1/jobs/{job}/log/outline":  l.ServeOutline,
-		"GET /api/v1/jobs/{job}/log/search":   l.ServeSearch,
-		"POST /api/v1/jobs/{job}/log/console": l.ServeConsole,
-		"GET /api/v1/events/live":             l.ServeFacts,
-		"GET /ws/{$}":                         l.ServeLAVA,
+		"GET /api/v1/jobs/{job}/log/live":       l.ServeLog,
+		"GET /api/v1/jobs/{job}/log/socket":     l.ServeLogSocket,
+		"GET /api/v1/jobs/{job}/log/lines":      l.ServeLines,
+		"GET /api/v1/jobs/{job}/log/outline":    l.ServeOutline,
+		"GET /api/v1/jobs/{job}/log/search":     l.ServeSearch,
+		"POST /api/v1/jobs/{job}/log/console":   l.ServeConsole,
+		"POST /api/v1/devices/{device}/console": l.ServeDeviceConsole,
+		"GET /api/v1/events/live":               l.ServeFacts,
+		"GET /ws/{$}":                           l.ServeLAVA,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			// What a console says was written by whoever owns the board: no browser may take it for a page or a script,

@@ -53,7 +53,8 @@ func newSite(t *testing.T, s Settings) *site {
 	go func() {
 		done <- api.Run(ctx, api.Deps{Log: b.Log, Now: time.Now, Logger: s.Logger, Key: key, Ready: func(in api.Inside) { opened <- in }})
 	}()
-	go func() { done <- l.Run(ctx, b.Open(t, b.Connect(t))) }()
+	log := b.Open(t, b.Connect(t)) // here, as a test that ends meanwhile would end the goroutine and leave the clean-up waiting for it
+	go func() { done <- l.Run(ctx, log) }()
 	in := <-opened
 	d := door.New(door.Settings{Logger: s.Logger, Now: time.Now, AtOnce: 1, Patience: eventtest.Patience})
 	mux := http.NewServeMux()

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"strata/services/api"
 	"strata/services/web/browser"
 )
 
@@ -61,4 +63,67 @@ func TestConsoleFromPage(t *testing.T) {
 	for _, complaint := range p.Complaints() {
 		t.Errorf("the browser complains: %s", complaint)
 	}
+}
+
+// TestDeviceConsoleFromPage has somebody open the console of a device that runs no job, type on it, switch its power beside it, and leave
+// it; somebody else may do so while he has it reserved, and not before.
+func TestDeviceConsoleFromPage(t *testing.T) {
+	t.Parallel()
+	chromium := browser.Start(t)
+	w := newWorld(t)
+	_, r := w.up(t, "--listen-sql", "", "--worker", "w1")
+	token, err := os.ReadFile(filepath.Join(r.Data, "administrator"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "said"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dict := write(t, w.dir, "bench.yaml", strings.ReplaceAll(handsDevice, "@DIR@", dir))
+	w.must(t, "devices", "add", "b1", "--type", "bench", "--worker", "w1", "--dict", dict, "--health", "Good")
+	eventually(t, "the worker is there", func() bool {
+		status, _ := w.strata(t, "devices", "power", "b1", "on")
+		return status == exitOK
+	})
+	p := chromium.Open(t, browser.Options{Lab: r.HTTP, Headers: map[string]string{"Authorization": "Token " + strings.TrimSpace(string(token))}})
+	p.Go("/scheduler/device/b1")
+	p.Click(browser.Link("Console and power"))
+	p.Click(browser.Button("Open the console"))
+	p.See("You have the console")
+	p.Fill("#lv-line", "looked")
+	p.Do("#lv-line", "press", nil, "Enter")
+	p.See("got looked")
+	p.Click(browser.Button("Reset")) // beside the console, which stays
+	p.See("Hit any key", "Done.", "You have the console")
+	p.Examine()
+	p.Click(browser.Button("Leave it"))
+	p.See("The console is closed.", "got looked")
+	eventually(t, "jobs may have the device again", func() bool { return w.device(t, "b1").HeldBy == "" })
+	for _, complaint := range p.Complaints() {
+		t.Errorf("the browser complains: %s", complaint)
+	}
+	if text := w.must(t, "events", "device/b1"); !strings.Contains(text, "device.held") || !strings.Contains(text, "device.let-go") {
+		t.Errorf("what the device's story says of it: %s", text)
+	}
+	w.must(t, "users", "add", "alice")
+	c, done, err := w.app(&bytes.Buffer{}).client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	var issued api.Token
+	if err := c.Call(t.Context(), "tokens.issue", api.TokenRequest{User: "alice"}, &issued); err != nil {
+		t.Fatal(err)
+	}
+	alice := chromium.Open(t, browser.Options{Lab: r.HTTP, Headers: map[string]string{"Authorization": "Token " + issued.Value}})
+	if status := alice.Go("/scheduler/device/b1/hands"); status != 403 {
+		t.Errorf("the page by hand for who may not: status %d, want 403", status)
+	}
+	w.must(t, "reservations", "add", "b1", "--user", "alice", "--for", "1h")
+	alice.Complaints() // of the refusal
+	alice.Go("/scheduler/device/b1")
+	alice.Click(browser.Link("Console and power"))
+	alice.Click(browser.Button("Open the console"))
+	alice.See("You have the console")
 }

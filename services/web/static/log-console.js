@@ -19,15 +19,69 @@ export function keyed(e) {
   return sent[e.key] ?? ([...e.key].length === 1 ? e.key : "");
 }
 
-const markup = `
-<p><strong>You have the console.</strong> The job types nothing meanwhile; its timeouts go on. All that is typed is recorded in the log.</p>
-<div class="lv-typed">
+// fields are what a person types with, at a job's console and at that of a device alike; give is what the button says that ends it.
+export const fields = (give) => `<div class="lv-typed">
   <label class="sr" for="lv-line">Line to type</label>
   <input id="lv-line" class="mono" autocomplete="off" autocapitalize="off" spellcheck="false" placeholder="A line; Enter sends it" data-own-keys>
   <label><input type="checkbox" class="lv-raw"> each key at once</label>
   <button type="button" class="lv-break">Ctrl-C</button>
-  <button type="button" class="primary lv-give">Give it back</button>
+  <button type="button" class="primary lv-give">${give}</button>
 </div>`;
+
+const markup = `
+<p><strong>You have the console.</strong> The job types nothing meanwhile; its timeouts go on. All that is typed is recorded in the log.</p>
+${fields("Give it back")}`;
+
+// typist hands on what is typed in the fields of a panel: hand is asked for each piece, in order, and failed hears of the first that
+// did not arrive, after which nothing more is sent of what was waiting. It returns the field of the line.
+export function typist(panel, hand, failed) {
+  const line = panel.querySelector("#lv-line");
+  const raw = panel.querySelector(".lv-raw");
+  // What is typed goes in its order, one request after the other.
+  // Two requests on the way at once could arrive the other way round, and "reboot" would be typed as it pleases the network.
+  let waiting = "", busy = false;
+  const type = async (text) => {
+    waiting += text;
+    if (busy) return;
+    busy = true;
+    try {
+      while (waiting) {
+        // The api takes 4 KiB at once, and a unit of a string is up to three bytes of UTF-8.
+        const now = waiting.slice(0, 1300);
+        waiting = waiting.slice(now.length);
+        await hand(now);
+      }
+    } catch (err) {
+      waiting = "";
+      failed(err);
+    } finally {
+      busy = false;
+    }
+  };
+  panel.querySelector(".lv-break").addEventListener("click", () => { type("\x03"); line.focus(); });
+  line.addEventListener("keydown", (e) => {
+    if (raw.checked) {
+      const text = keyed(e);
+      // A field that keeps Tab is a trap for who has a keyboard alone (WCAG 2.1.2).
+      if (!text || e.key === "Tab") return; // Tab leaves the field, as everywhere
+      e.preventDefault();
+      type(text);
+      return;
+    }
+    if (e.key === "Enter") {
+      e.preventDefault();
+      type(line.value + "\r");
+      line.value = "";
+    }
+  });
+  // Consoles end lines with CR; in the other way the field takes what is pasted, as a field does, on one line.
+  line.addEventListener("paste", (e) => {
+    if (!raw.checked) return;
+    e.preventDefault();
+    type(e.clipboardData.getData("text").replace(/\r?\n/g, "\r"));
+  });
+  return line;
+}
 
 // takeOver begins a session for a view, and ends one that it has.
 // The session is the lab's: it ends a minute after the last sign of life, whatever becomes of this page (docs/live.md).
@@ -57,30 +111,7 @@ export async function takeOver(view) {
   // Rows are laid out anew, as the panel takes some of their height.
   view.setWrap(view.marks.wrap); // there is less room
   view.toEnd(true);
-  const line = panel.querySelector("#lv-line");
-  const raw = panel.querySelector(".lv-raw");
-
-  // What is typed goes in its order, one request after the other.
-  // Two requests on the way at once could arrive the other way round, and "reboot" would be typed as it pleases the network.
-  let waiting = "", busy = false;
-  const type = async (text) => {
-    waiting += text;
-    if (busy) return;
-    busy = true;
-    try {
-      while (waiting) {
-        // The api takes 4 KiB at once, and a unit of a string is up to three bytes of UTF-8.
-        const now = waiting.slice(0, 1300);
-        waiting = waiting.slice(now.length);
-        await ask({ do: "type", session, text: now });
-      }
-    } catch (err) {
-      waiting = "";
-      end(err.message);
-    } finally {
-      busy = false;
-    }
-  };
+  const line = typist(panel, (text) => ask({ do: "type", session, text }), (err) => end(err.message));
   // Four times as often as the lab asks for a sign.
   const beat = setInterval(() => ask({ do: "keep", session }).catch((err) => end(err.message)), 15_000);
   // The ends may come together: the job's, the session's and the person's.
@@ -106,27 +137,5 @@ export async function takeOver(view) {
   addEventListener("pagehide", give);
   view.addEventListener("log-end", ended);
   panel.querySelector(".lv-give").addEventListener("click", give);
-  panel.querySelector(".lv-break").addEventListener("click", () => { type("\x03"); line.focus(); });
-  line.addEventListener("keydown", (e) => {
-    if (raw.checked) {
-      const text = keyed(e);
-      // A field that keeps Tab is a trap for who has a keyboard alone (WCAG 2.1.2).
-      if (!text || e.key === "Tab") return; // Tab leaves the field, as everywhere
-      e.preventDefault();
-      type(text);
-      return;
-    }
-    if (e.key === "Enter") {
-      e.preventDefault();
-      type(line.value + "\r");
-      line.value = "";
-    }
-  });
-  // Consoles end lines with CR; in the other way the field takes what is pasted, as a field does, on one line.
-  line.addEventListener("paste", (e) => {
-    if (!raw.checked) return;
-    e.preventDefault();
-    type(e.clipboardData.getData("text").replace(/\r?\n/g, "\r"));
-  });
   line.focus();
 }

@@ -123,7 +123,7 @@ export function pieces(text, runs, hits) {
 
 // part is a node for a piece.
 // textContent and no HTML: a console may say anything. Colours of the theme are classes, others a style that the script sets.
-function part({ text, style, hit }) {
+export function part({ text, style, hit }) {
   if (!style && !hit) return document.createTextNode(text);
   const el = document.createElement(hit ? "mark" : "span");
   el.textContent = text;
