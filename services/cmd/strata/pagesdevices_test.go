@@ -3,6 +3,7 @@ package main
 import (
 	"testing"
 
+	"strata/services/api"
 	"strata/services/web/browser"
 )
 
@@ -136,6 +137,18 @@ func workerVisits() []visit {
 			p.Click(browser.Button("Set health"))
 		}, shows: []string{"Worker w1 is active now."}, then: func(t *testing.T, l *pageLab) {
 			l.recorded(t, "worker/w1", "worker.health-set", "it is there", `"Active"`)
+		}},
+		{route: "POST /scheduler/worker/{name}/health", at: "/scheduler/worker/lab-south", task: "be asked before a worker is retired, and leave it", do: func(_ *testing.T, _ *pageLab, p *browser.Page) {
+			p.Await("document.documentElement.classList.contains('scripted')")
+			p.Eval("(window.confirm = (question) => { window.asked = question; return false; }) && 1", nil)
+			p.Choose("#health-to", "Retired")
+			p.Click(browser.Button("Set health"))
+			p.Await("window.asked === 'Retire lab-south? Its devices retire with it.'")
+		}, shows: []string{"lab-south"}, then: func(t *testing.T, l *pageLab) {
+			var w api.Worker
+			if l.world.ask(t, &w, "workers", "show", "lab-south"); w.Health != "Active" {
+				t.Errorf("a worker that was left as it is is %s", w.Health)
+			}
 		}},
 		{route: "GET /scheduler/worker/{name}/edit", at: "/scheduler/worker/w1/edit", task: "open its settings", shows: []string{"dispatcher.yaml"}},
 		{route: "POST /scheduler/worker/{name}/edit", at: "/scheduler/worker/w1/edit", task: "limit its jobs", do: func(_ *testing.T, _ *pageLab, p *browser.Page) {

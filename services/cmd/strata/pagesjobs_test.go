@@ -26,6 +26,15 @@ func jobVisits() []visit {
 				t.Errorf("%d jobs are about beagle, want 1", n)
 			}
 		}},
+		{route: "GET /scheduler/alljobs", at: "/scheduler/alljobs", task: "choose how many rows there are, and then have them", do: func(t *testing.T, _ *pageLab, p *browser.Page) {
+			p.Choose(".pager [name=length]", "10")
+			var at string
+			if p.Eval("location.search", &at); at != "" {
+				t.Errorf("a choice alone leads to %s", at)
+			}
+			p.Click(".pager button")
+			p.Await("location.search.includes('length=10')")
+		}},
 		{route: "GET /scheduler/alljobs", at: "/scheduler/alljobs", task: "see a job come", shows: []string{"smoke on beagle"}, live: func(t *testing.T, l *pageLab) {
 			l.world.must(t, "submit", write(t, l.files, "new.yaml", replaced(seenJob, "smoke on KIND", "just come", "KIND", "panda")))
 		}, news: "just come"},
