@@ -35,15 +35,9 @@ type wholeDevice struct {
 func (d wholeDevice) To() string { return deviceAddress(d.Device) }
 
 // Retiring is the question before the device is retired: that ends its job, and nobody takes that back.
-// The api hides a job that the visitor may not see, so it is only spoken of.
+// It says so whatever the device does now: a page may be open for hours before somebody chooses.
 func (d wholeDevice) Retiring() string {
-	switch {
-	case d.JobDisplay != "":
-		return "Retire " + d.Device + "? Its job " + d.JobDisplay + " is canceled."
-	case d.Job != 0 || d.State == "Running" || d.State == "Reserved":
-		return "Retire " + d.Device + "? Its job is canceled."
-	}
-	return "Retire " + d.Device + "? It gets no jobs any more."
+	return "Retire " + d.Device + "? It gets no more jobs, and one that it runs is canceled."
 }
 
 // deviceAddress escapes the name, as it is one segment of a path: with a slash in it it would be another page's.

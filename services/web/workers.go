@@ -45,11 +45,7 @@ func (w wholeWorker) To() string { return workerAddress(w.Worker) }
 
 // Retiring is the question before the worker is retired: that ends jobs and retires devices, which coming back does not undo.
 func (w wholeWorker) Retiring() string {
-	text := "Retire " + w.Worker + "? Its devices retire with it"
-	if w.Running > 0 {
-		text += ", and what runs on them is canceled"
-	}
-	return text + "."
+	return "Retire " + w.Worker + "? Its devices retire with it, and what runs on them is canceled."
 }
 
 func workerAddress(name string) string { return "/scheduler/worker/" + url.PathEscape(name) }

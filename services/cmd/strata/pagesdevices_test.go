@@ -143,7 +143,7 @@ func workerVisits() []visit {
 			p.Eval("(window.confirm = (question) => { window.asked = question; return false; }) && 1", nil)
 			p.Choose("#health-to", "Retired")
 			p.Click(browser.Button("Set health"))
-			p.Await("window.asked === 'Retire lab-south? Its devices retire with it.'")
+			p.Await("window.asked === 'Retire lab-south? Its devices retire with it, and what runs on them is canceled.'")
 		}, shows: []string{"lab-south"}, then: func(t *testing.T, l *pageLab) {
 			var w api.Worker
 			if l.world.ask(t, &w, "workers", "show", "lab-south"); w.Health != "Active" {
