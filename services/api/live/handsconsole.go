@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"strata/events"
@@ -32,13 +33,16 @@ func (l *Live) ServeDeviceConsole(in api.Inside, w http.ResponseWriter, r *http.
 		Text       string `json:"text"`
 		Connection string `json:"connection"`
 	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10))
+	body := http.MaxBytesReader(w, r.Body, 64<<10)
+	d := json.NewDecoder(body)
 	// As of a job's console: the letters go to a board.
 	d.DisallowUnknownFields()
 	if err := d.Decode(&asked); err != nil {
 		refuse(w, http.StatusBadRequest, fmt.Errorf(`the request is no JSON object with do, session, text and connection: %w`, err))
 		return
 	}
+	// To its end: of a body that is sent in chunks and not read out, the server does not notice that its sender goes.
+	_, _ = io.Copy(io.Discard, body) // what is behind the object means nothing
 	device := events.DeviceName(r.PathValue("device"))
 	switch asked.Do {
 	case "take":
