@@ -48,8 +48,6 @@ type logHit struct {
 	Text   template.HTML // the line, with what was searched for marked
 	To     string
 	NewJob bool // the first of its job on the page
-	// Of the job, as people call it; its number where that is not known.
-	Display string
 }
 
 // searchPage finds things by their names and lines in logs. A number is the way to a job.
@@ -162,10 +160,9 @@ func (q *request) findLines(d *searchResult, asking url.Values) error {
 	cut := projections.SearchKind(d.Kind).Marker(d.Text, d.Fold)
 	for _, h := range answer.Hits {
 		job, line, _ := strings.Cut(h.Anchor, "#")
-		d.Hits = append(d.Hits, logHit{h, marked(cut(h.Message)), "/scheduler/job/" + job + "#L" + line, h.Job != last, job})
+		d.Hits = append(d.Hits, logHit{h, marked(cut(h.Message)), "/scheduler/job/" + job + "#L" + line, h.Job != last})
 		last = h.Job
 	}
-	q.nameHits(d.Hits)
 	if d.Stopped = answer.Stopped; answer.Next != "" {
 		// A search that was stopped may go on from there, too.
 		d.Next = with(asking, "after", answer.Next)
@@ -174,28 +171,4 @@ func (q *request) findLines(d *searchResult, asking url.Values) error {
 		d.AgedOut = answer.AgedOut.Hint
 	}
 	return nil
-}
-
-// nameHits calls jobs as people do, 41.2 in place of 43: lines know their job by its number alone. Without an answer the numbers stay.
-func (q *request) nameHits(hits []logHit) {
-	var ids []string
-	for _, h := range hits {
-		if h.NewJob {
-			ids = append(ids, strconv.FormatUint(h.Job, 10))
-		}
-	}
-	if len(ids) == 0 {
-		return
-	}
-	jobs, err := findJobs(q, jobSearch{Terms: []projections.JobTerm{in("id", ids...)}, Limit: len(ids)})
-	if err != nil {
-		return
-	}
-	for i := range hits {
-		for _, j := range jobs.Jobs {
-			if hits[i].Job == j.Job.Job && j.Display != "" {
-				hits[i].Display = j.Display
-			}
-		}
-	}
 }
