@@ -243,7 +243,7 @@ func (b bench) run(t *testing.T) ran {
 	}
 	in := pipeline.Inputs{
 		ID: "7", Dir: r.job, Now: time.Now, Env: append(os.Environ(), b.env...), Services: b.services,
-		Job: read("timeouts: {job: {minutes: 8}, action: {minutes: " + minutes(script) + "}, connection: {seconds: 2}}\n" +
+		Job: read("timeouts: {job: {minutes: 8}, action: {minutes: " + minutes(script) + "}, connection: {seconds: 10}}\n" +
 			"actions: [{deploy: {to: tftp, os: oe, kernel: {url: x}, images: " + also(b.deploy) + "}}, {boot: {" + strings.Join(blocks, "}}, {boot: {") + "}}" +
 			testBlock(b.shell) + "]\n" + b.job),
 		Device:     merge(read(fmt.Sprintf(loaderDevice, consoleOf(t, script), methods)), read("{"+b.more+"}")),
