@@ -146,6 +146,7 @@ func TestTextsAndJudgements(t *testing.T) {
 	over, waits := l.publish("job_name: x\n", nil), l.publish("job_name: x\n", nil)
 	l.Append(t, events.JobScheduled{Job: over, Device: "q1", Worker: "w1", Lease: 8}, events.JobStarted{Job: over, Device: "q1", Worker: "w1", Lease: 8, At: noon.Add(-time.Hour)},
 		events.JobFinished{Job: over, Device: "q1", Worker: "w1", Lease: 8, Health: events.Complete, At: noon.Add(-time.Minute), LinesKnown: true}, events.JobOutputComplete{Job: over, Lease: 8})
+	hidden := l.publish("job_name: x\n", func(e *events.JobSubmitted) { e.Visibility = events.Visibility{} })
 	l.folded()
 	bob := "Token " + l.token("bob")
 	const good = "job_name: a\ndevice_type: board\nvisibility: public\ntimeouts: {job: {minutes: 9}, action: {minutes: 2}}\nactions:\n- boot: {method: minimal, prompts: ['# '], colour: red}\n"
@@ -195,6 +196,25 @@ func TestTextsAndJudgements(t *testing.T) {
 		{"nobody", "POST", "jobs/", m{"definition": good}, 403, notNamed},
 		{"nobody", "POST", "jobs/batch_cancel/", m{"job_ids": []int{1}}, 403, notNamed},
 	})
+	// A job that one may not see is not there, but for its suites and tests and what stands beside its page, as in LAVA.
+	rows, job := []asks{}, fmt.Sprintf("jobs/%d/", hidden)
+	for _, at := range []string{"", "logs/", "definition/", "metadata/", "csv/", "yaml/", "junit/", "tap13/", "files/", "cancel/"} {
+		rows = append(rows, asks{bob, "GET", job + at, nil, 404, notThere}, asks{"", "GET", "jobs/999/" + at, nil, 404, notThere})
+	}
+	for _, at := range []string{"suites/", "suites/1/", "suites/1/tests/", "suites/1/tests/1/", "suites/1/csv/", "tests/", "tests/1/"} {
+		rows = append(rows, asks{bob, "GET", job + at, nil, 403, notAllowed}, asks{"", "GET", "jobs/999/" + at, nil, 404, notThere})
+	}
+	for _, at := range []string{"/scheduler/job/%d/definition/plain", "/scheduler/job/%d/log_file/plain", "/scheduler/job/%d/job_status", "/scheduler/job/%d/timing", "/scheduler/job/%d/description",
+		"/scheduler/job/%d/configuration", "/scheduler/job/%d/job_data", "/scheduler/job/%d/log_pipeline_incremental", "/results/%d/csv", "/results/%d/yaml_summary", "/results/%d/metadata",
+		"/results/%d/lava/yaml", "/results/%d/lava/+testcase-count"} {
+		rows = append(rows, asks{bob, "GET", fmt.Sprintf(at, hidden), nil, 403, notAllowed}, asks{"", "GET", fmt.Sprintf(at, 999), nil, 404, notThere})
+	}
+	l.each(append(rows, []asks{
+		{bob, "POST", job + "resubmit/", m{}, 404, notThere}, {bob, "POST", job + "cancel/", m{}, 404, notThere}, {bob, "DELETE", job, nil, 404, notThere},
+		{bob, "POST", "jobs/batch_cancel/", m{"job_ids": []any{hidden, waits}}, 200, fmt.Sprintf(`"job_ids":[],"invalid_job_ids":[%d,%d]}`, hidden, waits)},
+		{bob, "POST", fmt.Sprintf("jobs/%d/cancel/", waits), m{}, 403, notAllowed}, {bob, "GET", fmt.Sprintf("jobs/%d/cancel/", waits), nil, 403, notAllowed},
+		{bob, "GET", fmt.Sprintf("jobs/?id=%d", hidden), nil, 200, `"count":0,`},
+	}...))
 	// Of v1 every error has a code, whichever part of the server refuses.
 	l.each([]asks{
 		{"", "GET", "/api/v1/", nil, 200, `"audit":"http`},
