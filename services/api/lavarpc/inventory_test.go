@@ -72,12 +72,25 @@ func TestUpdates(t *testing.T) {
 	c.gives(xmlrpc.Struct{{Name: "hostname", Value: "p1"}, {Name: "status", Value: "offline"}, {Name: "job", Value: nil}, {Name: "offline_since", Value: nil},
 		{Name: "offline_by", Value: nil}, {Name: "is_pipeline", Value: true}}, "scheduler.get_device_status", "p1")
 
+	c.updatesOfTypes()
+	c.gives(nil, "scheduler.devices.update", update(5, "RETIRED")...)
+	c.gives([]any{}, "scheduler.devices.list")
+	c.gives([]any{}, "scheduler.all_devices")
+	if got, _ := c.must("scheduler.devices.list", true).([]any); len(got) != 1 {
+		t.Errorf("devices with retired ones: %v", got)
+	}
+	c.refused(404, "Device 'p9' was not found.", "scheduler.devices.delete", "p9")
+}
+
+// updatesOfTypes goes on with the device types: panda, which has one device, and beagle.
+func (c client) updatesOfTypes() {
+	c.t.Helper()
 	kind := func(want map[string]any) {
-		t.Helper()
+		c.t.Helper()
 		s := c.must("scheduler.device_types.show", "panda")
 		for name, w := range want {
 			if got := c.member(s, name); fmt.Sprint(got) != fmt.Sprint(w) {
-				t.Errorf("panda: %s is %v, want %v", name, got, w)
+				c.t.Errorf("panda: %s is %v, want %v", name, got, w)
 			}
 		}
 	}
@@ -110,25 +123,18 @@ func TestUpdates(t *testing.T) {
 	c.refused(400, "Invalid health 'fine'", "scheduler.device_types.devices", "panda", "fine")
 	for health, want := range map[any]string{nil: "[[{hostname p1} {health Looping} {state Idle}]]", "LOOPING": "[[{hostname p1} {health Looping} {state Idle}]]", "good": "[]"} {
 		if got := fmt.Sprint(c.must("scheduler.device_types.devices", "panda", health)); got != want {
-			t.Errorf("devices of panda, %v: got %s, want %s", health, got, want)
+			c.t.Errorf("devices of panda, %v: got %s, want %s", health, got, want)
 		}
 	}
 	line := func(name string, devices int64, installed, template bool) string {
 		return fmt.Sprint(xmlrpc.Struct{{Name: "name", Value: name}, {Name: "devices", Value: devices}, {Name: "installed", Value: installed}, {Name: "template", Value: template}})
 	}
 	if got := fmt.Sprint(c.must("scheduler.device_types.list")); got != "["+line("beagle", 0, true, false)+" "+line("panda", 1, true, false)+"]" {
-		t.Errorf("device types: %s", got)
+		c.t.Errorf("device types: %s", got)
 	}
 	if got := fmt.Sprint(c.must("scheduler.device_types.list", true)); !strings.Contains(got, line("qemu", 0, false, true)) || strings.Contains(got, "{name base") {
-		t.Errorf("device types and templates: %s", got)
+		c.t.Errorf("device types and templates: %s", got)
 	}
-	c.gives(nil, "scheduler.devices.update", update(5, "RETIRED")...)
-	c.gives([]any{}, "scheduler.devices.list")
-	c.gives([]any{}, "scheduler.all_devices")
-	if got, _ := c.must("scheduler.devices.list", true).([]any); len(got) != 1 {
-		t.Errorf("devices with retired ones: %v", got)
-	}
-	c.refused(404, "Device 'p9' was not found.", "scheduler.devices.delete", "p9")
 }
 
 // Workers, accounts and groups are looked at and changed by their own.

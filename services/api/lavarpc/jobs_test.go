@@ -212,6 +212,14 @@ func TestJobsOf(t *testing.T) {
 		"scheduler.jobs.configuration", int64(j.over))
 	c.gives(definitionText, "scheduler.jobs.definition", int64(j.over))
 
+	c.listsOf(j)
+	ann.gives(true, "scheduler.jobs.cancel", j.display)
+	ann.gives(true, "scheduler.cancel_job", int64(j.over)) // it is over
+}
+
+// listsOf holds lists of jobs and devices that need no tables.
+func (c client) listsOf(j told) {
+	c.t.Helper()
 	ids := func(list any) (out []string) {
 		rows, _ := list.([]any)
 		for _, r := range rows {
@@ -243,7 +251,7 @@ func TestJobsOf(t *testing.T) {
 		{"scheduler.all_jobs", nil, []string{j.runs.String(), j.part.String(), strings.TrimSuffix(first, ".0"), j.hidden.String(), j.waits.String()}},
 	} {
 		if got := ids(c.must(tt.method, tt.args...)); fmt.Sprint(got) != fmt.Sprint(tt.want) {
-			t.Errorf("%s%v: jobs %v, want %v", tt.method, tt.args, got, tt.want)
+			c.t.Errorf("%s%v: jobs %v, want %v", tt.method, tt.args, got, tt.want)
 		}
 	}
 	c.refused(400, "Invalid state 'gone'", "scheduler.jobs.list", "gone")
@@ -252,15 +260,13 @@ func TestJobsOf(t *testing.T) {
 	c.refused(400, "since is an integer, expected a number of minutes", "scheduler.jobs.list", nil, nil, int64(0), int64(1), int64(-1))
 	rows, _ := c.must("scheduler.all_jobs").([]any)
 	if want := []any{int64(j.runs), "a", "running", xmlrpc.Struct{{Name: "hostname", Value: "p1"}}, xmlrpc.Struct{{Name: "name", Value: "panda"}}, ""}; fmt.Sprint(rows[0]) != fmt.Sprint(want) {
-		t.Errorf("all_jobs: got %v, want %v", rows[0], want)
+		c.t.Errorf("all_jobs: got %v, want %v", rows[0], want)
 	}
 	c.gives([]any{[]any{"p1", "panda", "running", int64(j.runs), true}}, "scheduler.all_devices")
 	lines, _ := c.must("scheduler.devices.list", true).([]any)
 	if len(lines) != 1 || c.member(lines[0], "current_job") != int64(j.runs) || c.member(lines[0], "state") != "Running" {
-		t.Errorf("devices.list: %v", lines)
+		c.t.Errorf("devices.list: %v", lines)
 	}
-	ann.gives(true, "scheduler.jobs.cancel", j.display)
-	ann.gives(true, "scheduler.cancel_job", int64(j.over)) // it is over
 }
 
 // Results are told by job, suite and case, as YAML and CSV, to those who may see the job.

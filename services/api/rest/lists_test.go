@@ -31,7 +31,90 @@ func TestJobFilters(t *testing.T) {
 		}
 	}
 	l.folded()
+	for query, want := range jobQueries() {
+		q, _ := url.ParseQuery(query)
+		if got, _ := l.list("/api/v0.2/jobs/?"+q.Encode(), "id"); strings.Join(got, " ") != want {
+			t.Errorf("jobs/?%s: got %v, want %s", query, got, want)
+		}
+	}
 	for query, want := range map[string]string{
+		"state=finished":           "Submitted, Scheduling",
+		"health=Good":              "Complete",
+		"id=x":                     "Enter a number.",
+		"end_time__gt=noon":        "valid date/time",
+		"metadata__contains=1":     "JSON object",
+		"metadata__contains=null":  "JSON object",
+		"metadata__=x":             "Name a key",
+		"metadata__a____b=x":       "Name a key",
+		"id__in=1,,2":              "Enter a number.",
+		"priority__gte=high":       "Enter a number.",
+		"metadata__isnull=true":    "Name a key",
+		"metadata__a__isnull=yes":  "true or false",
+		"metadata__a__regex=(":     "regular expression",
+		"definition__contains=abc": "not indexed",
+		"requested_device_type__health_denominator=days": "hours, jobs",
+	} {
+		q, _ := url.ParseQuery(query)
+		l.wants("GET", "/api/v0.2/jobs/?"+q.Encode(), nil, 400, want)
+	}
+	_, page := l.list("/api/v0.2/jobs/?limit=2&offset=1&state=&color=b+c", "id")
+	if page.Next == nil || *page.Next != l.url+"/api/v0.2/jobs/?color=b+c&limit=2&offset=3&state=" || page.Previous == nil || *page.Previous != l.url+"/api/v0.2/jobs/?color=b+c&limit=2&state=" {
+		t.Errorf("next %v, previous %v", page.Next, page.Previous)
+	}
+}
+
+// Devices, types, workers, tags and aliases are added, changed and removed.
+func TestLab(t *testing.T) {
+	t.Parallel()
+	l := start(t)
+	base := "/api/v0.2/"
+	l.wants("POST", base+"devicetypes/", map[string]any{"name": "board", "description": "a board", "health_frequency": 6}, 201, `"health_frequency":6`)
+	l.wants("POST", base+"devicetypes/", map[string]any{"name": "board"}, 400, "already exists")
+	l.wants("PATCH", base+"devicetypes/board/", map[string]any{"display": false}, 200, `"description":"a board"`, `"display":false`)
+	l.wants("PATCH", base+"devicetypes/board/", map[string]any{"display": true, "health_frequency": -1}, 400, "greater than or equal to 0")
+	l.wants("PATCH", base+"devicetypes/board/", map[string]any{"display": "true"}, 200, `"display":true`)
+	l.wants("POST", base+"workers/", map[string]any{"hostname": "w.example.com", "job_limit": 2}, 201, `"job_limit":2`)
+	l.wants("POST", base+"workers/w.example.com/env/", map[string]any{"env": "overrides: {A: b}\n"}, 200, "content successfully updated")
+	l.wants("GET", base+"workers/w.example.com/env/", nil, 200, "overrides")
+	l.wants("POST", base+"workers/w.example.com/set_health/", map[string]any{"health": "MAINTENANCE", "reason": "x"}, 202, `{"message":"OK"}`)
+	l.wants("POST", base+"workers/w.example.com/set_health/", map[string]any{"health": "fine"}, 400, "Wrong worker health FINE")
+	l.wants("POST", base+"tags/", map[string]any{"name": "usb", "description": "has USB"}, 201)
+	tags, _ := l.list(base+"tags/", "id")
+	l.wants("POST", base+"devices/", map[string]any{"hostname": "b1", "device_type": "board", "worker_host": "w.example.com", "tags": []string{tags[0]}}, 201, `"tags":[`+tags[0]+`]`)
+	l.wants("POST", base+"devices/", map[string]any{"hostname": "b2"}, 400, `"device_type":["This field is required."]`)
+	l.wants("PATCH", base+"devices/b1/", map[string]any{"description": "on the desk", "tags": []string{}, "health": "Good"}, 200, `"tags":[]`, `"health":"Good"`, "on the desk")
+	l.wants("POST", base+"devices/b1/set_health/", map[string]any{"health": "retired", "reason": "old"}, 202)
+	l.wants("POST", base+"devices/b1/set_health/", map[string]any{"health": "tired"}, 400, "Wrong device health TIRED")
+	if names, _ := l.list(base+"devices/", "hostname"); len(names) != 0 {
+		t.Errorf("retired devices are listed: %v", names)
+	}
+	for query, want := range map[string]string{"all=true": "b1", "all=true&health=RETIRED": "b1", "all=true&device_type__name=board": "b1",
+		"all=true&worker_host__health=Maintenance": "b1", "all=true&hostname__in=a,b": "", "all=true&tags__name=usb": ""} {
+		if names, _ := l.list(base+"devices/?"+query, "hostname"); strings.Join(names, " ") != want {
+			t.Errorf("devices/?%s: got %v, want %s", query, names, want)
+		}
+	}
+	l.wants("GET", base+"devices/?state=idle", nil, 400, "Idle, Reserved, Running")
+	l.wants("POST", base+"aliases/", map[string]any{"name": "brett", "device_type": "board"}, 201)
+	l.wants("GET", base+"aliases/?device_type=board", nil, 200, `"name":"brett"`)
+	l.wants("DELETE", base+"aliases/brett/", nil, 204)
+	l.wants("GET", base+"aliases/brett/", nil, 404)
+	l.wants("DELETE", base+"devices/b1/", nil, 204)
+	l.wants("DELETE", base+"devicetypes/board/", nil, 204)
+	l.wants("DELETE", base+"tags/"+tags[0]+"/", nil, 204)
+	l.wants("DELETE", base+"workers/w.example.com/", nil, 204)
+	l.wants("GET", base+"workers/w.example.com/", nil, 404, "Not found.")
+	l.wants("PUT", base+"jobs/", map[string]any{}, 405, `{"detail":"Method \"PUT\" not allowed."}`)
+	l.wants("GET", base+"jobs/?format=xml", nil, 404)
+	page := l.ask("GET", base, nil, "Accept", "text/html,application/xhtml+xml")
+	if !strings.Contains(page.body, `<a href="`+l.url+`/api/v0.2/jobs/">`) || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") {
+		t.Errorf("to a browser: %v %s", page.header, page.body)
+	}
+}
+
+// jobQueries are filters, orders and pages of jobs with the numbers of those that are found, in their order.
+func jobQueries() map[string]string {
+	return map[string]string{
 		"":                                                        "4 3 2 1",
 		"ordering=id":                                             "1 2 3 4",
 		"ordering=start_time,id":                                  "1 2 3 4",
@@ -118,83 +201,5 @@ func TestJobFilters(t *testing.T) {
 		"color=red":                                               "4 3 2 1",
 		"limit=2&offset=1":                                        "3 2",
 		"limit=x":                                                 "4 3 2 1",
-	} {
-		q, _ := url.ParseQuery(query)
-		if got, _ := l.list("/api/v0.2/jobs/?"+q.Encode(), "id"); strings.Join(got, " ") != want {
-			t.Errorf("jobs/?%s: got %v, want %s", query, got, want)
-		}
-	}
-	for query, want := range map[string]string{
-		"state=finished":           "Submitted, Scheduling",
-		"health=Good":              "Complete",
-		"id=x":                     "Enter a number.",
-		"end_time__gt=noon":        "valid date/time",
-		"metadata__contains=1":     "JSON object",
-		"metadata__contains=null":  "JSON object",
-		"metadata__=x":             "Name a key",
-		"metadata__a____b=x":       "Name a key",
-		"id__in=1,,2":              "Enter a number.",
-		"priority__gte=high":       "Enter a number.",
-		"metadata__isnull=true":    "Name a key",
-		"metadata__a__isnull=yes":  "true or false",
-		"metadata__a__regex=(":     "regular expression",
-		"definition__contains=abc": "not indexed",
-		"requested_device_type__health_denominator=days": "hours, jobs",
-	} {
-		q, _ := url.ParseQuery(query)
-		l.wants("GET", "/api/v0.2/jobs/?"+q.Encode(), nil, 400, want)
-	}
-	_, page := l.list("/api/v0.2/jobs/?limit=2&offset=1&state=&color=b+c", "id")
-	if page.Next == nil || *page.Next != l.url+"/api/v0.2/jobs/?color=b+c&limit=2&offset=3&state=" || page.Previous == nil || *page.Previous != l.url+"/api/v0.2/jobs/?color=b+c&limit=2&state=" {
-		t.Errorf("next %v, previous %v", page.Next, page.Previous)
-	}
-}
-
-// Devices, types, workers, tags and aliases are added, changed and removed.
-func TestLab(t *testing.T) {
-	t.Parallel()
-	l := start(t)
-	base := "/api/v0.2/"
-	l.wants("POST", base+"devicetypes/", map[string]any{"name": "board", "description": "a board", "health_frequency": 6}, 201, `"health_frequency":6`)
-	l.wants("POST", base+"devicetypes/", map[string]any{"name": "board"}, 400, "already exists")
-	l.wants("PATCH", base+"devicetypes/board/", map[string]any{"display": false}, 200, `"description":"a board"`, `"display":false`)
-	l.wants("PATCH", base+"devicetypes/board/", map[string]any{"display": true, "health_frequency": -1}, 400, "greater than or equal to 0")
-	l.wants("PATCH", base+"devicetypes/board/", map[string]any{"display": "true"}, 200, `"display":true`)
-	l.wants("POST", base+"workers/", map[string]any{"hostname": "w.example.com", "job_limit": 2}, 201, `"job_limit":2`)
-	l.wants("POST", base+"workers/w.example.com/env/", map[string]any{"env": "overrides: {A: b}\n"}, 200, "content successfully updated")
-	l.wants("GET", base+"workers/w.example.com/env/", nil, 200, "overrides")
-	l.wants("POST", base+"workers/w.example.com/set_health/", map[string]any{"health": "MAINTENANCE", "reason": "x"}, 202, `{"message":"OK"}`)
-	l.wants("POST", base+"workers/w.example.com/set_health/", map[string]any{"health": "fine"}, 400, "Wrong worker health FINE")
-	l.wants("POST", base+"tags/", map[string]any{"name": "usb", "description": "has USB"}, 201)
-	tags, _ := l.list(base+"tags/", "id")
-	l.wants("POST", base+"devices/", map[string]any{"hostname": "b1", "device_type": "board", "worker_host": "w.example.com", "tags": []string{tags[0]}}, 201, `"tags":[`+tags[0]+`]`)
-	l.wants("POST", base+"devices/", map[string]any{"hostname": "b2"}, 400, `"device_type":["This field is required."]`)
-	l.wants("PATCH", base+"devices/b1/", map[string]any{"description": "on the desk", "tags": []string{}, "health": "Good"}, 200, `"tags":[]`, `"health":"Good"`, "on the desk")
-	l.wants("POST", base+"devices/b1/set_health/", map[string]any{"health": "retired", "reason": "old"}, 202)
-	l.wants("POST", base+"devices/b1/set_health/", map[string]any{"health": "tired"}, 400, "Wrong device health TIRED")
-	if names, _ := l.list(base+"devices/", "hostname"); len(names) != 0 {
-		t.Errorf("retired devices are listed: %v", names)
-	}
-	for query, want := range map[string]string{"all=true": "b1", "all=true&health=RETIRED": "b1", "all=true&device_type__name=board": "b1",
-		"all=true&worker_host__health=Maintenance": "b1", "all=true&hostname__in=a,b": "", "all=true&tags__name=usb": ""} {
-		if names, _ := l.list(base+"devices/?"+query, "hostname"); strings.Join(names, " ") != want {
-			t.Errorf("devices/?%s: got %v, want %s", query, names, want)
-		}
-	}
-	l.wants("GET", base+"devices/?state=idle", nil, 400, "Idle, Reserved, Running")
-	l.wants("POST", base+"aliases/", map[string]any{"name": "brett", "device_type": "board"}, 201)
-	l.wants("GET", base+"aliases/?device_type=board", nil, 200, `"name":"brett"`)
-	l.wants("DELETE", base+"aliases/brett/", nil, 204)
-	l.wants("GET", base+"aliases/brett/", nil, 404)
-	l.wants("DELETE", base+"devices/b1/", nil, 204)
-	l.wants("DELETE", base+"devicetypes/board/", nil, 204)
-	l.wants("DELETE", base+"tags/"+tags[0]+"/", nil, 204)
-	l.wants("DELETE", base+"workers/w.example.com/", nil, 204)
-	l.wants("GET", base+"workers/w.example.com/", nil, 404, "Not found.")
-	l.wants("PUT", base+"jobs/", map[string]any{}, 405, `{"detail":"Method \"PUT\" not allowed."}`)
-	l.wants("GET", base+"jobs/?format=xml", nil, 404)
-	page := l.ask("GET", base, nil, "Accept", "text/html,application/xhtml+xml")
-	if !strings.Contains(page.body, `<a href="`+l.url+`/api/v0.2/jobs/">`) || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") {
-		t.Errorf("to a browser: %v %s", page.header, page.body)
 	}
 }

@@ -102,24 +102,8 @@ func TestAddressesOfParts(t *testing.T) {
 		{"", "DELETE", job, nil, 409, "only jobs that are over"},
 		{"", "POST", "/scheduler/job/" + named + "/fail", "", 302, ""}, // which has been canceled
 	}
-	for query, want := range map[string]string{"ordering=measurement": "fast slow ping odd", "ordering=-measurement,name": "odd ping slow fast", "measurement__lt=10": "fast", "measurement__gte=9.50": "slow fast",
-		"result=UNKNOWN": "odd", "start_log_line__lte=1": "ping", "end_log_line__gt=2": "", "test_set__name__icontains=S": "odd", "units=s&name__endswith=t": "fast", "suite=" + suite: "ping slow fast odd",
-		"logged__lt=2026-11-22T12:00:00Z": "", "logged__gte=2026-11-22T12:00:00Z": "ping slow fast odd", "metadata__contains=case: odd": "odd", "suite__name=lava": ""} {
-		if got, _ := l.list("/api/v0.2/"+job+"tests/?"+strings.ReplaceAll(query, " ", "%20"), "name"); strings.Join(got, " ") != want {
-			t.Errorf("tests/?%s: got %v, want %s", query, got, want)
-		}
-	}
-	// What a case that failed has in the log, from its first line up to, not including, its last one; it comes from the tables.
-	for format, excerpt := range map[string]string{"junit": `<failure type="failure" message="failed">line 1` + "\n</failure>", "tap13": "line 1"} {
-		var text string
-		l.until(format+" has the lines of the case that failed", func() bool {
-			text = l.ask("GET", "/api/v0.2/"+job+format+"/", nil).body
-			return strings.Contains(text, excerpt)
-		})
-		if strings.Contains(text, "line 0") || strings.Contains(text, "line 2") {
-			t.Errorf("%s: lines of other cases in %s", format, text)
-		}
-	}
+	l.testsBy(job, suite)
+	l.excerpts(job)
 	l.each(rows)
 }
 
@@ -196,7 +180,15 @@ func TestTextsAndJudgements(t *testing.T) {
 		{"nobody", "POST", "jobs/", m{"definition": good}, 403, notNamed},
 		{"nobody", "POST", "jobs/batch_cancel/", m{"job_ids": []int{1}}, 403, notNamed},
 	})
-	// A job that one may not see is not there, but for its suites and tests and what stands beside its page, as in LAVA.
+	l.hiddenJob(bob, hidden, waits)
+	l.refusalsOfV1(bob)
+}
+
+// hiddenJob asks for a job as somebody who may not see it, and for another that waits, which he may see: it is not there, but for
+// its suites and tests and what stands beside its page, as in LAVA.
+func (l *tested) hiddenJob(bob string, hidden, waits events.JobID) {
+	l.t.Helper()
+	type m = map[string]any
 	rows, job := []asks{}, fmt.Sprintf("jobs/%d/", hidden)
 	for _, at := range []string{"", "logs/", "definition/", "metadata/", "csv/", "yaml/", "junit/", "tap13/", "files/", "cancel/"} {
 		rows = append(rows, asks{bob, "GET", job + at, nil, 404, notThere}, asks{"", "GET", "jobs/999/" + at, nil, 404, notThere})
@@ -215,7 +207,12 @@ func TestTextsAndJudgements(t *testing.T) {
 		{bob, "POST", fmt.Sprintf("jobs/%d/cancel/", waits), m{}, 403, notAllowed}, {bob, "GET", fmt.Sprintf("jobs/%d/cancel/", waits), nil, 403, notAllowed},
 		{bob, "GET", fmt.Sprintf("jobs/?id=%d", hidden), nil, 200, `"count":0,`},
 	}...))
-	// Of v1 every error has a code, whichever part of the server refuses.
+}
+
+// refusalsOfV1 asks what v1 refuses: every error has a code, whichever part of the server refuses.
+func (l *tested) refusalsOfV1(bob string) {
+	l.t.Helper()
+	type m = map[string]any
 	l.each([]asks{
 		{"", "GET", "/api/v1/", nil, 200, `"audit":"http`},
 		{"", "GET", "/api/v1/nothing/", nil, 404, `{"code":"not-found","detail":"`},
@@ -234,4 +231,32 @@ func TestTextsAndJudgements(t *testing.T) {
 		{"", "GET", "/api/v1/events/?wait=61", nil, 400, `"field":"wait"}`}, {"", "GET", "/api/v1/events/?entity=cow/1", nil, 400, `{"code":"invalid"`},
 		{"", "GET", "/api/v1/queue/?limit=0", nil, 400, `"field":"limit"}`}, {"", "GET", "/api/v1/jobs/x/history/", nil, 400, `{"code":"invalid"`},
 	})
+}
+
+// excerpts holds what a case that failed has in the log, from its first line up to, not including, its last one; it comes from the
+// tables.
+func (l *tested) excerpts(job string) {
+	l.t.Helper()
+	for format, excerpt := range map[string]string{"junit": `<failure type="failure" message="failed">line 1` + "\n</failure>", "tap13": "line 1"} {
+		var text string
+		l.until(format+" has the lines of the case that failed", func() bool {
+			text = l.ask("GET", "/api/v0.2/"+job+format+"/", nil).body
+			return strings.Contains(text, excerpt)
+		})
+		if strings.Contains(text, "line 0") || strings.Contains(text, "line 2") {
+			l.t.Errorf("%s: lines of other cases in %s", format, text)
+		}
+	}
+}
+
+// testsBy holds filters and orders of a job's cases.
+func (l *tested) testsBy(job, suite string) {
+	l.t.Helper()
+	for query, want := range map[string]string{"ordering=measurement": "fast slow ping odd", "ordering=-measurement,name": "odd ping slow fast", "measurement__lt=10": "fast", "measurement__gte=9.50": "slow fast",
+		"result=UNKNOWN": "odd", "start_log_line__lte=1": "ping", "end_log_line__gt=2": "", "test_set__name__icontains=S": "odd", "units=s&name__endswith=t": "fast", "suite=" + suite: "ping slow fast odd",
+		"logged__lt=2026-11-22T12:00:00Z": "", "logged__gte=2026-11-22T12:00:00Z": "ping slow fast odd", "metadata__contains=case: odd": "odd", "suite__name=lava": ""} {
+		if got, _ := l.list("/api/v0.2/"+job+"tests/?"+strings.ReplaceAll(query, " ", "%20"), "name"); strings.Join(got, " ") != want {
+			l.t.Errorf("tests/?%s: got %v, want %s", query, got, want)
+		}
+	}
 }
