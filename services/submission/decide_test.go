@@ -57,7 +57,9 @@ func labFacts() []events.Event {
 		events.DeviceAdded{Device: "qemu02", DeviceType: "qemu", Worker: "w2", Health: events.Bad, By: "local"},
 		events.DeviceAdded{Device: "qemu03", DeviceType: "qemu", Worker: "w1", Health: events.Retired, Tags: []events.TagName{"usb"}, By: "local"},
 		events.DeviceAdded{Device: "bbb01", DeviceType: "bbb", Worker: "w1", Health: events.Maintenance, By: "local"},
-		events.PermissionsSet{Kind: events.Device, Name: "bbb01", Permissions: []events.Permission{{Group: "boards", Permission: "submit_to_device"}}, By: "local"},
+		events.DeviceTypeAdded{DeviceType: "closed", By: "local"},
+		events.DeviceAdded{Device: "closed01", DeviceType: "closed", Worker: "w1", Health: events.Good, By: "local"},
+		events.PermissionsSet{Kind: events.Device, Name: "closed01", Permissions: []events.Permission{{Group: "boards", Permission: "submit_to_device"}}, By: "local"},
 	}
 }
 
@@ -128,7 +130,7 @@ func TestJudgeMultinode(t *testing.T) {
 		{"device_type: kvm", "device_type: foo", "Device type 'foo' is unavailable.", 7},
 		{"client: {device_type: qemu, count: 1}", "client: {device_type: qemu, count: 3}", "Not enough devices of type qemu are currently available to user alice", 8},
 		{"client: {device_type: qemu, count: 1}", "client: {device_type: qemu, count: 2, tags: [kvm]}", "Not enough devices available matching the requested tags.", 8},
-		{"client: {device_type: qemu, count: 1}", "client: {device_type: bbb, count: 1}", "No devices from ['bbb01'] pool are currently available to user alice", 8},
+		{"client: {device_type: qemu, count: 1}", "client: {device_type: closed, count: 1}", "No devices from ['closed01'] pool are currently available to user alice", 8},
 		{"client: {device_type: qemu, count: 1}", "client: {device_type: qemu, count: 1, device: bbb01}", "Device 'bbb01' is not of type 'qemu'.", 8},
 		{"client: {device_type: qemu, count: 1}", "client: {count: 1}", "required key not provided @ data['protocols']['lava-multinode']['roles']['client']['device_type']", 8},
 		{"role: [server, client, guest]", "role: [server, client]", "no action has the role 'guest'", 9},
