@@ -14,7 +14,7 @@ import (
 // TestGangNeverRuns refuses groups that no choice of devices could serve, with what is short.
 func TestGangNeverRuns(t *testing.T) {
 	t.Parallel()
-	facts := append(labFacts(), events.PermissionsSet{Kind: events.Device, Name: "bbb01", By: "local"}, // open to all
+	facts := append(labFacts(),
 		events.DeviceAdded{Device: "bbb02", DeviceType: "bbb", Worker: "w1", Health: events.Good, Tags: []events.TagName{"usb"}, By: "local"},
 		events.DeviceAdded{Device: "bbb03", DeviceType: "bbb", Worker: "w2", Health: events.Good, By: "local"},
 		events.WorkerConfigured{Worker: "w1", JobLimit: 1})
