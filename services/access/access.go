@@ -115,7 +115,9 @@ type responder struct {
 	mu     sync.RWMutex
 	lab    *lab.State
 	folded chan struct{} // closed, and made anew, when facts have been folded; guarded by mu
-	behind uint64        // fact that was waited for in vain; of the goroutine that answers
+	// Of the goroutine that answers: a fact that was waited for in vain, and until when the log is not asked again.
+	behind uint64
+	silent time.Time
 
 	stale   bool          // a fact has revoked a token, and no cut was asked for since; of the driver's goroutine
 	revoked chan struct{} // asks for a cut
