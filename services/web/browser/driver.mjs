@@ -77,6 +77,19 @@ const own = {
     }
   },
 
+  // evaluate asks for an expression's value once more where the page was being replaced.
+  async evaluate({ page, patience }, expression) {
+    const end = Date.now() + patience;
+    for (;;) {
+      try {
+        return await page.evaluate(expression);
+      } catch (e) {
+        if (!leaving.test(e.message) || Date.now() > end) throw e;
+        await new Promise(done => setTimeout(done, 40));
+      }
+    }
+  },
+
   // complaints returns what the browser complained of since it was last asked.
   async complaints(entry) {
     return entry.complaints.splice(0);
@@ -84,7 +97,7 @@ const own = {
 
   // examine returns what axe finds against WCAG 2.2 A and AA, or against one rule alone, a line each. It comes in through the
   // debugger, which a page's content security policy does not bind. A form that was sent may still be on its way: then the page
-  // that comes of it is examined.
+  // that comes of it is examined. What axe itself stumbles on in a document that is just being replaced it does not meet again.
   async examine({ page, scene, patience }, rule) {
     const end = Date.now() + patience;
     for (;;) {
@@ -92,7 +105,7 @@ const own = {
       try {
         return await own.look(page, scene, rule);
       } catch (e) {
-        if (!leaving.test(e.message) || Date.now() > end) throw e;
+        if (Date.now() > end) throw e;
         await new Promise(done => setTimeout(done, 40));
       }
     }
