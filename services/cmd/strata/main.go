@@ -32,7 +32,7 @@ var version = "devel"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv, now: time.Now, serviceDir: serviceDirectory,
-		room: func() { giveRoom(os.Getenv) }}
+		room: func() { giveRoom(os.Getenv); giveProcessors(os.Getenv) }}
 	status := a.run(ctx, calledAs(os.Args))
 	stop()
 	os.Exit(status)
@@ -47,7 +47,7 @@ type app struct {
 	env        func(string) string
 	now        func() time.Time
 	serviceDir string // where a lab that is a service of the machine says where it is
-	room       func() // gives the heap of a process that runs services room; nil in tests, which share theirs
+	room       func() // gives a process that runs services room in memory, and processors; nil in tests, which share theirs
 
 	stopped <-chan struct{} // closed once the process is interrupted; see [app.input]
 
